@@ -1,0 +1,133 @@
+"""Every column of every report, declared once: what it is called, its unit, what it means and where its figures come from.
+
+Tables hold exact values under `key`; renderers divide by `scale` and round to `digits`, and nothing else. The page, the
+workbook and the exports read these declarations and know no column by name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """How a value is stored and shown."""
+
+    TEXT = "text"
+    INTEGER = "integer"  # exact whole number, shown in units of `scale`
+    NUMBER = "number"  # measured or published figure
+    FLAG = "flag"
+    LINK = "link"  # an http(s) address
+
+
+class Better(StrEnum):
+    """Which end of the column a reader wants."""
+
+    LOW = "low"
+    HIGH = "high"
+    NEITHER = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column. `unit` is that of the shown figure (`G` for a MACs column of scale 1e9); exports add `export_unit` to names."""
+
+    key: str
+    title: str
+    meaning: str
+    origin: str
+    kind: Kind = Kind.TEXT
+    unit: str = ""
+    scale: float = 1
+    digits: int = 0
+    better: Better = Better.NEITHER
+    group: str = "Model"
+    width: int = 12  # characters
+    shown: bool = True  # visible before the reader chooses columns
+
+    @property
+    def header(self) -> str:
+        """Title with its unit: `Params (M)`."""
+        return f"{self.title} ({self.unit})" if self.unit else self.title
+
+    @property
+    def is_figure(self) -> bool:
+        """Whether the column holds numbers (right-aligned, sortable by size)."""
+        return self.kind in (Kind.INTEGER, Kind.NUMBER)
+
+
+_ZOO = "the zoo's own registry, read without building the model"
+_COUNTED = "counted by zoometer on torch's meta device"
+
+
+def _accuracy(key: str, title: str, dataset: str, metric: str, *, shown: bool = False) -> Column:
+    meaning = f"{metric} on {dataset}, in percent, published for these weights at this input size."
+    return Column(
+        key, title, meaning, "published results (see the sources)", Kind.NUMBER, "%", 1, 2, Better.HIGH, "Accuracy", 10, shown
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class AccuracyColumn:
+    """Which column shows which published metric."""
+
+    dataset: str
+    metric: str
+    column: Column
+
+
+ACCURACY_COLUMNS: tuple[AccuracyColumn, ...] = (
+    AccuracyColumn("imagenet-1k", "top1", _accuracy("imagenet_top1", "Top-1", "ImageNet-1k validation", "Top-1 accuracy", shown=True)),
+    AccuracyColumn("imagenet-1k", "top5", _accuracy("imagenet_top5", "Top-5", "ImageNet-1k validation", "Top-5 accuracy", shown=True)),
+    AccuracyColumn("imagenet-real", "top1", _accuracy("imagenet_real_top1", "ReaL top-1", "ImageNet ReaL", "Top-1 accuracy")),
+    AccuracyColumn("imagenet-v2", "top1", _accuracy("imagenet_v2_top1", "V2 top-1", "ImageNet-V2 (matched frequency)", "Top-1 accuracy")),
+    AccuracyColumn("imagenet-sketch", "top1", _accuracy("imagenet_sketch_top1", "Sketch top-1", "ImageNet-Sketch", "Top-1 accuracy")),
+    AccuracyColumn("imagenet-a", "top1", _accuracy("imagenet_a_top1", "A top-1", "ImageNet-A", "Top-1 accuracy")),
+    AccuracyColumn("imagenet-r", "top1", _accuracy("imagenet_r_top1", "R top-1", "ImageNet-R", "Top-1 accuracy")),
+)
+
+_IDENTITY = (
+    Column("model", "Model", "Architecture and weights tag: zoo/arch.tag.", _ZOO, width=44),
+    Column("zoo", "Zoo", "Where the model comes from.", _ZOO, width=11),
+    Column("arch", "Architecture", "Constructor in the zoo.", _ZOO, width=34, shown=False),
+    Column("tag", "Weights", "Tag of the trained weights.", _ZOO, width=26, shown=False),
+    Column("family", "Family", "Module of the zoo that defines the architecture.", _ZOO, width=20),
+    Column("task", "Task", "What the model is for.", _ZOO, width=14, shown=False),
+    Column("input", "Input", "Shape counted at, without the batch: channels x height x width.", _ZOO, width=12),
+    Column("classes", "Classes", "Outputs of the classifier; 0 where the model gives features.", _ZOO, Kind.INTEGER, width=9, shown=False),
+    Column("variant", "Variant", "train: as built. deploy: re-parameterised for inference.", _ZOO, width=9, shown=False),
+)
+
+_COST = (
+    Column("params", "Params", "Trainable numbers of the model, each shared one once.", _COUNTED, Kind.INTEGER, "M", 1e6, 2, Better.LOW, "Cost", 11),
+    Column("macs", "MACs", "Multiply-accumulates of one image in convolutions, linear layers, matrix products and attention (convention matmul).", _COUNTED, Kind.INTEGER, "G", 1e9, 2, Better.LOW, "Cost", 10),
+    Column("flops", "FLOPs", "Two for each MAC of the matmul convention: an amount of work, not a rate.", _COUNTED, Kind.INTEGER, "G", 1e9, 2, Better.LOW, "Cost", 10, False),
+    Column("activations", "Activations", "Elements written by convolutions, linear layers, matrix products and attention.", _COUNTED, Kind.INTEGER, "M", 1e6, 2, Better.LOW, "Cost", 12),
+    Column("peak_activation_bytes", "Peak memory", "Most bytes of activations alive at one moment of inference at batch 1 in float32; input, weights and scratch inside kernels excluded.", _COUNTED, Kind.INTEGER, "MB", 1e6, 2, Better.LOW, "Cost", 13),
+    Column("weight_bytes", "Weight memory", "Bytes of parameters and buffers in float32.", _COUNTED, Kind.INTEGER, "MB", 1e6, 1, Better.LOW, "Cost", 14, False),
+    Column("file_bytes", "File", "Size of the weights file, where the zoo states it.", _ZOO, Kind.INTEGER, "MB", 1e6, 1, Better.LOW, "Cost", 10, False),
+    Column("operations", "Operations", "Calls of counted or copying operations in one forward pass.", _COUNTED, Kind.INTEGER, "", 1, 0, Better.LOW, "Cost", 11, False),
+)  # fmt: skip
+
+_TRUST = (
+    Column("status", "Status", "exact: every operation accounted for. bound: an assumption is named. failed: not counted.", _COUNTED, group="Provenance", width=8),
+    Column("reason", "Reason", "Which assumption was made, or why counting failed.", _COUNTED, group="Provenance", width=50, shown=False),
+    Column("on_frontier", "Frontier", "No other model of the same task is as accurate at fewer MACs.", "computed from this table", Kind.FLAG, group="Provenance", width=9),
+    Column("license", "Licence", "Licence of the weights as the zoo states it.", _ZOO, group="Provenance", width=16, shown=False),
+    Column("dataset", "Trained on", "Dataset of the last training stage, as far as the zoo says.", _ZOO, group="Provenance", width=14, shown=False),
+    Column("source", "Card", "Where the weights or their description can be found.", _ZOO, Kind.LINK, group="Provenance", width=12, shown=False),
+)  # fmt: skip
+
+LEADERBOARD: tuple[Column, ...] = (*_IDENTITY, *(a.column for a in ACCURACY_COLUMNS), *_COST, *_TRUST)
+"""One row per weights and input size."""
+
+COVERAGE: tuple[Column, ...] = tuple(c for c in (*_IDENTITY, *_TRUST) if c.key in {"zoo", "arch", "task", "input", "classes", "variant", "status", "reason"})
+"""Architectures that failed or are only bounded, with the reason."""
+
+UNJOINED: tuple[Column, ...] = (
+    Column("source", "Source", "Table the result was published in.", "published results", width=28),
+    Column("name", "Name", "Name used there.", "published results", width=40),
+    Column("input", "Input", "Input size used there.", "published results", width=12),
+    Column("reason", "Reason", "Why it belongs to no row of the leaderboard.", "computed by zoometer", width=60),
+)
+"""Published results that found no model."""
