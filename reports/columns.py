@@ -44,6 +44,12 @@ class Column:
     group: str = "Model"
     width: int = 12  # characters
     shown: bool = True  # visible before the reader chooses columns
+    export_unit: str = ""  # unit of the exact value, where the key does not already name what is counted (macs, weight_bytes)
+
+    @property
+    def export_name(self) -> str:
+        """Name in CSV, JSON and Parquet, with the unit of the exact value: `imagenet_top1_percent`, `macs`."""
+        return f"{self.key}_{self.export_unit}" if self.export_unit else self.key
 
     @property
     def header(self) -> str:
@@ -63,7 +69,7 @@ _COUNTED = "counted by zoometer on torch's meta device"
 def _accuracy(key: str, title: str, dataset: str, metric: str, *, shown: bool = False) -> Column:
     meaning = f"{metric} on {dataset}, in percent, published for these weights at this input size."
     return Column(
-        key, title, meaning, "published results (see the sources)", Kind.NUMBER, "%", 1, 2, Better.HIGH, "Accuracy", 10, shown
+        key, title, meaning, "published results (see the sources)", Kind.NUMBER, "%", 1, 2, Better.HIGH, "Accuracy", 10, shown, "percent"
     )
 
 

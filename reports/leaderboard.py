@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
 
 import pandas as pd
+
+from reports.columns import ACCURACY_COLUMNS, COVERAGE, LEADERBOARD, UNJOINED, Column, Kind
+from reports.frontier import frontier
+from zoo.accuracy.timm import HOW_TO_SUPPLY
+from zoo.adapters.base import select
+from zoo.batch.settings import RefreshSettings, ZooSettings
+from zoo.cache.store import Store, to_pandas
+from zoo.errors import CacheError
+from zoo.records import Architecture, Status
+
+CONVENTION = "matmul"
+_DTYPES = {Kind.INTEGER: "Int64", Kind.NUMBER: "Float64", Kind.FLAG: "boolean"}
 
 
 @dataclass(frozen=True)
@@ -49,4 +63,171 @@ class Report:
     warnings: tuple[str, ...] = ()
     sources: tuple[Source, ...] = ()
     command: str = ""  # what makes this report again
-    notes: tuple[str, ...] = field(default=())  # differences a reader should know, such as auxiliary heads
+    notes: tuple[str, ...] = ()  # differences a reader should know, such as auxiliary heads
+
+
+@dataclass(frozen=True)
+class _Facts:
+    """The cache's tables, narrowed to what the settings select."""
+
+    architectures: pd.DataFrame
+    weights: pd.DataFrame
+    costs: pd.DataFrame
+    accuracy: pd.DataFrame
+    unjoined: pd.DataFrame
+
+
+def build_report(settings: RefreshSettings, *, title: str) -> Report:
+    """The report of the selected models, from the cache alone.
+
+    Raises:
+        CacheError: if the cache holds nothing of the selection.
+    """
+    facts = _read_facts(settings)
+    rows = pd.concat([_weights_rows(facts), _untrained_rows(facts)], ignore_index=True)
+    return Report(
+        title=title,
+        created_at=datetime.now(UTC),
+        convention=CONVENTION,
+        versions=_versions(facts),
+        totals=_totals(facts),
+        leaderboard=_finish(rows),
+        coverage=_coverage(facts),
+        unjoined=_typed(facts.unjoined, UNJOINED),
+        warnings=tuple(_warnings(facts)),
+        sources=_sources(facts),
+        notes=_notes(facts),
+    )
+
+
+def _read_facts(settings: RefreshSettings) -> _Facts:
+    store = Store(settings.cache)
+    architectures = _select(to_pandas(store.read("architectures")), settings.zoos)
+    if architectures.empty:
+        raise CacheError(f"The cache '{settings.cache}' holds nothing of what the config selects. Fill it with: zoometer run CONFIG")
+    chosen = architectures[["zoo", "arch"]]
+    unjoined = to_pandas(store.read("unjoined"))
+    return _Facts(
+        architectures,
+        to_pandas(store.read("weights")).merge(chosen, on=["zoo", "arch"]),
+        store.costs().merge(chosen, on=["zoo", "arch"]),
+        to_pandas(store.read("accuracy")).merge(chosen, on=["zoo", "arch"]),
+        unjoined[unjoined["zoo"].isin(list(settings.zoos))],
+    )
+
+
+def _select(architectures: pd.DataFrame, zoos: Mapping[str, ZooSettings]) -> pd.DataFrame:
+    """The rows of the selected architectures, by the same rules as the plan's."""
+    kept = []
+    for name, zoo in zoos.items():
+        rows = architectures[architectures["zoo"] == name]
+        described = [Architecture(name, arch, task, None, "", None) for arch, task in zip(rows["arch"], rows["task"], strict=True)]
+        names = {a.name for a in select(described, zoo.selection)} if described else set()
+        kept.append(rows[rows["arch"].isin(names)])
+    return pd.concat(kept, ignore_index=True) if kept else architectures
+
+
+def _weights_rows(facts: _Facts) -> pd.DataFrame:
+    """Each set of weights at its native input and wherever it was evaluated, with its cost there."""
+    identity = ["zoo", "arch", "tag"]
+    evaluated = facts.accuracy[[*identity, "input"]].drop_duplicates()
+    elsewhere = facts.weights.drop(columns="input").merge(evaluated, on=identity)
+    rows = pd.concat([facts.weights, elsewhere], ignore_index=True).drop_duplicates([*identity, "input"])
+    results = facts.accuracy.pivot_table(index=[*identity, "input"], columns=["dataset", "metric"], values="value", aggfunc="last")
+    results.columns = [_accuracy_key(dataset, metric) for dataset, metric in results.columns]
+    rows = rows.merge(results[[c for c in results.columns if c]].reset_index(), on=[*identity, "input"], how="left")
+    costs = facts.costs.drop(columns=["library_version"])
+    rows = rows.merge(costs, on=["zoo", "arch", "input", "classes"], how="left")
+    rows["model"] = rows["zoo"] + "/" + rows["arch"] + rows["tag"].map(lambda tag: f".{tag}" if tag else "")
+    return rows
+
+
+def _accuracy_key(dataset: str, metric: str) -> str:
+    return next((a.column.key for a in ACCURACY_COLUMNS if (a.dataset, a.metric) == (dataset, metric)), "")
+
+
+def _untrained_rows(facts: _Facts) -> pd.DataFrame:
+    """Counted architectures at inputs where no weights stand for them: without a tag, and without accuracy."""
+    key = ["zoo", "arch", "input", "classes"]
+    covered = facts.weights[key].drop_duplicates().assign(is_covered=True)
+    evaluated = facts.accuracy[["zoo", "arch", "tag", "input"]].merge(
+        facts.weights[["zoo", "arch", "tag", "classes"]], on=["zoo", "arch", "tag"]
+    )
+    covered = pd.concat([covered, evaluated[key].assign(is_covered=True)]).drop_duplicates(key)
+    rows = facts.costs.drop(columns=["library_version"]).merge(covered, on=key, how="left")
+    rows = rows[rows["is_covered"].isna()].drop(columns="is_covered")
+    rows = rows.merge(facts.architectures[["zoo", "arch", "family", "task"]], on=["zoo", "arch"])
+    rows["model"] = rows["zoo"] + "/" + rows["arch"]
+    return rows
+
+
+def _finish(rows: pd.DataFrame) -> pd.DataFrame:
+    """Declared columns and types, the frontier of each task, and the most accurate first."""
+    rows = rows.assign(
+        status=rows["status"].fillna(Status.FAILED.value),
+        reason=rows["reason"].mask(rows["status"].isna(), "not counted yet; zoometer run counts it"),
+        variant=rows["variant"].fillna("train"),
+        on_frontier=False,
+    )
+    table = _typed(rows, LEADERBOARD)
+    for _, group in table.groupby("task"):
+        table.loc[group.index, "on_frontier"] = frontier(group, cost="macs", quality=ACCURACY_COLUMNS[0].column.key)
+    order = [ACCURACY_COLUMNS[0].column.key, "macs", "model"]
+    return table.sort_values(order, ascending=[False, True, True], na_position="last", ignore_index=True)
+
+
+def _typed(rows: pd.DataFrame, columns: tuple[Column, ...]) -> pd.DataFrame:
+    """Exactly the declared columns; what is unknown is NA."""
+    missing = pd.Series(pd.NA, index=rows.index, dtype="object")
+    return pd.DataFrame({c.key: rows.get(c.key, missing).astype(_DTYPES.get(c.kind, "string")) for c in columns})
+
+
+def _coverage(facts: _Facts) -> pd.DataFrame:
+    rows = facts.costs[facts.costs["status"] != Status.EXACT]
+    rows = rows.merge(facts.architectures[["zoo", "arch", "task"]], on=["zoo", "arch"])
+    return _typed(rows.sort_values(["status", "zoo", "arch"], ascending=[False, True, True]), COVERAGE).reset_index(drop=True)
+
+
+def _totals(facts: _Facts) -> Totals:
+    status = facts.costs["status"]
+    return Totals(
+        architectures=len(facts.architectures),
+        weights=len(facts.weights),
+        rows=len(facts.costs),
+        exact=int((status == Status.EXACT).sum()),
+        bound=int((status == Status.BOUND).sum()),
+        failed=int((status == Status.FAILED).sum()),
+    )
+
+
+def _versions(facts: _Facts) -> dict[str, str]:
+    """zoometer's own version, and those the counts were made with, the newest first where there are several."""
+    versions = {"zoometer": version("zoometer")}
+    for zoo, rows in facts.costs.groupby("zoo"):
+        versions[str(zoo)] = ", ".join(sorted(rows["library_version"].dropna().unique(), reverse=True))
+    versions["torch"] = ", ".join(sorted(facts.costs["torch_version"].dropna().unique(), reverse=True))
+    return versions
+
+
+def _warnings(facts: _Facts) -> list[str]:
+    warnings = []
+    has_timm = (facts.weights["zoo"] == "timm").any()
+    if has_timm and not (facts.accuracy["zoo"] == "timm").any():
+        warnings.append(f"timm's accuracy is not available: its result tables could not be had. {HOW_TO_SUPPLY}")
+    for zoo, rows in facts.costs.groupby("zoo"):
+        if rows["library_version"].nunique() > 1:
+            newest = rows.sort_values("counted_at")["library_version"].iloc[-1]
+            stale = int((rows["library_version"] != newest).sum())
+            warnings.append(f"{stale} costs of {zoo} were counted with another version than {newest}; zoometer run renews them.")
+    return warnings
+
+
+def _sources(facts: _Facts) -> tuple[Source, ...]:
+    counted = Source("Costs", "counted on torch's meta device", str(facts.costs["counted_at"].max().date()) if len(facts.costs) else "")
+    tables = facts.accuracy.groupby("source", sort=True)["retrieved_at"].max()
+    return (counted, *(Source("Accuracy", str(source), str(when)[:10]) for source, when in tables.items()))
+
+
+def _notes(facts: _Facts) -> tuple[str, ...]:
+    noted = facts.architectures[facts.architectures["note"].notna()]
+    return tuple(f"{zoo}/{arch}: {note}." for zoo, arch, note in zip(noted["zoo"], noted["arch"], noted["note"], strict=True))

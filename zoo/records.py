@@ -85,6 +85,7 @@ class Architecture:
     classes: int | None
     weights: tuple[Weights, ...] = ()
     uncountable: str | None = None  # why this version cannot count it, where that is known beforehand
+    note: str | None = None  # what a reader of its figures should know
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +107,7 @@ class Job:
     classes: int | None
     inputs: tuple[str, ...]
     variant: str = Variant.TRAIN
+    family: str | None = None  # jobs of one family are best done by one worker, which remembers their operations
 
     def keys(self) -> tuple[CostKey, ...]:
         """The cost rows this job will produce, one an input."""

@@ -1,0 +1,1 @@
+"""How good models are: published results, joined to the weights they belong to."""

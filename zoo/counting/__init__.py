@@ -1,0 +1,1 @@
+"""What a model costs, counted on torch's meta device. Knows no zoo and no cache."""

@@ -1,0 +1,90 @@
+"""How a command ends: exit codes, and errors as one sentence on stderr.
+
+A traceback is for our own bugs and for `--debug`; everything a user or a machine can cause is said in words.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import sys
+import traceback
+from collections.abc import Iterator, Sequence
+from enum import IntEnum
+from typing import NoReturn
+
+import typer
+
+from zoo.errors import ZooError
+
+
+class ExitCode(IntEnum):
+    """What a caller (a shell, cron, CI) is told."""
+
+    OK = 0
+    BUG = 1  # an exception nobody foresaw
+    USER = 2  # something the user, or the machine, has to put right
+    MODELS_FAILED = 3  # the work is done, but some models could not be counted
+    INTERRUPTED = 130  # Ctrl-C: 128 + SIGINT, as shells have it
+
+
+# What the operating system may refuse, in the user's words, and what to do then.
+_REFUSALS = {
+    errno.ENOSPC: ("No space is left on the disk", "Free some space and run the same command again"),
+    errno.EDQUOT: ("The disk quota is used up", "Free some space and run the same command again"),
+    errno.EACCES: ("Permission is denied", "Choose a folder you may write to, or change its permissions"),
+    errno.EPERM: ("Permission is denied", "Choose a folder you may write to, or change its permissions"),
+    errno.EROFS: ("The file system is read-only", "Choose a folder on another one for `cache` and `out`"),
+}
+
+
+@contextlib.contextmanager
+def end_in_words(*, debug: bool) -> Iterator[None]:
+    """Turn what the enclosed verb raises into a sentence and an exit code; with `debug`, print its traceback first.
+
+    Raises:
+        typer.Exit: instead of any error named above.
+    """
+    try:
+        yield
+    except (typer.Exit, typer.Abort):
+        raise
+    except ZooError as error:
+        _end(str(error), ExitCode.USER, debug=debug)
+    except KeyboardInterrupt:
+        _end("Interrupted. What was counted is kept; the same command goes on from there.", ExitCode.INTERRUPTED, debug=debug)
+    except Exception as error:
+        # typer prints its own usage errors (they carry their exit code), and ends quietly on a closed pipe (`zoometer list | head`).
+        if hasattr(error, "exit_code") or getattr(error, "errno", None) == errno.EPIPE:
+            raise
+        if isinstance(error, OSError) and (words := explain_refusal(error)):
+            _end(words, ExitCode.USER, debug=debug)
+        _end_with_bug(error, debug=debug)
+
+
+def explain_refusal(error: OSError) -> str | None:
+    """A sentence for what the operating system refused, naming the file; None where the error means something else."""
+    if error.errno not in _REFUSALS:
+        return None
+    what, then = _REFUSALS[error.errno]
+    where = f": '{error.filename}'" if error.filename else ""
+    return f"{what}{where}. {then}; what was counted is kept."
+
+
+def split_at(args: Sequence[str], separator: str) -> tuple[list[str], list[str], list[str]]:
+    """What stands before the first `separator`, the separator itself (or nothing), and what stands behind it."""
+    at = args.index(separator) if separator in args else len(args)
+    return list(args[:at]), list(args[at : at + 1]), list(args[at + 1 :])
+
+
+def _end(message: str, code: ExitCode, *, debug: bool) -> NoReturn:
+    if debug:
+        traceback.print_exc()
+    print(f"error: {message}", file=sys.stderr)
+    raise typer.Exit(code)
+
+
+def _end_with_bug(error: Exception, *, debug: bool) -> NoReturn:
+    said = f"{type(error).__name__}: {error}".strip(": \n").splitlines()[0]
+    hint = "" if debug else " Run again with --debug for the traceback, and please report it."
+    _end(f"zoometer met something it did not expect: {said}.{hint}", ExitCode.BUG, debug=debug)

@@ -1,0 +1,107 @@
+"""`zoometer run`: count what is not in the cache yet, then render the reports."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import time
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from reports.cli.errors import ExitCode
+from reports.cli.help import examples
+
+if TYPE_CHECKING:
+    from reports.config import Config
+    from reports.text import Outcome
+    from zoo.records import RunSummary
+
+EXAMPLES = examples(
+    "zoometer run configs/default.yaml",
+    "zoometer run configs/default.yaml --workers 8",
+    "zoometer run mine.yaml --format json --quiet > summary.json",
+    closing="Exit code 3: the reports are written, but some models could not be counted;\n the section Coverage of the report says which and why.",
+)
+
+
+class SummaryFormat(StrEnum):
+    """How the closing summary is printed on stdout."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+def run(
+    config: Annotated[
+        Path, typer.Argument(metavar="CONFIG", help="Configuration file; `zoometer init` writes one.", show_default=False)
+    ],
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes that count. Default: the configuration's, or one a core.")
+    ] = None,
+    form: Annotated[SummaryFormat, typer.Option("--format", help="How the summary is printed on stdout.")] = SummaryFormat.TEXT,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="No progress; no summary either, unless --format json asks for it.")
+    ] = False,
+) -> None:
+    """Count the models a configuration selects, keep the counts, and render its reports.
+
+    What the cache already holds is not counted again. Progress goes to stderr, the summary to stdout.
+    """
+    from reports.config import load_config
+
+    chosen = _with_workers(load_config(config), workers)
+    outcome = _count_and_render(chosen, shlex.join(["zoometer", "run", str(config)]), quiet=quiet)
+    code = _exit_code(outcome)
+    if form is SummaryFormat.JSON or not quiet:
+        print_outcome(outcome, form, code)
+    raise typer.Exit(code)
+
+
+def print_outcome(outcome: Outcome, form: SummaryFormat, code: ExitCode) -> None:
+    """Say on stdout what was done, for a person or for a program."""
+    from reports import text
+
+    if form is SummaryFormat.JSON:
+        typer.echo(json.dumps(text.summary_record(outcome, code), indent=2))
+    else:
+        text.print_summary(text.make_console(), outcome)
+
+
+def _count_and_render(config: Config, command: str, *, quiet: bool) -> Outcome:
+    from reports.cli import render
+    from reports.text import Outcome
+
+    started = time.perf_counter()
+    if config.reports:
+        render.prepare_folder(Path(config.out))
+    summary = _count(config, quiet=quiet)
+    if summary.interrupted or not config.reports:
+        return Outcome(config.cache, summary, time.perf_counter() - started)
+    report, files = render.render(config, config.reports, command)
+    return Outcome(config.cache, summary, time.perf_counter() - started, report, files, report.warnings)
+
+
+def _count(config: Config, *, quiet: bool) -> RunSummary:
+    from reports.cli.progress import listen
+    from zoo.batch.refresh import refresh
+
+    with listen(quiet=quiet) as listener:
+        return refresh(config.refresh_settings(), listener)
+
+
+def _with_workers(config: Config, workers: int | None) -> Config:
+    if workers is None:
+        return config
+    return config.model_copy(update={"execution": config.execution.model_copy(update={"workers": workers})})
+
+
+def _exit_code(outcome: Outcome) -> ExitCode:
+    """Failed models count whether this run failed at them or found the failure in the cache: the report lacks them either way."""
+    summary, report = outcome.summary, outcome.report
+    if summary and summary.interrupted:
+        return ExitCode.INTERRUPTED
+    failed = report.totals.failed if report else summary and summary.failed
+    return ExitCode.MODELS_FAILED if failed else ExitCode.OK

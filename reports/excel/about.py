@@ -1,0 +1,102 @@
+"""The sheets *Columns* and *About*: what each figure means and where it comes from."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import pandas as pd
+
+from reports.columns import Column
+from reports.excel import styles
+from reports.excel.sheet import Book, TableSpec, write_table
+from reports.excel.text import clean_text, sheet_name
+from reports.excel.writer import Worksheet
+from reports.exports.safe_text import is_formula_like, is_web_address
+
+CONVENTIONS = {
+    "matmul": "Convolutions, linear layers, matrix products and attention: what papers, torchvision and timm mean by GMACs or, wrongly named, GFLOPs.",
+    "fvcore": "The operations fvcore's FlopCountAnalysis includes; timm's published tables are its.",
+    "all": "Every arithmetic operation.",
+}
+WORDS = (
+    ("MAC", "One multiply-accumulate. 1 MAC = 2 FLOPs. Both are amounts of work."),
+    ("GFLOP/s", "A rate: how much work a device does in a second. Never an amount, and not in this workbook."),
+    ("Activations", "Elements written by convolutions and matrix products: a figure of memory traffic."),
+    ("Peak memory", "The most bytes of activations alive at one moment of inference, batch 1, float32. Input, weights and scratch inside kernels are not in it."),
+    ("Input", "The shape counted at, without the batch: channels x height x width. Figures of different inputs are different rows."),
+    ("Frontier", "The models for which no other of the same task is at least as accurate with fewer MACs."),
+    ("exact, bound, failed", "exact: every operation accounted for. bound: an assumption is named. failed: not counted; an unknown figure is an empty cell, never 0."),
+    ("M, G, MB", "Decimal: 1 M = 1,000,000, 1 G = 1,000,000,000, 1 MB = 1,000,000 bytes. Cells hold the exact number; only its format is in the unit of the header."),
+)  # fmt: skip
+_TEXT_WIDTH = 100  # characters
+_COLUMNS = (
+    Column("title", "Column", "Heading in this workbook.", "declared", width=26),
+    Column("unit", "Unit", "Unit of the figure as shown.", "declared", width=9),
+    Column("meaning", "Meaning", "What the figure is, and what it leaves out.", "declared", width=96),
+    Column("origin", "Origin", "Where the figure comes from.", "declared", width=48),
+    Column("export_name", "Name in exports", "Name of the exact figure in CSV, JSON and Parquet.", "declared", width=30),
+    Column("sheets", "Sheets", "Where the column is.", "declared", width=40),
+)
+
+
+def write_columns(book: Book) -> None:
+    """A row for each column of this workbook."""
+    rows = [(c.header, c.unit, c.meaning, c.origin, c.export_name, ", ".join(sheets)) for c, sheets in book.columns.values()]
+    table = pd.DataFrame(rows, columns=[c.key for c in _COLUMNS]).replace("", pd.NA)
+    write_table(book, TableSpec(sheet_name("Columns", book.taken), "Columns", "Meaning, unit and origin of every column.", _COLUMNS, table))
+
+
+def write_about(book: Book) -> None:
+    """Provenance, conventions, sources and licences."""
+    sheet = book.add_sheet(sheet_name("About", book.taken), "Provenance, conventions, sources and licences.")
+    sheet.set_column(0, 0, 26)
+    sheet.set_column(1, 1, _TEXT_WIDTH)
+    sheet.set_column(2, 2, 36)
+    sheet.set_column(3, 3, 24)
+    sheet.write_string(0, 0, "About this workbook", book.formats.get(bold=True, font_size=16))
+    report, row = book.report, 2
+    facts = [("Made", f"{report.created_at:%Y-%m-%d %H:%M %Z}".strip()), ("Made with", report.command or "not stated")]
+    row = _section(book, sheet, row, "Provenance", [*facts, *((f"Version of {name}", version) for name, version in report.versions.items())])
+    row = _section(book, sheet, row, "Convention of MACs and FLOPs", [(report.convention, CONVENTIONS.get(report.convention, "See the documentation."))])
+    sources = [(s.name, s.address, s.note, s.retrieved_at) for s in report.sources]
+    row = _section(book, sheet, row, "Sources of published figures (address, note, retrieved)", sources or [("none", "No published figures are in this report.")])
+    row = _section(book, sheet, row, "Words", WORDS)
+    row = _section(book, sheet, row, "Licences of the weights", _licences(report.leaderboard))
+    row = _section(book, sheet, row, "Warnings", [("", text) for text in (*report.warnings, *book.notices)])
+    row = _section(book, sheet, row, "Notes", [("", text) for text in report.notes])
+    sheet.set_landscape()
+    sheet.fit_to_pages(1, 0)
+    sheet.print_area(0, 0, row, 3)
+
+
+def _licences(leaderboard: pd.DataFrame) -> list[tuple[str, str]]:
+    weights = leaderboard.drop_duplicates("model")["license"]
+    counts = weights.fillna("not stated by the zoo").value_counts()
+    note = [("", "As the zoos state them; the figures here carry none of the weights. Check the model card before you use one.")]
+    return [*note, *((str(name), f"{count:,} sets of weights") for name, count in counts.items())]
+
+
+def _section(book: Book, sheet: Worksheet, row: int, title: str, entries: Iterable[tuple[str, ...]]) -> int:
+    """A heading and its lines; the row after them is returned. Nothing is written for a section without lines."""
+    lines = list(entries)
+    if not lines:
+        return row
+    rule = book.formats.get(bold=True, font_size=12, font_color=styles.ACCENT, bottom=1, bottom_color=styles.RULE)
+    for place in range(4):
+        sheet.write_string(row, place, title if place == 0 else "", rule)
+    for line in lines:
+        row += 1
+        for place, text in enumerate(line):
+            write_text(book, sheet, row, place, text, bold=place == 0)
+        sheet.set_row(row, 15 * max(math.ceil(len(text) / width) for text, width in zip(line[1:], (_TEXT_WIDTH, 36, 24), strict=False)))
+    return row + 2
+
+
+def write_text(book: Book, sheet: Worksheet, row: int, place: int, text: str, **look: object) -> None:
+    """Text from outside in a cell of its own: a web address becomes a link, everything else stays text."""
+    if is_web_address(text):
+        sheet.write_url(row, place, text, book.formats.link(valign="top"), clean_text(text))
+        return
+    quoted = {"quote_prefix": True} if is_formula_like(text) else {}
+    sheet.write_string(row, place, clean_text(text), book.formats.get(**({"text_wrap": True, "valign": "top"} | quoted | look)))

@@ -1,0 +1,95 @@
+"""The leaderboard of each task as the workbook shows it: ranked, with the figures of its budget."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from reports.columns import ACCURACY_COLUMNS, LEADERBOARD, Column, Kind
+from reports.excel import budget
+from reports.excel.text import sheet_name
+
+COST = next(c for c in LEADERBOARD if c.key == "macs")
+SIZE = next(c for c in LEADERBOARD if c.key == "params")
+MODEL = LEADERBOARD[0]
+CARD = next(c for c in LEADERBOARD if c.kind is Kind.LINK)
+ON_FRONTIER = next(c for c in LEADERBOARD if c.kind is Kind.FLAG)
+
+_BY_ACCURACY = "Place by {} within the task; the one with fewer MACs first where equal."
+_BY_COST = "Place by MACs, most first, because no accuracy is known in this task. It is no measure of how good a model is."
+
+
+@dataclass(frozen=True)
+class Board:
+    """One task: its rows, best first, with rank and budget beside the report's own columns."""
+
+    task: str
+    quality: Column | None  # the accuracy it is ranked by; None where none is known
+    frame: pd.DataFrame
+    sheet: str
+    table: str  # name of the Excel table
+    suffix: str  # what tells this task's other sheets and tables from those of the first
+
+    @property
+    def rank(self) -> Column:
+        """The column of ranks, with its meaning here."""
+        meaning = _BY_ACCURACY.format(self.quality.title) if self.quality else _BY_COST
+        return Column("rank", "Rank", meaning, "computed from this table", Kind.INTEGER, group="Model", width=8)
+
+    @property
+    def rules(self) -> tuple[budget.Limit, ...]:
+        """The limits that apply: a least accuracy only where that accuracy is known."""
+        return tuple(rule for rule in budget.LIMITS if not rule.is_least or rule.column == self.quality)
+
+    @functools.cached_property
+    def columns(self) -> tuple[Column, ...]:
+        """Model and what is shown first, then the budget, then details."""
+        rest = LEADERBOARD[1:]
+        shown = [c for c in rest if c.shown and not (self._is_blank_accuracy(c))]
+        hidden = [c for c in rest if c not in shown]
+        return (MODEL, self.rank, *shown, *budget.COLUMNS, *hidden)
+
+    @property
+    def frontier(self) -> pd.DataFrame:
+        """The rows on the frontier, cheapest first."""
+        return self.frame[self.frame[ON_FRONTIER.key].fillna(False).astype(bool)].sort_values(COST.key)
+
+    def _is_blank_accuracy(self, column: Column) -> bool:
+        return column in _ACCURACIES and not self.frame[column.key].notna().any()
+
+
+_ACCURACIES = tuple(entry.column for entry in ACCURACY_COLUMNS)
+
+
+def make_boards(leaderboard: pd.DataFrame, taken: set[str]) -> list[Board]:
+    """One board a task: those with an accuracy first, then the larger ones."""
+    tasks = leaderboard["task"].fillna("unknown task")
+    boards = [(str(task), _quality(rows), rows) for task, rows in leaderboard.groupby(tasks, sort=True)]
+    boards.sort(key=lambda board: (board[1] is None, -len(board[2])))
+    return [_make_board(number, *board, taken) for number, board in enumerate(boards)]
+
+
+def _make_board(number: int, task: str, quality: Column | None, rows: pd.DataFrame, taken: set[str]) -> Board:
+    suffix = "" if number == 0 else f" {task}"
+    board = Board(task, quality, _ranked(rows, quality), sheet_name(f"Leaderboard{suffix}", taken), f"Leaderboard{number + 1 if number else ''}", suffix)
+    figures = budget.evaluate(board.frame, budget.EXAMPLE, board.rules)
+    for column in budget.COLUMNS:
+        board.frame[column.key] = figures[column.key]
+    return board
+
+
+def _quality(rows: pd.DataFrame) -> Column | None:
+    return next((column for column in _ACCURACIES if rows[column.key].notna().any()), None)
+
+
+def _ranked(rows: pd.DataFrame, quality: Column | None) -> pd.DataFrame:
+    """Best first; rows that cannot be ranked keep no rank and come last."""
+    keys, ascending = ([quality.key, COST.key], [False, True]) if quality else ([COST.key], [False])
+    ranked = rows.sort_values([*keys, MODEL.key], ascending=[*ascending, True], na_position="last", kind="stable").reset_index(drop=True)
+    known = ranked[keys].notna().all(axis=1).to_numpy(dtype=bool)
+    ranked["rank"] = pd.array(np.where(known, known.cumsum(), 0), dtype="Int64")
+    ranked.loc[~known, "rank"] = pd.NA
+    return ranked

@@ -1,0 +1,43 @@
+"""Text made to fit a workbook's cells, names and footers; nothing of it is lost unsaid."""
+
+from __future__ import annotations
+
+import re
+
+from reports.exports.safe_text import printable
+
+MAX_CELL = 32_767  # characters Excel keeps in a cell, counted in UTF-16
+MAX_LINKS = 65_000  # Excel refuses a sheet with more than 65,530 links
+
+_SHEET_NAME_ILLEGAL = re.compile(r"[\[\]:*?/\\]")
+
+
+def clean_text(text: str) -> str:
+    """The text as a cell can hold it, cut with a notice if it is too long."""
+    text = printable(text)
+    return text if len(text) <= MAX_CELL // 2 else _cut(text)
+
+
+def _cut(text: str) -> str:
+    units = len(text.encode("utf-16-le")) // 2
+    if units <= MAX_CELL:
+        return text
+    notice = f" … [cut: {len(text):,} characters in all]"
+    head = text.encode("utf-16-le")[: 2 * (MAX_CELL - len(notice))].decode("utf-16-le", errors="ignore")
+    return head + notice
+
+
+def sheet_name(wanted: str, taken: set[str]) -> str:
+    """A legal name for a sheet, not yet in `taken` (lower case), to which it is added."""
+    base = _SHEET_NAME_ILLEGAL.sub(" ", clean_text(wanted)).replace("\n", " ").strip().strip("'")[:31].strip() or "Sheet"
+    name, number = base, 2
+    while name.lower() in taken or name.lower() == "history":  # Excel keeps `History` for itself
+        ending = f" ({number})"
+        name, number = base[: 31 - len(ending)] + ending, number + 1
+    taken.add(name.lower())
+    return name
+
+
+def footer_text(text: str) -> str:
+    """Text for a page's header or footer, where & begins a command and 255 characters are the limit."""
+    return clean_text(text)[:80].replace("&", "&&")

@@ -1,0 +1,82 @@
+"""JSON: the whole report as one object, described by a published schema."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, TextIO
+
+from reports.columns import Column, Kind
+from reports.exports.files import replacing
+from reports.exports.tables import TABLES, describe, export_table, provenance, records
+from reports.leaderboard import Report
+
+SCHEMA_PATH = Path(__file__).with_name("report.schema.json")
+"""The published schema; it ships with the package."""
+SCHEMA_ID = "urn:zoometer:report:1"
+"""Changes when a reader of the old form would no longer understand the new one."""
+
+_TYPES = {Kind.TEXT: "string", Kind.LINK: "string", Kind.INTEGER: "integer", Kind.NUMBER: "number", Kind.FLAG: "boolean"}
+
+
+def write_json(report: Report, path: Path) -> None:
+    """Write the report: provenance, the meaning of the columns, and every table as a list of rows.
+
+    Raises:
+        OutputError: if the file cannot be written.
+    """
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", errors="replace") as file:
+        columns = {name: describe(columns) for name, columns in TABLES.items()}
+        head = {"schema": SCHEMA_ID, "provenance": provenance(report), "columns": columns}
+        file.write(_dump(head, indent=1).removesuffix("\n}"))
+        for name in TABLES:
+            file.write(f',\n "{name}": [')
+            _write_rows(file, records(export_table(report, name)))
+            file.write("]")
+        file.write("\n}\n")
+
+
+def _write_rows(file: TextIO, rows: Iterable[dict[str, Any]]) -> None:
+    """One row a line, so that a hundred thousand are never one string in memory and a difference shows line by line."""
+    separator = "\n  "
+    for row in rows:
+        file.write(separator + _dump(row))
+        separator = ",\n  "
+
+
+def _dump(value: Any, indent: int | None = None) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, indent=indent)
+
+
+def json_schema() -> dict[str, Any]:
+    """The schema of what `write_json` writes, made from the declared columns."""
+    text, texts = {"type": "string"}, {"type": "array", "items": {"type": "string"}}
+    counts = {"type": "integer", "minimum": 0}
+    described = _object({"name": text, "title": text, "kind": {"enum": [str(kind) for kind in Kind]}, "meaning": text, "origin": text})
+    source = _object({"name": text, "address": text, "retrieved_at": text, "note": text})
+    totals = _object(dict.fromkeys(("architectures", "weights", "rows", "exact", "bound", "failed"), counts))
+    origin = _object({
+        "title": text, "created_at": {"type": "string", "format": "date-time"}, "command": text, "convention": text,
+        "versions": {"type": "object", "additionalProperties": text}, "totals": totals,
+        "sources": {"type": "array", "items": source}, "warnings": texts, "notes": texts,
+    })  # fmt: skip
+    tables = {name: {"type": "array", "items": _object({c.export_name: _value(c) for c in columns})} for name, columns in TABLES.items()}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": SCHEMA_ID,
+        "title": "zoometer report",
+        "description": "What vision models cost and how accurate they are. Values are exact; null is unknown.",
+        **_object({
+            "schema": {"const": SCHEMA_ID}, "provenance": origin,
+            "columns": _object(dict.fromkeys(TABLES, {"type": "array", "items": described})), **tables,
+        }),
+    }  # fmt: skip
+
+
+def _object(properties: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
+
+
+def _value(column: Column) -> dict[str, Any]:
+    return {"type": [_TYPES[column.kind], "null"], "description": f"{column.meaning} Origin: {column.origin}."}

@@ -1,0 +1,32 @@
+"""Text that comes from outside, judged before it is written where something could run, follow or choke on it."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlsplit
+
+MAX_ADDRESS = 2_000  # characters; Excel's own limit is 2,079 after escaping
+
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+_LINE_END = re.compile("\r\n?")
+
+
+def printable(text: str) -> str:
+    """The text with line ends as \\n, and characters that XML cannot hold and no reader can see shown as �."""
+    return _UNPRINTABLE.sub("\ufffd", _LINE_END.sub("\n", text))
+
+
+def is_formula_like(text: str) -> bool:
+    """Whether a spreadsheet would take the text for a formula if somebody typed or pasted it."""
+    return text[:1] in {"=", "+", "-", "@", "\t", "\r"}
+
+
+def is_web_address(text: str) -> bool:
+    """Whether the text may become a link: http or https, and nothing a spreadsheet would run or could not hold."""
+    if len(text) > MAX_ADDRESS or not text.isascii() or not text.isprintable() or " " in text:
+        return False
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return False
+    return parts.scheme in {"http", "https"} and bool(parts.netloc)

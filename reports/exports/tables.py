@@ -1,0 +1,57 @@
+"""The report's tables under their export names, and its provenance as plain data."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pandas as pd
+
+from reports.columns import COVERAGE, LEADERBOARD, UNJOINED, Column
+from reports.leaderboard import Report
+
+TABLES: dict[str, tuple[Column, ...]] = {"leaderboard": LEADERBOARD, "coverage": COVERAGE, "unjoined": UNJOINED}
+"""Each table of a report with its columns."""
+
+
+def export_table(report: Report, name: str = "leaderboard") -> pd.DataFrame:
+    """A table of the report with exact values under their export names, in the declared order."""
+    columns = TABLES[name]
+    table: pd.DataFrame = getattr(report, name)[[column.key for column in columns]].reset_index(drop=True)
+    return table.set_axis([column.export_name for column in columns], axis=1)
+
+
+def records(table: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    """Rows as plain values, None where unknown."""
+    names = list(table.columns)
+    plain = [[_plain(value) for value in table[name].tolist()] for name in names]
+    for values in zip(*plain, strict=True):
+        yield dict(zip(names, values, strict=True))
+
+
+def _plain(value: Any) -> Any:
+    if value is None or value is pd.NA or (isinstance(value, float) and not math.isfinite(value)):
+        return None
+    return value
+
+
+def provenance(report: Report) -> dict[str, Any]:
+    """Where the figures come from and how to get them again."""
+    return {
+        "title": report.title,
+        "created_at": report.created_at.isoformat(),
+        "command": report.command,
+        "convention": report.convention,
+        "versions": dict(report.versions),
+        "totals": dataclasses.asdict(report.totals),
+        "sources": [dataclasses.asdict(source) for source in report.sources],
+        "warnings": list(report.warnings),
+        "notes": list(report.notes),
+    }
+
+
+def describe(columns: Sequence[Column]) -> list[dict[str, Any]]:
+    """What each exported column means."""
+    return [{"name": c.export_name, "title": c.title, "kind": str(c.kind), "meaning": c.meaning, "origin": c.origin} for c in columns]

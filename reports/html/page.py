@@ -1,0 +1,106 @@
+"""Renders a report as one self-contained HTML page."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+import jinja2
+
+from reports.columns import LEADERBOARD
+from reports.html.embed import safe_json, safe_script, safe_style, security_policy
+from reports.html.libraries import load_datatables, load_vega
+from reports.html.payload import build_payload
+from reports.leaderboard import Report
+from zoo.errors import OutputError
+from zoo.units import FLOPS_PER_MAC
+
+# Sheets and scripts in the order they are joined: a later one builds on an earlier one.
+STYLES = ("tokens", "base", "controls", "explore", "table", "dialogs", "print")
+SCRIPTS = (
+    "dom",
+    "format",
+    "data",
+    "state",
+    "filters",
+    "frontier",
+    "cells",
+    "hint",
+    "menus",
+    "budget",
+    "columns",
+    "table",
+    "chart_spec",
+    "chart_marks",
+    "chart_zoom",
+    "chart",
+    "ranking",
+    "leftout",
+    "compare",
+    "drawer",
+    "export",
+    "coverage",
+    "main",
+)
+
+_LICENCES = (
+    ("DataTables, jQuery, JSZip and others", "by way of itables", "datatables.txt"),
+    ("Vega, Vega-Lite, vega-embed, D3 and others", "by way of vl-convert", "vega.txt"),
+)
+
+
+def render(report: Report) -> str:
+    """The page as text. It holds every script, style and figure; opening it makes no request."""
+    resources = files("reports.html") / "page"
+    theme = safe_script(_read(resources, "script", "theme.js"))
+    scripts = [safe_script(load_datatables()), safe_script(_join(resources, "script", SCRIPTS, ".js")), safe_script(load_vega())]
+    style = safe_style(_join(resources, "style", STYLES, ".css"))
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    template = environment.from_string(_read(resources, "template.html.j2"))
+    return template.render(
+        report=report,
+        columns=LEADERBOARD,
+        created=report.created_at.strftime("%Y-%m-%d %H:%M %Z").strip(),
+        flops_per_mac=FLOPS_PER_MAC,
+        policy=security_policy([theme, *scripts], [style]),
+        style=style,
+        theme=theme,
+        scripts=scripts,
+        data=safe_json(build_payload(report)),
+        licences=[(name, way, _read(resources, "licences", file)) for name, way, file in _LICENCES],
+    )
+
+
+def write(report: Report, path: Path) -> None:
+    """Write the page to `path`, all of it or nothing: a reader never sees half a file.
+
+    Raises:
+        OutputError: if the folder or the file cannot be written.
+    """
+    text = render(report)
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            # A name may hold what UTF-8 cannot; it must not cost the report.
+            temporary.write_text(text, "utf-8", errors="replace", newline="\n")
+            os.replace(temporary, path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise OutputError(
+            f"The page cannot be written to {path}: {reason}. Make the folder writable, free some space, or set another `out` folder."
+        ) from error
+
+
+def _read(resources: Traversable, *parts: str) -> str:
+    return resources.joinpath(*parts).read_text("utf-8")
+
+
+def _join(resources: Traversable, folder: str, names: tuple[str, ...], ending: str) -> str:
+    return "\n".join(_read(resources, folder, name + ending) for name in names)

@@ -1,0 +1,122 @@
+// The budget bar: limits, chosen values, words, and what the chart's axes show. Made anew for each task.
+
+let budgetParts = { task: null, shows: [] };
+
+function buildBudget() {
+  const facets = REPORT.facets.filter((key) => facetValues(key).length > 1).map((key) => facetMenu(BOARD.column(key)));
+  const limits = limitsOf(state.task).map(limitField);
+  const least = state.accuracy ? leastField() : null;
+  fill(byId('limits'), limits.map(({ element }) => element), least?.element);
+  fill(byId('facets'), facets.map(({ element }) => element));
+  const axes = [
+    chooser('accuracy', byId('choose-accuracy'), accuraciesOf(state.task).map(({ key, label }) => [key, label])),
+    chooser('cost', byId('choose-cost'), costsOf(state.task).map((key) => [key, headerOf(BOARD.column(key))])),
+    chooser('colour', byId('choose-colour'), [['', `${BOARD.column(defaultColour()).title} (default)`], ...colourChoices(), ['none', 'one colour']]),
+    chooser('size', byId('choose-size'), [['', 'all the same'], ...costsOf(state.task).map((key) => [key, BOARD.column(key).title])]),
+  ];
+  budgetParts = { task: state.task, shows: [...facets, ...limits, least, ...axes].filter(Boolean).map(({ show }) => show) };
+}
+
+const colourChoices = () => REPORT.facets.filter((key) => key !== defaultColour() && facetValues(key).length > 1)
+  .map((key) => [key, BOARD.column(key).title]);
+
+function showBudget() {
+  if (budgetParts.task !== state.task) buildBudget();
+  for (const show of budgetParts.shows) show();
+  if (byId('search').value !== state.search) byId('search').value = state.search;
+  byId('only-frontier').checked = state.onlyFrontier;
+  byId('only-frontier').disabled = !state.accuracy;
+}
+
+// A field for the most of a cost. It takes the column's unit, or an amount with its own suffix: 0.6 or 600M.
+function limitField(key) {
+  const column = BOARD.column(key);
+  const known = taskRows(state.task).map((row) => BOARD.figures(key)[row]).filter((value) => !Number.isNaN(value));
+  const range = `${formatFigure(column, spread(known)[0])} – ${formatFigure(column, spread(known)[1])}`;
+  const unknown = taskRows(state.task).length - known.length;
+  const note = unknown ? `${range}; ${formatCount(unknown)} unknown` : range;
+  return amountField({
+    id: `max-${key}`, sign: '≤', column, note, title: column.title,
+    read: () => state.limits[key] ?? '',
+    write: (typed) => setLimit(key, typed),
+  });
+}
+
+function setLimit(key, typed) {
+  const limits = { ...state.limits, [key]: typed };
+  if (!typed) delete limits[key];
+  change({ limits });
+}
+
+// Smallest and largest only: spreading 20,000 numbers into Math.min overflows some stacks.
+const spread = (values) => [values.reduce((a, b) => Math.min(a, b), Infinity), values.reduce((a, b) => Math.max(a, b), -Infinity)];
+
+function leastField() {
+  return amountField({
+    id: 'least', sign: '≥', column: BOARD.column(state.accuracy), note: null, title: 'Accuracy',
+    read: () => state.least,
+    write: (typed) => change({ least: typed }),
+    describe: () => {
+      const column = BOARD.column(state.accuracy);
+      const known = taskRows(state.task).map((row) => BOARD.figures(state.accuracy)[row]).filter((value) => !Number.isNaN(value));
+      const [low, high] = spread(known);
+      return `${column.title}: ${formatFigure(column, low)} – ${formatFigure(column, high)}`;
+    },
+  });
+}
+
+function amountField({ id, sign, column, note, title, read, write, describe }) {
+  const input = h('input', {
+    id, type: 'text', inputmode: 'decimal', autocomplete: 'off', placeholder: 'any', 'aria-describedby': `${id}-note`,
+    oninput: () => write(input.value.trim()),
+  });
+  const noteBox = h('span', { id: `${id}-note`, class: 'limit-note' });
+  const element = h('div', { class: 'limit' },
+    h('label', { for: id }, `${title} ${sign}`),
+    h('span', { class: 'limit-box' }, input, h('span', { class: 'unit', 'aria-hidden': 'true' }, column.unit)), noteBox);
+  function show() {
+    const typed = read();
+    if (document.activeElement !== input || input.value.trim() !== typed) input.value = typed;
+    const isWrong = typed !== '' && Number.isNaN(parseAmount(typed, column));
+    input.setAttribute('aria-invalid', String(isWrong));
+    element.classList.toggle('is-set', typed !== '' && !isWrong);
+    noteBox.textContent = isWrong ? 'Write an amount: 0.6 or 600M' : describe?.() ?? note;
+  }
+  return { element, show };
+}
+
+function chooser(key, select, choices) {
+  fill(select, choices.map(([value, label]) => h('option', { value }, label)));
+  select.disabled = choices.length === 0;
+  select.onchange = () => change(key === 'accuracy' ? { accuracy: select.value, least: '', sort: null } : { [key]: select.value });
+  return { element: select, show: () => { select.value = state[key]; } };
+}
+
+function resetBudget() {
+  change({ search: '', limits: {}, least: '', only: {}, onlyFrontier: false });
+}
+
+// The line that says what the choices come to.
+function showCounts() {
+  const total = taskRows(state.task).length;
+  const hasLimits = view.limits.length > 0;
+  const best = view.frontier.at(-1);
+  const parts = [
+    h('strong', { id: 'count-fitting' }, formatCount(view.fitting)),
+    hasLimits ? ` of ${formatCount(view.considered)} fit the budget` : ` of ${plural(total, 'row')} shown`,
+  ];
+  if (hasLimits && view.considered < total) parts.push(` (${formatCount(total - view.considered)} not considered)`);
+  if (state.accuracy) {
+    parts.push(' · ', h('strong', { id: 'count-frontier' }, formatCount(view.frontier.length)), ' on the frontier');
+    if (view.withoutAccuracy) parts.push(` · ${formatCount(view.withoutAccuracy)} without ${BOARD.column(state.accuracy).title}`);
+  }
+  if (best !== undefined) {
+    const column = BOARD.column(state.accuracy);
+    parts.push(' · most accurate: ', h('button', { type: 'button', class: 'link', onclick: () => change({ open: best }) }, modelName(best)),
+      ` ${withUnit(column, BOARD.shown(state.accuracy, best))}`);
+  }
+  fill(byId('counts'), parts);
+  byId('reset').hidden = isSame([state.search, state.limits, state.least, state.only, state.onlyFrontier], ['', {}, '', {}, false]);
+}
+
+const modelName = (row) => h('bdi', { class: 'clip' }, BOARD.text('model', row) ?? '–');

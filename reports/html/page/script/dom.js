@@ -1,0 +1,67 @@
+// Building and reading the page. Text from the report reaches it only through textContent, setAttribute and escapeHtml.
+
+const byId = (id) => document.getElementById(id);
+
+const ESCAPES = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
+const escapeHtml = (text) => String(text).replace(/[&<>"']/g, (c) => ESCAPES[c]);
+
+// h('button', {class: 'quiet', onclick: open}, 'Open') makes an element. Functions become listeners, `true` an empty
+// attribute; false, null and undefined are left out. Children are nodes or text.
+function h(tag, attributes, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes ?? {})) {
+    if (value === null || value === undefined || value === false) continue;
+    if (typeof value === 'function') element.addEventListener(name.slice(2), value);
+    else element.setAttribute(name, value === true ? '' : value);
+  }
+  element.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+  return element;
+}
+
+const fill = (element, ...children) => element.replaceChildren(...children.flat().filter(Boolean));
+
+// A link that leaves the page. Anything but http and https is shown as text.
+function externalLink(address, label) {
+  if (!isWebAddress(address)) return document.createTextNode(address);
+  return h('a', { href: address, target: '_blank', rel: 'noopener noreferrer' }, label ?? address);
+}
+
+function isWebAddress(text) {
+  try { return ['http:', 'https:'].includes(new URL(text).protocol); } catch { return false; }
+}
+
+function download(name, type, content) {
+  const blob = content instanceof Blob ? content : new Blob([content], { type });
+  const address = URL.createObjectURL(blob);
+  const link = h('a', { href: address, download: name });
+  document.body.append(link);
+  link.click();
+  link.remove();
+  setTimeout(() => URL.revokeObjectURL(address), 10_000);
+}
+
+// Copies text; the clipboard interface is refused to some pages opened from disk, so the old way is the second try.
+async function copyText(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    const area = h('textarea', { class: 'visually-hidden', 'aria-hidden': 'true' });
+    (document.querySelector('dialog[open]') ?? document.body).append(area);
+    area.value = text;
+    area.select();
+    const done = document.execCommand('copy');
+    area.remove();
+    return done;
+  }
+}
+
+// Says something once in the corner of the page, and to screen readers.
+let noticeTimer = 0;
+function notify(text) {
+  const box = byId('notice');
+  box.textContent = text;
+  box.classList.add('is-shown');
+  clearTimeout(noticeTimer);
+  noticeTimer = setTimeout(() => box.classList.remove('is-shown'), 2600);
+}

@@ -1,0 +1,91 @@
+// Which rows are considered (words, chosen values), and which of those keep the limits.
+
+const EXCLUDED = 0; // another task, another value chosen, or words not found
+const LEFT_OUT = 1; // considered, but beyond a limit, or unknown where a limit is set
+const FITS = 2;
+
+let searchTexts = null;
+function searchText(row) {
+  searchTexts ??= new Array(BOARD.rows);
+  searchTexts[row] ??= REPORT.search.map((key) => BOARD.text(key, row) ?? '').join('\u0000').toLowerCase();
+  return searchTexts[row];
+}
+
+// 'resnet a1 -distilled' → a test that every word is there and no word with a minus is.
+function searchTest(search) {
+  const words = search.toLowerCase().split(/\s+/).filter(Boolean);
+  const wanted = words.filter((word) => !word.startsWith('-') || word === '-');
+  const unwanted = words.filter((word) => word.startsWith('-') && word !== '-').map((word) => word.slice(1));
+  if (!words.length) return null;
+  return (row) => {
+    const text = searchText(row);
+    return wanted.every((word) => text.includes(word)) && !unwanted.some((word) => text.includes(word));
+  };
+}
+
+// For each narrowed column, whether a code is wanted; the last place stands for "not stated" (code -1).
+function facetTests() {
+  return Object.entries(state.only).filter(([, values]) => values.length).map(([key, values]) => {
+    const words = BOARD.words(key);
+    const wanted = Uint8Array.from([...words, ''], (word) => (values.includes(word) ? 1 : 0));
+    const codes = BOARD.codes(key);
+    return (row) => wanted[codes[row] < 0 ? words.length : codes[row]] === 1;
+  });
+}
+
+// The limits in force: {key, column, bound, isLeast}. What cannot be read as an amount limits nothing.
+function activeLimits() {
+  const limits = [];
+  for (const [key, typed] of Object.entries(state.limits)) {
+    const bound = parseAmount(typed, BOARD.column(key));
+    if (!Number.isNaN(bound)) limits.push({ key, column: BOARD.column(key), values: BOARD.figures(key), bound, isLeast: false });
+  }
+  if (state.accuracy && state.least) {
+    const column = BOARD.column(state.accuracy);
+    const bound = parseAmount(state.least, column);
+    if (!Number.isNaN(bound)) limits.push({ key: state.accuracy, column, values: BOARD.figures(state.accuracy), bound, isLeast: true });
+  }
+  return limits;
+}
+
+// An unknown figure keeps no limit: it is left out, and counted as unknown.
+const keeps = (limit, row) => (limit.isLeast ? limit.values[row] >= limit.bound : limit.values[row] <= limit.bound);
+
+// EXCLUDED, LEFT_OUT or FITS for every row of the report, and how many there are.
+function markRows() {
+  const marks = new Uint8Array(BOARD.rows);
+  const tests = facetTests();
+  const search = searchTest(state.search);
+  if (search) tests.push(search);
+  const limits = activeLimits();
+  let considered = 0;
+  let fitting = 0;
+  for (const row of taskRows(state.task)) {
+    if (!tests.every((test) => test(row))) continue;
+    considered += 1;
+    const fits = limits.every((limit) => keeps(limit, row));
+    marks[row] = fits ? FITS : LEFT_OUT;
+    if (fits) fitting += 1;
+  }
+  return { marks, limits, considered, fitting };
+}
+
+// All rows in the wanted order, unknown last whichever way; kept until the order changes.
+const sorted = { by: null, rows: null };
+function sortedRows(sort) {
+  if (isSame(sorted.by, sort)) return sorted.rows;
+  const keys = sort.map(([key, way]) => ({ ranks: BOARD.ranks(key), sign: way === 'desc' ? -1 : 1 }));
+  const compare = (a, b) => {
+    for (const { ranks, sign } of keys) {
+      const [x, y] = [ranks[a], ranks[b]];
+      if (x === y) continue;
+      if (Number.isNaN(x)) { if (Number.isNaN(y)) continue; return 1; }
+      if (Number.isNaN(y)) return -1;
+      return (x - y) * sign;
+    }
+    return a - b;
+  };
+  sorted.by = sort;
+  sorted.rows = Uint32Array.from({ length: BOARD.rows }, (_, row) => row).sort(compare);
+  return sorted.rows;
+}

@@ -1,0 +1,30 @@
+// The Pareto frontier: rows that no other shown row matches or beats on both axes, better on at least one.
+
+// Rows of the frontier by rising cost. Rows equal on both axes stand together: neither beats the other.
+function findFrontier(rows, costKey, accuracyKey) {
+  const [cost, accuracy] = [BOARD.figures(costKey), BOARD.figures(accuracyKey)];
+  const known = rows.filter((row) => !Number.isNaN(cost[row]) && !Number.isNaN(accuracy[row]));
+  known.sort((a, b) => cost[a] - cost[b] || accuracy[b] - accuracy[a] || a - b);
+  const frontier = [];
+  let best = -Infinity;
+  let bestCost = NaN;
+  for (const row of known) {
+    const isTwin = accuracy[row] === best && cost[row] === bestCost;
+    if (accuracy[row] <= best && !isTwin) continue;
+    best = accuracy[row];
+    bestCost = cost[row];
+    frontier.push(row);
+  }
+  return frontier;
+}
+
+// The best accuracy on a frontier at no more than this cost; -Infinity below its cheapest row.
+function accuracyAt(frontier, costKey, accuracyKey, limit) {
+  const [cost, accuracy] = [BOARD.figures(costKey), BOARD.figures(accuracyKey)];
+  let best = -Infinity;
+  for (const row of frontier) {
+    if (cost[row] > limit) break;
+    best = accuracy[row];
+  }
+  return best;
+}

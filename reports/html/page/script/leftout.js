@@ -1,0 +1,90 @@
+// Why the others fell out: which limit binds, by how much, and who came nearest.
+
+const MOST_MISSES = 8;
+
+// How far a row is beyond a limit, as a share of the limit; NaN where its figure is unknown, 0 where it keeps the limit.
+function excessOf(limit, row) {
+  const value = limit.values[row];
+  if (Number.isNaN(value)) return NaN;
+  if (keeps(limit, row)) return 0;
+  return limit.isLeast ? (limit.bound - value) / Math.max(limit.bound, 1e-9) : value / Math.max(limit.bound, 1e-9) - 1;
+}
+
+// For every limit: how many rows are beyond it, how many only because of it, how many have no figure.
+function explainLeftOut() {
+  const counts = view.limits.map((limit) => ({ limit, beyond: 0, alone: 0, unknown: 0 }));
+  const misses = [];
+  for (const row of taskRows(state.task)) {
+    if (view.marks[row] !== LEFT_OUT) continue;
+    const excesses = view.limits.map((limit) => excessOf(limit, row));
+    const broken = counts.filter((_, place) => excesses[place] !== 0);
+    counts.forEach((count, place) => {
+      if (Number.isNaN(excesses[place])) count.unknown += 1;
+      else if (excesses[place] > 0) {
+        count.beyond += 1;
+        if (broken.length === 1) count.alone += 1;
+      }
+    });
+    if (excesses.some(Number.isNaN)) continue;
+    const worst = Math.max(...excesses);
+    misses.push({ row, excess: worst, limit: view.limits[excesses.indexOf(worst)], broken: broken.length });
+  }
+  return { counts, misses: nearestMisses(misses) };
+}
+
+// The nearest of those worth knowing: rows that the frontier would take in if the limit gave way. Weights of one architecture
+// at one size cost the same, so the most accurate stands for them.
+function nearestMisses(misses) {
+  const [cost, accuracy] = [BOARD.figures(state.cost), BOARD.figures(state.accuracy)];
+  const isWorthIt = (row) => !state.accuracy
+    || accuracy[row] > accuracyAt(view.frontier, state.cost, state.accuracy, cost[row]);
+  const better = (a, b) => a.excess - b.excess || (state.accuracy ? (accuracy[b.row] || 0) - (accuracy[a.row] || 0) : 0) || a.row - b.row;
+  const seen = new Set();
+  const nearest = [];
+  for (const miss of misses.filter(({ row }) => isWorthIt(row)).sort(better)) {
+    const twin = `${BOARD.text('zoo', miss.row)}/${BOARD.text('arch', miss.row)}@${BOARD.text('input', miss.row)}`;
+    if (seen.has(twin)) continue;
+    seen.add(twin);
+    nearest.push(miss);
+    if (nearest.length === MOST_MISSES) break;
+  }
+  return nearest;
+}
+
+function showLeftOut() {
+  const box = byId('left-out');
+  const count = view.considered - view.fitting;
+  box.hidden = !view.limits.length || !count;
+  if (box.hidden) return;
+  const { counts, misses } = explainLeftOut();
+  byId('left-out-count').textContent = plural(count, 'row falls out', 'rows fall out');
+  fill(byId('binding'), bindingTable(counts));
+  fill(byId('misses'), misses.length ? missTable(misses) : h('p', { class: 'empty' }, 'None of them would join the frontier.'));
+}
+
+const boundText = ({ column, bound, isLeast }) => `${column.title} ${isLeast ? '≥' : '≤'} ${withUnit(column, formatFigure(column, bound))}`;
+
+function bindingTable(counts) {
+  const head = ['Limit', 'Beyond it', 'By it alone', 'Unknown'];
+  return h('table', { class: 'plain', 'aria-label': 'Which limit binds' },
+    h('thead', {}, h('tr', {}, head.map((text, place) => h('th', { scope: 'col', class: place ? 'figure' : null }, text)))),
+    h('tbody', {}, counts.map(({ limit, beyond, alone, unknown }) => h('tr', {},
+      h('th', { scope: 'row' }, boundText(limit)), h('td', { class: 'figure' }, formatCount(beyond)),
+      h('td', { class: 'figure' }, formatCount(alone)), h('td', { class: 'figure' }, unknown ? formatCount(unknown) : '0')))));
+}
+
+function missTable(misses) {
+  const best = view.frontier.at(-1);
+  const accuracy = state.accuracy ? BOARD.column(state.accuracy) : null;
+  const head = ['Model', 'Input', 'Limit that binds most', 'Has', 'Misses by', ...(accuracy ? [headerOf(accuracy), 'Than the best that fits'] : [])];
+  const row = ({ row: at, limit, excess }) => h('tr', {},
+    h('th', { scope: 'row' }, openButton(at)), h('td', { class: 'set-back' }, BOARD.shown('input', at)), h('td', {}, boundText(limit)),
+    h('td', { class: 'figure' }, withUnit(limit.column, BOARD.shown(limit.key, at))),
+    h('td', { class: 'figure' }, limit.isLeast ? withUnit(limit.column, formatFigure(limit.column, limit.bound - limit.values[at])) : formatExcess(excess)),
+    accuracy && h('td', { class: 'figure' }, BOARD.shown(state.accuracy, at)),
+    accuracy && h('td', { class: 'figure' }, best === undefined || Number.isNaN(BOARD.figures(state.accuracy)[at]) ? '–'
+      : signed(figureIn(state.accuracy, at) - figureIn(state.accuracy, best), accuracy.digits)));
+  return h('table', { class: 'plain', 'aria-label': 'Nearest misses' },
+    h('thead', {}, h('tr', {}, head.map((text, place) => h('th', { scope: 'col', class: place > 2 ? 'figure' : null }, text)))),
+    h('tbody', {}, misses.map(row)));
+}

@@ -1,0 +1,82 @@
+"""From a report to what the page reads: columns as arrays, exact values, null for unknown."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict
+from datetime import UTC
+from typing import Any
+
+import pandas as pd
+
+from reports.columns import ACCURACY_COLUMNS, COVERAGE, LEADERBOARD, UNJOINED, Better, Column, Kind
+from reports.leaderboard import Report
+
+# What a reader may limit, in the order of the budget bar. A column without a single figure is left out.
+BUDGET_COLUMNS = ("params", "macs", "activations", "peak_activation_bytes", "file_bytes")
+
+# What a reader may narrow to by choosing values.
+FACET_COLUMNS = ("input", "zoo", "family", "dataset", "license", "variant", "status")
+
+# What free text is looked for in.
+SEARCH_COLUMNS = ("model", "family", "input", "dataset", "license", "status", "reason")
+
+DEFAULT_COST = "macs"
+
+
+def build_payload(report: Report) -> dict[str, Any]:
+    """Everything the page shows, as plain lists, words and numbers."""
+    table = report.leaderboard
+    accuracy = [a.column.key for a in ACCURACY_COLUMNS if _has_figures(table, a.column.key)]
+    costs = [c.key for c in LEADERBOARD if c.is_figure and c.better is Better.LOW and _has_figures(table, c.key)]
+    return {
+        "title": report.title,
+        "created": report.created_at.astimezone(UTC).isoformat(timespec="seconds"),
+        "warnings": list(report.warnings),
+        "accuracy": [
+            {"key": a.column.key, "label": f"{a.column.title} ({a.dataset})"}
+            for a in ACCURACY_COLUMNS
+            if a.column.key in accuracy
+        ],
+        "costs": costs,
+        "cost": DEFAULT_COST if DEFAULT_COST in costs or not costs else costs[0],
+        "limits": [key for key in BUDGET_COLUMNS if key in costs],
+        "facets": list(FACET_COLUMNS),
+        "search": list(SEARCH_COLUMNS),
+        "leaderboard": build_table(table, LEADERBOARD),
+        "coverage": build_table(report.coverage, COVERAGE),
+        "unjoined": build_table(report.unjoined, UNJOINED),
+    }
+
+
+def build_table(table: pd.DataFrame, columns: tuple[Column, ...]) -> dict[str, Any]:
+    """Declarations and values of a table, column by column."""
+    return {
+        "rows": len(table),
+        "columns": [asdict(column) | {"export_name": column.export_name} for column in columns],
+        "values": {c.key: _encode(table[c.key], c) if c.key in table else None for c in columns},
+    }
+
+
+def _encode(values: pd.Series[Any], column: Column) -> Any:
+    """Numbers and flags as a list, text as a list of its different words and an index into it for each row."""
+    known = values.notna().tolist()
+    raw = values.astype(object).tolist()
+    if column.is_figure:
+        return [_number(value, column.kind) if there else None for value, there in zip(raw, known, strict=True)]
+    if column.kind is Kind.FLAG:
+        return [int(bool(value)) if there else None for value, there in zip(raw, known, strict=True)]
+    words: dict[str, int] = {}
+    codes = [words.setdefault(str(value), len(words)) if there else -1 for value, there in zip(raw, known, strict=True)]
+    return {"words": list(words), "codes": codes}
+
+
+def _number(value: Any, kind: Kind) -> int | float | None:
+    """A finite number, whole where the column holds whole numbers; None otherwise."""
+    if not math.isfinite(value):
+        return None
+    return int(value) if kind is Kind.INTEGER else float(value)
+
+
+def _has_figures(table: pd.DataFrame, key: str) -> bool:
+    return key in table and bool(table[key].notna().any())

@@ -1,0 +1,53 @@
+"""Seconds and memory to write a workbook, or another export: `python tests/benchmarks/workbook.py 2400 100000`.
+
+Each size runs in a process of its own, because the most memory a process ever had cannot be reset. `--format csv` and others
+measure the exports. Rows are synthetic (`tests/fakes_excel.py`); making them is not measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import resource
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+
+def measure(rows: int, suffix: str) -> tuple[float, float, float, float]:
+    """Seconds, most MB before and after writing, and the file's MB."""
+    from fakes_excel import make_report
+
+    from reports import excel, exports
+
+    report = make_report(rows)
+    before = _most_mb()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"leaderboard.{suffix}"
+        started = time.perf_counter()
+        (excel.write if suffix == "xlsx" else exports.write)(report, path)
+        return time.perf_counter() - started, before, _most_mb(), path.stat().st_size / 1e6
+
+
+def _most_mb() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
+
+
+def main() -> None:
+    """Measure each size and print a line for it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("rows", type=int, nargs="*", default=[2400, 100_000])
+    parser.add_argument("--format", default="xlsx")
+    arguments = parser.parse_args()
+    print("    rows   seconds   memory MB (before)   file MB")
+    for rows in arguments.rows:
+        with multiprocessing.get_context("spawn").Pool(1) as pool:
+            seconds, before, most, size = pool.apply(measure, (rows, arguments.format))
+        print(f"{rows:8,}  {seconds:8.1f}  {most:9.0f} ({before:.0f})  {size:16.1f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,82 @@
+"""What several tests share."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from hypothesis import settings
+
+from reports.columns import COVERAGE, LEADERBOARD, UNJOINED, Column, Kind
+from reports.leaderboard import Report, Totals
+
+# A shared machine may be slow for a moment; that is no failure.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
+
+_DTYPES = {Kind.TEXT: "string", Kind.LINK: "string", Kind.INTEGER: "Int64", Kind.NUMBER: "Float64", Kind.FLAG: "boolean"}
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The checkout the tests stand in."""
+    return Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def require_program() -> Callable[..., str]:
+    """Path of the first of some programs that is installed; without one the test is skipped, or fails where programs are required.
+
+    `.ci/run` sets ZOOMETER_REQUIRE_PROGRAMS=1, so that it can never pass by leaving the browser tests out.
+    """
+    required = os.environ.get("ZOOMETER_REQUIRE_PROGRAMS") == "1" or os.environ.get("CI") == "true"
+
+    def find(*names: str) -> str:
+        for name in names:
+            if path := shutil.which(name):
+                return path
+        missing = f"none of these programs is installed: {', '.join(names)}"
+        if required:
+            pytest.fail(missing)
+        pytest.skip(missing)
+
+    return find
+
+
+def make_table(columns: tuple[Column, ...], rows: list[dict[str, Any]]) -> pd.DataFrame:
+    """A table with exactly these columns and their types; what a row leaves out is unknown."""
+    table = pd.DataFrame(
+        [[row.get(column.key) for column in columns] for row in rows], columns=[column.key for column in columns]
+    )
+    return table.astype({column.key: _DTYPES[column.kind] for column in columns})
+
+
+@pytest.fixture
+def report() -> Report:
+    """Three models: two on the frontier, one beaten, and one of them without a count."""
+    rows: list[dict[str, Any]] = [
+        {"model": "timm/small.in1k", "input": "3x224x224", "imagenet_top1": 70.0, "macs": 350_000_000, "params": 2_000_000},
+        {"model": "timm/large.in1k", "input": "3x384x384", "imagenet_top1": 85.0, "macs": 17_000_000_000, "params": 90_000_000},
+        {"model": "timm/beaten.in1k", "input": "3x224x224", "imagenet_top1": 65.0, "macs": 500_000_000, "params": 3_000_000},
+        {"model": "timm/broken.in1k", "input": "3x224x224", "imagenet_top1": 99.0},
+    ]
+    for row, on_frontier in zip(rows, (True, True, False, None), strict=True):
+        row |= {"zoo": "timm", "status": "failed" if on_frontier is None else "exact", "on_frontier": on_frontier}
+    failed = {"zoo": "timm", "arch": "broken", "input": "3x224x224", "status": "failed", "reason": "run: ValueError: odd size"}
+    return Report(
+        title="Test",
+        created_at=datetime(2026, 1, 2, tzinfo=UTC),
+        convention="matmul",
+        versions={"timm": "1.0.31"},
+        totals=Totals(architectures=4, weights=4, rows=4, exact=3, bound=0, failed=1),
+        leaderboard=make_table(LEADERBOARD, rows),
+        coverage=make_table(COVERAGE, [failed]),
+        unjoined=make_table(UNJOINED, []),
+        warnings=("timm's accuracy is missing: give a path as accuracy.timm.results.",),
+    )

@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import get_args, get_type_hints
+
+import pytest
+from pydantic import BaseModel
+
+from reports import config
+from reports.config import Config, load_config
+from zoo.batch.settings import Execution, RefreshSettings, ZooSettings
+from zoo.errors import ConfigError
+from zoo.records import Selection
+
+
+@pytest.fixture(autouse=True)
+def _two_zoos(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(config, "installed_zoos", lambda: ["timm", "torchvision"])
+
+
+def load(folder: Path, text: str) -> Config:
+    path = folder / "c.yaml"
+    path.write_text(text, encoding="utf-8")
+    return load_config(path)
+
+
+def refusal(folder: Path, text: str) -> str:
+    with pytest.raises(ConfigError) as caught:
+        load(folder, text)
+    return str(caught.value).replace(str(folder / "c.yaml"), "c.yaml")
+
+
+def test_every_key_reaches_the_refresh(tmp_path: Path) -> None:
+    text = """
+    cache: kept/
+    zoos:
+      timm: {include: "resnet*", exclude: [resnet18], tasks: classification, pretrained_only: true, inputs: [160, 384x512]}
+      torchvision:
+    inputs: [native, 224]
+    accuracy: {fetch: false, timm: {results: tables/}}
+    execution: {backend: local, workers: 3, timeout_s: 7, memory_gb: 1.5}
+    """
+    assert load(tmp_path, text).refresh_settings() == RefreshSettings(
+        cache="kept/",
+        zoos={
+            "timm": ZooSettings(Selection(("resnet*",), ("resnet18",), ("classification",), True), ("160", "384x512")),
+            "torchvision": ZooSettings(Selection(), ("native", "224")),
+        },
+        timm_results="tables/",
+        fetch_accuracy=False,
+        execution=Execution("local", 3, 7.0, 1.5),
+    )
+
+
+def test_what_is_left_out_has_the_defaults_of_the_refresh(tmp_path: Path) -> None:
+    settings = load(tmp_path, "zoos: {timm: }").refresh_settings()
+    assert settings == RefreshSettings(cache="cache/", zoos={"timm": ZooSettings()})
+
+
+def test_reports_default_to_one_in_every_format(tmp_path: Path) -> None:
+    (only,) = load(tmp_path, "zoos: {timm: }").reports
+    assert (only.name, tuple(only.formats)) == ("leaderboard", config.FORMATS)
+
+
+def test_a_home_folder_is_expanded_and_an_address_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/somebody")
+    read = load(tmp_path, "{cache: 's3://bucket/~x', out: ~/out, zoos: {timm: }}")
+    assert (read.cache, read.out) == ("s3://bucket/~x", "/home/somebody/out")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("zoos: {timm: }\ncach: x", "c.yaml, line 2: cach is not a known key. Did you mean cache?"),
+        ("zoos:\n  timm:\n    exlude: [a]", "c.yaml, line 3: zoos.timm.exlude is not a known key. Did you mean exclude"),
+        ("zoos: {timm: }\nexecution: {worker: 1}", "line 2: execution.worker is not a known key. Did you mean workers?"),
+        ("zoos: {timm: }\naccuracy: {fetsh: true}", "line 2: accuracy.fetsh is not a known key. Did you mean fetch?"),
+        ("zoos: {timm: }\naccuracy: {timm: {result: x}}", "line 2: accuracy.timm.result is not a known key. Did you mean results?"),
+        ("zoos: {timm: }\nreports:\n- {titel: x}", "line 3: reports[0].titel is not a known key. Did you mean title?"),
+        ("zoos: {timmm: }", "line 1: zoos.timmm: 'timmm' is not a zoo that is installed. Did you mean timm?"),
+        ("zoos: {}", "line 1: zoos is empty."),
+        ("out: x", "line 1: zoos is missing. Name what to count"),
+        ("zoos: [timm]", "line 1: zoos must be a mapping, not a list."),
+        ("zoos: {timm: {tasks: [detektion]}}", "zoos.timm.tasks[0]: 'detektion' is not a task. Did you mean detection?"),
+        ("zoos: {timm: {pretrained_only: 1}}", "zoos.timm.pretrained_only must be true or false, not '1'."),
+        ("zoos: {timm: }\ninputs: [224, 22px]", "line 2: inputs[1]: '22px' is not an input size. Write native, 224, 384x512"),
+        ("zoos: {timm: }\ninputs: []", "line 2: inputs is empty."),
+        ("zoos: {timm: }\nexecution:\n  workers: 0", "line 3: execution.workers must be greater than or equal to 1, not '0'."),
+        ("zoos: {timm: }\nexecution: {workers: true}", "execution.workers must be a whole number, not true."),
+        ("zoos: {timm: }\nexecution: {backend: dask}", "execution.backend: 'dask' is not a backend. Known: local."),
+        ("zoos: {timm: }\nexecution: {timeout_s: .nan}", "execution.timeout_s must be"),
+        ("zoos: {timm: }\nreports: [{name: a/b}]", "reports[0].name: 'a/b' cannot be part of a file name."),
+        ("zoos: {timm: }\nreports: [{formats: [pdf]}]", "reports[0].formats[0]: 'pdf' is not a report format. Known: html, xlsx."),
+        ("zoos: {timm: }\nreports: [{name: a}, {name: a}]", "reports: two reports are called 'a' and would overwrite each other."),
+        ("zoos: {timm: }\nzoos: {timm: }", "c.yaml, line 2: zoos is given twice, first on line 1."),
+        ("zoos:\n  timm: {include: [*]}", "is not readable as YAML: line 2:"),
+        ("", "holds no configuration"),
+        ("- a", "holds no configuration"),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_named_with_its_line_its_key_and_the_way_out(tmp_path: Path, text: str, expected: str) -> None:
+    assert expected in refusal(tmp_path, text)
+
+
+def test_all_mistakes_are_told_at_once_in_the_order_of_the_file(tmp_path: Path) -> None:
+    told = refusal(tmp_path, "inputs: [wide]\nzoos:\n  timm: {includ: a}\nexecution: {workers: many}\n")
+    assert told.splitlines()[0] == "c.yaml has 3 mistakes:"
+    assert [line.split(":")[0] for line in told.splitlines()[1:]] == ["  line 1", "  line 3", "  line 4"]
+
+
+def test_an_alias_repeats_no_key(tmp_path: Path) -> None:
+    read = load(tmp_path, "zoos:\n  timm: &same {include: [a]}\n  torchvision: *same\n")
+    assert read.zoos["timm"] == read.zoos["torchvision"]
+
+
+def test_a_mapping_inside_itself_is_refused_and_does_not_hang(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError):
+        load(tmp_path, "zoos: &z {timm: *z}")
+
+
+def test_a_missing_file_leads_to_init(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"There is no file '.*none\.yaml'\. Write one to start from with: zoometer init"):
+        load_config(tmp_path / "none.yaml")
+
+
+def test_a_folder_is_no_file(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="is a folder, not a configuration file"):
+        load_config(tmp_path)
+
+
+def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigError, match="is not a text file in UTF-8"):
+        load_config(path)
+
+
+def test_the_shipped_configurations_are_valid(repository: Path) -> None:
+    for path in sorted((repository / "configs").glob("*.yaml")):
+        assert load_config(path).zoos, path.name
+
+
+def test_the_default_configuration_selects_what_can_be_counted(repository: Path) -> None:
+    zoos = load_config(repository / "configs" / "default.yaml").refresh_settings().zoos
+    assert zoos["timm"] == ZooSettings(Selection(), ("native", "224"))
+    assert (zoos["torchvision"].selection.tasks, zoos["torchvision"].inputs) == (("classification",), ("native", "224"))
+
+
+def test_the_default_configuration_names_every_key(repository: Path) -> None:
+    text = (repository / "configs" / "default.yaml").read_text(encoding="utf-8")
+    missing = [key for key in _all_keys(Config) if f"{key}:" not in text]
+    assert not missing
+
+
+def _all_keys(section: type[BaseModel]) -> set[str]:
+    """The keys of a section and of the sections in it."""
+    keys = set(section.model_fields)
+    for hint in get_type_hints(section).values():
+        for inner in (hint, *get_args(hint)):
+            if isinstance(inner, type) and issubclass(inner, BaseModel):
+                keys |= _all_keys(inner)
+    return keys

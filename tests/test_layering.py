@@ -1,0 +1,63 @@
+"""Who may import whom, and what the command loads before it answers."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from importlinter.cli import lint_imports
+
+HEAVY = ("torch", "torchvision", "timm", "pandas", "pyarrow", "pydantic", "altair", "openpyxl", "numpy")
+
+
+def modules_after(code: str, folder: Path) -> set[str]:
+    """Top-level modules that are loaded after some code ran in a new interpreter."""
+    listing = f"import sys\n{code}\nprint('\\n'.join(sorted({{name.partition('.')[0] for name in sys.modules}})))"
+    done = subprocess.run([sys.executable, "-c", listing], cwd=folder, capture_output=True, text=True, check=True)
+    return set(done.stdout.splitlines())
+
+
+def test_contracts_between_packages_are_kept(
+    repository: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(repository)
+    broken = lint_imports(config_filename="pyproject.toml", no_cache=True)
+    assert broken == 0, capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "code", ["import zoo", "import zoo.records, zoo.errors, zoo.units", "import reports.cli", "import zoo.adapters.registry"]
+)
+def test_importing_loads_nothing_heavy(repository: Path, code: str) -> None:
+    assert not modules_after(code, repository) & set(HEAVY)
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["run", "--help"], ["list", "--help"], ["--version"], ["version"], ["run", "missing.yaml"]]
+)
+def test_the_command_answers_without_loading_torch(repository: Path, arguments: list[str]) -> None:
+    code = f"""
+import contextlib, reports.cli
+sys.argv = ["zoometer", *{arguments}]
+with contextlib.suppress(SystemExit), contextlib.redirect_stdout(None):
+    reports.cli.main()
+"""
+    loaded = modules_after(code, repository)
+    assert not loaded & {"torch", "torchvision", "timm", "pandas"}
+
+
+def test_a_configuration_is_checked_without_loading_torch(repository: Path) -> None:
+    code = "from reports.config import load_config\nload_config('configs/default.yaml').refresh_settings()"
+    assert not modules_after(code, repository) & {"torch", "torchvision", "timm", "pandas"}
+
+
+@pytest.mark.parametrize("module", ["records", "errors", "units"])
+def test_what_everything_rests_on_needs_only_the_standard_library(repository: Path, module: str) -> None:
+    tree = ast.parse((repository / "zoo" / f"{module}.py").read_text(encoding="utf-8"))
+    imported = {name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names}
+    imported |= {str(node.module) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    own = {"zoo.errors", "zoo.units", "zoo.records"}
+    assert {name for name in imported - own if name.partition(".")[0] not in sys.stdlib_module_names} == set()

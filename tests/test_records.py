@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import pickle
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from zoo.errors import InputError
+from zoo.records import CostKey, Failure, Job, Variant, Weights, elements, format_input, image_input, parse_input
+
+shapes = st.lists(st.integers(1, 10_000), min_size=1, max_size=5).map(tuple)
+
+
+@given(shapes)
+def test_an_input_survives_being_written_and_read(shape: tuple[int, ...]) -> None:
+    assert parse_input(format_input(shape)) == shape
+
+
+@pytest.mark.parametrize("text", ["", "x", "3x", "3x-1x2", "3x0x4", "3 x 224", "224px", "1e3", "²"])
+def test_what_is_no_shape_is_refused(text: str) -> None:
+    with pytest.raises(InputError, match=r"is not an input shape\. Write whole numbers joined by x"):
+        parse_input(text)
+
+
+@pytest.mark.parametrize(
+    ("size", "native", "expected"),
+    [
+        (160, "3x224x224", "3x160x160"),
+        ("384x512", "3x224x224", "3x384x512"),
+        ("1x28x28", "3x224x224", "1x28x28"),
+        (112, "3x16x224x224", "3x16x112x112"),
+        ("128x171", "3x16x112x112", "3x16x128x171"),
+        ("784", "784", "784"),
+    ],
+)
+def test_a_size_changes_the_image_and_a_shape_replaces_the_input(size: str | int, native: str, expected: str) -> None:
+    assert image_input(size, native) == expected
+
+
+@pytest.mark.parametrize(("size", "native"), [("3x224x224", "3x16x112x112"), ("224", "28x28"), ("1x2x3x4", "3x224x224")])
+def test_a_size_that_does_not_fit_is_refused(size: str, native: str) -> None:
+    with pytest.raises(InputError, match=f"Input '{size}' does not fit a model that takes {native}"):
+        image_input(size, native)
+
+
+def test_a_job_promises_one_row_an_input() -> None:
+    job = Job("timm", "vit", 1000, ("3x224x224", "3x384x384"), Variant.DEPLOY)
+    assert job.keys() == tuple(CostKey("timm", "vit", size, 1000, "deploy") for size in job.inputs)
+
+
+def test_records_pickle_because_workers_are_sent_them() -> None:
+    job = Job("timm", "vit", None, ("3x224x224",))
+    assert pickle.loads(pickle.dumps(job)) == job
+
+
+def test_elements_multiply() -> None:
+    assert elements((3, 224, 224)) == 3 * 224 * 224
+    assert elements(()) == 1
+
+
+def test_names_are_those_a_user_types() -> None:
+    assert Weights("timm", "resnet50", "a1_in1k", "classification", None, 1000, "3x224x224").name == "timm/resnet50.a1_in1k"
+
+
+@pytest.mark.parametrize(("message", "expected"), [("no", "run: ValueError: no"), ("", "run: ValueError")])
+def test_a_failure_says_stage_error_and_message(message: str, expected: str) -> None:
+    assert str(Failure("run", "ValueError", message)) == expected

@@ -1,0 +1,40 @@
+"""torchvision's own results, from the metadata of its weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import torchvision
+from torchvision.models import get_model_weights
+
+from zoo.records import Accuracy, AccuracyTable, Weights
+
+METRICS = {
+    "acc@1": "top1",
+    "acc@5": "top5",
+    "box_map": "box_map",
+    "mask_map": "mask_map",
+    "kp_map": "keypoint_map",
+    "miou": "miou",
+    "pixel_acc": "pixel_accuracy",
+    "epe": "end_point_error",
+    "per_image_epe": "end_point_error_per_image",
+}
+"""torchvision's names of metrics and ours. Others keep their name."""
+
+
+def read_torchvision(weights: Sequence[Weights]) -> AccuracyTable:
+    """The metrics that torchvision states for its weights, at the input of their evaluation."""
+    version = torchvision.__version__.partition("+")[0]
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    rows = [
+        Accuracy(
+            w.zoo, w.arch, w.tag, dataset.lower(), METRICS.get(metric, metric), w.input, float(value),
+            f"torchvision {version}, metadata of the weights", now,
+        )
+        for w in weights
+        for dataset, metrics in get_model_weights(w.arch)[w.tag].meta.get("_metrics", {}).items()
+        for metric, value in metrics.items()
+    ]  # fmt: skip
+    return AccuracyTable(tuple(rows))

@@ -1,0 +1,38 @@
+"""Zoos by name, found through the entry-point group `zoometer.zoos`, so that any installed package can add one."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+
+from zoo.adapters.base import Zoo
+from zoo.errors import UnknownNameError, ZooError, did_you_mean
+
+GROUP = "zoometer.zoos"
+
+
+@cache
+def _entry_points() -> dict[str, EntryPoint]:
+    return {point.name: point for point in entry_points(group=GROUP)}
+
+
+def zoo_names() -> list[str]:
+    """Names of all installed zoos, without importing any."""
+    return sorted(_entry_points())
+
+
+def open_zoo(name: str) -> Zoo:
+    """The zoo of this name.
+
+    Raises:
+        UnknownNameError: if no installed package provides it.
+        ZooError: if the package that provides it cannot be imported.
+    """
+    point = _entry_points().get(name)
+    if point is None:
+        raise UnknownNameError(f"There is no zoo '{name}'.{did_you_mean(name, zoo_names())}")
+    try:
+        zoo: Zoo = point.load()()
+    except ImportError as error:
+        raise ZooError(f"Zoo '{name}' needs a package that is missing: {error}. Install it, or take the zoo out of the config.") from error
+    return zoo

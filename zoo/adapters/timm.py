@@ -1,0 +1,101 @@
+"""timm's zoo, read from its registry of pretrained configurations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import cache
+from typing import Any
+
+import timm
+from timm.layers import weight_init
+from timm.models import PretrainedCfg, get_arch_pretrained_cfgs, get_pretrained_cfg, list_models, model_entrypoint
+from torch import nn
+
+from zoo.records import Architecture, Task, Weights, format_input, parse_input
+
+_EMBEDDING_WIDTH_STEP = 64
+"""Outputs in a multiple of this (384, 512, …, 1280) are the width of an image-text embedding; no label set timm's weights were
+trained on (1000, 11221, 11821, 19168, 21841, 21842, 21843, 115217) is one."""
+
+_DATASETS = {
+    "in1k": "imagenet-1k",
+    "in12k": "imagenet-12k",
+    "in21k": "imagenet-21k",
+    "in22k": "imagenet-22k",
+    "inw21k": "imagenet-winter-21k",
+}
+
+
+class TimmZoo:
+    """Every architecture that `timm.list_models` names."""
+
+    name = "timm"
+
+    def version(self) -> str:
+        """timm's version."""
+        return timm.__version__
+
+    def architectures(self) -> list[Architecture]:
+        """All registered architectures with their weights, from timm's tables."""
+        return [_describe(name) for name in list_models()]
+
+    def build_options(self, arch: str, input: str, classes: int | None) -> dict[str, Any]:
+        """Head and, where timm says that the size is fixed, the image size."""
+        options: dict[str, Any] = {}
+        if classes is not None:
+            options["num_classes"] = classes
+        cfg = get_pretrained_cfg(arch)
+        channels, *size = parse_input(input)
+        if cfg is not None and cfg.fixed_input_size:
+            options["img_size"] = tuple(size)
+        if channels != (cfg.input_size[0] if cfg is not None else 3):
+            options["in_chans"] = channels
+        return options
+
+    def build(self, arch: str, options: dict[str, Any]) -> nn.Module:
+        """`timm.create_model` without weights, on the meta device."""
+        model: nn.Module = timm.create_model(arch, pretrained=False, **options)
+        return model
+
+    def initialisers(self) -> Iterable[Callable[..., Any]]:
+        """timm's own fillers of tensors."""
+        return [value for name, value in vars(weight_init).items() if name.endswith("_") and callable(value)]
+
+
+@cache
+def _describe(name: str) -> Architecture:
+    cfgs = get_arch_pretrained_cfgs(name)
+    default = get_pretrained_cfg(name) or PretrainedCfg()
+    weights = tuple(_weights(name, cfg, is_default=cfg.tag == default.tag) for cfg in cfgs.values() if cfg.has_weights)
+    classes = default.num_classes
+    return Architecture(
+        zoo="timm",
+        name=name,
+        task=_task(classes),
+        family=model_entrypoint(name).__module__.rsplit(".", 1)[-1],
+        input=format_input(default.input_size),
+        classes=classes,
+        weights=weights,
+    )
+
+
+def _weights(arch: str, cfg: PretrainedCfg, *, is_default: bool) -> Weights:
+    tag = cfg.tag or ""
+    hub_id = cfg.hf_hub_id or ""
+    return Weights(
+        zoo="timm",
+        arch=arch,
+        tag=tag,
+        task=_task(cfg.num_classes),
+        dataset=_DATASETS.get(tag.rsplit("_", 1)[-1]),
+        classes=cfg.num_classes,
+        input=format_input(cfg.input_size),
+        license=cfg.license,
+        source=f"https://huggingface.co/{hub_id}" if hub_id.count("/") == 1 and not hub_id.endswith("/") else cfg.url or None,
+        recipe=cfg.paper_ids if isinstance(cfg.paper_ids, str) else cfg.origin_url,
+        is_default=is_default,
+    )
+
+
+def _task(classes: int) -> Task:
+    return Task.FEATURES if classes % _EMBEDDING_WIDTH_STEP == 0 else Task.CLASSIFICATION

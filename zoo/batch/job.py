@@ -1,0 +1,148 @@
+"""One job, done in a worker: build a model, count it at each of its inputs, give back rows. Exceptions become failed rows."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow as pa
+import torch
+from torch import nn
+
+from zoo.adapters.base import Zoo, options_key
+from zoo.adapters.registry import open_zoo
+from zoo.cache.schema import columns_of
+from zoo.counting.build import build_on_meta
+from zoo.counting.cost import Cost
+from zoo.counting.count import COUNTER_VERSION, count_model, meta_input
+from zoo.counting.operations import Kind
+from zoo.counting.recorder import Memo
+from zoo.errors import InputError
+from zoo.records import CostKey, Failure, Job, Status, Versions, parse_input
+
+_MESSAGE_LENGTH = 300
+_COLLECT_EVERY = 20
+"""Jobs between two runs of the garbage collector, which is off meanwhile: models are full of cycles, but small on meta."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """A cost row, and the operations it sums up (None for a failure)."""
+
+    key: CostKey
+    row: dict[str, Any]
+    operations: pa.Table | None
+
+
+class Counter:
+    """Does jobs one after another, remembering what helps the next: zoos, and results of meta kernels."""
+
+    def __init__(self) -> None:
+        self._memo = Memo()
+        self._zoos: dict[str, Zoo] = {}
+        self._done = 0
+
+    def count(self, job: Job) -> list[Counted]:
+        """A row for each input of the job; never raises for what a model does."""
+        zoo = self._zoos.get(job.zoo) or self._zoos.setdefault(job.zoo, open_zoo(job.zoo))
+        versions = versions_of(zoo)
+        counted = list(self._count_inputs(zoo, job, versions))
+        self._done += 1
+        if self._done % _COLLECT_EVERY == 0:
+            gc.collect()
+        return counted
+
+    def _count_inputs(self, zoo: Zoo, job: Job, versions: Versions) -> Iterator[Counted]:
+        model: nn.Module | None = None
+        built_with: Any = None
+        for key in job.keys():
+            stage = "build"
+            try:
+                options = zoo.build_options(job.arch, key.input, job.classes)
+                if model is None or built_with != options_key(options):
+                    model, built_with = None, options_key(options)
+                    model = build_on_meta(lambda options=options: zoo.build(job.arch, options), zoo.initialisers())  # type: ignore[misc]
+                stage = "run"
+                cost = count_model(model, [meta_input(parse_input(key.input))], self._memo)
+                yield counted_row(key, cost, versions)
+            except InputError as error:
+                yield failed_row(key, Failure("input", "InputError", str(error)), versions)
+            except Exception as error:  # whatever a model does costs its own row only
+                stage = "memory" if isinstance(error, MemoryError) or "allocate memory" in str(error) else stage
+                yield failed_row(key, Failure(stage, type(error).__name__, _first_sentence(error)), versions)
+
+
+def versions_of(zoo: Zoo) -> Versions:
+    """The versions a count of this zoo depends on, without the build of torch (`2.14.1`, not `2.14.1+cu130`)."""
+    return Versions(zoo.version(), torch.__version__.partition("+")[0], COUNTER_VERSION)
+
+
+def counted_row(key: CostKey, cost: Cost, versions: Versions) -> Counted:
+    """The row of a model that was counted."""
+    by_kind = cost.macs_by_kind()
+    now = datetime.now(UTC)
+    row = {
+        **_common(key, versions, now),
+        "status": cost.status.value,
+        "reason": cost.reason,
+        "params": cost.params,
+        "buffers": cost.buffers,
+        "weight_bytes": cost.weight_bytes,
+        "macs": cost.macs,
+        "flops": cost.flops,
+        "macs_conv": by_kind[Kind.CONV],
+        "macs_linear": by_kind[Kind.LINEAR],
+        "macs_matmul": by_kind[Kind.MATMUL] + by_kind[Kind.RECURRENT],
+        "macs_attention": by_kind[Kind.ATTENTION],
+        "activations": cost.activations,
+        "bytes_read": cost.bytes_read,
+        "bytes_written": cost.bytes_written,
+        "peak_activation_bytes": cost.peak_activation_bytes,
+        "peak_module": cost.peak_module,
+        "operations": cost.operations,
+        "seconds": round(cost.seconds, 4),
+    }
+    return Counted(key, row, _operations_table(key, cost, now))
+
+
+def failed_row(key: CostKey, failure: Failure, versions: Versions) -> Counted:
+    """The row of a model that could not be counted: every figure is missing."""
+    return Counted(key, {**_common(key, versions, datetime.now(UTC)), "status": Status.FAILED.value, "reason": str(failure)}, None)
+
+
+def _common(key: CostKey, versions: Versions, now: datetime) -> dict[str, Any]:
+    return {
+        **key._asdict(),
+        "variant": str(key.variant),
+        "library_version": versions.library,
+        "torch_version": versions.torch,
+        "counter_version": versions.counter,
+        "counted_at": now,
+    }
+
+
+def _operations_table(key: CostKey, cost: Cost, now: datetime) -> pa.Table:
+    """The operations as rows of the `ops` table; their figures are those of all `calls` together."""
+    rows, facts = cost.rows, [row.facts for row in cost.rows]
+    shared = {**key._asdict(), "variant": str(key.variant), "precision": "fp32", "layout": "nchw", "counted_at": now}
+    columns = {
+        "position": [row.position for row in rows],
+        "module": [row.module for row in rows],
+        "module_class": [row.module_class for row in rows],
+        "calls": [row.calls for row in rows],
+        **{name: [getattr(fact, name) for fact in facts] for name in ("operation", "kind", "shapes", "dtypes", "arguments")},
+        **{
+            name: [getattr(row.facts, name) * row.calls for row in rows]
+            for name in ("macs", "elements_in", "elements_out", "bytes_in", "bytes_out")
+        },
+    }
+    return columns_of("ops", len(rows), columns, shared)
+
+
+def _first_sentence(error: BaseException) -> str:
+    """The first lines of an exception's message, on one line: foreign messages can be pages long."""
+    text = " ".join(str(error).split())
+    return text if len(text) <= _MESSAGE_LENGTH else f"{text[:_MESSAGE_LENGTH]}…"

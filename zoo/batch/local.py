@@ -1,0 +1,159 @@
+"""Worker processes on this machine. A model that raises, hangs or kills its process costs its own row only."""
+
+from __future__ import annotations
+
+import dataclasses
+import multiprocessing
+import multiprocessing.forkserver
+import queue
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from typing import TYPE_CHECKING, Any
+
+from pebble import ProcessExpired, ProcessFuture, ProcessPool
+
+from zoo.batch.settings import Execution, default_workers
+from zoo.records import Failure, Job
+
+if TYPE_CHECKING:
+    from zoo.batch.job import Counted
+
+_WORKER = "zoo.batch.worker"
+_IN_HAND = 2
+"""Jobs a worker holds: the one it does and the next, so that it never waits for the parent."""
+
+_Family = tuple[str, str | None]
+Outcome = tuple[Job, "list[Counted] | Failure"]
+
+
+def preload_workers(modules: Sequence[str]) -> None:
+    """Starts importing what workers need, in a process they are forked from, while the parent goes on.
+
+    Safe to call more than once; the first call decides. Systems without fork servers start workers from nothing.
+    """
+    if "forkserver" in multiprocessing.get_all_start_methods():
+        multiprocessing.get_context("forkserver").set_forkserver_preload([_WORKER, *modules])
+        multiprocessing.forkserver.ensure_running()
+
+
+def run_jobs(jobs: Sequence[Job], execution: Execution, interrupted: Callable[[], None]) -> Iterator[Outcome]:
+    """Does all jobs, in any order.
+
+    The first Ctrl-C calls `interrupted`, finishes what is in hand and ends; a second raises.
+
+    Yields:
+        Each job with its rows, or with the failure that kept it from having any.
+    """
+    waiting = _Waiting(jobs)
+    workers = [_Worker(execution) for _ in range(max(1, min(execution.workers or default_workers(), len(jobs))))]
+    done: queue.SimpleQueue[tuple[_Worker, Job, ProcessFuture]] = queue.SimpleQueue()
+    is_ending = False
+    try:
+        while True:
+            try:
+                if not is_ending:
+                    for worker in workers:
+                        worker.take(waiting, done, others={w.family for w in workers if w is not worker})
+                if not any(worker.in_hand for worker in workers):
+                    break
+                worker, job, future = done.get()
+                worker.in_hand -= 1
+                outcome = _outcome(job, future, execution)
+                if isinstance(outcome, Failure) and len(job.inputs) > 1:
+                    waiting.put_back(_one_by_one(job))  # find the input that did it
+                    continue
+                yield job, outcome
+            except KeyboardInterrupt:
+                if is_ending:
+                    raise
+                is_ending = True
+                interrupted()
+    finally:
+        for worker in workers:
+            worker.stop()
+
+
+class _Waiting:
+    """Jobs not yet given out, by family."""
+
+    def __init__(self, jobs: Sequence[Job]) -> None:
+        self._families: dict[_Family, deque[Job]] = defaultdict(deque)
+        self.put_back(jobs)
+
+    def put_back(self, jobs: Sequence[Job]) -> None:
+        for job in jobs:
+            self._families[job.zoo, job.family].append(job)
+
+    def next_for(self, family: _Family | None, others: set[_Family | None]) -> Job | None:
+        """A job of the family a worker is at, else of the largest that no other worker is at, else of the largest."""
+        if family is None or not self._families.get(family):
+            unfinished = [f for f, jobs in self._families.items() if jobs]
+            if not unfinished:
+                return None
+            untouched = [f for f in unfinished if f not in others]
+            family = max(untouched or unfinished, key=lambda f: len(self._families[f]))
+        return self._families[family].popleft()
+
+
+class _Worker:
+    """One process, which is replaced when it dies."""
+
+    def __init__(self, execution: Execution) -> None:
+        method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+        self._execution = execution
+        self._pool = ProcessPool(
+            max_workers=1,
+            context=multiprocessing.get_context(method),
+            initializer=_start,
+            initargs=[execution.memory_gb],
+        )
+        self.family: _Family | None = None
+        self.in_hand = 0
+
+    def take(self, waiting: _Waiting, done: queue.SimpleQueue[Any], others: set[_Family | None]) -> None:
+        """Fills the worker's hands; `others` are the families that other workers are at."""
+        while self.in_hand < _IN_HAND:
+            job = waiting.next_for(self.family, others)
+            if job is None:
+                return
+            self.family = (job.zoo, job.family)
+            timeout = self._execution.timeout_s * len(job.inputs)
+            future = self._pool.schedule(_count, args=[job], timeout=timeout)
+            self.in_hand += 1
+            future.add_done_callback(lambda future, job=job: done.put((self, job, future)))  # type: ignore[misc]
+
+    def stop(self) -> None:
+        """Ends the process, whatever it is doing."""
+        self._pool.stop()
+        self._pool.join()
+
+
+def _start(memory_gb: float) -> None:
+    from zoo.batch import worker  # here, because importing it imports torch
+
+    worker.start(memory_gb)
+
+
+def _count(job: Job) -> list[Counted]:
+    from zoo.batch import worker
+
+    return worker.count(job)
+
+
+def _outcome(job: Job, future: ProcessFuture, execution: Execution) -> list[Counted] | Failure:
+    try:
+        rows: list[Counted] = future.result()
+    except FutureTimeoutError:
+        limit = execution.timeout_s * len(job.inputs)
+        return Failure("timeout", "TimeoutError", f"not counted within {limit:g} s; raise execution: {{timeout_s: …}}")
+    except ProcessExpired as error:
+        return Failure("worker", "ProcessExpired", f"its process ended with code {error.exitcode}")
+    except Exception as error:
+        return Failure("worker", type(error).__name__, str(error))
+    return rows
+
+
+def _one_by_one(job: Job) -> list[Job]:
+    return [dataclasses.replace(job, inputs=(input,)) for input in job.inputs]
+

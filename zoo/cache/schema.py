@@ -1,0 +1,142 @@
+"""The tables of the cache. Their names and columns are a contract: people query them with pandas, DuckDB and Polars.
+
+Figures are exact integers; unknown is null, never zero. A row of `costs` is the commit of a count: its `ops` rows are written
+before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pyarrow as pa
+
+SCHEMA_VERSION = 1
+_VERSION_KEY = b"zoometer.schema"
+
+KEY = ("zoo", "arch", "input", "classes", "variant")
+"""Columns that together name one cost."""
+
+_KEY_FIELDS = [
+    pa.field("zoo", pa.string(), nullable=False),
+    pa.field("arch", pa.string(), nullable=False),
+    pa.field("input", pa.string(), nullable=False),
+    pa.field("classes", pa.int64()),
+    pa.field("variant", pa.string(), nullable=False),
+]
+
+
+def _fields(dtype: pa.DataType, names: str) -> list[pa.Field]:
+    return [pa.field(name, dtype) for name in names.split()]
+
+
+def _schema(fields: list[pa.Field]) -> pa.Schema:
+    return pa.schema(fields, metadata={_VERSION_KEY: str(SCHEMA_VERSION).encode()})
+
+
+COSTS = _schema(
+    [
+        *_KEY_FIELDS,
+        pa.field("status", pa.string(), nullable=False),
+        pa.field("reason", pa.string()),
+        *_fields(
+            pa.int64(),
+            """params buffers weight_bytes macs flops macs_conv macs_linear macs_matmul macs_attention activations bytes_read
+            bytes_written peak_activation_bytes""",
+        ),
+        pa.field("peak_module", pa.string()),
+        pa.field("operations", pa.int64()),
+        *_fields(pa.string(), "library_version torch_version counter_version"),
+        pa.field("seconds", pa.float64()),
+        pa.field("counted_at", pa.timestamp("us", tz="UTC"), nullable=False),
+    ]
+)
+
+OPS = _schema(
+    [
+        *_KEY_FIELDS,
+        *_fields(pa.string(), "precision layout"),
+        pa.field("position", pa.int32(), nullable=False),
+        *_fields(pa.string(), "module module_class operation kind shapes dtypes arguments"),
+        pa.field("calls", pa.int32(), nullable=False),
+        *_fields(pa.int64(), "macs elements_in elements_out bytes_in bytes_out"),
+        pa.field("counted_at", pa.timestamp("us", tz="UTC"), nullable=False),
+    ]
+)
+
+WEIGHTS = _schema(
+    [
+        *_fields(pa.string(), "zoo arch tag task family dataset"),
+        pa.field("classes", pa.int64()),
+        pa.field("input", pa.string()),
+        pa.field("file_bytes", pa.int64()),
+        *_fields(pa.string(), "license source recipe"),
+        pa.field("is_default", pa.bool_()),
+        *_fields(pa.string(), "library_version"),
+    ]
+)
+
+ARCHITECTURES = _schema(
+    [
+        *_fields(pa.string(), "zoo arch task family input"),
+        pa.field("classes", pa.int64()),
+        *_fields(pa.string(), "note library_version"),
+    ]
+)
+
+ACCURACY = _schema(
+    [
+        *_fields(pa.string(), "zoo arch tag dataset metric input"),
+        pa.field("value", pa.float64()),
+        *_fields(pa.string(), "source retrieved_at"),
+    ]
+)
+
+UNJOINED = _schema(_fields(pa.string(), "zoo source name input reason"))
+
+RUNS = _schema(
+    [
+        pa.field("run", pa.string(), nullable=False),
+        *_fields(pa.int64(), "planned counted failed added removed changed"),
+        pa.field("versions", pa.string()),
+        pa.field("started_at", pa.timestamp("us", tz="UTC")),
+        pa.field("seconds", pa.float64()),
+    ]
+)
+
+TABLES: Mapping[str, pa.Schema] = {
+    "costs": COSTS,
+    "ops": OPS,
+    "weights": WEIGHTS,
+    "architectures": ARCHITECTURES,
+    "accuracy": ACCURACY,
+    "unjoined": UNJOINED,
+    "runs": RUNS,
+}
+
+SNAPSHOTS = frozenset({"weights", "architectures", "accuracy", "unjoined"})
+"""Tables of which only the newest state of each zoo counts; the others only grow."""
+
+
+def table_of(name: str, rows: Iterable[Mapping[str, Any]]) -> pa.Table:
+    """Rows as a table of the named schema; missing columns are null."""
+    schema = TABLES[name]
+    rows = list(rows)
+    return pa.table({field.name: pa.array([row.get(field.name) for row in rows], field.type) for field in schema}, schema=schema)
+
+
+def columns_of(name: str, rows: int, columns: Mapping[str, list[Any]], shared: Mapping[str, Any]) -> pa.Table:
+    """The same from whole columns, and values that all rows share; much faster for long tables."""
+    arrays = [
+        pa.array(columns[field.name], field.type)
+        if field.name in columns
+        else pa.repeat(pa.scalar(shared.get(field.name), field.type), rows)
+        for field in TABLES[name]
+    ]
+    return pa.Table.from_arrays(arrays, schema=TABLES[name])
+
+
+def schema_version(schema: pa.Schema) -> int | None:
+    """The version a part file was written with, or None if it is not ours."""
+    value = (schema.metadata or {}).get(_VERSION_KEY)
+    return int(value) if value and value.isdigit() else None

@@ -1,0 +1,76 @@
+"""Counting one forward pass: the way from a model and its inputs to a `Cost`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from zoo.counting.build import META, without_collector
+from zoo.counting.cost import Cost, OperationRow
+from zoo.counting.modules import follow_modules, module_names
+from zoo.counting.recorder import Memo, Recorder
+
+COUNTER_VERSION = "1"
+"""Raised whenever a count could come out differently; cached costs of another version are counted again."""
+
+
+def count_model(model: nn.Module, inputs: Sequence[Any], memo: Memo | None = None) -> Cost:
+    """Runs a model on inputs on the meta device and counts what happens.
+
+    Args:
+        model: in evaluation mode, its parameters on the meta device; it is not changed.
+        inputs: positional arguments of `forward`, tensors on the meta device.
+        memo: results remembered from other passes; sharing one makes counting several times faster and changes no figure.
+
+    Raises:
+        Exception: whatever the model raises.
+    """
+    started = time.perf_counter()
+    with without_collector(), torch.inference_mode(), follow_modules() as modules:
+        recorder = Recorder(modules, memo)
+        with recorder:
+            model(*inputs)
+    recorder.memory.forget()
+    names = module_names(model)
+    params, buffers = list(model.parameters()), list(model.buffers())
+    return Cost(
+        params=sum(p.numel() for p in params),
+        buffers=sum(b.numel() for b in buffers),
+        weight_bytes=_storage_bytes([*params, *buffers]),
+        peak_activation_bytes=recorder.memory.peak,
+        peak_module=names.get(id(recorder.memory.peak_owner), ""),
+        rows=_rows(recorder, names),
+        seconds=time.perf_counter() - started,
+    )
+
+
+def meta_input(shape: Sequence[int], *, batch: int = 1, dtype: torch.dtype = torch.float32) -> Tensor:
+    """An empty input of this shape, the batch put before it."""
+    return torch.empty((batch, *shape), dtype=dtype, device=META)
+
+
+def _storage_bytes(tensors: Sequence[Tensor]) -> int:
+    return sum({t.untyped_storage()._cdata: t.untyped_storage().nbytes() for t in tensors}.values())
+
+
+def _rows(recorder: Recorder, names: dict[int, str]) -> tuple[OperationRow, ...]:
+    """Joins equal calls of a module, in the order of their first call."""
+    joined: dict[tuple[int, int], list[Any]] = {}
+    for position, call in enumerate(recorder.recorded()):
+        key = (id(call.module), id(call.facts))  # equal facts are one object
+        if key in joined:
+            joined[key][3] += 1
+        else:
+            joined[key] = [position, call.module, call.facts, 1]
+    return tuple(
+        OperationRow(position, names.get(id(module), ""), _class_name(module), facts, calls)
+        for position, module, facts, calls in joined.values()
+    )
+
+
+def _class_name(module: nn.Module | None) -> str:
+    return "" if module is None else type(module).__name__

@@ -1,0 +1,104 @@
+"""Multiply-accumulates of single operations, from shapes alone.
+
+Every formula is the arithmetic definition of its operation: the number of products that are summed. Bias, scaling, masks and
+softmax are not products of this kind; conventions that count them do so from the recorded elements (`zoo.counting.conventions`).
+Shapes are those of aten's arguments: activations (N, C, *spatial), weights (C_out, C_in / groups, *kernel).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from torch import Tensor
+
+Formula = Callable[[Sequence[Any], dict[str, Any], Any], int]
+"""(positional arguments, keyword arguments, result) of the operator -> MACs."""
+
+
+def conv_macs(args: Sequence[Any], kwargs: dict[str, Any], out: Tensor) -> int:
+    """Each output element sums over one filter: |out| * C_in / groups * |kernel|. Padding is counted like data."""
+    weight = args[1]
+    return out.numel() * math.prod(weight.shape[1:])
+
+
+def conv_transpose_macs(args: Sequence[Any], kwargs: dict[str, Any], out: Tensor) -> int:
+    """Each input element is multiplied with all of its group's filters: |x| * C_out / groups * |kernel|.
+
+    The weight is (C_in, C_out / groups, *kernel). Products that fall outside the output because of padding are counted.
+    """
+    x, weight = args[0], args[1]
+    return int(x.numel() * math.prod(weight.shape[1:]))
+
+
+def convolution_macs(args: Sequence[Any], kwargs: dict[str, Any], out: Tensor) -> int:
+    """`aten::convolution`, whose seventh argument says whether it is transposed."""
+    return conv_transpose_macs(args, kwargs, out) if args[6] else conv_macs(args, kwargs, out)
+
+
+def linear_macs(args: Sequence[Any], kwargs: dict[str, Any], out: Tensor) -> int:
+    """x (..., K) with weight (N, K): |x| * N."""
+    x, weight = args[0], args[1]
+    return int(x.numel() * (weight.shape[0] if weight.dim() == 2 else 1))
+
+
+def matmul_macs(args: Sequence[Any], kwargs: dict[str, Any], out: Tensor) -> int:
+    """(..., M, K) with (..., K, N), batch dimensions broadcast: |out| * K. Serves matmul, mm, bmm, mv and dot."""
+    return int(out.numel() * args[0].shape[-1])
+
+
+def added_matmul_macs(args: Sequence[Any], kwargs: dict[str, Any], out: Tensor) -> int:
+    """addmm, addmv and baddbmm: the product of the second and third argument; the addition of the first is not a product."""
+    return int(out.numel() * args[1].shape[-1])
+
+
+def summed_matmul_macs(args: Sequence[Any], kwargs: dict[str, Any], out: Tensor) -> int:
+    """addbmm sums its batch of products too: B * M * K * N."""
+    batch, rows, inner = args[1].shape
+    return int(batch * rows * inner * args[2].shape[-1])
+
+
+def bilinear_macs(args: Sequence[Any], kwargs: dict[str, Any], out: Tensor) -> int:
+    """x1 (..., A), x2 (..., B), weight (N, A, B), as torch computes it: x1 with the weight, then the result with x2."""
+    x1, weight = args[0], args[2]
+    features, first, second = weight.shape
+    rows = x1.numel() // first
+    return int(rows * features * second * (first + 1))
+
+
+def attention_macs(args: Sequence[Any], kwargs: dict[str, Any], out: Any) -> int:
+    """q (..., L, E), k (..., S, E), v (..., S, V): L * S * (E + V) for each head, masked or not; q may have more heads than k."""
+    q, k, v = args[:3]
+    heads = math.prod(q.shape[:-2])
+    return int(heads * q.shape[-2] * k.shape[-2] * (q.shape[-1] + v.shape[-1]))
+
+
+def recurrent_macs(args: Sequence[Any], kwargs: dict[str, Any], out: Any) -> int:
+    """LSTM, GRU and RNN over a sequence: every time step multiplies every weight matrix once.
+
+    A projection matrix (LSTM with `proj_size`) is multiplied once a step as well. x is (T, N, I), (N, T, I) or (T, I), so
+    |x| / I steps; of packed sequences it is (sum of lengths, I), followed by their batch sizes.
+    """
+    x, second = args[0], args[1]
+    is_packed = isinstance(second, Tensor) and not second.is_floating_point()
+    weights = args[3] if is_packed else args[2]
+    steps = x.numel() // x.shape[-1]
+    return int(steps * sum(w.numel() for w in weights if w.dim() == 2))
+
+
+def recurrent_cell_macs(args: Sequence[Any], kwargs: dict[str, Any], out: Any) -> int:
+    """lstm_cell, gru_cell, rnn_*_cell: one step of both weight matrices for each row of the batch."""
+    x = args[0]
+    rows = x.numel() // x.shape[-1]
+    return int(rows * sum(w.numel() for w in args[2:4]))
+
+
+def deform_conv_macs(args: Sequence[Any], kwargs: dict[str, Any], out: Tensor) -> int:
+    """torchvision::deform_conv2d: the convolution's products; the bilinear sampling of its input is not counted as MACs."""
+    return conv_macs(args, kwargs, out)
+
+
+def distance_macs(args: Sequence[Any], kwargs: dict[str, Any], out: Tensor) -> int:
+    """cdist of (..., P, M) and (..., R, M): one difference squared and summed for each of |out| * M."""
+    return int(out.numel() * args[0].shape[-1])

@@ -1,0 +1,367 @@
+"""Records every operation of a forward pass on the meta device, and remembers the results of operators it has seen before.
+
+A meta kernel's result depends only on the operator and on its arguments' shapes, strides and dtypes. `Memo` keeps, for each such
+call, what the result looks like and the facts of the operation, so that the second layer of a kind costs a dictionary look-up
+instead of a kernel; only operators that return fresh storage are answered from it, views and in-place ones always run.
+Under `torch.inference_mode()` operators arrive un-decomposed: `conv2d`, `linear`, `scaled_dot_product_attention`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from zoo.counting.build import META
+from zoo.counting.memory import LiveBytes
+from zoo.counting.operations import Kind, Operation, find_operation, operator_name
+
+
+@dataclass(frozen=True, slots=True)
+class OperationFacts:
+    """One distinct call of an operator. Sizes count elements once however often a broadcast repeats them."""
+
+    operation: str
+    kind: Kind
+    shapes: str  # inputs in argument order, "-" for an absent optional tensor, then "->" and the outputs
+    dtypes: str
+    arguments: str  # the other arguments, in order
+    macs: int
+    elements_in: int
+    elements_out: int
+    bytes_in: int
+    bytes_out: int
+
+
+class _Action:
+    """What to do when a call is seen again."""
+
+    CALL = 0  # run the operator; its result aliases an argument, or depends on values
+    TRACK = 1  # run it and follow its fresh storages
+    FIRST = 2  # it returns its first argument
+    FRESH = 3  # its results are known: make empty tensors like them
+
+
+class _Entry:
+    """What is remembered of one distinct call."""
+
+    __slots__ = ("action", "facts", "is_sequence", "results")
+
+    def __init__(self, action: int, facts: tuple[OperationFacts, ...]) -> None:
+        self.action = action
+        self.facts = facts
+        self.results: tuple[Any, ...] = ()
+        self.is_sequence: type | None = None
+
+
+class Memo:
+    """Calls seen so far, shared by any number of passes in one process."""
+
+    def __init__(self) -> None:
+        self.entries: dict[Any, _Entry] = {}
+        self.facts: dict[OperationFacts, OperationFacts] = {}  # one object for equal facts, so that they compare by identity
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One operation as it happened: which module asked for it, and what it was."""
+
+    module: torch.nn.Module | None
+    facts: OperationFacts
+
+
+class Recorder(TorchDispatchMode):
+    """Dispatch mode that records operations; use it inside `torch.inference_mode()`, one instance a pass.
+
+    Args:
+        modules: stack of the modules being called, kept by `zoo.counting.modules.follow_modules`.
+        memo: results remembered from earlier passes; None runs every operator.
+    """
+
+    def __init__(self, modules: Sequence[torch.nn.Module], memo: Memo | None = None) -> None:
+        super().__init__()
+        self._modules = modules
+        self._memo = Memo() if memo is None else memo
+        self._entries = self._memo.entries
+        self._remembers = memo is not None
+        self.calls: list[tuple[torch.nn.Module | None, tuple[OperationFacts, ...]]] = []
+        self.memory = LiveBytes()
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Spares a wrapper around every dispatch; nothing is compiled here."""
+        return False
+
+    def recorded(self) -> Iterator[Call]:
+        """All recorded operations in order."""
+        for module, facts in self.calls:
+            for fact in facts:
+                yield Call(module, fact)
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if _is_view(func):
+            return func(*args, **kwargs)
+        try:
+            key = (func, _signature(args), _signature(tuple(kwargs.items()))) if kwargs else (func, _signature(args))
+            entry = self._entries.get(key)
+        except TypeError:  # an argument that cannot be hashed
+            key = entry = None
+        if entry is None:
+            return self._run_first(func, args, kwargs, key)
+        module = self._modules[-1] if self._modules else None
+        if entry.facts:
+            self.calls.append((module, entry.facts))
+        if entry.action == _Action.FRESH:
+            return self._make_results(entry, module)
+        if entry.action == _Action.FIRST:
+            return args[0]
+        if entry.action == _Action.CALL:
+            return func(*args, **kwargs)
+        args, kwargs = _on_one_device(func, args, kwargs)
+        out = func(*args, **kwargs)
+        self._follow(out, (args, kwargs), module)
+        return out
+
+    def _make_results(self, entry: _Entry, module: Any) -> Any:
+        outs = []
+        for result in entry.results:
+            if result is None:
+                outs.append(None)
+                continue
+            shape, stride, dtype, nbytes = result
+            out = torch.empty_strided(shape, stride, dtype=dtype, device=META)
+            self.memory.add(out.untyped_storage(), nbytes, module)
+            outs.append(out)
+        return outs[0] if entry.is_sequence is None else entry.is_sequence(outs)
+
+    def _run_first(self, func: Any, args: Any, kwargs: Any, key: Any) -> Any:
+        """Runs a call not seen before, describes it, and decides what can be remembered of it."""
+        module = self._modules[-1] if self._modules else None
+        is_meta = all(t.device == META for t in _tensors((args, kwargs)))
+        if not is_meta:
+            args, kwargs = _on_one_device(func, args, kwargs)
+        before = _storages((args, kwargs))
+        out = _run(func, args, kwargs)
+        fresh = self._follow(out, (args, kwargs), module)
+        facts = self._describe(func, args, kwargs, out, moves_data=fresh or func._schema.is_mutable)
+        if facts:
+            self.calls.append((module, facts))
+        if key is not None and self._remembers:
+            is_pure = is_meta and all(t.device == META for t in _tensors(out))
+            self._entries[key] = _remember(func, args, out, before, facts, fresh) if is_pure else _Entry(_Action.TRACK, facts)
+        return out
+
+    def _follow(self, out: Any, arguments: Any, module: Any) -> bool:
+        """Adds the storages an operator has made to the live bytes; says whether there were any."""
+        old = _storages(arguments)
+        fresh = False
+        for tensor in _tensors(out):
+            storage = tensor.untyped_storage()
+            if storage._cdata not in old:
+                self.memory.add(storage, storage.nbytes(), module)
+                fresh = True
+        return fresh
+
+    def _describe(self, func: Any, args: Any, kwargs: Any, out: Any, *, moves_data: bool) -> tuple[OperationFacts, ...]:
+        """The facts of a call: one record, the records of its parts for a composite we have no formula for, or none for a view."""
+        name = operator_name(func)
+        operation = find_operation(name)
+        if operation is None and _is_composite(func):
+            return self._take_apart(func, args, kwargs)
+        if operation is None:
+            operation = Operation(Kind.UNKNOWN)
+        if operation.kind == Kind.VIEW or not moves_data:
+            return ()
+        macs = operation.macs(args, kwargs, out) if operation.macs else 0
+        facts = _facts(name, operation.kind, args, kwargs, out, macs)
+        return (self._memo.facts.setdefault(facts, facts),)
+
+    def _take_apart(self, func: Any, args: Any, kwargs: Any) -> tuple[OperationFacts, ...]:
+        """Runs a composite operator's own kernel under a recorder of its own, so that its parts are counted."""
+        parts = Recorder(())
+        parts._memo = self._memo
+        with parts:
+            func._op_dk(torch._C.DispatchKey.CompositeImplicitAutograd, *args, **kwargs)
+        parts.memory.forget()
+        return tuple(call.facts for call in parts.recorded())
+
+
+@cache
+def _is_view(func: Any) -> bool:
+    """True views: their results alias an argument and own nothing. `reshape` and `contiguous` may copy and are none."""
+    schema = func._schema
+    aliases = any(r.alias_info is not None for r in schema.returns)
+    return bool(aliases and not schema.is_mutable and not _is_composite(func))
+
+
+@cache
+def _is_composite(func: Any) -> bool:
+    return bool(torch._C._dispatch_has_kernel_for_dispatch_key(func.name(), "CompositeImplicitAutograd"))
+
+
+def _signature(value: Any) -> Any:
+    """All that a meta kernel can see of its arguments, as a hashable value. Types are kept: 1, 1.0 and True are equal."""
+    kind = type(value)
+    if kind is tuple or kind is list:
+        return tuple([_signature(item) for item in value])
+    if isinstance(value, Tensor):
+        return (value.shape, value.stride(), value.dtype, value.device)
+    if kind is int or kind is float or kind is bool:
+        return (kind, value)
+    return value
+
+
+def _tensors(value: Any) -> Iterator[Tensor]:
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, (tuple, list)):
+        for item in value:
+            yield from _tensors(item)
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _tensors(item)
+
+
+def _storages(arguments: Any) -> set[int]:
+    return {tensor.untyped_storage()._cdata for tensor in _tensors(arguments)}
+
+
+_TAKES_REAL_INDICES = frozenset({torch.ops.aten.index, torch.ops.aten.index_put, torch.ops.aten.index_put_})
+
+
+def _on_one_device(func: Any, args: Any, kwargs: Any) -> tuple[Any, Any]:
+    """The arguments with real tensors replaced by meta ones where both kinds meet; without any meta tensor, as they are.
+
+    A constant that a model keeps on the CPU, or a whole model there, then meets activations without any arithmetic. Numbers
+    (0-dimensional tensors) and real indices stay, because torch mixes these and an index's values can decide a shape.
+    """
+    tensors = list(_tensors((args, kwargs)))
+    if func._overloadpacket in _TAKES_REAL_INDICES or not any(t.device == META for t in tensors):
+        return args, kwargs
+    return _to_meta(args), _to_meta(kwargs)
+
+
+def _to_meta(value: Any) -> Any:
+    if isinstance(value, Tensor):
+        return value if value.device == META or value.dim() == 0 else value.to(META)
+    if type(value) in (tuple, list):
+        return type(value)(_to_meta(item) for item in value)
+    if isinstance(value, dict):
+        return {name: _to_meta(item) for name, item in value.items()}
+    return value
+
+
+def _run(func: Any, args: Any, kwargs: Any) -> Any:
+    """The operator's result on the meta device, with the memory layout that its fused kernel has on real devices."""
+    if func._overloadpacket is torch.ops.aten.scaled_dot_product_attention and _is_fused_attention(args, kwargs):
+        return torch.empty_like(args[0])
+    return func(*args, **kwargs)
+
+
+def _is_fused_attention(args: Sequence[Any], kwargs: dict[str, Any]) -> bool:
+    """Whether CPU flash attention takes this call (torch's `use_flash_attention_cpp`); its result has the strides of q.
+
+    The meta kernel takes the decomposed path instead, whose layout would turn later reshapes into copies.
+    """
+    q, k, v = args[:3]
+    mask = args[3] if len(args) > 3 else kwargs.get("attn_mask")
+    dropout = args[4] if len(args) > 4 else kwargs.get("dropout_p", 0.0)
+    return bool(
+        q.dim() == k.dim() == v.dim() == 4
+        and dropout == 0
+        and q.shape[-1] == k.shape[-1] == v.shape[-1]
+        and q.shape[:2] == k.shape[:2] == v.shape[:2]
+        and all(t.stride(-1) == 1 for t in (q, k, v))
+        and (mask is None or mask.dim() in (2, 4))
+    )
+
+
+def _remember(func: Any, args: Any, out: Any, before: set[int], facts: tuple[OperationFacts, ...], fresh: bool) -> _Entry:
+    """What may be done when the same call on the meta device comes again."""
+    outs = out if isinstance(out, (tuple, list)) else (out,)
+    if torch.Tag.inplace_view in func.tags:  # such as unsqueeze_, which changes its argument's shape
+        return _Entry(_Action.CALL, facts)
+    if args and out is args[0]:
+        return _Entry(_Action.FIRST, facts)
+    if not fresh:
+        return _Entry(_Action.CALL, facts)
+    if func._schema.is_mutable or not _can_be_made_again(outs, before):
+        return _Entry(_Action.TRACK, facts)
+    entry = _Entry(_Action.FRESH, facts)
+    entry.is_sequence = type(out) if isinstance(out, (tuple, list)) else None
+    entry.results = tuple(
+        None if t is None else (t.shape, t.stride(), t.dtype, t.untyped_storage().nbytes()) for t in outs
+    )
+    return entry
+
+
+def _can_be_made_again(outs: Sequence[Any], before: set[int]) -> bool:
+    """Whether each output is a plain tensor that fills a fresh storage of its own."""
+    seen: set[int] = set(before)
+    for tensor in outs:
+        if tensor is None:
+            continue
+        if type(tensor) is not Tensor:
+            return False
+        storage = tensor.untyped_storage()
+        reach = 1 + sum((size - 1) * stride for size, stride in zip(tensor.shape, tensor.stride(), strict=True))
+        extent = tensor.storage_offset() + (reach if tensor.numel() else 0)
+        if storage._cdata in seen or extent * tensor.element_size() != storage.nbytes():
+            return False
+        seen.add(storage._cdata)
+    return True
+
+
+def _facts(name: str, kind: Kind, args: Any, kwargs: Any, out: Any, macs: int) -> OperationFacts:
+    arguments = (*args, *kwargs.values())
+    ins, outs = list(_tensors(arguments)), list(_tensors(out))
+    return OperationFacts(
+        operation=name,
+        kind=kind,
+        shapes=f"{_shapes_text(arguments)} -> {_shapes_text((out,))}",
+        dtypes=f"{_dtypes_text(ins)} -> {_dtypes_text(outs)}",
+        arguments=", ".join(_argument_text(a) for a in arguments if not isinstance(a, Tensor) and a is not None),
+        macs=int(macs),
+        elements_in=sum(_unique_elements(t) for t in ins),
+        elements_out=sum(_unique_elements(t) for t in outs),
+        bytes_in=sum(_unique_elements(t) * t.element_size() for t in ins),
+        bytes_out=sum(_unique_elements(t) * t.element_size() for t in outs),
+    )
+
+
+def _unique_elements(tensor: Tensor) -> int:
+    """Elements that differ in memory: an expanded dimension (stride 0) is read once."""
+    return math.prod(size for size, stride in zip(tensor.shape, tensor.stride(), strict=True) if stride != 0)
+
+
+def _shapes_text(values: Sequence[Any]) -> str:
+    parts = []
+    for value in values:
+        if isinstance(value, Tensor):
+            parts.append("x".join(map(str, value.shape)) or "scalar")
+        elif value is None:
+            parts.append("-")
+        elif isinstance(value, (tuple, list)) and any(isinstance(item, Tensor) for item in value):
+            parts.append(f"[{_shapes_text(value)}]")
+    return ", ".join(parts)
+
+
+def _dtypes_text(tensors: Sequence[Tensor]) -> str:
+    names = [str(t.dtype).removeprefix("torch.") for t in tensors]
+    return names[0] if names and len(set(names)) == 1 else ", ".join(names)
+
+
+def _argument_text(value: Any) -> str:
+    if isinstance(value, (tuple, list)):
+        return f"[{', '.join('tensor' if isinstance(item, Tensor) else str(item) for item in value)}]"
+    return str(value).removeprefix("torch.")
