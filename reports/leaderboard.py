@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -13,10 +12,11 @@ from reports.columns import ACCURACY_COLUMNS, COVERAGE, LEADERBOARD, UNJOINED, C
 from reports.frontier import frontier
 from zoo.accuracy.timm import HOW_TO_SUPPLY
 from zoo.adapters.base import select
+from zoo.batch.plan import cost_keys, wanted_keys
 from zoo.batch.settings import RefreshSettings, ZooSettings
 from zoo.cache.store import Store, to_pandas
 from zoo.errors import CacheError
-from zoo.records import Architecture, Status
+from zoo.records import INPUT_STAGE, Architecture, CostKey, Status
 
 CONVENTION = "matmul"
 _DTYPES = {Kind.INTEGER: "Int64", Kind.NUMBER: "Float64", Kind.FLAG: "boolean"}
@@ -42,6 +42,7 @@ class Totals:
     exact: int
     bound: int
     failed: int
+    unfit: int = 0  # of the failed ones, those at an input size that the architecture cannot take
 
 
 @dataclass(frozen=True)
@@ -102,29 +103,30 @@ def build_report(settings: RefreshSettings, *, title: str) -> Report:
 
 def _read_facts(settings: RefreshSettings) -> _Facts:
     store = Store(settings.cache)
-    architectures = _select(to_pandas(store.read("architectures")), settings.zoos)
-    if architectures.empty:
+    chosen = {name: _chosen(store, name, zoo) for name, zoo in settings.zoos.items()}
+    if not any(chosen.values()):
         raise CacheError(f"The cache '{settings.cache}' holds nothing of what the config selects. Fill it with: zoometer run CONFIG")
-    chosen = architectures[["zoo", "arch"]]
+    results = store.accuracy()
+    wanted: set[CostKey] = set()
+    for name, architectures in chosen.items():
+        of_zoo = [result for result in results if result.zoo == name]
+        wanted.update(wanted_keys(architectures, settings.zoos[name], settings.variants, of_zoo))
+    names = pd.DataFrame([(a.zoo, a.name) for group in chosen.values() for a in group], columns=["zoo", "arch"], dtype="string")
+    costs = store.costs()
+    costs = costs[[key in wanted for key in cost_keys(costs)]]
     unjoined = to_pandas(store.read("unjoined"))
     return _Facts(
-        architectures,
-        to_pandas(store.read("weights")).merge(chosen, on=["zoo", "arch"]),
-        store.costs().merge(chosen, on=["zoo", "arch"]),
-        to_pandas(store.read("accuracy")).merge(chosen, on=["zoo", "arch"]),
+        to_pandas(store.read("architectures")).merge(names, on=["zoo", "arch"]),
+        to_pandas(store.read("weights")).merge(names, on=["zoo", "arch"]),
+        costs,
+        to_pandas(store.read("accuracy")).merge(names, on=["zoo", "arch"]),
         unjoined[unjoined["zoo"].isin(list(settings.zoos))],
     )
 
 
-def _select(architectures: pd.DataFrame, zoos: Mapping[str, ZooSettings]) -> pd.DataFrame:
-    """The rows of the selected architectures, by the same rules as the plan's."""
-    kept = []
-    for name, zoo in zoos.items():
-        rows = architectures[architectures["zoo"] == name]
-        described = [Architecture(name, arch, task, None, "", None) for arch, task in zip(rows["arch"], rows["task"], strict=True)]
-        names = {a.name for a in select(described, zoo.selection)} if described else set()
-        kept.append(rows[rows["arch"].isin(names)])
-    return pd.concat(kept, ignore_index=True) if kept else architectures
+def _chosen(store: Store, zoo: str, settings: ZooSettings) -> list[Architecture]:
+    listed = [a for a in store.architectures() if a.zoo == zoo]
+    return select(listed, settings.selection) if listed else []
 
 
 def _weights_rows(facts: _Facts) -> pd.DataFrame:
@@ -197,6 +199,7 @@ def _totals(facts: _Facts) -> Totals:
         exact=int((status == Status.EXACT).sum()),
         bound=int((status == Status.BOUND).sum()),
         failed=int((status == Status.FAILED).sum()),
+        unfit=int(facts.costs["reason"].str.startswith(f"{INPUT_STAGE}:").fillna(False).sum()),
     )
 
 

@@ -148,7 +148,8 @@ def _print_totals(console: Console, summary: RunSummary, outcome: Outcome) -> No
     table.add_column(justify="right", style="bold")
     table.add_column(style="dim", overflow="fold")
     totals = outcome.report.totals if outcome.report else None
-    failed = totals.failed if totals else summary.failed
+    unfit = totals.unfit if totals else summary.unfit
+    failed = (totals.failed if totals else summary.failed) - unfit
     table.add_row("planned", f"{summary.planned:,}", "one row for each architecture, input size and head")
     table.add_row("counted", f"{summary.counted:,}", "now, on torch's meta device")
     table.add_row("reused", f"{reused(summary):,}", "from the cache")
@@ -157,8 +158,10 @@ def _print_totals(console: Console, summary: RunSummary, outcome: Outcome) -> No
             "bounded", f"{totals.bound:,}", "rest on an assumption that is named", style="yellow" if totals.bound else ""
         )
     table.add_row("failed", f"{failed:,}", "could not be counted", style="red" if failed else "")
+    if unfit:
+        table.add_row("unfit", f"{unfit:,}", "at an input size that the architecture cannot take")
     console.print(Padding(table, (0, 0, 0, 2), expand=False))
-    if failed or (totals and totals.bound):
+    if failed or unfit or (totals and totals.bound):
         reasons = f"column `reason` of {outcome.cache.rstrip('/')}/costs"
         console.print(f"  Why: {'section Coverage of the report, or ' if totals else ''}{reasons}.")
 

@@ -14,7 +14,17 @@ from reports.frontier import frontier
 from reports.leaderboard import Report, Source, Totals
 
 DTYPES = {Kind.TEXT: "string", Kind.LINK: "string", Kind.INTEGER: "Int64", Kind.NUMBER: "Float64", Kind.FLAG: "boolean"}
-HOSTILE = ("=1+1", "+1", "-1", "@SUM(A1)", "\t=1+1", "\r=1+1", '=HYPERLINK("http://evil.example","x")', "a\x00b\x1fc\ufffe_x0041_", "x" * 40_000)
+HOSTILE = (
+    "=1+1",
+    "+1",
+    "-1",
+    "@SUM(A1)",
+    "\t=1+1",
+    "\r=1+1",
+    '=HYPERLINK("http://evil.example","x")',
+    "a\x00b\x1fc\ufffe_x0041_",
+    "x" * 40_000,
+)
 _FAMILIES = ("resnet", "convnext", "vision_transformer", "efficientnet", "mobilenetv3", "swin_transformer", "regnet", "fastvit")
 _LICENSES = ("apache-2.0", "mit", "cc-by-nc-4.0", None)
 _SIZES = (160, 192, 224, 240, 256, 288, 320, 384, 448, 512)
@@ -22,7 +32,7 @@ _SIZES = (160, 192, 224, 240, 256, 288, 320, 384, 448, 512)
 
 def as_table(columns: tuple[Column, ...], values: dict[str, Any], rows: int) -> pd.DataFrame:
     """A table in the report's types, unknown where `values` has no such column."""
-    return pd.DataFrame({c.key: pd.array(list(values.get(c.key, [None] * rows)), dtype=DTYPES[c.kind]) for c in columns})
+    return pd.DataFrame({c.key: pd.Series(list(values.get(c.key, [None] * rows)), dtype=DTYPES[c.kind]) for c in columns})
 
 
 def leaderboard(rows: int, *, seed: int = 0, accuracy: bool = True, task: str = "classification") -> pd.DataFrame:
@@ -36,9 +46,9 @@ def leaderboard(rows: int, *, seed: int = 0, accuracy: bool = True, task: str = 
     params = (base[arch] ** 0.7 * 10 ** random.uniform(0.2, 0.5, archs)[arch]).astype(np.int64)
     top1 = np.clip(52 + 9.5 * np.log10(macs / 2e7) + random.normal(0, 2.2, rows), 20, 91).round(3)
     family = [_FAMILIES[i % len(_FAMILIES)] for i in arch]
-    names = [f"{family[k]}_{'small base large tiny nano'.split()[i % 5]}_{i:04d}" for k, i in enumerate(arch)]
+    names = [f"{family[k]}_{('small', 'base', 'large', 'tiny', 'nano')[i % 5]}_{i:04d}" for k, i in enumerate(arch)]
     zoo = ["torchvision" if i % 17 == 0 else "timm" for i in arch]
-    tag = [f"{'a1 a2 sw ra3 fb'.split()[k % 5]}_in1k_r{size[k]}_v{k}" for k in range(rows)]
+    tag = [f"{('a1', 'a2', 'sw', 'ra3', 'fb')[k % 5]}_in1k_r{size[k]}_v{k}" for k in range(rows)]
     bound = random.random(rows) < 0.01
     values: dict[str, Any] = {
         "model": [f"{z}/{a}.{t}" for z, a, t in zip(zoo, names, tag, strict=True)],
@@ -56,7 +66,9 @@ def leaderboard(rows: int, *, seed: int = 0, accuracy: bool = True, task: str = 
         known = random.random(rows) < 0.95
         values["imagenet_top1"] = [float(v) if k else None for v, k in zip(top1, known, strict=True)]
         values["imagenet_top5"] = [round(100 - (100 - v) / 3.7, 3) if v is not None else None for v in values["imagenet_top1"]]
-        values["imagenet_v2_top1"] = [round(v - 11.3, 3) if v is not None and k % 4 else None for k, v in enumerate(values["imagenet_top1"])]
+        values["imagenet_v2_top1"] = [
+            round(v - 11.3, 3) if v is not None and k % 4 else None for k, v in enumerate(values["imagenet_top1"])
+        ]
     table = as_table(LEADERBOARD, values, rows)
     table["on_frontier"] = frontier(table, "macs", "imagenet_top1").astype("boolean")
     return table

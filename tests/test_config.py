@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import fnmatch
 from pathlib import Path
 from typing import get_args, get_type_hints
 
@@ -8,6 +9,7 @@ from pydantic import BaseModel
 
 from reports import config
 from reports.config import Config, load_config
+from zoo.adapters.registry import open_zoo
 from zoo.batch.settings import Execution, RefreshSettings, ZooSettings
 from zoo.errors import ConfigError
 from zoo.records import Selection
@@ -138,6 +140,15 @@ def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
 def test_the_shipped_configurations_are_valid(repository: Path) -> None:
     for path in sorted((repository / "configs").glob("*.yaml")):
         assert load_config(path).zoos, path.name
+
+
+@pytest.mark.slow
+def test_every_pattern_of_the_shipped_configurations_matches_something(repository: Path) -> None:
+    names = {zoo: [arch.name for arch in open_zoo(zoo).architectures()] for zoo in ("timm", "torchvision")}
+    for path in sorted((repository / "configs").glob("*.yaml")):
+        for zoo, settings in load_config(path).refresh_settings().zoos.items():
+            for pattern in (*settings.selection.include, *settings.selection.exclude):
+                assert fnmatch.filter(names[zoo], pattern), f"{path.name}: {zoo}: {pattern}"
 
 
 def test_the_default_configuration_selects_what_can_be_counted(repository: Path) -> None:

@@ -12,24 +12,25 @@ from hypothesis import strategies as st
 
 from reports.frontier import frontier
 
+_Row = tuple[float | None, ...]
 _FIGURE = st.one_of(st.none(), st.integers(0, 6))
 _ROWS = st.lists(st.tuples(_FIGURE, _FIGURE, _FIGURE), max_size=25)
 
 
 def brute_force(table: pd.DataFrame, costs: list[str], qualities: list[str]) -> list[bool]:
     """The definition, word for word."""
-    signed = [tuple(None if pd.isna(row[c]) else row[c] for c in costs) + tuple(None if pd.isna(row[q]) else -row[q] for q in qualities) for _, row in table.iterrows()]  # fmt: skip
-    known = [row for row in signed if None not in row]
+    rows = [[-row[name] if name in qualities else row[name] for name in (*costs, *qualities)] for _, row in table.iterrows()]
+    known = [row for row in rows if not any(pd.isna(value) for value in row)]
 
-    def beats(one: tuple, other: tuple) -> bool:
+    def beats(one: list[float], other: list[float]) -> bool:
         return all(a <= b for a, b in zip(one, other, strict=True)) and one != other
 
-    return [None not in row and not any(beats(other, row) for other in known) for row in signed]
+    return [not any(pd.isna(value) for value in row) and not any(beats(other, row) for other in known) for row in rows]
 
 
 @given(rows=_ROWS, quality_count=st.integers(0, 3), width=st.integers(1, 3), floats=st.booleans())
 @settings(max_examples=300, deadline=None)
-def test_frontier_is_the_definition(rows: list[tuple], quality_count: int, width: int, floats: bool) -> None:
+def test_frontier_is_the_definition(rows: list[_Row], quality_count: int, width: int, floats: bool) -> None:
     names = ["a", "b", "c"][:width]
     table = pd.DataFrame(rows, columns=["a", "b", "c"], dtype="Float64" if floats else "Int64")
     costs, qualities = names[: max(0, width - quality_count)], names[max(0, width - quality_count) :]
@@ -44,7 +45,9 @@ def test_rows_equal_in_everything_are_both_on_it() -> None:
 def test_the_index_is_kept_even_if_it_repeats() -> None:
     table = pd.DataFrame({"macs": [2, 1], "top1": [80.0, 70.0]}, index=["x", "x"])
     found = frontier(table, "macs", "top1")
-    assert found.index.tolist() == ["x", "x"] and found.tolist() == [True, True] and found.dtype == bool
+    assert found.index.tolist() == ["x", "x"]
+    assert found.tolist() == [True, True]
+    assert found.dtype == bool
 
 
 def test_unknown_is_never_on_it_and_beats_nobody() -> None:
@@ -70,7 +73,9 @@ def test_no_objective_is_our_own_mistake() -> None:
 
 def test_a_hundred_thousand_rows_take_a_moment() -> None:
     random = np.random.default_rng(0)
-    table = pd.DataFrame({"macs": random.integers(1, 10**12, 100_000), "top1": random.random(100_000), "params": random.random(100_000)})
+    table = pd.DataFrame(
+        {"macs": random.integers(1, 10**12, 100_000), "top1": random.random(100_000), "params": random.random(100_000)}
+    )
     started = time.perf_counter()
     frontier(table, "macs", "top1")
     assert time.perf_counter() - started < 1

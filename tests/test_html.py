@@ -81,7 +81,9 @@ def test_every_script_and_style_is_named_by_its_hash_in_the_policy(page: _Page) 
 
 def test_nothing_is_loaded_from_anywhere(page: _Page) -> None:
     loading = {"src", "srcset", "data", "poster", "action", "background"}
-    assert not [(tag, a) for tag, a in page.elements if loading & a.keys() or tag in {"link", "iframe", "object", "embed", "img", "base"}]
+    assert not [
+        (tag, a) for tag, a in page.elements if loading & a.keys() or tag in {"link", "iframe", "object", "embed", "img", "base"}
+    ]
     assert not [a for _, a in page.elements if any(name.startswith("on") or name == "style" for name in a)]
     links = [a for tag, a in page.elements if tag == "a" and (a.get("href") or "").startswith("http")]
     assert links
@@ -100,7 +102,9 @@ def test_every_column_is_in_the_page_with_all_that_is_declared(page: _Page) -> N
 
 @pytest.mark.parametrize("column", LEADERBOARD, ids=lambda column: column.key)
 def test_a_column_keeps_its_exact_values_and_unknown_is_null(column: Any) -> None:
-    value = {"integer": 4_089_184_257, "number": 80.374, "flag": True, "link": "https://example.org", "text": f"a {column.key}"}[column.kind]
+    value = {"integer": 4_089_184_257, "number": 80.374, "flag": True, "link": "https://example.org", "text": f"a {column.key}"}[
+        column.kind
+    ]
     report = report_like([row_like(), row_like()])
     values = pd.array([value, None], dtype=report.leaderboard[column.key].dtype)
     assert decoded(build_table(report.leaderboard.assign(**{column.key: values}), LEADERBOARD), column.key) == [value, None]
@@ -124,7 +128,14 @@ def test_costs_without_figures_are_not_offered() -> None:
 def test_overview_states_title_versions_totals_convention_warnings_and_sources() -> None:
     rows = [row_like(f"net{n}", macs=n, status=status) for n, status in enumerate(["exact"] * 5 + ["bound"] * 3 + ["failed"] * 2)]
     text = re.sub(r"\s+", " ", _Page(render(report_like(rows, title="My zoo", warnings=("No accuracy for timm.",)))).text)
-    for part in ("My zoo", "2026-11-22 09:30 UTC", "timm 1.0.31", "convention matmul", "No accuracy for timm.", "zoometer run configs/default.yaml"):
+    for part in (
+        "My zoo",
+        "2026-11-22 09:30 UTC",
+        "timm 1.0.31",
+        "convention matmul",
+        "No accuracy for timm.",
+        "zoometer run configs/default.yaml",
+    ):
         assert part in text
     assert "exact5" in text.replace(" ", "")
     assert "bound3" in text.replace(" ", "")
@@ -134,7 +145,13 @@ def test_overview_states_title_versions_totals_convention_warnings_and_sources()
 
 
 def test_the_licences_of_the_embedded_libraries_are_in_the_page(page: _Page) -> None:
-    for owner in ("University of Washington Interactive Data Lab", "Mike Bostock", "SpryMedia Ltd", "OpenJS Foundation", "Stuart Knightley"):
+    for owner in (
+        "University of Washington Interactive Data Lab",
+        "Mike Bostock",
+        "SpryMedia Ltd",
+        "OpenJS Foundation",
+        "Stuart Knightley",
+    ):
         assert owner in page.text
     assert "Bundled license information" in "".join(page.scripts())
 

@@ -148,11 +148,15 @@ class AccuracyTable:
     warnings: tuple[str, ...] = ()
 
 
+INPUT_STAGE = "input"
+"""Stage of a failure that is a fact about the architecture, not a fault: it cannot take the input size asked for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Failure:
     """Why a model could not be counted."""
 
-    stage: str  # build, run, timeout, memory, worker
+    stage: str  # plan, input, build, run, timeout, memory, worker
     error: str  # the exception's type
     message: str
 
@@ -218,6 +222,7 @@ class RunSummary:
     planned: int = 0  # cost rows the configuration asks for
     counted: int = 0  # rows counted in this run, failures apart
     failed: int = 0
+    unfit: int = 0  # of the failed ones, those at an input size that the architecture cannot take
     added: int = 0  # rows whose key the cache did not have
     changed: int = 0  # rows that replaced one with other figures
     removed: int = 0  # keys of selected zoos that exist no longer

@@ -99,9 +99,12 @@ def _with_workers(config: Config, workers: int | None) -> Config:
 
 
 def _exit_code(outcome: Outcome) -> ExitCode:
-    """Failed models count whether this run failed at them or found the failure in the cache: the report lacks them either way."""
+    """Failed models count whether this run failed at them or found the failure in the cache: the report lacks them either way.
+
+    An input size that an architecture cannot take is a finding, not a failure.
+    """
     summary, report = outcome.summary, outcome.report
     if summary and summary.interrupted:
         return ExitCode.INTERRUPTED
-    failed = report.totals.failed if report else summary and summary.failed
+    failed = report.totals.failed - report.totals.unfit if report else summary and summary.failed - summary.unfit
     return ExitCode.MODELS_FAILED if failed else ExitCode.OK

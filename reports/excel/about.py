@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 
 import pandas as pd
 
 from reports.columns import Column
 from reports.excel import styles
-from reports.excel.sheet import Book, TableSpec, write_table
+from reports.excel.sheet import Book, TableSpec, prose_height, write_link, write_table
 from reports.excel.text import clean_text, sheet_name
 from reports.excel.writer import Worksheet
 from reports.exports.safe_text import is_formula_like, is_web_address
@@ -29,7 +28,7 @@ WORDS = (
     ("exact, bound, failed", "exact: every operation accounted for. bound: an assumption is named. failed: not counted; an unknown figure is an empty cell, never 0."),
     ("M, G, MB", "Decimal: 1 M = 1,000,000, 1 G = 1,000,000,000, 1 MB = 1,000,000 bytes. Cells hold the exact number; only its format is in the unit of the header."),
 )  # fmt: skip
-_TEXT_WIDTH = 100  # characters
+_WIDTHS = (30, 105, 36, 24)  # characters
 _COLUMNS = (
     Column("title", "Column", "Heading in this workbook.", "declared", width=26),
     Column("unit", "Unit", "Unit of the figure as shown.", "declared", width=9),
@@ -44,23 +43,38 @@ def write_columns(book: Book) -> None:
     """A row for each column of this workbook."""
     rows = [(c.header, c.unit, c.meaning, c.origin, c.export_name, ", ".join(sheets)) for c, sheets in book.columns.values()]
     table = pd.DataFrame(rows, columns=[c.key for c in _COLUMNS]).replace("", pd.NA)
-    write_table(book, TableSpec(sheet_name("Columns", book.taken), "Columns", "Meaning, unit and origin of every column.", _COLUMNS, table))
+    write_table(
+        book,
+        TableSpec(sheet_name("Columns", book.taken), "Columns", "Meaning, unit and origin of every column.", _COLUMNS, table),
+    )
 
 
 def write_about(book: Book) -> None:
     """Provenance, conventions, sources and licences."""
     sheet = book.add_sheet(sheet_name("About", book.taken), "Provenance, conventions, sources and licences.")
-    sheet.set_column(0, 0, 26)
-    sheet.set_column(1, 1, _TEXT_WIDTH)
-    sheet.set_column(2, 2, 36)
-    sheet.set_column(3, 3, 24)
+    for place, width in enumerate(_WIDTHS):
+        sheet.set_column(place, place, width)
     sheet.write_string(0, 0, "About this workbook", book.formats.get(bold=True, font_size=16))
     report, row = book.report, 2
     facts = [("Made", f"{report.created_at:%Y-%m-%d %H:%M %Z}".strip()), ("Made with", report.command or "not stated")]
-    row = _section(book, sheet, row, "Provenance", [*facts, *((f"Version of {name}", version) for name, version in report.versions.items())])
-    row = _section(book, sheet, row, "Convention of MACs and FLOPs", [(report.convention, CONVENTIONS.get(report.convention, "See the documentation."))])
+    row = _section(
+        book, sheet, row, "Provenance", [*facts, *((f"Version of {name}", version) for name, version in report.versions.items())]
+    )
+    row = _section(
+        book,
+        sheet,
+        row,
+        "Convention of MACs and FLOPs",
+        [(report.convention, CONVENTIONS.get(report.convention, "See the documentation."))],
+    )
     sources = [(s.name, s.address, s.note, s.retrieved_at) for s in report.sources]
-    row = _section(book, sheet, row, "Sources of published figures (address, note, retrieved)", sources or [("none", "No published figures are in this report.")])
+    row = _section(
+        book,
+        sheet,
+        row,
+        "Sources of published figures (address, note, retrieved)",
+        sources or [("none", "No published figures are in this report.")],
+    )
     row = _section(book, sheet, row, "Words", WORDS)
     row = _section(book, sheet, row, "Licences of the weights", _licences(report.leaderboard))
     row = _section(book, sheet, row, "Warnings", [("", text) for text in (*report.warnings, *book.notices)])
@@ -83,20 +97,20 @@ def _section(book: Book, sheet: Worksheet, row: int, title: str, entries: Iterab
     if not lines:
         return row
     rule = book.formats.get(bold=True, font_size=12, font_color=styles.ACCENT, bottom=1, bottom_color=styles.RULE)
-    for place in range(4):
+    for place in range(len(_WIDTHS)):
         sheet.write_string(row, place, title if place == 0 else "", rule)
     for line in lines:
         row += 1
         for place, text in enumerate(line):
             write_text(book, sheet, row, place, text, bold=place == 0)
-        sheet.set_row(row, 15 * max(math.ceil(len(text) / width) for text, width in zip(line[1:], (_TEXT_WIDTH, 36, 24), strict=False)))
+        sheet.set_row(row, max(prose_height(len(text), width) for text, width in zip(line, _WIDTHS, strict=False)))
     return row + 2
 
 
 def write_text(book: Book, sheet: Worksheet, row: int, place: int, text: str, **look: object) -> None:
     """Text from outside in a cell of its own: a web address becomes a link, everything else stays text."""
     if is_web_address(text):
-        sheet.write_url(row, place, text, book.formats.link(valign="top"), clean_text(text))
+        write_link(book, sheet, row, place, text, text, valign="top")
         return
     quoted = {"quote_prefix": True} if is_formula_like(text) else {}
     sheet.write_string(row, place, clean_text(text), book.formats.get(**({"text_wrap": True, "valign": "top"} | quoted | look)))

@@ -74,7 +74,14 @@ def make_boards(leaderboard: pd.DataFrame, taken: set[str]) -> list[Board]:
 
 def _make_board(number: int, task: str, quality: Column | None, rows: pd.DataFrame, taken: set[str]) -> Board:
     suffix = "" if number == 0 else f" {task}"
-    board = Board(task, quality, _ranked(rows, quality), sheet_name(f"Leaderboard{suffix}", taken), f"Leaderboard{number + 1 if number else ''}", suffix)
+    board = Board(
+        task,
+        quality,
+        _ranked(rows, quality),
+        sheet_name(f"Leaderboard{suffix}", taken),
+        f"Leaderboard{number + 1 if number else ''}",
+        suffix,
+    )
     figures = budget.evaluate(board.frame, budget.EXAMPLE, board.rules)
     for column in budget.COLUMNS:
         board.frame[column.key] = figures[column.key]
@@ -88,8 +95,10 @@ def _quality(rows: pd.DataFrame) -> Column | None:
 def _ranked(rows: pd.DataFrame, quality: Column | None) -> pd.DataFrame:
     """Best first; rows that cannot be ranked keep no rank and come last."""
     keys, ascending = ([quality.key, COST.key], [False, True]) if quality else ([COST.key], [False])
-    ranked = rows.sort_values([*keys, MODEL.key], ascending=[*ascending, True], na_position="last", kind="stable").reset_index(drop=True)
-    known = ranked[keys].notna().all(axis=1).to_numpy(dtype=bool)
+    ranked = rows.assign(_known=rows[[*keys, COST.key]].notna().all(axis=1))
+    by = ["_known", *keys, MODEL.key]
+    ranked = ranked.sort_values(by, ascending=[False, *ascending, True], na_position="last", kind="stable", ignore_index=True)
+    known = ranked.pop("_known").to_numpy(dtype=bool)
     ranked["rank"] = pd.array(np.where(known, known.cumsum(), 0), dtype="Int64")
     ranked.loc[~known, "rank"] = pd.NA
     return ranked

@@ -26,9 +26,16 @@ OF_BUDGET = Column(
     _WORKBOOK, Kind.NUMBER, "", 0.01, 0, Better.LOW, "Budget", 10,
 )  # fmt: skip
 VERDICT = Column(
-    "budget", "Budget", "fits: within every limit of the sheet Budgets. over: beyond one. unknown: a limited figure is not known.", _WORKBOOK, group="Budget", width=10
+    "budget", "Budget", "fits: within every limit of the sheet Budgets. over: beyond one. unknown: a limited figure is not known, or nothing was counted.", _WORKBOOK, group="Budget", width=10
 )  # fmt: skip
-BINDING = Column("binding_limit", "Binding limit", "The limit the model comes closest to, or exceeds most.", _WORKBOOK, group="Budget", width=15)
+BINDING = Column(
+    "binding_limit",
+    "Binding limit",
+    "The limit the model comes closest to, or exceeds most.",
+    _WORKBOOK,
+    group="Budget",
+    width=15,
+)
 COLUMNS = (OF_BUDGET, VERDICT, BINDING)
 
 
@@ -48,6 +55,9 @@ class Limit:
     def name(self) -> str:
         """Name of the cell with the exact limit."""
         return f"limit_{self.column.key}"
+
+
+_COST = next(c for c in LEADERBOARD if c.key == "macs")  # a row without it was not counted, and fits nothing
 
 
 def _limit(key: str, example: float | None = None) -> Limit:
@@ -73,12 +83,12 @@ def evaluate(table: pd.DataFrame, limits: Mapping[str, float], rules: tuple[Limi
         limits: exact limit by column key; a missing key is no limit.
         rules: the limits that apply to this table.
     """
-    ratios, missing = [], np.zeros(len(table), dtype=bool)
+    ratios, missing = [], table[_COST.key].isna().to_numpy(dtype=bool)
     for rule in rules:
         values = table[rule.column.key].to_numpy(dtype=np.float64, na_value=np.nan)
         limit = limits.get(rule.column.key)
         ratios.append(np.nan_to_num(_ratio(values, limit, rule), nan=0.0))
-        missing |= np.isnan(values) & (limit is not None)
+        missing = missing | (np.isnan(values) & (limit is not None))
     stacked = np.vstack(ratios)
     load = stacked.max(axis=0)
     verdict = np.where(load > 1, OVER, np.where(missing, UNKNOWN, FITS))
@@ -99,7 +109,7 @@ def formulas(table: str, rules: tuple[Limit, ...]) -> dict[str, str]:
     cells = {rule: _this_row(table, rule.column) for rule in rules}
     load = _this_row(table, OF_BUDGET)
     limited = {rule: f"{rule.name}>0" if rule.is_least else f"{rule.name}<{UNLIMITED:.0E}" for rule in rules}
-    missing = ",".join(f'AND({cells[rule]}="",{limited[rule]})' for rule in rules)
+    missing = f'{_this_row(table, _COST)}="",' + ",".join(f'AND({cells[rule]}="",{limited[rule]})' for rule in rules)
     binding = f'"{NO_LIMIT}"'
     for rule, ratio in reversed(list(zip(rules, ratios, strict=True))):
         binding = f'IF({ratio}={load},"{rule.column.title}",{binding})'

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
 from reports.columns import LEADERBOARD, Column
 from reports.excel import budget, styles
-from reports.excel.board import COST, MODEL, Board
+from reports.excel.board import MODEL, Board
 from reports.excel.budget import BINDING, LIMITS, OF_BUDGET, SLACK, UNLIMITED, VERDICT, Limit
 from reports.excel.sheet import Book, as_cells
 from reports.excel.styles import number_format
@@ -16,23 +22,30 @@ SLACK_ROW = FIRST_LIMIT + len(LIMITS)
 SLACK_NAME = "budget_slack"
 BEST, NEAR = 10, 5
 _INPUT = next(c for c in LEADERBOARD if c.key == "input")
+_EXPLANATION = (
+    "Type your limits into the yellow cells, in the unit beside them; leave a cell empty for no limit. Everything below recalculates,",
+    f"and so do the columns {OF_BUDGET.title}, {VERDICT.title} and {BINDING.title} of the leaderboards. The limits to begin with are an example near a ResNet-50.",
+)
+_LINE: dict[str, Any] = {"bottom": 4, "bottom_color": styles.RULE}
 _PLACE = 0  # column of ranks; the model stands beside it
 
 
 def write_budgets(book: Book, boards: list[Board]) -> str:
     """Write the sheet; its name is returned."""
     name = sheet_name("Budgets", book.taken)
-    sheet = book.add_sheet(name, "Type limits into the yellow cells: fits, picks and near misses recalculate.", colour=styles.GOOD)
+    sheet = book.add_sheet(
+        name, "Type limits into the yellow cells: fits, picks and near misses recalculate.", colour=styles.GOOD
+    )
     sheet.set_column(_PLACE, _PLACE, 8)
     sheet.set_column(1, 1, 52)
     sheet.set_column(2, 12, 13)
     sheet.write_string(0, 0, "Budgets", book.formats.get(bold=True, font_size=16))
-    sheet.write_string(1, 0, "Type your limits into the yellow cells, in the unit beside them; leave a cell empty for no limit. Everything below recalculates, and so", book.formats.get(font_color=styles.GREY))  # fmt: skip
-    sheet.write_string(2, 0, f"do the columns {OF_BUDGET.title}, {VERDICT.title} and {BINDING.title} of the leaderboards. The limits to begin with are an example, near a ResNet-50.", book.formats.get(font_color=styles.GREY))  # fmt: skip
+    for row, line in enumerate(_EXPLANATION, start=1):
+        sheet.write_string(row, 0, line, book.formats.get(font_color=styles.GREY))
     _write_limits(book, sheet, name, boards[0])
     row = SLACK_ROW + 2
     for board in boards:
-        row = _write_picks(book, sheet, board, row) + 1
+        row = _write_picks(_Picks(book, sheet, board), row) + 1
     sheet.set_landscape()
     sheet.fit_to_pages(1, 0)
     sheet.print_area(0, 0, row - 1, 4 + len(LIMITS))
@@ -43,34 +56,40 @@ def write_budgets(book: Book, boards: list[Board]) -> str:
 def _write_limits(book: Book, sheet: Worksheet, name: str, board: Board) -> None:
     head = book.formats.get(bold=True, bottom=1, bottom_color=styles.RULE, indent=1)
     right = book.formats.get(bold=True, bottom=1, bottom_color=styles.RULE, align="right")
-    for place, (text, form) in enumerate([("Limit", head), ("At most", right), ("Unit", head), ("Exact", right), ("Known for", right)], start=1):
+    for place, (text, form) in enumerate(
+        [("Limit", head), ("At most", right), ("Unit", head), ("Exact", right), ("Known for", right)], start=1
+    ):
         sheet.write_string(FIRST_LIMIT - 1, place, text, form)
-    entry = book.formats.get(bg_color=styles.INPUT_FILL, border=1, border_color=styles.RULE, locked=False, num_format="#,##0.###")
     for row, rule in enumerate(LIMITS, start=FIRST_LIMIT):
-        _write_limit(book, sheet, name, row, rule, entry)
+        _write_limit(book, sheet, name, row, rule)
         known = int(board.frame[rule.column.key].notna().sum())
         sheet.write_string(row, 5, f"{known:,} of {len(board.frame):,}", book.formats.get(align="right", font_color=styles.GREY))
     sheet.write_string(SLACK_ROW, 1, "Just over: beyond a limit by at most", book.formats.get(indent=1))
-    slack = book.formats.get(bg_color=styles.INPUT_FILL, border=1, border_color=styles.RULE, locked=False, num_format="0%")
-    sheet.write_number(SLACK_ROW, 2, SLACK, slack)
+    sheet.write_number(SLACK_ROW, 2, SLACK, _entry(book, num_format="0%"))
     _define(book, SLACK_NAME, name, SLACK_ROW, 2)
     _accept(sheet, SLACK_ROW, "How far beyond a limit a model may be to be listed as just over: 10% or 0.1.")
 
 
-def _write_limit(book: Book, sheet: Worksheet, name: str, row: int, rule: Limit, entry: Format) -> None:
-    """One limit: the cell to type into, and beside it the exact value the formulas use, which means no limit where it is empty."""
-    column = rule.column
+def _write_limit(book: Book, sheet: Worksheet, name: str, row: int, rule: Limit) -> None:
+    """One limit: the cell to type into, and beside it the exact value that formulas use, which means no limit where it is empty."""
+    column, cell, none = rule.column, xl_rowcol_to_cell(row, 2), 0 if rule.is_least else UNLIMITED
     sheet.write_string(row, 1, f"{column.title}, at least" if rule.is_least else column.title, book.formats.get(indent=1))
     if rule.example is None:
-        sheet.write_blank(row, 2, None, entry)
+        sheet.write_blank(row, 2, None, _entry(book))
     else:
-        sheet.write_number(row, 2, rule.example / column.scale, entry)
+        sheet.write_number(row, 2, rule.example / column.scale, _entry(book))
     sheet.write_string(row, 3, column.unit, book.formats.get(indent=1))
-    cell, none = xl_rowcol_to_cell(row, 2), 0 if rule.is_least else UNLIMITED
-    exact = book.formats.get(font_color=styles.GREY, align="right", num_format='[>=1E+299]"no limit";#,##0.##' if not rule.is_least else '0.##;;"no limit"')
-    sheet.write_formula(row, 4, f"=IF(ISNUMBER({cell}),{cell}*{column.scale:.0f},{none:.0E})", exact, none if rule.example is None else rule.example)
+    shown = '0.00;;"no limit"' if rule.is_least else '[>=1E+299]"no limit";#,##0'
+    exact = book.formats.get(font_color=styles.GREY, align="right", num_format=shown)
+    formula = f"=IF(ISNUMBER({cell}),{cell}*{column.scale:.0f},{none:.0E})"
+    sheet.write_formula(row, 4, formula, exact, none if rule.example is None else rule.example)
     _define(book, rule.name, name, row, 4)
     _accept(sheet, row, f"{'Least' if rule.is_least else 'Most'} {column.title} in {column.unit}. Empty: no limit.")
+
+
+def _entry(book: Book, **look: str) -> Format:
+    """A cell the reader may change."""
+    return book.formats.get(bg_color=styles.INPUT_FILL, border=1, border_color=styles.RULE, locked=False, **look)
 
 
 def _define(book: Book, cell_name: str, sheet: str, row: int, column: int) -> None:
@@ -84,64 +103,86 @@ def _accept(sheet: Worksheet, row: int, hint: str) -> None:
     })  # fmt: skip
 
 
-def _write_picks(book: Book, sheet: Worksheet, board: Board, row: int) -> int:
+@dataclass(frozen=True)
+class _Picks:
+    """Where one task's picks are written, and the ranges of its leaderboard they are looked up in."""
+
+    book: Book
+    sheet: Worksheet
+    board: Board
+
+    @functools.cached_property
+    def columns(self) -> list[Column]:
+        """What is shown of a model, beside its rank."""
+        return [MODEL, _INPUT, *(rule.column for rule in self.board.rules), OF_BUDGET, BINDING]
+
+    @functools.cached_property
+    def by_rank(self) -> pd.DataFrame:
+        """The leaderboard's ranked rows under their rank."""
+        rank = self.board.rank.key
+        return self.board.frame[self.board.frame[rank].notna()].set_index(rank)
+
+    def range(self, column: Column) -> str:
+        """A column of the leaderboard, as formulas call it."""
+        return f"{self.board.table}[{column.header}]"
+
+
+def _write_picks(picks: _Picks, row: int) -> int:
     """One task's picks from this row on; the row after them is returned."""
+    book, sheet, board = picks.book, picks.sheet, picks.board
+    verdicts, loads = picks.range(VERDICT), picks.range(OF_BUDGET)
+    by_cost = "most MACs first, because no accuracy is known: MACs say nothing about how good a model is"
+    order = f"best {board.quality.title} first" if board.quality else by_cost
     section = book.formats.get(bold=True, font_size=12, font_color=styles.ACCENT)
-    verdicts = f"{board.table}[{VERDICT.header}]"
-    fitting = int((board.frame[VERDICT.key] == budget.FITS).sum())
-    order = f"best {board.quality.title} first" if board.quality else "most MACs first, because no accuracy is known: MACs say nothing about how good a model is"
     sheet.write_string(row, 0, f"{board.sheet}: what fits, {order}", section)
-    sheet.write_formula(row + 1, 0, f'=COUNTIF({verdicts},"{budget.FITS}")', book.formats.get(num_format="#,##0", align="left", bold=True), fitting)
-    sheet.write_string(row + 1, 1, f"of {len(board.frame):,} rows fit. Unknown figures under a limit do not.", book.formats.get(font_color=styles.GREY))
-    row = _write_head(book, sheet, board, row + 2)
-    fits = f'{verdicts},"{budget.FITS}"'
-    row = _write_block(book, sheet, board, row, fits, budget.best_fitting(board.frame, board.rank.key, BEST), BEST)
-    row += 1
+    number = book.formats.get(num_format="#,##0", align="left", bold=True)
+    fitting = int((board.frame[VERDICT.key] == budget.FITS).sum())
+    sheet.write_formula(row + 1, 0, f'=COUNTIF({verdicts},"{budget.FITS}")', number, fitting)
+    of_all = f"of {len(board.frame):,} rows fit. Unknown figures under a limit do not."
+    sheet.write_string(row + 1, 1, of_all, book.formats.get(font_color=styles.GREY))
+    row = _write_head(picks, row + 2)
+    best = budget.best_fitting(board.frame, board.rank.key, BEST)
+    row = _write_block(picks, row, f'{verdicts},"{budget.FITS}"', best, BEST) + 1
     sheet.write_string(row, 1, "Just over the budget, with the limit that binds", book.formats.get(bold=True, indent=1))
-    loads = f"{board.table}[{OF_BUDGET.header}]"
-    over = f'{loads},">1",{loads},"<="&(1+{SLACK_NAME})'
-    return _write_block(book, sheet, board, row + 1, over, budget.just_over(board.frame, board.rank.key, NEAR), NEAR)
+    near = budget.just_over(board.frame, board.rank.key, NEAR)
+    return _write_block(picks, row + 1, f'{loads},">1",{loads},"<="&(1+{SLACK_NAME})', near, NEAR)
 
 
-def _pick_columns(board: Board) -> list[Column]:
-    return [MODEL, _INPUT, *(rule.column for rule in LIMITS if rule in board.rules), OF_BUDGET, BINDING]
-
-
-def _write_head(book: Book, sheet: Worksheet, board: Board, row: int) -> int:
-    sheet.set_row(row, 31)
-    for place, column in enumerate([board.rank, *_pick_columns(board)]):
-        sheet.write_string(row, place, column.header, book.formats.header(column))
+def _write_head(picks: _Picks, row: int) -> int:
+    picks.sheet.set_row(row, 31)
+    for place, column in enumerate([picks.board.rank, *picks.columns]):
+        picks.sheet.write_string(row, place, column.header, picks.book.formats.header(column))
     return row + 1
 
 
-def _write_block(book: Book, sheet: Worksheet, board: Board, row: int, criteria: str, ranks: list[int], most: int) -> int:
+def _write_block(picks: _Picks, row: int, criteria: str, ranks: list[int], most: int) -> int:
     """`most` rows, each the best rank after the row above's that meets the criteria; 0 where there is none, shown as nothing."""
-    by_rank = board.frame[board.frame[board.rank.key].notna()].set_index(board.rank.key)
-    all_ranks = f"{board.table}[{board.rank.header}]"
-    line = {"bottom": 4, "bottom_color": styles.RULE}
+    all_ranks = picks.range(picks.board.rank)
     for number in range(most):
         here, above = xl_rowcol_to_cell(row, _PLACE, col_abs=True), xl_rowcol_to_cell(row - 1, _PLACE, col_abs=True)
-        after = f'{all_ranks},">"&{above if number else 0}'
-        lowest = f"_xlfn.MINIFS({all_ranks},{criteria},{after})"
+        lowest = f'_xlfn.MINIFS({all_ranks},{criteria},{all_ranks},">"&{above if number else 0})'
         formula = f"=IF({above}=0,0,{lowest})" if number else f"={lowest}"
         rank = ranks[number] if number < len(ranks) else 0
-        sheet.write_formula(row, _PLACE, formula, book.formats.get(num_format='0;;"–"' if number == 0 else "0;;", **line), rank)
-        for place, column in enumerate(_pick_columns(board), start=1):
-            values = as_cells(by_rank.loc[[rank], column.key]) if rank else [None]
-            _write_looked_up(book, sheet, board, row, place, column, here, values[0])
+        form = picks.book.formats.get(num_format="0;;" if number else '0;;"–"', **_LINE)
+        picks.sheet.write_formula(row, _PLACE, formula, form, rank)
+        for place, column in enumerate(picks.columns, start=1):
+            value = as_cells(picks.by_rank.loc[[rank], column.key])[0] if rank else None
+            shown = "" if value is None else clean_text(value) if isinstance(value, str) else value
+            picks.sheet.write_formula(row, place, _look_up(picks, column, here), _pick_format(picks, column), shown)
         row += 1
     return row
 
 
-def _write_looked_up(book: Book, sheet: Worksheet, board: Board, row: int, place: int, column: Column, rank: str, value: object) -> None:
-    """A cell of a pick: looked up by rank, empty where the figure is unknown."""
-    position = f"MATCH({rank},{board.table}[{board.rank.header}],0)"
-    found = f"INDEX({board.table}[{column.header}],{position})"
-    line = {"bottom": 4, "bottom_color": styles.RULE}
-    shown = "" if value is None else clean_text(value) if isinstance(value, str) else value
+def _look_up(picks: _Picks, column: Column, rank: str) -> str:
+    """The formula that finds a figure by rank, empty where it is unknown; a model's name leads to its row."""
+    position = f"MATCH({rank},{picks.range(picks.board.rank)},0)"
+    found = f"INDEX({picks.range(column)},{position})"
     if column == MODEL:
-        formula = f'=IF({rank}=0,"",HYPERLINK("#\'{board.sheet}\'!A"&({position}+1),{found}))'
-        sheet.write_formula(row, place, formula, book.formats.get(font_color=styles.ACCENT, indent=1, **line), shown)
-        return
-    form = book.formats.get(num_format=number_format(column), **line) if column.is_figure else book.formats.get(indent=1, **line)
-    sheet.write_formula(row, place, f'=IF({rank}=0,"",IF({found}="","",{found}))', form, shown)
+        return f'=IF({rank}=0,"",HYPERLINK("#\'{picks.board.sheet}\'!A"&({position}+1),{found}))'
+    return f'=IF({rank}=0,"",IF({found}="","",{found}))'
+
+
+def _pick_format(picks: _Picks, column: Column) -> Format:
+    if column == MODEL:
+        return picks.book.formats.link(indent=1, **_LINE)
+    return picks.book.formats.get(**({"num_format": number_format(column)} if column.is_figure else {"indent": 1}), **_LINE)

@@ -39,7 +39,9 @@ def accuracy_chart(book: Book, board: Board, quality: Column, cells: FrontierCel
     figures = board.frame[[COST.key, quality.key]].dropna().astype("float64")
     low, high, outside = _linear_bounds(figures[quality.key])
     unseen = f"; {outside} below {low:g} % not shown" if outside else ""
-    chart.set_title({"name": f"{quality.title} accuracy against MACs{unseen}", "overlay": False, "name_font": _font(11, bold=True)})
+    chart.set_title(
+        {"name": f"{quality.title} accuracy against MACs{unseen}", "overlay": False, "name_font": _font(11, bold=True)}
+    )
     chart.set_x_axis(_log_axis("MACs at the input size of each row (logarithmic)", figures[COST.key]))
     chart.set_y_axis(_axis(f"{quality.title} ({quality.unit})") | {"min": low, "max": high, "num_format": "0"})
     return chart
@@ -50,7 +52,9 @@ def size_chart(book: Book, board: Board) -> ChartScatter:
     chart = _scatter(book)
     chart.add_series(_all_models(board, COST, SIZE))
     figures = board.frame[[COST.key, SIZE.key]].dropna().astype("float64")
-    chart.set_title({"name": "Parameters against MACs (no accuracy is known)", "overlay": False, "name_font": _font(11, bold=True)})
+    chart.set_title(
+        {"name": "Parameters against MACs (no accuracy is known)", "overlay": False, "name_font": _font(11, bold=True)}
+    )
     chart.set_x_axis(_log_axis("MACs at the input size of each row (logarithmic)", figures[COST.key]))
     chart.set_y_axis(_log_axis("Parameters (logarithmic)", figures[SIZE.key]))
     return chart

@@ -21,7 +21,7 @@ _ARCHITECTURE = next(c for c in LEADERBOARD if c.key == "arch")
 _KEY = ["zoo", "arch", "input", "classes", "variant"]
 _OF_WEIGHTS = {MODEL.key, "tag", "file_bytes", "license", "dataset", CARD.key, ON_FRONTIER.key} | _ACCURACIES
 _PEAK = next(c for c in LEADERBOARD if c.key == "peak_activation_bytes")
-_MOST_INPUTS = 12
+_MOST_INPUTS = 8
 _IDENTITY_WIDTH = 11
 
 
@@ -58,7 +58,9 @@ def architectures(leaderboard: pd.DataFrame) -> pd.DataFrame:
     table = first.merge(counts, on=_KEY, how="left", validate="one_to_one")
     table[WEIGHTS_COUNT.key] = table[WEIGHTS_COUNT.key].astype("Int64")
     table = table.assign(_size=table["input"].map(_area, na_action="ignore"))
-    return table.sort_values(["zoo", "arch", "_size", "classes", "variant"], na_position="last", kind="stable").drop(columns="_size")
+    return table.sort_values(["zoo", "arch", "_size", "classes", "variant"], na_position="last", kind="stable").drop(
+        columns="_size"
+    )
 
 
 def resolutions(leaderboard: pd.DataFrame) -> tuple[tuple[Column, ...], pd.DataFrame, str]:
@@ -73,7 +75,7 @@ def resolutions(leaderboard: pd.DataFrame) -> tuple[tuple[Column, ...], pd.DataF
     index = ["arch", "zoo", "family", "classes", "variant"]
     several = rows.groupby(index, dropna=False)["input"].transform("nunique") > 1
     rows = rows[several]
-    identity = [dataclasses.replace(c, shown=c.key in {"arch", "zoo", "family"}) for key in index for c in LEADERBOARD if c.key == key]
+    identity = [dataclasses.replace(c, shown=c.key != "variant") for key in index for c in LEADERBOARD if c.key == key]
     table, columns = rows[index].drop_duplicates().sort_values(index), []
     for column in (COST, _PEAK):
         for text in (i for i in inputs if (rows["input"] == i).any()):
@@ -82,13 +84,13 @@ def resolutions(leaderboard: pd.DataFrame) -> tuple[tuple[Column, ...], pd.DataF
             table = table.merge(at_size, on=index, how="left", validate="one_to_one")
             columns.append(figure)
     left_out = rows_left_out(leaderboard, inputs)
-    return (*identity[:3], *columns, *identity[3:]), table, left_out
+    return (*identity[:4], *columns, *identity[4:]), table, left_out
 
 
 def rows_left_out(leaderboard: pd.DataFrame, inputs: Sequence[str]) -> str:
     """Which input sizes have no column, as a sentence; empty if all have."""
     others = leaderboard["input"].dropna().nunique() - len(inputs)
-    return f" {others} rarer input sizes are left out; Architectures has them all." if others > 0 else ""
+    return f" {others} rarer sizes: see Architectures." if others > 0 else ""
 
 
 def _area(text: str) -> int:

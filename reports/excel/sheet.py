@@ -6,6 +6,7 @@ import math
 import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import pandas as pd
 
@@ -14,11 +15,13 @@ from reports.excel import styles
 from reports.excel.styles import Styles
 from reports.excel.text import MAX_LINKS, clean_text, footer_text, sheet_name
 from reports.excel.writer import Format, RepeatingSheet, Workbook, Worksheet, xl_col_to_name
-from reports.exports.safe_text import is_formula_like
+from reports.exports.safe_text import MAX_ADDRESS, is_formula_like
 from reports.leaderboard import Report
 
 MAX_ROWS = 1_048_575  # rows of values under one header
 _HEADER_HEIGHT = 33
+_FILL = 1.12  # letters of prose to a character of width, which is that of a digit
+_MOST_LINES = 12
 _WRAPPED_FROM = 90  # columns declared as wide as this hold prose
 _WIDEST = 60  # characters; longer texts are cut by the next cell
 
@@ -56,7 +59,7 @@ class TableSpec:
     description: str
     columns: Sequence[Column]
     frame: pd.DataFrame
-    formulas: Callable[[str], dict[str, str]] = lambda table: {}  # column key to formula, given the table's name
+    formulas: Callable[[str], dict[str, str]] = lambda _: {}  # column key to formula, given the table's name
     links: Sequence[str | None] = ()  # where the first column's cells lead
     empty: str = "Nothing to list."
     colour: str = styles.RULE
@@ -66,7 +69,9 @@ def write_table(book: Book, spec: TableSpec) -> Worksheet:
     """Write the table, over more than one sheet where Excel's rows do not suffice; the first sheet is returned."""
     parts = max(1, math.ceil(len(spec.frame) / MAX_ROWS))
     if parts > 1:
-        book.notices.append(f"{spec.sheet}: {len(spec.frame):,} rows are more than a sheet can hold; they continue on {parts - 1} further sheet(s). Live picks and charts read the first only.")
+        book.notices.append(
+            f"{spec.sheet}: {len(spec.frame):,} rows are more than a sheet can hold; they continue on {parts - 1} further sheet(s). Live picks and charts read the first only."
+        )
     sheets: list[Worksheet] = []
     for part in range(parts):
         rows = slice(part * MAX_ROWS, (part + 1) * MAX_ROWS)
@@ -78,7 +83,9 @@ def write_table(book: Book, spec: TableSpec) -> Worksheet:
     return sheets[0]
 
 
-def _write_part(book: Book, sheet: Worksheet, spec: TableSpec, table: str, frame: pd.DataFrame, links: Sequence[str | None]) -> None:
+def _write_part(
+    book: Book, sheet: Worksheet, spec: TableSpec, table: str, frame: pd.DataFrame, links: Sequence[str | None]
+) -> None:
     _set_widths(sheet, spec.columns, frame)
     _set_up_page(sheet, spec.columns, len(frame))
     formulas = spec.formulas(table)
@@ -107,7 +114,11 @@ def as_cells(values: pd.Series) -> list[object]:
 
 
 def _table_column(book: Book, column: Column, formula: str | None) -> dict[str, object]:
-    options: dict[str, object] = {"header": column.header, "header_format": book.formats.header(column), "format": book.formats.cell(column)}
+    options: dict[str, object] = {
+        "header": column.header,
+        "header_format": book.formats.header(column),
+        "format": book.formats.cell(column),
+    }
     return options | ({"formula": formula} if formula else {})
 
 
@@ -118,12 +129,14 @@ def _write_header(book: Book, sheet: Worksheet, columns: Sequence[Column]) -> No
     for place, column in enumerate(columns):
         sheet.write_string(0, place, column.header, book.formats.header(column))
         note = f"{column.meaning}\nOrigin: {column.origin}."
-        sheet.write_comment(0, place, note, {"width": 260, "height": 18 * (2 + len(note) // 42), "font_size": 9, "color": "#FFFDF3"})
+        sheet.write_comment(
+            0, place, note, {"width": 260, "height": 18 * (2 + len(note) // 42), "font_size": 9, "color": "#FFFDF3"}
+        )
 
 
 def _write_values(book: Book, sheet: Worksheet, place: int, column: Column, values: list[object]) -> None:
     """One column, top to bottom. An unknown value leaves its cell empty."""
-    wrapped = {"text_wrap": True, "valign": "top"} if column.width >= _WRAPPED_FROM else {}
+    wrapped = {"text_wrap": True} if column.width >= _WRAPPED_FROM else {}
     plain, quoted = book.formats.get(indent=1, **wrapped) if wrapped else book.formats.cell(column), book.formats.quoted()
     for row, value in enumerate(values, start=1):
         if value is None:
@@ -135,8 +148,13 @@ def _write_values(book: Book, sheet: Worksheet, place: int, column: Column, valu
         else:
             text = str(value)
             sheet.write_string(row, place, clean_text(text), quoted if is_formula_like(text) else plain)
-            if wrapped and len(text) > column.width:
-                sheet.set_row(row, 15 * math.ceil(len(text) / column.width))
+            if wrapped and len(text) > column.width * _FILL:
+                sheet.set_row(row, prose_height(len(text), column.width))
+
+
+def prose_height(letters: int, width: float) -> float:
+    """Height of a row that holds so much prose in a cell of this width; what is far longer is cut, or no row could show it."""
+    return 15 * min(_MOST_LINES, max(1, math.ceil(letters / (width * _FILL))))
 
 
 def _write_formulas(sheet: Worksheet, place: int, formula: str, values: list[object], cell: Format) -> None:
@@ -148,10 +166,21 @@ def _write_links(book: Book, sheet: Worksheet, spec: TableSpec, texts: list[obje
     """Make the first column's cells lead somewhere; the addresses were judged by who made the spec."""
     wanted = [(row, link) for row, link in enumerate(links) if link is not None]
     if len(wanted) > MAX_LINKS:
-        book.notices.append(f"{spec.sheet}: only the first {MAX_LINKS:,} of {len(wanted):,} models are links, which is what Excel can hold.")
+        book.notices.append(
+            f"{spec.sheet}: only the first {MAX_LINKS:,} of {len(wanted):,} models are links, which is what Excel can hold."
+        )
     for row, link in wanted[:MAX_LINKS]:
         text = "" if texts[row] is None else str(texts[row])
-        sheet.write_url(row + 1, 0, link, book.formats.link(text, indent=1), clean_text(text))
+        write_link(book, sheet, row + 1, 0, link, text, indent=1)
+
+
+def write_link(book: Book, sheet: Worksheet, row: int, place: int, address: str, text: str, **look: Any) -> None:
+    """A cell that leads to an address that was judged before; a text too long for a link is only text."""
+    form = book.formats.link(text, **look)
+    if len(text) > MAX_ADDRESS:
+        sheet.write_string(row, place, clean_text(text), form)
+    else:
+        sheet.write_url(row, place, address, form, clean_text(text))
 
 
 def _set_widths(sheet: Worksheet, columns: Sequence[Column], frame: pd.DataFrame) -> None:
@@ -204,7 +233,9 @@ def _add_marks(book: Book, sheet: Worksheet, place: int, column: Column, rows: i
             "type": "2_color_scale", "min_color": "#FFFFFF", "max_color": "#B9DFC8", "min_type": "percentile", "min_value": 10,
         })  # fmt: skip
     for word, colour in (_WORD_COLOURS.get(column.key) or {}).items():
-        sheet.conditional_format(area, {"type": "cell", "criteria": "==", "value": word, "format": book.formats.get(font_color=colour)})
+        sheet.conditional_format(
+            area, {"type": "cell", "criteria": "==", "value": word, "format": book.formats.get(font_color=colour)}
+        )
 
 
 _WORD_COLOURS = {

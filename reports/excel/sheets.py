@@ -50,7 +50,9 @@ def write_architectures(book: Book) -> None:
     """What each architecture costs, whatever its weights."""
     table = derived.architectures(book.report.leaderboard)
     description = f"{len(table):,} architectures and input sizes: cost without accuracy."
-    write_table(book, TableSpec(sheet_name("Architectures", book.taken), "Architectures", description, derived.ARCHITECTURES, table))
+    write_table(
+        book, TableSpec(sheet_name("Architectures", book.taken), "Architectures", description, derived.ARCHITECTURES, table)
+    )
 
 
 def write_resolutions(book: Book) -> None:
@@ -58,7 +60,7 @@ def write_resolutions(book: Book) -> None:
     columns, table, left_out = derived.resolutions(book.report.leaderboard)
     if table.empty:
         return
-    description = f"{len(table):,} architectures counted at several input sizes: MACs and peak memory side by side.{left_out}"
+    description = f"{len(table):,} architectures at several input sizes, side by side.{left_out}"
     write_table(book, TableSpec(sheet_name("Resolutions", book.taken), "Resolutions", description, columns, table))
 
 
@@ -67,7 +69,7 @@ def write_coverage(book: Book) -> None:
     missing = book.report.coverage
     table = missing.sort_values(["status", "zoo", "arch"], ascending=[False, True, True], na_position="last", kind="stable")
     by_status = ", ".join(f"{count:,} {status}" for status, count in missing["status"].value_counts().items()) or "nothing"
-    columns = [_visible(c) for c in (*[c for c in COVERAGE if c.key == "arch"], *[c for c in COVERAGE if c.key != "arch"])]
+    columns = [_unfolded(c) for c in (*[c for c in COVERAGE if c.key == "arch"], *[c for c in COVERAGE if c.key != "arch"])]
     empty = "Every architecture was counted exactly."
     description = f"Not counted, or counted under an assumption, with the reason: {by_status}."
     write_table(book, TableSpec(sheet_name("Coverage", book.taken), "Coverage", description, columns, table, empty=empty))
@@ -81,5 +83,6 @@ def _write_unjoined(book: Book, table: pd.DataFrame) -> None:
     write_table(book, TableSpec(sheet_name("Unjoined", book.taken), "Unjoined", description, columns, table))
 
 
-def _visible(column: Column) -> Column:
-    return column if column.shown else dataclasses.replace(column, shown=True)
+def _unfolded(column: Column) -> Column:
+    """Nothing is folded away here, and the reason, which comes last, is prose."""
+    return dataclasses.replace(column, shown=True, width=95 if column.key == COVERAGE[-1].key else column.width)

@@ -41,7 +41,13 @@ class Styles:
 
     def header(self, column: Column) -> Format:
         """Head of a table's column: figures to the right, as their values are."""
-        side = {"align": "right"} if column.is_figure else {"align": "center"} if column.kind is Kind.FLAG else {"align": "left", "indent": 1}
+        side = (
+            {"align": "right"}
+            if column.is_figure
+            else {"align": "center"}
+            if column.kind is Kind.FLAG
+            else {"align": "left", "indent": 1}
+        )
         return self.get(bold=True, font_color="#FFFFFF", bg_color=ACCENT, text_wrap=True, border=1, border_color=ACCENT, **side)
 
     def cell(self, column: Column) -> Format:
@@ -71,7 +77,9 @@ def number_format(column: Column) -> str:
         return f"0{places}%"
     thousands = round(math.log10(column.scale) / 3)
     if not math.isclose(1000**thousands, column.scale):
-        raise ValueError(f"Column '{column.key}' has scale {column.scale}; a spreadsheet can show percent and powers of 1,000 only.")
+        raise ValueError(
+            f"Column '{column.key}' has scale {column.scale}; a spreadsheet can show percent and powers of 1,000 only."
+        )
     commas = "," * thousands
     usual = f"#,##0{places}{commas}"
     if thousands == 0:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pandas as pd
 
@@ -11,7 +12,7 @@ from reports.excel import styles
 from reports.excel.about import write_text
 from reports.excel.board import COST, MODEL, Board
 from reports.excel.chart import FrontierCells, accuracy_chart, size_chart
-from reports.excel.sheet import MAX_ROWS, Book
+from reports.excel.sheet import MAX_ROWS, Book, write_link
 from reports.excel.text import clean_text
 from reports.excel.writer import Worksheet
 from zoo.units import format_amount
@@ -20,6 +21,7 @@ _TIERS = tuple(mantissa * 10**power for power in range(6, 13) for mantissa in (1
 _MOST_TIERS = 12
 _MOST_WARNINGS = 5
 _CHART_ROWS = 25
+_LINE = {"bottom": 4, "bottom_color": styles.RULE}
 _LAST = 7  # the last column in use
 _SHOWN = [c for c in LEADERBOARD if c.key in {"input", "params", COST.key, "peak_activation_bytes"}]
 
@@ -51,7 +53,15 @@ def _write_title(book: Book, sheet: Worksheet) -> int:
     counted = "Costs are counted from the models' operations, without downloading weights; accuracy is as published."
     sheet.write_string(1, 1, counted, book.formats.get())
     versions = ", ".join(f"{name} {version}" for name, version in report.versions.items())
-    write_text(book, sheet, 2, 1, f"Made {report.created_at:%d %B %Y} with {versions}. MACs: convention {report.convention}.", font_color=styles.GREY, text_wrap=False)
+    write_text(
+        book,
+        sheet,
+        2,
+        1,
+        f"Made {report.created_at:%d %B %Y} with {versions}. MACs: convention {report.convention}.",
+        font_color=styles.GREY,
+        text_wrap=False,
+    )
     return 4
 
 
@@ -60,15 +70,22 @@ def _write_key_figures(book: Book, sheet: Worksheet, row: int, boards: list[Boar
     totals = book.report.totals
     on_frontier = len(boards[0].frontier) if boards else 0
     figures = [
-        ("Architectures", totals.architectures), ("Weights", totals.weights), ("Rows", totals.rows), ("On frontier", on_frontier),
+        ("Architectures", totals.architectures), ("Weights", totals.weights), ("Cost rows", totals.rows), ("On frontier", on_frontier),
         ("Exact", totals.exact), ("Bound", totals.bound), ("Failed", totals.failed),
     ]  # fmt: skip
     sheet.set_row(row + 1, 27)
     for place, (name, value) in enumerate(figures, start=1):
         colour = styles.BAD if name == "Failed" and value else styles.INK
         align = "left" if place == 1 else "right"
-        sheet.write_string(row, place, name, book.formats.get(font_color=styles.GREY, font_size=9, bg_color=styles.PALE, align=align))
-        sheet.write_number(row + 1, place, value, book.formats.get(bold=True, font_size=16, bg_color=styles.PALE, num_format="#,##0", align=align, font_color=colour))
+        sheet.write_string(
+            row, place, name, book.formats.get(font_color=styles.GREY, font_size=9, bg_color=styles.PALE, align=align)
+        )
+        sheet.write_number(
+            row + 1,
+            place,
+            value,
+            book.formats.get(bold=True, font_size=16, bg_color=styles.PALE, num_format="#,##0", align=align, font_color=colour),
+        )
     return row + 3
 
 
@@ -77,11 +94,16 @@ def _write_warnings(book: Book, sheet: Worksheet, row: int, board: Board | None)
     if board is None:
         texts.insert(0, "The report has no rows: nothing was counted, or nothing was selected.")
     elif board.quality is None:
-        texts.insert(0, "Accuracy is not available: no published result was found for these models, so there is no ranking by quality and no frontier.")
+        texts.insert(
+            0,
+            "Accuracy is not available: no published result was found for these models, so there is no ranking by quality and no frontier.",
+        )
     more = len(texts) - _MOST_WARNINGS
     shown = texts if more <= 0 else [*texts[:_MOST_WARNINGS], f"{more} more: see About."]
     for text in shown:
-        form = book.formats.get(bg_color=styles.WARNING_FILL, font_color=styles.WARNING_INK, text_wrap=True, quote_prefix=True, indent=1)
+        form = book.formats.get(
+            bg_color=styles.WARNING_FILL, font_color=styles.WARNING_INK, text_wrap=True, quote_prefix=True, indent=1
+        )
         sheet.merge_range(row, 1, row, _LAST, "", form)
         sheet.write_string(row, 1, clean_text(text)[:600], form)
         sheet.set_row(row, 15 * math.ceil(min(len(text), 600) / 115) + 4)
@@ -92,7 +114,9 @@ def _write_warnings(book: Book, sheet: Worksheet, row: int, board: Board | None)
 def _write_chart(book: Book, sheet: Worksheet, row: int, board: Board, cells: FrontierCells | None) -> int:
     chart = size_chart(book, board) if board.quality is None else accuracy_chart(book, board, board.quality, cells)
     chart.set_size({"width": 932, "height": 20 * _CHART_ROWS - 8})
-    sheet.insert_chart(row, 1, chart, {"object_position": 2, "description": "Every model of the report by MACs, with the frontier"})
+    sheet.insert_chart(
+        row, 1, chart, {"object_position": 2, "description": "Every model of the report by MACs, with the frontier"}
+    )
     return row + _CHART_ROWS + 1
 
 
@@ -110,7 +134,11 @@ def _write_top_picks(book: Book, sheet: Worksheet, row: int, board: Board) -> in
         sheet.write_string(row + 1, place, text, form)
     row += 2
     for tier, index in picks:
-        _write_pick(book, sheet, row, board, tier, index, columns)
+        _write_pick_name(book, sheet, row, board, index)
+        upto = book.formats.get(align="right", font_color=styles.GREY, **_LINE)
+        sheet.write_string(row, 2, format_amount(tier, digits=0), upto)
+        for place, column in enumerate(columns[1:], start=3):
+            _write_pick_value(book, sheet, row, place, column, board.frame.loc[index, column.key])
         row += 1
     return row + 1
 
@@ -128,31 +156,28 @@ def top_picks(board: Board) -> list[tuple[int, int]]:
     return picks[-_MOST_TIERS:]
 
 
-def _write_pick(book: Book, sheet: Worksheet, row: int, board: Board, tier: int, index: int, columns: list[Column]) -> None:
-    line = {"bottom": 4, "bottom_color": styles.RULE}
-    values = board.frame.loc[[index]].to_dict("records")[0]
-    name = clean_text(str(values[MODEL.key]))
-    link = book.formats.link(name, indent=1, **line)
-    if index < MAX_ROWS:
-        sheet.write_url(row, 1, f"internal:'{board.sheet}'!A{index + 2}", link, name)
+def _write_pick_name(book: Book, sheet: Worksheet, row: int, board: Board, index: int) -> None:
+    """The model's name, which leads to its row of the leaderboard."""
+    target = min(index, MAX_ROWS - 1) + 2
+    write_link(
+        book, sheet, row, 1, f"internal:'{board.sheet}'!A{target}", str(board.frame.loc[index, MODEL.key]), indent=1, **_LINE
+    )
+
+
+def _write_pick_value(book: Book, sheet: Worksheet, row: int, place: int, column: Column, value: Any) -> None:
+    if pd.isna(value):
+        sheet.write_blank(row, place, None, book.formats.get(**_LINE))
+    elif column.is_figure:
+        sheet.write_number(row, place, value, book.formats.get(num_format=styles.number_format(column), **_LINE))
     else:
-        sheet.write_string(row, 1, name, link)
-    sheet.write_string(row, 2, format_amount(tier, digits=0), book.formats.get(align="right", font_color=styles.GREY, **line))
-    for place, column in enumerate(columns[1:], start=3):
-        value = values[column.key]
-        if pd.isna(value):
-            sheet.write_blank(row, place, None, book.formats.get(**line))
-        elif column.is_figure:
-            sheet.write_number(row, place, value, book.formats.get(num_format=styles.number_format(column), **line))
-        else:
-            sheet.write_string(row, place, clean_text(str(value)), book.formats.get(indent=1, **line))
+        sheet.write_string(row, place, clean_text(str(value)), book.formats.get(indent=1, **_LINE))
 
 
 def _write_contents(book: Book, sheet: Worksheet, row: int) -> int:
     _heading(book, sheet, row, "In this workbook")
     for name, description in book.contents[1:]:
         row += 1
-        sheet.write_url(row, 1, f"internal:'{name}'!A1", book.formats.link(indent=1), name)
+        write_link(book, sheet, row, 1, f"internal:'{name}'!A1", name, indent=1)
         sheet.write_string(row, 2, description, book.formats.get(font_color=styles.GREY))
     return row
 

@@ -9,7 +9,7 @@ from reports.exports.safe_text import printable
 MAX_CELL = 32_767  # characters Excel keeps in a cell, counted in UTF-16
 MAX_LINKS = 65_000  # Excel refuses a sheet with more than 65,530 links
 
-_SHEET_NAME_ILLEGAL = re.compile(r"[\[\]:*?/\\]")
+_SHEET_NAME_ILLEGAL = re.compile(r"[\[\]:*?/\\'\"\n]")  # quotes and line ends are legal, but not worth their trouble in formulas
 
 
 def clean_text(text: str) -> str:
@@ -29,7 +29,7 @@ def _cut(text: str) -> str:
 
 def sheet_name(wanted: str, taken: set[str]) -> str:
     """A legal name for a sheet, not yet in `taken` (lower case), to which it is added."""
-    base = _SHEET_NAME_ILLEGAL.sub(" ", clean_text(wanted)).replace("\n", " ").strip().strip("'")[:31].strip() or "Sheet"
+    base = _SHEET_NAME_ILLEGAL.sub(" ", clean_text(wanted)).strip()[:31].strip() or "Sheet"
     name, number = base, 2
     while name.lower() in taken or name.lower() == "history":  # Excel keeps `History` for itself
         ending = f" ({number})"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from xlsxwriter import Workbook  # type: ignore[import-untyped]
 from xlsxwriter.chart_scatter import ChartScatter  # type: ignore[import-untyped]
 from xlsxwriter.exceptions import FileCreateError  # type: ignore[import-untyped]
@@ -9,18 +11,33 @@ from xlsxwriter.format import Format  # type: ignore[import-untyped]
 from xlsxwriter.utility import xl_col_to_name, xl_rowcol_to_cell  # type: ignore[import-untyped]
 from xlsxwriter.worksheet import Worksheet  # type: ignore[import-untyped]
 
-__all__ = ["ChartScatter", "FileCreateError", "Format", "RepeatingSheet", "Workbook", "Worksheet", "xl_col_to_name", "xl_rowcol_to_cell"]
+__all__ = [
+    "ChartScatter",
+    "FileCreateError",
+    "Format",
+    "RepeatingSheet",
+    "Workbook",
+    "Worksheet",
+    "xl_col_to_name",
+    "xl_rowcol_to_cell",
+]
 
 
 class RepeatingSheet(Worksheet):  # type: ignore[misc]  # its base is untyped, as said above
-    """A sheet that remembers the formulas it has prepared: a table's are the same on every row, and preparing one is slow."""
+    """A sheet that prepares each formula once: a table's are the same on every row, and preparing one takes many searches."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._prepared: dict[tuple[str, bool], str] = {}
+        self._prepared: dict[str, Any] = {}  # by formula: the cell it became
 
-    def _prepare_formula(self, formula: str, expand_future_functions: bool = False) -> str:
-        key = (formula, expand_future_functions)
-        if key not in self._prepared:
-            self._prepared[key] = super()._prepare_formula(formula, expand_future_functions)
-        return self._prepared[key]
+    def _write_formula(self, row: int, col: int, formula: str, cell_format: Format | None = None, value: Any = 0) -> int:
+        if formula not in self._prepared:
+            outcome: int = super()._write_formula(row, col, formula, cell_format, value)
+            cell = self.table[row][col]
+            if type(cell).__name__ == "Formula":  # not an array's, which covers other cells too
+                self._prepared[formula] = cell
+            return outcome
+        if self._check_dimensions(row, col):
+            return -1
+        self.table[row][col] = self._prepared[formula]._replace(format=cell_format, value=value)
+        return 0

@@ -17,9 +17,24 @@ from reports.exports.parquet import write_parquet
 from reports.leaderboard import Report
 from zoo.errors import OutputError, did_you_mean
 
-__all__ = ["SCHEMA_PATH", "WRITERS", "json_schema", "render_markdown", "write", "write_csv", "write_json", "write_markdown", "write_parquet"]
+__all__ = [
+    "SCHEMA_PATH",
+    "WRITERS",
+    "json_schema",
+    "render_markdown",
+    "write",
+    "write_csv",
+    "write_json",
+    "write_markdown",
+    "write_parquet",
+]
 
-WRITERS: dict[str, Callable[[Report, Path], None]] = {"csv": write_csv, "json": write_json, "md": write_markdown, "parquet": write_parquet}
+WRITERS: dict[str, Callable[[Report, Path], None]] = {
+    "csv": write_csv,
+    "json": write_json,
+    "md": write_markdown,
+    "parquet": write_parquet,
+}
 """By suffix of the file."""
 
 

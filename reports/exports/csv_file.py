@@ -11,11 +11,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from reports.columns import Column, Kind
 from reports.exports.files import replacing
-from reports.exports.safe_text import is_formula_like
+from reports.exports.safe_text import is_formula_like, printable
 from reports.exports.tables import TABLES, export_table, provenance
 from reports.leaderboard import Report
 
@@ -25,7 +23,8 @@ _DATATYPES = {Kind.TEXT: "string", Kind.INTEGER: "integer", Kind.NUMBER: "number
 def write_csv(report: Report, path: Path, *, table: str = "leaderboard") -> None:
     """Write one table of the report, and its metadata beside it.
 
-    Text that a spreadsheet would run as a formula gets an apostrophe in front; JSON and Parquet keep it as it is.
+    Text that a spreadsheet would run as a formula gets an apostrophe in front, and control characters are shown as �; JSON and
+    Parquet keep text as it is.
 
     Raises:
         OutputError: if a file cannot be written.
@@ -35,7 +34,11 @@ def write_csv(report: Report, path: Path, *, table: str = "leaderboard") -> None
         if not column.is_figure and column.kind is not Kind.FLAG:
             exported[column.export_name] = exported[column.export_name].map(_guard, na_action="ignore").astype("string")
     with replacing(metadata_path(path)) as temporary:
-        temporary.write_text(json.dumps(_metadata(report, path.name, TABLES[table]), indent=1, ensure_ascii=False), encoding="utf-8", errors="replace")
+        temporary.write_text(
+            json.dumps(_metadata(report, path.name, TABLES[table]), indent=1, ensure_ascii=False),
+            encoding="utf-8",
+            errors="replace",
+        )
     with replacing(path) as temporary:
         exported.to_csv(temporary, index=False, lineterminator="\n", encoding="utf-8")
 
@@ -46,7 +49,8 @@ def metadata_path(path: Path) -> Path:
 
 
 def _guard(text: str) -> str:
-    return f"'{text}" if is_formula_like(text) else text
+    """Text no spreadsheet runs, without the lone carriage returns and NULs that readers of CSV stumble over."""
+    return f"'{printable(text)}" if is_formula_like(text) else printable(text)
 
 
 def _metadata(report: Report, name: str, columns: tuple[Column, ...]) -> dict[str, Any]:

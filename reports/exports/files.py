@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from zoo.errors import OutputError
@@ -25,6 +25,9 @@ def replacing(path: Path) -> Iterator[Path]:
         os.replace(temporary, path)
     except OSError as error:
         reason = error.strerror or str(error)
-        raise OutputError(f"{path} cannot be written: {reason}. Free the disk, close the file where it is open, or choose another folder.") from error
+        raise OutputError(
+            f"{path} cannot be written: {reason}. Free the disk, close the file where it is open, or choose another folder."
+        ) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # it is not there after a rename, nor where its folder could not be made
+            temporary.unlink()

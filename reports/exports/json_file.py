@@ -53,7 +53,9 @@ def json_schema() -> dict[str, Any]:
     """The schema of what `write_json` writes, made from the declared columns."""
     text, texts = {"type": "string"}, {"type": "array", "items": {"type": "string"}}
     counts = {"type": "integer", "minimum": 0}
-    described = _object({"name": text, "title": text, "kind": {"enum": [str(kind) for kind in Kind]}, "meaning": text, "origin": text})
+    described = _object(
+        {"name": text, "title": text, "kind": {"enum": [str(kind) for kind in Kind]}, "meaning": text, "origin": text}
+    )
     source = _object({"name": text, "address": text, "retrieved_at": text, "note": text})
     totals = _object(dict.fromkeys(("architectures", "weights", "rows", "exact", "bound", "failed"), counts))
     origin = _object({
@@ -61,7 +63,9 @@ def json_schema() -> dict[str, Any]:
         "versions": {"type": "object", "additionalProperties": text}, "totals": totals,
         "sources": {"type": "array", "items": source}, "warnings": texts, "notes": texts,
     })  # fmt: skip
-    tables = {name: {"type": "array", "items": _object({c.export_name: _value(c) for c in columns})} for name, columns in TABLES.items()}
+    tables = {
+        name: {"type": "array", "items": _object({c.export_name: _value(c) for c in columns})} for name, columns in TABLES.items()
+    }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": SCHEMA_ID,
@@ -69,7 +73,7 @@ def json_schema() -> dict[str, Any]:
         "description": "What vision models cost and how accurate they are. Values are exact; null is unknown.",
         **_object({
             "schema": {"const": SCHEMA_ID}, "provenance": origin,
-            "columns": _object(dict.fromkeys(TABLES, {"type": "array", "items": described})), **tables,
+            "columns": _object({name: {"type": "array", "items": described} for name in TABLES}), **tables,
         }),
     }  # fmt: skip
 

@@ -54,11 +54,15 @@ def render_markdown(report: Report, *, top: int = TOP, keys: Sequence[str] = KEY
 
 def _choose(leaderboard: pd.DataFrame, top: int) -> tuple[pd.DataFrame, str]:
     if not leaderboard[_QUALITY.key].notna().any():
-        return leaderboard.sort_values(_COST.key, na_position="last", kind="stable").head(top), "fewest MACs first; accuracy is not available."
+        return leaderboard.sort_values(_COST.key, na_position="last", kind="stable").head(
+            top
+        ), "fewest MACs first; accuracy is not available."
     best = leaderboard[leaderboard[_ON_FRONTIER.key].fillna(False).astype(bool)]
     table = best if len(best) else leaderboard
     what = "models that no other beats in both accuracy and MACs" if len(best) else "models"
-    return table.sort_values(_QUALITY.key, ascending=False, na_position="last", kind="stable").head(top), f"{what}, most accurate first."
+    return table.sort_values(_QUALITY.key, ascending=False, na_position="last", kind="stable").head(
+        top
+    ), f"{what}, most accurate first."
 
 
 def _cell(column: Column, row: Mapping[Hashable, object]) -> str:
@@ -86,6 +90,10 @@ def _line(cells: Sequence[str]) -> str:
 def _footnote(report: Report) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in report.versions.items())
     sources = "; ".join(f"{s.name} ({s.address}, {s.retrieved_at})" for s in report.sources) or "none"
-    made = f"Made {report.created_at:%Y-%m-%d} by `{report.command.replace('`', ' ')}`" if report.command else f"Made {report.created_at:%Y-%m-%d}"
+    made = (
+        f"Made {report.created_at:%Y-%m-%d} by `{report.command.replace('`', ' ')}`"
+        if report.command
+        else f"Made {report.created_at:%Y-%m-%d}"
+    )
     facts = f"with {_escape(versions)}. MACs: convention {_escape(report.convention)}; costs are counted, accuracy is published. Sources: {_escape(sources)}."
     return f"{' '.join(printable(made).split())} {facts}"

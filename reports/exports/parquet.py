@@ -24,7 +24,8 @@ def write_parquet(report: Report, path: Path, *, table: str = "leaderboard") -> 
     """
     data = pa.Table.from_pandas(export_table(report, table), preserve_index=False)
     fields = [
-        data.schema.field(c.export_name).with_metadata({"title": c.title, "meaning": c.meaning, "origin": c.origin}) for c in TABLES[table]
+        data.schema.field(c.export_name).with_metadata({"title": c.title, "meaning": c.meaning, "origin": c.origin})
+        for c in TABLES[table]
     ]
     stated = {**(data.schema.metadata or {}), METADATA_KEY: json.dumps(provenance(report)).encode()}
     with replacing(path) as temporary:

@@ -12,7 +12,7 @@ _LINE_END = re.compile("\r\n?")
 
 
 def printable(text: str) -> str:
-    """The text with line ends as \\n, and characters that XML cannot hold and no reader can see shown as �."""
+    """The text with line ends as a newline alone, and characters that XML cannot hold and no reader can see shown as �."""
     return _UNPRINTABLE.sub("\ufffd", _LINE_END.sub("\n", text))
 
 

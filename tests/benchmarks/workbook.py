@@ -42,11 +42,12 @@ def main() -> None:
     parser.add_argument("rows", type=int, nargs="*", default=[2400, 100_000])
     parser.add_argument("--format", default="xlsx")
     arguments = parser.parse_args()
-    print("    rows   seconds   memory MB (before)   file MB")
+    write_line = sys.stdout.write
+    write_line("    rows   seconds   memory MB (before)   file MB\n")
     for rows in arguments.rows:
         with multiprocessing.get_context("spawn").Pool(1) as pool:
             seconds, before, most, size = pool.apply(measure, (rows, arguments.format))
-        print(f"{rows:8,}  {seconds:8.1f}  {most:9.0f} ({before:.0f})  {size:16.1f}")
+        write_line(f"{rows:8,}  {seconds:8.1f}  {most:9.0f} ({before:.0f})  {size:16.1f}\n")
 
 
 if __name__ == "__main__":

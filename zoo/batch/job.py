@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,13 +19,14 @@ from zoo.cache.schema import columns_of
 from zoo.counting.build import build_on_meta
 from zoo.counting.cost import Cost
 from zoo.counting.count import COUNTER_VERSION, count_model, meta_input
+from zoo.counting.modules import followable
 from zoo.counting.operations import Kind
 from zoo.counting.recorder import Memo
 from zoo.errors import InputError
-from zoo.records import CostKey, Failure, Job, Status, Versions, parse_input
+from zoo.records import INPUT_STAGE, CostKey, Failure, Job, Status, Versions, parse_input
 
 _MESSAGE_LENGTH = 300
-_COLLECT_EVERY = 20
+_COLLECT_EVERY = 100
 """Jobs between two runs of the garbage collector, which is off meanwhile: models are full of cycles, but small on meta."""
 
 
@@ -43,7 +45,10 @@ class Counter:
     def __init__(self) -> None:
         self._memo = Memo()
         self._zoos: dict[str, Zoo] = {}
+        self._inputs: dict[str, dict[str, list[str]]] = {}  # native inputs by zoo and architecture
         self._done = 0
+        self._following = contextlib.ExitStack()
+        self._following.enter_context(followable())  # once for all models
 
     def count(self, job: Job) -> list[Counted]:
         """A row for each input of the job; never raises for what a model does."""
@@ -69,10 +74,29 @@ class Counter:
                 cost = count_model(model, [meta_input(parse_input(key.input))], self._memo)
                 yield counted_row(key, cost, versions)
             except InputError as error:
-                yield failed_row(key, Failure("input", "InputError", str(error)), versions)
-            except Exception as error:  # whatever a model does costs its own row only
-                stage = "memory" if isinstance(error, MemoryError) or "allocate memory" in str(error) else stage
-                yield failed_row(key, Failure(stage, type(error).__name__, _first_sentence(error)), versions)
+                yield failed_row(key, Failure(INPUT_STAGE, "InputError", str(error)), versions)
+            except Exception as error:  # noqa: BLE001  # whatever a model does costs its own row only
+                yield failed_row(key, self._explain(zoo, key, stage, error), versions)
+
+    def _explain(self, zoo: Zoo, key: CostKey, stage: str, error: Exception) -> Failure:
+        """Tells a size the architecture cannot take from a fault: at its native input the same model runs."""
+        message = _first_sentence(error)
+        if isinstance(error, MemoryError) or "allocate memory" in message:
+            return Failure("memory", type(error).__name__, message)
+        native = self._native_inputs(zoo, key.arch)
+        if not native or key.input in native:
+            return Failure(stage, type(error).__name__, message)
+        said = f"{type(error).__name__}: {message}" if message else type(error).__name__
+        made_for = " and ".join(native)
+        return Failure(INPUT_STAGE, "InputError", f"{key.arch} cannot take {key.input}, it is made for {made_for} ({said})")
+
+    def _native_inputs(self, zoo: Zoo, arch: str) -> list[str]:
+        """The inputs at which an architecture and its weights are used, its own first."""
+        if zoo.name not in self._inputs:
+            self._inputs[zoo.name] = {
+                a.name: list(dict.fromkeys([a.input, *(w.input for w in a.weights)])) for a in zoo.architectures()
+            }
+        return self._inputs[zoo.name].get(arch, [])
 
 
 def versions_of(zoo: Zoo) -> Versions:

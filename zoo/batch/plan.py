@@ -101,9 +101,13 @@ def current_keys(costs: pd.DataFrame, versions: Mapping[str, Versions]) -> set[C
     rows = costs.merge(in_use, on=list(in_use.columns))
     stage = rows["reason"].fillna("").str.split(":").str[0]
     rows = rows[~((rows["status"] == Status.FAILED) & stage.isin(_PASSING_STAGES))]
-    return {
+    return set(cost_keys(rows))
+
+
+def cost_keys(costs: pd.DataFrame) -> list[CostKey]:
+    """The key of each row of the `costs` table."""
+    columns = (costs[name] for name in CostKey._fields)
+    return [
         CostKey(zoo, arch, input, None if pd.isna(classes) else int(classes), variant)
-        for zoo, arch, input, classes, variant in zip(
-            rows["zoo"], rows["arch"], rows["input"], rows["classes"], rows["variant"], strict=True
-        )
-    }
+        for zoo, arch, input, classes, variant in zip(*columns, strict=True)
+    ]

@@ -25,6 +25,7 @@ def start(memory_gb: float) -> None:
     os.environ["HF_HUB_OFFLINE"] = "1"
     torch.set_num_threads(1)
     gc.disable()
+    gc.freeze()  # what is imported stays
     _silence()
     _limit_memory(memory_gb)
 

@@ -97,7 +97,7 @@ UNJOINED = _schema(_fields(pa.string(), "zoo source name input reason"))
 RUNS = _schema(
     [
         pa.field("run", pa.string(), nullable=False),
-        *_fields(pa.int64(), "planned counted failed added removed changed"),
+        *_fields(pa.int64(), "planned counted failed unfit added removed changed"),
         pa.field("versions", pa.string()),
         pa.field("started_at", pa.timestamp("us", tz="UTC")),
         pa.field("seconds", pa.float64()),

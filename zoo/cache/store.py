@@ -6,9 +6,11 @@ collide, and a reader sees a part completely or not at all. Object stores have a
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import os
 import uuid
+from collections import defaultdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from zoo.cache.schema import KEY, SCHEMA_VERSION, SNAPSHOTS, TABLES, schema_version
 from zoo.errors import CacheError
+from zoo.records import Accuracy, Architecture, Weights
 
 _log = logging.getLogger(__name__)
 _SUFFIX = ".parquet"
@@ -95,6 +98,25 @@ class Store:
         """The newest row of each key, with whole numbers as `Int64`."""
         frame = to_pandas(self.read("costs"))
         return frame.sort_values("counted_at", kind="stable").drop_duplicates(list(KEY), keep="last").reset_index(drop=True)
+
+    def architectures(self) -> list[Architecture]:
+        """What exists as of the last refresh: every architecture with its weights, without importing any zoo."""
+        weights: dict[tuple[str, str], list[Weights]] = defaultdict(list)
+        names = [field.name for field in dataclasses.fields(Weights)]
+        for row in self.read("weights", names).to_pylist():
+            weights[row["zoo"], row["arch"]].append(Weights(**row))
+        return [
+            Architecture(
+                row["zoo"], row["arch"], row["task"], row["family"], row["input"], row["classes"],
+                tuple(weights[row["zoo"], row["arch"]]), note=row["note"],
+            )
+            for row in self.read("architectures").to_pylist()
+        ]  # fmt: skip
+
+    def accuracy(self) -> list[Accuracy]:
+        """All published results kept."""
+        names = [field.name for field in dataclasses.fields(Accuracy)]
+        return [Accuracy(**row) for row in self.read("accuracy", names).to_pylist()]
 
     def _parts(self, name: str) -> list[str]:
         folder = f"{self._root}/{name}"

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
+from torch.utils._device import DeviceContext
 
 META = torch.device("meta")
 
@@ -60,6 +61,20 @@ def without_collector() -> Iterator[None]:
             gc.enable()
 
 
+class _Meta(DeviceContext):  # type: ignore[misc]  # untyped in torch
+    """`with torch.device("meta")`, except that random tensors are not drawn: torch's meta kernels for these are slow."""
+
+    _RANDOM = frozenset({torch.rand, torch.randn})
+    _FILLS = frozenset({torch.Tensor.normal_, torch.Tensor.uniform_})
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func in self._RANDOM and not kwargs and all(isinstance(size, int) for size in args):
+            return torch.empty(args, device=META)
+        if func in self._FILLS and args[0].device == META:
+            return args[0]
+        return super().__torch_function__(func, types, args, kwargs)
+
+
 class _ParametersOnMeta(TorchFunctionMode):
     """Sends only the tensors that layers allocate for their parameters to the meta device.
 
@@ -85,7 +100,7 @@ def build_on_meta(constructor: Callable[[], nn.Module], initialisers: Iterable[C
     """
     with skip_initialisers(initialisers), without_collector():
         try:
-            with META:
+            with _Meta(META):
                 model = constructor()
         except (NotImplementedError, RuntimeError) as error:
             if "meta" not in str(error):

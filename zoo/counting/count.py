@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from zoo.counting.build import META, without_collector
 from zoo.counting.cost import Cost, OperationRow
-from zoo.counting.modules import follow_modules, module_names
+from zoo.counting.modules import follow_modules, list_parts
 from zoo.counting.recorder import Memo, Recorder
 
 COUNTER_VERSION = "1"
@@ -35,15 +35,14 @@ def count_model(model: nn.Module, inputs: Sequence[Any], memo: Memo | None = Non
         with recorder:
             model(*inputs)
     recorder.memory.forget()
-    names = module_names(model)
-    params, buffers = list(model.parameters()), list(model.buffers())
+    parts = list_parts(model)
     return Cost(
-        params=sum(p.numel() for p in params),
-        buffers=sum(b.numel() for b in buffers),
-        weight_bytes=_storage_bytes([*params, *buffers]),
+        params=sum(p.numel() for p in parts.params),
+        buffers=sum(b.numel() for b in parts.buffers),
+        weight_bytes=_storage_bytes([*parts.params, *parts.buffers]),
         peak_activation_bytes=recorder.memory.peak,
-        peak_module=names.get(id(recorder.memory.peak_owner), ""),
-        rows=_rows(recorder, names),
+        peak_module=parts.names.get(id(recorder.memory.peak_owner), ""),
+        rows=_rows(recorder, parts.names),
         seconds=time.perf_counter() - started,
     )
 

@@ -5,41 +5,91 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
+
+_lock = threading.Lock()
+_users = 0
+_original = nn.Module.__call__
+_stacks = threading.local()
+
+
+def _call(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
+    stack = getattr(_stacks, "current", None)
+    if stack is None:
+        return _original(self, *args, **kwargs)
+    stack.append(self)
+    try:
+        return _original(self, *args, **kwargs)
+    finally:
+        stack.pop()
+
+
+@contextlib.contextmanager
+def followable() -> Iterator[None]:
+    """Lets modules be followed while the context lasts. Worth holding open over many counts: it changes a base class.
+
+    `nn.Module.__call__` is replaced: global hooks would send every call through torch's slow path, and looking at stack frames
+    would keep their tensors alive and spoil the measurement of memory. Contexts nest, also over threads.
+    """
+    global _original, _users
+    with _lock:
+        if _users == 0:
+            _original = nn.Module.__call__
+            nn.Module.__call__ = _call  # type: ignore[method-assign]
+        _users += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _users -= 1
+            if _users == 0:
+                nn.Module.__call__ = _original  # type: ignore[method-assign]
 
 
 @contextlib.contextmanager
 def follow_modules() -> Iterator[list[nn.Module]]:
-    """Gives the stack of modules being called on this thread, innermost last.
-
-    `nn.Module.__call__` is replaced while the context lasts: global hooks would send every call through torch's slow path, and
-    looking at stack frames would keep their tensors alive and spoil the measurement of memory.
-    """
+    """Gives the stack of modules being called on this thread, innermost last."""
+    outer = getattr(_stacks, "current", None)
     stack: list[nn.Module] = []
-    original = nn.Module.__call__
-    owner = threading.get_ident()
-
-    def call(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
-        if threading.get_ident() != owner:
-            return original(self, *args, **kwargs)
-        stack.append(self)
+    with followable():
+        _stacks.current = stack
         try:
-            return original(self, *args, **kwargs)
+            yield stack
         finally:
-            stack.pop()
-
-    nn.Module.__call__ = call  # type: ignore[method-assign]
-    try:
-        yield stack
-    finally:
-        nn.Module.__call__ = original  # type: ignore[method-assign]
+            _stacks.current = outer
 
 
-def module_names(model: nn.Module) -> dict[int, str]:
-    """Path of every module by its identity; one that is registered in several places has its first path."""
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a model is made of, each part once."""
+
+    names: dict[int, str]  # path of every module by its identity; one registered in several places has its first path
+    params: list[Tensor]
+    buffers: list[Tensor]
+
+
+def list_parts(model: nn.Module) -> Parts:
+    """Walks a model once, in registration order; much faster than asking it for modules, parameters and buffers apart."""
     names: dict[int, str] = {}
-    for name, module in model.named_modules(remove_duplicate=False):
-        names.setdefault(id(module), name)
-    return names
+    params: dict[int, Tensor] = {}
+    buffers: dict[int, Tensor] = {}
+
+    def visit(module: nn.Module, path: str) -> None:
+        if id(module) in names:
+            return
+        names[id(module)] = path
+        for parameter in module._parameters.values():
+            if parameter is not None:
+                params[id(parameter)] = parameter
+        for buffer in module._buffers.values():
+            if buffer is not None:
+                buffers[id(buffer)] = buffer
+        for name, child in module._modules.items():
+            if child is not None:
+                visit(child, f"{path}.{name}" if path else name)
+
+    visit(model, "")
+    return Parts(names, list(params.values()), list(buffers.values()))

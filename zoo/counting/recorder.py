@@ -21,6 +21,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from zoo.counting.build import META
 from zoo.counting.memory import LiveBytes
 from zoo.counting.operations import Kind, Operation, find_operation, operator_name
+from zoo.counting.shortcuts import SHORTCUTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,28 +263,10 @@ def _to_meta(value: Any) -> Any:
 
 
 def _run(func: Any, args: Any, kwargs: Any) -> Any:
-    """The operator's result on the meta device, with the memory layout that its fused kernel has on real devices."""
-    if func._overloadpacket is torch.ops.aten.scaled_dot_product_attention and _is_fused_attention(args, kwargs):
-        return torch.empty_like(args[0])
-    return func(*args, **kwargs)
-
-
-def _is_fused_attention(args: Sequence[Any], kwargs: dict[str, Any]) -> bool:
-    """Whether CPU flash attention takes this call (torch's `use_flash_attention_cpp`); its result has the strides of q.
-
-    The meta kernel takes the decomposed path instead, whose layout would turn later reshapes into copies.
-    """
-    q, k, v = args[:3]
-    mask = args[3] if len(args) > 3 else kwargs.get("attn_mask")
-    dropout = args[4] if len(args) > 4 else kwargs.get("dropout_p", 0.0)
-    return bool(
-        q.dim() == k.dim() == v.dim() == 4
-        and dropout == 0
-        and q.shape[-1] == k.shape[-1] == v.shape[-1]
-        and q.shape[:2] == k.shape[:2] == v.shape[:2]
-        and all(t.stride(-1) == 1 for t in (q, k, v))
-        and (mask is None or mask.dim() in (2, 4))
-    )
+    """The operator's result: known results of common operators without their slow meta kernels, else the kernel's own."""
+    shortcut = SHORTCUTS.get(func._overloadpacket)
+    out = shortcut(args, kwargs) if shortcut is not None else None
+    return func(*args, **kwargs) if out is None else out
 
 
 def _remember(func: Any, args: Any, out: Any, before: set[int], facts: tuple[OperationFacts, ...], fresh: bool) -> _Entry:

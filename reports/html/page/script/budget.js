@@ -89,7 +89,7 @@ function chooser(key, select, choices) {
   fill(select, choices.map(([value, label]) => h('option', { value }, label)));
   select.disabled = choices.length === 0;
   select.onchange = () => change(key === 'accuracy' ? { accuracy: select.value, least: '', sort: null } : { [key]: select.value });
-  return { element: select, show: () => { select.value = state[key]; } };
+  return { element: select, show: () => { select.value = key === 'colour' && state.colour === defaultColour() ? '' : state[key]; } };
 }
 
 function resetBudget() {

@@ -34,7 +34,7 @@ function cellHtml(column, row) {
   if (column.kind === 'link' && isWebAddress(value)) {
     return `<a href="${escapeHtml(value)}" target="_blank" rel="noopener noreferrer">${escapeHtml(new URL(value).hostname)}</a>`;
   }
-  return `<bdi class="clip" title="${escapeHtml(value)}">${escapeHtml(value)}</bdi>`;
+  return `<bdi title="${escapeHtml(value)}">${escapeHtml(value)}</bdi>`;
 }
 
 const STATUS_CLASS = { exact: 'is-exact', bound: 'is-bound', failed: 'is-failed' };

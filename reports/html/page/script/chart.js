@@ -1,6 +1,6 @@
 // The chart on the page: feeds Vega, finds the point under the pointer, draws the legend and makes pictures.
 
-const chart = { view: null, key: null, points: [], byRow: new Map(), groups: [], marks: null, hover: null, queue: Promise.resolve(), wanted: 0 };
+const chart = { view: null, key: null, points: [], byRow: new Map(), groups: [], considered: null, hover: null, queue: Promise.resolve(), wanted: 0 };
 
 const cssColour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
@@ -66,7 +66,11 @@ async function followView() {
   } else {
     vega.change('points', vega.changeset().modify((point) => point.s !== view.marks[point.row], 's', (point) => view.marks[point.row]));
   }
-  setHome(homeWindow(), { keep: !isNew });
+  const considered = JSON.stringify([key, state.search, state.only]); // limits leave the window as it is
+  if (considered !== chart.considered) {
+    chart.considered = considered;
+    setHome(homeWindow(), { keep: !isNew });
+  }
   vega.signal('biggest', biggestShown());
   feedOverlays(vega);
   applyWindow(vega);
@@ -129,7 +133,8 @@ function describeChart() {
   const shown = chart.points.filter(({ row }) => view.marks[row] === FITS);
   const { x0, x1, y0, y1 } = zoom.now;
   const outside = shown.filter(({ x, y }) => x < x0 || x > x1 || y < y0 || y > y1).length;
-  byId('chart-note').textContent = outside ? `${plural(outside, 'point lies', 'points lie')} outside this window; zoom out to see ${outside === 1 ? 'it' : 'them'}.` : '';
+  const them = outside === 1 ? 'it' : 'them';
+  byId('chart-note').textContent = outside ? `${plural(outside, 'point lies', 'points lie')} outside this window; zoom out to see ${them}.` : '';
   byId('chart').setAttribute('aria-label', `Chart of ${BOARD.column(state.accuracy).title} against ${BOARD.column(state.cost).title}: `
     + `${plural(shown.length, 'model')} shown, ${formatCount(view.frontier.length)} on the frontier, which is listed beside it. Plus, minus, 0 and the arrow keys zoom and move.`);
 }
@@ -216,4 +221,5 @@ function dropChart() {
   chart.view?.finalize();
   chart.view = null;
   chart.key = null;
+  chart.considered = null;
 }

@@ -13,7 +13,7 @@ function chartMarks(theme) {
     },
     {
       type: 'symbol', from: { data: 'fitting' }, aria: false, interactive: false, clip: true,
-      encode: { update: { ...AT, size: AREA, fill: { scale: 'colour', field: 'c' }, fillOpacity: { value: 0.62 }, stroke: { value: theme.surface }, strokeWidth: { value: 0.4 } } },
+      encode: { update: { ...AT, size: AREA, fill: { scale: 'colour', field: 'c' }, fillOpacity: { value: 0.6 } } }, // no outline: it would double the time to draw
     },
     { // the same weights at other input sizes
       type: 'line', from: { data: 'trace' }, aria: false, interactive: false, clip: true,

@@ -27,7 +27,7 @@ function chartSpec({ theme, colours, width, height, legend = null, title = null,
     scales: [
       { name: 'x', type: 'log', domain: [{ signal: 'x0' }, { signal: 'x1' }], range: 'width', nice: false, zero: false },
       { name: 'y', type: 'linear', domain: [{ signal: 'y0' }, { signal: 'y1' }], range: 'height', nice: false, zero: false },
-      { name: 'area', type: 'linear', domain: [0, { signal: 'max(biggest, 1e-9)' }], range: [14, 620] },
+      { name: 'area', type: 'linear', domain: [0, { signal: 'max(biggest, 1e-9)' }], range: [14, 400] },
       { name: 'colour', type: 'ordinal', domain: Array.from({ length: MOST_COLOURS + 1 }, (_, place) => place), range: { signal: 'palette' } },
       ...(legend ? [{ name: 'legend', type: 'ordinal', domain: legend, range: colours }] : []),
     ],

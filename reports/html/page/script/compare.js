@@ -34,7 +34,7 @@ function openComparison() {
 
 function showComparison() {
   const rows = state.compare;
-  const onlyDifferent = byId('compare-different').checked;
+  const onlyDifferent = rows.length > 1 && byId('compare-different').checked;
   const columns = [...BOARD.columns.values()].filter((column) => column.key !== 'model' && column.key !== 'on_frontier')
     .map((column) => ({ column, values: rows.map((row) => BOARD.exact(column.key, row)) }))
     .filter(({ values }) => values.some((value) => value !== null))

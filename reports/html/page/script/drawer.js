@@ -60,15 +60,20 @@ function sizeTable(rows) {
   for (const row of rows) distinct.set(keys.map((key) => BOARD.exact(key, row)).join('\u0000'), row);
   const lines = [...distinct.values()].sort((a, b) => BOARD.figures(state.cost)[a] - BOARD.figures(state.cost)[b]);
   const most = Object.fromEntries(costs.map((key) => [key, lines.reduce((high, row) => Math.max(high, BOARD.figures(key)[row] || 0), 0)]));
+  const costCell = (key, row) => {
+    const cell = h('td', { class: 'figure has-bar' }, BOARD.shown(key, row));
+    cell.style.setProperty('--bar-share', (BOARD.figures(key)[row] || 0) / (most[key] || 1));
+    return cell;
+  };
   return scrollBox('Cost at each input', h('table', { class: 'plain' },
-    h('thead', {}, h('tr', {}, [...keys, ...costs].map((key) => h('th', { scope: 'col', class: costs.includes(key) ? 'figure' : null, title: BOARD.column(key).meaning }, headerOf(BOARD.column(key)))))),
+    h('thead', {}, h('tr', {}, [...keys, ...costs].map(headerCell))),
     h('tbody', {}, lines.map((row) => h('tr', {},
-      keys.map((key) => h('td', {}, BOARD.shown(key, row))),
-      costs.map((key) => {
-        const cell = h('td', { class: 'figure has-bar' }, BOARD.shown(key, row));
-        cell.style.setProperty('--bar-share', (BOARD.figures(key)[row] || 0) / (most[key] || 1));
-        return cell;
-      }))))));
+      keys.map((key) => h('td', {}, BOARD.shown(key, row))), costs.map((key) => costCell(key, row)))))));
+}
+
+function headerCell(key) {
+  const column = BOARD.column(key);
+  return h('th', { scope: 'col', class: column.isFigure && key !== 'classes' ? 'figure' : null, title: column.meaning }, headerOf(column));
 }
 
 function weightsTable(rows, current) {
@@ -82,15 +87,16 @@ function weightsTable(rows, current) {
     if (column.kind === 'link' && value) return h('td', {}, externalLink(value, hostOf(value)));
     return h('td', { class: column.isFigure ? 'figure' : null }, h('bdi', {}, BOARD.shown(key, row)));
   };
+  const name = (row) => h('th', { scope: 'row' }, h('label', { class: 'check' }, pickBox(row), h('bdi', {}, BOARD.text('tag', row) ?? 'no trained weights')));
   return scrollBox('Weights', h('table', { class: 'plain' },
-    h('thead', {}, h('tr', {}, h('th', { scope: 'col' }, 'Weights'), keys.map((key) => h('th', { scope: 'col', class: BOARD.column(key).isFigure ? 'figure' : null }, headerOf(BOARD.column(key)))))),
+    h('thead', {}, h('tr', {}, h('th', { scope: 'col' }, 'Weights'), keys.map(headerCell))),
     h('tbody', {}, lines.map((row) => h('tr', { class: row === current ? 'is-current' : null },
-      h('th', { scope: 'row' }, h('label', { class: 'check' }, pickBox(row), h('bdi', {}, BOARD.text('tag', row) ?? 'no trained weights'))),
-      keys.map((key) => cell(key, row)))))));
+      name(row), keys.map((key) => cell(key, row)))))));
 }
 
 function pickBox(row) {
-  const box = h('input', { type: 'checkbox', class: 'pick', 'data-row': row, 'aria-label': `Compare ${BOARD.shown('model', row)}, ${BOARD.shown('input', row)}`, onchange: () => pick(row, box.checked) });
+  const label = `Compare ${BOARD.shown('model', row)}, ${BOARD.shown('input', row)}`;
+  const box = h('input', { type: 'checkbox', class: 'pick', 'data-row': row, 'aria-label': label, onchange: () => pick(row, box.checked) });
   box.checked = state.compare.includes(row);
   return box;
 }
@@ -113,7 +119,7 @@ async function drawSmallChart(row) {
   const [low, high] = spread(y);
   const [x0, x1] = [spread(x)[0] / 1.4, spread(x)[1] * 1.4];
   const { view: small } = await window.vegaEmbed(box, spec, { ast: true, mode: 'vega', actions: false, defaultStyle: false, tooltip: false, hover: false });
-  small.data('points', points).data('frontier', frontier.map((at) => ({ ...at, name: '', c: MOST_COLOURS })))
+  small.data('points', points).data('frontier', frontier.map((at) => ({ ...at, name: '', c: own.includes(at.row) ? 0 : MOST_COLOURS })))
     .data('picked', points.filter((at) => at.row === row).map((at) => ({ ...at })))
     .signal('palette', [theme.accent, ...Array(MOST_COLOURS).fill(theme.surface)])
     .signal('x0', x0).signal('x1', x1).signal('y0', low - 1).signal('y1', high + 1).signal('xTicks', logTicks(x0, x1));

@@ -76,7 +76,7 @@ function bindingTable(counts) {
 function missTable(misses) {
   const best = view.frontier.at(-1);
   const accuracy = state.accuracy ? BOARD.column(state.accuracy) : null;
-  const head = ['Model', 'Input', 'Limit that binds most', 'Has', 'Misses by', ...(accuracy ? [headerOf(accuracy), 'Than the best that fits'] : [])];
+  const head = ['Model', 'Input', 'Limit that binds most', 'Has', 'Misses by', ...(accuracy ? [headerOf(accuracy), 'Against the best that fits'] : [])];
   const row = ({ row: at, limit, excess }) => h('tr', {},
     h('th', { scope: 'row' }, openButton(at)), h('td', { class: 'set-back' }, BOARD.shown('input', at)), h('td', {}, boundText(limit)),
     h('td', { class: 'figure' }, withUnit(limit.column, BOARD.shown(limit.key, at))),

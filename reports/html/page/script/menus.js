@@ -1,7 +1,8 @@
 // Drop-down menus made of <details>: one open at a time, closed by Escape or a click elsewhere.
 
+// The path is that at the time of the click: a menu's own button may have been replaced since.
 document.addEventListener('click', (event) => {
-  for (const menu of document.querySelectorAll('details.menu[open]')) if (!menu.contains(event.target)) menu.open = false;
+  for (const menu of document.querySelectorAll('details.menu[open]')) if (!event.composedPath().includes(menu)) menu.open = false;
 });
 document.addEventListener('keydown', (event) => {
   const menu = event.key === 'Escape' && document.activeElement?.closest('details.menu[open]');

@@ -78,9 +78,13 @@ function decodeState(text) {
 }
 
 // What points are coloured by where the reader chose nothing: the zoo if there are several, else the family.
+const defaultColours = new Map();
 function defaultColour() {
-  const zoos = BOARD.codes('zoo');
-  return new Set(taskRows(state.task).map((row) => zoos[row])).size > 1 ? 'zoo' : 'family';
+  if (!defaultColours.has(state.task)) {
+    const zoos = BOARD.codes('zoo');
+    defaultColours.set(state.task, new Set(taskRows(state.task).map((row) => zoos[row])).size > 1 ? 'zoo' : 'family');
+  }
+  return defaultColours.get(state.task);
 }
 
 const colourKey = () => state.colour || defaultColour();

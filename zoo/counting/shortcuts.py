@@ -1,0 +1,96 @@
+"""Results of common operators on the meta device, without running their kernels.
+
+Many of torch's meta kernels are written in Python and take milliseconds, once for each new shape. Where a result is simply
+"like the first argument", saying so takes microseconds. A shortcut declines (gives None) wherever that is not certain, and a
+test compares every one with the kernel it stands for, layout included. The one deliberate difference is fused attention.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+Shortcut = Callable[[Sequence[Any], dict[str, Any]], "Tensor | None"]
+_aten = torch.ops.aten
+
+
+def _is_plain(tensor: Any) -> bool:
+    """A contiguous floating-point tensor on the meta device."""
+    return (
+        isinstance(tensor, Tensor) and tensor.device.type == "meta" and tensor.is_floating_point() and tensor.is_contiguous()
+    )
+
+
+def _like_first(args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor | None:
+    """Works on single elements of one tensor: the same shape and dtype."""
+    if not _is_plain(args[0]) or any(isinstance(a, Tensor) for a in args[1:]) or kwargs.get("dtype") is not None:
+        return None
+    return torch.empty_like(args[0])
+
+
+def _first_itself(args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor | None:
+    """The in-place forms give back their argument."""
+    return args[0] if _is_plain(args[0]) and not any(isinstance(a, Tensor) for a in args[1:]) else None
+
+
+def _normalised(args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor | None:
+    """layer_norm and group_norm: the shape of the input. Mixed dtypes are left to the kernel."""
+    others = (a for a in (*args[1:], *kwargs.values()) if isinstance(a, Tensor))
+    if not _is_plain(args[0]) or any(a.dtype != args[0].dtype for a in others):
+        return None
+    return torch.empty_like(args[0])
+
+
+def _batch_norm(args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor | None:
+    """(input, weight, bias, running mean, running variance, training, …): in evaluation as the other norms."""
+    return None if len(args) < 6 or args[5] or args[3] is None else _normalised(args[:5], {})
+
+
+def _linear(args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor | None:
+    """x (..., K), weight (N, K): (..., N)."""
+    x, weight = args[0], args[1]
+    if not (_is_plain(x) and _is_plain(weight)) or weight.dim() != 2 or x.dtype != weight.dtype or x.dim() < 2:
+        return None
+    if x.shape[-1] != weight.shape[1]:
+        return None
+    return torch.empty((*x.shape[:-1], weight.shape[0]), dtype=x.dtype, device=x.device)
+
+
+def _attention(args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor | None:
+    """Where CPU flash attention takes the call (torch's `use_flash_attention_cpp`), the result has the strides of q.
+
+    Here the shortcut is not like the meta kernel: that takes the decomposed path, whose layout would turn later reshapes into
+    copies that no real device makes.
+    """
+    q, k, v = args[:3]
+    mask = args[3] if len(args) > 3 else kwargs.get("attn_mask")
+    dropout = args[4] if len(args) > 4 else kwargs.get("dropout_p", 0.0)
+    is_fused = (
+        q.dim() == k.dim() == v.dim() == 4
+        and dropout == 0
+        and q.shape[-1] == k.shape[-1] == v.shape[-1]
+        and q.shape[:2] == k.shape[:2] == v.shape[:2]
+        and all(t.stride(-1) == 1 for t in (q, k, v))
+        and (mask is None or mask.dim() in (2, 4))
+    )
+    return torch.empty_like(q) if is_fused else None
+
+
+_ELEMENTWISE = "relu gelu silu sigmoid tanh hardswish hardsigmoid hardtanh leaky_relu elu mish relu6 exp sqrt rsqrt neg erf".split()
+
+SHORTCUTS: dict[Any, Shortcut] = {
+    **{getattr(_aten, name): _like_first for name in _ELEMENTWISE},
+    **{
+        getattr(_aten, f"{name}_"): _first_itself
+        for name in ("relu", "gelu", "silu", "sigmoid", "tanh", "hardswish", "hardsigmoid", "hardtanh", "leaky_relu", "elu", "mish", "relu6")
+    },
+    _aten.layer_norm: _normalised,
+    _aten.group_norm: _normalised,
+    _aten.batch_norm: _batch_norm,
+    _aten.linear: _linear,
+    _aten.scaled_dot_product_attention: _attention,
+}  # fmt: skip
+"""By operator, all overloads. Each gives the result, or None to leave the call to the kernel."""
