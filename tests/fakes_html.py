@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import math
 import random
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from playwright.sync_api import Browser, Dialog, sync_playwright
 
 from reports.columns import COVERAGE, LEADERBOARD, UNJOINED, Column, Kind
 from reports.frontier import frontier
@@ -223,84 +219,3 @@ def hostile_report() -> Report:
     rows += [row_like(f"other{number}", task=text, macs=5) for number, text in enumerate(HOSTILE)]
     unjoined = [dict.fromkeys(("source", "name", "input", "reason"), text) for text in HOSTILE]
     return report_like(rows, title=HOSTILE[1], warnings=HOSTILE, coverage=rows, unjoined=unjoined)
-
-
-CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
-_CHROMIUM_OPTIONS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-)
-
-
-@contextmanager
-def started_browser(program: str) -> Iterator[Browser]:
-    """Chromium without a window, without its own traffic."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=_CHROMIUM_OPTIONS.split())
-        yield browser
-        browser.close()
-
-
-class Visit:
-    """A page opened from disk, and everything it should not have done: errors, requests, breaches of its policy, dialogs."""
-
-    def __init__(
-        self, browser: Browser, path: Path, address: str = "", *, width: int = 1400, height: int = 900, dark: bool = False
-    ) -> None:
-        self.problems: list[str] = []
-        self._context = browser.new_context(viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light")
-        self._context.grant_permissions(["clipboard-read", "clipboard-write"])
-        self.page = self._context.new_page()
-        own = path.as_uri()
-        self.page.on("console", lambda message: self.problems.append(f"console: {message.text}"))
-        self.page.on("pageerror", lambda error: self.problems.append(f"error: {error}"))
-        self.page.on("dialog", self._refuse)
-        self.page.on("request", lambda request: None if request.url.split("#")[0] == own else self.problems.append(request.url))
-        self.page.add_init_script(
-            "window.violations = []; addEventListener('securitypolicyviolation', (e) => violations.push(`${e.violatedDirective} ${e.blockedURI}`))"
-        )
-        self.page.goto(own + address)
-        self.until("document.documentElement.dataset.ready === 'yes'")
-
-    def _refuse(self, dialog: Dialog) -> None:
-        self.problems.append(f"dialog: {dialog.message}")
-        dialog.dismiss()
-
-    def until(self, expression: str, seconds: float = 15) -> None:
-        """Wait until the expression holds. The page's policy forbids playwright's own waiting, which needs eval."""
-        deadline = time.monotonic() + seconds
-        while not self.page.evaluate(expression):
-            assert time.monotonic() < deadline, f"never came true: {expression}"
-            time.sleep(0.02)
-
-    def settle(self) -> None:
-        """Wait until the address has been written, which comes last after a change."""
-        self.page.wait_for_timeout(350)
-
-    def close(self) -> None:
-        self.problems += self.page.evaluate("window.violations")
-        self._context.close()
-
-    def text(self, selector: str) -> str:
-        return self.page.locator(selector).inner_text()
-
-    def column(self, key: str) -> list[str]:
-        """The shown cells of a column, from top to bottom."""
-        script = """(key) => {
-            const place = [...document.querySelectorAll('#board thead th')].findIndex((th) => th.dataset.key === key);
-            return [...document.querySelectorAll('#board tbody tr')].map((row) => row.cells[place].innerText.trim());
-        }"""
-        return list(self.page.evaluate(script, key))
-
-    def rows(self, selector: str) -> list[list[str]]:
-        """The cells of the first table's body inside an element."""
-        script = (
-            "(s) => [...document.querySelectorAll(`${s} tbody tr`)].map((row) => [...row.cells].map((cell) => cell.textContent))"
-        )
-        return list(self.page.evaluate(script, selector))
-
-    def models(self) -> list[str]:
-        return list(self.page.evaluate("[...document.querySelectorAll('#board tbody button.open')].map((b) => b.title)"))
-
-    def frontier(self) -> list[str]:
-        return list(self.page.evaluate("[...document.querySelectorAll('#frontier-list button.open')].map((b) => b.title)"))

@@ -43,7 +43,7 @@ def convert(require_program: Callable[..., str], tmp_path_factory: pytest.TempPa
 
 @pytest.fixture(scope="module")
 def board() -> Board:
-    return make_boards(make_report(300).leaderboard, set())[0]
+    return make_boards(make_report(150).leaderboard, set())[0]
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def recalculated(convert: Convert, tmp_path_factory: pytest.TempPathFactory) -> 
     """The workbook after LibreOffice worked out every formula: with the budget it starts with, another one, and none."""
     folder = tmp_path_factory.mktemp("office")
     written = folder / "leaderboard.xlsx"
-    excel.write(make_report(300), written)
+    excel.write(make_report(150), written)
     budgets = {"example": budget.EXAMPLE, "other": LIMITS, "none": {}}
     for name, limits in budgets.items():
         book = openpyxl.load_workbook(written)
@@ -121,7 +121,7 @@ def test_the_budgets_of_this_test_tell_apart(board: Board) -> None:
 @pytest.fixture(scope="module")
 def converted(convert: Convert, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("converted")
-    reports = {"full": make_report(120), "offline": make_report(60, accuracy=False), "hostile": hostile_report()}
+    reports = {"full": make_report(60), "offline": make_report(40, accuracy=False), "hostile": hostile_report()}
     for name, report in reports.items():
         excel.write(report, folder / f"{name}.xlsx")
     paths = [folder / f"{name}.xlsx" for name in reports]

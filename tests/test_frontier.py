@@ -29,7 +29,7 @@ def brute_force(table: pd.DataFrame, costs: list[str], qualities: list[str]) -> 
 
 
 @given(rows=_ROWS, quality_count=st.integers(0, 3), width=st.integers(1, 3), floats=st.booleans())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150)
 def test_frontier_is_the_definition(rows: list[_Row], quality_count: int, width: int, floats: bool) -> None:
     names = ["a", "b", "c"][:width]
     table = pd.DataFrame(rows, columns=["a", "b", "c"], dtype="Float64" if floats else "Int64")

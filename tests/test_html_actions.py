@@ -5,20 +5,16 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 from collections.abc import Callable, Iterator
-from importlib.resources import files as package_files
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote
 
 import pytest
-from fakes_html import CHROMIUM_NAMES, Visit, report_like, row_like, started_browser, zoo_like
+from fakes_html import report_like, row_like, zoo_like
+from fakes_html_browser import CHROMIUM_NAMES, Pages, Visit, started_browser, visiting
 from playwright.sync_api import Browser
 
 from reports.columns import LEADERBOARD
 from reports.html import write
-from reports.leaderboard import Report
 
 pytestmark = pytest.mark.browser
 
@@ -43,36 +39,14 @@ def browser(require_program: Callable[..., str]) -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
-    """The two pages by the identity of their reports."""
-    folder = tmp_path_factory.mktemp("page")
-    paths = {id(REPORT): folder / "page.html", id(SMALL): folder / "small.html"}
-    for report in (REPORT, SMALL):
-        write(report, paths[id(report)])
-    return paths
+def pages(tmp_path_factory: pytest.TempPathFactory) -> Pages:
+    return Pages(tmp_path_factory.mktemp("pages"))
 
 
 @pytest.fixture
-def visit(browser: Browser, files: dict[int, Path]) -> Iterator[Callable[..., Visit]]:
-    """Opens a page; in the end none of the visits may have had a problem."""
-    visits: list[Visit] = []
-
-    def open_page(report: Report = SMALL, address: str = "", **how: Any) -> Visit:
-        visits.append(Visit(browser, files[id(report)], address, **how))
-        return visits[-1]
-
-    yield open_page
-    for each in visits:
-        each.close()
-        assert each.problems == []
-
-
-@pytest.fixture(scope="module")
-def screenshots(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where pictures for people go: ZOOMETER_SCREENSHOTS, or a temporary folder."""
-    folder = Path(os.environ.get("ZOOMETER_SCREENSHOTS") or tmp_path_factory.mktemp("screenshots"))
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+def visit(browser: Browser, pages: Pages) -> Iterator[Callable[..., Visit]]:
+    with visiting(browser, pages, SMALL) as visit:
+        yield visit
 
 
 def saved(at: Visit, button: str) -> bytes:
@@ -112,8 +86,6 @@ def test_a_command_with_an_odd_name_is_quoted_for_the_shell(
     at = Visit(browser, tmp_path / "odd.html")
     at.page.locator("#board button.open").click()
     assert at.text("#drawer code") == "zoometer count 'timm/a b'\\''; rm -rf ~ #'"
-    at.close()
-    assert at.problems == []
 
 
 def test_comparing_marks_the_best_and_what_differs(visit: Callable[..., Visit]) -> None:
@@ -141,7 +113,7 @@ def test_at_most_six_models_are_compared(visit: Callable[..., Visit]) -> None:
 
 
 def test_a_view_comes_back_from_its_address(visit: Callable[..., Visit]) -> None:
-    at = visit(REPORT)
+    at = visit(report=REPORT)
     at.page.get_by_label("Params ≤").fill("60M")
     at.page.locator("#search").fill("in1k")
     at.page.locator("#choose-cost").select_option("params")
@@ -150,7 +122,7 @@ def test_a_view_comes_back_from_its_address(visit: Callable[..., Visit]) -> None
     at.page.locator("#board button.open").nth(2).click()
     at.settle()
     seen = (at.models(), at.frontier(), at.text("#counts"), at.page.evaluate("location.hash"), at.text("#drawer-title"))
-    again = visit(REPORT, seen[3])
+    again = visit(seen[3], REPORT)
     again.settle()
     assert (
         again.models(),
@@ -167,7 +139,7 @@ def test_a_view_comes_back_from_its_address(visit: Callable[..., Visit]) -> None
 
 
 def test_csv_and_json_hold_what_is_shown_with_exact_values(visit: Callable[..., Visit]) -> None:
-    at = visit(REPORT, "#max.params=30&sort=macs&columns=model,macs,imagenet_top1,license,on_frontier")
+    at = visit("#max.params=30&sort=macs&columns=model,macs,imagenet_top1,license,on_frontier", REPORT)
     shown = MAIN[(MAIN["params"] <= 30e6).fillna(False)].sort_values(["macs"], kind="stable")
     table = list(csv.DictReader(io.StringIO(saved(at, "#save-csv").decode("utf-8-sig"))))
     records = json.loads(saved(at, "#save-json"))
@@ -184,15 +156,12 @@ def test_csv_and_json_hold_what_is_shown_with_exact_values(visit: Callable[..., 
         assert [row[HEADERS[key]] for row in table] == ["" if value is None else str(value) for value in expected]
 
 
-def test_a_spreadsheet_runs_no_name_as_a_formula(tmp_path: Path, browser: Browser) -> None:
-    write(report_like([row_like("=1+1", family="=1+1", license='say "a,b"')]), tmp_path / "odd.html")
-    at = Visit(browser, tmp_path / "odd.html", "#columns=model,family,license,macs")
+def test_a_spreadsheet_runs_no_name_as_a_formula(visit: Callable[..., Visit]) -> None:
+    at = visit("#columns=model,family,license,macs", report_like([row_like("=1+1", family="=1+1", license='say "a,b"')]))
     assert saved(at, "#save-csv").decode("utf-8-sig").splitlines()[1] == 'timm/=1+1.a1_in1k,\'=1+1,"say ""a,b""",'
     at.page.locator("#copy-rows").click()
     at.until("document.getElementById('notice').textContent.includes('copied')")
     assert at.page.evaluate("navigator.clipboard.readText()").splitlines()[1].split("\t")[1] == "'=1+1"
-    at.close()
-    assert at.problems == []
 
 
 def test_the_chart_is_saved_as_a_picture_with_title_and_names(visit: Callable[..., Visit]) -> None:
@@ -264,65 +233,3 @@ def test_columns_are_dragged_and_the_view_remembers(visit: Callable[..., Visit])
     at.page.locator("#board th[data-key=macs]").click()
     at.until("document.querySelector('#board th[data-key=macs]').ariaSort === 'ascending'")
     assert at.column("macs") == sorted(at.column("macs"), key=float)
-
-
-def test_header_and_first_column_stay_in_sight(visit: Callable[..., Visit]) -> None:
-    at = visit(REPORT, width=700, height=600)
-    place = "(() => { const b = document.querySelector('.board-scroller').getBoundingClientRect(), h = document.querySelector('#board th').getBoundingClientRect(); return [h.left - b.left, h.top - b.top]; })()"
-    before = at.page.evaluate(place)
-    at.page.evaluate("document.querySelector('.board-scroller').scrollTo(400, 200)")
-    assert at.page.evaluate(place) == pytest.approx(before, abs=1)
-
-
-@pytest.mark.parametrize("width", [360, 820, 2200])
-def test_no_width_scrolls_sideways(visit: Callable[..., Visit], screenshots: Path, width: int) -> None:
-    at = visit(REPORT, "#max.macs=4", width=width, height=900)
-    assert at.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    at.page.screenshot(path=screenshots / f"width-{width}.png", full_page=True)
-
-
-def test_dark_follows_the_system_and_the_switch(visit: Callable[..., Visit], screenshots: Path) -> None:
-    at = visit(REPORT, dark=True)
-    background = "getComputedStyle(document.body).backgroundColor"
-    dark = at.page.evaluate(background)
-    at.page.screenshot(path=screenshots / "dark.png", full_page=True)
-    at.page.locator("#theme").click()
-    light = at.page.evaluate(background)
-    assert sum(map(int, dark[4:-1].split(","))) < 120
-    assert sum(map(int, light[4:-1].split(","))) > 600
-    at.until("document.querySelector('#chart canvas')")
-    at.page.reload()
-    at.until("document.documentElement.dataset.ready === 'yes'")
-    assert at.page.evaluate(background) == light
-
-
-def test_paper_has_no_controls(visit: Callable[..., Visit]) -> None:
-    at = visit()
-    at.page.emulate_media(media="print")
-    assert not at.page.locator("#limits").is_visible()
-    assert not at.page.locator("#save-csv").is_visible()
-    assert at.page.locator("#frontier-list").is_visible()
-
-
-@pytest.mark.parametrize(
-    ("address", "dark", "opened"),
-    [
-        ("", False, "for (const d of document.querySelectorAll('details')) d.open = true"),
-        ("#max.macs=2&least=90", True, "1"),
-        (f"#open={quote('timm/net_a.in1k@3x288x288')}", False, "1"),
-        (
-            f"#compare={quote('timm/net_a.in1k@3x288x288')}&compare={quote('timm/net_b.in1k@3x224x224')}",
-            True,
-            "document.getElementById('compare-open').click()",
-        ),
-    ],
-    ids=["everything open", "nothing fits, dark", "drawer", "comparison, dark"],
-)
-def test_accessibility_rules_hold(visit: Callable[..., Visit], screenshots: Path, address: str, dark: bool, opened: str) -> None:
-    at = visit(address=address, dark=dark)
-    at.page.evaluate(opened)
-    at.settle()
-    at.page.screenshot(path=screenshots / f"accessible-{len(address)}.png")
-    at.page.evaluate(package_files("axe_playwright_python").joinpath("axe.min.js").read_text("utf-8"))
-    broken = at.page.evaluate("async () => (await axe.run()).violations.map((v) => [v.id, v.nodes.map((n) => n.html)])")
-    assert broken == []

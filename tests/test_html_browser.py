@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pytest
-from fakes_html import CHROMIUM_NAMES, HOSTILE, Visit, hostile_report, report_like, row_like, started_browser, zoo_like
+from fakes_html import HOSTILE, hostile_report, report_like, row_like, zoo_like
+from fakes_html_browser import CHROMIUM_NAMES, Pages, Visit, started_browser, visiting
 from playwright.sync_api import Browser
 
 from reports.columns import LEADERBOARD
 from reports.frontier import frontier
-from reports.html import write
-from reports.leaderboard import Report
 
 pytestmark = pytest.mark.browser
 
@@ -30,29 +27,14 @@ def browser(require_program: Callable[..., str]) -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("page") / "page.html"
-    write(REPORT, path)
-    return path
+def pages(tmp_path_factory: pytest.TempPathFactory) -> Pages:
+    return Pages(tmp_path_factory.mktemp("pages"))
 
 
 @pytest.fixture
-def visit(browser: Browser, page_file: Path, tmp_path: Path) -> Iterator[Callable[..., Visit]]:
-    """Opens the page, or another report; in the end none of the visits may have had a problem."""
-    visits: list[Visit] = []
-
-    def open_page(address: str = "", report: Report | None = None, **how: Any) -> Visit:
-        path = page_file
-        if report is not None:
-            path = tmp_path / "other.html"
-            write(report, path)
-        visits.append(Visit(browser, path, address, **how))
-        return visits[-1]
-
-    yield open_page
-    for each in visits:
-        each.close()
-        assert each.problems == []
+def visit(browser: Browser, pages: Pages) -> Iterator[Callable[..., Visit]]:
+    with visiting(browser, pages, REPORT) as visit:
+        yield visit
 
 
 def fitting(**limits: float) -> pd.DataFrame:

@@ -19,9 +19,10 @@ from reports.exports.safe_text import is_web_address
 def write_leaderboard(book: Book, board: Board) -> None:
     """One row per weights and input size, best first; models lead to their cards, and say how they fit the budget."""
     order = f"best {board.quality.title} first" if board.quality else "most MACs first (no accuracy is known)"
+    details = "" if board.suffix else " [+] above the table unfolds details."
     cards = [card if isinstance(card, str) and is_web_address(card) else None for card in as_cells(board.frame[CARD.key])]
     write_table(book, TableSpec(
-        board.sheet, board.table, f"{len(board.frame):,} rows of task {board.task}, {order}. [+] above the table unfolds details.", board.columns,
+        board.sheet, board.table, f"{len(board.frame):,} rows of task {board.task}, {order}.{details}", board.columns,
         board.frame, formulas=functools.partial(budget.formulas, rules=board.rules), links=cards, colour=styles.ACCENT,
     ))  # fmt: skip
 
@@ -71,7 +72,9 @@ def write_coverage(book: Book) -> None:
     by_status = ", ".join(f"{count:,} {status}" for status, count in missing["status"].value_counts().items()) or "nothing"
     columns = [_unfolded(c) for c in (*[c for c in COVERAGE if c.key == "arch"], *[c for c in COVERAGE if c.key != "arch"])]
     empty = "Every architecture was counted exactly."
-    description = f"Not counted, or counted under an assumption, with the reason: {by_status}."
+    unfit = book.report.totals.unfit
+    of_inputs = f", {unfit:,} of them at an input size they cannot take" if unfit else ""
+    description = f"Not counted, or only under an assumption, and why: {by_status}{of_inputs}."
     write_table(book, TableSpec(sheet_name("Coverage", book.taken), "Coverage", description, columns, table, empty=empty))
     if len(book.report.unjoined):
         _write_unjoined(book, book.report.unjoined)

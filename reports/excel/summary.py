@@ -75,7 +75,7 @@ def _write_key_figures(book: Book, sheet: Worksheet, row: int, boards: list[Boar
     ]  # fmt: skip
     sheet.set_row(row + 1, 27)
     for place, (name, value) in enumerate(figures, start=1):
-        colour = styles.BAD if name == "Failed" and value else styles.INK
+        colour = styles.BAD if name == "Failed" and value > totals.unfit else styles.INK
         align = "left" if place == 1 else "right"
         sheet.write_string(
             row, place, name, book.formats.get(font_color=styles.GREY, font_size=9, bg_color=styles.PALE, align=align)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any, TextIO
 from reports.columns import Column, Kind
 from reports.exports.files import replacing
 from reports.exports.tables import TABLES, describe, export_table, provenance, records
-from reports.leaderboard import Report
+from reports.leaderboard import Report, Source, Totals
 
 SCHEMA_PATH = Path(__file__).with_name("report.schema.json")
 """The published schema; it ships with the package."""
@@ -56,8 +57,8 @@ def json_schema() -> dict[str, Any]:
     described = _object(
         {"name": text, "title": text, "kind": {"enum": [str(kind) for kind in Kind]}, "meaning": text, "origin": text}
     )
-    source = _object({"name": text, "address": text, "retrieved_at": text, "note": text})
-    totals = _object(dict.fromkeys(("architectures", "weights", "rows", "exact", "bound", "failed"), counts))
+    source = _object({field.name: text for field in dataclasses.fields(Source)})
+    totals = _object({field.name: counts for field in dataclasses.fields(Totals)})
     origin = _object({
         "title": text, "created_at": {"type": "string", "format": "date-time"}, "command": text, "convention": text,
         "versions": {"type": "object", "additionalProperties": text}, "totals": totals,

@@ -19,7 +19,8 @@ from typing import NamedTuple
 
 sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parents[1])]
 
-from fakes_html import CHROMIUM_NAMES, Visit, started_browser, zoo_like  # noqa: E402 the folders of a script's neighbours are not searched by themselves
+from fakes_html import zoo_like  # noqa: E402 the folders of a script's neighbours are not searched by themselves
+from fakes_html_browser import CHROMIUM_NAMES, Visit, started_browser  # noqa: E402
 from playwright.sync_api import Browser  # noqa: E402
 
 from reports.html import write  # noqa: E402
@@ -76,7 +77,7 @@ def _refreshes(at: Visit, selector: str, texts: list[str]) -> float:
     for text in texts:
         at.page.locator(selector).fill(text)
         at.page.wait_for_timeout(120)
-    return statistics.median(at.page.evaluate(_SPANS))
+    return float(statistics.median(at.page.evaluate(_SPANS)))
 
 
 def main() -> None:

@@ -72,4 +72,8 @@ def _rows(recorder: Recorder, names: dict[int, str]) -> tuple[OperationRow, ...]
 
 
 def _class_name(module: nn.Module | None) -> str:
-    return "" if module is None else type(module).__name__
+    """`Conv2d` for torch's own classes, the full path for others: a subclass of the same name is another class."""
+    if module is None:
+        return ""
+    kind = type(module)
+    return kind.__qualname__ if kind.__module__.startswith("torch.nn.") else f"{kind.__module__}.{kind.__qualname__}"

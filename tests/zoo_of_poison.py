@@ -1,0 +1,240 @@
+"""A zoo in which every second model does something that no model should; the ones between are healthy.
+
+Each poison acts in its forward pass and then computes what the healthy models compute, so that whatever it left behind would
+show in its own figures or in those of the next.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NoReturn
+
+import torch
+from torch import Tensor, nn
+
+from zoo.errors import InputError
+from zoo.records import Architecture, Task
+
+INPUT = "3x8x8"
+CHANNELS, SIZE, WIDTH, CLASSES = 3, 8, 4, 10
+FAMILY = "poison"  # one family, so that one worker meets all of them in order
+
+
+class UnspeakableError(Exception):
+    """An exception that cannot even be printed."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no words")
+
+
+def _raise(error: BaseException) -> Callable[[], None]:
+    def act() -> NoReturn:
+        raise error
+
+    return act
+
+
+def _hang() -> NoReturn:
+    while True:
+        time.sleep(1)
+
+
+def _hang_deaf() -> NoReturn:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    _hang()
+
+
+def _hang_in_c() -> None:
+    re.match(r"(a+)+$", "a" * 64 + "b")  # holds the interpreter lock for longer than anyone lives
+
+
+def _allocate_tensors() -> NoReturn:
+    hoard = []
+    while True:
+        hoard.append(torch.ones(16_000_000, device="cpu"))
+
+
+def _allocate_objects() -> NoReturn:
+    hoard = []
+    while True:
+        hoard.append(bytearray(64_000_000))
+
+
+def _print_megabytes() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        for _ in range(8):
+            stream.write("x" * 1_000_000)
+        stream.flush()
+    os.write(1, b"x" * 1_000_000)
+    os.write(2, b"x" * 1_000_000)
+
+
+def _fork_and_return() -> None:
+    if os.fork() == 0:
+        os._exit(7)
+
+
+def _leave_a_child() -> None:
+    if os.fork() == 0:
+        time.sleep(600)
+        os._exit(0)
+
+
+def _leave_a_program() -> None:
+    subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+
+
+def _leave_a_thread() -> None:
+    threading.Thread(target=time.sleep, args=[600]).start()
+
+
+def _change_seed() -> None:
+    torch.manual_seed(1)
+    random.seed(1)
+
+
+def _change_logging() -> None:
+    logging.disable(logging.CRITICAL)
+    logging.getLogger().handlers = [logging.StreamHandler(sys.stdout)]
+
+
+def _change_folder() -> None:
+    os.chdir("/")
+
+
+ACTS: dict[str, Callable[[], Any]] = {
+    "raises": _raise(ValueError("odd\nsize")),
+    "raises_at_length": _raise(ValueError("long " * 10_000)),
+    "raises_unspeakable": _raise(UnspeakableError()),
+    "exits": _raise(SystemExit(0)),
+    "interrupts": _raise(KeyboardInterrupt()),
+    "recurses": lambda: ACTS["recurses"](),
+    "hangs": _hang,
+    "hangs_deaf": _hang_deaf,
+    "hangs_in_c": _hang_in_c,
+    "ends_process": lambda: os._exit(3),
+    "segfaults": lambda: ctypes.string_at(0),
+    "is_killed": lambda: os.kill(os.getpid(), signal.SIGKILL),
+    "allocates_tensors": _allocate_tensors,
+    "allocates_objects": _allocate_objects,
+    "prints": _print_megabytes,
+    "forks": _fork_and_return,
+    "leaves_a_child": _leave_a_child,
+    "leaves_a_program": _leave_a_program,
+    "leaves_a_thread": _leave_a_thread,
+    "changes_dtype": lambda: torch.set_default_dtype(torch.float64),
+    "changes_device": lambda: torch.set_default_device("cpu"),
+    "changes_folder": _change_folder,
+    "changes_seed": _change_seed,
+    "changes_logging": _change_logging,
+    "changes_threads": lambda: torch.set_num_threads(2),
+    "changes_environment": os.environ.clear,
+    "changes_gradients": lambda: torch.set_grad_enabled(False),
+    "closes_output": lambda: sys.stdout.close(),
+}
+"""What each poison does in its forward pass, in the order in which they are met."""
+
+BUILDS: dict[str, Callable[[], Any]] = {
+    "raises_in_build": _raise(LookupError("no such width")),
+    "changes_dtype_in_build": lambda: torch.set_default_dtype(torch.float64),
+    "changes_device_in_build": lambda: torch.set_default_device("cpu"),
+}
+"""What others do while they are built."""
+
+
+def healthy_names() -> list[str]:
+    """The models between the poisons: one after each."""
+    return [f"healthy_after_{name}" for name in (*ACTS, *BUILDS)]
+
+
+class Model(nn.Module):
+    """A convolution, a linear layer, and an act between them."""
+
+    def __init__(self, classes: int, act: Callable[[], Any]) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(CHANNELS, WIDTH, 3, padding=1)
+        self.head = nn.Linear(WIDTH * SIZE * SIZE, classes)
+        self.act = act
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.conv(x)
+        self.act()
+        x = x + torch.zeros(1, device=x.device)  # of the default type
+        result: Tensor = self.head(x.flatten(1))
+        return result
+
+
+class _Zoo:
+    name = "poison"
+
+    def version(self) -> str:
+        return "1.0"
+
+    def initialisers(self) -> Iterable[Callable[..., Any]]:
+        return ()
+
+    def build_options(self, arch: str, input: str, classes: int | None) -> dict[str, Any]:
+        return {"classes": classes}
+
+
+class PoisonZoo(_Zoo):
+    """Every poison, each followed by a healthy model."""
+
+    def architectures(self) -> Sequence[Architecture]:
+        names = [name for pair in zip((*ACTS, *BUILDS), healthy_names(), strict=True) for name in pair]
+        return [Architecture(self.name, name, Task.CLASSIFICATION, FAMILY, INPUT, CLASSES) for name in names]
+
+    def build(self, arch: str, options: dict[str, Any]) -> nn.Module:
+        BUILDS.get(arch, lambda: None)()
+        return Model(options["classes"], ACTS.get(arch, lambda: None))
+
+
+class FussyZoo(_Zoo):
+    """Models for which some inputs are fatal and others are not."""
+
+    name = "fussy"
+
+    def architectures(self) -> Sequence[Architecture]:
+        return [Architecture(self.name, name, Task.CLASSIFICATION, None, INPUT, CLASSES) for name in ("dies_at_16", "refuses_16")]
+
+    def build_options(self, arch: str, input: str, classes: int | None) -> dict[str, Any]:
+        if arch == "refuses_16" and input == "3x16x16":
+            raise InputError("refuses_16 takes no 16")
+        return {"classes": classes}
+
+    def build(self, arch: str, options: dict[str, Any]) -> nn.Module:
+        return nn.Sequential(_Fatal(at=16), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(CHANNELS, options["classes"]))
+
+
+class _Fatal(nn.Module):
+    def __init__(self, at: int) -> None:
+        super().__init__()
+        self.at = at
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.shape[-1] == self.at:
+            os._exit(4)
+        return x
+
+
+class SlowZoo(_Zoo):
+    """Healthy models that take their time: `$ZOO_OF_POISON_PAUSE` seconds each."""
+
+    name = "slow"
+    size = 24
+
+    def architectures(self) -> Sequence[Architecture]:
+        return [Architecture(self.name, f"slow_{i:02d}", Task.CLASSIFICATION, FAMILY, INPUT, i + 1) for i in range(self.size)]
+
+    def build(self, arch: str, options: dict[str, Any]) -> nn.Module:
+        return Model(options["classes"], lambda: time.sleep(float(os.environ["ZOO_OF_POISON_PAUSE"])))
