@@ -17,7 +17,7 @@ from zoo.batch.settings import Execution, RefreshSettings, ZooSettings
 from zoo.errors import ConfigError, InputError, did_you_mean
 from zoo.records import Selection, Task, parse_input
 
-FORMATS = ("html", "xlsx")
+FORMATS = ("html", "xlsx", "csv", "json", "md", "parquet")
 """What a report can be written as; also the suffix of its file."""
 
 _BACKENDS = ("local",)
@@ -123,7 +123,7 @@ class ReportSection(_Section):
 
     name: Annotated[str, Field(pattern=r"^\w[\w.-]*$")] = "leaderboard"
     title: Annotated[str, Field(min_length=1)] = "Model-zoo leaderboard"
-    formats: Annotated[list[Format], BeforeValidator(_as_list), Field(min_length=1)] = list(FORMATS)
+    formats: Annotated[list[Format], BeforeValidator(_as_list), Field(min_length=1)] = ["html", "xlsx"]
 
 
 class Config(_Section):

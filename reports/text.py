@@ -116,7 +116,7 @@ def print_table(console: Console, headers: Sequence[str], rows: Sequence[Sequenc
 
     Columns stand in the order of their importance: those that do not fit at the end are left out before a name is broken.
     """
-    table = _new_table()
+    table = new_table()
     shown = _columns_that_fit(console.width, headers, rows)
     for index, header in enumerate(headers[:shown]):
         justify: JustifyMethod = "right" if header in right else "left"
@@ -173,7 +173,7 @@ def _print_picks(console: Console, picks: Sequence[Pick]) -> None:
         return
     console.print("Most accuracy per GMAC on the frontier", style="bold", end="")
     console.print("  ImageNet-1k top-1 against MACs", style="dim")
-    table = _new_table()
+    table = new_table()
     table.add_column("Model", overflow="fold", style="bold")
     for header in ("Input", "Top-1 %", "GMACs", "Params M", "%/GMAC"):
         table.add_column(header, justify="right", no_wrap=True)
@@ -196,7 +196,8 @@ def _print_files(console: Console, files: Sequence[Path]) -> None:
         console.print(Text.assemble("  ", (f"{file!s:<{width}}", "cyan"), (f"  {size}", "dim")), soft_wrap=True)
 
 
-def _new_table() -> Table:
+def new_table() -> Table:
+    """An unframed table with dim headers."""
     return Table(box=box.SIMPLE_HEAD, header_style="dim", pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
 
 

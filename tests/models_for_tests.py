@@ -17,8 +17,9 @@ from zoo.adapters.registry import open_zoo
 from zoo.counting.build import META, build_on_meta, skip_initialisers
 from zoo.counting.cost import Cost
 from zoo.counting.count import count_model, meta_input
+from zoo.counting.operations import Kind
 from zoo.counting.recorder import Memo
-from zoo.records import Architecture, parse_input
+from zoo.records import Architecture, Status, parse_input
 from zoo.units import FLOPS_PER_MAC
 
 # One of every family (source file) of timm, a small one where there are several, and a few more with uncommon operations:
@@ -105,6 +106,14 @@ def count(built: Built, memo: Memo | None = None, *, batch: int = 1) -> Cost:
 def count_call(function: Callable[..., Any], *inputs: Any, memo: Memo | None = None) -> Cost:
     """The cost of calling a function, or a module whose parameters are on the meta device."""
     return count_model(Calling(function).eval(), inputs, memo)
+
+
+def macs(kind: Kind, function: Callable[..., Any], *inputs: Any) -> int:
+    """MACs of a call, all of which must be of one kind, and no operation unknown."""
+    cost = count_call(function, *inputs)
+    assert cost.status == Status.EXACT, cost.reason
+    assert set(cost.macs_by_kind()) <= {kind}
+    return cost.macs
 
 
 def on_meta(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:

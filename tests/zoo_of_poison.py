@@ -1,7 +1,7 @@
-"""A zoo in which every second model does something that no model should; the ones between are healthy.
+"""Zoos of small models, some of which do what no model should; `fakes_installed` makes them known.
 
-Each poison acts in its forward pass and then computes what the healthy models compute, so that whatever it left behind would
-show in its own figures or in those of the next.
+A poison acts in its forward pass and then computes what the healthy models compute, so that whatever it left behind would show
+in its own figures or in those of the next.
 """
 
 from __future__ import annotations
@@ -17,8 +17,11 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NoReturn
+from importlib import metadata
+from pathlib import Path
+from typing import Any, ClassVar, NoReturn
 
+import pebble.pool.process
 import torch
 from torch import Tensor, nn
 
@@ -79,19 +82,43 @@ def _print_megabytes() -> None:
     os.write(2, b"x" * 1_000_000)
 
 
+def _pids() -> Path:
+    return Path(str(metadata.distribution("zoos-of-tests").locate_file("pids")))
+
+
+def _note_process(pid: int) -> None:
+    with _pids().open("a", encoding="ascii") as file:
+        file.write(f"{pid}\n")
+
+
+def noted_processes(folder: Path) -> list[int]:
+    """The workers that models ran in, and the processes they started, of zoos installed in this folder."""
+    file = folder / "pids"
+    return [int(line) for line in file.read_text(encoding="ascii").split()] if file.exists() else []
+
+
+def _fork() -> None:
+    if child := os.fork():
+        _note_process(child)
+        return
+    os._exit(7)
+
+
 def _fork_and_return() -> None:
-    if os.fork() == 0:
-        os._exit(7)
+    if child := os.fork():  # the copy goes on as a second worker
+        _note_process(child)
 
 
 def _leave_a_child() -> None:
-    if os.fork() == 0:
-        time.sleep(600)
-        os._exit(0)
+    if child := os.fork():
+        _note_process(child)
+        return
+    time.sleep(600)
+    os._exit(0)
 
 
 def _leave_a_program() -> None:
-    subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    _note_process(subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]).pid)
 
 
 def _leave_a_thread() -> None:
@@ -128,7 +155,8 @@ ACTS: dict[str, Callable[[], Any]] = {
     "allocates_tensors": _allocate_tensors,
     "allocates_objects": _allocate_objects,
     "prints": _print_megabytes,
-    "forks": _fork_and_return,
+    "forks": _fork,
+    "forks_and_returns": _fork_and_return,
     "leaves_a_child": _leave_a_child,
     "leaves_a_program": _leave_a_program,
     "leaves_a_thread": _leave_a_thread,
@@ -200,12 +228,20 @@ class PoisonZoo(_Zoo):
 
 
 class FussyZoo(_Zoo):
-    """Models for which some inputs are fatal and others are not."""
+    """Models that one input is fatal to, and models that end their worker when it is at another's job."""
 
     name = "fussy"
+    acts: ClassVar[dict[str, Callable[[Tensor], Any]]] = {
+        "dies_at_16": lambda x: x.shape[-1] == 16 and os._exit(4),
+        "refuses_16": lambda x: None,
+        "dies_later": lambda x: threading.Timer(0.2, os._exit, [5]).start(),
+        "victim": lambda x: time.sleep(1),
+        "dies_between": lambda x: setattr(pebble.pool.process, "fetch_task", lambda _: os._exit(6)),
+        "survivor": lambda x: None,
+    }
 
     def architectures(self) -> Sequence[Architecture]:
-        return [Architecture(self.name, name, Task.CLASSIFICATION, None, INPUT, CLASSES) for name in ("dies_at_16", "refuses_16")]
+        return [Architecture(self.name, name, Task.CLASSIFICATION, FAMILY, INPUT, CLASSES) for name in self.acts]
 
     def build_options(self, arch: str, input: str, classes: int | None) -> dict[str, Any]:
         if arch == "refuses_16" and input == "3x16x16":
@@ -213,28 +249,32 @@ class FussyZoo(_Zoo):
         return {"classes": classes}
 
     def build(self, arch: str, options: dict[str, Any]) -> nn.Module:
-        return nn.Sequential(_Fatal(at=16), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(CHANNELS, options["classes"]))
+        return nn.Sequential(_Act(self.acts[arch]), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(CHANNELS, options["classes"]))
 
 
-class _Fatal(nn.Module):
-    def __init__(self, at: int) -> None:
+class _Act(nn.Module):
+    def __init__(self, act: Callable[[Tensor], Any]) -> None:
         super().__init__()
-        self.at = at
+        self.act = act
 
     def forward(self, x: Tensor) -> Tensor:
-        if x.shape[-1] == self.at:
-            os._exit(4)
+        self.act(x)
         return x
 
 
 class SlowZoo(_Zoo):
-    """Healthy models that take their time: `$ZOO_OF_POISON_PAUSE` seconds each."""
+    """Healthy models; all but the first few take `$ZOO_OF_POISON_PAUSE` seconds."""
 
     name = "slow"
-    size = 24
+    size, quick = 12, 4
 
     def architectures(self) -> Sequence[Architecture]:
         return [Architecture(self.name, f"slow_{i:02d}", Task.CLASSIFICATION, FAMILY, INPUT, i + 1) for i in range(self.size)]
 
     def build(self, arch: str, options: dict[str, Any]) -> nn.Module:
-        return Model(options["classes"], lambda: time.sleep(float(os.environ["ZOO_OF_POISON_PAUSE"])))
+        return Model(options["classes"], lambda: self._pause(options["classes"]))
+
+    def _pause(self, number: int) -> None:
+        _note_process(os.getpid())
+        if number > self.quick:
+            time.sleep(float(os.environ.get("ZOO_OF_POISON_PAUSE", "0")))

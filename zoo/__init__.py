@@ -1,1 +1,28 @@
-"""Facts about vision models: what exists, what it costs, how good it is."""
+"""Facts about vision models: what exists, what it costs, how good it is.
+
+    import zoo
+    cost = zoo.count(model, (3, 224, 224))
+    cost.macs, cost.flops, cost.params, cost.activations, cost.peak_activation_bytes, cost.status
+
+Importing this package imports no torch; the first use of `count` or `formula` does.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from zoo.counting.cost import Cost
+    from zoo.counting.live import count, formula
+
+__all__ = ["Cost", "count", "formula"]
+
+_HOMES = {"count": "zoo.counting.live", "formula": "zoo.counting.live", "Cost": "zoo.counting.cost"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES[name]), name)

@@ -10,11 +10,19 @@ FLOPS_PER_MAC = 2
 _DECIMAL_PREFIXES = ((10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "K"), (1, ""))
 
 
-def format_amount(value: float | None, unit: str = "", *, digits: int = 2) -> str:
-    """`4.09 GMACs` for (4_089_184_256, "MACs"); `25.56 M` for a plain number; a dash for an unknown one."""
+def format_amount(value: float | None, unit: str = "", *, digits: int = 2, like: float | None = None) -> str:
+    """`4.09 GMACs` for (4_089_184_256, "MACs"); `25.56 M` for a plain number; a dash for an unknown one.
+
+    Args:
+        value: the amount, or None or NaN where it is unknown.
+        unit: what it counts.
+        digits: after the point; whole numbers without a prefix have none.
+        like: another amount whose prefix is used, so that the two can be compared: 670.73 KMACs, 1341.46 KFLOPs.
+    """
     if value is None or value != value:
         return "–"
-    scale, prefix = next(((s, p) for s, p in _DECIMAL_PREFIXES if abs(value) >= s), (1, ""))
+    size = abs(value if like is None else like)
+    scale, prefix = next(((s, p) for s, p in _DECIMAL_PREFIXES if size >= s), (1, ""))
     number = f"{value / scale:.{0 if scale == 1 and float(value).is_integer() else digits}f}"
     return f"{number} {prefix}{unit}".rstrip()
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from reports.config import Config, ReportSection
     from reports.leaderboard import Report
 
-WRITERS = {"html": "reports.html", "xlsx": "reports.excel"}
+WRITERS = {"html": "reports.html", "xlsx": "reports.excel", **dict.fromkeys(("csv", "json", "md", "parquet"), "reports.exports")}
 """The module whose `write(report, path)` makes each format."""
 
 

@@ -15,7 +15,7 @@ from reports.cli.run import SummaryFormat, print_outcome
 EXAMPLES = examples(
     "zoometer report configs/default.yaml",
     "zoometer report configs/default.yaml --format html",
-    "zoometer report configs/default.yaml --format html,xlsx",
+    "zoometer report configs/default.yaml --format html,xlsx,csv,json,md",
 )
 
 
@@ -25,7 +25,7 @@ def report(
     ],
     form: Annotated[
         list[str] | None,
-        typer.Option("--format", help="html, xlsx or both with a comma. Default: the configuration's.", metavar="FORMATS"),
+        typer.Option("--format", help="html, xlsx, csv, json, md, parquet; several with commas. Default: the configuration's.", metavar="FORMATS"),
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
 ) -> None:

@@ -10,13 +10,14 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from reports.cli import errors, init, listing, report, run, version
+from reports.cli import count, errors, init, listing, report, run, version
 from reports.cli.help import examples, verb_with
 
 EXAMPLES = examples(
     "zoometer init                    write a commented starter configuration",
     "zoometer run zoometer.yaml       count what it selects, render the reports",
     "zoometer list 'resnet*'          see what there is to select",
+    "zoometer count timm/resnet50     what one model costs, layer by layer",
     closing="""Exit codes:
 
    0  all is well
@@ -77,6 +78,7 @@ def _common(
 
 app.command("run", cls=verb_with(run.EXAMPLES))(run.run)
 app.command("init", cls=verb_with(init.EXAMPLES))(init.init)
+app.command("count", cls=verb_with(count.EXAMPLES))(count.count)
 app.command("report", cls=verb_with(report.EXAMPLES))(report.report)
 app.command("list", cls=verb_with(listing.EXAMPLES))(listing.list_models)
 app.command("version", cls=verb_with(version.EXAMPLES))(version.version)

@@ -34,6 +34,7 @@ SCRIPTS = (
     "columns",
     "table",
     "chart_spec",
+    "chart_labels",
     "chart_marks",
     "chart_zoom",
     "chart",

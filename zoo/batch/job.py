@@ -17,6 +17,7 @@ from zoo.adapters.base import Zoo, options_key
 from zoo.adapters.registry import open_zoo
 from zoo.cache.schema import columns_of
 from zoo.counting.build import build_on_meta
+from zoo.counting.conventions import CONVENTIONS
 from zoo.counting.cost import Cost
 from zoo.counting.count import COUNTER_VERSION, count_model, meta_input
 from zoo.counting.modules import followable
@@ -25,6 +26,7 @@ from zoo.counting.recorder import Memo
 from zoo.errors import InputError
 from zoo.records import INPUT_STAGE, CostKey, Failure, Job, Status, Versions, parse_input
 
+_TOTALS = [name for name in CONVENTIONS if name != "matmul"]  # that is `macs`
 _MESSAGE_LENGTH = 300
 _COLLECT_EVERY = 100
 """Jobs between two runs of the garbage collector, which is off meanwhile: models are full of cycles, but small on meta."""
@@ -121,6 +123,7 @@ def counted_row(key: CostKey, cost: Cost, versions: Versions) -> Counted:
         "macs_linear": by_kind[Kind.LINEAR],
         "macs_matmul": by_kind[Kind.MATMUL] + by_kind[Kind.RECURRENT],
         "macs_attention": by_kind[Kind.ATTENTION],
+        **{f"total_{name.replace('-', '_')}": CONVENTIONS[name].total(cost.rows) for name in _TOTALS},
         "activations": cost.activations,
         "bytes_read": cost.bytes_read,
         "bytes_written": cost.bytes_written,

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import multiprocessing
 import multiprocessing.forkserver
+import os
 import queue
+import signal
+import threading
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +41,7 @@ def preload_workers(modules: Sequence[str]) -> None:
         multiprocessing.forkserver.ensure_running()
 
 
-def run_jobs(jobs: Sequence[Job], execution: Execution, interrupted: Callable[[], None]) -> Iterator[Outcome]:
+def run_jobs(jobs: Sequence[Job], execution: Execution, interrupted: Callable[[], None]) -> Generator[Outcome]:
     """Does all jobs, in any order.
 
     The first Ctrl-C calls `interrupted`, finishes what is in hand and ends; a second raises.
@@ -47,31 +51,68 @@ def run_jobs(jobs: Sequence[Job], execution: Execution, interrupted: Callable[[]
     """
     waiting = _Waiting(jobs)
     workers = [_Worker(execution) for _ in range(max(1, min(execution.workers or default_workers(), len(jobs))))]
-    done: queue.SimpleQueue[tuple[_Worker, Job, ProcessFuture]] = queue.SimpleQueue()
+    done: queue.SimpleQueue[tuple[_Worker, Job, ProcessFuture[Any]] | None] = queue.SimpleQueue()
+    tried: set[Job] = set()
     is_ending = False
     try:
-        while True:
-            try:
+        with _catching_interrupt(lambda: done.put(None)):
+            while True:
                 if not is_ending:
                     for worker in workers:
                         worker.take(waiting, done, others={w.family for w in workers if w is not worker})
                 if not any(worker.in_hand for worker in workers):
                     break
-                worker, job, future = done.get()
+                ready = done.get()
+                if ready is None:
+                    is_ending = True
+                    interrupted()
+                    continue
+                worker, job, future = ready
                 worker.in_hand -= 1
                 outcome = _outcome(job, future, execution)
-                if isinstance(outcome, Failure) and len(job.inputs) > 1:
-                    waiting.put_back(_one_by_one(job))  # find the input that did it
+                if isinstance(outcome, Failure) and (again := _again(job, outcome, tried)):
+                    waiting.put_back(again)
                     continue
                 yield job, outcome
-            except KeyboardInterrupt:
-                if is_ending:
-                    raise
-                is_ending = True
-                interrupted()
     finally:
         for worker in workers:
             worker.stop()
+
+
+@contextlib.contextmanager
+def _catching_interrupt(tell: Callable[[], None]) -> Iterator[None]:
+    """The first Ctrl-C only tells, so that it cannot tear a commit apart; the next one raises as always."""
+    usual = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(usual):
+        yield
+        return
+
+    def first(*_: object) -> None:
+        signal.signal(signal.SIGINT, usual)
+        tell()
+
+    signal.signal(signal.SIGINT, first)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, usual)
+
+
+def _end_group(worker: int | None) -> None:
+    """Ends what the models of a dead worker started: each worker leads a process group of its own."""
+    if worker and hasattr(os, "killpg"):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(worker, signal.SIGKILL)
+
+
+def _again(job: Job, failure: Failure, tried: set[Job]) -> list[Job]:
+    """What to try once more: each input by itself, to find the one that did it; and what may have died of another's doing."""
+    if len(job.inputs) > 1:
+        return [dataclasses.replace(job, inputs=(input,)) for input in job.inputs]
+    if failure.stage == "worker" and job not in tried:
+        tried.add(job)
+        return [job]
+    return []
 
 
 class _Waiting:
@@ -100,14 +141,8 @@ class _Worker:
     """One process, which is replaced when it dies."""
 
     def __init__(self, execution: Execution) -> None:
-        method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
         self._execution = execution
-        self._pool = ProcessPool(
-            max_workers=1,
-            context=multiprocessing.get_context(method),
-            initializer=_start,
-            initargs=[execution.memory_gb],
-        )
+        self._pool = _new_pool(execution)
         self.family: _Family | None = None
         self.in_hand = 0
 
@@ -118,6 +153,9 @@ class _Worker:
             if job is None:
                 return
             self.family = (job.zoo, job.family)
+            if not self._pool.active:  # its process died between two jobs
+                self.stop()
+                self._pool = _new_pool(self._execution)
             timeout = self._execution.timeout_s * len(job.inputs)
             future = self._pool.schedule(_count, args=[job], timeout=timeout)
             self.in_hand += 1
@@ -125,8 +163,14 @@ class _Worker:
 
     def stop(self) -> None:
         """Ends the process, whatever it is doing."""
-        self._pool.stop()
+        self._pool.stop()  # type: ignore[no-untyped-call]
         self._pool.join()
+
+
+def _new_pool(execution: Execution) -> ProcessPool:
+    method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+    context = multiprocessing.get_context(method)
+    return ProcessPool(max_workers=1, context=context, initializer=_start, initargs=[execution.memory_gb])
 
 
 def _start(memory_gb: float) -> None:
@@ -135,25 +179,21 @@ def _start(memory_gb: float) -> None:
     worker.start(memory_gb)
 
 
-def _count(job: Job) -> list[Counted]:
+def _count(job: Job) -> list[Counted] | Failure:
     from zoo.batch import worker
 
     return worker.count(job)
 
 
-def _outcome(job: Job, future: ProcessFuture, execution: Execution) -> list[Counted] | Failure:
+def _outcome(job: Job, future: ProcessFuture[Any], execution: Execution) -> list[Counted] | Failure:
     try:
-        rows: list[Counted] = future.result()
+        outcome: list[Counted] | Failure = future.result()
     except FutureTimeoutError:
         limit = execution.timeout_s * len(job.inputs)
         return Failure("timeout", "TimeoutError", f"not counted within {limit:g} s; raise execution: {{timeout_s: …}}")
     except ProcessExpired as error:
+        _end_group(error.pid)
         return Failure("worker", "ProcessExpired", f"its process ended with code {error.exitcode}")
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  # whatever came back from a worker costs its job only
         return Failure("worker", type(error).__name__, str(error))
-    return rows
-
-
-def _one_by_one(job: Job) -> list[Job]:
-    return [dataclasses.replace(job, inputs=(input,)) for input in job.inputs]
-
+    return outcome

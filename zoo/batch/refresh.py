@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
@@ -162,7 +163,9 @@ class _Tally:
             self.summary.counted += 1
         if counted.key not in self._before:
             self.summary.added += 1
-        elif self._before[counted.key] != tuple(row.get(n) for n in ("status", "params", "macs", "activations", "peak_activation_bytes")):
+        elif self._before[counted.key] != tuple(
+            row.get(n) for n in ("status", "params", "macs", "activations", "peak_activation_bytes")
+        ):
             self.summary.changed += 1
         self.listener.counted(counted.key, Status(row["status"]), row.get("reason"))
 
@@ -188,10 +191,11 @@ class _Committer:
             self.commit()
 
     def commit(self) -> None:
-        if self._operations:
-            self._store.append("ops", pa.concat_tables(self._operations))
-        self._store.append("costs", table_of("costs", self._rows))
-        self._rows, self._operations, self._last = [], [], time.monotonic()
+        rows, operations = self._rows, self._operations
+        self._rows, self._operations, self._last = [], [], time.monotonic()  # first, so that none is written twice
+        if operations:
+            self._store.append("ops", pa.concat_tables(operations))
+        self._store.append("costs", table_of("costs", rows))
 
 
 def _count_and_commit(
@@ -213,10 +217,12 @@ def _count_and_commit(
         for key, failure in plan.known_failures.items():
             keep(failed_row(key, failure, versions[key.zoo]))
         if plan.jobs:
-            for job, outcome in run_jobs(plan.jobs, settings.execution, interrupted):
-                rows = [failed_row(k, outcome, versions[k.zoo]) for k in job.keys()] if isinstance(outcome, Failure) else outcome
-                for counted in rows:
-                    keep(counted)
+            with contextlib.closing(run_jobs(plan.jobs, settings.execution, interrupted)) as outcomes:
+                for job, outcome in outcomes:
+                    rows = (
+                        [failed_row(k, outcome, versions[k.zoo]) for k in job.keys()] if isinstance(outcome, Failure) else outcome
+                    )
+                    for counted in rows:
+                        keep(counted)
     finally:
         committer.commit()
-

@@ -5,21 +5,30 @@ from __future__ import annotations
 import contextlib
 import faulthandler
 import gc
+import multiprocessing
 import os
 import signal
+import threading
 import warnings
+from collections.abc import Iterator
+from functools import cache
+from multiprocessing import connection
+from multiprocessing.util import Finalize
+from pathlib import Path
 
 import torch
+import torch._dynamo  # torch's Python kernels import it at their first call; garbage of that would count as peak memory
 
 from zoo.batch.job import Counted, Counter
-from zoo.records import Job
+from zoo.records import Failure, Job
 
-_counter: Counter | None = None
+_counter = cache(Counter)  # one a process, made when it is needed
 
 
 def start(memory_gb: float) -> None:
-    """Prepares a fresh process: quiet, on one thread, offline, and bounded in memory."""
+    """Prepares a fresh process: quiet, on one thread, offline, bounded in memory, and gone when its parent is."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    _end_together()
     faulthandler.disable()
     warnings.simplefilter("ignore")
     os.environ["HF_HUB_OFFLINE"] = "1"
@@ -30,12 +39,58 @@ def start(memory_gb: float) -> None:
     _limit_memory(memory_gb)
 
 
-def count(job: Job) -> list[Counted]:
-    """Does one job."""
-    global _counter
-    if _counter is None:
-        _counter = Counter()
-    return _counter.count(job)
+def count(job: Job) -> list[Counted] | Failure:
+    """Does one job. What a model raises to end its process ends as a failure too: here it is no more than an exception."""
+    worker = os.getpid()
+    with _kept_state():
+        try:
+            return _counter().count(job)
+        except (SystemExit, KeyboardInterrupt) as error:
+            return Failure("run", type(error).__name__, str(error))
+        finally:
+            if os.getpid() != worker:  # a copy that the model made; it must not go on as a second worker
+                os._exit(0)
+
+
+@contextlib.contextmanager
+def _kept_state() -> Iterator[None]:
+    """Undoes what a model changes in its process, so that the next one finds it as the first did."""
+    dtype, threads, folder, variables = torch.get_default_dtype(), torch.get_num_threads(), Path.cwd(), dict(os.environ)
+    with Path(os.devnull).open("w", encoding="utf-8") as out, contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
+        try:
+            yield
+        finally:
+            torch.set_default_device(None)
+            torch.set_default_dtype(dtype)
+            torch.set_num_threads(threads)
+            torch.set_grad_enabled(True)
+            os.chdir(folder)
+            if os.environ != variables:
+                os.environ.clear()
+                os.environ.update(variables)
+
+
+def _end_together() -> None:
+    """Takes what a model starts along when this process ends, and this process along when its parent dies."""
+    if hasattr(os, "setpgid"):
+        with contextlib.suppress(OSError):
+            os.setpgid(0, 0)
+        signal.signal(signal.SIGTERM, _end_group)
+        Finalize(None, _end_group, exitpriority=0)
+    if (parent := multiprocessing.parent_process()) is not None:
+        threading.Thread(target=_outlive_never, args=[parent.sentinel], daemon=True).start()
+
+
+def _outlive_never(parent: int) -> None:
+    connection.wait([parent])
+    _end_group()
+
+
+def _end_group(*_: object) -> None:
+    if hasattr(os, "killpg"):
+        with contextlib.suppress(OSError):  # a copy of this process that a model made leads no group
+            os.killpg(os.getpid(), signal.SIGKILL)
+    os._exit(1)
 
 
 def _silence() -> None:
@@ -51,7 +106,6 @@ def _limit_memory(memory_gb: float) -> None:
     with contextlib.suppress(ImportError, OSError, ValueError):
         import resource
 
-        with open("/proc/self/statm", encoding="ascii") as statm:
-            mapped = int(statm.read().split()[0]) * resource.getpagesize()
+        mapped = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * resource.getpagesize()
         limit = mapped + int(memory_gb * 1e9)
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))

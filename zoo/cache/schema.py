@@ -41,8 +41,9 @@ COSTS = _schema(
         pa.field("reason", pa.string()),
         *_fields(
             pa.int64(),
-            """params buffers weight_bytes macs flops macs_conv macs_linear macs_matmul macs_attention activations bytes_read
-            bytes_written peak_activation_bytes""",
+            """params buffers weight_bytes macs flops macs_conv macs_linear macs_matmul macs_attention total_all total_fvcore
+            total_ptflops_aten total_ptflops_pytorch total_weights_only activations bytes_read bytes_written
+            peak_activation_bytes""",
         ),
         pa.field("peak_module", pa.string()),
         pa.field("operations", pa.int64()),

@@ -211,12 +211,28 @@ _MODULE_RULES: dict[str, dict[str, Rule]] = {
 }  # fmt: skip
 
 
+_RECURRENT = frozenset("lstm gru rnn_tanh rnn_relu".split())
+_UNSEEN_BY_FVCORE = _RECURRENT | set("scaled_dot_product_attention baddbmm mv dot cdist bilinear torchvision::deform_conv2d".split())
+
+
+def _is_unseen_by_fvcore(facts: Facts) -> bool:
+    has_named_padding = facts.kind == Kind.CONV and ("same" in facts.arguments or "valid" in facts.arguments)
+    return facts.operation in _UNSEEN_BY_FVCORE or has_named_padding
+
+
+def _is_unseen_by_ptflops_aten(facts: Facts) -> bool:
+    """Attention is fused on the CPU only for 4-dimensional operands; otherwise its matrix products are seen."""
+    if facts.operation == "scaled_dot_product_attention":
+        return len(parse_shapes(facts.shapes).input(0)) == 4
+    return facts.operation in _RECURRENT or facts.operation == "baddbmm"
+
+
 @dataclass(frozen=True, slots=True)
 class Convention:
     """A way of adding up operations.
 
-    `defects` say where the tool itself gives another figure than its own rules; `uncounted_by_tool` are the operations behind
-    them, which `as_tool` leaves out.
+    `defects` say where the tool itself gives another figure than its own rules; `unseen_by_tool` and `opaque_to_tool` are what
+    is behind them, which `as_tool` leaves out.
     """
 
     name: str
@@ -228,7 +244,7 @@ class Convention:
     kind_rules: Mapping[Kind, Rule]
     module_rules: Mapping[str, Mapping[str, Rule]] | None = None
     defects: tuple[str, ...] = ()
-    uncounted_by_tool: frozenset[str] = frozenset()
+    unseen_by_tool: Callable[[Facts], bool] = lambda facts: False
     opaque_to_tool: frozenset[str] = frozenset()  # classes of modules inside which the tool does not look
 
     def weight(self, row: Row) -> int:
@@ -246,7 +262,7 @@ class Convention:
         return sum(
             self.weight(row)
             for row in rows
-            if row.facts.operation not in self.uncounted_by_tool and not row.module.startswith(closed)
+            if not self.unseen_by_tool(row.facts) and not row.module.startswith(closed)
         )
 
 
@@ -294,10 +310,8 @@ _ALL = (
         "facebookresearch/fvcore, fvcore/nn/flop_count.py and jit_handles.py",
         _FVCORE_RULES,
         {},
-        defects=("fused attention, recurrent layers and baddbmm have no rule and count as nothing",),
-        uncounted_by_tool=frozenset(
-            "scaled_dot_product_attention lstm gru rnn_tanh rnn_relu baddbmm mv dot cdist bilinear torchvision::deform_conv2d".split()
-        ),
+        defects=("fused attention, recurrent layers, baddbmm and convolutions with padding='same' have no rule and count as nothing",),
+        unseen_by_tool=_is_unseen_by_fvcore,
     ),
     Convention(
         "ptflops-aten",
@@ -307,8 +321,11 @@ _ALL = (
         "sovrasov/flops-counter.pytorch, ptflops/aten_ops.py",
         _PTFLOPS_ATEN_RULES,
         {},
-        defects=("on real tensors fused attention, oneDNN's LSTM and baddbmm have no rule and count as nothing",),
-        uncounted_by_tool=frozenset("scaled_dot_product_attention lstm gru rnn_tanh rnn_relu baddbmm".split()),
+        defects=(
+            "on real tensors fused attention, oneDNN's LSTM and baddbmm have no rule and count as nothing",
+            "the bias of a linear layer whose input is not contiguous is a separate addition, which it does not see",
+        ),
+        unseen_by_tool=_is_unseen_by_ptflops_aten,
     ),
     Convention(
         "ptflops-pytorch",
@@ -319,7 +336,10 @@ _ALL = (
         {},
         {},
         module_rules=_MODULE_RULES,
-        defects=("layers inside timm's Attention are lost, because the tool does not look inside a module that has a rule",),
+        defects=(
+            "layers inside timm's Attention are lost, because the tool does not look inside a module that has a rule",
+            "a module registered under several parents is counted once for each",
+        ),
         opaque_to_tool=frozenset({"timm.layers.attention.Attention", "MultiheadAttention"}),
     ),
     _WeightsOnly(

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
+from zoo.counting.conventions import find_convention
+from zoo.counting.modules import ModuleFacts
 from zoo.counting.operations import MATRIX_KINDS, Kind
 from zoo.counting.recorder import OperationFacts
 from zoo.records import Status
-from zoo.units import FLOPS_PER_MAC
+from zoo.units import FLOPS_PER_MAC, format_amount, format_bytes
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +42,7 @@ class Cost:
     peak_activation_bytes: int  # most bytes of activations alive at once; input, weights and kernel scratch excluded
     peak_module: str  # the module running then
     rows: tuple[OperationRow, ...] = field(repr=False)
+    modules: tuple[ModuleFacts, ...] = field(repr=False)
     seconds: float = 0.0
 
     @property
@@ -97,3 +104,114 @@ class Cost:
             return None
         named = ", ".join(f"{name} ({calls} call{'s' if calls > 1 else ''})" for name, calls in self.uncounted.most_common())
         return f"operators without a formula: {named}; give them one with zoo.formula"
+
+    def total(self, convention: str = "matmul", *, as_tool: bool = False) -> int:
+        """The total in a convention, in its own unit (`zoo.counting.conventions`); no new count is needed.
+
+        Args:
+            convention: matmul, all, fvcore, ptflops-aten, ptflops-pytorch or weights-only.
+            as_tool: the figure of the tool itself, its known defects included.
+
+        Raises:
+            UnknownNameError: if there is no such convention.
+        """
+        return find_convention(convention).total(self.rows, as_tool=as_tool)
+
+    def by_module(self, depth: int | None = None, convention: str = "matmul") -> pd.DataFrame:
+        """Parameters, total, activations and calls of each module with all it contains, in the model's order.
+
+        Args:
+            depth: levels of modules shown; None for all.
+            convention: what `macs` (or `flops`, where that is the convention's unit) counts.
+        """
+        import pandas as pd
+
+        chosen = find_convention(convention)
+        unit = chosen.unit.lower()
+        classes = {module.path: module.module_class for module in self.modules}
+        sums: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0, 0])
+        for module in self.modules:
+            _add(sums, module.path, depth, (module.params, 0, 0, 0))
+        for row in self.rows:
+            written = row.facts.elements_out * row.calls if row.facts.kind in MATRIX_KINDS else 0
+            _add(sums, row.module, depth, (0, chosen.weight(row), written, row.calls))
+        order = [m.path for m in self.modules if m.path in sums]
+        records = [(path, classes[path].rsplit(".", 1)[-1], *sums[path]) for path in order]
+        return pd.DataFrame(records, columns=["module", "module_class", "params", unit, "activations", "calls"])
+
+    def by_operation(self, convention: str = "matmul") -> pd.DataFrame:
+        """Total, activations, elements and calls of each operator, the heaviest first."""
+        import pandas as pd
+
+        chosen = find_convention(convention)
+        unit = chosen.unit.lower()
+        frame = self.to_frame()
+        frame[unit] = [chosen.weight(row) for row in self.rows]
+        columns = [unit, "elements_in", "elements_out", "bytes_in", "bytes_out", "calls"]
+        grouped: pd.DataFrame = frame.groupby(["operation", "kind"], as_index=False, sort=False)[columns].sum()
+        return grouped.sort_values([unit, "bytes_out"], ascending=False, ignore_index=True)
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row for each operation of each module, as in the `ops` table; figures are those of all `calls` together."""
+        import pandas as pd
+
+        figures = ("macs", "elements_in", "elements_out", "bytes_in", "bytes_out")
+        return pd.DataFrame(
+            [
+                {
+                    "position": row.position,
+                    "module": row.module,
+                    "module_class": row.module_class,
+                    "operation": row.facts.operation,
+                    "kind": row.facts.kind.value,
+                    "shapes": row.facts.shapes,
+                    "dtypes": row.facts.dtypes,
+                    "arguments": row.facts.arguments,
+                    "calls": row.calls,
+                    **{name: getattr(row.facts, name) * row.calls for name in figures},
+                }
+                for row in self.rows
+            ]
+        )
+
+    def summary(self, *, digits: int = 2) -> dict[str, str]:
+        """The totals in words: `{"MACs": "4.09 GMACs", …}`."""
+        status = self.status.value + (f" ({self.reason})" if self.reason else "")
+        return {
+            "MACs": format_amount(self.macs, "MACs", digits=digits),
+            "FLOPs": format_amount(self.flops, "FLOPs", digits=digits, like=self.macs),
+            "Parameters": format_amount(self.params, digits=digits),
+            "Weights": format_bytes(self.weight_bytes, digits=digits),
+            "Activations": format_amount(self.activations, digits=digits),
+            "Peak memory of activations": f"{format_bytes(self.peak_activation_bytes, digits=digits)}, in {self.peak_module or 'the model'}",
+            "Status": status,
+        }
+
+    def __str__(self) -> str:
+        width = max(map(len, self.summary()))
+        totals = "\n".join(f"{name:<{width}}  {value}" for name, value in self.summary().items())
+        return f"{totals}\n\n{_shown(self.by_module(depth=2)).to_string(index=False)}"
+
+    def _repr_html_(self) -> str:
+        import html
+
+        totals = "".join(f"<tr><th>{html.escape(k)}</th><td>{html.escape(v)}</td></tr>" for k, v in self.summary().items())
+        return f"<table>{totals}</table>{_shown(self.by_module(depth=2)).to_html(index=False, border=0)}"
+
+
+def _add(sums: dict[str, list[int]], path: str, depth: int | None, figures: tuple[int, ...]) -> None:
+    """Adds figures to a module and to everything around it, down to a depth."""
+    parts = path.split(".") if path else []
+    deepest = len(parts) if depth is None else min(depth, len(parts))
+    for level in range(deepest + 1):
+        entry = sums[".".join(parts[:level])]
+        for position, figure in enumerate(figures):
+            entry[position] += figure
+
+
+def _shown(frame: pd.DataFrame) -> pd.DataFrame:
+    """Amounts written for people."""
+    amounts = [name for name in frame.columns if name in ("params", "macs", "flops", "activations")]
+    return frame.assign(
+        module=frame["module"].replace("", "(all)"), **{name: frame[name].map(format_amount) for name in amounts}
+    )

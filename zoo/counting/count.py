@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -11,19 +11,22 @@ from torch import Tensor, nn
 
 from zoo.counting.build import META, without_collector
 from zoo.counting.cost import Cost, OperationRow
-from zoo.counting.modules import follow_modules, list_parts
+from zoo.counting.modules import class_name, follow_modules, list_parts
 from zoo.counting.recorder import Memo, Recorder
 
 COUNTER_VERSION = "1"
 """Raised whenever a count could come out differently; cached costs of another version are counted again."""
 
 
-def count_model(model: nn.Module, inputs: Sequence[Any], memo: Memo | None = None) -> Cost:
+def count_model(
+    model: nn.Module, inputs: Sequence[Any], memo: Memo | None = None, *, kwargs: Mapping[str, Any] | None = None
+) -> Cost:
     """Runs a model on inputs on the meta device and counts what happens.
 
     Args:
         model: in evaluation mode, its parameters on the meta device; it is not changed.
         inputs: positional arguments of `forward`, tensors on the meta device.
+        kwargs: its keyword arguments.
         memo: results remembered from other passes; sharing one makes counting several times faster and changes no figure.
 
     Raises:
@@ -33,7 +36,7 @@ def count_model(model: nn.Module, inputs: Sequence[Any], memo: Memo | None = Non
     with without_collector(), torch.inference_mode(), follow_modules() as modules:
         recorder = Recorder(modules, memo)
         with recorder:
-            model(*inputs)
+            model(*inputs, **(kwargs or {}))
     recorder.memory.forget()
     parts = list_parts(model)
     return Cost(
@@ -43,6 +46,7 @@ def count_model(model: nn.Module, inputs: Sequence[Any], memo: Memo | None = Non
         peak_activation_bytes=recorder.memory.peak,
         peak_module=parts.names.get(id(recorder.memory.peak_owner), ""),
         rows=_rows(recorder, parts.names),
+        modules=tuple(parts.modules),
         seconds=time.perf_counter() - started,
     )
 
@@ -66,14 +70,6 @@ def _rows(recorder: Recorder, names: dict[int, str]) -> tuple[OperationRow, ...]
         else:
             joined[key] = [position, call.module, call.facts, 1]
     return tuple(
-        OperationRow(position, names.get(id(module), ""), _class_name(module), facts, calls)
+        OperationRow(position, names.get(id(module), ""), class_name(module), facts, calls)
         for position, module, facts, calls in joined.values()
     )
-
-
-def _class_name(module: nn.Module | None) -> str:
-    """`Conv2d` for torch's own classes, the full path for others: a subclass of the same name is another class."""
-    if module is None:
-        return ""
-    kind = type(module)
-    return kind.__qualname__ if kind.__module__.startswith("torch.nn.") else f"{kind.__module__}.{kind.__qualname__}"

@@ -63,17 +63,36 @@ def follow_modules() -> Iterator[list[nn.Module]]:
 
 
 @dataclass(frozen=True, slots=True)
+class ModuleFacts:
+    """One module of a model, apart from the modules inside it."""
+
+    path: str
+    module_class: str
+    params: int  # its own; one that is shared belongs to the first module that has it
+
+
+@dataclass(frozen=True, slots=True)
 class Parts:
     """What a model is made of, each part once."""
 
     names: dict[int, str]  # path of every module by its identity; one registered in several places has its first path
+    modules: list[ModuleFacts]
     params: list[Tensor]
     buffers: list[Tensor]
+
+
+def class_name(module: nn.Module | None) -> str:
+    """`Conv2d` for torch's own classes, the full path for others: a subclass of the same name is another class."""
+    if module is None:
+        return ""
+    kind = type(module)
+    return kind.__qualname__ if kind.__module__.startswith("torch.nn.") else f"{kind.__module__}.{kind.__qualname__}"
 
 
 def list_parts(model: nn.Module) -> Parts:
     """Walks a model once, in registration order; much faster than asking it for modules, parameters and buffers apart."""
     names: dict[int, str] = {}
+    modules: list[ModuleFacts] = []
     params: dict[int, Tensor] = {}
     buffers: dict[int, Tensor] = {}
 
@@ -81,15 +100,18 @@ def list_parts(model: nn.Module) -> Parts:
         if id(module) in names:
             return
         names[id(module)] = path
+        own = 0
         for parameter in module._parameters.values():
-            if parameter is not None:
+            if parameter is not None and id(parameter) not in params:
                 params[id(parameter)] = parameter
+                own += parameter.numel()
         for buffer in module._buffers.values():
             if buffer is not None:
                 buffers[id(buffer)] = buffer
+        modules.append(ModuleFacts(path, class_name(module), own))
         for name, child in module._modules.items():
             if child is not None:
                 visit(child, f"{path}.{name}" if path else name)
 
     visit(model, "")
-    return Parts(names, list(params.values()), list(buffers.values()))
+    return Parts(names, modules, list(params.values()), list(buffers.values()))

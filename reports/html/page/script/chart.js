@@ -2,11 +2,13 @@
 
 const chart = { view: null, key: null, points: [], byRow: new Map(), groups: [], considered: null, hover: null, queue: Promise.resolve(), wanted: 0 };
 
+// Read once: asking for a style after a change makes the browser lay out the page at once.
+const PAGE_FONT = getComputedStyle(document.body).fontFamily;
 const cssColour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
 function readTheme() {
   const theme = Object.fromEntries(['surface', 'ink', 'muted', 'line', 'faint', 'accent'].map((name) => [name, cssColour(`--${name}`)]));
-  theme.font = getComputedStyle(document.body).fontFamily;
+  theme.font = PAGE_FONT;
   theme.series = Array.from({ length: MOST_COLOURS }, (_, place) => cssColour(`--series-${place + 1}`));
   theme.other = cssColour('--series-other');
   return theme;
@@ -81,10 +83,13 @@ async function followView() {
 // Areas are relative to the largest model shown, or a budget would make all points tiny.
 const biggestShown = () => (state.size ? chart.points.reduce((most, { row, z }) => (view.marks[row] === FITS ? Math.max(most, z ?? 0) : most), 0) : 0);
 
+const frontierPoints = () => view.frontier.map((row) => chart.byRow.get(row)).filter(Boolean)
+  .map((point) => ({ ...point, name: BOARD.text('arch', point.row) ?? '' }));
+
 // Everything but the points: small enough to be replaced at each change.
 function feedOverlays(vega) {
   const point = (row) => chart.byRow.get(row);
-  vega.data('frontier', view.frontier.map(point).filter(Boolean).map((p) => ({ ...p, name: BOARD.text('arch', p.row) ?? '' })));
+  vega.data('frontier', frontierPoints());
   vega.data('picked', [...state.compare, state.open].map(point).filter(Boolean).map((p) => ({ ...p })));
   vega.data('bounds', view.limits.filter(({ key }) => key === state.cost || key === state.accuracy)
     .map(({ key, column, bound }) => ({ axis: key === state.cost ? 'x' : 'y', value: bound / column.scale })));
@@ -119,6 +124,7 @@ function homeWindow() {
 function applyWindow(vega) {
   const { x0, x1, y0, y1 } = zoom.now;
   const titles = axisTitles();
+  vega.data('labels', placeLabels(frontierPoints(), zoom.now, { width: vega.width(), height: vega.height(), font: PAGE_FONT }));
   vega.signal('x0', x0).signal('x1', x1).signal('y0', y0).signal('y1', y1).signal('xTicks', logTicks(x0, x1)).signal('xTitle', titles.x).signal('yTitle', titles.y);
 }
 
@@ -208,7 +214,8 @@ function startChart() {
   new ResizeObserver(() => {
     if (!chart.view || !box.clientWidth) return;
     const { width, height } = chartSize();
-    chart.view.width(width).height(height).runAsync();
+    chart.view.width(width).height(height);
+    drawWindow();
   }).observe(box);
   document.documentElement.addEventListener('themechange', () => { dropChart(); drawChart(); });
   window.addEventListener('vega-ready', drawChart);

@@ -23,12 +23,13 @@ function chartMarks(theme) {
       type: 'symbol', from: { data: 'trace' }, aria: false, interactive: false, clip: true,
       encode: { update: { ...AT, size: { value: 44 }, fill: { value: theme.accent } } },
     },
+    ...labelMarks(theme),
     {
       type: 'line', from: { data: 'frontier' }, aria: false, interactive: false, clip: true,
       encode: { update: { ...AT, interpolate: { value: 'step-after' }, stroke: { value: theme.ink }, strokeWidth: { value: 1.6 }, strokeOpacity: { value: 0.85 } } },
     },
     {
-      name: 'frontierPoints', type: 'symbol', from: { data: 'frontier' }, aria: false, interactive: false, clip: true,
+      type: 'symbol', from: { data: 'frontier' }, aria: false, interactive: false, clip: true,
       encode: { update: { ...AT, size: { value: 52 }, fill: { scale: 'colour', field: 'c' }, stroke: { value: theme.ink }, strokeWidth: { value: 1.5 } } },
     },
     {
@@ -39,7 +40,6 @@ function chartMarks(theme) {
       type: 'symbol', from: { data: 'hover' }, aria: false, interactive: false, clip: true,
       encode: { update: { ...AT, size: { value: 120 }, fill: { value: 'transparent' }, stroke: { value: theme.ink }, strokeWidth: { value: 2 } } },
     },
-    ...labelMarks(theme),
   ];
 }
 
@@ -58,13 +58,14 @@ function boundMarks(theme) {
   };
 }
 
-// Names beside the frontier's points, as many as fit without touching one another: once as a halo that keeps them readable
-// over points, once as text. Both are placed by the same rule and therefore at the same place.
+// The names of the frontier, first as a halo that keeps them readable over points, then as text.
 function labelMarks(theme) {
-  const text = { text: { field: 'datum.name' }, font: { value: theme.font }, fontSize: { value: 11 }, fontWeight: { value: 500 } };
+  const text = {
+    x: { field: 'right' }, y: { field: 'base' }, text: { field: 'name' }, align: { value: 'right' },
+    font: { value: theme.font }, fontSize: { value: LABEL_FONT.size }, fontWeight: { value: LABEL_FONT.weight },
+  };
   const halo = { ...text, fill: { value: theme.surface }, stroke: { value: theme.surface }, strokeWidth: { value: 3 }, strokeJoin: { value: 'round' } };
   return [halo, { ...text, fill: { value: theme.ink } }].map((update) => ({
-    type: 'text', from: { data: 'frontierPoints' }, aria: false, interactive: false, clip: true, encode: { update },
-    transform: [{ type: 'label', size: { signal: '[width, height]' }, anchor: ['top-left', 'left', 'top'], offset: [4, 6, 4], padding: 0 }],
+    type: 'text', from: { data: 'labels' }, aria: false, interactive: false, clip: true, encode: { update },
   }));
 }

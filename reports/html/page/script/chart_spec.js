@@ -22,7 +22,7 @@ function chartSpec({ theme, colours, width, height, legend = null, title = null,
       { name: 'fitting', source: 'points', transform: [{ type: 'filter', expr: `datum.s === ${FITS}` }] },
       { name: 'leftOut', source: 'points', transform: [{ type: 'filter', expr: `datum.s === ${LEFT_OUT}` }] },
       { name: 'frontier', values: [] }, { name: 'bounds', values: [] }, { name: 'trace', values: [] }, { name: 'hover', values: [] },
-      { name: 'picked', values: [] },
+      { name: 'picked', values: [] }, { name: 'labels', values: [] },
     ],
     scales: [
       { name: 'x', type: 'log', domain: [{ signal: 'x0' }, { signal: 'x1' }], range: 'width', nice: false, zero: false },

@@ -1,0 +1,218 @@
+"""Worker processes: whatever a model does costs its own row only, and nothing is left behind."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+import pytest
+from fakes_installed import environment, installed, write_distribution
+from zoo_of_poison import ACTS, BUILDS, CHANNELS, CLASSES, SIZE, WIDTH, SlowZoo, healthy_names, noted_processes
+
+from zoo.batch.refresh import refresh
+from zoo.batch.settings import Execution, RefreshSettings, ZooSettings
+from zoo.cache.store import Store
+
+PIXELS = SIZE * SIZE
+MACS = WIDTH * PIXELS * CHANNELS * 3 * 3 + CLASSES * WIDTH * PIXELS
+PARAMS = (CHANNELS * 3 * 3 + 1) * WIDTH + (WIDTH * PIXELS + 1) * CLASSES
+ACTIVATIONS = WIDTH * PIXELS + CLASSES
+PEAK = 4 * (2 * WIDTH * PIXELS + 1)  # float32: the convolution's output, the sum, and the one number added
+
+TIMEOUT_S = 4
+REASONS = {
+    "raises": "run: ValueError: odd size",
+    "raises_at_length": f"run: ValueError: {('long ' * 10_000)[:300]}…",
+    "raises_unspeakable": "worker: RuntimeError: no words",
+    "exits": "run: SystemExit: 0",
+    "interrupts": "run: KeyboardInterrupt",
+    "recurses": "run: RecursionError: maximum recursion depth exceeded",
+    **dict.fromkeys(
+        ["hangs", "hangs_deaf", "hangs_in_c"],
+        f"timeout: TimeoutError: not counted within {TIMEOUT_S} s; raise execution: {{timeout_s: …}}",
+    ),
+    "ends_process": "worker: ProcessExpired: its process ended with code 3",
+    "segfaults": f"worker: ProcessExpired: its process ended with code {-signal.SIGSEGV}",
+    "is_killed": f"worker: ProcessExpired: its process ended with code {-signal.SIGKILL}",
+    "allocates_tensors": "memory: RuntimeError: ",
+    "allocates_objects": "memory: MemoryError",
+    "raises_in_build": "build: LookupError: no such width",
+    "changes_dtype_in_build": "run: RuntimeError: Input type (float) and bias type (double) should be the same",
+}
+"""How the row of each poison that cannot be counted begins; the other poisons leave an exact row."""
+
+
+class Outcome(NamedTuple):
+    costs: pd.DataFrame  # by architecture
+    folder: Path  # where the zoo was installed
+
+
+@pytest.fixture(scope="module")
+def outcome(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outcome]:
+    """One refresh of the whole zoo of poison by one worker."""
+    folder = tmp_path_factory.mktemp("poison")
+    execution = Execution(workers=1, timeout_s=TIMEOUT_S, memory_gb=1)
+    with installed(folder, poison="zoo_of_poison:PoisonZoo"):
+        refresh(RefreshSettings(str(folder / "cache"), {"poison": ZooSettings()}, execution=execution))
+    yield Outcome(Store(folder / "cache").costs().set_index("arch"), folder)
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process exists and has not ended; the container may not collect orphans that have."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state not in "ZX"
+
+
+def wait_for_end_of(pids: list[int], seconds: float = 10) -> None:
+    deadline = time.monotonic() + seconds
+    while left := [pid for pid in pids if is_running(pid)]:
+        assert time.monotonic() < deadline, f"still running: {left}"
+        time.sleep(0.05)
+
+
+def test_every_model_has_exactly_one_row(outcome: Outcome) -> None:
+    assert sorted(outcome.costs.index) == sorted([*ACTS, *BUILDS, *healthy_names()])
+
+
+@pytest.mark.parametrize("name", REASONS)
+def test_a_poison_gets_its_own_reason_and_no_figure(outcome: Outcome, name: str) -> None:
+    row = outcome.costs.loc[name]
+    assert row["status"] == "failed"
+    assert row["reason"].startswith(REASONS[name])
+    assert row[["params", "macs", "flops", "activations", "peak_activation_bytes", "weight_bytes", "operations"]].isna().all()
+
+
+@pytest.mark.parametrize("name", [*(name for name in (*ACTS, *BUILDS) if name not in REASONS), *healthy_names()])
+def test_what_a_model_leaves_behind_changes_no_figure(outcome: Outcome, name: str) -> None:
+    row = outcome.costs.loc[name]
+    assert (row["status"], row["macs"], row["params"], row["activations"]) == ("exact", MACS, PARAMS, ACTIVATIONS)
+    assert (row["weight_bytes"], row["peak_activation_bytes"]) == (4 * PARAMS, PEAK)
+
+
+def test_no_process_is_left_behind(outcome: Outcome) -> None:
+    started = noted_processes(outcome.folder)
+    assert len(started) == 4  # by the poisons that start one
+    wait_for_end_of(started)
+    assert not multiprocessing.active_children()
+
+
+def test_an_input_that_kills_costs_the_other_inputs_nothing(tmp_path: Path) -> None:
+    settings = ZooSettings(inputs=("native", "16"))
+    with installed(tmp_path, fussy="zoo_of_poison:FussyZoo"):
+        summary = refresh(RefreshSettings(str(tmp_path / "cache"), {"fussy": settings}, execution=Execution(workers=1)))
+    costs = Store(tmp_path / "cache").costs().set_index(["arch", "input"])
+    assert costs.loc[("dies_at_16", "3x16x16"), "reason"] == "worker: ProcessExpired: its process ended with code 4"
+    assert costs.loc[("refuses_16", "3x16x16"), "reason"] == "input: InputError: refuses_16 takes no 16"
+    counted = costs.drop(index=[("dies_at_16", "3x16x16"), ("refuses_16", "3x16x16")])
+    # Among these are those whose worker was ended by another model, in the middle of their job and before it.
+    assert len(counted) == 2 * 6 - 2
+    assert set(counted["status"]) == {"exact"}
+    assert set(counted["macs"]) == {CHANNELS * CLASSES}
+    assert (summary.counted, summary.failed, summary.unfit) == (10, 2, 1)
+
+
+@pytest.mark.slow
+def test_workers_started_from_nothing_count_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(multiprocessing, "get_all_start_methods", lambda: ["spawn"])
+    with installed(tmp_path, slow="zoo_of_poison:SlowZoo"):
+        refresh(RefreshSettings(str(tmp_path / "cache"), {"slow": ZooSettings()}, execution=Execution(workers=1)))
+    costs = Store(tmp_path / "cache").costs()
+    assert list(costs.sort_values("classes")["macs"]) == [
+        WIDTH * PIXELS * CHANNELS * 3 * 3 + classes * WIDTH * PIXELS for classes in range(1, SlowZoo.size + 1)
+    ]
+
+
+REFRESH = """
+import sys
+from zoo.batch.refresh import refresh
+from zoo.batch.settings import Execution, RefreshSettings, Silent, ZooSettings
+from zoo.cache.store import Store
+
+class Teller(Silent):
+    def counted(self, key, status, reason):
+        print("counted", key.arch, flush=True)
+    def says(self, message):
+        print("says", message, flush=True)
+
+execution = Execution(workers=int(sys.argv[2]), timeout_s=600)
+summary = refresh(RefreshSettings(sys.argv[1], {"slow": ZooSettings()}, execution=execution), Teller())
+print("ended", summary.interrupted, flush=True)
+"""
+
+
+class Run:
+    """A refresh of the slow zoo in a process of its own."""
+
+    def __init__(self, folder: Path, *, workers: int, pause: float) -> None:
+        self.folder, self.cache = folder, folder / "cache"
+        write_distribution(folder, slow="zoo_of_poison:SlowZoo")
+        arguments = [sys.executable, "-c", REFRESH, str(self.cache), str(workers)]
+        variables = {**environment(folder), "ZOO_OF_POISON_PAUSE": str(pause)}
+        self.process = subprocess.Popen(arguments, env=variables, stdout=subprocess.PIPE, text=True, start_new_session=True)
+        assert self.process.stdout is not None
+        self._lines = iter(self.process.stdout)
+
+    def counted(self, number: int) -> list[str]:
+        """Waits for this many rows."""
+        return [next(line for line in self._lines if line.startswith("counted")).split()[1] for _ in range(number)]
+
+    def interrupt(self) -> None:
+        """Ctrl-C: a terminal tells the whole group of processes."""
+        os.killpg(self.process.pid, signal.SIGINT)
+
+    def rest(self) -> list[str]:
+        return [line.strip() for line in self._lines]
+
+
+def test_the_first_interrupt_finishes_what_is_in_hand_and_keeps_it(tmp_path: Path) -> None:
+    run = Run(tmp_path, workers=2, pause=0.3)
+    counted = run.counted(SlowZoo.quick)
+    run.interrupt()
+    rest = run.rest()
+    assert run.process.wait(timeout=20) == 0
+    assert rest[-1] == "ended True"
+    assert "says Finishing what is in hand; press Ctrl-C again to stop at once." in rest
+    counted += [line.split()[1] for line in rest if line.startswith("counted")]
+    assert SlowZoo.quick < len(counted) < SlowZoo.size
+    costs = Store(run.cache).costs()
+    assert sorted(costs["arch"]) == sorted(counted)
+    assert set(costs["status"]) == {"exact"}
+    wait_for_end_of(noted_processes(tmp_path))
+
+
+def test_the_second_interrupt_stops_at_once_and_keeps_what_is_done(tmp_path: Path) -> None:
+    run = Run(tmp_path, workers=1, pause=600)
+    counted = run.counted(SlowZoo.quick)
+    run.interrupt()
+    assert any(line.startswith("says Finishing") for line in run._lines)
+    run.interrupt()
+    assert run.process.wait(timeout=20) == -signal.SIGINT
+    assert sorted(Store(run.cache).costs()["arch"]) == sorted(counted)
+    wait_for_end_of(noted_processes(tmp_path))
+
+
+def test_workers_end_with_a_parent_that_was_killed(tmp_path: Path) -> None:
+    run = Run(tmp_path, workers=1, pause=600)
+    run.counted(SlowZoo.quick)
+    workers = noted_processes(tmp_path)
+    assert any(is_running(pid) for pid in workers)
+    run.process.kill()
+    run.process.wait(timeout=20)
+    wait_for_end_of(workers)
+
+
+def test_reasons_are_those_of_existing_poisons() -> None:
+    assert set(REASONS) <= {*ACTS, *BUILDS}
+    assert not [reason for reason in REASONS.values() if not re.match(r"(build|run|timeout|memory|worker): \w+", reason)]
