@@ -69,7 +69,19 @@ _COUNTED = "counted by zoometer on torch's meta device"
 def _accuracy(key: str, title: str, dataset: str, metric: str, *, shown: bool = False) -> Column:
     meaning = f"{metric} on {dataset}, in percent, published for these weights at this input size."
     return Column(
-        key, title, meaning, "published results (see the sources)", Kind.NUMBER, "%", 1, 2, Better.HIGH, "Accuracy", 10, shown, "percent"
+        key,
+        title,
+        meaning,
+        "published results (see the sources)",
+        Kind.NUMBER,
+        "%",
+        1,
+        2,
+        Better.HIGH,
+        "Accuracy",
+        10,
+        shown,
+        "percent",
     )
 
 
@@ -83,11 +95,19 @@ class AccuracyColumn:
 
 
 ACCURACY_COLUMNS: tuple[AccuracyColumn, ...] = (
-    AccuracyColumn("imagenet-1k", "top1", _accuracy("imagenet_top1", "Top-1", "ImageNet-1k validation", "Top-1 accuracy", shown=True)),
-    AccuracyColumn("imagenet-1k", "top5", _accuracy("imagenet_top5", "Top-5", "ImageNet-1k validation", "Top-5 accuracy", shown=True)),
+    AccuracyColumn(
+        "imagenet-1k", "top1", _accuracy("imagenet_top1", "Top-1", "ImageNet-1k validation", "Top-1 accuracy", shown=True)
+    ),
+    AccuracyColumn(
+        "imagenet-1k", "top5", _accuracy("imagenet_top5", "Top-5", "ImageNet-1k validation", "Top-5 accuracy", shown=True)
+    ),
     AccuracyColumn("imagenet-real", "top1", _accuracy("imagenet_real_top1", "ReaL top-1", "ImageNet ReaL", "Top-1 accuracy")),
-    AccuracyColumn("imagenet-v2", "top1", _accuracy("imagenet_v2_top1", "V2 top-1", "ImageNet-V2 (matched frequency)", "Top-1 accuracy")),
-    AccuracyColumn("imagenet-sketch", "top1", _accuracy("imagenet_sketch_top1", "Sketch top-1", "ImageNet-Sketch", "Top-1 accuracy")),
+    AccuracyColumn(
+        "imagenet-v2", "top1", _accuracy("imagenet_v2_top1", "V2 top-1", "ImageNet-V2 (matched frequency)", "Top-1 accuracy")
+    ),
+    AccuracyColumn(
+        "imagenet-sketch", "top1", _accuracy("imagenet_sketch_top1", "Sketch top-1", "ImageNet-Sketch", "Top-1 accuracy")
+    ),
     AccuracyColumn("imagenet-a", "top1", _accuracy("imagenet_a_top1", "A top-1", "ImageNet-A", "Top-1 accuracy")),
     AccuracyColumn("imagenet-r", "top1", _accuracy("imagenet_r_top1", "R top-1", "ImageNet-R", "Top-1 accuracy")),
 )
@@ -100,7 +120,15 @@ _IDENTITY = (
     Column("family", "Family", "Module of the zoo that defines the architecture.", _ZOO, width=20),
     Column("task", "Task", "What the model is for.", _ZOO, width=14, shown=False),
     Column("input", "Input", "Shape counted at, without the batch: channels x height x width.", _ZOO, width=12),
-    Column("classes", "Classes", "Outputs of the classifier; 0 where the model gives features.", _ZOO, Kind.INTEGER, width=9, shown=False),
+    Column(
+        "classes",
+        "Classes",
+        "Outputs of the classifier; 0 where the model gives features.",
+        _ZOO,
+        Kind.INTEGER,
+        width=9,
+        shown=False,
+    ),
     Column("variant", "Variant", "train: as built. deploy: re-parameterised for inference.", _ZOO, width=9, shown=False),
 )
 
@@ -127,7 +155,9 @@ _TRUST = (
 LEADERBOARD: tuple[Column, ...] = (*_IDENTITY, *(a.column for a in ACCURACY_COLUMNS), *_COST, *_TRUST)
 """One row per weights and input size."""
 
-COVERAGE: tuple[Column, ...] = tuple(c for c in (*_IDENTITY, *_TRUST) if c.key in {"zoo", "arch", "task", "input", "classes", "variant", "status", "reason"})
+COVERAGE: tuple[Column, ...] = tuple(
+    c for c in (*_IDENTITY, *_TRUST) if c.key in {"zoo", "arch", "task", "input", "classes", "variant", "status", "reason"}
+)
 """Architectures that failed or are only bounded, with the reason."""
 
 UNJOINED: tuple[Column, ...] = (

@@ -129,9 +129,9 @@ def _rich_table(frame: pd.DataFrame, view: View) -> Any:
             shown.add_column("%", justify="right")
     for row in frame.to_dict("records"):
         cells = []
-        for name, value in row.items():
-            cells.append(_cell(str(name), value, view.digits))
-            if name == unit:
+        for key, value in row.items():
+            cells.append(_cell(str(key), value, view.digits))
+            if key == unit:
                 cells.append(f"{100 * value / whole:.1f}" if whole else "–")
         shown.add_row(*cells)
     return shown

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
+from typing import Any
 
 import pandas as pd
 
@@ -19,7 +20,8 @@ from zoo.errors import CacheError
 from zoo.records import INPUT_STAGE, Architecture, CostKey, Status
 
 CONVENTION = "matmul"
-_DTYPES = {Kind.INTEGER: "Int64", Kind.NUMBER: "Float64", Kind.FLAG: "boolean"}
+_TEXT = pd.StringDtype()
+_DTYPES: dict[Kind, Any] = {Kind.INTEGER: pd.Int64Dtype(), Kind.NUMBER: pd.Float64Dtype(), Kind.FLAG: pd.BooleanDtype()}
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,9 @@ def _read_facts(settings: RefreshSettings) -> _Facts:
     store = Store(settings.cache)
     chosen = {name: _chosen(store, name, zoo) for name, zoo in settings.zoos.items()}
     if not any(chosen.values()):
-        raise CacheError(f"The cache '{settings.cache}' holds nothing of what the config selects. Fill it with: zoometer run CONFIG")
+        raise CacheError(
+            f"The cache '{settings.cache}' holds nothing of what the config selects. Fill it with: zoometer run CONFIG"
+        )
     results = store.accuracy()
     wanted: set[CostKey] = set()
     for name, architectures in chosen.items():
@@ -135,8 +139,10 @@ def _weights_rows(facts: _Facts) -> pd.DataFrame:
     evaluated = facts.accuracy[[*identity, "input"]].drop_duplicates()
     elsewhere = facts.weights.drop(columns="input").merge(evaluated, on=identity)
     rows = pd.concat([facts.weights, elsewhere], ignore_index=True).drop_duplicates([*identity, "input"])
-    results = facts.accuracy.pivot_table(index=[*identity, "input"], columns=["dataset", "metric"], values="value", aggfunc="last")
-    results.columns = [_accuracy_key(dataset, metric) for dataset, metric in results.columns]
+    results = facts.accuracy.pivot_table(
+        index=[*identity, "input"], columns=["dataset", "metric"], values="value", aggfunc="last"
+    )
+    results.columns = pd.Index([_accuracy_key(*published) for published in results.columns.to_list()])
     rows = rows.merge(results[[c for c in results.columns if c]].reset_index(), on=[*identity, "input"], how="left")
     costs = facts.costs.drop(columns=["library_version"])
     rows = rows.merge(costs, on=["zoo", "arch", "input", "classes"], how="left")
@@ -181,7 +187,7 @@ def _finish(rows: pd.DataFrame) -> pd.DataFrame:
 def _typed(rows: pd.DataFrame, columns: tuple[Column, ...]) -> pd.DataFrame:
     """Exactly the declared columns; what is unknown is NA."""
     missing = pd.Series(pd.NA, index=rows.index, dtype="object")
-    return pd.DataFrame({c.key: rows.get(c.key, missing).astype(_DTYPES.get(c.kind, "string")) for c in columns})
+    return pd.DataFrame({c.key: pd.Series(rows.get(c.key, missing)).astype(_DTYPES.get(c.kind, _TEXT)) for c in columns})
 
 
 def _coverage(facts: _Facts) -> pd.DataFrame:
@@ -218,7 +224,7 @@ def _warnings(facts: _Facts) -> list[str]:
     if has_timm and not (facts.accuracy["zoo"] == "timm").any():
         warnings.append(f"timm's accuracy is not available: its result tables could not be had. {HOW_TO_SUPPLY}")
     for zoo, rows in facts.costs.groupby("zoo"):
-        if rows["library_version"].nunique() > 1:
+        if len(rows["library_version"].unique()) > 1:
             newest = rows.sort_values("counted_at")["library_version"].iloc[-1]
             stale = int((rows["library_version"] != newest).sum())
             warnings.append(f"{stale} costs of {zoo} were counted with another version than {newest}; zoometer run renews them.")
@@ -226,7 +232,9 @@ def _warnings(facts: _Facts) -> list[str]:
 
 
 def _sources(facts: _Facts) -> tuple[Source, ...]:
-    counted = Source("Costs", "counted on torch's meta device", str(facts.costs["counted_at"].max().date()) if len(facts.costs) else "")
+    counted = Source(
+        "Costs", "counted on torch's meta device", str(facts.costs["counted_at"].max().date()) if len(facts.costs) else ""
+    )
     tables = facts.accuracy.groupby("source", sort=True)["retrieved_at"].max()
     return (counted, *(Source("Accuracy", str(source), str(when)[:10]) for source, when in tables.items()))
 

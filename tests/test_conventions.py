@@ -43,9 +43,7 @@ class Tutorial(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.flatten = nn.Flatten()
-        self.linear_relu_stack = nn.Sequential(
-            nn.Linear(784, 512), nn.ReLU(), nn.Linear(512, 512), nn.ReLU(), nn.Linear(512, 10)
-        )
+        self.linear_relu_stack = nn.Sequential(nn.Linear(784, 512), nn.ReLU(), nn.Linear(512, 512), nn.ReLU(), nn.Linear(512, 10))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         result: torch.Tensor = self.linear_relu_stack(self.flatten(x))
@@ -74,8 +72,11 @@ def _constructor(name: str) -> Callable[[], nn.Module]:
 
 def _shape(name: str) -> tuple[int, ...]:
     library, _, arch = name.partition("/")
-    shape: tuple[int, ...] = timm.models.get_pretrained_cfg(arch).input_size if library == "timm" else (3, 224, 224)
-    return shape
+    if library == "torchvision":
+        return (3, 224, 224)
+    cfg = timm.models.get_pretrained_cfg(arch)
+    assert cfg is not None
+    return tuple(cfg.input_size)
 
 
 def _by_fvcore(model: nn.Module, shape: tuple[int, ...]) -> int:
@@ -192,7 +193,7 @@ def test_recurrent_layers_equal_ptflops(kind: Any, elementwise: int, bidirection
 
 
 def test_unknown_convention_names_the_nearest() -> None:
-    with pytest.raises(UnknownNameError, match="no convention 'ptflop-aten'.*Did you mean ptflops-aten"):
+    with pytest.raises(UnknownNameError, match=r"no convention 'ptflop-aten'.*Did you mean ptflops-aten"):
         find_convention("ptflop-aten")
 
 

@@ -9,9 +9,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import pandas as pd
 import pytest
@@ -57,13 +56,13 @@ class Outcome(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def outcome(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outcome]:
+def outcome(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
     """One refresh of the whole zoo of poison by one worker."""
     folder = tmp_path_factory.mktemp("poison")
     execution = Execution(workers=1, timeout_s=TIMEOUT_S, memory_gb=1)
     with installed(folder, poison="zoo_of_poison:PoisonZoo"):
         refresh(RefreshSettings(str(folder / "cache"), {"poison": ZooSettings()}, execution=execution))
-    yield Outcome(Store(folder / "cache").costs().set_index("arch"), folder)
+    return Outcome(Store(folder / "cache").costs().set_index("arch"), folder)
 
 
 def is_running(pid: int) -> bool:
@@ -164,9 +163,20 @@ class Run:
         assert self.process.stdout is not None
         self._lines = iter(self.process.stdout)
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+    def until(self, beginning: str) -> str:
+        """Waits for a line."""
+        return next(line.removeprefix(beginning).strip() for line in self._lines if line.startswith(beginning))
+
     def counted(self, number: int) -> list[str]:
         """Waits for this many rows."""
-        return [next(line for line in self._lines if line.startswith("counted")).split()[1] for _ in range(number)]
+        return [self.until("counted") for _ in range(number)]
 
     def interrupt(self) -> None:
         """Ctrl-C: a terminal tells the whole group of processes."""
@@ -177,11 +187,11 @@ class Run:
 
 
 def test_the_first_interrupt_finishes_what_is_in_hand_and_keeps_it(tmp_path: Path) -> None:
-    run = Run(tmp_path, workers=2, pause=0.3)
-    counted = run.counted(SlowZoo.quick)
-    run.interrupt()
-    rest = run.rest()
-    assert run.process.wait(timeout=20) == 0
+    with Run(tmp_path, workers=2, pause=0.3) as run:
+        counted = run.counted(SlowZoo.quick)
+        run.interrupt()
+        rest = run.rest()
+        assert run.process.wait(timeout=20) == 0
     assert rest[-1] == "ended True"
     assert "says Finishing what is in hand; press Ctrl-C again to stop at once." in rest
     counted += [line.split()[1] for line in rest if line.startswith("counted")]
@@ -193,23 +203,23 @@ def test_the_first_interrupt_finishes_what_is_in_hand_and_keeps_it(tmp_path: Pat
 
 
 def test_the_second_interrupt_stops_at_once_and_keeps_what_is_done(tmp_path: Path) -> None:
-    run = Run(tmp_path, workers=1, pause=600)
-    counted = run.counted(SlowZoo.quick)
-    run.interrupt()
-    assert any(line.startswith("says Finishing") for line in run._lines)
-    run.interrupt()
-    assert run.process.wait(timeout=20) == -signal.SIGINT
+    with Run(tmp_path, workers=1, pause=600) as run:
+        counted = run.counted(SlowZoo.quick)
+        run.interrupt()
+        run.until("says Finishing")
+        run.interrupt()
+        assert run.process.wait(timeout=20) == -signal.SIGINT
     assert sorted(Store(run.cache).costs()["arch"]) == sorted(counted)
     wait_for_end_of(noted_processes(tmp_path))
 
 
 def test_workers_end_with_a_parent_that_was_killed(tmp_path: Path) -> None:
-    run = Run(tmp_path, workers=1, pause=600)
-    run.counted(SlowZoo.quick)
-    workers = noted_processes(tmp_path)
-    assert any(is_running(pid) for pid in workers)
-    run.process.kill()
-    run.process.wait(timeout=20)
+    with Run(tmp_path, workers=1, pause=600) as run:
+        run.counted(SlowZoo.quick)
+        workers = noted_processes(tmp_path)
+        assert any(is_running(pid) for pid in workers)
+        run.process.kill()
+        run.process.wait(timeout=20)
     wait_for_end_of(workers)
 
 

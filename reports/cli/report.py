@@ -25,7 +25,11 @@ def report(
     ],
     form: Annotated[
         list[str] | None,
-        typer.Option("--format", help="html, xlsx, csv, json, md, parquet; several with commas. Default: the configuration's.", metavar="FORMATS"),
+        typer.Option(
+            "--format",
+            help="html, xlsx, csv, json, md, parquet; several with commas. Default: the configuration's.",
+            metavar="FORMATS",
+        ),
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
 ) -> None:

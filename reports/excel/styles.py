@@ -1,70 +1,110 @@
-"""The look of the workbook: a handful of shared cell formats, made once each."""
+"""The look of the workbook: a handful of cell styles, each in the file once and known by its number there."""
 
 from __future__ import annotations
 
+import dataclasses
 import math
+from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
+from openpyxl import Workbook
+from openpyxl.cell import WriteOnlyCell
+from openpyxl.styles import Alignment, Border, Font, PatternFill, Protection, Side
+
 from reports.columns import Column, Kind
-from reports.excel.writer import Format, Workbook
 from reports.exports.safe_text import is_formula_like
 
-INK = "#1F2933"
-GREY = "#6B7785"
-RULE = "#C9D2DB"
-ACCENT = "#1F5A93"  # headers, links, the frontier's own colour is below
-PALE = "#EEF3F8"
-INPUT_FILL = "#FFF6D6"  # cells the reader may change
-WARNING_FILL = "#FDF0E1"
-WARNING_INK = "#8A4B08"
-GOOD = "#1B7F4B"
-BAD = "#B3361E"
-FRONTIER = "#D1571B"
-MODELS = "#7C9CBF"
-BAR = "#CFE0F1"
-TABLE_STYLE = "Table Style Light 1"
+INK = "1F2933"
+WHITE = "FFFFFF"
+GREY = "6B7785"
+RULE = "C9D2DB"
+GRID = "E3E8ED"
+ACCENT = "1F5A93"  # headers and links
+PALE = "EEF3F8"
+INPUT_FILL = "FFF6D6"  # cells the reader may change
+WARNING_FILL = "FDF0E1"
+WARNING_INK = "8A4B08"
+GOOD = "1B7F4B"
+BAD = "B3361E"
+FRONTIER = "D1571B"
+BAR = "CFE0F1"
+SHADE = "B9DFC8"
+TABLE_STYLE = "TableStyleLight1"
+_FONT = "Calibri"
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Everything that can differ between two cells of this workbook; colours are RRGGBB, lines are named as in the format."""
+
+    bold: bool = False
+    italic: bool = False
+    size: int = 11
+    colour: str = INK
+    fill: str = ""
+    align: str | None = None
+    valign: str = "center"
+    wrap: bool = False
+    indent: int = 0
+    bottom: str | None = None
+    box: str | None = None
+    line_colour: str = RULE
+    number_format: str = "General"
+    quoted: bool = False  # stays text even when a reader edits and confirms it
+    unlocked: bool = False
 
 
 class Styles:
-    """Formats by their properties; asking twice for the same gives the same object, so that the file holds each once."""
+    """Numbers of styles by their looks; asking twice for the same gives the same."""
 
     def __init__(self, workbook: Workbook) -> None:
-        self._workbook = workbook
-        self._made: dict[tuple[tuple[str, Any], ...], Format] = {}
+        self._sheet: Any = SimpleNamespace(parent=workbook)  # all that a cell asks of its sheet for a style
+        self._made: dict[Look, int] = {}
 
-    def get(self, **properties: Any) -> Format:
-        """The format with these XlsxWriter properties."""
-        key = tuple(sorted(properties.items()))
-        if key not in self._made:
-            self._made[key] = self._workbook.add_format({"font_color": INK, "valign": "vcenter", **properties})
-        return self._made[key]
+    def get(self, look: Look | None = None, **changes: Any) -> int:
+        """Number of the style with this look, or with the usual one, apart from `changes`."""
+        wanted = dataclasses.replace(look or Look(), **changes)
+        if wanted not in self._made:
+            self._made[wanted] = self._make(wanted)
+        return self._made[wanted]
 
-    def header(self, column: Column) -> Format:
-        """Head of a table's column: figures to the right, as their values are."""
-        side = (
-            {"align": "right"}
-            if column.is_figure
-            else {"align": "center"}
-            if column.kind is Kind.FLAG
-            else {"align": "left", "indent": 1}
+    def _make(self, look: Look) -> int:
+        cell = WriteOnlyCell(self._sheet)
+        cell.font = Font(name=_FONT, sz=look.size, b=look.bold, i=look.italic, color=f"FF{look.colour}")
+        left = "left" if look.indent else None  # an indent counts from a side
+        cell.alignment = Alignment(
+            horizontal=look.align or left, vertical=look.valign, wrap_text=look.wrap or None, indent=look.indent
         )
-        return self.get(bold=True, font_color="#FFFFFF", bg_color=ACCENT, text_wrap=True, border=1, border_color=ACCENT, **side)
+        if look.fill:
+            cell.fill = PatternFill("solid", fgColor=f"FF{look.fill}")
+        if look.box or look.bottom:
+            box, below = (Side(style, color=f"FF{look.line_colour}") for style in (look.box, look.box or look.bottom))
+            cell.border = Border(left=box, right=box, top=box, bottom=below)
+        cell.number_format = look.number_format
+        cell.quotePrefix = look.quoted
+        if look.unlocked:
+            cell.protection = Protection(locked=False)
+        return cell.style_id
 
-    def cell(self, column: Column) -> Format:
+    def header(self, column: Column) -> int:
+        """Head of a table's column: figures to the right, as their values are."""
+        look = Look(bold=True, colour=WHITE, fill=ACCENT, wrap=True, box="thin", line_colour=ACCENT)
+        if column.is_figure:
+            return self.get(look, align="right")
+        return self.get(look, align="center") if column.kind is Kind.FLAG else self.get(look, indent=1)
+
+    def cell(self, column: Column, *, wrap: bool = False) -> int:
         """Body of a table's column."""
         if column.is_figure:
-            return self.get(num_format=number_format(column))
+            return self.get(number_format=number_format(column))
         if column.kind is Kind.FLAG:  # Excel shows a truth value as such whatever the format, LibreOffice would show 1 or 0
-            return self.get(align="center", num_format='"TRUE";"TRUE";"FALSE"')
-        return self.get(indent=1)
+            return self.get(align="center", number_format='"TRUE";"TRUE";"FALSE"')
+        return self.get(indent=1, wrap=wrap)
 
-    def quoted(self) -> Format:
-        """Text that must stay text even when a reader edits and confirms its cell."""
-        return self.get(quote_prefix=True, indent=1)
-
-    def link(self, text: str = "", **look: Any) -> Format:
+    def link(self, text: str = "", **changes: Any) -> int:
         """A cell that leads somewhere, whatever its text."""
-        return self.get(font_color=ACCENT, **({"quote_prefix": True} if is_formula_like(text) else {}), **look)
+        return self.get(colour=ACCENT, quoted=is_formula_like(text), **changes)
 
 
 def number_format(column: Column) -> str:

@@ -145,9 +145,7 @@ def _read_table(file: _File) -> pd.DataFrame:
     return table
 
 
-def _join(
-    table: pd.DataFrame, file: _File, weights: Sequence[Weights], version: str
-) -> tuple[list[Accuracy], list[Unjoined]]:
+def _join(table: pd.DataFrame, file: _File, weights: Sequence[Weights], version: str) -> tuple[list[Accuracy], list[Unjoined]]:
     known = {f"{w.arch}.{w.tag}" if w.tag else w.arch: w for w in weights}
     archs = {w.arch for w in weights}
     rows: list[Accuracy] = []
@@ -163,6 +161,8 @@ def _join(
         for metric, value in (("top1", top1), ("top5", top5)):
             if pd.notna(value):
                 rows.append(
-                    Accuracy("timm", match.arch, match.tag, file.dataset, metric, input, float(value), file.source, file.retrieved_at)
+                    Accuracy(
+                        "timm", match.arch, match.tag, file.dataset, metric, input, float(value), file.source, file.retrieved_at
+                    )
                 )
     return rows, unjoined

@@ -34,5 +34,7 @@ def open_zoo(name: str) -> Zoo:
     try:
         zoo: Zoo = point.load()()
     except ImportError as error:
-        raise ZooError(f"Zoo '{name}' needs a package that is missing: {error}. Install it, or take the zoo out of the config.") from error
+        raise ZooError(
+            f"Zoo '{name}' needs a package that is missing: {error}. Install it, or take the zoo out of the config."
+        ) from error
     return zoo

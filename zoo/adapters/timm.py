@@ -81,7 +81,8 @@ def _describe(name: str) -> Architecture:
 
 def _weights(arch: str, cfg: PretrainedCfg, *, is_default: bool) -> Weights:
     tag = cfg.tag or ""
-    hub_id = cfg.hf_hub_id or ""
+    hub_id = str(cfg.hf_hub_id or "")
+    is_on_hub = hub_id.count("/") == 1 and not hub_id.endswith("/")
     return Weights(
         zoo="timm",
         arch=arch,
@@ -91,7 +92,7 @@ def _weights(arch: str, cfg: PretrainedCfg, *, is_default: bool) -> Weights:
         classes=cfg.num_classes,
         input=format_input(cfg.input_size),
         license=cfg.license,
-        source=f"https://huggingface.co/{hub_id}" if hub_id.count("/") == 1 and not hub_id.endswith("/") else cfg.url or None,
+        source=f"https://huggingface.co/{hub_id}" if is_on_hub else str(cfg.url) if cfg.url else None,
         recipe=cfg.paper_ids if isinstance(cfg.paper_ids, str) else cfg.origin_url,
         is_default=is_default,
     )

@@ -49,7 +49,7 @@ class TorchvisionZoo:
 
     def version(self) -> str:
         """torchvision's version without its build (`0.29.1`, not `0.29.1+cpu`): builds share one Python source."""
-        return torchvision.__version__.partition("+")[0]
+        return str(torchvision.__version__).partition("+")[0]
 
     def architectures(self) -> list[Architecture]:
         """All registered architectures with their weights."""
@@ -112,7 +112,12 @@ def _weights(arch: str, task: Task, entry: Any, *, is_default: bool) -> Weights:
 
 
 def _documented_name(arch: str, task: Task) -> str:
-    folder = {Task.DETECTION: "detection.", Task.SEGMENTATION: "segmentation.", Task.VIDEO: "video.", Task.OPTICAL_FLOW: "optical_flow."}
+    folder = {
+        Task.DETECTION: "detection.",
+        Task.SEGMENTATION: "segmentation.",
+        Task.VIDEO: "video.",
+        Task.OPTICAL_FLOW: "optical_flow.",
+    }
     if arch.startswith("quantized_"):
         return f"torchvision.models.quantization.{arch.removeprefix('quantized_')}"
     return f"torchvision.models.{folder.get(task, '')}{arch}"

@@ -137,7 +137,9 @@ def counted_row(key: CostKey, cost: Cost, versions: Versions) -> Counted:
 
 def failed_row(key: CostKey, failure: Failure, versions: Versions) -> Counted:
     """The row of a model that could not be counted: every figure is missing."""
-    return Counted(key, {**_common(key, versions, datetime.now(UTC)), "status": Status.FAILED.value, "reason": str(failure)}, None)
+    return Counted(
+        key, {**_common(key, versions, datetime.now(UTC)), "status": Status.FAILED.value, "reason": str(failure)}, None
+    )
 
 
 def _common(key: CostKey, versions: Versions, now: datetime) -> dict[str, Any]:
@@ -155,7 +157,7 @@ def _operations_table(key: CostKey, cost: Cost, now: datetime) -> pa.Table:
     """The operations as rows of the `ops` table; their figures are those of all `calls` together."""
     rows, facts = cost.rows, [row.facts for row in cost.rows]
     shared = {**key._asdict(), "variant": str(key.variant), "precision": "fp32", "layout": "nchw", "counted_at": now}
-    columns = {
+    columns: dict[str, list[Any]] = {
         "position": [row.position for row in rows],
         "module": [row.module for row in rows],
         "module_class": [row.module_class for row in rows],

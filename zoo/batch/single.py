@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -136,10 +135,11 @@ def _import(target: str) -> Any:
     try:
         module = importlib.import_module(module_name)
     except ImportError as error:
-        raise UnknownNameError(f"Module '{module_name}' cannot be imported: {error}. Run in its folder, or install it.") from error
+        raise UnknownNameError(
+            f"Module '{module_name}' cannot be imported: {error}. Run in its folder, or install it."
+        ) from error
     try:
         return getattr(module, attribute)
     except AttributeError:
         public = [name for name in vars(module) if not name.startswith("_")]
         raise UnknownNameError(f"Module '{module_name}' has no '{attribute}'.{did_you_mean(attribute, public)}") from None
-

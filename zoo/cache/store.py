@@ -53,7 +53,9 @@ class Store:
                 probe.write_bytes(b"")
                 probe.unlink()
         except OSError as error:
-            raise CacheError(f"Cache '{self.address}' cannot be written: {error.strerror or error}. Choose another folder with 'cache:'.") from error
+            raise CacheError(
+                f"Cache '{self.address}' cannot be written: {error.strerror or error}. Choose another folder with 'cache:'."
+            ) from error
 
     def append(self, name: str, table: pa.Table) -> None:
         """Adds a part to a table; when this returns, the rows are on disk.
@@ -137,7 +139,9 @@ class Store:
             _log.warning("%s is damaged (%s); its rows will be counted again", path, str(error).splitlines()[0])
             return None
         columns = {
-            field.name: table[field.name].cast(field.type) if field.name in table.column_names else pa.nulls(len(table), field.type)
+            field.name: table[field.name].cast(field.type)
+            if field.name in table.column_names
+            else pa.nulls(len(table), field.type)
             for field in schema
         }
         return pa.table(columns).cast(schema) if len(table) else schema.empty_table()

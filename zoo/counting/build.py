@@ -61,7 +61,7 @@ def without_collector() -> Iterator[None]:
             gc.enable()
 
 
-class _Meta(DeviceContext):  # type: ignore[misc]  # untyped in torch
+class _Meta(DeviceContext):
     """`with torch.device("meta")`, except that random tensors are not drawn: torch's meta kernels for these are slow."""
 
     _RANDOM = frozenset({torch.rand, torch.randn})
@@ -72,7 +72,7 @@ class _Meta(DeviceContext):  # type: ignore[misc]  # untyped in torch
             return torch.empty(args, device=META)
         if func in self._FILLS and args[0].device == META:
             return args[0]
-        return super().__torch_function__(func, types, args, kwargs)
+        return super().__torch_function__(func, types, args, kwargs)  # type: ignore[no-untyped-call]
 
 
 class _ParametersOnMeta(TorchFunctionMode):

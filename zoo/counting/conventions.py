@@ -175,11 +175,13 @@ _ALL_RULES: dict[str, Rule] = {
     **dict.fromkeys(["max_pool1d", "max_pool2d", "max_pool3d", "avg_pool1d", "avg_pool2d", "avg_pool3d"], _pool_window),
     **dict.fromkeys(["upsample_nearest1d", "upsample_nearest2d", "upsample_nearest3d", "dropout", "feature_dropout"], _out(0)),
     **dict.fromkeys(["upsample_bicubic2d", "_upsample_bicubic2d_aa"], _out(32)),
-    **dict.fromkeys(["gru", "lstm", "rnn_tanh", "rnn_relu"], lambda facts, shapes: facts.macs + _ptflops_recurrent(facts, shapes)),
+    **dict.fromkeys(
+        ["gru", "lstm", "rnn_tanh", "rnn_relu"], lambda facts, shapes: facts.macs + _ptflops_recurrent(facts, shapes)
+    ),
 }
 
 # ptflops' rules are by exact class of module; within a module, by the operation that does its work.
-_WEIGHT_LAYER = dict.fromkeys([*_CONVOLUTIONS, "linear"], _macs_and_bias)
+_WEIGHT_LAYER: dict[str, Rule] = dict.fromkeys([*_CONVOLUTIONS, "linear"], _macs_and_bias)
 _ATTENTION_MODULE: dict[str, Rule] = {
     "linear": _macs_and_bias,
     **dict.fromkeys(["matmul", "bmm", "baddbmm"], _macs),
@@ -212,7 +214,9 @@ _MODULE_RULES: dict[str, dict[str, Rule]] = {
 
 
 _RECURRENT = frozenset("lstm gru rnn_tanh rnn_relu".split())
-_UNSEEN_BY_FVCORE = _RECURRENT | set("scaled_dot_product_attention baddbmm mv dot cdist bilinear torchvision::deform_conv2d".split())
+_UNSEEN_BY_FVCORE = _RECURRENT | set(
+    "scaled_dot_product_attention baddbmm mv dot cdist bilinear torchvision::deform_conv2d".split()
+)
 
 
 def _is_unseen_by_fvcore(facts: Facts) -> bool:
@@ -259,17 +263,13 @@ class Convention:
         if not as_tool:
             return sum(self.weight(row) for row in rows)
         closed = tuple(f"{row.module}." for row in rows if row.module_class in self.opaque_to_tool)
-        return sum(
-            self.weight(row)
-            for row in rows
-            if not self.unseen_by_tool(row.facts) and not row.module.startswith(closed)
-        )
+        return sum(self.weight(row) for row in rows if not self.unseen_by_tool(row.facts) and not row.module.startswith(closed))
 
 
 class _WeightsOnly(Convention):
     """Counts parameters rather than operations: every weight tensor once, however often it is used."""
 
-    def total(self, rows: Iterable[Row], *, as_tool: bool = False) -> int:
+    def total(self, rows: Iterable[Row], *, as_tool: bool = False) -> int:  # noqa: ARG002  # there is no tool
         weights = {
             row.module: parse_shapes(row.facts.shapes).elements(1)
             for row in rows
@@ -310,7 +310,9 @@ _ALL = (
         "facebookresearch/fvcore, fvcore/nn/flop_count.py and jit_handles.py",
         _FVCORE_RULES,
         {},
-        defects=("fused attention, recurrent layers, baddbmm and convolutions with padding='same' have no rule and count as nothing",),
+        defects=(
+            "fused attention, recurrent layers, baddbmm and convolutions with padding='same' have no rule and count as nothing",
+        ),
         unseen_by_tool=_is_unseen_by_fvcore,
     ),
     Convention(

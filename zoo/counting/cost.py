@@ -140,9 +140,7 @@ class Cost:
         return pd.DataFrame(records, columns=["module", "module_class", "params", unit, "activations", "calls"])
 
     def by_operation(self, convention: str = "matmul") -> pd.DataFrame:
-        """Total, activations, elements and calls of each operator, the heaviest first."""
-        import pandas as pd
-
+        """Total, elements, bytes and calls of each operator, the heaviest first."""
         chosen = find_convention(convention)
         unit = chosen.unit.lower()
         frame = self.to_frame()
@@ -212,6 +210,4 @@ def _add(sums: dict[str, list[int]], path: str, depth: int | None, figures: tupl
 def _shown(frame: pd.DataFrame) -> pd.DataFrame:
     """Amounts written for people."""
     amounts = [name for name in frame.columns if name in ("params", "macs", "flops", "activations")]
-    return frame.assign(
-        module=frame["module"].replace("", "(all)"), **{name: frame[name].map(format_amount) for name in amounts}
-    )
+    return frame.assign(module=frame["module"].replace("", "(all)"), **{name: frame[name].map(format_amount) for name in amounts})

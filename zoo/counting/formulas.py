@@ -20,7 +20,7 @@ Formula = Callable[[Sequence[Any], dict[str, Any], Any], int]
 def conv_macs(args: Sequence[Any], kwargs: dict[str, Any], out: Tensor) -> int:
     """Each output element sums over one filter: |out| * C_in / groups * |kernel|. Padding is counted like data."""
     weight = args[1]
-    return out.numel() * math.prod(weight.shape[1:])
+    return int(out.numel() * math.prod(weight.shape[1:]))
 
 
 def conv_transpose_macs(args: Sequence[Any], kwargs: dict[str, Any], out: Tensor) -> int:

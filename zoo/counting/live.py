@@ -19,7 +19,7 @@ from zoo.counting.recorder import Memo
 from zoo.errors import InputError
 
 
-def count(
+def count(  # noqa: PLR0913  # all but two are keyword-only and seldom given
     model: nn.Module,
     shape: Sequence[int] | None = None,
     *,
@@ -100,7 +100,7 @@ def _evaluating(model: nn.Module) -> Iterator[None]:
 @contextlib.contextmanager
 def _on_meta(model: nn.Module) -> Iterator[None]:
     """Parameters and floating-point buffers without data for the time being; shared ones stay shared."""
-    swapped: list[tuple[dict[str, Any], str, Tensor]] = []
+    swapped: list[tuple[Any, str, Tensor]] = []
     twins: dict[int, Tensor] = {}
 
     def twin(tensor: Tensor) -> Tensor:
@@ -112,6 +112,7 @@ def _on_meta(model: nn.Module) -> Iterator[None]:
 
     try:
         for module in model.modules():
+            held: Any
             for held in (module._parameters, module._buffers):
                 for name, tensor in list(held.items()):
                     if isinstance(tensor, Tensor) and tensor.device != META and tensor.is_floating_point():

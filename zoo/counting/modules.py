@@ -10,19 +10,24 @@ from typing import Any
 
 from torch import Tensor, nn
 
-_lock = threading.Lock()
-_users = 0
-_original = nn.Module.__call__
 _stacks = threading.local()
+
+
+class _Patch:
+    """The replacement of `nn.Module.__call__`, and how many contexts need it."""
+
+    lock = threading.Lock()
+    users = 0
+    original = nn.Module.__call__
 
 
 def _call(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
     stack = getattr(_stacks, "current", None)
     if stack is None:
-        return _original(self, *args, **kwargs)
+        return _Patch.original(self, *args, **kwargs)
     stack.append(self)
     try:
-        return _original(self, *args, **kwargs)
+        return _Patch.original(self, *args, **kwargs)
     finally:
         stack.pop()
 
@@ -34,19 +39,18 @@ def followable() -> Iterator[None]:
     `nn.Module.__call__` is replaced: global hooks would send every call through torch's slow path, and looking at stack frames
     would keep their tensors alive and spoil the measurement of memory. Contexts nest, also over threads.
     """
-    global _original, _users
-    with _lock:
-        if _users == 0:
-            _original = nn.Module.__call__
+    with _Patch.lock:
+        if _Patch.users == 0:
+            _Patch.original = nn.Module.__call__
             nn.Module.__call__ = _call  # type: ignore[method-assign]
-        _users += 1
+        _Patch.users += 1
     try:
         yield
     finally:
-        with _lock:
-            _users -= 1
-            if _users == 0:
-                nn.Module.__call__ = _original  # type: ignore[method-assign]
+        with _Patch.lock:
+            _Patch.users -= 1
+            if _Patch.users == 0:
+                nn.Module.__call__ = _Patch.original  # type: ignore[method-assign]
 
 
 @contextlib.contextmanager

@@ -89,7 +89,7 @@ class Recorder(TorchDispatchMode):
     """
 
     def __init__(self, modules: Sequence[torch.nn.Module], memo: Memo | None = None) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._modules = modules
         self._memo = Memo() if memo is None else memo
         self._entries = self._memo.entries
@@ -112,6 +112,7 @@ class Recorder(TorchDispatchMode):
         kwargs = kwargs or {}
         if _is_view(func):
             return func(*args, **kwargs)
+        key: Any
         try:
             key = (func, _signature(args), _signature(tuple(kwargs.items()))) if kwargs else (func, _signature(args))
             entry = self._entries.get(key)
@@ -134,7 +135,7 @@ class Recorder(TorchDispatchMode):
         return out
 
     def _make_results(self, entry: _Entry, module: Any) -> Any:
-        outs = []
+        outs: list[Tensor | None] = []
         for result in entry.results:
             if result is None:
                 outs.append(None)
@@ -282,9 +283,7 @@ def _remember(func: Any, args: Any, out: Any, before: set[int], facts: tuple[Ope
         return _Entry(_Action.TRACK, facts)
     entry = _Entry(_Action.FRESH, facts)
     entry.is_sequence = type(out) if isinstance(out, (tuple, list)) else None
-    entry.results = tuple(
-        None if t is None else (t.shape, t.stride(), t.dtype, t.untyped_storage().nbytes()) for t in outs
-    )
+    entry.results = tuple(None if t is None else (t.shape, t.stride(), t.dtype, t.untyped_storage().nbytes()) for t in outs)
     return entry
 
 

@@ -5,8 +5,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TypeGuard, cast
 
 Shape = tuple[int, ...]
+
+
+def _is_list(shape: Shape | tuple[Shape, ...]) -> TypeGuard[tuple[Shape, ...]]:
+    return bool(shape) and isinstance(shape[0], tuple)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +28,7 @@ class Shapes:
     def input(self, position: int) -> Shape:
         """The shape of the input at this position, which must be a single tensor; () where there is none."""
         shape = self.inputs[position] if position < len(self.inputs) else None
-        return shape if shape is not None and not (shape and isinstance(shape[0], tuple)) else ()  # type: ignore[return-value]
+        return () if shape is None or _is_list(shape) else cast(Shape, shape)
 
     def elements(self, position: int) -> int:
         """Elements of the input at this position, 0 where it is absent."""
@@ -31,7 +36,7 @@ class Shapes:
 
     def lists(self) -> list[tuple[Shape, ...]]:
         """Inputs that are lists of tensors."""
-        return [item for item in self.inputs if item and isinstance(item[0], tuple)]  # type: ignore[misc]
+        return [item for item in self.inputs if item is not None and _is_list(item)]
 
 
 @lru_cache(maxsize=100_000)

@@ -19,9 +19,7 @@ _aten = torch.ops.aten
 
 def _is_plain(tensor: Any) -> bool:
     """A contiguous floating-point tensor on the meta device."""
-    return (
-        isinstance(tensor, Tensor) and tensor.device.type == "meta" and tensor.is_floating_point() and tensor.is_contiguous()
-    )
+    return isinstance(tensor, Tensor) and tensor.device.type == "meta" and tensor.is_floating_point() and tensor.is_contiguous()
 
 
 def _like_first(args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor | None:
@@ -79,7 +77,9 @@ def _attention(args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor | None:
     return torch.empty_like(q) if is_fused else None
 
 
-_ELEMENTWISE = "relu gelu silu sigmoid tanh hardswish hardsigmoid hardtanh leaky_relu elu mish relu6 exp sqrt rsqrt neg erf".split()
+_ELEMENTWISE = (
+    "relu gelu silu sigmoid tanh hardswish hardsigmoid hardtanh leaky_relu elu mish relu6 exp sqrt rsqrt neg erf".split()
+)
 
 SHORTCUTS: dict[Any, Shortcut] = {
     **{getattr(_aten, name): _like_first for name in _ELEMENTWISE},
