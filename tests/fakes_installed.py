@@ -19,7 +19,9 @@ def write_distribution(folder: Path, **zoos: str) -> None:
     info = folder / "zoos_of_tests-1.0.dist-info"
     info.mkdir(parents=True)
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: zoos-of-tests\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text(f"[{registry.GROUP}]\n" + "".join(f"{name} = {where}\n" for name, where in zoos.items()))
+    (info / "entry_points.txt").write_text(
+        f"[{registry.GROUP}]\n" + "".join(f"{name} = {where}\n" for name, where in zoos.items())
+    )
 
 
 @contextmanager

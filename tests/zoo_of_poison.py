@@ -249,7 +249,9 @@ class FussyZoo(_Zoo):
         return {"classes": classes}
 
     def build(self, arch: str, options: dict[str, Any]) -> nn.Module:
-        return nn.Sequential(_Act(self.acts[arch]), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(CHANNELS, options["classes"]))
+        return nn.Sequential(
+            _Act(self.acts[arch]), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(CHANNELS, options["classes"])
+        )
 
 
 class _Act(nn.Module):

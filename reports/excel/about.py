@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import pandas as pd
 
 from reports.columns import Column
 from reports.excel import styles
-from reports.excel.sheet import Book, TableSpec, prose_height, write_link, write_table
-from reports.excel.text import clean_text, sheet_name
-from reports.excel.writer import Worksheet
+from reports.excel.page import Page
+from reports.excel.sheet import Book, TableSpec, prose_height, write_table
+from reports.excel.text import sheet_name
 from reports.exports.safe_text import is_formula_like, is_web_address
 
 CONVENTIONS = {
@@ -51,18 +52,18 @@ def write_columns(book: Book) -> None:
 
 def write_about(book: Book) -> None:
     """Provenance, conventions, sources and licences."""
-    sheet = book.add_sheet(sheet_name("About", book.taken), "Provenance, conventions, sources and licences.")
+    page = book.add_sheet(sheet_name("About", book.taken), "Provenance, conventions, sources and licences.")
     for place, width in enumerate(_WIDTHS):
-        sheet.set_column(place, place, width)
-    sheet.write_string(0, 0, "About this workbook", book.formats.get(bold=True, font_size=16))
+        page.set_width(place, place, width)
+    page.put(0, 0, "About this workbook", book.looks.get(bold=True, size=16))
     report, row = book.report, 2
     facts = [("Made", f"{report.created_at:%Y-%m-%d %H:%M %Z}".strip()), ("Made with", report.command or "not stated")]
     row = _section(
-        book, sheet, row, "Provenance", [*facts, *((f"Version of {name}", version) for name, version in report.versions.items())]
+        book, page, row, "Provenance", [*facts, *((f"Version of {name}", version) for name, version in report.versions.items())]
     )
     row = _section(
         book,
-        sheet,
+        page,
         row,
         "Convention of MACs and FLOPs",
         [(report.convention, CONVENTIONS.get(report.convention, "See the documentation."))],
@@ -70,18 +71,16 @@ def write_about(book: Book) -> None:
     sources = [(s.name, s.address, s.note, s.retrieved_at) for s in report.sources]
     row = _section(
         book,
-        sheet,
+        page,
         row,
         "Sources of published figures (address, note, retrieved)",
         sources or [("none", "No published figures are in this report.")],
     )
-    row = _section(book, sheet, row, "Words", WORDS)
-    row = _section(book, sheet, row, "Licences of the weights", _licences(report.leaderboard))
-    row = _section(book, sheet, row, "Warnings", [("", text) for text in (*report.warnings, *book.notices)])
-    row = _section(book, sheet, row, "Notes", [("", text) for text in report.notes])
-    sheet.set_landscape()
-    sheet.fit_to_pages(1, 0)
-    sheet.print_area(0, 0, row, 3)
+    row = _section(book, page, row, "Words", WORDS)
+    row = _section(book, page, row, "Licences of the weights", _licences(report.leaderboard))
+    row = _section(book, page, row, "Warnings", [("", text) for text in (*report.warnings, *book.notices)])
+    row = _section(book, page, row, "Notes", [("", text) for text in report.notes])
+    page.print_on(row, len(_WIDTHS) - 1)
 
 
 def _licences(leaderboard: pd.DataFrame) -> list[tuple[str, str]]:
@@ -91,26 +90,26 @@ def _licences(leaderboard: pd.DataFrame) -> list[tuple[str, str]]:
     return [*note, *((str(name), f"{count:,} sets of weights") for name, count in counts.items())]
 
 
-def _section(book: Book, sheet: Worksheet, row: int, title: str, entries: Iterable[tuple[str, ...]]) -> int:
+def _section(book: Book, page: Page, row: int, title: str, entries: Iterable[tuple[str, ...]]) -> int:
     """A heading and its lines; the row after them is returned. Nothing is written for a section without lines."""
     lines = list(entries)
     if not lines:
         return row
-    rule = book.formats.get(bold=True, font_size=12, font_color=styles.ACCENT, bottom=1, bottom_color=styles.RULE)
+    rule = book.looks.get(bold=True, size=12, colour=styles.ACCENT, bottom="thin")
     for place in range(len(_WIDTHS)):
-        sheet.write_string(row, place, title if place == 0 else "", rule)
+        page.put(row, place, title if place == 0 else None, rule)
     for line in lines:
         row += 1
         for place, text in enumerate(line):
-            write_text(book, sheet, row, place, text, bold=place == 0)
-        sheet.set_row(row, max(prose_height(len(text), width) for text, width in zip(line, _WIDTHS, strict=False)))
+            write_text(book, page, row, place, text, bold=place == 0)
+        page.heights[row] = max(prose_height(len(text), width) for text, width in zip(line, _WIDTHS, strict=False))
     return row + 2
 
 
-def write_text(book: Book, sheet: Worksheet, row: int, place: int, text: str, **look: object) -> None:
+def write_text(book: Book, page: Page, row: int, place: int, text: str, **look: Any) -> None:
     """Text from outside in a cell of its own: a web address becomes a link, everything else stays text."""
     if is_web_address(text):
-        write_link(book, sheet, row, place, text, text, valign="top")
+        page.put(row, place, text, book.looks.link(text, valign="top"), link=text)
         return
-    quoted = {"quote_prefix": True} if is_formula_like(text) else {}
-    sheet.write_string(row, place, clean_text(text), book.formats.get(**({"text_wrap": True, "valign": "top"} | quoted | look)))
+    changes: dict[str, Any] = {"wrap": True, "valign": "top", "quoted": is_formula_like(text)} | look
+    page.put(row, place, text, book.looks.get(**changes))

@@ -114,9 +114,9 @@ def formulas(table: str, rules: tuple[Limit, ...]) -> dict[str, str]:
     for rule, ratio in reversed(list(zip(rules, ratios, strict=True))):
         binding = f'IF({ratio}={load},"{rule.column.title}",{binding})'
     return {
-        OF_BUDGET.key: f"=MAX({','.join(ratios)})",
-        VERDICT.key: f'=IF({load}>1,"{OVER}",IF(OR({missing}),"{UNKNOWN}","{FITS}"))',
-        BINDING.key: f'=IF({load}<1E-150,"{NO_LIMIT}",{binding})',
+        OF_BUDGET.key: f"MAX({','.join(ratios)})",
+        VERDICT.key: f'IF({load}>1,"{OVER}",IF(OR({missing}),"{UNKNOWN}","{FITS}"))',
+        BINDING.key: f'IF({load}<1E-150,"{NO_LIMIT}",{binding})',
     }
 
 

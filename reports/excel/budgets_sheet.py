@@ -7,15 +7,19 @@ from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
+from openpyxl.utils import quote_sheetname
+from openpyxl.workbook.defined_name import DefinedName
+from openpyxl.worksheet.datavalidation import DataValidation
 
 from reports.columns import LEADERBOARD, Column
 from reports.excel import budget, styles
 from reports.excel.board import MODEL, Board
 from reports.excel.budget import BINDING, LIMITS, OF_BUDGET, SLACK, UNLIMITED, VERDICT, Limit
+from reports.excel.cells import Formula, address
+from reports.excel.page import Page
 from reports.excel.sheet import Book, as_cells
 from reports.excel.styles import number_format
-from reports.excel.text import clean_text, sheet_name
-from reports.excel.writer import Format, Worksheet, xl_rowcol_to_cell
+from reports.excel.text import sheet_name
 
 FIRST_LIMIT = 5  # row of the first limit, from 0
 SLACK_ROW = FIRST_LIMIT + len(LIMITS)
@@ -26,81 +30,81 @@ _EXPLANATION = (
     "Type your limits into the yellow cells, in the unit beside them; leave a cell empty for no limit. Everything below recalculates,",
     f"and so do the columns {OF_BUDGET.title}, {VERDICT.title} and {BINDING.title} of the leaderboards. The limits to begin with are an example near a ResNet-50.",
 )
-_LINE: dict[str, Any] = {"bottom": 4, "bottom_color": styles.RULE}
+_LINE: dict[str, Any] = {"bottom": "dotted"}
 _PLACE = 0  # column of ranks; the model stands beside it
 
 
 def write_budgets(book: Book, boards: list[Board]) -> str:
     """Write the sheet; its name is returned."""
     name = sheet_name("Budgets", book.taken)
-    sheet = book.add_sheet(
-        name, "Type limits into the yellow cells: fits, picks and near misses recalculate.", colour=styles.GOOD
-    )
-    sheet.set_column(_PLACE, _PLACE, 8)
-    sheet.set_column(1, 1, 52)
-    sheet.set_column(2, 12, 13)
-    sheet.write_string(0, 0, "Budgets", book.formats.get(bold=True, font_size=16))
+    page = book.add_sheet(name, "Type limits into the yellow cells: fits, picks and near misses recalculate.", colour=styles.GOOD)
+    page.set_width(_PLACE, _PLACE, 8)
+    page.set_width(1, 1, 52)
+    page.set_width(2, 12, 13)
+    page.put(0, 0, "Budgets", book.looks.get(bold=True, size=16))
     for row, line in enumerate(_EXPLANATION, start=1):
-        sheet.write_string(row, 0, line, book.formats.get(font_color=styles.GREY))
-    _write_limits(book, sheet, name, boards[0])
+        page.put(row, 0, line, book.looks.get(colour=styles.GREY))
+    _write_limits(book, page, name, boards[0])
     row = SLACK_ROW + 2
     for board in boards:
-        row = _write_picks(_Picks(book, sheet, board), row) + 1
-    sheet.set_landscape()
-    sheet.fit_to_pages(1, 0)
-    sheet.print_area(0, 0, row - 1, 4 + len(LIMITS))
-    sheet.set_selection(FIRST_LIMIT, 2, FIRST_LIMIT, 2)
+        row = _write_picks(_Picks(book, page, board), row) + 1
+    page.print_on(row - 1, 4 + len(LIMITS))
+    selection = page.sheet.sheet_view.selection[0]
+    selection.activeCell = selection.sqref = address(FIRST_LIMIT, 2)
     return name
 
 
-def _write_limits(book: Book, sheet: Worksheet, name: str, board: Board) -> None:
-    head = book.formats.get(bold=True, bottom=1, bottom_color=styles.RULE, indent=1)
-    right = book.formats.get(bold=True, bottom=1, bottom_color=styles.RULE, align="right")
+def _write_limits(book: Book, page: Page, name: str, board: Board) -> None:
+    head = book.looks.get(bold=True, bottom="thin", indent=1)
+    right = book.looks.get(bold=True, bottom="thin", align="right")
     for place, (text, form) in enumerate(
         [("Limit", head), ("At most", right), ("Unit", head), ("Exact", right), ("Known for", right)], start=1
     ):
-        sheet.write_string(FIRST_LIMIT - 1, place, text, form)
+        page.put(FIRST_LIMIT - 1, place, text, form)
     for row, rule in enumerate(LIMITS, start=FIRST_LIMIT):
-        _write_limit(book, sheet, name, row, rule)
+        _write_limit(book, page, name, row, rule)
         known = int(board.frame[rule.column.key].notna().sum())
-        sheet.write_string(row, 5, f"{known:,} of {len(board.frame):,}", book.formats.get(align="right", font_color=styles.GREY))
-    sheet.write_string(SLACK_ROW, 1, "Just over: beyond a limit by at most", book.formats.get(indent=1))
-    sheet.write_number(SLACK_ROW, 2, SLACK, _entry(book, num_format="0%"))
+        page.put(row, 5, f"{known:,} of {len(board.frame):,}", book.looks.get(align="right", colour=styles.GREY))
+    page.put(SLACK_ROW, 1, "Just over: beyond a limit by at most", book.looks.get(indent=1))
+    page.put(SLACK_ROW, 2, SLACK, _entry(book, number_format="0%"))
     _define(book, SLACK_NAME, name, SLACK_ROW, 2)
-    _accept(sheet, SLACK_ROW, "How far beyond a limit a model may be to be listed as just over: 10% or 0.1.")
+    _accept(page, SLACK_ROW, "How far beyond a limit a model may be to be listed as just over: 10% or 0.1.")
 
 
-def _write_limit(book: Book, sheet: Worksheet, name: str, row: int, rule: Limit) -> None:
+def _write_limit(book: Book, page: Page, name: str, row: int, rule: Limit) -> None:
     """One limit: the cell to type into, and beside it the exact value that formulas use, which means no limit where it is empty."""
-    column, cell, none = rule.column, xl_rowcol_to_cell(row, 2), 0 if rule.is_least else UNLIMITED
-    sheet.write_string(row, 1, f"{column.title}, at least" if rule.is_least else column.title, book.formats.get(indent=1))
+    column, cell, none = rule.column, address(row, 2), 0 if rule.is_least else UNLIMITED
+    page.put(row, 1, f"{column.title}, at least" if rule.is_least else column.title, book.looks.get(indent=1))
     if rule.example is None:
-        sheet.write_blank(row, 2, None, _entry(book))
+        page.put(row, 2, None, _entry(book))
     else:
-        sheet.write_number(row, 2, rule.example / column.scale, _entry(book))
-    sheet.write_string(row, 3, column.unit, book.formats.get(indent=1))
+        page.put(row, 2, rule.example / column.scale, _entry(book))
+    page.put(row, 3, column.unit, book.looks.get(indent=1))
     shown = '0.00;;"no limit"' if rule.is_least else '[>=1E+299]"no limit";#,##0'
-    exact = book.formats.get(font_color=styles.GREY, align="right", num_format=shown)
-    formula = f"=IF(ISNUMBER({cell}),{cell}*{column.scale:.0f},{none:.0E})"
-    sheet.write_formula(row, 4, formula, exact, none if rule.example is None else rule.example)
+    exact = book.looks.get(colour=styles.GREY, align="right", number_format=shown)
+    formula = f"IF(ISNUMBER({cell}),{cell}*{column.scale:.0f},{none:.0E})"
+    page.put(row, 4, Formula(formula, none if rule.example is None else rule.example), exact)
     _define(book, rule.name, name, row, 4)
-    _accept(sheet, row, f"{'Least' if rule.is_least else 'Most'} {column.title} in {column.unit}. Empty: no limit.")
+    _accept(page, row, f"{'Least' if rule.is_least else 'Most'} {column.title} in {column.unit}. Empty: no limit.")
 
 
-def _entry(book: Book, **look: str) -> Format:
+def _entry(book: Book, **look: Any) -> int:
     """A cell the reader may change."""
-    return book.formats.get(bg_color=styles.INPUT_FILL, border=1, border_color=styles.RULE, locked=False, **look)
+    return book.looks.get(fill=styles.INPUT_FILL, box="thin", unlocked=True, **look)
 
 
 def _define(book: Book, cell_name: str, sheet: str, row: int, column: int) -> None:
-    book.workbook.define_name(cell_name, f"='{sheet}'!{xl_rowcol_to_cell(row, column, row_abs=True, col_abs=True)}")
+    place = f"{quote_sheetname(sheet)}!{address(row, column, absolute='both')}"
+    book.workbook.defined_names[cell_name] = DefinedName(cell_name, attr_text=place)
 
 
-def _accept(sheet: Worksheet, row: int, hint: str) -> None:
-    sheet.data_validation(row, 2, row, 2, {
-        "validate": "decimal", "criteria": ">", "value": 0, "ignore_blank": True, "input_title": "Limit", "input_message": hint,
-        "error_title": "Not a limit", "error_message": "Type a number above 0, or leave the cell empty for no limit.",
-    })  # fmt: skip
+def _accept(page: Page, row: int, hint: str) -> None:
+    rule = DataValidation(
+        type="decimal", operator="greaterThan", formula1="0", allow_blank=True, showInputMessage=True, promptTitle="Limit", prompt=hint,
+        showErrorMessage=True, errorTitle="Not a limit", error="Type a number above 0, or leave the cell empty for no limit.",
+    )  # fmt: skip
+    rule.add(address(row, 2))
+    page.sheet.add_data_validation(rule)
 
 
 @dataclass(frozen=True)
@@ -108,7 +112,7 @@ class _Picks:
     """Where one task's picks are written, and the ranges of its leaderboard they are looked up in."""
 
     book: Book
-    sheet: Worksheet
+    page: Page
     board: Board
 
     @functools.cached_property
@@ -129,29 +133,29 @@ class _Picks:
 
 def _write_picks(picks: _Picks, row: int) -> int:
     """One task's picks from this row on; the row after them is returned."""
-    book, sheet, board = picks.book, picks.sheet, picks.board
+    book, page, board = picks.book, picks.page, picks.board
     verdicts, loads = picks.range(VERDICT), picks.range(OF_BUDGET)
     by_cost = "most MACs first, because no accuracy is known: MACs say nothing about how good a model is"
     order = f"best {board.quality.title} first" if board.quality else by_cost
-    section = book.formats.get(bold=True, font_size=12, font_color=styles.ACCENT)
-    sheet.write_string(row, 0, f"{board.sheet}: what fits, {order}", section)
-    number = book.formats.get(num_format="#,##0", align="left", bold=True)
+    section = book.looks.get(bold=True, size=12, colour=styles.ACCENT)
+    page.put(row, 0, f"{board.sheet}: what fits, {order}", section)
+    number = book.looks.get(number_format="#,##0", align="left", bold=True)
     fitting = int((board.frame[VERDICT.key] == budget.FITS).sum())
-    sheet.write_formula(row + 1, 0, f'=COUNTIF({verdicts},"{budget.FITS}")', number, fitting)
+    page.put(row + 1, 0, Formula(f'COUNTIF({verdicts},"{budget.FITS}")', fitting), number)
     of_all = f"of {len(board.frame):,} rows fit. Unknown figures under a limit do not."
-    sheet.write_string(row + 1, 1, of_all, book.formats.get(font_color=styles.GREY))
+    page.put(row + 1, 1, of_all, book.looks.get(colour=styles.GREY))
     row = _write_head(picks, row + 2)
     best = budget.best_fitting(board.frame, board.rank.key, BEST)
     row = _write_block(picks, row, f'{verdicts},"{budget.FITS}"', best, BEST) + 1
-    sheet.write_string(row, 1, "Just over the budget, with the limit that binds", book.formats.get(bold=True, indent=1))
+    page.put(row, 1, "Just over the budget, with the limit that binds", book.looks.get(bold=True, indent=1))
     near = budget.just_over(board.frame, board.rank.key, NEAR)
     return _write_block(picks, row + 1, f'{loads},">1",{loads},"<="&(1+{SLACK_NAME})', near, NEAR)
 
 
 def _write_head(picks: _Picks, row: int) -> int:
-    picks.sheet.set_row(row, 31)
+    picks.page.heights[row] = 31
     for place, column in enumerate([picks.board.rank, *picks.columns]):
-        picks.sheet.write_string(row, place, column.header, picks.book.formats.header(column))
+        picks.page.put(row, place, column.header, picks.book.looks.header(column))
     return row + 1
 
 
@@ -159,16 +163,16 @@ def _write_block(picks: _Picks, row: int, criteria: str, ranks: list[int], most:
     """`most` rows, each the best rank after the row above's that meets the criteria; 0 where there is none, shown as nothing."""
     all_ranks = picks.range(picks.board.rank)
     for number in range(most):
-        here, above = xl_rowcol_to_cell(row, _PLACE, col_abs=True), xl_rowcol_to_cell(row - 1, _PLACE, col_abs=True)
+        here, above = (address(line, _PLACE, absolute="column") for line in (row, row - 1))
         lowest = f'_xlfn.MINIFS({all_ranks},{criteria},{all_ranks},">"&{above if number else 0})'
-        formula = f"=IF({above}=0,0,{lowest})" if number else f"={lowest}"
+        formula = f"IF({above}=0,0,{lowest})" if number else lowest
         rank = ranks[number] if number < len(ranks) else 0
-        form = picks.book.formats.get(num_format="0;;" if number else '0;;"–"', **_LINE)
-        picks.sheet.write_formula(row, _PLACE, formula, form, rank)
+        form = picks.book.looks.get(number_format="0;;" if number else '0;;"–"', **_LINE)
+        picks.page.put(row, _PLACE, Formula(formula, rank), form)
         for place, column in enumerate(picks.columns, start=1):
             value = as_cells(picks.by_rank.loc[[rank], column.key])[0] if rank else None
-            shown = "" if value is None else clean_text(value) if isinstance(value, str) else value
-            picks.sheet.write_formula(row, place, _look_up(picks, column, here), _pick_format(picks, column), shown)
+            shown = Formula(_look_up(picks, column, here), "" if value is None else value)
+            picks.page.put(row, place, shown, _pick_style(picks, column))
         row += 1
     return row
 
@@ -178,11 +182,11 @@ def _look_up(picks: _Picks, column: Column, rank: str) -> str:
     position = f"MATCH({rank},{picks.range(picks.board.rank)},0)"
     found = f"INDEX({picks.range(column)},{position})"
     if column == MODEL:
-        return f'=IF({rank}=0,"",HYPERLINK("#\'{picks.board.sheet}\'!A"&({position}+1),{found}))'
-    return f'=IF({rank}=0,"",IF({found}="","",{found}))'
+        return f'IF({rank}=0,"",HYPERLINK("#\'{picks.board.sheet}\'!A"&({position}+1),{found}))'
+    return f'IF({rank}=0,"",IF({found}="","",{found}))'
 
 
-def _pick_format(picks: _Picks, column: Column) -> Format:
+def _pick_style(picks: _Picks, column: Column) -> int:
     if column == MODEL:
-        return picks.book.formats.link(indent=1, **_LINE)
-    return picks.book.formats.get(**({"num_format": number_format(column)} if column.is_figure else {"indent": 1}), **_LINE)
+        return picks.book.looks.link(indent=1, **_LINE)
+    return picks.book.looks.get(**({"number_format": number_format(column)} if column.is_figure else {"indent": 1}), **_LINE)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable
+from numbers import Integral
 from typing import NamedTuple
 from xml.sax.saxutils import escape
 
@@ -69,7 +70,7 @@ def _typed(value: object) -> str:
     """What comes after the head of a cell with a number or a truth value, up to its end."""
     if isinstance(value, bool):
         return f' t="b"><v>{value:d}</v>'
-    if isinstance(value, int):
+    if isinstance(value, int | Integral):  # the first is quicker to see, the second has numpy's
         return f"><v>{value}</v>"
     if isinstance(value, float) and math.isfinite(value):
         return f"><v>{float(value)!r}</v>"  # numpy's floats are floats with another repr

@@ -16,11 +16,9 @@ from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile
 
 from openpyxl import Workbook
-from openpyxl.chart.graphic_frame import GraphicFrame  # type: ignore[import-not-found,unused-ignore]
 from openpyxl.drawing.spreadsheet_drawing import SpreadsheetDrawing
 from openpyxl.worksheet._writer import WorksheetWriter
 from openpyxl.worksheet.merge import MergeCell, MergeCells
-from openpyxl.worksheet.worksheet import Worksheet
 from openpyxl.writer.excel import ExcelWriter
 from openpyxl.xml.functions import Element
 
@@ -51,17 +49,18 @@ class _BookWriter(ExcelWriter):
 
     def __init__(self, workbook: Workbook, archive: ZipFile, pages: Mapping[str, Page]) -> None:
         super().__init__(workbook, archive)
+        self._file = archive
         self._pages = pages
 
-    def write_worksheet(self, ws: Worksheet) -> None:
+    def write_worksheet(self, ws: Any) -> None:
         page = self._pages[ws.title]
         ws._drawing = _Drawing(page)
-        writer = _SheetWriter(page)
+        writer: Any = _SheetWriter(page)
         writer.write()
         ws._rels = writer._rels
         # Nothing before the rows comes from outside, so the first such mark is ours.
         head, _, tail = writer.read().partition(_ROWS_GO_HERE.encode())
-        with self._archive.open(ws.path[1:], "w", force_zip64=page.body_cells * _CELL_BYTES > _LARGE) as part:
+        with self._file.open(ws.path[1:], "w", force_zip64=page.body_cells * _CELL_BYTES > _LARGE) as part:
             part.write(head)
             rows = page.rows()
             while batch := list(itertools.islice(rows, _AT_ONCE)):
@@ -83,15 +82,16 @@ class _SheetWriter(WorksheetWriter):
 
     def write_rows(self) -> None:
         """A mark instead of rows, and what openpyxl collects while it writes them."""
-        self.ws._hyperlinks.extend(self._page.links)
-        self.ws._comments.extend(self._page.notes)
+        sheet: Any = self.ws
+        sheet._hyperlinks.extend(self._page.links)
+        sheet._comments.extend(self._page.notes)
         rows = Element("sheetData")
         rows.text = _ROWS_GO_HERE
         self.xf.send(rows)
 
     def write_merged_cells(self) -> None:
         """In the order of the sheet; openpyxl keeps them in a set."""
-        if merged := self.ws.merged_cells.sorted():
+        if merged := self._page.sheet.merged_cells.sorted():
             self.xf.send(MergeCells(mergeCell=[MergeCell(str(area)) for area in merged]).to_tree())
 
 
@@ -100,11 +100,11 @@ class _Drawing(SpreadsheetDrawing):
 
     def __init__(self, page: Page) -> None:
         super().__init__()
-        self.charts = page.sheet._charts
-        self.images = page.sheet._images
+        sheet: Any = page.sheet
+        self.charts, self.images = sheet._charts, sheet._images
         self._descriptions = page.descriptions
 
-    def _chart_frame(self, idx: int) -> GraphicFrame:
-        frame = super()._chart_frame(idx)
+    def _chart_frame(self, idx: int) -> Any:
+        frame = super()._chart_frame(idx)  # type: ignore[misc]  # not in its stubs
         frame.nvGraphicFramePr.cNvPr.descr = self._descriptions[idx - 1]
         return frame

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Literal
 
 from openpyxl.chart.scatter_chart import ScatterChart
 from openpyxl.comments.comment_sheet import CommentRecord
@@ -87,7 +88,20 @@ class Page:
         for column in range(first, last + 1):
             self.sheet.column_dimensions[get_column_letter(column + 1)].width = characters + _PADDING
 
-    def print_on(self, last_row: int, last_column: int, *, orientation: str = "landscape", pages_high: int = 0) -> None:
+    def fold(self, column: int) -> None:
+        """Put a column into the group that a click on [+] unfolds."""
+        dimension = self.sheet.column_dimensions[get_column_letter(column + 1)]
+        dimension.outlineLevel, dimension.hidden = 1, True
+        self.sheet.column_dimensions.max_outline = 1  # openpyxl would find it out after it wrote where it stands
+
+    def end_fold(self, column: int) -> None:
+        """The column after a group, which carries its [+]."""
+        self.set_width(column, column, 3)
+        self.sheet.column_dimensions[get_column_letter(column + 1)].collapsed = True
+
+    def print_on(
+        self, last_row: int, last_column: int, *, orientation: Literal["landscape", "portrait"] = "landscape", pages_high: int = 0
+    ) -> None:
         """Print everything up to this cell, a page wide and, where 0 is given, as many pages high as it takes."""
         self.sheet.print_area = f"A1:{address(last_row, last_column)}"
         self.sheet.sheet_properties.pageSetUpPr = PageSetupProperties(fitToPage=True)

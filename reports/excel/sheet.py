@@ -1,20 +1,27 @@
-"""A table of the report as an Excel table on a sheet of its own: header in the first row, exact values, shared formats."""
+"""A table of the report as an Excel table on a sheet of its own: header in the first row, exact values, shared styles."""
 
 from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from xml.sax.saxutils import escape
 
 import pandas as pd
+from openpyxl import Workbook
+from openpyxl.utils import get_column_letter
+from openpyxl.worksheet.filters import AutoFilter
+from openpyxl.worksheet.page import PageMargins
+from openpyxl.worksheet.table import Table, TableColumn, TableFormula, TableStyleInfo
 
-from reports.columns import Better, Column, Kind
+from reports.columns import Column, Kind
 from reports.excel import styles
+from reports.excel.cells import address, render_cell, render_formula, render_row
+from reports.excel.marks import add_marks
+from reports.excel.page import Page
 from reports.excel.styles import Styles
-from reports.excel.text import MAX_LINKS, clean_text, footer_text, sheet_name
-from reports.excel.writer import Format, RepeatingSheet, Workbook, Worksheet, xl_col_to_name
+from reports.excel.text import MAX_LINKS, footer_text, sheet_name
 from reports.exports.safe_text import MAX_ADDRESS, is_formula_like
 from reports.leaderboard import Report
 
@@ -28,26 +35,31 @@ _WIDEST = 60  # characters; longer texts are cut by the next cell
 
 @dataclass
 class Book:
-    """The workbook being written, and what its Summary will say of it."""
+    """The workbook being composed, and what its Summary will say of it."""
 
     report: Report
     workbook: Workbook
-    formats: Styles
+    looks: Styles
+    pages: dict[str, Page] = field(default_factory=dict)  # by title of the sheet
     taken: set[str] = field(default_factory=set)  # names of sheets, lower case
     contents: list[tuple[str, str]] = field(default_factory=list)  # sheet, what is on it
     notices: list[str] = field(default_factory=list)  # what a reader must know about the file itself
     columns: dict[tuple[str, str], tuple[Column, list[str]]] = field(default_factory=dict)  # by header and meaning: where each is
 
-    def add_sheet(self, name: str, description: str, *, colour: str = styles.RULE) -> Worksheet:
+    def add_sheet(self, name: str, description: str, *, colour: str = styles.RULE) -> Page:
         """A new sheet under a name that is free already, listed on the Summary."""
-        sheet = self.workbook.add_worksheet(name, RepeatingSheet)
-        sheet.set_tab_color(colour)
-        sheet.hide_gridlines(2)
-        sheet.set_paper(9)
-        sheet.set_margins(left=0.4, right=0.4, top=0.5, bottom=0.6)
-        sheet.set_footer(f"&L&8{footer_text(self.report.title)}, {self.report.created_at:%Y-%m-%d}&C&8&A&R&8Page &P of &N")
+        sheet = self.workbook.create_sheet(name)
+        sheet.sheet_properties.tabColor = colour
+        sheet.sheet_view.showGridLines = False
+        sheet.page_margins = PageMargins(left=0.4, right=0.4, top=0.5, bottom=0.6)
+        made = f"{footer_text(self.report.title)}, {self.report.created_at:%Y-%m-%d}"
+        footer = sheet.oddFooter
+        for part, text in ((footer.left, made), (footer.center, "&A"), (footer.right, "Page &P of &N")):
+            part.text, part.size = text, 8
+        page = Page(sheet)
+        self.pages[name] = page
         self.contents.append((name, description))
-        return sheet
+        return page
 
 
 @dataclass(frozen=True)
@@ -65,47 +77,41 @@ class TableSpec:
     colour: str = styles.RULE
 
 
-def write_table(book: Book, spec: TableSpec) -> Worksheet:
+def write_table(book: Book, spec: TableSpec) -> Page:
     """Write the table, over more than one sheet where Excel's rows do not suffice; the first sheet is returned."""
     parts = max(1, math.ceil(len(spec.frame) / MAX_ROWS))
     if parts > 1:
         book.notices.append(
             f"{spec.sheet}: {len(spec.frame):,} rows are more than a sheet can hold; they continue on {parts - 1} further sheet(s). Live picks and charts read the first only."
         )
-    sheets: list[Worksheet] = []
+    pages: list[Page] = []
     for part in range(parts):
         rows = slice(part * MAX_ROWS, (part + 1) * MAX_ROWS)
         name = spec.sheet if part == 0 else sheet_name(f"{spec.sheet} ({part + 1})", book.taken)
-        sheet = book.add_sheet(name, spec.description if part == 0 else f"Continues {spec.sheet}.", colour=spec.colour)
+        page = book.add_sheet(name, spec.description if part == 0 else f"Continues {spec.sheet}.", colour=spec.colour)
         table = spec.table if part == 0 else f"{spec.table}_{part + 1}"
-        _write_part(book, sheet, spec, table, spec.frame.iloc[rows], spec.links[rows])
-        sheets.append(sheet)
-    return sheets[0]
+        _write_part(book, page, spec, table, spec.frame.iloc[rows], spec.links[rows])
+        pages.append(page)
+    return pages[0]
 
 
-def _write_part(
-    book: Book, sheet: Worksheet, spec: TableSpec, table: str, frame: pd.DataFrame, links: Sequence[str | None]
-) -> None:
-    _set_widths(sheet, spec.columns, frame)
-    _set_up_page(sheet, spec.columns, len(frame))
-    formulas = spec.formulas(table)
+def _write_part(book: Book, page: Page, spec: TableSpec, table: str, frame: pd.DataFrame, links: Sequence[str | None]) -> None:
+    _set_widths(page, spec.columns, frame)
+    _set_up_page(page, spec.columns, len(frame))
     _note_columns(book, spec)
-    _write_header(book, sheet, spec.columns)
+    _write_header(book, page, spec.columns)
     if frame.empty:
-        sheet.write_string(1, 0, spec.empty, book.formats.get(italic=True, font_color=styles.GREY))
+        page.put(1, 0, spec.empty, book.looks.get(italic=True, colour=styles.GREY))
         return
-    sheet.add_table(0, 0, len(frame), len(spec.columns) - 1, {
-        "name": table, "style": styles.TABLE_STYLE,
-        "columns": [_table_column(book, column, formulas.get(column.key)) for column in spec.columns],
-    })  # fmt: skip
+    formulas = spec.formulas(table)
+    linked = _add_links(book, page, spec, frame, links)
+    page.body = _render_body(book, spec.columns, frame, formulas, linked)
+    page.body_cells = frame.shape[0] * len(spec.columns)
+    page.reach(len(frame), len(spec.columns) - 1)
+    page.sheet.add_table(_make_table(table, page.extent, spec.columns, formulas))
     for place, column in enumerate(spec.columns):
-        values = as_cells(frame[column.key])
-        if column.key in formulas:
-            _write_formulas(sheet, place, formulas[column.key], values, book.formats.cell(column))
-        else:
-            _write_values(book, sheet, place, column, values)
-        _add_marks(book, sheet, place, column, len(frame))
-    _write_links(book, sheet, spec, as_cells(frame[spec.columns[0].key]), links)
+        letter = get_column_letter(place + 1)
+        add_marks(page, column, f"{letter}2:{letter}{len(frame) + 1}")
 
 
 def as_cells(values: pd.Series) -> list[object]:
@@ -113,43 +119,80 @@ def as_cells(values: pd.Series) -> list[object]:
     return [None if unknown else value for value, unknown in zip(values.tolist(), values.isna().tolist(), strict=True)]
 
 
-def _table_column(book: Book, column: Column, formula: str | None) -> dict[str, object]:
-    options: dict[str, object] = {
-        "header": column.header,
-        "header_format": book.formats.header(column),
-        "format": book.formats.cell(column),
-    }
-    return options | ({"formula": formula} if formula else {})
+def _make_table(name: str, area: str, columns: Sequence[Column], formulas: dict[str, str]) -> Table:
+    """The table's own part of the file. Its headings repeat those of the cells, and a formula fills rows a reader adds."""
+    table = Table(displayName=name, ref=area, autoFilter=AutoFilter(ref=area))
+    table.tableStyleInfo = TableStyleInfo(name=styles.TABLE_STYLE, showRowStripes=True)
+    for number, column in enumerate(columns, start=1):
+        formula = formulas.get(column.key)
+        rule = TableFormula(attr_text=formula) if formula else None
+        table.tableColumns.append(TableColumn(id=number, name=column.header, calculatedColumnFormula=rule))
+    return table
 
 
-def _write_header(book: Book, sheet: Worksheet, columns: Sequence[Column]) -> None:
+def _write_header(book: Book, page: Page, columns: Sequence[Column]) -> None:
     """Heads, each with a note that says what the column means."""
     lines = max(len(textwrap.wrap(column.header, max(column.width, 9))) for column in columns)
-    sheet.set_row(0, max(_HEADER_HEIGHT, 15 * lines + 3))
+    page.heights[0] = max(_HEADER_HEIGHT, 15 * lines + 3)
     for place, column in enumerate(columns):
-        sheet.write_string(0, place, column.header, book.formats.header(column))
-        note = f"{column.meaning}\nOrigin: {column.origin}."
-        sheet.write_comment(
-            0, place, note, {"width": 260, "height": 18 * (2 + len(note) // 42), "font_size": 9, "color": "#FFFDF3"}
-        )
+        page.put(0, place, column.header, book.looks.header(column))
+        page.add_note(0, place, f"{column.meaning}\nOrigin: {column.origin}.")
 
 
-def _write_values(book: Book, sheet: Worksheet, place: int, column: Column, values: list[object]) -> None:
+def _render_body(
+    book: Book, columns: Sequence[Column], frame: pd.DataFrame, formulas: dict[str, str], linked: frozenset[int]
+) -> Iterator[str]:
+    """The rows under the header, one after the other: all of them at once could be more than a machine holds."""
+    rendered = []
+    for place, column in enumerate(columns):
+        values, letter = as_cells(frame[column.key]), get_column_letter(place + 1)
+        if column.key in formulas:
+            rendered.append(_render_formulas(letter, formulas[column.key], values, book.looks.cell(column)))
+        elif place == 0:
+            rendered.append(_render_first(book, values, linked))
+        else:
+            rendered.append(_render_values(book, letter, column, values))
+    heights = _prose_heights(columns, frame)
+    for row, cells in enumerate(zip(*rendered, strict=True), start=1):
+        yield render_row(row, cells, heights.get(row))
+
+
+def _render_values(book: Book, letter: str, column: Column, values: list[object]) -> Iterator[str]:
     """One column, top to bottom. An unknown value leaves its cell empty."""
-    wrapped = {"text_wrap": True} if column.width >= _WRAPPED_FROM else {}
-    plain, quoted = book.formats.get(indent=1, **wrapped) if wrapped else book.formats.cell(column), book.formats.quoted()
-    for row, value in enumerate(values, start=1):
+    plain = book.looks.cell(column, wrap=column.width >= _WRAPPED_FROM)
+    quoted = book.looks.get(quoted=True, indent=1)
+    for row, value in enumerate(values, start=2):
         if value is None:
-            continue
-        if isinstance(value, bool):
-            sheet.write_boolean(row, place, value, plain)
-        elif isinstance(value, (int, float)) and math.isfinite(value):
-            sheet.write_number(row, place, value, plain)
+            yield ""
+        elif isinstance(value, int) or (isinstance(value, float) and math.isfinite(value)):
+            yield render_cell(f"{letter}{row}", value, plain)
         else:
             text = str(value)
-            sheet.write_string(row, place, clean_text(text), quoted if is_formula_like(text) else plain)
-            if wrapped and len(text) > column.width * _FILL:
-                sheet.set_row(row, prose_height(len(text), column.width))
+            yield render_cell(f"{letter}{row}", text, quoted if is_formula_like(text) else plain)
+
+
+def _render_first(book: Book, values: list[object], linked: frozenset[int]) -> Iterator[str]:
+    """The column of names, those that lead somewhere in the colour of links."""
+    for row, value in enumerate(values, start=1):
+        text = "" if value is None else str(value)
+        look = book.looks.link(text, indent=1) if row in linked else book.looks.get(quoted=is_formula_like(text), indent=1)
+        yield "" if value is None and row not in linked else render_cell(f"A{row + 1}", text, look)
+
+
+def _render_formulas(letter: str, formula: str, values: list[object], style: int) -> Iterator[str]:
+    shared = f"<f>{escape(formula)}</f>"
+    for row, value in enumerate(values, start=2):
+        yield render_formula(f"{letter}{row}", shared, value, style)
+
+
+def _prose_heights(columns: Sequence[Column], frame: pd.DataFrame) -> dict[int, float]:
+    """Heights of the rows, from 1, that hold more prose than a line."""
+    heights: dict[int, float] = {}
+    for column in (c for c in columns if c.width >= _WRAPPED_FROM):
+        for row, value in enumerate(as_cells(frame[column.key]), start=1):
+            if value is not None and len(str(value)) > column.width * _FILL:
+                heights[row] = max(heights.get(row, 0), prose_height(len(str(value)), column.width))
+    return heights
 
 
 def prose_height(letters: int, width: float) -> float:
@@ -157,43 +200,33 @@ def prose_height(letters: int, width: float) -> float:
     return 15 * min(_MOST_LINES, max(1, math.ceil(letters / (width * _FILL))))
 
 
-def _write_formulas(sheet: Worksheet, place: int, formula: str, values: list[object], cell: Format) -> None:
-    for row, value in enumerate(values, start=1):
-        sheet.write_formula(row, place, formula, cell, value)
-
-
-def _write_links(book: Book, sheet: Worksheet, spec: TableSpec, texts: list[object], links: Sequence[str | None]) -> None:
-    """Make the first column's cells lead somewhere; the addresses were judged by who made the spec."""
-    wanted = [(row, link) for row, link in enumerate(links) if link is not None]
+def _add_links(book: Book, page: Page, spec: TableSpec, frame: pd.DataFrame, links: Sequence[str | None]) -> frozenset[int]:
+    """Make the first column's cells lead somewhere and say which rows; the addresses were judged by who made the spec."""
+    wanted = [(row, link) for row, link in enumerate(links, start=1) if link is not None]
     if len(wanted) > MAX_LINKS:
         book.notices.append(
             f"{spec.sheet}: only the first {MAX_LINKS:,} of {len(wanted):,} models are links, which is what Excel can hold."
         )
-    for row, link in wanted[:MAX_LINKS]:
-        text = "" if texts[row] is None else str(texts[row])
-        write_link(book, sheet, row + 1, 0, link, text, indent=1)
+    texts = as_cells(frame[spec.columns[0].key])
+    # A text too long for a link is only text.
+    fitting = [(row, link) for row, link in wanted[:MAX_LINKS] if len(str(texts[row - 1])) <= MAX_ADDRESS]
+    for row, link in fitting:
+        page.add_link(address(row, 0), link)
+    return frozenset(row for row, _ in fitting)
 
 
-def write_link(book: Book, sheet: Worksheet, row: int, place: int, address: str, text: str, **look: Any) -> None:
-    """A cell that leads to an address that was judged before; a text too long for a link is only text."""
-    form = book.formats.link(text, **look)
-    if len(text) > MAX_ADDRESS:
-        sheet.write_string(row, place, clean_text(text), form)
-    else:
-        sheet.write_url(row, place, address, form, clean_text(text))
-
-
-def _set_widths(sheet: Worksheet, columns: Sequence[Column], frame: pd.DataFrame) -> None:
+def _set_widths(page: Page, columns: Sequence[Column], frame: pd.DataFrame) -> None:
     """Widths as declared, or wider where the text needs it; details at the end form a group that is folded away."""
-    hidden = 0
-    while hidden < len(columns) and not columns[-1 - hidden].shown:
-        hidden += 1
+    folded = 0
+    while folded < len(columns) and not columns[-1 - folded].shown:
+        folded += 1
     for place, column in enumerate(columns):
-        fold = {"level": 1, "hidden": True} if place >= len(columns) - hidden else {}
         longest_word = max(len(word) for word in column.header.split())
-        sheet.set_column(place, place, max(column.width, longest_word + 3, _needed_width(column, frame)), None, fold)
-    if hidden:
-        sheet.set_column(len(columns), len(columns), 3, None, {"collapsed": True})
+        page.set_width(place, place, max(column.width, longest_word + 3, _needed_width(column, frame)))
+        if place >= len(columns) - folded:
+            page.fold(place)
+    if folded:
+        page.end_fold(len(columns))
 
 
 def _needed_width(column: Column, frame: pd.DataFrame) -> int:
@@ -204,12 +237,10 @@ def _needed_width(column: Column, frame: pd.DataFrame) -> int:
     return 0 if lengths.empty else min(_WIDEST, math.ceil(lengths.quantile(0.98)) + 2)
 
 
-def _set_up_page(sheet: Worksheet, columns: Sequence[Column], rows: int) -> None:
-    sheet.freeze_panes(1, 1)
-    sheet.set_landscape()
-    sheet.fit_to_pages(1, 0)
-    sheet.repeat_rows(0)
-    sheet.print_area(0, 0, max(rows, 1), len(columns) - 1)
+def _set_up_page(page: Page, columns: Sequence[Column], rows: int) -> None:
+    page.sheet.freeze_panes = "B2"
+    page.sheet.print_title_rows = "1:1"
+    page.print_on(max(rows, 1), len(columns) - 1)
 
 
 def _note_columns(book: Book, spec: TableSpec) -> None:
@@ -217,29 +248,3 @@ def _note_columns(book: Book, spec: TableSpec) -> None:
         sheets = book.columns.setdefault((column.header, column.meaning), (column, []))[1]
         if spec.sheet not in sheets:
             sheets.append(spec.sheet)
-
-
-def _add_marks(book: Book, sheet: Worksheet, place: int, column: Column, rows: int) -> None:
-    """Bars where magnitude matters, shades of accuracy, and colours for words of judgement."""
-    area = f"{xl_col_to_name(place)}2:{xl_col_to_name(place)}{rows + 1}"
-    if column.shown and column.kind is Kind.INTEGER and column.scale > 1:
-        # Costs span decades: a bar for the largest of all would leave no bar for the rest.
-        sheet.conditional_format(area, {
-            "type": "data_bar", "bar_solid": True, "bar_color": styles.BAR, "bar_border_color": styles.BAR, "data_bar_2010": True,
-            "min_type": "num", "min_value": 0, "max_type": "percentile", "max_value": 95,
-        })  # fmt: skip
-    elif column.shown and column.better is Better.HIGH:
-        sheet.conditional_format(area, {
-            "type": "2_color_scale", "min_color": "#FFFFFF", "max_color": "#B9DFC8", "min_type": "percentile", "min_value": 10,
-        })  # fmt: skip
-    for word, colour in (_WORD_COLOURS.get(column.key) or {}).items():
-        sheet.conditional_format(
-            area, {"type": "cell", "criteria": "==", "value": word, "format": book.formats.get(font_color=colour)}
-        )
-
-
-_WORD_COLOURS = {
-    "budget": {'"fits"': styles.GOOD, '"over"': styles.BAD, '"unknown"': styles.GREY},
-    "status": {'"bound"': styles.WARNING_INK, '"failed"': styles.BAD},
-    "on_frontier": {"TRUE": styles.FRONTIER, "FALSE": styles.RULE},
-}

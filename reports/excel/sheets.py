@@ -34,16 +34,15 @@ def write_frontier(book: Book, board: Board) -> FrontierCells | None:
         return None
     columns = derived.frontier_columns(board)
     name = sheet_name(f"Frontier{board.suffix}", book.taken)
-    rows = [f"internal:'{board.sheet}'!A{row + 2}" if row < MAX_ROWS else None for row in table.index]
-    sheet = write_table(book, TableSpec(
+    rows = [f"#'{board.sheet}'!A{row + 2}" if row < MAX_ROWS else None for row in table.index]
+    page = write_table(book, TableSpec(
         name, board.table.replace("Leaderboard", "Frontier"), f"The {len(table)} models that no other beats in both {board.quality.title} and MACs.", columns,
         table, links=rows, colour=styles.FRONTIER,
     ))  # fmt: skip
     keys = [column.key for column in columns]
     cells = FrontierCells(name, keys.index(COST.key), keys.index(board.quality.key))
-    chart = accuracy_chart(book, board, board.quality, cells)
-    chart.set_size({"width": 900, "height": 520})
-    sheet.insert_chart(1, len(columns) + 1, chart, {"description": "Accuracy against MACs, with the frontier"})
+    chart = accuracy_chart(board, board.quality, cells, width=900, height=520)
+    page.add_chart(1, len(columns) + 1, chart, "Accuracy against MACs, with the frontier")
     return cells
 
 

@@ -6,7 +6,7 @@ import dataclasses
 import math
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Literal
 
 from openpyxl import Workbook
 from openpyxl.cell import WriteOnlyCell
@@ -33,6 +33,8 @@ SHADE = "B9DFC8"
 TABLE_STYLE = "TableStyleLight1"
 _FONT = "Calibri"
 
+Line = Literal["thin", "dotted"]
+
 
 @dataclass(frozen=True, slots=True)
 class Look:
@@ -47,8 +49,8 @@ class Look:
     valign: str = "center"
     wrap: bool = False
     indent: int = 0
-    bottom: str | None = None
-    box: str | None = None
+    bottom: Line | None = None
+    box: Line | None = None
     line_colour: str = RULE
     number_format: str = "General"
     quoted: bool = False  # stays text even when a reader edits and confirms it

@@ -6,6 +6,7 @@ none are kept apart with the reason, and a missing table is a warning, never a z
 
 from __future__ import annotations
 
+import io
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -40,6 +41,8 @@ HOW_TO_SUPPLY = (
     "Copy the folder 'results' of timm's repository and name it in the config: accuracy: {timm: {results: path/to/results}}."
 )
 _TIMEOUT_S = 10
+_WEB = ("http://", "https://")
+_NOT_THERE = (404, 410)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,7 @@ class _File:
     """A result table at hand."""
 
     path: str
+    content: bytes
     dataset: str
     source: str
     retrieved_at: str
@@ -85,24 +89,59 @@ def _missing_main_table(files: Sequence[_File]) -> tuple[str, ...]:
 
 def _given_files(results: str) -> Iterator[_File]:
     """The tables a user points at; their time is that of the file where it is known."""
-    fs, root = fsspec.core.url_to_fs(results)
-    if not fs.exists(results if "://" in results else root):
-        raise AccuracyError(f"timm's results '{results}' do not exist. Name a folder with {MAIN_TABLE}, or one such CSV file.")
-    if not results.endswith(".csv"):
-        found = [(f"{results.rstrip('/')}/{name}", dataset) for name, dataset in TABLES.items()]
-        found = [(path, dataset) for path, dataset in found if fs.exists(path)]
+    if results.endswith(".csv"):
+        wanted = {results: TABLES.get(Path(results).name, TABLES[MAIN_TABLE])}
     else:
-        found = [(results, TABLES.get(Path(results).name, TABLES[MAIN_TABLE]))]
+        wanted = {f"{results.rstrip('/')}/{name}": dataset for name, dataset in TABLES.items()}
+    found = False
+    for path, dataset in wanted.items():
+        content, modified = _read_web(path) if path.startswith(_WEB) else _read_path(path)
+        if content is not None:
+            found = True
+            yield _File(path, content, dataset, f"timm {Path(path).name}", modified.isoformat(timespec="seconds"))
+    if not found and (results in wanted or not _exists(results)):
+        raise AccuracyError(f"timm's results '{results}' do not exist. Name a folder with {MAIN_TABLE}, or one such CSV file.")
     if not found:
         raise AccuracyError(f"'{results}' holds none of timm's result tables ({', '.join(TABLES)}).")
-    for path, dataset in found:
-        yield _File(path, dataset, f"timm {Path(path).name}", _modified(path))
 
 
-def _modified(path: str) -> str:
-    local = Path(path)
-    moment = datetime.fromtimestamp(local.stat().st_mtime, UTC) if local.exists() else datetime.now(UTC)
-    return moment.isoformat(timespec="seconds")
+def _exists(folder: str) -> bool:
+    """Whether there is such a folder; one on the web cannot be asked for."""
+    if folder.startswith(_WEB):
+        return True
+    fs, root = fsspec.core.url_to_fs(folder)
+    return bool(fs.exists(root))
+
+
+def _read_web(address: str) -> tuple[bytes | None, datetime]:
+    now = datetime.now(UTC)
+    try:
+        response = requests.get(address, timeout=_TIMEOUT_S)
+        if response.status_code in _NOT_THERE:
+            return None, now
+        response.raise_for_status()
+    except requests.RequestException as error:
+        raise AccuracyError(f"timm's results '{address}' cannot be fetched: {error}") from error
+    return response.content, now
+
+
+def _read_path(path: str) -> tuple[bytes | None, datetime]:
+    try:
+        fs, root = fsspec.core.url_to_fs(path)
+        if not fs.exists(root):
+            return None, datetime.now(UTC)
+        return fs.cat_file(root), _modified(fs, root)
+    except (ImportError, OSError, ValueError) as error:
+        raise AccuracyError(f"timm's results '{path}' cannot be read: {error}") from error
+
+
+def _modified(fs: fsspec.AbstractFileSystem, path: str) -> datetime:
+    """When a file was written, or now where its file system cannot tell."""
+    try:
+        moment: datetime = fs.modified(path)
+    except NotImplementedError:
+        return datetime.now(UTC)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _released_files(version: str, *, fetch: bool) -> Iterator[_File]:
@@ -114,7 +153,8 @@ def _released_files(version: str, *, fetch: bool) -> Iterator[_File]:
         for name, dataset in TABLES.items():
             path = _fetch_table(folder, revision, name, fetch=fetch)
             if path is not None:
-                yield _File(str(path), dataset, f"timm {name} ({revision})", _modified(str(path)))
+                fetched = datetime.fromtimestamp(path.stat().st_mtime, UTC).isoformat(timespec="seconds")
+                yield _File(str(path), path.read_bytes(), dataset, f"timm {name} ({revision})", fetched)
         return
 
 
@@ -135,14 +175,25 @@ def _fetch_table(folder: Path, revision: str, name: str, *, fetch: bool) -> Path
 
 def _read_table(file: _File) -> pd.DataFrame:
     try:
-        with fsspec.open(file.path, "rt", encoding="utf-8") as stream:
-            table = pd.read_csv(stream)
-    except (OSError, ValueError) as error:
+        table = pd.read_csv(io.BytesIO(file.content))
+    except ValueError as error:
         raise AccuracyError(f"timm's result table '{file.path}' cannot be read: {error}") from error
     missing = {"model", "img_size", "top1", "top5"} - set(table.columns)
     if missing:
         raise AccuracyError(f"'{file.path}' is not one of timm's result tables: it has no column {', '.join(sorted(missing))}.")
+    for column in ("img_size", "top1", "top5"):
+        table[column] = _numbers(table[column], file, required=column == "img_size")
     return table
+
+
+def _numbers(values: pd.Series, file: _File, *, required: bool) -> pd.Series:
+    numbers = pd.to_numeric(values, errors="coerce")
+    wrong = values[numbers.isna() & (values.notna() | required)]
+    if len(wrong):
+        raise AccuracyError(
+            f"timm's result table '{file.path}' has '{wrong.iloc[0]}' in column {wrong.name}, which is no number."
+        )
+    return numbers
 
 
 def _join(table: pd.DataFrame, file: _File, weights: Sequence[Weights], version: str) -> tuple[list[Accuracy], list[Unjoined]]:
@@ -155,7 +206,7 @@ def _join(table: pd.DataFrame, file: _File, weights: Sequence[Weights], version:
         if match is None:
             arch = str(name).partition(".")[0]
             lacks = f"no weights of {arch} with this tag" if arch in archs else f"no architecture {arch} with weights"
-            unjoined.append(Unjoined(file.source, str(name), str(size), f"timm {version} has {lacks}"))
+            unjoined.append(Unjoined(file.source, str(name), f"{size:g}", f"timm {version} has {lacks}"))
             continue
         input = format_input((parse_input(match.input)[0], int(size), int(size)))
         for metric, value in (("top1", top1), ("top5", top5)):

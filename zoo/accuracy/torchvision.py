@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 
 import torchvision
 from torchvision.models import get_model_weights
@@ -25,16 +27,17 @@ METRICS = {
 
 
 def read_torchvision(weights: Sequence[Weights]) -> AccuracyTable:
-    """The metrics that torchvision states for its weights, at the input of their evaluation."""
+    """The metrics that torchvision states for its weights, at the input of their evaluation; as old as the installed package."""
     version = torchvision.__version__.partition("+")[0]
-    now = datetime.now(UTC).isoformat(timespec="seconds")
+    installed = datetime.fromtimestamp(Path(torchvision.__file__).stat().st_mtime, UTC).isoformat(timespec="seconds")
     rows = [
         Accuracy(
             w.zoo, w.arch, w.tag, dataset.lower(), METRICS.get(metric, metric), w.input, float(value),
-            f"torchvision {version}, metadata of the weights", now,
+            f"torchvision {version}, metadata of the weights", installed,
         )
         for w in weights
         for dataset, metrics in get_model_weights(w.arch)[w.tag].meta.get("_metrics", {}).items()
         for metric, value in metrics.items()
+        if math.isfinite(value)  # weights without a classifier state nan
     ]  # fmt: skip
     return AccuracyTable(tuple(rows))

@@ -213,21 +213,27 @@ _MODULE_RULES: dict[str, dict[str, Rule]] = {
 }  # fmt: skip
 
 
+_FAST_PATH_MODULE = "MultiheadAttention"  # in evaluation without gradients, one opaque kernel on real devices
 _RECURRENT = frozenset("lstm gru rnn_tanh rnn_relu".split())
 _UNSEEN_BY_FVCORE = _RECURRENT | set(
     "scaled_dot_product_attention baddbmm mv dot cdist bilinear torchvision::deform_conv2d".split()
 )
 
 
-def _is_unseen_by_fvcore(facts: Facts) -> bool:
+def _is_unseen_by_fvcore(row: Row) -> bool:
+    facts = row.facts
     has_named_padding = facts.kind == Kind.CONV and ("same" in facts.arguments or "valid" in facts.arguments)
-    return facts.operation in _UNSEEN_BY_FVCORE or has_named_padding
+    return facts.operation in _UNSEEN_BY_FVCORE or has_named_padding or row.module_class == _FAST_PATH_MODULE
 
 
-def _is_unseen_by_ptflops_aten(facts: Facts) -> bool:
-    """Attention is fused on the CPU only for 4-dimensional operands; otherwise its matrix products are seen."""
+def _is_unseen_by_ptflops_aten(row: Row) -> bool:
+    """On the CPU attention is fused for 4-dimensional operands and masks of 2 or 4; else its matrix products are seen."""
+    facts = row.facts
+    if row.module_class == _FAST_PATH_MODULE:
+        return True
     if facts.operation == "scaled_dot_product_attention":
-        return len(parse_shapes(facts.shapes).input(0)) == 4
+        shapes = parse_shapes(facts.shapes)
+        return len(shapes.input(0)) == 4 and (not shapes.has(3) or len(shapes.input(3)) in (2, 4))
     return facts.operation in _RECURRENT or facts.operation == "baddbmm"
 
 
@@ -248,7 +254,7 @@ class Convention:
     kind_rules: Mapping[Kind, Rule]
     module_rules: Mapping[str, Mapping[str, Rule]] | None = None
     defects: tuple[str, ...] = ()
-    unseen_by_tool: Callable[[Facts], bool] = lambda facts: False
+    unseen_by_tool: Callable[[Row], bool] = lambda row: False
     opaque_to_tool: frozenset[str] = frozenset()  # classes of modules inside which the tool does not look
 
     def weight(self, row: Row) -> int:
@@ -263,7 +269,7 @@ class Convention:
         if not as_tool:
             return sum(self.weight(row) for row in rows)
         closed = tuple(f"{row.module}." for row in rows if row.module_class in self.opaque_to_tool)
-        return sum(self.weight(row) for row in rows if not self.unseen_by_tool(row.facts) and not row.module.startswith(closed))
+        return sum(self.weight(row) for row in rows if not self.unseen_by_tool(row) and not row.module.startswith(closed))
 
 
 class _WeightsOnly(Convention):
@@ -312,6 +318,7 @@ _ALL = (
         {},
         defects=(
             "fused attention, recurrent layers, baddbmm and convolutions with padding='same' have no rule and count as nothing",
+            "torch's fast path of nn.MultiheadAttention hides its projections too",
         ),
         unseen_by_tool=_is_unseen_by_fvcore,
     ),
@@ -325,6 +332,7 @@ _ALL = (
         {},
         defects=(
             "on real tensors fused attention, oneDNN's LSTM and baddbmm have no rule and count as nothing",
+            "torch's fast path of nn.MultiheadAttention hides its projections too",
             "the bias of a linear layer whose input is not contiguous is a separate addition, which it does not see",
         ),
         unseen_by_tool=_is_unseen_by_ptflops_aten,
