@@ -17,9 +17,10 @@ from zoo.batch.plan import cost_keys, wanted_keys
 from zoo.batch.settings import RefreshSettings, ZooSettings
 from zoo.cache.store import Store, to_pandas
 from zoo.errors import CacheError
-from zoo.records import INPUT_STAGE, Architecture, CostKey, Status
+from zoo.records import Architecture, CostKey, Status, is_unfit
 
 CONVENTION = "matmul"
+_HEAD = ["zoo", "arch", "input", "classes"]  # an architecture with one of its heads, at one input
 _TEXT = pd.StringDtype()
 _DTYPES: dict[Kind, Any] = {Kind.INTEGER: pd.Int64Dtype(), Kind.NUMBER: pd.Float64Dtype(), Kind.FLAG: pd.BooleanDtype()}
 
@@ -73,6 +74,7 @@ class Report:
 class _Facts:
     """The cache's tables, narrowed to what the settings select."""
 
+    wanted: pd.DataFrame  # keys of the costs asked for, whether they were counted or not
     architectures: pd.DataFrame
     weights: pd.DataFrame
     costs: pd.DataFrame
@@ -120,6 +122,7 @@ def _read_facts(settings: RefreshSettings) -> _Facts:
     costs = costs[[key in wanted for key in cost_keys(costs)]]
     unjoined = to_pandas(store.read("unjoined"))
     return _Facts(
+        _key_table(wanted),
         to_pandas(store.read("architectures")).merge(names, on=["zoo", "arch"]),
         to_pandas(store.read("weights")).merge(names, on=["zoo", "arch"]),
         costs,
@@ -128,24 +131,30 @@ def _read_facts(settings: RefreshSettings) -> _Facts:
     )
 
 
+def _key_table(keys: set[CostKey]) -> pd.DataFrame:
+    table = pd.DataFrame([key[:4] for key in keys], columns=_HEAD)
+    return table.astype({"zoo": "string", "arch": "string", "input": "string", "classes": "Int64"}).drop_duplicates()
+
+
 def _chosen(store: Store, zoo: str, settings: ZooSettings) -> list[Architecture]:
     listed = [a for a in store.architectures() if a.zoo == zoo]
     return select(listed, settings.selection) if listed else []
 
 
 def _weights_rows(facts: _Facts) -> pd.DataFrame:
-    """Each set of weights at its native input and wherever it was evaluated, with its cost there."""
+    """Each set of weights at its native input, where that is asked for, and wherever it was evaluated, with its cost there."""
     identity = ["zoo", "arch", "tag"]
     evaluated = facts.accuracy[[*identity, "input"]].drop_duplicates()
     elsewhere = facts.weights.drop(columns="input").merge(evaluated, on=identity)
     rows = pd.concat([facts.weights, elsewhere], ignore_index=True).drop_duplicates([*identity, "input"])
+    rows = rows.merge(facts.wanted, on=_HEAD)
     results = facts.accuracy.pivot_table(
         index=[*identity, "input"], columns=["dataset", "metric"], values="value", aggfunc="last"
     )
     results.columns = pd.Index([_accuracy_key(*published) for published in results.columns.to_list()])
     rows = rows.merge(results[[c for c in results.columns if c]].reset_index(), on=[*identity, "input"], how="left")
     costs = facts.costs.drop(columns=["library_version"])
-    rows = rows.merge(costs, on=["zoo", "arch", "input", "classes"], how="left")
+    rows = rows.merge(costs, on=_HEAD, how="left")
     rows["model"] = rows["zoo"] + "/" + rows["arch"] + rows["tag"].map(lambda tag: f".{tag}" if tag else "")
     return rows
 
@@ -156,13 +165,12 @@ def _accuracy_key(dataset: str, metric: str) -> str:
 
 def _untrained_rows(facts: _Facts) -> pd.DataFrame:
     """Counted architectures at inputs where no weights stand for them: without a tag, and without accuracy."""
-    key = ["zoo", "arch", "input", "classes"]
-    covered = facts.weights[key].drop_duplicates().assign(is_covered=True)
+    covered = facts.weights[_HEAD].drop_duplicates().assign(is_covered=True)
     evaluated = facts.accuracy[["zoo", "arch", "tag", "input"]].merge(
         facts.weights[["zoo", "arch", "tag", "classes"]], on=["zoo", "arch", "tag"]
     )
-    covered = pd.concat([covered, evaluated[key].assign(is_covered=True)]).drop_duplicates(key)
-    rows = facts.costs.drop(columns=["library_version"]).merge(covered, on=key, how="left")
+    covered = pd.concat([covered, evaluated[_HEAD].assign(is_covered=True)]).drop_duplicates(_HEAD)
+    rows = facts.costs.drop(columns=["library_version"]).merge(covered, on=_HEAD, how="left")
     rows = rows[rows["is_covered"].isna()].drop(columns="is_covered")
     rows = rows.merge(facts.architectures[["zoo", "arch", "family", "task"]], on=["zoo", "arch"])
     rows["model"] = rows["zoo"] + "/" + rows["arch"]
@@ -205,7 +213,7 @@ def _totals(facts: _Facts) -> Totals:
         exact=int((status == Status.EXACT).sum()),
         bound=int((status == Status.BOUND).sum()),
         failed=int((status == Status.FAILED).sum()),
-        unfit=int(facts.costs["reason"].str.startswith(f"{INPUT_STAGE}:").fillna(False).sum()),
+        unfit=sum(map(is_unfit, status, facts.costs["reason"].fillna(""))),
     )
 
 

@@ -1,14 +1,17 @@
-"""Synthetic reports for the tests of workbooks and exports: plausible, reproducible, and none of anybody's data."""
+"""Synthetic reports for the tests of workbooks and exports, plausible and reproducible, and how workbooks are read back."""
 
 from __future__ import annotations
 
 import dataclasses
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from openpyxl.worksheet.worksheet import Worksheet
 
+from reports import excel
 from reports.columns import COVERAGE, LEADERBOARD, UNJOINED, Column, Kind
 from reports.frontier import frontier
 from reports.leaderboard import Report, Source, Totals
@@ -137,3 +140,27 @@ def hostile_report() -> Report:
         report, title="=1+1 & co", coverage=coverage, unjoined=unjoined, warnings=("=2+2", "half a pair \ud800"), notes=("@SUM(1)",), command="-x",
         sources=(Source("=3+3", "javascript:alert(1)", "+1", "=4+4"),), versions={"=k": "=v"},
     )  # fmt: skip
+
+
+def write(report: Report, folder: Path) -> Path:
+    """Write the report as a workbook; its path is returned."""
+    path = folder / "leaderboard.xlsx"
+    excel.write(report, path)
+    return path
+
+
+def read(path: Path, name: str) -> pd.DataFrame:
+    return pd.read_excel(path, sheet_name=name, keep_default_na=False, na_values=[""])
+
+
+def assert_same(found: pd.DataFrame, wanted: pd.DataFrame, columns: tuple[Column, ...]) -> None:
+    """Every value of every column under its heading, an unknown one as an empty cell."""
+    for column in columns:
+        values = [None if pd.isna(value) else value for value in found[column.header]]
+        expected = [None if pd.isna(value) else value for value in wanted[column.key]]
+        assert values == expected, column.key
+
+
+def column_cells(page: Worksheet, header: str) -> list[Any]:
+    place = next(cell.column for cell in page[1] if cell.value == header)
+    return [page.cell(row, place) for row in range(2, page.max_row + 1)]

@@ -144,6 +144,6 @@ def count_with_torch(built: Built) -> int:
     built.model.requires_grad_(False)
     with FlopCounterMode(display=False) as counter:
         built.model(meta_input(built.shape))
-    macs, rest = divmod(counter.get_total_flops(), FLOPS_PER_MAC)
-    assert rest == 0
-    return macs
+    flops: int = counter.get_total_flops()
+    assert flops % FLOPS_PER_MAC == 0
+    return flops // FLOPS_PER_MAC

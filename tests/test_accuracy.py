@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import functools
-import http.server
 import math
 import os
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,6 +13,7 @@ import pooch
 import pytest
 import timm
 import torchvision
+from fakes_web import Site
 from torchvision.models import get_model_weights
 
 from zoo.accuracy import timm as published
@@ -39,8 +37,6 @@ grey.in1k,28,99.0,1.0,,,0.06,1.0,bilinear
 """
 REAL = "model,img_size,top1,top5\nsmall.in1k,224,71.5,91.5\nsmall.other,224,1.0,2.0\n"
 
-Server = Callable[[Path], str]
-
 
 @pytest.fixture
 def results(tmp_path: Path) -> Path:
@@ -51,46 +47,6 @@ def results(tmp_path: Path) -> Path:
     (folder / "results-imagenet-real.csv").write_text(REAL, encoding="utf-8")
     (folder / "README.md").write_text("Not a table.", encoding="utf-8")
     return folder
-
-
-class Requests(http.server.SimpleHTTPRequestHandler):
-    """Serves a folder's files, but lists no folder, as the home of timm's releases does; `paths` are those asked for."""
-
-    paths: list[str]
-
-    def __init__(self, *arguments: object, directory: str, paths: list[str]) -> None:
-        self.paths = paths
-        super().__init__(*arguments, directory=directory)  # type: ignore[arg-type]
-
-    def send_head(self) -> object:  # type: ignore[override]
-        self.paths.append(self.path)
-        return super().send_head()
-
-    def list_directory(self, path: object) -> None:
-        self.send_error(404)
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
-class Site:
-    """A web server for a folder; it runs while it is a context."""
-
-    def __init__(self, folder: Path) -> None:
-        self.paths: list[str] = []
-        handler = functools.partial(Requests, directory=str(folder), paths=self.paths)
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        self.address = f"http://127.0.0.1:{self._server.server_port}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=[0.01])
-
-    def __enter__(self) -> Site:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
 
 
 @pytest.fixture

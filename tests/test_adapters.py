@@ -76,6 +76,7 @@ def test_timm_weights_are_those_of_their_configuration() -> None:
             assert (weights.input, weights.classes) == ("x".join(map(str, cfg.input_size)), cfg.num_classes)
             assert weights.license == cfg.license
         default = get_pretrained_cfg(arch.name)
+        assert default is not None
         assert [w.tag for w in arch.weights if w.is_default] == [w.tag for w in arch.weights if w.tag == default.tag]
 
 

@@ -169,7 +169,7 @@ def test_report_takes_other_formats(product: Product, formats: tuple[str, ...]) 
 def test_report_refuses_an_unknown_format(product: Product) -> None:
     result = zoometer("report", "c.yaml", "--format", "html,pdf")
     assert result.exit_code == 2
-    assert "error: 'pdf' is not a report format. Known: html, xlsx." in result.stderr
+    assert "error: 'pdf' is not a report format. Known: csv, html, json, md, parquet, xlsx." in result.stderr
 
 
 def test_report_needs_a_report(product: Product) -> None:

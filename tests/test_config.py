@@ -59,9 +59,9 @@ def test_what_is_left_out_has_the_defaults_of_the_refresh(tmp_path: Path) -> Non
     assert settings == RefreshSettings(cache="cache/", zoos={"timm": ZooSettings()})
 
 
-def test_reports_default_to_one_in_every_format(tmp_path: Path) -> None:
+def test_reports_default_to_one_page_and_one_workbook(tmp_path: Path) -> None:
     (only,) = load(tmp_path, "zoos: {timm: }").reports
-    assert (only.name, tuple(only.formats)) == ("leaderboard", config.FORMATS)
+    assert (only.name, only.formats) == ("leaderboard", ["html", "xlsx"])
 
 
 def test_a_home_folder_is_expanded_and_an_address_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,7 +92,7 @@ def test_a_home_folder_is_expanded_and_an_address_is_not(tmp_path: Path, monkeyp
         ("zoos: {timm: }\nexecution: {backend: dask}", "execution.backend: 'dask' is not a backend. Known: local."),
         ("zoos: {timm: }\nexecution: {timeout_s: .nan}", "execution.timeout_s must be"),
         ("zoos: {timm: }\nreports: [{name: a/b}]", "reports[0].name: 'a/b' cannot be part of a file name."),
-        ("zoos: {timm: }\nreports: [{formats: [pdf]}]", "reports[0].formats[0]: 'pdf' is not a report format. Known: html, xlsx."),
+        ("zoos: {timm: }\nreports: [{formats: [pdf]}]", "reports[0].formats[0]: 'pdf' is not a report format. Known: csv, html, json, md, parquet, xlsx."),
         ("zoos: {timm: }\nreports: [{name: a}, {name: a}]", "reports: two reports are called 'a' and would overwrite each other."),
         ("zoos: {timm: }\nzoos: {timm: }", "c.yaml, line 2: zoos is given twice, first on line 1."),
         ("zoos:\n  timm: {include: [*]}", "is not readable as YAML: line 2:"),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 import torch
 from hypothesis import given
@@ -13,6 +16,11 @@ from torch.nn.functional import scaled_dot_product_attention
 from zoo.counting.operations import Kind
 
 small = st.integers(1, 4)
+
+
+def attend(**settings: Any) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
+    """Fused attention with these settings."""
+    return lambda q, k, v: scaled_dot_product_attention(q, k, v, **settings)
 
 
 def products(heads: int, queries: int, keys: int, width: int, value_width: int) -> int:
@@ -39,18 +47,19 @@ def test_a_mask_spares_no_products(batch: int, heads: int, queries: int, keys: i
     q, k, v = (on_meta(batch, heads, n, width) for n in (queries, keys, keys))
     expected = products(batch * heads, queries, keys, width, width)
     for mask in masks(batch, heads, queries, keys):
-        assert macs(Kind.ATTENTION, lambda *qkv, mask=mask: scaled_dot_product_attention(*qkv, attn_mask=mask), q, k, v) == expected
-    causal = macs(Kind.ATTENTION, lambda *qkv: scaled_dot_product_attention(*qkv, is_causal=True, scale=2.0), q, k, v)
+        assert macs(Kind.ATTENTION, attend(attn_mask=mask), q, k, v) == expected
+    causal = macs(Kind.ATTENTION, attend(is_causal=True, scale=2.0), q, k, v)
     assert causal == expected
 
 
-@given(small, small, st.integers(1, 3), small, small, small, small)
+@given(st.tuples(small, small, small), st.integers(1, 3), small, small, small)
 def test_heads_that_share_keys_and_values_multiply_them_each(
-    batch: int, key_heads: int, sharing: int, queries: int, keys: int, width: int, value_width: int
+    sizes: tuple[int, int, int], sharing: int, keys: int, width: int, value_width: int
 ) -> None:
+    batch, key_heads, queries = sizes
     q = on_meta(batch, key_heads * sharing, queries, width)
     k, v = on_meta(batch, key_heads, keys, width), on_meta(batch, key_heads, keys, value_width)
-    counted = macs(Kind.ATTENTION, lambda *qkv: scaled_dot_product_attention(*qkv, enable_gqa=True), q, k, v)
+    counted = macs(Kind.ATTENTION, attend(enable_gqa=True), q, k, v)
     assert counted == products(batch * key_heads * sharing, queries, keys, width, value_width)
 
 
@@ -64,16 +73,17 @@ def test_heads_of_queries_and_keys_are_broadcast(q: tuple[int, ...], k: tuple[in
     assert counted == products(torch.Size(batches).numel(), 4, 5, 8, 8)
 
 
-@given(small, st.integers(1, 3), small, small, small, st.booleans(), st.booleans())
+@pytest.mark.parametrize("batch_first", [True, False])
+@pytest.mark.parametrize("needs_weights", [True, False])
+@given(batch=small, heads=st.integers(1, 3), lengths=st.tuples(small, small), head_width=small)
 def test_multi_head_attention_is_four_projections_and_the_attention(
-    batch: int, heads: int, queries: int, keys: int, head_width: int, batch_first: bool, needs_weights: bool
+    batch_first: bool, needs_weights: bool, batch: int, heads: int, lengths: tuple[int, int], head_width: int
 ) -> None:
-    width = heads * head_width
+    width, (queries, keys) = heads * head_width, lengths
     layer = nn.MultiheadAttention(width, heads, batch_first=batch_first, device="meta").eval()
-    q, kv = (on_meta(batch, n, width) if batch_first else on_meta(n, batch, width) for n in (queries, keys))
-    layer_macs = {
+    q, kv = (on_meta(batch, n, width) if batch_first else on_meta(n, batch, width) for n in lengths)
+    cost = count_call(lambda: layer(q, kv, kv, need_weights=needs_weights))
+    assert cost.macs_by_kind() == {
         Kind.LINEAR: batch * (2 * queries + 2 * keys) * width * width,  # of queries and outputs, of keys and values
         (Kind.MATMUL if needs_weights else Kind.ATTENTION): products(batch * heads, queries, keys, head_width, head_width),
     }
-    cost = count_call(lambda: layer(q, kv, kv, need_weights=needs_weights))
-    assert cost.macs_by_kind() == layer_macs

@@ -125,7 +125,9 @@ def state(model: nn.Module) -> list[Any]:
     seen: list[Any] = []
     for path, module in model.named_modules():
         tensors = {**module._parameters, **module._buffers}
-        described = {name: None if t is None else (id(t), t._version, t.device, t.requires_grad, t.shape) for name, t in tensors.items()}
+        described = {
+            name: None if t is None else (id(t), t._version, t.device, t.requires_grad, t.shape) for name, t in tensors.items()
+        }
         plain = {name: value for name, value in vars(module).items() if isinstance(value, (int, float, str, bool))}
         hooks = [len(value) for name, value in vars(module).items() if name.endswith("hooks")]
         seen.append((path, id(module), module.training, described, plain, hooks, sorted(vars(module))))

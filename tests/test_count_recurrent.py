@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from models_for_tests import macs, on_meta
 from torch import nn
@@ -21,7 +21,7 @@ small = st.integers(1, 4)
 class Recurrent(NamedTuple):
     """A random recurrent layer."""
 
-    kind: type[nn.RNNBase]
+    kind: Any  # nn.LSTM, nn.GRU or nn.RNN, which differ in what they take
     inputs: int
     hidden: int
     layers: int
@@ -31,7 +31,7 @@ class Recurrent(NamedTuple):
     def layer(self, **options: Any) -> nn.Module:
         if self.projection:
             options["proj_size"] = self.projection
-        made = self.kind(
+        made: nn.Module = self.kind(
             self.inputs, self.hidden, self.layers, bidirectional=self.is_bidirectional, device="meta", **options
         )
         return made.eval()

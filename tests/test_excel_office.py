@@ -17,6 +17,7 @@ from reports import excel
 from reports.excel import budget, budgets_sheet
 from reports.excel.board import Board, make_boards
 
+# LibreOffice writes extensions, which openpyxl announces that it does not read.
 pytestmark = [pytest.mark.office, pytest.mark.filterwarnings("ignore:.* extension is not supported:UserWarning")]
 
 LIMITS = {"params": 6_500_000.0, "macs": 1_500_000_000.0, "peak_activation_bytes": 20_000_000.0, "imagenet_top1": 65.0}

@@ -129,7 +129,7 @@ def test_a_convolution_of_a_single_image_needs_no_batch(conv: Convolution) -> No
 
 
 @pytest.mark.parametrize("mode", ["zeros", "reflect", "replicate", "circular"])
-def test_how_a_convolution_is_padded_does_not_matter(mode: str) -> None:
+def test_how_a_convolution_is_padded_does_not_matter(mode: Any) -> None:
     conv = Convolution([Window(7, 3, 2, 1, 1), Window(6, 3, 1, 2, 1)], 1, 2, 3, 4)
     layer = nn.Conv2d(3, 4, (3, 3), (2, 1), (1, 2), padding_mode=mode, device="meta")
     assert macs(Kind.CONV, layer, conv.input()) == conv.products([window.starts() for window in conv.windows])
@@ -168,7 +168,7 @@ def test_matmul_broadcasts_batches_and_takes_vectors(shapes: Any) -> None:
 
 @given(small, small, small, small)
 def test_matrix_products_by_their_other_names(b: int, m: int, k: int, n: int) -> None:
-    for function, *shapes in [
+    calls: list[tuple[Callable[..., Tensor], *tuple[tuple[int, ...], ...]]] = [
         (torch.mm, (m, k), (k, n)),
         (torch.bmm, (b, m, k), (b, k, n)),
         (torch.mv, (m, k), (k,)),
@@ -177,7 +177,8 @@ def test_matrix_products_by_their_other_names(b: int, m: int, k: int, n: int) ->
         (lambda x, y: torch.tensordot(x, y, 2), (b, m, k), (m, k, n)),
         (lambda x, y: x @ y.mT, (b, m, k), (n, k)),
         (lambda x, y: torch.mm(x, y, out=x.new_empty(m, n)), (m, k), (k, n)),
-    ]:
+    ]
+    for function, *shapes in calls:
         assert macs(Kind.MATMUL, function, *(on_meta(*shape) for shape in shapes)) == products(function, *shapes)
 
 
@@ -252,9 +253,13 @@ def test_einsum_takes_its_operands_by_number_too() -> None:
 def test_a_bilinear_layer_multiplies_one_input_with_the_weight_and_the_result_with_the_other(
     leading: list[int], first: int, second: int, features: int
 ) -> None:
-    counted = macs(Kind.LINEAR, nn.Bilinear(first, second, features, device="meta"), on_meta(*leading, first), on_meta(*leading, second))
+    counted = macs(
+        Kind.LINEAR, nn.Bilinear(first, second, features, device="meta"), on_meta(*leading, first), on_meta(*leading, second)
+    )
     by_weight = products(lambda x, w: torch.einsum("ra,fab->rfb", x, w), (math.prod(leading), first), (features, first, second))
-    by_other = products(lambda x, y: torch.einsum("rfb,rb->rf", x, y), (math.prod(leading), features, second), (math.prod(leading), second))
+    by_other = products(
+        lambda x, y: torch.einsum("rfb,rb->rf", x, y), (math.prod(leading), features, second), (math.prod(leading), second)
+    )
     assert counted == by_weight + by_other
 
 

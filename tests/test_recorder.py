@@ -133,8 +133,8 @@ def described(cost: Any) -> list[tuple[Any, ...]]:
         lambda x: x.chunk(2)[1].unbind()[0],
         lambda x: x.detach().unflatten(1, (2, -1)),
         lambda x: torch.einsum("ij->ji", x),
-        lambda x: nn.Dropout(0.5).eval()(x),
-        lambda x: nn.Identity()(x),
+        nn.Dropout(0.5).eval(),
+        nn.Identity(),
     ],
 )
 @pytest.mark.parametrize("memo", [None, Memo()], ids=["without memo", "with memo"])
@@ -195,7 +195,7 @@ def test_bytes_are_those_of_each_tensors_own_type() -> None:
 
 
 def test_what_a_new_tensor_is_shaped_like_is_not_read() -> None:
-    cost = count_call(lambda x: torch.zeros_like(x), vectors())
+    cost = count_call(torch.zeros_like, vectors())
     assert (cost.bytes_read, cost.bytes_written) == (0, size_of(BATCH, WIDTH))
 
 

@@ -157,11 +157,16 @@ class Failure:
     """Why a model could not be counted."""
 
     stage: str  # plan, input, build, run, timeout, memory, worker
-    error: str  # the exception's type
+    error: str  # the exception's type; empty where the message says it all
     message: str
 
     def __str__(self) -> str:
-        return f"{self.stage}: {self.error}: {self.message}" if self.message else f"{self.stage}: {self.error}"
+        return ": ".join(part for part in (self.stage, self.error, self.message) if part)
+
+
+def is_unfit(status: str, reason: str | None) -> bool:
+    """Whether a row failed only because the architecture cannot take its input size."""
+    return status == Status.FAILED and (reason or "").startswith(f"{INPUT_STAGE}:")
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 EXAMPLES = examples(
     "zoometer count timm/resnet50",
     "zoometer count timm/vit_base_patch16_224 --depth 2 --convention fvcore",
-    "zoometer count timm/convnext_base --input 3x224x224 --input 3x384x384 --by operation --format json",
+    "zoometer count timm/convnext_base --input 224 --input 384 --by operation",
+    "zoometer count torchvision/swin_t --format json > swin_t.json",
     "zoometer count mypackage.models:NeuralNetwork --input 28x28",
     closing="Conventions: matmul, all, fvcore, ptflops-aten, ptflops-pytorch, weights-only.",
 )

@@ -15,7 +15,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, Task, TextColumn
 from rich.text import Text
 
 from zoo.batch.settings import Listener
-from zoo.records import CostKey, Status
+from zoo.records import CostKey, Status, is_unfit
 from zoo.units import format_seconds
 
 _MOST_FAILURES = 10  # said at once; the rest are in the report
@@ -36,10 +36,10 @@ class Tally:
         """The work begins: planning is no part of the rate."""
         self.total, self.done, self.failed, self._started = total, 0, 0, self._clock()
 
-    def add(self, status: Status) -> None:
+    def add(self, *, is_failed: bool) -> None:
         """One row is done."""
         self.done += 1
-        self.failed += status is Status.FAILED
+        self.failed += is_failed
 
     def words(self) -> str:
         """`3 failed, 41 rows/s, 25 s left`."""
@@ -83,8 +83,9 @@ class Lines:
         self.says(f"{rows:,} rows planned, {rows - to_count:,} in the cache, {to_count:,} to count")
 
     def counted(self, key: CostKey, status: Status, reason: str | None) -> None:
-        self._tally.add(status)
-        if status is Status.FAILED and (sentence := self._failures.sentence(key, reason)):
+        is_failed = status is Status.FAILED and not is_unfit(status, reason)
+        self._tally.add(is_failed=is_failed)
+        if is_failed and (sentence := self._failures.sentence(key, reason)):
             self.says(sentence)
         waited = self._clock() - self._last_time
         share = (self._tally.done - self._last_done) / max(1, self._tally.total)
@@ -148,8 +149,9 @@ class Bar:
             self._progress.update(self._task, description="Counted", completed=1, counts=f"all {rows:,} rows are in the cache")
 
     def counted(self, key: CostKey, status: Status, reason: str | None) -> None:
-        self._tally.add(status)
-        if status is Status.FAILED and (sentence := self._failures.sentence(key, reason)):
+        is_failed = status is Status.FAILED and not is_unfit(status, reason)
+        self._tally.add(is_failed=is_failed)
+        if is_failed and (sentence := self._failures.sentence(key, reason)):
             self._progress.console.print(f"[red]{escape(sentence)}")
         self._progress.update(
             self._task,

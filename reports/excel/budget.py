@@ -123,7 +123,7 @@ def formulas(table: str, rules: tuple[Limit, ...]) -> dict[str, str]:
 def _ratio_formula(table: str, rule: Limit) -> str:
     cell = _this_row(table, rule.column)
     if rule.is_least:
-        return f'IF({cell}="",0,{rule.name}/MAX({cell},{_LEAST_ACCURACY}))'
+        return f'IF({cell}="",0,{rule.name}/MAX({cell},{_LEAST_ACCURACY:.0E}))'
     return f"{cell}/{rule.name}"
 
 

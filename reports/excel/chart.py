@@ -35,12 +35,12 @@ class FrontierCells:
     quality: int
 
 
-def accuracy_chart(board: Board, quality: Column, cells: FrontierCells | None, *, width: int, height: int) -> ScatterChart:
+def accuracy_chart(board: Board, quality: Column, cells: FrontierCells | None) -> ScatterChart:
     """Accuracy against MACs on a logarithmic axis; the frontier is a series of its own with some of its models named."""
     figures = board.frame[[COST.key, quality.key]].dropna().astype("float64")
     low, high, outside = _linear_bounds(figures[quality.key])
     unseen = f"; {outside} below {low:g} % not shown" if outside else ""
-    chart: ScatterChart = chart_parts.new_chart(f"{quality.title} accuracy against MACs{unseen}", width, height)
+    chart = chart_parts.new_chart(f"{quality.title} accuracy against MACs{unseen}")
     chart.series.append(_all_models(board, COST, quality))
     if cells is not None:
         chart.series.append(_frontier(board, quality, cells))
@@ -49,10 +49,10 @@ def accuracy_chart(board: Board, quality: Column, cells: FrontierCells | None, *
     return chart
 
 
-def size_chart(board: Board, *, width: int, height: int) -> ScatterChart:
+def size_chart(board: Board) -> ScatterChart:
     """What can be drawn where no accuracy is known: parameters against MACs."""
     figures = board.frame[[COST.key, SIZE.key]].dropna().astype("float64")
-    chart: ScatterChart = chart_parts.new_chart("Parameters against MACs (no accuracy is known)", width, height)
+    chart = chart_parts.new_chart("Parameters against MACs (no accuracy is known)")
     chart.series.append(_all_models(board, COST, SIZE))
     chart_parts.set_axis(chart.x_axis, _MACS, *_log_bounds(figures[COST.key]), _AMOUNT, is_log=True)
     chart_parts.set_axis(chart.y_axis, "Parameters (logarithmic)", *_log_bounds(figures[SIZE.key]), _AMOUNT, is_log=True)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from openpyxl.chart.axis import ChartLines, NumericAxis, Scaling
+from openpyxl.chart.axis import ChartLines, Scaling
 from openpyxl.chart.data_source import AxDataSource, NumData, NumDataSource, NumFmt, NumRef, NumVal
 from openpyxl.chart.label import DataLabel, DataLabelList
+from openpyxl.chart.legend import Legend
 from openpyxl.chart.marker import Marker
 from openpyxl.chart.scatter_chart import ScatterChart
 from openpyxl.chart.series import SeriesLabel, XYSeries
@@ -15,26 +16,22 @@ from openpyxl.chart.shapes import GraphicalProperties
 from openpyxl.chart.text import RichText, Text
 from openpyxl.chart.title import Title
 from openpyxl.descriptors import Typed
-from openpyxl.descriptors.nested import NestedInteger
 from openpyxl.drawing.colors import ColorChoice, SchemeColor
 from openpyxl.drawing.line import LineProperties
 from openpyxl.drawing.text import CharacterProperties, Paragraph, ParagraphProperties, RegularTextRun
 
 from reports.excel import styles
 
-_CM = 2.54 / 96  # of a pixel
 _POINT = 12_700  # the format's unit of length in a point
 
 
 class NamedLabel(DataLabel):
     """A point's label with a text of its own, which openpyxl's lacks."""
 
-    tagname = "dLbl"
-
-    idx = NestedInteger()
     tx = Typed(expected_type=Text, allow_none=True)
 
-    # openpyxl writes the elements in this order, and Excel insists on it.
+    # What a class consists of is not inherited in openpyxl. The order is that of the format, and Excel insists on it.
+    __nested__ = DataLabel.__nested__
     __elements__ = ("idx", "tx", *DataLabel.__elements__[1:])
 
     def __init__(self, idx: int, text: str, **options: Any) -> None:
@@ -54,27 +51,27 @@ def title(text: str, size: int, *, bold: bool = False) -> Title:
     return Title(tx=Text(rich=rich_text(text, size, bold=bold)), overlay=False)
 
 
-def new_chart(name: str, width: int, height: int) -> Any:
-    """An empty scatter chart of so many pixels."""
-    chart: Any = ScatterChart()  # its stubs know no centimetres but whole ones, and no legend
+def new_chart(name: str) -> ScatterChart:
+    """An empty scatter chart."""
+    chart = ScatterChart()
     chart.scatterStyle = "lineMarker"
     chart.varyColors = False
     chart.roundedCorners = False
     chart.title = title(name, 11, bold=True)
-    chart.width, chart.height = width * _CM, height * _CM
-    chart.legend.position = "b"
-    chart.legend.txPr = rich_text(None, 9)
+    chart.legend = Legend(legendPos="b", overlay=False, txPr=rich_text(None, 9))
+    chart.x_axis.axPos = "b"
     chart.graphical_properties = GraphicalProperties(ln=LineProperties(solidFill=styles.RULE))
     return chart
 
 
-def set_axis(axis: NumericAxis, name: str, low: float, high: float, number_format: str, *, is_log: bool = False) -> None:
+def set_axis(axis: Any, name: str, low: float, high: float, number_format: str, *, is_log: bool = False) -> None:
     """Range, ticks and look of an axis; the other axis crosses it at its low end."""
-    axis.delete = False
+    axis.delete = False  # openpyxl's own value hides the axis
     axis.title = title(name, 9)
     axis.scaling = Scaling(logBase=10 if is_log else None, orientation="minMax", min=low, max=high)
     axis.majorUnit = 10 if is_log else None
     axis.crosses = "min"
+    axis.majorTickMark = "out"
     axis.numFmt = NumFmt(formatCode=number_format, sourceLinked=False)
     axis.tickLblPos = "low"
     axis.txPr = rich_text(None, 9)
@@ -100,7 +97,7 @@ def show_as_cloud(points: XYSeries) -> None:
     """Points without a line, translucent so that a crowd shows as one."""
     points.graphicalProperties = GraphicalProperties(ln=LineProperties(noFill=True))
     # Of the colours openpyxl knows, those of the theme can be translucent.
-    pale: Any = SchemeColor(val="accent1", lumMod=75_000, alpha=40_000)
+    pale: Any = SchemeColor(val="accent1", lumMod=60_000, lumOff=40_000, alpha=70_000)
     points.marker = Marker(symbol="circle", size=4)
     points.marker.graphicalProperties = GraphicalProperties(ln=LineProperties(noFill=True), solidFill=ColorChoice(schemeClr=pale))
 
@@ -116,5 +113,5 @@ def show_as_line(points: XYSeries, colour: str) -> None:
 def name_points(points: XYSeries, names: dict[int, str]) -> None:
     """Names beside some of the points, by their position."""
     shown = {"showVal": True, "showLegendKey": False, "showCatName": False, "showSerName": False, "showPercent": False}
-    labels = [NamedLabel(place, name, dLblPos="l", showBubbleSize=False, **shown) for place, name in names.items()]
+    labels = [NamedLabel(place, name, dLblPos="t", showBubbleSize=False, **shown) for place, name in names.items()]
     points.dLbls = DataLabelList(dLbl=labels, showBubbleSize=False, **{**shown, "showVal": False})

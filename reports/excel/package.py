@@ -98,6 +98,8 @@ class _SheetWriter(WorksheetWriter):
 class _Drawing(SpreadsheetDrawing):
     """The charts of a sheet, each with its description."""
 
+    __elements__ = SpreadsheetDrawing.__elements__  # not inherited in openpyxl
+
     def __init__(self, page: Page) -> None:
         super().__init__()
         sheet: Any = page.sheet

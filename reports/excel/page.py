@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Literal
+from typing import Any, Literal
 
 from openpyxl.chart.scatter_chart import ScatterChart
 from openpyxl.comments.comment_sheet import CommentRecord
+from openpyxl.drawing.spreadsheet_drawing import AnchorMarker, TwoCellAnchor
 from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.hyperlink import Hyperlink
 from openpyxl.worksheet.properties import PageSetupProperties
@@ -62,9 +63,12 @@ class Page:
         note.text.t = text
         self.notes.append(note)
 
-    def add_chart(self, row: int, column: int, chart: ScatterChart, description: str) -> None:
-        """Place a chart with its upper left corner in a cell."""
-        self.sheet.add_chart(chart, address(row, column))
+    def add_chart(self, chart: ScatterChart, first: tuple[int, int], end: tuple[int, int], description: str) -> None:
+        """Place a chart from the upper left corner of one cell to that of another: so wide as the columns are, whatever the font."""
+        corners = (AnchorMarker(row=row, col=column) for row, column in (first, end))
+        placed: Any = chart  # its stubs know only the corner
+        placed.anchor = TwoCellAnchor("oneCell", *corners)
+        self.sheet.add_chart(chart)
         self.descriptions.append(description)
 
     def reach(self, row: int, column: int) -> None:

@@ -51,7 +51,7 @@ class Book:
         sheet = self.workbook.create_sheet(name)
         sheet.sheet_properties.tabColor = colour
         sheet.sheet_view.showGridLines = False
-        sheet.page_margins = PageMargins(left=0.4, right=0.4, top=0.5, bottom=0.6)
+        sheet.page_margins = PageMargins(left=0.4, right=0.4, top=0.5, bottom=0.6, header=0.3, footer=0.3)
         made = f"{footer_text(self.report.title)}, {self.report.created_at:%Y-%m-%d}"
         footer = sheet.oddFooter
         for part, text in ((footer.left, made), (footer.center, "&A"), (footer.right, "Page &P of &N")):

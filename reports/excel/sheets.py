@@ -15,6 +15,8 @@ from reports.excel.sheet import MAX_ROWS, Book, TableSpec, as_cells, write_table
 from reports.excel.text import sheet_name
 from reports.exports.safe_text import is_web_address
 
+_CHART_ROWS, _CHART_COLUMNS = 26, 13  # of the usual size
+
 
 def write_leaderboard(book: Book, board: Board) -> None:
     """One row per weights and input size, best first; models lead to their cards, and say how they fit the budget."""
@@ -41,8 +43,9 @@ def write_frontier(book: Book, board: Board) -> FrontierCells | None:
     ))  # fmt: skip
     keys = [column.key for column in columns]
     cells = FrontierCells(name, keys.index(COST.key), keys.index(board.quality.key))
-    chart = accuracy_chart(board, board.quality, cells, width=900, height=520)
-    page.add_chart(1, len(columns) + 1, chart, "Accuracy against MACs, with the frontier")
+    chart = accuracy_chart(board, board.quality, cells)
+    place = len(columns) + 1
+    page.add_chart(chart, (1, place), (1 + _CHART_ROWS, place + _CHART_COLUMNS), "Accuracy against MACs, with the frontier")
     return cells
 
 

@@ -28,7 +28,7 @@ WARNING_INK = "8A4B08"
 GOOD = "1B7F4B"
 BAD = "B3361E"
 FRONTIER = "D1571B"
-BAR = "CFE0F1"
+BAR = "8FB8DE"  # at its left end; openpyxl's bars fade to white
 SHADE = "B9DFC8"
 TABLE_STYLE = "TableStyleLight1"
 _FONT = "Calibri"
@@ -81,7 +81,9 @@ class Styles:
         if look.fill:
             cell.fill = PatternFill("solid", fgColor=f"FF{look.fill}")
         if look.box or look.bottom:
-            box, below = (Side(style, color=f"FF{look.line_colour}") for style in (look.box, look.box or look.bottom))
+            box, below = (
+                Side(style, color=f"FF{look.line_colour}") if style else Side() for style in (look.box, look.box or look.bottom)
+            )
             cell.border = Border(left=box, right=box, top=box, bottom=below)
         cell.number_format = look.number_format
         cell.quotePrefix = look.quoted

@@ -106,12 +106,8 @@ def _write_warnings(book: Book, page: Page, row: int, board: Board | None) -> in
 
 
 def _write_chart(page: Page, row: int, board: Board, cells: FrontierCells | None) -> int:
-    width, height = 932, 20 * _CHART_ROWS - 8
-    if board.quality is None:
-        chart = size_chart(board, width=width, height=height)
-    else:
-        chart = accuracy_chart(board, board.quality, cells, width=width, height=height)
-    page.add_chart(row, 1, chart, "Every model of the report by MACs, with the frontier")
+    chart = size_chart(board) if board.quality is None else accuracy_chart(board, board.quality, cells)
+    page.add_chart(chart, (row, 1), (row + _CHART_ROWS, _LAST + 1), "Every model of the report by MACs, with the frontier")
     return row + _CHART_ROWS + 1
 
 

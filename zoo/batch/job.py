@@ -76,7 +76,7 @@ class Counter:
                 cost = count_model(model, [meta_input(parse_input(key.input))], self._memo)
                 yield counted_row(key, cost, versions)
             except InputError as error:
-                yield failed_row(key, Failure(INPUT_STAGE, "InputError", str(error)), versions)
+                yield failed_row(key, Failure(INPUT_STAGE, "", str(error)), versions)
             except Exception as error:  # noqa: BLE001  # whatever a model does costs its own row only
                 yield failed_row(key, self._explain(zoo, key, stage, error), versions)
 
@@ -88,9 +88,9 @@ class Counter:
         native = self._native_inputs(zoo, key.arch)
         if not native or key.input in native:
             return Failure(stage, type(error).__name__, message)
-        said = f"{type(error).__name__}: {message}" if message else type(error).__name__
-        made_for = " and ".join(native)
-        return Failure(INPUT_STAGE, "InputError", f"{key.arch} cannot take {key.input}, it is made for {made_for} ({said})")
+        # A deliberate check says what is wrong; a clash of shapes somewhere inside says nothing to a reader.
+        said = f": {message}" if message and isinstance(error, (ValueError, AssertionError)) else ""
+        return Failure(INPUT_STAGE, "", f"does not run at {key.input}, it is made for {' and '.join(native)}{said}")
 
     def _native_inputs(self, zoo: Zoo, arch: str) -> list[str]:
         """The inputs at which an architecture and its weights are used, its own first."""

@@ -11,7 +11,7 @@ import pandas as pd
 
 from zoo.batch.settings import ZooSettings
 from zoo.errors import InputError
-from zoo.records import Accuracy, Architecture, CostKey, Failure, Job, Status, Versions, image_input
+from zoo.records import INPUT_STAGE, Accuracy, Architecture, CostKey, Failure, Job, Status, Versions, image_input
 
 NATIVE = "native"
 _PASSING_STAGES = ("timeout", "memory", "worker")
@@ -47,7 +47,7 @@ def wanted_keys(
     for architecture in architectures:
         failure = None
         if architecture.uncountable:
-            failure = Failure("plan", "NotSupported", architecture.uncountable)
+            failure = Failure("plan", "", architecture.uncountable)
         for size, classes, error in _sizes(architecture, settings.inputs, measured):
             for variant in variants:
                 keys.setdefault(CostKey(architecture.zoo, architecture.name, size, classes, variant), failure or error)
@@ -61,7 +61,7 @@ def _sizes(
         try:
             input = architecture.input if size == NATIVE else image_input(size, architecture.input)
         except InputError as error:
-            yield size, architecture.classes, Failure("plan", "InputError", str(error))
+            yield size, architecture.classes, Failure(INPUT_STAGE, "", str(error))
             continue
         yield input, architecture.classes, None
     for weights in architecture.weights:

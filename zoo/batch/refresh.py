@@ -20,7 +20,7 @@ from zoo.batch.plan import Plan, make_plan, wanted_keys
 from zoo.batch.settings import Listener, RefreshSettings, Silent
 from zoo.cache.schema import table_of
 from zoo.cache.store import Store
-from zoo.records import INPUT_STAGE, AccuracyTable, Architecture, CostKey, Failure, RunSummary, Status, Versions, Weights
+from zoo.records import AccuracyTable, Architecture, CostKey, Failure, RunSummary, Status, Versions, Weights, is_unfit
 
 if TYPE_CHECKING:
     from zoo.adapters.base import Zoo
@@ -158,7 +158,7 @@ class _Tally:
         row = counted.row
         if row["status"] == Status.FAILED:
             self.summary.failed += 1
-            self.summary.unfit += str(row["reason"]).startswith(f"{INPUT_STAGE}:")
+            self.summary.unfit += is_unfit(row["status"], row["reason"])
         else:
             self.summary.counted += 1
         if counted.key not in self._before:

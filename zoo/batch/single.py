@@ -40,13 +40,13 @@ class InputSpec:
     dtype: str = "float32"
 
     def torch_dtype(self) -> torch.dtype:
-        """The dtype itself.
+        """The floating-point dtype itself.
 
         Raises:
-            InputError: if torch has no such dtype.
+            InputError: if torch has no such dtype, or it is one of whole numbers.
         """
         dtype = getattr(torch, self.dtype, None)
-        if not isinstance(dtype, torch.dtype):
+        if not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
             raise InputError(f"'{self.dtype}' is not a dtype. Write float32, float16 or bfloat16.")
         return dtype
 

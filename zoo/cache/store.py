@@ -7,6 +7,7 @@ collide, and a reader sees a part completely or not at all. Object stores have a
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import logging
 import os
 import uuid
@@ -63,8 +64,10 @@ class Store:
         Raises:
             CacheError: if the part cannot be written; nothing is left of it then.
         """
-        if not len(table):
-            return
+        if len(table):
+            self._write(name, table)
+
+    def _write(self, name: str, table: pa.Table) -> None:
         data = pa.BufferOutputStream()
         pq.write_table(table, data, compression="zstd", write_page_checksum=True)
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
@@ -84,17 +87,21 @@ class Store:
         old = self.read(name)
         others = old.filter(pa.compute.invert(pa.compute.is_in(old["zoo"], pa.array(sorted(zoos), pa.string()))))
         new = pa.concat_tables([others, table.select(others.column_names)])
-        if new.equals(old):
+        if new.equals(old) and len(old_parts) <= 1:
             return
-        self.append(name, new)
+        self._write(name, new)
         for path in old_parts:
             self._fs.rm_file(path)
 
     def read(self, name: str, columns: list[str] | None = None) -> pa.Table:
-        """All rows of a table. A part that cannot be read is left out with a warning that names it."""
+        """All rows of a table. A part that cannot be read is left out with a warning that names it.
+
+        Of a snapshot only the newest part counts: older ones are those that a replacement had no time to remove.
+        """
         schema = TABLES[name] if columns is None else pa.schema([TABLES[name].field(c) for c in columns])
-        parts = [part for path in self._parts(name) if (part := self._read_part(path, schema)) is not None]
-        return pa.concat_tables(parts) if parts else schema.empty_table()
+        parts = (part for path in reversed(self._parts(name)) if (part := self._read_part(path, schema)) is not None)
+        kept = list(itertools.islice(parts, 1) if name in SNAPSHOTS else parts)
+        return pa.concat_tables(reversed(kept)) if kept else schema.empty_table()
 
     def costs(self) -> pd.DataFrame:
         """The newest row of each key, with whole numbers as `Int64`."""
@@ -135,16 +142,17 @@ class Store:
                     _log.warning("%s is not a part this version can read; its rows will be counted again", path)
                     return None
                 table = parquet.read()
-        except (OSError, pa.ArrowException) as error:
-            _log.warning("%s is damaged (%s); its rows will be counted again", path, str(error).splitlines()[0])
+            columns = {
+                field.name: table[field.name].cast(field.type)
+                if field.name in table.column_names
+                else pa.nulls(len(table), field.type)
+                for field in schema
+            }
+            return pa.table(columns).cast(schema) if len(table) else schema.empty_table()
+        except (OSError, ValueError, pa.ArrowException) as error:
+            why = next(iter(str(error).splitlines()), type(error).__name__)
+            _log.warning("%s is damaged (%s); its rows will be counted again", path, why)
             return None
-        columns = {
-            field.name: table[field.name].cast(field.type)
-            if field.name in table.column_names
-            else pa.nulls(len(table), field.type)
-            for field in schema
-        }
-        return pa.table(columns).cast(schema) if len(table) else schema.empty_table()
 
     def _put(self, path: str, data: pa.Buffer) -> None:
         if not isinstance(self._fs, LocalFileSystem):
@@ -157,7 +165,7 @@ class Store:
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(path)
-        except OSError:
+        except BaseException:  # Ctrl-C as well
             temporary.unlink(missing_ok=True)
             raise
         _sync_folder(temporary.parent)

@@ -35,11 +35,14 @@ class LiveBytes:
 
     def add(self, storage: torch.UntypedStorage, nbytes: int, owner: Any) -> None:
         """Counts a storage an operator has just made, unless it is known; `owner` is remembered if this is a new peak."""
-        address = storage._cdata
-        if address in self._alive:
-            return
+        if storage._cdata not in self._alive:
+            self.add_new(storage, nbytes, owner)
+
+    def add_new(self, storage: torch.UntypedStorage, nbytes: int, owner: Any) -> None:
+        """The same for a storage that cannot be known yet."""
         lifetime = _Lifetime(storage, self._release)
-        lifetime.address, lifetime.nbytes = address, nbytes
+        lifetime.address = address = storage._cdata
+        lifetime.nbytes = nbytes
         self._alive[address] = lifetime
         self.live += nbytes
         if self.live > self.peak:

@@ -57,19 +57,31 @@ class _Entry:
     def __init__(self, action: int, facts: tuple[OperationFacts, ...]) -> None:
         self.action = action
         self.facts = facts
-        self.results: tuple[Any, ...] = ()
+        self.results: tuple[Any, ...] = ()  # (shape, stride, dtype, bytes) of each, None for an absent one
         self.is_sequence: type | None = None
+
+
+_Entries = dict[Any, _Entry]
+_VIEWS: _Entries = {}
+"""Stands in for the entries of operators that only give views."""
 
 
 class Memo:
     """Calls seen so far, shared by any number of passes in one process."""
 
     def __init__(self) -> None:
-        self.entries: dict[Any, _Entry] = {}
+        self.operators: dict[int, _Entries] = {}  # by identity: hashing an operator is a Python call
         self.facts: dict[OperationFacts, OperationFacts] = {}  # one object for equal facts, so that they compare by identity
+        self._known: list[Any] = []  # keeps operators alive, so that an identity is never used twice
 
     def __len__(self) -> int:
-        return len(self.entries)
+        return sum(map(len, self.operators.values()))
+
+    def entries_of(self, func: Any) -> _Entries:
+        """The calls of an operator met for the first time: none yet."""
+        self._known.append(func)
+        entries = self.operators[id(func)] = _VIEWS if _is_view(func) else {}
+        return entries
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +104,7 @@ class Recorder(TorchDispatchMode):
         super().__init__()  # type: ignore[no-untyped-call]
         self._modules = modules
         self._memo = Memo() if memo is None else memo
-        self._entries = self._memo.entries
+        self._operators = self._memo.operators
         self._remembers = memo is not None
         self.calls: list[tuple[torch.nn.Module | None, tuple[OperationFacts, ...]]] = []
         self.memory = LiveBytes()
@@ -109,13 +121,17 @@ class Recorder(TorchDispatchMode):
                 yield Call(module, fact)
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """The hot path: some hundred thousand calls a minute, so it is written for speed."""
         kwargs = kwargs or {}
-        if _is_view(func):
+        entries = self._operators.get(id(func))
+        if entries is None:
+            entries = self._memo.entries_of(func)
+        if entries is _VIEWS:
             return func(*args, **kwargs)
         key: Any
         try:
-            key = (func, _signature(args), _signature(tuple(kwargs.items()))) if kwargs else (func, _signature(args))
-            entry = self._entries.get(key)
+            key = _signature(args, kwargs)
+            entry = entries.get(key)
         except TypeError:  # an argument that cannot be hashed
             key = entry = None
         if entry is None:
@@ -135,6 +151,11 @@ class Recorder(TorchDispatchMode):
         return out
 
     def _make_results(self, entry: _Entry, module: Any) -> Any:
+        if entry.is_sequence is None:
+            shape, stride, dtype, nbytes = entry.results[0]
+            out = torch.empty_strided(shape, stride, dtype=dtype, device=META)
+            self.memory.add_new(out.untyped_storage(), nbytes, module)
+            return out
         outs: list[Tensor | None] = []
         for result in entry.results:
             if result is None:
@@ -142,9 +163,9 @@ class Recorder(TorchDispatchMode):
                 continue
             shape, stride, dtype, nbytes = result
             out = torch.empty_strided(shape, stride, dtype=dtype, device=META)
-            self.memory.add(out.untyped_storage(), nbytes, module)
+            self.memory.add_new(out.untyped_storage(), nbytes, module)
             outs.append(out)
-        return outs[0] if entry.is_sequence is None else entry.is_sequence(outs)
+        return entry.is_sequence(outs)
 
     def _run_first(self, func: Any, args: Any, kwargs: Any, key: Any) -> Any:
         """Runs a call not seen before, describes it, and decides what can be remembered of it."""
@@ -160,7 +181,9 @@ class Recorder(TorchDispatchMode):
             self.calls.append((module, facts))
         if key is not None and self._remembers:
             is_pure = is_meta and all(t.device == META for t in _tensors(out))
-            self._entries[key] = _remember(func, args, out, before, facts, fresh) if is_pure else _Entry(_Action.TRACK, facts)
+            self._operators[id(func)][key] = (
+                _remember(func, args, out, before, facts, fresh) if is_pure else _Entry(_Action.TRACK, facts)
+            )
         return out
 
     def _follow(self, out: Any, arguments: Any, module: Any) -> bool:
@@ -211,16 +234,26 @@ def _is_composite(func: Any) -> bool:
     return bool(torch._C._dispatch_has_kernel_for_dispatch_key(func.name(), "CompositeImplicitAutograd"))
 
 
-def _signature(value: Any) -> Any:
+_NUMBERS = frozenset({int, float, bool})
+
+
+def _signature(args: Sequence[Any], kwargs: dict[str, Any] | None = None) -> tuple[Any, ...]:
     """All that a meta kernel can see of its arguments, as a hashable value. Types are kept: 1, 1.0 and True are equal."""
-    kind = type(value)
-    if kind is tuple or kind is list:
-        return tuple([_signature(item) for item in value])
-    if isinstance(value, Tensor):
-        return (value.shape, value.stride(), value.dtype, value.device)
-    if kind is int or kind is float or kind is bool:
-        return (kind, value)
-    return value
+    parts: list[Any] = []
+    for value in args:
+        kind = value.__class__
+        if kind in _NUMBERS:
+            parts += (kind, value)
+        elif kind is list or kind is tuple:
+            parts.append(_signature(value))
+        elif isinstance(value, Tensor):
+            parts += (value.shape, value.stride(), value.dtype, value.is_meta)
+        else:
+            parts.append(value)
+    if kwargs:
+        for name, value in kwargs.items():
+            parts += (name, _signature((value,)))
+    return tuple(parts)
 
 
 def _tensors(value: Any) -> Iterator[Tensor]:

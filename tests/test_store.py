@@ -1,0 +1,276 @@
+"""The cache: what is written is read back exactly, and neither damage nor a full disk takes what was kept before."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from fakes_damage import DAMAGES, truncate
+
+from zoo.cache.schema import TABLES, columns_of, table_of
+from zoo.cache.store import Store
+from zoo.errors import CacheError
+from zoo.records import Accuracy, Architecture, Weights
+
+NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
+BIG = 2**53 + 1  # the first whole number a float cannot hold
+
+
+def cost(arch: str = "small", *, minutes: int = 0, classes: int | None = 1000, **figures: Any) -> dict[str, Any]:
+    key = {"zoo": "timm", "arch": arch, "input": "3x224x224", "classes": classes, "variant": "train"}
+    return {**key, "status": "exact", "counted_at": NOON + timedelta(minutes=minutes), **figures}
+
+
+def costs_of(*rows: dict[str, Any]) -> pa.Table:
+    return table_of("costs", rows)
+
+
+def weights_of(zoo: str, *tags: str) -> pa.Table:
+    return table_of("weights", [{"zoo": zoo, "arch": "small", "tag": tag, "classes": 10, "is_default": False} for tag in tags])
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    store = Store(tmp_path / "cache")
+    store.prepare()
+    return store
+
+
+def parts(store: Store, table: str = "costs") -> list[Path]:
+    return sorted(Path(store.address, table).glob("*.parquet"))
+
+
+def everything(store: Store) -> list[Path]:
+    return [path for path in Path(store.address).rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_rows_come_back_as_they_were_written(store: Store, name: str) -> None:
+    """Each column has a value that no other has, and one row has only what must be there."""
+    values: dict[Any, Callable[[int], Any]] = {
+        pa.string(): lambda i: f"text {i}",
+        pa.int64(): lambda i: BIG + i,
+        pa.int32(): lambda i: i,
+        pa.float64(): lambda i: i / 8,
+        pa.bool_(): lambda _: True,
+        pa.timestamp("us", tz="UTC"): lambda i: NOON + timedelta(microseconds=i),
+    }
+    full = {field.name: values[field.type](i) for i, field in enumerate(TABLES[name])}
+    bare = {field.name: full[field.name] for field in TABLES[name] if not field.nullable}
+    store.append(name, table_of(name, [full, bare]))
+    read = store.read(name)
+    assert read.schema == TABLES[name]
+    assert read.to_pylist() == [full, dict.fromkeys(TABLES[name].names) | bare]
+    assert store.read(name, ["zoo"] if "zoo" in full else ["run"]).num_columns == 1
+
+
+def test_whole_columns_make_the_same_table_as_rows() -> None:
+    rows = [cost(f"a{i}", macs=i) for i in range(3)]
+    shared = {key: rows[0][key] for key in ("zoo", "input", "classes", "variant", "status", "counted_at")}
+    assert columns_of("costs", 3, {"arch": ["a0", "a1", "a2"], "macs": [0, 1, 2]}, shared).equals(costs_of(*rows))
+
+
+def test_pandas_reads_a_table_folder_as_it_is(store: Store) -> None:
+    store.append("costs", costs_of(cost("a", macs=BIG)))
+    store.append("costs", costs_of(cost("b", macs=None)))
+    frame = pd.read_parquet(Path(store.address) / "costs", dtype_backend="numpy_nullable")
+    assert dict(zip(frame["arch"], frame["macs"], strict=True)) == {"a": BIG, "b": pd.NA}
+    assert list(frame.columns) == TABLES["costs"].names
+
+
+def test_the_newest_row_of_a_key_wins_whatever_part_it_is_in(store: Store) -> None:
+    store.append("costs", costs_of(cost(minutes=5, macs=5), cost(minutes=9, macs=9, classes=None), cost("other", macs=1)))
+    store.append(
+        "costs", costs_of(cost(minutes=1, macs=1), cost(minutes=2, macs=2, classes=None), cost(minutes=1, macs=7, classes=0))
+    )
+    costs = store.costs()
+    assert len(costs) == 4
+    newest = {
+        (arch, None if pd.isna(classes) else classes): macs
+        for arch, classes, macs in zip(costs["arch"], costs["classes"], costs["macs"], strict=True)
+    }
+    assert newest == {("small", 1000): 5, ("small", None): 9, ("small", 0): 7, ("other", 1000): 1}
+
+
+def test_whole_numbers_stay_exact_and_unknown_ones_unknown(store: Store) -> None:
+    store.append("costs", costs_of(cost("a", macs=BIG, params=0), cost("b")))
+    costs = store.costs().set_index("arch")
+    assert str(costs["macs"].dtype) == "Int64"
+    assert costs.loc["a", "macs"] == BIG
+    assert costs.loc["a", "params"] == 0
+    assert costs.loc["b", "macs"] is pd.NA
+    assert costs.loc["b", "reason"] is pd.NA
+
+
+def test_an_empty_cache_is_read_as_empty_tables(tmp_path: Path) -> None:
+    store = Store(tmp_path / "never written")
+    assert len(store.costs()) == 0
+    assert list(store.costs().columns) == TABLES["costs"].names
+    assert (store.architectures(), store.accuracy()) == ([], [])
+    assert not Path(store.address).exists()
+
+
+def test_architectures_come_back_with_their_weights(store: Store) -> None:
+    weights = Weights(
+        "timm", "small", "in1k", "classification", "imagenet-1k", 1000, "3x224x224", 5, "mit", "https://x", "paper", True
+    )
+    kept = Architecture("timm", "small", "classification", "family", "3x224x224", 1000, (weights,), note="a note")
+    bare = Architecture("timm", "bare", "features", None, "3x64x64", None)
+    rows = [
+        {"zoo": a.zoo, "arch": a.name, "task": a.task, "family": a.family, "input": a.input, "classes": a.classes, "note": a.note}
+        for a in (kept, bare)
+    ]
+    store.append("architectures", table_of("architectures", rows))
+    store.append("weights", table_of("weights", [{name: getattr(weights, name) for name in Weights.__slots__}]))
+    assert store.architectures() == [kept, bare]
+
+
+def test_accuracy_comes_back(store: Store) -> None:
+    row = Accuracy("timm", "small", "in1k", "imagenet-1k", "top1", "3x224x224", 80.125, "source", "2026-01-02T00:00:00+00:00")
+    store.append("accuracy", table_of("accuracy", [{name: getattr(row, name) for name in Accuracy.__slots__}]))
+    assert store.accuracy() == [row]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_part_that_cannot_be_read_is_left_out_with_a_warning(
+    store: Store, damage: Callable[[Path], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    store.append("costs", costs_of(cost("good", macs=1)))
+    store.append("costs", costs_of(cost("bad", macs=2)))
+    store.append("costs", costs_of(cost("better", macs=3)))
+    bad = parts(store)[1]
+    damage(bad)
+    assert sorted(store.costs()["arch"]) == ["better", "good"]
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert str(bad) in caplog.text
+    assert "will be counted again" in caplog.text
+
+
+def test_a_part_of_an_older_version_lacks_only_its_missing_columns(store: Store) -> None:
+    store.append("costs", costs_of(cost("old", macs=BIG, params=3)))
+    path = parts(store)[0]
+    pq.write_table(pq.read_table(path).drop_columns(["params"]), path)
+    row = store.costs().iloc[0]
+    assert (row["macs"], row["params"]) == (BIG, pd.NA)
+
+
+def test_files_of_others_in_a_table_folder_are_no_parts(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    store.append("costs", costs_of(cost()))
+    for name in (".part-1.parquet.tmp", "README.md", "_SUCCESS"):
+        (Path(store.address) / "costs" / name).write_text("not a part")
+    assert len(store.costs()) == 1
+    assert caplog.text == ""
+
+
+def test_replacing_a_snapshot_changes_only_the_given_zoos(store: Store) -> None:
+    store.replace(
+        "weights", pa.concat_tables([weights_of("timm", "a", "b"), weights_of("torchvision", "c")]), {"timm", "torchvision"}
+    )
+    store.replace("weights", weights_of("timm", "b", "d"), {"timm"})
+    assert sorted((row["zoo"], row["tag"]) for row in store.read("weights").to_pylist()) == [
+        ("timm", "b"),
+        ("timm", "d"),
+        ("torchvision", "c"),
+    ]
+    assert len(parts(store, "weights")) == 1
+
+
+def test_replacing_a_snapshot_by_itself_writes_nothing(store: Store) -> None:
+    store.replace("weights", weights_of("timm", "a"), {"timm"})
+    before = everything(store)
+    store.replace("weights", weights_of("timm", "a"), {"timm"})
+    store.replace("weights", weights_of("timm"), set())
+    assert everything(store) == before
+
+
+def test_a_snapshot_can_become_empty(store: Store) -> None:
+    store.replace("weights", weights_of("timm", "a"), {"timm"})
+    store.replace("weights", weights_of("timm"), {"timm"})
+    assert len(store.read("weights")) == 0
+
+
+def test_a_replacement_that_was_killed_before_it_removed_the_old_part_doubles_nothing(store: Store) -> None:
+    store.append("weights", weights_of("timm", "a", "b"))
+    store.append("weights", weights_of("timm", "b", "c"))
+    assert [row["tag"] for row in store.read("weights").to_pylist()] == ["b", "c"]
+    store.replace("weights", weights_of("timm", "b", "c"), {"timm"})
+    assert len(parts(store, "weights")) == 1
+
+
+def test_a_damaged_snapshot_falls_back_to_the_one_before(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    store.append("weights", weights_of("timm", "a"))
+    store.append("weights", weights_of("timm", "b"))
+    truncate(parts(store, "weights")[1])
+    assert [row["tag"] for row in store.read("weights").to_pylist()] == ["a"]
+    assert "damaged" in caplog.text
+
+
+def refuse(*_: Any, **__: Any) -> NoReturn:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def interrupt(*_: Any, **__: Any) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("place", ["os.fsync", "pathlib.Path.replace", "pathlib.Path.open"])
+def test_a_full_disk_leaves_what_was_kept_and_nothing_else(store: Store, place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.append("costs", costs_of(cost("kept")))
+    before = everything(store)
+    with monkeypatch.context() as patch:
+        patch.setattr(place, refuse)
+        with pytest.raises(CacheError, match=r"cannot be written: No space left on device\. What was committed before is intact"):
+            store.append("costs", costs_of(cost("lost")))
+    assert everything(store) == before
+    assert list(store.costs()["arch"]) == ["kept"]
+
+
+def test_an_interrupted_write_leaves_nothing(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.fsync", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        store.append("costs", costs_of(cost()))
+    assert everything(store) == []
+
+
+def test_a_folder_that_cannot_be_made_is_found_early(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    for path in (tmp_path / "file", tmp_path / "file" / "cache"):
+        with pytest.raises(CacheError, match=r"cannot be written: .*\. Choose another folder with 'cache:'"):
+            Store(path).prepare()
+
+
+def test_a_folder_that_became_a_file_is_an_error(store: Store) -> None:
+    folder = Path(store.address) / "costs"
+    folder.rmdir()
+    folder.write_text("in the way")
+    with pytest.raises(CacheError, match="cannot be written: Not a directory"):
+        store.append("costs", costs_of(cost()))
+
+
+def test_nothing_to_write_writes_no_part(store: Store) -> None:
+    store.append("costs", costs_of())
+    assert everything(store) == []
+
+
+def test_an_address_without_folders_works() -> None:
+    store = Store("memory://zoometer-test/cache")
+    store.prepare()
+    store.append("costs", costs_of(cost(macs=BIG)))
+    store.replace("weights", weights_of("timm", "a"), {"timm"})
+    store.replace("weights", weights_of("timm", "b"), {"timm"})
+    again = Store("memory://zoometer-test/cache")
+    assert again.costs()["macs"].tolist() == [BIG]
+    assert [row["tag"] for row in again.read("weights").to_pylist()] == ["b"]
+
+
+def test_an_unknown_kind_of_address_is_an_error() -> None:
+    with pytest.raises(CacheError, match=r"^Cache 'carrier-pigeon://cache' cannot be opened: Protocol not known"):
+        Store("carrier-pigeon://cache")
