@@ -119,7 +119,7 @@ def _read_facts(settings: RefreshSettings) -> _Facts:
         wanted.update(wanted_keys(architectures, settings.zoos[name], settings.variants, of_zoo))
     names = pd.DataFrame([(a.zoo, a.name) for group in chosen.values() for a in group], columns=["zoo", "arch"], dtype="string")
     costs = store.costs()
-    costs = costs[[key in wanted for key in cost_keys(costs)]]
+    costs = costs[pd.Series([key in wanted for key in cost_keys(costs)], dtype=bool)]
     unjoined = to_pandas(store.read("unjoined"))
     return _Facts(
         _key_table(wanted),

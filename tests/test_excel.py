@@ -87,14 +87,16 @@ def test_formulas_carry_what_they_give_so_that_it_shows_before_they_are_worked_o
     assert formulas.calculation.fullCalcOnLoad
 
 
-@pytest.mark.parametrize(
-    "value", [0.1 + 0.2, 1 / 3, 5e-324, 1.7976931348623157e308, 2**53 + 1, -0.0, np.float64(0.1), np.int64(7), True]
-)
+@pytest.mark.parametrize("value", [0.1 + 0.2, 1 / 3, 5e-324, 1.7976931348623157e308, -0.0, np.float64(0.1)])
 def test_a_cell_holds_every_digit(value: float) -> None:
     """A double needs 17 of them; openpyxl's own cells have 16."""
+    assert float(ET.fromstring(render_cell("A1", value, 0)).findtext("v", "")) == value  # noqa: S314 -- our own text
+
+
+@pytest.mark.parametrize(("value", "kind"), [(2**53 + 1, None), (np.int64(7), None), (True, "b")])
+def test_whole_numbers_and_truth_values_keep_their_kind(value: int, kind: str | None) -> None:
     cell = ET.fromstring(render_cell("A1", value, 0))  # noqa: S314 -- our own text
-    assert type(value)(float(cell.findtext("v", "")) if isinstance(value, float) else int(cell.findtext("v", ""))) == value
-    assert cell.get("t") == ("b" if value is True else None)
+    assert (int(cell.findtext("v", "")), cell.get("t")) == (value, kind)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), object()])

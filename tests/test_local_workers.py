@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import re
 import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 import pandas as pd
 import pytest
-from fakes_installed import environment, installed, write_distribution
+from fakes_installed import installed
+from fakes_runs import Run, is_running, wait_for_end_of
 from zoo_of_poison import ACTS, BUILDS, CHANNELS, CLASSES, SIZE, WIDTH, SlowZoo, healthy_names, noted_processes
 
 from zoo.batch.refresh import refresh
@@ -65,22 +62,6 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
     return Outcome(Store(folder / "cache").costs().set_index("arch"), folder)
 
 
-def is_running(pid: int) -> bool:
-    """Whether a process exists and has not ended; the container may not collect orphans that have."""
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return state not in "ZX"
-
-
-def wait_for_end_of(pids: list[int], seconds: float = 10) -> None:
-    deadline = time.monotonic() + seconds
-    while left := [pid for pid in pids if is_running(pid)]:
-        assert time.monotonic() < deadline, f"still running: {left}"
-        time.sleep(0.05)
-
-
 def test_every_model_has_exactly_one_row(outcome: Outcome) -> None:
     assert sorted(outcome.costs.index) == sorted([*ACTS, *BUILDS, *healthy_names()])
 
@@ -113,7 +94,7 @@ def test_an_input_that_kills_costs_the_other_inputs_nothing(tmp_path: Path) -> N
         summary = refresh(RefreshSettings(str(tmp_path / "cache"), {"fussy": settings}, execution=Execution(workers=1)))
     costs = Store(tmp_path / "cache").costs().set_index(["arch", "input"])
     assert costs.loc[("dies_at_16", "3x16x16"), "reason"] == "worker: ProcessExpired: its process ended with code 4"
-    assert costs.loc[("refuses_16", "3x16x16"), "reason"] == "input: InputError: refuses_16 takes no 16"
+    assert costs.loc[("refuses_16", "3x16x16"), "reason"] == "input: refuses_16 takes no 16"
     counted = costs.drop(index=[("dies_at_16", "3x16x16"), ("refuses_16", "3x16x16")])
     # Among these are those whose worker was ended by another model, in the middle of their job and before it.
     assert len(counted) == 2 * 6 - 2
@@ -131,59 +112,6 @@ def test_workers_started_from_nothing_count_the_same(tmp_path: Path, monkeypatch
     assert list(costs.sort_values("classes")["macs"]) == [
         WIDTH * PIXELS * CHANNELS * 3 * 3 + classes * WIDTH * PIXELS for classes in range(1, SlowZoo.size + 1)
     ]
-
-
-REFRESH = """
-import sys
-from zoo.batch.refresh import refresh
-from zoo.batch.settings import Execution, RefreshSettings, Silent, ZooSettings
-from zoo.cache.store import Store
-
-class Teller(Silent):
-    def counted(self, key, status, reason):
-        print("counted", key.arch, flush=True)
-    def says(self, message):
-        print("says", message, flush=True)
-
-execution = Execution(workers=int(sys.argv[2]), timeout_s=600)
-summary = refresh(RefreshSettings(sys.argv[1], {"slow": ZooSettings()}, execution=execution), Teller())
-print("ended", summary.interrupted, flush=True)
-"""
-
-
-class Run:
-    """A refresh of the slow zoo in a process of its own."""
-
-    def __init__(self, folder: Path, *, workers: int, pause: float) -> None:
-        self.folder, self.cache = folder, folder / "cache"
-        write_distribution(folder, slow="zoo_of_poison:SlowZoo")
-        arguments = [sys.executable, "-c", REFRESH, str(self.cache), str(workers)]
-        variables = {**environment(folder), "ZOO_OF_POISON_PAUSE": str(pause)}
-        self.process = subprocess.Popen(arguments, env=variables, stdout=subprocess.PIPE, text=True, start_new_session=True)
-        assert self.process.stdout is not None
-        self._lines = iter(self.process.stdout)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.process.kill()
-        self.process.communicate()
-
-    def until(self, beginning: str) -> str:
-        """Waits for a line."""
-        return next(line.removeprefix(beginning).strip() for line in self._lines if line.startswith(beginning))
-
-    def counted(self, number: int) -> list[str]:
-        """Waits for this many rows."""
-        return [self.until("counted") for _ in range(number)]
-
-    def interrupt(self) -> None:
-        """Ctrl-C: a terminal tells the whole group of processes."""
-        os.killpg(self.process.pid, signal.SIGINT)
-
-    def rest(self) -> list[str]:
-        return [line.strip() for line in self._lines]
 
 
 def test_the_first_interrupt_finishes_what_is_in_hand_and_keeps_it(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from reports.exports.safe_text import is_formula_like
 
 MAX_POINTS = 20_000  # more make a chart too slow to work with
 _LABELS = 7
+_STEEP = 5  # points of accuracy for ten times the work
 _AMOUNT = '[>=1000000000]#,##0,,," G";[>=1000000]#,##0,," M";#,##0," K"'
 _MACS = "MACs at the input size of each row (logarithmic)"
 
@@ -81,7 +82,9 @@ def _frontier(board: Board, quality: Column, cells: FrontierCells) -> XYSeries:
     names = [clean_text(str(name))[:60] for name in rows["arch"]]
     wanted = sorted(_spread(rows[COST.key].to_numpy(dtype=np.float64)))
     # A name that would be read as a formula is left out.
-    chart_parts.name_points(points, {place: names[place] for place in wanted if not is_formula_like(names[place])})
+    chart_parts.name_points(
+        points, {place: names[place] for place in wanted if not is_formula_like(names[place])}, _steep(rows, quality)
+    )
     return points
 
 
@@ -103,6 +106,13 @@ def _spread(costs: np.ndarray[Any, np.dtype[np.float64]]) -> set[int]:
         if not chosen or places[near] - places[chosen[-1]] > 0.6 * (wanted[1] - wanted[0]):
             chosen.append(near)
     return set(chosen)
+
+
+def _steep(frontier: pd.DataFrame, quality: Column) -> frozenset[int]:
+    """Positions from which the line climbs so fast that it would run through a name above the point."""
+    costs, qualities = (frontier[key].to_numpy(dtype=np.float64) for key in (COST.key, quality.key))
+    gains, decades = np.diff(qualities), np.diff(np.log10(np.maximum(costs, 1)))
+    return frozenset(int(place) for place in np.flatnonzero((gains > _STEEP * decades) & (gains > 1)))
 
 
 def _linear_bounds(values: pd.Series[float]) -> tuple[float, float, int]:

@@ -110,8 +110,11 @@ def show_as_line(points: XYSeries, colour: str) -> None:
     points.marker.graphicalProperties = GraphicalProperties(ln=edge, solidFill=colour)
 
 
-def name_points(points: XYSeries, names: dict[int, str]) -> None:
-    """Names beside some of the points, by their position."""
+def name_points(points: XYSeries, names: dict[int, str], beside: frozenset[int]) -> None:
+    """Names above some of the points, by their position, or to the left of them."""
     shown = {"showVal": True, "showLegendKey": False, "showCatName": False, "showSerName": False, "showPercent": False}
-    labels = [NamedLabel(place, name, dLblPos="t", showBubbleSize=False, **shown) for place, name in names.items()]
+    labels = [
+        NamedLabel(place, name, dLblPos="l" if place in beside else "t", showBubbleSize=False, **shown)
+        for place, name in names.items()
+    ]
     points.dLbls = DataLabelList(dLbl=labels, showBubbleSize=False, **{**shown, "showVal": False})

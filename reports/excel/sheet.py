@@ -132,7 +132,8 @@ def _make_table(name: str, area: str, columns: Sequence[Column], formulas: dict[
 
 def _write_header(book: Book, page: Page, columns: Sequence[Column]) -> None:
     """Heads, each with a note that says what the column means."""
-    lines = max(len(textwrap.wrap(column.header, max(column.width, 9))) for column in columns)
+    # Bold letters are wider than digits, in which widths are counted.
+    lines = max(len(textwrap.wrap(column.header, max(column.width - 2, 9))) for column in columns)
     page.heights[0] = max(_HEADER_HEIGHT, 15 * lines + 3)
     for place, column in enumerate(columns):
         page.put(0, place, column.header, book.looks.header(column))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
@@ -19,6 +20,11 @@ def _entry_points() -> dict[str, EntryPoint]:
 def zoo_names() -> list[str]:
     """Names of all installed zoos, without importing any."""
     return sorted(_entry_points())
+
+
+def adapter_modules(names: Iterable[str]) -> list[str]:
+    """The modules that provide these zoos, as far as they are installed; nothing is imported."""
+    return [_entry_points()[name].module for name in names if name in _entry_points()]
 
 
 def open_zoo(name: str) -> Zoo:

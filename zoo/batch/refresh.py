@@ -14,7 +14,7 @@ import pandas as pd
 import pyarrow as pa
 
 from zoo.adapters.base import select
-from zoo.adapters.registry import open_zoo
+from zoo.adapters.registry import adapter_modules, open_zoo
 from zoo.batch.local import preload_workers, run_jobs
 from zoo.batch.plan import Plan, make_plan, wanted_keys
 from zoo.batch.settings import Listener, RefreshSettings, Silent
@@ -41,7 +41,7 @@ def refresh(settings: RefreshSettings, listener: Listener | None = None) -> RunS
     summary = RunSummary(run=uuid.uuid4().hex[:12], started_at=datetime.now(UTC).isoformat())
     store = Store(settings.cache)
     store.prepare()
-    preload_workers([f"zoo.adapters.{name}" for name in settings.zoos if name in ("timm", "torchvision")])
+    preload_workers(adapter_modules(settings.zoos))
     zoos = {name: open_zoo(name) for name in settings.zoos}
     listed = {name: zoo.architectures() for name, zoo in zoos.items()}
     chosen = {name: select(listed[name], settings.zoos[name].selection) for name in zoos}
