@@ -22,13 +22,14 @@ from zoo.counting.cost import Cost
 from zoo.counting.recorder import Memo
 from zoo.errors import UnknownNameError
 
-FAST = ["torchvision/densenet161", "torchvision/mobilenet_v3_small", "timm/vit_tiny_patch16_224", "timm/coat_lite_tiny"]
+FAST = ["torchvision/mobilenet_v3_small", "timm/vit_tiny_patch16_224", "timm/coat_lite_tiny"]
 ALL_FAMILIES = [
     *(f"timm/{name}" for name in """flexivit_small botnet26t_256 convmixer_768_32 crossvit_9_240 deit3_small_patch16_224
     eca_nfnet_l0 ecaresnet26t efficientformerv2_s0 efficientvit_b0 fasternet_t0 focalnet_tiny_lrf ghostnet_050 hgnet_tiny
     hrnet_w18_small lcnet_050 levit_128s nextvit_small pvt_v2_b0 regnetv_040 res2net50_14w_8s rexnet_100 sequencer2d_s starnet_s1
     swinv2_tiny_window8_256 tiny_vit_5m_224 twins_svt_small xception41 bat_resnext26ts coatnet_nano_rw_224 densenet121
     edgenext_small efficientvit_m0 gcvit_xxtiny hiera_tiny_224 inception_v3 resnest14d shvit_s1 xcit_nano_12_p16_224""".split()),
+    "torchvision/densenet161",
     "torchvision/swin_t",
     "torchvision/vit_b_32",
     "torchvision/regnet_x_400mf",

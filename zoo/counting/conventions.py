@@ -7,211 +7,23 @@ not imitated unless the tool's own figure is asked for.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
 from zoo.counting.operations import Kind
-from zoo.counting.shapes import Shapes, parse_shapes
-from zoo.errors import UnknownNameError, did_you_mean
-
-
-class Facts(Protocol):
-    """What a rule may look at: one distinct call. `zoo.counting.recorder.OperationFacts`, or a row of the cache."""
-
-    @property
-    def operation(self) -> str: ...
-    @property
-    def kind(self) -> Kind: ...
-    @property
-    def shapes(self) -> str: ...
-    @property
-    def arguments(self) -> str: ...
-    @property
-    def macs(self) -> int: ...
-    @property
-    def elements_out(self) -> int: ...
-
-
-class Row(Protocol):
-    """All calls of one module that are alike."""
-
-    @property
-    def module(self) -> str: ...
-    @property
-    def module_class(self) -> str: ...
-    @property
-    def facts(self) -> Facts: ...
-    @property
-    def calls(self) -> int: ...
-
-
-Rule = Callable[[Facts, Shapes], int]
-"""What one call of an operation weighs."""
-
-
-def _macs(facts: Facts, shapes: Shapes) -> int:
-    return facts.macs
-
-
-def _first(times: int) -> Rule:
-    return lambda facts, shapes: times * shapes.elements(0)
-
-
-def _out(times: int) -> Rule:
-    return lambda facts, shapes: times * facts.elements_out
-
-
-def _macs_and_bias(facts: Facts, shapes: Shapes) -> int:
-    """Convolutions and linear layers: (x, weight, bias). One addition for each output where there is a bias."""
-    return facts.macs + (facts.elements_out if shapes.has(2) else 0)
-
-
-def _affine(plain: int, with_weight: int) -> Rule:
-    """Normalisations (x, weight, bias, …), a multiple of |x| that depends on whether there is a weight."""
-    return lambda facts, shapes: shapes.elements(0) * (with_weight if shapes.has(1) else plain)
-
-
-def _fvcore_batch_norm(facts: Facts, shapes: Shapes) -> int:
-    """fvcore: in training 5 or 4 times |x|, in evaluation 2 or 1 times."""
-    is_training = facts.arguments.startswith("True")
-    return _affine(4, 5)(facts, shapes) if is_training else _affine(1, 2)(facts, shapes)
-
-
-def _attention_scores(shapes: Shapes) -> int:
-    """Entries of softmax(q k^T): heads * L * S."""
-    q, k = shapes.input(0), shapes.input(1)
-    return math.prod(q[:-1]) * k[-2]
-
-
-def _ptflops_attention(facts: Facts, shapes: Shapes) -> int:
-    """ptflops' attention: scaling of q, both products, softmax at one operation an entry."""
-    return facts.macs + shapes.elements(0) + _attention_scores(shapes)
-
-
-_RECURRENT_ELEMENTWISE = {"lstm": 10, "gru": 7, "rnn_tanh": 1, "rnn_relu": 1}
-"""Elementwise operations a hidden unit takes in a time step, as ptflops' `rnn_flops` adds them up."""
-
-
-def _ptflops_recurrent(facts: Facts, shapes: Shapes) -> int:
-    """Both matrices, both biases and the elementwise work of every layer and direction, each time step."""
-    x = shapes.input(0)
-    weights = max(shapes.lists(), key=len)
-    matrices = [shape for shape in weights if len(shape) == 2]
-    biases = sum(math.prod(shape) for shape in weights if len(shape) == 1)
-    hidden = [shape[1] for shape in matrices[1::2]]
-    steps = math.prod(x) // x[-1]
-    return facts.macs + steps * (biases + _RECURRENT_ELEMENTWISE[facts.operation] * sum(hidden))
-
-
-def _ptflops_deformable(facts: Facts, shapes: Shapes) -> int:
-    """torchvision::deform_conv2d (x, weight, offset, mask, bias): 24 or, with a mask, 25 extra for each sampled point."""
-    kernel = math.prod(shapes.input(1)[2:])
-    positions = facts.elements_out // shapes.input(1)[0]
-    extra = 25 if shapes.elements(3) else 24
-    return facts.macs + positions * kernel * extra + (facts.elements_out if shapes.has(4) else 0)
-
-
-def _kernel_size(arguments: str) -> int:
-    """|kernel| of a pooling call, whose first argument it is: `[3, 3], [2, 2], …`."""
-    first = arguments.partition("]")[0].lstrip("[")
-    return math.prod(int(size) for size in first.split(", ")) if first else 1
-
-
-def _pool_window(facts: Facts, shapes: Shapes) -> int:
-    """One operation for each element under the window, for each output."""
-    return facts.elements_out * _kernel_size(facts.arguments)
-
-
-def _all_attention(facts: Facts, shapes: Shapes) -> int:
-    scores = _attention_scores(shapes)
-    return 2 * facts.macs + shapes.elements(0) + _SOFTMAX * scores + (scores if shapes.has(3) else 0)
-
-
-_SOFTMAX = 5  # maximum, difference, exponential, sum and quotient of each entry
-_MATRIX_RULES: dict[str, Rule] = dict.fromkeys(
-    """conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d convolution _convolution
-    torchvision::deform_conv2d linear bilinear matmul mm bmm mv dot addmm addmv baddbmm addbmm cdist _cdist_forward
-    scaled_dot_product_attention lstm gru rnn_tanh rnn_relu lstm_cell gru_cell rnn_tanh_cell rnn_relu_cell""".split(),
-    _macs,
+from zoo.counting.rules import (
+    ALL_BY_KIND,
+    ALL_RULES,
+    FVCORE_RULES,
+    MATRIX_RULES,
+    MODULE_RULES,
+    PTFLOPS_ATEN_RULES,
+    Row,
+    Rule,
+    count_macs,
 )
-_CONVOLUTIONS = [name for name in _MATRIX_RULES if name.startswith(("conv", "_conv"))]
-
-_FVCORE_RULES: dict[str, Rule] = {
-    **_MATRIX_RULES,
-    "batch_norm": _fvcore_batch_norm,
-    "group_norm": _affine(4, 5),
-    "layer_norm": _affine(4, 5),
-    "instance_norm": _affine(4, 5),
-    "upsample_nearest2d": _out(1),
-    "upsample_bilinear2d": _out(4),
-    "adaptive_avg_pool2d": _first(1),
-    "grid_sampler": _out(4),
-}
-
-_PTFLOPS_ATEN_RULES: dict[str, Rule] = {
-    **_MATRIX_RULES,
-    **dict.fromkeys([*_CONVOLUTIONS, "linear"], _macs_and_bias),
-    "addmm": lambda facts, shapes: facts.macs + facts.elements_out,
-}
-
-_ALL_BY_KIND: dict[Kind, Rule] = {
-    Kind.MATMUL: lambda facts, shapes: 2 * facts.macs,
-    Kind.RECURRENT: lambda facts, shapes: 2 * facts.macs,
-    Kind.CONV: lambda facts, shapes: facts.macs + _macs_and_bias(facts, shapes),
-    Kind.LINEAR: lambda facts, shapes: facts.macs + _macs_and_bias(facts, shapes),
-    Kind.ATTENTION: _all_attention,
-    Kind.NORM: _affine(5, 7),
-    Kind.SOFTMAX: _out(_SOFTMAX),
-    Kind.ELEMENTWISE: _out(1),
-    Kind.POOL: _first(1),
-    Kind.REDUCE: _first(1),
-    Kind.RESAMPLE: _out(8),
-}
-_ALL_RULES: dict[str, Rule] = {
-    "batch_norm": _affine(2, 4),
-    "rms_norm": _affine(3, 4),
-    **dict.fromkeys(["max_pool1d", "max_pool2d", "max_pool3d", "avg_pool1d", "avg_pool2d", "avg_pool3d"], _pool_window),
-    **dict.fromkeys(["upsample_nearest1d", "upsample_nearest2d", "upsample_nearest3d", "dropout", "feature_dropout"], _out(0)),
-    **dict.fromkeys(["upsample_bicubic2d", "_upsample_bicubic2d_aa"], _out(32)),
-    **dict.fromkeys(
-        ["gru", "lstm", "rnn_tanh", "rnn_relu"], lambda facts, shapes: facts.macs + _ptflops_recurrent(facts, shapes)
-    ),
-}
-
-# ptflops' rules are by exact class of module; within a module, by the operation that does its work.
-_WEIGHT_LAYER: dict[str, Rule] = dict.fromkeys([*_CONVOLUTIONS, "linear"], _macs_and_bias)
-_ATTENTION_MODULE: dict[str, Rule] = {
-    "linear": _macs_and_bias,
-    **dict.fromkeys(["matmul", "bmm", "baddbmm"], _macs),
-    "scaled_dot_product_attention": _ptflops_attention,
-    "softmax": _out(1),
-    "mul": _out(1),  # the scaling of q, where attention is not fused
-}
-_MODULE_RULES: dict[str, dict[str, Rule]] = {
-    **dict.fromkeys("Conv1d Conv2d Conv3d ConvTranspose1d ConvTranspose2d ConvTranspose3d Linear".split(), _WEIGHT_LAYER),
-    **dict.fromkeys(
-        "ReLU PReLU ELU LeakyReLU ReLU6 GELU".split(),
-        dict.fromkeys("relu prelu elu leaky_relu hardtanh relu6 gelu".split(), _out(1)),
-    ),
-    **dict.fromkeys(
-        [f"{kind}{n}d" for kind in ("MaxPool", "AvgPool", "AdaptiveMaxPool", "AdaptiveAvgPool") for n in (1, 2, 3)],
-        dict.fromkeys([f"{kind}{n}d" for kind in ("max_pool", "avg_pool", "adaptive_max_pool", "adaptive_avg_pool") for n in (1, 2, 3)], _first(1)),
-    ),
-    **dict.fromkeys(
-        [f"{kind}{n}d" for kind in ("BatchNorm", "InstanceNorm") for n in (1, 2, 3)],
-        dict.fromkeys(["batch_norm", "instance_norm"], _affine(1, 2)),
-    ),
-    "GroupNorm": {"group_norm": _affine(1, 2)},
-    "LayerNorm": {"layer_norm": _first(1)},
-    "Upsample": dict.fromkeys([f"upsample_{kind}" for kind in ("nearest1d", "nearest2d", "nearest3d", "linear1d", "bilinear2d", "bicubic2d", "trilinear3d")], _out(1)),
-    **dict.fromkeys("RNN GRU LSTM".split(), dict.fromkeys(["lstm", "gru", "rnn_tanh", "rnn_relu"], _ptflops_recurrent)),
-    "MultiheadAttention": _ATTENTION_MODULE,
-    "torchvision.ops.deform_conv.DeformConv2d": {"torchvision::deform_conv2d": _ptflops_deformable},
-    "timm.layers.attention.Attention": _ATTENTION_MODULE,
-}  # fmt: skip
-
+from zoo.counting.shapes import parse_shapes
+from zoo.errors import UnknownNameError, did_you_mean
 
 _FAST_PATH_MODULE = "MultiheadAttention"  # in evaluation without gradients, one opaque kernel on real devices
 _RECURRENT = frozenset("lstm gru rnn_tanh rnn_relu".split())
@@ -296,8 +108,14 @@ _ALL = (
         "products that are summed: convolutions, linear layers, matrix products, attention, recurrent layers",
         "1",
         "what papers and torchvision's `_ops` mean; equal to torch.utils.flop_counter.FlopCounterMode / 2 on the meta device",
-        _MATRIX_RULES,
-        {Kind.CONV: _macs, Kind.LINEAR: _macs, Kind.MATMUL: _macs, Kind.ATTENTION: _macs, Kind.RECURRENT: _macs},
+        MATRIX_RULES,
+        {
+            Kind.CONV: count_macs,
+            Kind.LINEAR: count_macs,
+            Kind.MATMUL: count_macs,
+            Kind.ATTENTION: count_macs,
+            Kind.RECURRENT: count_macs,
+        },
     ),
     Convention(
         "all",
@@ -305,8 +123,8 @@ _ALL = (
         "every arithmetic operation: two for a MAC, one for each other addition, product, comparison or function evaluated",
         "1",
         "zoometer's own: biases, normalisations (7 an element with weight, batch norm 4), softmax 5, pooling windows, interpolation",
-        _ALL_RULES,
-        _ALL_BY_KIND,
+        ALL_RULES,
+        ALL_BY_KIND,
     ),
     Convention(
         "fvcore",
@@ -314,7 +132,7 @@ _ALL = (
         "fvcore's FlopCountAnalysis: matrix products, and normalisation, adaptive pooling and upsampling at rough rates",
         "fvcore 0.1.5.post20221221",
         "facebookresearch/fvcore, fvcore/nn/flop_count.py and jit_handles.py",
-        _FVCORE_RULES,
+        FVCORE_RULES,
         {},
         defects=(
             "fused attention, recurrent layers, baddbmm and convolutions with padding='same' have no rule and count as nothing",
@@ -328,7 +146,7 @@ _ALL = (
         "ptflops' aten backend: matrix products, and one operation for each output with a bias",
         "ptflops 0.7.5",
         "sovrasov/flops-counter.pytorch, ptflops/aten_ops.py",
-        _PTFLOPS_ATEN_RULES,
+        PTFLOPS_ATEN_RULES,
         {},
         defects=(
             "on real tensors fused attention, oneDNN's LSTM and baddbmm have no rule and count as nothing",
@@ -345,7 +163,7 @@ _ALL = (
         'sovrasov/flops-counter.pytorch, ptflops/pytorch_ops.py, with backend_specific_config={"count_functional": False}',
         {},
         {},
-        module_rules=_MODULE_RULES,
+        module_rules=MODULE_RULES,
         defects=(
             "layers inside timm's Attention are lost, because the tool does not look inside a module that has a rule",
             "a module registered under several parents is counted once for each",

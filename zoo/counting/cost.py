@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from zoo.counting.conventions import find_convention
+from zoo.counting.facts import OperationFacts
 from zoo.counting.modules import ModuleFacts
 from zoo.counting.operations import MATRIX_KINDS, Kind
-from zoo.counting.recorder import OperationFacts
 from zoo.records import Status
 from zoo.units import FLOPS_PER_MAC, format_amount, format_bytes
 

@@ -8,7 +8,6 @@ Under `torch.inference_mode()` operators arrive un-decomposed: `conv2d`, `linear
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -19,25 +18,10 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from zoo.counting.build import META
+from zoo.counting.facts import OperationFacts, describe_call, tensors_in
 from zoo.counting.memory import LiveBytes
 from zoo.counting.operations import Kind, Operation, find_operation, operator_name
 from zoo.counting.shortcuts import SHORTCUTS
-
-
-@dataclass(frozen=True, slots=True)
-class OperationFacts:
-    """One distinct call of an operator. Sizes count elements once however often a broadcast repeats them."""
-
-    operation: str
-    kind: Kind
-    shapes: str  # inputs in argument order, "-" for an absent optional tensor, then "->" and the outputs
-    dtypes: str
-    arguments: str  # the other arguments, in order
-    macs: int
-    elements_in: int
-    elements_out: int
-    bytes_in: int
-    bytes_out: int
 
 
 class _Action:
@@ -170,7 +154,7 @@ class Recorder(TorchDispatchMode):
     def _run_first(self, func: Any, args: Any, kwargs: Any, key: Any) -> Any:
         """Runs a call not seen before, describes it, and decides what can be remembered of it."""
         module = self._modules[-1] if self._modules else None
-        is_meta = all(t.device == META for t in _tensors((args, kwargs)))
+        is_meta = all(t.device == META for t in tensors_in((args, kwargs)))
         if not is_meta:
             args, kwargs = _on_one_device(func, args, kwargs)
         before = _storages((args, kwargs))
@@ -180,7 +164,7 @@ class Recorder(TorchDispatchMode):
         if facts:
             self.calls.append((module, facts))
         if key is not None and self._remembers:
-            is_pure = is_meta and all(t.device == META for t in _tensors(out))
+            is_pure = is_meta and all(t.device == META for t in tensors_in(out))
             self._operators[id(func)][key] = (
                 _remember(func, args, out, before, facts, fresh) if is_pure else _Entry(_Action.TRACK, facts)
             )
@@ -190,7 +174,7 @@ class Recorder(TorchDispatchMode):
         """Adds the storages an operator has made to the live bytes; says whether there were any."""
         old = _storages(arguments)
         fresh = False
-        for tensor in _tensors(out):
+        for tensor in tensors_in(out):
             storage = tensor.untyped_storage()
             if storage._cdata not in old:
                 self.memory.add(storage, storage.nbytes(), module)
@@ -207,8 +191,7 @@ class Recorder(TorchDispatchMode):
             operation = Operation(Kind.UNKNOWN)
         if operation.kind == Kind.VIEW or not moves_data:
             return ()
-        macs = operation.macs(args, kwargs, out) if operation.macs else 0
-        facts = _facts(name, operation.kind, args, kwargs, out, macs)
+        facts = describe_call(name, operation, args, kwargs, out)
         return (self._memo.facts.setdefault(facts, facts),)
 
     def _take_apart(self, func: Any, args: Any, kwargs: Any) -> tuple[OperationFacts, ...]:
@@ -256,19 +239,8 @@ def _signature(args: Sequence[Any], kwargs: dict[str, Any] | None = None) -> tup
     return tuple(parts)
 
 
-def _tensors(value: Any) -> Iterator[Tensor]:
-    if isinstance(value, Tensor):
-        yield value
-    elif isinstance(value, (tuple, list)):
-        for item in value:
-            yield from _tensors(item)
-    elif isinstance(value, dict):
-        for item in value.values():
-            yield from _tensors(item)
-
-
 def _storages(arguments: Any) -> set[int]:
-    return {tensor.untyped_storage()._cdata for tensor in _tensors(arguments)}
+    return {tensor.untyped_storage()._cdata for tensor in tensors_in(arguments)}
 
 
 _TAKES_REAL_INDICES = frozenset({torch.ops.aten.index, torch.ops.aten.index_put, torch.ops.aten.index_put_})
@@ -280,7 +252,7 @@ def _on_one_device(func: Any, args: Any, kwargs: Any) -> tuple[Any, Any]:
     A constant that a model keeps on the CPU, or a whole model there, then meets activations without any arithmetic. Numbers
     (0-dimensional tensors) and real indices stay, because torch mixes these and an index's values can decide a shape.
     """
-    tensors = list(_tensors((args, kwargs)))
+    tensors = list(tensors_in((args, kwargs)))
     if func._overloadpacket in _TAKES_REAL_INDICES or not any(t.device == META for t in tensors):
         return args, kwargs
     return _to_meta(args), _to_meta(kwargs)
@@ -335,48 +307,3 @@ def _can_be_made_again(outs: Sequence[Any], before: set[int]) -> bool:
             return False
         seen.add(storage._cdata)
     return True
-
-
-def _facts(name: str, kind: Kind, args: Any, kwargs: Any, out: Any, macs: int) -> OperationFacts:
-    arguments = (*args, *kwargs.values())
-    ins, outs = list(_tensors(arguments)), list(_tensors(out))
-    return OperationFacts(
-        operation=name,
-        kind=kind,
-        shapes=f"{_shapes_text(arguments)} -> {_shapes_text((out,))}",
-        dtypes=f"{_dtypes_text(ins)} -> {_dtypes_text(outs)}",
-        arguments=", ".join(_argument_text(a) for a in arguments if not isinstance(a, Tensor) and a is not None),
-        macs=int(macs),
-        elements_in=sum(_unique_elements(t) for t in ins),
-        elements_out=sum(_unique_elements(t) for t in outs),
-        bytes_in=sum(_unique_elements(t) * t.element_size() for t in ins),
-        bytes_out=sum(_unique_elements(t) * t.element_size() for t in outs),
-    )
-
-
-def _unique_elements(tensor: Tensor) -> int:
-    """Elements that differ in memory: an expanded dimension (stride 0) is read once."""
-    return math.prod(size for size, stride in zip(tensor.shape, tensor.stride(), strict=True) if stride != 0)
-
-
-def _shapes_text(values: Sequence[Any]) -> str:
-    parts = []
-    for value in values:
-        if isinstance(value, Tensor):
-            parts.append("x".join(map(str, value.shape)) or "scalar")
-        elif value is None:
-            parts.append("-")
-        elif isinstance(value, (tuple, list)) and any(isinstance(item, Tensor) for item in value):
-            parts.append(f"[{_shapes_text(value)}]")
-    return ", ".join(parts)
-
-
-def _dtypes_text(tensors: Sequence[Tensor]) -> str:
-    names = [str(t.dtype).removeprefix("torch.") for t in tensors]
-    return names[0] if names and len(set(names)) == 1 else ", ".join(names)
-
-
-def _argument_text(value: Any) -> str:
-    if isinstance(value, (tuple, list)):
-        return f"[{', '.join('tensor' if isinstance(item, Tensor) else str(item) for item in value)}]"
-    return str(value).removeprefix("torch.")

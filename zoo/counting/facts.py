@@ -1,0 +1,86 @@
+"""The facts of one call of an operator, as they are kept: shapes, dtypes, work and traffic."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from zoo.counting.operations import Kind, Operation
+
+
+@dataclass(frozen=True, slots=True)
+class OperationFacts:
+    """One distinct call of an operator. Sizes count elements once however often a broadcast repeats them."""
+
+    operation: str
+    kind: Kind
+    shapes: str  # inputs in argument order, "-" for an absent optional tensor, then "->" and the outputs
+    dtypes: str
+    arguments: str  # the other arguments, in order
+    macs: int
+    elements_in: int
+    elements_out: int
+    bytes_in: int
+    bytes_out: int
+
+
+def describe_call(name: str, operation: Operation, args: Any, kwargs: Any, out: Any) -> OperationFacts:
+    """Describes a call from its arguments and its result."""
+    arguments = (*args, *kwargs.values())
+    ins, outs = list(tensors_in(arguments)), list(tensors_in(out))
+    return OperationFacts(
+        operation=name,
+        kind=operation.kind,
+        shapes=f"{_shapes_text(arguments)} -> {_shapes_text((out,))}",
+        dtypes=f"{_dtypes_text(ins)} -> {_dtypes_text(outs)}",
+        arguments=", ".join(_argument_text(a) for a in arguments if not isinstance(a, Tensor) and a is not None),
+        macs=int(operation.macs(args, kwargs, out)) if operation.macs else 0,
+        elements_in=sum(_unique_elements(t) for t in ins),
+        elements_out=sum(_unique_elements(t) for t in outs),
+        bytes_in=sum(_unique_elements(t) * t.element_size() for t in ins),
+        bytes_out=sum(_unique_elements(t) * t.element_size() for t in outs),
+    )
+
+
+def _unique_elements(tensor: Tensor) -> int:
+    """Elements that differ in memory: an expanded dimension (stride 0) is read once."""
+    return math.prod(size for size, stride in zip(tensor.shape, tensor.stride(), strict=True) if stride != 0)
+
+
+def _shapes_text(values: Sequence[Any]) -> str:
+    parts = []
+    for value in values:
+        if isinstance(value, Tensor):
+            parts.append("x".join(map(str, value.shape)) or "scalar")
+        elif value is None:
+            parts.append("-")
+        elif isinstance(value, (tuple, list)) and any(isinstance(item, Tensor) for item in value):
+            parts.append(f"[{_shapes_text(value)}]")
+    return ", ".join(parts)
+
+
+def _dtypes_text(tensors: Sequence[Tensor]) -> str:
+    names = [str(t.dtype).removeprefix("torch.") for t in tensors]
+    return names[0] if names and len(set(names)) == 1 else ", ".join(names)
+
+
+def _argument_text(value: Any) -> str:
+    if isinstance(value, (tuple, list)):
+        return f"[{', '.join('tensor' if isinstance(item, Tensor) else str(item) for item in value)}]"
+    return str(value).removeprefix("torch.")
+
+
+def tensors_in(value: Any) -> Iterator[Tensor]:
+    """All tensors of a nesting of tuples, lists and dictionaries."""
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, (tuple, list)):
+        for item in value:
+            yield from tensors_in(item)
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from tensors_in(item)
