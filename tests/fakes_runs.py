@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Self
 
 from fakes_installed import environment, write_distribution
+from zoo_of_poison import set_pause
 
 REFRESH = """
 import sys
@@ -36,9 +37,11 @@ class Run:
     def __init__(self, folder: Path, *, workers: int, pause: float, commit_every_s: float = 4.0) -> None:
         self.folder, self.cache = folder, folder / "cache"
         write_distribution(folder, slow="zoo_of_poison:SlowZoo")
+        set_pause(folder, pause)
         arguments = [sys.executable, "-c", REFRESH, str(self.cache), str(workers), str(commit_every_s)]
-        variables = {**environment(folder), "ZOO_OF_POISON_PAUSE": str(pause)}
-        self.process = subprocess.Popen(arguments, env=variables, stdout=subprocess.PIPE, text=True, start_new_session=True)
+        self.process = subprocess.Popen(
+            arguments, env=environment(folder), stdout=subprocess.PIPE, text=True, start_new_session=True
+        )
         assert self.process.stdout is not None
         self._lines = iter(self.process.stdout)
 

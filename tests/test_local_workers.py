@@ -11,12 +11,13 @@ from typing import NamedTuple
 import pandas as pd
 import pytest
 from fakes_installed import installed
-from fakes_runs import Run, is_running, wait_for_end_of
-from zoo_of_poison import ACTS, BUILDS, CHANNELS, CLASSES, SIZE, WIDTH, SlowZoo, healthy_names, noted_processes
+from fakes_runs import Run, wait_for_end_of
+from zoo_of_poison import ACTS, BUILDS, CHANNELS, CLASSES, SIZE, WIDTH, SlowZoo, healthy_names, noted_processes, set_pause
 
 from zoo.batch.refresh import refresh
-from zoo.batch.settings import Execution, RefreshSettings, ZooSettings
+from zoo.batch.settings import Execution, RefreshSettings, Silent, ZooSettings
 from zoo.cache.store import Store
+from zoo.records import CostKey, Status
 
 PIXELS = SIZE * SIZE
 MACS = WIDTH * PIXELS * CHANNELS * 3 * 3 + CLASSES * WIDTH * PIXELS
@@ -130,25 +131,33 @@ def test_the_first_interrupt_finishes_what_is_in_hand_and_keeps_it(tmp_path: Pat
     wait_for_end_of(noted_processes(tmp_path))
 
 
+class Impatient(Silent):
+    """Presses Ctrl-C after some rows, and again when it is told to wait."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+
+    def counted(self, key: CostKey, status: Status, reason: str | None) -> None:
+        self.rows += 1
+        if self.rows == SlowZoo.quick:
+            signal.raise_signal(signal.SIGINT)
+
+    def says(self, message: str) -> None:
+        assert message.startswith("Finishing what is in hand")
+        signal.raise_signal(signal.SIGINT)
+
+
 def test_the_second_interrupt_stops_at_once_and_keeps_what_is_done(tmp_path: Path) -> None:
-    with Run(tmp_path, workers=1, pause=600) as run:
-        counted = run.counted(SlowZoo.quick)
-        run.interrupt()
-        run.until("says Finishing")
-        run.interrupt()
-        assert run.process.wait(timeout=20) == -signal.SIGINT
-    assert sorted(Store(run.cache).costs()["arch"]) == sorted(counted)
+    settings = RefreshSettings(str(tmp_path / "cache"), {"slow": ZooSettings()}, execution=Execution(workers=1, timeout_s=600))
+    usual = signal.getsignal(signal.SIGINT)
+    with installed(tmp_path, slow="zoo_of_poison:SlowZoo"):
+        set_pause(tmp_path, 600)
+        with pytest.raises(KeyboardInterrupt):
+            refresh(settings, Impatient())
+    costs = Store(tmp_path / "cache").costs()
+    assert sorted(costs["arch"]) == [f"slow_{i:02d}" for i in range(SlowZoo.quick)]
+    assert signal.getsignal(signal.SIGINT) is usual
     wait_for_end_of(noted_processes(tmp_path))
-
-
-def test_workers_end_with_a_parent_that_was_killed(tmp_path: Path) -> None:
-    with Run(tmp_path, workers=1, pause=600) as run:
-        run.counted(SlowZoo.quick)
-        workers = noted_processes(tmp_path)
-        assert any(is_running(pid) for pid in workers)
-        run.process.kill()
-        run.process.wait(timeout=20)
-    wait_for_end_of(workers)
 
 
 def test_reasons_are_those_of_existing_poisons() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from models_for_tests import NAMES, Built, build, build_on_cpu, count, count_call, on_meta, size_of
+from models_for_tests import NAMES, Built, Calling, build, build_on_cpu, count, count_call, on_meta, size_of
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  # torch's own habit
 from torch.profiler import ProfilerActivity, profile
@@ -182,6 +182,50 @@ def quick_arithmetic() -> Iterator[None]:
     yield
     torch.set_flush_denormal(False)
     torch.set_num_threads(threads)
+
+
+def attend(x: Tensor, **settings: Any) -> Tensor:
+    """A transformer's attention: whether its last step copies depends on the layout of the fused result."""
+    batch, tokens, width = x.shape
+    q = x.view(batch, tokens, 4, -1).transpose(1, 2)
+    return F.scaled_dot_product_attention(q, q, q, **settings).transpose(1, 2).reshape(batch, tokens, width)
+
+
+def attend_sharing_heads(x: Tensor) -> Tensor:
+    batch, tokens, width = x.shape
+    q = x.view(batch, tokens, 4, -1).transpose(1, 2)
+    return F.scaled_dot_product_attention(q, q[:, ::2], q[:, ::2], enable_gqa=True).transpose(1, 2).reshape(batch, tokens, width)
+
+
+def attend_in_groups(x: Tensor) -> Tensor:
+    q = x.view(*x.shape[:2], 2, 4, -1).transpose(1, 3)
+    return F.scaled_dot_product_attention(q, q, q).transpose(1, 3).flatten(1)
+
+
+LAYOUTS: dict[str, Callable[[Tensor], Any]] = {
+    "attention": attend,
+    "masked attention": lambda x: attend(x, attn_mask=x.new_zeros(x.shape[1], x.shape[1])),
+    "attention with shared heads": attend_sharing_heads,
+    "attention of five dimensions": attend_in_groups,
+    "attention by hand": lambda x: ((x @ x.mT).softmax(-1) @ x).mT.reshape(len(x), -1),
+    "convolution of a transposed input": lambda x: F.conv1d(x.mT, x.new_zeros(4, x.shape[2], 1)).mT.reshape(-1),
+    "channels last": lambda x: F.conv2d(x.view(-1, 8, 8, 4).permute(0, 3, 1, 2), x.new_zeros(8, 4, 3, 3)).flatten(1),
+    "normalised channels last": lambda x: F.layer_norm(x.mT.contiguous().mT, x.shape[2:]).mT.reshape(-1),
+    "elementwise on a slice": lambda x: F.gelu(x[:, ::2]).sigmoid().view(-1),
+    "elementwise on a transposed input": lambda x: F.silu(x.mT).mT.reshape(-1),
+    "pooling": lambda x: F.adaptive_avg_pool2d(F.max_pool2d(x, 2), 1).flatten(),
+    "resampling": lambda x: F.interpolate(x[None], scale_factor=2, mode="bicubic", align_corners=False).flatten(),
+    "einsum": lambda x: torch.einsum("bnc,bmc->bmn", x, x).mT.reshape(-1),
+    "several at once": lambda x: torch.cat([part.relu() for part in x.chunk(4, 1)], 2).topk(2)[0],
+}
+
+
+@pytest.mark.usefixtures("quick_arithmetic")
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_the_peak_where_a_layout_decides_about_copies_is_the_cpus(name: str) -> None:
+    model, shape = Calling(LAYOUTS[name]).eval(), (16, 32)
+    measured = peak_on_cpu(Built(model, shape), batch=2)
+    assert count(Built(model, shape), batch=2).peak_activation_bytes == pytest.approx(measured, abs=TOLERANCE, rel=0)
 
 
 HEAVY = {  # seconds to minutes on the CPU

@@ -3,93 +3,35 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import shutil
-import subprocess
-import sys
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
+import pooch
 import pytest
 import timm
 import torch
 import torchvision
-from fakes_installed import environment, installed
-from fakes_runs import Run
-from fakes_web import Site
-from zoo_of_poison import SlowZoo
+from fakes_installed import installed
+from fakes_refreshed import Listening, Refreshed, refresh_in, settings_for
+from fakes_runs import Run, is_running, wait_for_end_of
+from zoo_of_poison import SlowZoo, noted_processes, set_pause
 
-from zoo.accuracy.timm import MAIN_TABLE
+from zoo.accuracy.timm import HOW_TO_SUPPLY
 from zoo.batch.refresh import refresh
-from zoo.batch.settings import Execution, RefreshSettings, Silent, ZooSettings
-from zoo.cache.schema import KEY, TABLES
+from zoo.batch.settings import Execution, RefreshSettings, ZooSettings
+from zoo.cache.schema import KEY, TABLES, table_of
 from zoo.cache.store import Store, to_pandas
 from zoo.counting.count import COUNTER_VERSION
-from zoo.records import Selection, Status
+from zoo.records import Status
 
-RESULTS = """model,img_size,top1,top5
-resnet18.a1_in1k,224,71.5,90.1
-resnet18.a1_in1k,288,73.1,91.0
-test_vit.r160_in1k,160,40.0,60.0
-resnet_of_yore.in1k,224,1,2
-"""
 SHIFTING = ["seconds", "counted_at"]  # columns that differ from run to run
-
-REFRESH = """
-import dataclasses, json, sys
-sys.path.insert(0, sys.argv[3])
-from test_refresh import settings_for
-from zoo.batch.refresh import refresh
-print(json.dumps(dataclasses.asdict(refresh(settings_for(sys.argv[1], sys.argv[2], workers=2)))))
-"""
-
-
-def settings_for(
-    cache: str | Path, results: str | Path, *, workers: int, inputs: tuple[str, ...] = ("native",)
-) -> RefreshSettings:
-    zoos = {"timm": ("test_vit", "test_resnet", "resnet18"), "torchvision": ("resnet18", "googlenet", "raft_small")}
-    chosen = {zoo: ZooSettings(Selection(include=names), inputs) for zoo, names in zoos.items()}
-    return RefreshSettings(str(cache), chosen, timm_results=str(results), execution=Execution(workers=workers))
-
-
-@dataclasses.dataclass(frozen=True)
-class Refreshed:
-    """A finished refresh by two processes that could reach no network."""
-
-    folder: Path
-    summary: dict[str, Any]
-    requests: list[str]  # what they tried to reach all the same
-
-    @property
-    def cache(self) -> Path:
-        return self.folder / "cache"
-
-    @property
-    def results(self) -> Path:
-        return self.folder / "results" / MAIN_TABLE
-
-    def copy(self, folder: Path) -> Path:
-        shutil.copytree(self.cache, folder / "cache")
-        return folder / "cache"
 
 
 @pytest.fixture(scope="module")
 def refreshed(tmp_path_factory: pytest.TempPathFactory) -> Refreshed:
-    folder = tmp_path_factory.mktemp("refresh")
-    (folder / "home").mkdir()
-    (folder / "results").mkdir()
-    (folder / "results" / MAIN_TABLE).write_text(RESULTS)
-    variables = environment(folder)
-    with Site(folder / "home") as proxy:
-        variables |= {name: proxy.address for name in variables if name.lower().endswith("_proxy") and variables[name]}
-        variables |= {"HOME": str(folder / "home"), "XDG_CACHE_HOME": str(folder / "home")}
-        arguments = [str(folder / "cache"), str(folder / "results" / MAIN_TABLE), str(Path(__file__).parent)]
-        done = subprocess.run(
-            [sys.executable, "-c", REFRESH, *arguments], env=variables, capture_output=True, text=True, check=True
-        )
-    return Refreshed(folder, json.loads(done.stdout), proxy.paths)
+    return refresh_in(tmp_path_factory.mktemp("refresh"))
 
 
 def table(cache: Path, name: str) -> pd.DataFrame:
@@ -221,17 +163,10 @@ def test_another_input_counts_only_that(refreshed: Refreshed, tmp_path: Path) ->
     cache = refreshed.copy(tmp_path)
     before = table(cache, "costs")
 
-    class Listener(Silent):
-        counted_keys: list[tuple[str, str, str]]
-
-        def counted(self, key: Any, status: Status, reason: str | None) -> None:
-            self.counted_keys.append(key[:3])
-
-    listener = Listener()
-    listener.counted_keys = []
+    listener = Listening()
     refresh(settings_for(cache, refreshed.results, workers=1, inputs=("native", "192")), listener)
     timm_archs, torchvision_archs = ("test_vit", "test_resnet", "resnet18"), ("resnet18", "googlenet", "raft_small")
-    assert sorted(listener.counted_keys) == sorted(
+    assert sorted(key[:3] for key in listener.keys) == sorted(
         [
             *(("timm", arch, "3x192x192") for arch in timm_archs),
             *(("torchvision", arch, "3x192x192") for arch in torchvision_archs),
@@ -240,6 +175,41 @@ def test_another_input_counts_only_that(refreshed: Refreshed, tmp_path: Path) ->
     after = table(cache, "costs")
     assert len(after) == len(before) + 6
     assert set(before["counted_at"]) <= set(after["counted_at"])
+
+
+def test_accuracy_that_cannot_be_had_stays_as_it_was_and_is_said_to_be_missing(
+    refreshed: Refreshed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache, listener = refreshed.copy(tmp_path), Listening()
+    monkeypatch.setattr(pooch, "os_cache", lambda project: tmp_path / project)
+    settings = settings_for(cache, refreshed.results, workers=1)
+    summary = refresh(dataclasses.replace(settings, timm_results=None, fetch_accuracy=False), listener)
+    assert listener.said == [
+        f"timm's accuracy is missing: its result tables may not be downloaded (accuracy: {{fetch: false}}). {HOW_TO_SUPPLY}"
+    ]
+    assert (summary.counted, summary.failed) == (0, 0)
+    assert table(cache, "accuracy").equals(table(refreshed.cache, "accuracy"))
+
+
+def test_costs_of_architectures_that_are_gone_are_counted_as_removed(refreshed: Refreshed, tmp_path: Path) -> None:
+    cache = refreshed.copy(tmp_path)
+    row = Store(cache).read("costs").to_pylist()[0]
+    Store(cache).append("costs", table_of("costs", [{**row, "arch": "gone"}, {**row, "zoo": "another", "arch": "gone"}]))
+    summary = refresh(settings_for(cache, refreshed.results, workers=1))
+    assert (summary.removed, summary.counted) == (1, 0)
+
+
+@pytest.mark.parametrize(("figure", "changed"), [("macs", 1), ("seconds", 0)])
+def test_rows_counted_again_are_changed_if_a_figure_is(refreshed: Refreshed, tmp_path: Path, figure: str, changed: int) -> None:
+    cache = refreshed.copy(tmp_path)
+    rows = Store(cache).read("costs").to_pylist()
+    for part in (cache / "costs").iterdir():
+        part.unlink()
+    old = next(row for row in rows if row["arch"] == "test_vit")
+    old |= {"counter_version": "0", figure: old[figure] + 1}
+    Store(cache).append("costs", table_of("costs", rows))
+    summary = refresh(settings_for(cache, refreshed.results, workers=1))
+    assert (summary.counted, summary.added, summary.changed) == (1, 0, changed)
 
 
 def test_one_process_and_two_give_the_same_figures(refreshed: Refreshed, tmp_path: Path) -> None:
@@ -255,11 +225,15 @@ def test_one_process_and_two_give_the_same_figures(refreshed: Refreshed, tmp_pat
 def test_a_killed_run_is_resumed_without_losing_or_doubling_a_row(tmp_path: Path) -> None:
     with Run(tmp_path, workers=1, pause=600, commit_every_s=0) as run:
         counted = run.counted(SlowZoo.quick)
+        workers = noted_processes(tmp_path)
+        assert any(is_running(pid) for pid in workers)
         run.process.kill()
         run.process.wait(timeout=20)
+    wait_for_end_of(workers)  # they do not outlive their parent
     kept = table(run.cache, "costs").set_index("arch")
     assert sorted(kept.index) == sorted(counted)
     shutil.rmtree(tmp_path / "zoos_of_tests-1.0.dist-info")
+    set_pause(tmp_path, 0)
     with installed(tmp_path, slow="zoo_of_poison:SlowZoo"):
         summary = refresh(RefreshSettings(str(run.cache), {"slow": ZooSettings()}, execution=Execution(workers=1)))
     assert (summary.planned, summary.counted) == (SlowZoo.size, SlowZoo.size - len(counted))

@@ -191,6 +191,15 @@ def test_replacing_a_snapshot_by_itself_writes_nothing(store: Store) -> None:
     assert everything(store) == before
 
 
+def test_the_order_in_which_zoos_are_replaced_makes_no_difference(store: Store) -> None:
+    both = pa.concat_tables([weights_of("timm", "b", "a"), weights_of("another", "c")])
+    store.replace("weights", both, {"timm", "another"})
+    before = everything(store)
+    for zoo, tags in (("another", ["c"]), ("timm", ["b", "a"])):
+        store.replace("weights", weights_of(zoo, *tags), {zoo})
+    assert everything(store) == before
+
+
 def test_a_snapshot_can_become_empty(store: Store) -> None:
     store.replace("weights", weights_of("timm", "a"), {"timm"})
     store.replace("weights", weights_of("timm"), {"timm"})

@@ -47,6 +47,10 @@ def _raise(error: BaseException) -> Callable[[], None]:
     return act
 
 
+def _recurse() -> None:
+    _recurse()
+
+
 def _hang() -> NoReturn:
     while True:
         time.sleep(1)
@@ -82,12 +86,12 @@ def _print_megabytes() -> None:
     os.write(2, b"x" * 1_000_000)
 
 
-def _pids() -> Path:
-    return Path(str(metadata.distribution("zoos-of-tests").locate_file("pids")))
+def _installed_in() -> Path:
+    return Path(str(metadata.distribution("zoos-of-tests").locate_file("")))
 
 
 def _note_process(pid: int) -> None:
-    with _pids().open("a", encoding="ascii") as file:
+    with (_installed_in() / "pids").open("a", encoding="ascii") as file:
         file.write(f"{pid}\n")
 
 
@@ -95,6 +99,11 @@ def noted_processes(folder: Path) -> list[int]:
     """The workers that models ran in, and the processes they started, of zoos installed in this folder."""
     file = folder / "pids"
     return [int(line) for line in file.read_text(encoding="ascii").split()] if file.exists() else []
+
+
+def set_pause(folder: Path, seconds: float) -> None:
+    """How long the models of the slow zoo installed in this folder take."""
+    (folder / "pause").write_text(str(seconds), encoding="ascii")
 
 
 def _fork() -> None:
@@ -135,6 +144,10 @@ def _change_logging() -> None:
     logging.getLogger().handlers = [logging.StreamHandler(sys.stdout)]
 
 
+def _close_output() -> None:
+    sys.stdout.close()
+
+
 def _change_folder() -> None:
     os.chdir("/")
 
@@ -145,7 +158,7 @@ ACTS: dict[str, Callable[[], Any]] = {
     "raises_unspeakable": _raise(UnspeakableError()),
     "exits": _raise(SystemExit(0)),
     "interrupts": _raise(KeyboardInterrupt()),
-    "recurses": lambda: ACTS["recurses"](),
+    "recurses": _recurse,
     "hangs": _hang,
     "hangs_deaf": _hang_deaf,
     "hangs_in_c": _hang_in_c,
@@ -168,7 +181,7 @@ ACTS: dict[str, Callable[[], Any]] = {
     "changes_threads": lambda: torch.set_num_threads(2),
     "changes_environment": os.environ.clear,
     "changes_gradients": lambda: torch.set_grad_enabled(False),
-    "closes_output": lambda: sys.stdout.close(),
+    "closes_output": _close_output,
 }
 """What each poison does in its forward pass, in the order in which they are met."""
 
@@ -265,7 +278,7 @@ class _Act(nn.Module):
 
 
 class SlowZoo(_Zoo):
-    """Healthy models; all but the first few take `$ZOO_OF_POISON_PAUSE` seconds."""
+    """Healthy models; all but the first few take as many seconds as `set_pause` says."""
 
     name = "slow"
     size, quick = 12, 4
@@ -279,4 +292,5 @@ class SlowZoo(_Zoo):
     def _pause(self, number: int) -> None:
         _note_process(os.getpid())
         if number > self.quick:
-            time.sleep(float(os.environ.get("ZOO_OF_POISON_PAUSE", "0")))
+            file = _installed_in() / "pause"
+            time.sleep(float(file.read_text(encoding="ascii")) if file.exists() else 0)

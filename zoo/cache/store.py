@@ -86,7 +86,7 @@ class Store:
         old_parts = self._parts(name)
         old = self.read(name)
         others = old.filter(pa.compute.invert(pa.compute.is_in(old["zoo"], pa.array(sorted(zoos), pa.string()))))
-        new = pa.concat_tables([others, table.select(others.column_names)])
+        new = pa.concat_tables([others, table.select(others.column_names)]).sort_by("zoo")  # stable: same rows, same table
         if new.equals(old) and len(old_parts) <= 1:
             return
         self._write(name, new)

@@ -43,7 +43,7 @@ class Cost:
     peak_module: str  # the module running then
     rows: tuple[OperationRow, ...] = field(repr=False)
     modules: tuple[ModuleFacts, ...] = field(repr=False)
-    seconds: float = 0.0
+    seconds: float = field(default=0.0, compare=False)
 
     @property
     def macs(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 
 from zoo.counting.build import META, without_collector
 from zoo.counting.cost import Cost, OperationRow
-from zoo.counting.modules import class_name, follow_modules, list_parts
+from zoo.counting.modules import class_name, follow_modules, list_parts, unchanged
 from zoo.counting.recorder import Memo, Recorder
 
 COUNTER_VERSION = "1"
@@ -33,7 +34,12 @@ def count_model(
         Exception: whatever the model raises.
     """
     started = time.perf_counter()
-    with without_collector(), torch.inference_mode(), follow_modules() as modules:
+    with contextlib.ExitStack() as contexts:
+        contexts.enter_context(without_collector())
+        contexts.enter_context(unchanged(model))
+        contexts.enter_context(torch.backends.opt_einsum.flags(enabled=False))  # it would reorder products where it is installed
+        contexts.enter_context(torch.inference_mode())
+        modules = contexts.enter_context(follow_modules())
         recorder = Recorder(modules, memo)
         with recorder:
             model(*inputs, **(kwargs or {}))

@@ -32,6 +32,8 @@ def describe_call(name: str, operation: Operation, args: Any, kwargs: Any, out: 
     """Describes a call from its arguments and its result."""
     arguments = (*args, *kwargs.values())
     ins, outs = list(tensors_in(arguments)), list(tensors_in(out))
+    # What a new tensor is shaped like, and what `out=` names, is not read.
+    read = [] if operation.kind == Kind.CREATE else [t for t in ins if t is not kwargs.get("out")]
     return OperationFacts(
         operation=name,
         kind=operation.kind,
@@ -39,9 +41,9 @@ def describe_call(name: str, operation: Operation, args: Any, kwargs: Any, out: 
         dtypes=f"{_dtypes_text(ins)} -> {_dtypes_text(outs)}",
         arguments=", ".join(_argument_text(a) for a in arguments if not isinstance(a, Tensor) and a is not None),
         macs=int(operation.macs(args, kwargs, out)) if operation.macs else 0,
-        elements_in=sum(_unique_elements(t) for t in ins),
+        elements_in=sum(_unique_elements(t) for t in read),
         elements_out=sum(_unique_elements(t) for t in outs),
-        bytes_in=sum(_unique_elements(t) * t.element_size() for t in ins),
+        bytes_in=sum(_unique_elements(t) * t.element_size() for t in read),
         bytes_out=sum(_unique_elements(t) * t.element_size() for t in outs),
     )
 

@@ -68,9 +68,12 @@ def bilinear_macs(args: Sequence[Any], kwargs: dict[str, Any], out: Tensor) -> i
 
 
 def attention_macs(args: Sequence[Any], kwargs: dict[str, Any], out: Any) -> int:
-    """q (..., L, E), k (..., S, E), v (..., S, V): L * S * (E + V) for each head, masked or not; q may have more heads than k."""
+    """q (..., L, E), k (..., S, E), v (..., S, V): L * S * (E + V) for each head, masked or not.
+
+    The heads are those of the result: batch dimensions are broadcast, and with `enable_gqa` q has more heads than k.
+    """
     q, k, v = args[:3]
-    heads = math.prod(q.shape[:-2])
+    heads = math.prod(out.shape[:-2])
     return int(heads * q.shape[-2] * k.shape[-2] * (q.shape[-1] + v.shape[-1]))
 
 

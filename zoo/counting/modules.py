@@ -66,6 +66,19 @@ def follow_modules() -> Iterator[list[nn.Module]]:
             _stacks.current = outer
 
 
+@contextlib.contextmanager
+def unchanged(model: nn.Module) -> Iterator[None]:
+    """Puts back what a forward pass leaves in its modules, such as tables kept for the next pass, which would then do less."""
+    attributes = [(module.__dict__, dict(module.__dict__)) for module in model.modules()]
+    inside = [(value, dict(value)) for _, kept in attributes for value in kept.values() if type(value) is dict]
+    try:
+        yield
+    finally:
+        for held, kept in (*attributes, *inside):
+            held.clear()
+            held.update(kept)
+
+
 @dataclass(frozen=True, slots=True)
 class ModuleFacts:
     """One module of a model, apart from the modules inside it."""

@@ -116,7 +116,7 @@ _TABLE: dict[str, Operation] = {
         block_diag float half bfloat16 double item _local_scalar_dense combinations tensor_split slice_scatter
         select_scatter nonzero_numpy bincount alias_copy lift_fresh lift_fresh_copy lift to_dense"""),
     **_free(Kind.COMPARE, """eq ne lt le gt ge logical_and logical_or logical_not logical_xor isnan isinf isfinite equal
-        is_nonzero isclose allclose isin _assert_async _assert_scalar _assert_tensor_metadata is_floating_point"""),
+        is_nonzero isclose allclose isin _nested_tensor_from_mask_left_aligned _assert_async _assert_scalar _assert_tensor_metadata is_floating_point"""),
     **_free(Kind.CREATE, """arange zeros ones full empty empty_like empty_strided zeros_like ones_like full_like new_zeros
         new_ones new_full new_empty eye linspace logspace scalar_tensor rand randn randint randperm rand_like randn_like
         randint_like normal uniform random tril_indices triu_indices hann_window hamming_window blackman_window

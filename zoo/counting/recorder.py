@@ -21,7 +21,7 @@ from zoo.counting.build import META
 from zoo.counting.facts import OperationFacts, describe_call, tensors_in
 from zoo.counting.memory import LiveBytes
 from zoo.counting.operations import Kind, Operation, find_operation, operator_name
-from zoo.counting.shortcuts import SHORTCUTS
+from zoo.counting.shortcuts import ANSWERS, SHORTCUTS
 
 
 class _Action:
@@ -163,7 +163,7 @@ class Recorder(TorchDispatchMode):
         facts = self._describe(func, args, kwargs, out, moves_data=fresh or func._schema.is_mutable)
         if facts:
             self.calls.append((module, facts))
-        if key is not None and self._remembers:
+        if key is not None and self._remembers and any(True for _ in tensors_in(out)):
             is_pure = is_meta and all(t.device == META for t in tensors_in(out))
             self._operators[id(func)][key] = (
                 _remember(func, args, out, before, facts, fresh) if is_pure else _Entry(_Action.TRACK, facts)
@@ -189,7 +189,8 @@ class Recorder(TorchDispatchMode):
             return self._take_apart(func, args, kwargs)
         if operation is None:
             operation = Operation(Kind.UNKNOWN)
-        if operation.kind == Kind.VIEW or not moves_data:
+        is_work = moves_data or operation.macs is not None or operation.kind == Kind.UNKNOWN
+        if operation.kind == Kind.VIEW or not is_work:
             return ()
         facts = describe_call(name, operation, args, kwargs, out)
         return (self._memo.facts.setdefault(facts, facts),)
@@ -243,7 +244,9 @@ def _storages(arguments: Any) -> set[int]:
     return {tensor.untyped_storage()._cdata for tensor in tensors_in(arguments)}
 
 
-_TAKES_REAL_INDICES = frozenset({torch.ops.aten.index, torch.ops.aten.index_put, torch.ops.aten.index_put_})
+_aten = torch.ops.aten
+_TAKES_REAL_INDICES = frozenset({_aten.index, _aten.index_put, _aten.index_put_})
+_TAKES_REAL_LENGTHS = frozenset({_aten.lstm, _aten.gru, _aten.rnn_tanh, _aten.rnn_relu})  # of packed sequences
 
 
 def _on_one_device(func: Any, args: Any, kwargs: Any) -> tuple[Any, Any]:
@@ -255,21 +258,25 @@ def _on_one_device(func: Any, args: Any, kwargs: Any) -> tuple[Any, Any]:
     tensors = list(tensors_in((args, kwargs)))
     if func._overloadpacket in _TAKES_REAL_INDICES or not any(t.device == META for t in tensors):
         return args, kwargs
-    return _to_meta(args), _to_meta(kwargs)
+    keeps_whole_numbers = func._overloadpacket in _TAKES_REAL_LENGTHS
+    return _to_meta(args, keeps_whole_numbers), _to_meta(kwargs, keeps_whole_numbers)
 
 
-def _to_meta(value: Any) -> Any:
+def _to_meta(value: Any, keeps_whole_numbers: bool) -> Any:
     if isinstance(value, Tensor):
-        return value if value.device == META or value.dim() == 0 else value.to(META)
+        stays = value.device == META or value.dim() == 0 or (keeps_whole_numbers and not value.is_floating_point())
+        return value if stays else value.to(META)
     if type(value) in (tuple, list):
-        return type(value)(_to_meta(item) for item in value)
+        return type(value)(_to_meta(item, keeps_whole_numbers) for item in value)
     if isinstance(value, dict):
-        return {name: _to_meta(item) for name, item in value.items()}
+        return {name: _to_meta(item, keeps_whole_numbers) for name, item in value.items()}
     return value
 
 
 def _run(func: Any, args: Any, kwargs: Any) -> Any:
     """The operator's result: known results of common operators without their slow meta kernels, else the kernel's own."""
+    if func._overloadpacket in ANSWERS:
+        return ANSWERS[func._overloadpacket]
     shortcut = SHORTCUTS.get(func._overloadpacket)
     out = shortcut(args, kwargs) if shortcut is not None else None
     return func(*args, **kwargs) if out is None else out

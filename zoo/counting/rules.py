@@ -78,8 +78,8 @@ def _fvcore_batch_norm(facts: Facts, shapes: Shapes) -> int:
 
 def _attention_scores(shapes: Shapes) -> int:
     """Entries of softmax(q k^T): heads * L * S."""
-    q, k = shapes.input(0), shapes.input(1)
-    return math.prod(q[:-1]) * k[-2]
+    out, k = shapes.output(), shapes.input(1)
+    return math.prod(out[:-1]) * k[-2]
 
 
 def _ptflops_attention(facts: Facts, shapes: Shapes) -> int:

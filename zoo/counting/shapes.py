@@ -30,6 +30,11 @@ class Shapes:
         shape = self.inputs[position] if position < len(self.inputs) else None
         return () if shape is None or _is_list(shape) else cast(Shape, shape)
 
+    def output(self) -> Shape:
+        """The shape of the first result."""
+        shape = self.outputs[0]
+        return () if shape is None or _is_list(shape) else cast(Shape, shape)
+
     def elements(self, position: int) -> int:
         """Elements of the input at this position, 0 where it is absent."""
         return math.prod(self.input(position)) if self.has(position) else 0

@@ -2,7 +2,8 @@
 
 Many of torch's meta kernels are written in Python and take milliseconds, once for each new shape. Where a result is simply
 "like the first argument", saying so takes microseconds. A shortcut declines (gives None) wherever that is not certain, and a
-test compares every one with the kernel it stands for, layout included. The one deliberate difference is fused attention.
+test compares every one with the kernel it stands for, layout included. Attention and convolution differ from it on purpose: they
+have the layout of real devices.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch._prims_common import suggest_memory_format
 
 Shortcut = Callable[[Sequence[Any], dict[str, Any]], "Tensor | None"]
 _aten = torch.ops.aten
@@ -24,7 +26,8 @@ def _is_plain(tensor: Any) -> bool:
 
 def _like_first(args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor | None:
     """Works on single elements of one tensor: the same shape and dtype."""
-    if not _is_plain(args[0]) or any(isinstance(a, Tensor) for a in args[1:]) or kwargs.get("dtype") is not None:
+    others = (*args[1:], *kwargs.values())  # a second operand, or the tensor that `out=` names
+    if not _is_plain(args[0]) or any(isinstance(a, (Tensor, torch.dtype)) for a in others):
         return None
     return torch.empty_like(args[0])
 
@@ -58,23 +61,36 @@ def _linear(args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor | None:
 
 
 def _attention(args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor | None:
-    """Where CPU flash attention takes the call (torch's `use_flash_attention_cpp`), the result has the strides of q.
+    """Where CPU flash attention takes the call, the result has the layout of q.
 
     Here the shortcut is not like the meta kernel: that takes the decomposed path, whose layout would turn later reshapes into
-    copies that no real device makes.
+    copies that no real device makes. The conditions are those of torch's `use_flash_attention_cpp`, found by trying.
     """
     q, k, v = args[:3]
     mask = args[3] if len(args) > 3 else kwargs.get("attn_mask")
     dropout = args[4] if len(args) > 4 else kwargs.get("dropout_p", 0.0)
+    if not (q.dim() == k.dim() == v.dim() and q.dim() in (3, 4)) or dropout:
+        return None
+    query_heads, key_heads = q.shape[-3], k.shape[-3]
+    is_grouped = bool(kwargs.get("enable_gqa")) and key_heads > 0 and query_heads % key_heads == 0
     is_fused = (
-        q.dim() == k.dim() == v.dim() == 4
-        and dropout == 0
-        and q.shape[-1] == k.shape[-1] == v.shape[-1]
-        and q.shape[:2] == k.shape[:2] == v.shape[:2]
+        q.shape[-1] == k.shape[-1]
+        and k.shape == v.shape
+        and q.shape[:-3] == k.shape[:-3]
+        and (key_heads in (1, query_heads) or is_grouped)
         and all(t.stride(-1) == 1 for t in (q, k, v))
-        and (mask is None or mask.dim() in (2, 4))
+        and (mask is None or mask.dim() in ((2, 4) if q.dim() == 4 else (2, 3, 4)))
     )
     return torch.empty_like(q) if is_fused else None
+
+
+def _conv2d(args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor | None:
+    """Real kernels give a channels-last result where the input or the weight is so; the meta kernel forgets it."""
+    x, weight = args[0], args[1]
+    if x.dim() != 4 or not any(suggest_memory_format(t) == torch.channels_last for t in (x, weight)):
+        return None
+    out = _aten.conv2d(*args, **kwargs)
+    return torch.empty_like(out, memory_format=torch.channels_last)
 
 
 _ELEMENTWISE = (
@@ -91,6 +107,13 @@ SHORTCUTS: dict[Any, Shortcut] = {
     _aten.group_norm: _normalised,
     _aten.batch_norm: _batch_norm,
     _aten.linear: _linear,
+    _aten.conv2d: _conv2d,
     _aten.scaled_dot_product_attention: _attention,
 }  # fmt: skip
 """By operator, all overloads. Each gives the result, or None to leave the call to the kernel."""
+
+ANSWERS: dict[Any, Any] = {
+    # Whether a padding mask allows nested tensors: "no" counts the dense layer, its padding included.
+    _aten._nested_tensor_from_mask_left_aligned: False,
+}
+"""Operators that ask about values, which meta tensors do not have, and what they are told."""
