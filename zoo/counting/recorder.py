@@ -130,7 +130,7 @@ class Recorder(TorchDispatchMode):
         if entry.action == _Action.CALL:
             return func(*args, **kwargs)
         args, kwargs = _on_one_device(func, args, kwargs)
-        out = func(*args, **kwargs)
+        out = _run(func, args, kwargs)
         self._follow(out, (args, kwargs), module)
         return out
 
