@@ -43,7 +43,7 @@ class Cache:
         self, arch: str, macs: int | None, *, zoo: str = "timm", input: str = "3x224x224", classes: int | None = 1000, **more: Any
     ) -> None:
         self._minutes += 1
-        row = {"zoo": zoo, "arch": arch, "input": input, "classes": classes, "variant": "train", "status": "exact", "macs": macs}
+        row = {"zoo": zoo, "arch": arch, "input": input, "classes": classes, "variant": "train", "batch": 1, "status": "exact", "macs": macs}
         versions = {"library_version": "1.0", "torch_version": "2.0", "counter_version": "1"}
         self.add("costs", **{**row, **versions, "counted_at": NOON + timedelta(minutes=self._minutes), **more})
 

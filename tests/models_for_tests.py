@@ -19,7 +19,7 @@ from zoo.counting.cost import Cost
 from zoo.counting.count import count_model, meta_input
 from zoo.counting.operations import Kind
 from zoo.counting.recorder import Memo
-from zoo.records import Architecture, Status, parse_input
+from zoo.records import Architecture, CostKey, Status, parse_input
 from zoo.units import FLOPS_PER_MAC
 
 # One of every family (source file) of timm, a small one where there are several, and a few more with uncommon operations:
@@ -94,7 +94,7 @@ def _constructor(name: str) -> tuple[Zoo, Callable[[], nn.Module], tuple[int, ..
     library, _, arch = name.partition("/")
     zoo = open_zoo(library)
     described = architectures(library)[arch]
-    options = zoo.build_options(arch, described.input, described.classes)
+    options = zoo.build_options(CostKey(library, arch, described.input, described.classes))
     return zoo, lambda: zoo.build(arch, options), SMALLER.get(name) or parse_input(described.input)
 
 

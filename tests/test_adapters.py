@@ -24,7 +24,7 @@ from zoo.adapters.registry import open_zoo, zoo_names
 from zoo.adapters.timm import TimmZoo
 from zoo.adapters.torchvision import TorchvisionZoo
 from zoo.errors import UnknownNameError, ZooError
-from zoo.records import Architecture, Selection, Task, Weights
+from zoo.records import Architecture, CostKey, Selection, Task, Weights
 
 TIMM = {a.name: a for a in TimmZoo().architectures()}
 TORCHVISION = {a.name: a for a in TorchvisionZoo().architectures()}
@@ -213,7 +213,7 @@ def test_an_installed_package_can_add_a_zoo(tmp_path: Path) -> None:
     ],
 )
 def test_timm_options(arch: str, input: str, classes: int | None, options: dict[str, Any]) -> None:
-    assert TimmZoo().build_options(arch, input, classes) == options
+    assert TimmZoo().build_options(CostKey("timm", arch, input, classes)) == options
 
 
 @pytest.mark.parametrize(
@@ -226,7 +226,7 @@ def test_timm_options(arch: str, input: str, classes: int | None, options: dict[
     ],
 )
 def test_torchvision_options(arch: str, input: str, classes: int | None, options: dict[str, Any]) -> None:
-    assert TorchvisionZoo().build_options(arch, input, classes) == options
+    assert TorchvisionZoo().build_options(CostKey("torchvision", arch, input, classes)) == options
 
 
 def test_equal_options_share_a_build() -> None:

@@ -125,7 +125,7 @@ def test_what_cannot_be_counted_is_known_to_fail_with_the_zoo_s_reason() -> None
 
 
 def costs(*rows: dict[str, Any]) -> pd.DataFrame:
-    common = {"variant": "train", "status": "exact", "counted_at": datetime(2026, 1, 2, tzinfo=UTC)}
+    common = {"variant": "train", "batch": 1, "status": "exact", "counted_at": datetime(2026, 1, 2, tzinfo=UTC)}
     versions = {"library_version": NOW.library, "torch_version": NOW.torch, "counter_version": NOW.counter}
     return to_pandas(table_of("costs", [{**common, **versions, **row} for row in rows]))
 
@@ -149,9 +149,9 @@ def plan(cached: pd.DataFrame, *keys: CostKey, failing: tuple[CostKey, ...] = ()
 def test_an_empty_cache_means_one_job_a_model_and_head() -> None:
     made = plan(costs(), *KEYS)
     assert made.jobs == (
-        Job("timm", "net", 1000, ("3x256x256", "3x224x224"), "train", "nets"),
-        Job("timm", "net", 0, ("3x224x224",), "train", "nets"),
-        Job("timm", "other", None, ("3x224x224",), "train", "nets"),
+        Job("timm", "net", 1000, ("3x256x256", "3x224x224"), "train", family="nets"),
+        Job("timm", "net", 0, ("3x224x224",), "train", family="nets"),
+        Job("timm", "other", None, ("3x224x224",), "train", family="nets"),
     )
     assert made.keys == frozenset(KEYS)
     assert made.to_count == 4

@@ -25,7 +25,7 @@ BIG = 2**53 + 1  # the first whole number a float cannot hold
 
 
 def cost(arch: str = "small", *, minutes: int = 0, classes: int | None = 1000, **figures: Any) -> dict[str, Any]:
-    key = {"zoo": "timm", "arch": arch, "input": "3x224x224", "classes": classes, "variant": "train"}
+    key = {"zoo": "timm", "arch": arch, "input": "3x224x224", "classes": classes, "variant": "train", "batch": 1}
     return {**key, "status": "exact", "counted_at": NOON + timedelta(minutes=minutes), **figures}
 
 
@@ -74,7 +74,7 @@ def test_rows_come_back_as_they_were_written(store: Store, name: str) -> None:
 
 def test_whole_columns_make_the_same_table_as_rows() -> None:
     rows = [cost(f"a{i}", macs=i) for i in range(3)]
-    shared = {key: rows[0][key] for key in ("zoo", "input", "classes", "variant", "status", "counted_at")}
+    shared = {key: rows[0][key] for key in ("zoo", "input", "classes", "variant", "batch", "status", "counted_at")}
     assert columns_of("costs", 3, {"arch": ["a0", "a1", "a2"], "macs": [0, 1, 2]}, shared).equals(costs_of(*rows))
 
 

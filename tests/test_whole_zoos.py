@@ -78,7 +78,7 @@ def test_one_process_counts_as_two(rows: dict[CostKey, dict[str, Any]]) -> None:
 
 def count_cold(architecture: Architecture, memo: Memo | None) -> Cost:
     zoo = open_zoo(architecture.zoo)
-    options = zoo.build_options(architecture.name, architecture.input, architecture.classes)
+    options = zoo.build_options(CostKey(zoo.name, architecture.name, architecture.input, architecture.classes))
     model = build_on_meta(lambda: zoo.build(architecture.name, options), zoo.initialisers())
     return count_model(model, [meta_input(parse_input(architecture.input))], memo)
 

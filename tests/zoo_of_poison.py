@@ -26,7 +26,8 @@ import torch
 from torch import Tensor, nn
 
 from zoo.errors import InputError
-from zoo.records import Architecture, Task
+from zoo.adapters.base import Zoo
+from zoo.records import Architecture, CostKey, Task
 
 INPUT = "3x8x8"
 CHANNELS, SIZE, WIDTH, CLASSES = 3, 8, 4, 10
@@ -215,17 +216,14 @@ class Model(nn.Module):
         return result
 
 
-class _Zoo:
+class _Zoo(Zoo):
     name = "poison"
 
     def version(self) -> str:
         return "1.0"
 
-    def initialisers(self) -> Iterable[Callable[..., Any]]:
-        return ()
-
-    def build_options(self, arch: str, input: str, classes: int | None) -> dict[str, Any]:
-        return {"classes": classes}
+    def build_options(self, key: CostKey) -> dict[str, Any]:
+        return {"classes": key.classes}
 
 
 class PoisonZoo(_Zoo):
@@ -256,10 +254,10 @@ class FussyZoo(_Zoo):
     def architectures(self) -> Sequence[Architecture]:
         return [Architecture(self.name, name, Task.CLASSIFICATION, FAMILY, INPUT, CLASSES) for name in self.acts]
 
-    def build_options(self, arch: str, input: str, classes: int | None) -> dict[str, Any]:
-        if arch == "refuses_16" and input == "3x16x16":
+    def build_options(self, key: CostKey) -> dict[str, Any]:
+        if key.arch == "refuses_16" and key.input == "3x16x16":
             raise InputError("refuses_16 takes no 16")
-        return {"classes": classes}
+        return {"classes": key.classes}
 
     def build(self, arch: str, options: dict[str, Any]) -> nn.Module:
         return nn.Sequential(

@@ -38,6 +38,7 @@ class Variant(enum.StrEnum):
 
     TRAIN = "train"  # as the constructor builds it
     DEPLOY = "deploy"  # re-parameterised for inference
+    FEATURES = "features"  # the backbone alone, giving the feature maps of its stages
 
 
 class CostKey(NamedTuple):
@@ -48,6 +49,7 @@ class CostKey(NamedTuple):
     input: str
     classes: int | None  # outputs of the head: 0 where there is none, None where the architecture decides
     variant: str = Variant.TRAIN
+    batch: int = 1  # images (or clips, or pairs) in one forward pass; every amount is that of the whole batch
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,7 @@ class Architecture:
     weights: tuple[Weights, ...] = ()
     uncountable: str | None = None  # why this version cannot count it, where that is known beforehand
     note: str | None = None  # what a reader of its figures should know
+    fingerprint: str | None = None  # of source and arguments, where no library version says whether they have changed
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +110,12 @@ class Job:
     classes: int | None
     inputs: tuple[str, ...]
     variant: str = Variant.TRAIN
+    batch: int = 1
     family: str | None = None  # jobs of one family are best done by one worker, which remembers their operations
 
     def keys(self) -> tuple[CostKey, ...]:
         """The cost rows this job will produce, one an input."""
-        return tuple(CostKey(self.zoo, self.arch, size, self.classes, self.variant) for size in self.inputs)
+        return tuple(CostKey(self.zoo, self.arch, size, self.classes, self.variant, self.batch) for size in self.inputs)
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ from zoo.adapters.registry import open_zoo  # noqa: E402
 from zoo.counting.build import build_on_meta  # noqa: E402
 from zoo.counting.count import count_model, meta_input  # noqa: E402
 from zoo.counting.recorder import Memo  # noqa: E402
-from zoo.records import parse_input  # noqa: E402
+from zoo.records import CostKey, parse_input  # noqa: E402
 
 Shape = tuple[int, ...]
 Build = Callable[[str], nn.Module]
@@ -70,7 +70,7 @@ def construct(name: str) -> nn.Module:
     """The architecture as its library makes it."""
     library, _, arch = name.partition("/")
     zoo, described = open_zoo(library), architectures(library)[arch]
-    return zoo.build(arch, zoo.build_options(arch, described.input, described.classes)).eval()
+    return zoo.build(arch, zoo.build_options(CostKey(library, arch, described.input, described.classes))).eval()
 
 
 def build_plainly(name: str) -> nn.Module:

@@ -7,19 +7,32 @@ nothing and keeps nothing. `zoo.adapters.torchvision` is the shorter of the two 
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from zoo.errors import UnknownNameError, did_you_mean
-from zoo.records import Architecture, Selection
+from zoo.records import Architecture, CostKey, Selection, parse_input
 
 if TYPE_CHECKING:
     from torch import nn
 
 
+@dataclass(frozen=True, slots=True)
+class Example:
+    """What one forward pass is called with; its tensors are on the meta device."""
+
+    args: tuple[Any, ...] = ()
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+    assumption: str | None = None  # what was assumed where the cost depends on data; makes the count a bound
+
+
 @runtime_checkable
 class Zoo(Protocol):
-    """A collection of architectures. Instances are cheap to make and are made anew in every worker."""
+    """A collection of architectures. Instances are cheap to make and are made anew in every worker.
+
+    A class that derives from this one inherits what most zoos share: no initialisers of its own, and one tensor as input.
+    """
 
     name: str
 
@@ -29,8 +42,8 @@ class Zoo(Protocol):
     def architectures(self) -> Sequence[Architecture]:
         """Everything the zoo has, each with its weights; no model is built, nothing is downloaded."""
 
-    def build_options(self, arch: str, input: str, classes: int | None) -> dict[str, Any]:
-        """Constructor arguments for counting at this input. Inputs with equal options share one build.
+    def build_options(self, key: CostKey) -> dict[str, Any]:
+        """Constructor arguments for counting this. Inputs with equal options share one build.
 
         Raises:
             InputError: if the architecture cannot take the input, with the reason.
@@ -41,6 +54,13 @@ class Zoo(Protocol):
 
     def initialisers(self) -> Iterable[Callable[..., Any]]:
         """Functions of the library that only fill tensors with start values; they are skipped while building."""
+        return ()
+
+    def example(self, model: nn.Module, key: CostKey) -> Example:  # noqa: ARG002  # other zoos ask the model
+        """The arguments of one forward pass: here one tensor of the key's batch and input."""
+        from zoo.counting.count import meta_input
+
+        return Example((meta_input(parse_input(key.input), batch=key.batch),))
 
 
 def options_key(options: dict[str, Any]) -> Hashable:

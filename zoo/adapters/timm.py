@@ -11,7 +11,8 @@ from timm.layers import weight_init
 from timm.models import PretrainedCfg, get_arch_pretrained_cfgs, get_pretrained_cfg, list_models, model_entrypoint
 from torch import nn
 
-from zoo.records import Architecture, Task, Weights, format_input, parse_input
+from zoo.adapters.base import Zoo
+from zoo.records import Architecture, CostKey, Task, Weights, format_input, parse_input
 
 _EMBEDDING_WIDTH_STEP = 64
 """Outputs in a multiple of this (384, 512, …, 1280) are the width of an image-text embedding; no label set timm's weights were
@@ -26,7 +27,7 @@ _DATASETS = {
 }
 
 
-class TimmZoo:
+class TimmZoo(Zoo):
     """Every architecture that `timm.list_models` names."""
 
     name = "timm"
@@ -39,13 +40,13 @@ class TimmZoo:
         """All registered architectures with their weights, from timm's tables."""
         return [_describe(name) for name in list_models()]
 
-    def build_options(self, arch: str, input: str, classes: int | None) -> dict[str, Any]:
+    def build_options(self, key: CostKey) -> dict[str, Any]:
         """Head and, where timm says that the size is fixed, the image size."""
         options: dict[str, Any] = {}
-        if classes is not None:
-            options["num_classes"] = classes
-        cfg = get_pretrained_cfg(arch)
-        channels, *size = parse_input(input)
+        if key.classes is not None:
+            options["num_classes"] = key.classes
+        cfg = get_pretrained_cfg(key.arch)
+        channels, *size = parse_input(key.input)
         if cfg is not None and cfg.fixed_input_size:
             options["img_size"] = tuple(size)
         if channels != (cfg.input_size[0] if cfg is not None else 3):

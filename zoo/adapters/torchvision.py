@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from functools import cache
 from types import ModuleType
 from typing import Any
@@ -11,7 +10,8 @@ import torchvision
 from torch import nn
 from torchvision import models
 
-from zoo.records import Architecture, Task, Weights, format_input, parse_input
+from zoo.adapters.base import Zoo
+from zoo.records import Architecture, CostKey, Task, Weights, format_input, parse_input
 
 _TASKS: dict[ModuleType, Task] = {
     models: Task.CLASSIFICATION,
@@ -42,7 +42,7 @@ _NOTES = {
 _IMAGE_SIZE_MODULE = "torchvision.models.vision_transformer"
 
 
-class TorchvisionZoo:
+class TorchvisionZoo(Zoo):
     """Every architecture that `torchvision.models.list_models` names."""
 
     name = "torchvision"
@@ -55,23 +55,19 @@ class TorchvisionZoo:
         """All registered architectures with their weights."""
         return [_describe(name, task, module) for module, task in _TASKS.items() for name in models.list_models(module=module)]
 
-    def build_options(self, arch: str, input: str, classes: int | None) -> dict[str, Any]:
+    def build_options(self, key: CostKey) -> dict[str, Any]:
         """Head, image size of the vision transformers, and what differs from loading weights."""
-        options = dict(_AS_WITH_WEIGHTS.get(arch, {}))
-        if classes is not None:
-            options["num_classes"] = classes
-        if models.get_model_builder(arch).__module__ == _IMAGE_SIZE_MODULE:
-            options["image_size"] = parse_input(input)[-1]
+        options = dict(_AS_WITH_WEIGHTS.get(key.arch, {}))
+        if key.classes is not None:
+            options["num_classes"] = key.classes
+        if models.get_model_builder(key.arch).__module__ == _IMAGE_SIZE_MODULE:
+            options["image_size"] = parse_input(key.input)[-1]
         return options
 
     def build(self, arch: str, options: dict[str, Any]) -> nn.Module:
         """`torchvision.models.get_model` without weights, its backbone's included."""
         model: nn.Module = models.get_model(arch, weights=None, **options)
         return model
-
-    def initialisers(self) -> Iterable[Callable[..., Any]]:
-        """torchvision uses torch's own."""
-        return ()
 
 
 @cache

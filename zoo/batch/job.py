@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,12 +19,12 @@ from zoo.cache.schema import columns_of
 from zoo.counting.build import build_on_meta
 from zoo.counting.conventions import CONVENTIONS
 from zoo.counting.cost import Cost
-from zoo.counting.count import COUNTER_VERSION, count_model, meta_input
+from zoo.counting.count import COUNTER_VERSION, count_model
 from zoo.counting.modules import followable
 from zoo.counting.operations import Kind
 from zoo.counting.recorder import Memo
 from zoo.errors import InputError
-from zoo.records import INPUT_STAGE, CostKey, Failure, Job, Status, Versions, parse_input
+from zoo.records import INPUT_STAGE, CostKey, Failure, Job, Status, Versions
 
 _TOTALS = [name for name in CONVENTIONS if name != "matmul"]  # that is `macs`
 _MESSAGE_LENGTH = 300
@@ -68,13 +68,14 @@ class Counter:
         for key in job.keys():
             stage = "build"
             try:
-                options = zoo.build_options(job.arch, key.input, job.classes)
+                options = zoo.build_options(key)
                 if model is None or built_with != options_key(options):
                     model, built_with = None, options_key(options)
                     model = build_on_meta(lambda options=options: zoo.build(job.arch, options), zoo.initialisers())  # type: ignore[misc]
                 stage = "run"
-                cost = count_model(model, [meta_input(parse_input(key.input))], self._memo)
-                yield counted_row(key, cost, versions)
+                example = zoo.example(model, key)
+                cost = count_model(model, example.args, self._memo, kwargs=example.kwargs)
+                yield counted_row(key, replace(cost, assumption=example.assumption), versions)
             except InputError as error:
                 yield failed_row(key, Failure(INPUT_STAGE, "", str(error)), versions)
             except Exception as error:  # noqa: BLE001  # whatever a model does costs its own row only

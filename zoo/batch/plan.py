@@ -83,7 +83,7 @@ def make_plan(
     by_model: dict[Job, list[str]] = defaultdict(list)
     for key, failure in missing.items():
         if failure is None:
-            by_model[Job(key.zoo, key.arch, key.classes, (), key.variant, families.get((key.zoo, key.arch)))].append(key.input)
+            by_model[Job(key.zoo, key.arch, key.classes, (), key.variant, key.batch, families.get((key.zoo, key.arch)))].append(key.input)
     jobs = [dataclasses.replace(job, inputs=tuple(inputs)) for job, inputs in by_model.items()]
     failures = {key: failure for key, failure in missing.items() if failure is not None}
     return Plan(frozenset(wanted), tuple(jobs), failures)
@@ -108,6 +108,6 @@ def cost_keys(costs: pd.DataFrame) -> list[CostKey]:
     """The key of each row of the `costs` table."""
     columns = (costs[name] for name in CostKey._fields)
     return [
-        CostKey(zoo, arch, input, None if pd.isna(classes) else int(classes), variant)
-        for zoo, arch, input, classes, variant in zip(*columns, strict=True)
+        CostKey(zoo, arch, input, None if pd.isna(classes) else int(classes), variant, int(batch))
+        for zoo, arch, input, classes, variant, batch in zip(*columns, strict=True)
     ]

@@ -148,7 +148,7 @@ class _Tally:
     def __init__(self, summary: RunSummary, cached: pd.DataFrame, listener: Listener) -> None:
         self.summary, self.listener = summary, listener
         self._before = {
-            CostKey(*_plain(row[:5])): _plain(row[5:])
+            CostKey(*_plain(row[: len(CostKey._fields)])): _plain(row[len(CostKey._fields) :])
             for row in cached[[*CostKey._fields, "status", "params", "macs", "activations", "peak_activation_bytes"]].itertuples(
                 index=False
             )

@@ -18,7 +18,7 @@ from zoo.counting.cost import Cost
 from zoo.counting.live import count
 from zoo.counting.recorder import Memo
 from zoo.errors import InputError, UnknownNameError, ZooError, did_you_mean
-from zoo.records import Architecture, image_input, parse_input
+from zoo.records import Architecture, CostKey, image_input, parse_input
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ def _count_of_zoo(target: str, spec: InputSpec, classes: int | None) -> list[Cou
     memo, model, built_with, counted = Memo(), None, None, []
     for size in spec.sizes or ("native",):
         shape = native if size == "native" else image_input(size, native)
-        options = zoo.build_options(architecture.name, shape, head)
+        options = zoo.build_options(CostKey(zoo.name, architecture.name, shape, head))
         if model is None or built_with != options_key(options):
             model, built_with = _build(zoo, architecture.name, options), options_key(options)
         counted.append(_count_shape(target, model, shape, spec, memo))

@@ -11,10 +11,10 @@ from typing import Any
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _VERSION_KEY = b"zoometer.schema"
 
-KEY = ("zoo", "arch", "input", "classes", "variant")
+KEY = ("zoo", "arch", "input", "classes", "variant", "batch")
 """Columns that together name one cost."""
 
 _KEY_FIELDS = [
@@ -23,6 +23,7 @@ _KEY_FIELDS = [
     pa.field("input", pa.string(), nullable=False),
     pa.field("classes", pa.int64()),
     pa.field("variant", pa.string(), nullable=False),
+    pa.field("batch", pa.int64(), nullable=False),
 ]
 
 
@@ -47,7 +48,7 @@ COSTS = _schema(
         ),
         pa.field("peak_module", pa.string()),
         pa.field("operations", pa.int64()),
-        *_fields(pa.string(), "library_version torch_version counter_version"),
+        *_fields(pa.string(), "fingerprint library_version torch_version counter_version run"),
         pa.field("seconds", pa.float64()),
         pa.field("counted_at", pa.timestamp("us", tz="UTC"), nullable=False),
     ]
@@ -81,7 +82,7 @@ ARCHITECTURES = _schema(
     [
         *_fields(pa.string(), "zoo arch task family input"),
         pa.field("classes", pa.int64()),
-        *_fields(pa.string(), "note library_version"),
+        *_fields(pa.string(), "note fingerprint library_version"),
     ]
 )
 
@@ -114,6 +115,9 @@ TABLES: Mapping[str, pa.Schema] = {
     "unjoined": UNJOINED,
     "runs": RUNS,
 }
+
+DEFAULTS: Mapping[str, Any] = {"batch": 1}
+"""Values of columns that older parts do not have, where null would be wrong."""
 
 SNAPSHOTS = frozenset({"weights", "architectures", "accuracy", "unjoined"})
 """Tables of which only the newest state of each zoo counts; the others only grow."""

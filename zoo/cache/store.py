@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from fsspec.implementations.local import LocalFileSystem
 
-from zoo.cache.schema import KEY, SCHEMA_VERSION, SNAPSHOTS, TABLES, schema_version
+from zoo.cache.schema import DEFAULTS, KEY, SCHEMA_VERSION, SNAPSHOTS, TABLES, schema_version
 from zoo.errors import CacheError
 from zoo.records import Accuracy, Architecture, Weights
 
@@ -117,7 +117,7 @@ class Store:
         return [
             Architecture(
                 row["zoo"], row["arch"], row["task"], row["family"], row["input"], row["classes"],
-                tuple(weights[row["zoo"], row["arch"]]), note=row["note"],
+                tuple(weights[row["zoo"], row["arch"]]), note=row["note"], fingerprint=row["fingerprint"],
             )
             for row in self.read("architectures").to_pylist()
         ]  # fmt: skip
@@ -145,7 +145,7 @@ class Store:
             columns = {
                 field.name: table[field.name].cast(field.type)
                 if field.name in table.column_names
-                else pa.nulls(len(table), field.type)
+                else pa.repeat(pa.scalar(DEFAULTS.get(field.name), field.type), len(table))
                 for field in schema
             }
             return pa.table(columns).cast(schema) if len(table) else schema.empty_table()

@@ -44,6 +44,7 @@ class Cost:
     rows: tuple[OperationRow, ...] = field(repr=False)
     modules: tuple[ModuleFacts, ...] = field(repr=False)
     seconds: float = field(default=0.0, compare=False)
+    assumption: str | None = None  # what was assumed where the cost depends on data
 
     @property
     def macs(self) -> int:
@@ -94,16 +95,17 @@ class Cost:
 
     @property
     def status(self) -> Status:
-        """`exact`, or `bound` where an operator could not be counted."""
-        return Status.BOUND if self.uncounted else Status.EXACT
+        """`exact`, or `bound` where an operator could not be counted or something was assumed."""
+        return Status.BOUND if self.reason else Status.EXACT
 
     @property
     def reason(self) -> str | None:
         """Names what makes the cost a bound."""
         if not self.uncounted:
-            return None
+            return self.assumption
         named = ", ".join(f"{name} ({calls} call{'s' if calls > 1 else ''})" for name, calls in self.uncounted.most_common())
-        return f"operators without a formula: {named}; give them one with zoo.formula"
+        missing = f"operators without a formula: {named}; give them one with zoo.formula"
+        return f"{self.assumption}; {missing}" if self.assumption else missing
 
     def total(self, convention: str = "matmul", *, as_tool: bool = False) -> int:
         """The total in a convention, in its own unit (`zoo.counting.conventions`); no new count is needed.
