@@ -6,16 +6,29 @@ each with its line. Relative paths are relative to the folder the command runs i
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from reports import yaml_file
+from reports.budgets import BudgetSection
+from reports.declared_models import ModelSection
+from reports.sections import STRICT, Patterns, Sizes, TaskName, VariantName, as_list, one_of
 from zoo.batch.settings import Execution, RefreshSettings, ZooSettings
-from zoo.errors import ConfigError, InputError, did_you_mean
-from zoo.records import Selection, Task, parse_input
+from zoo.errors import AuditError, ConfigError, did_you_mean
+from zoo.records import DeclaredModel, Selection, Variant
 
 FORMATS = ("html", "xlsx", "csv", "json", "md", "parquet")
 """What a report can be written as; also the suffix of its file."""
@@ -42,58 +55,71 @@ def installed_zoos() -> list[str]:
     return zoo_names()
 
 
-def _one_of(what: str, choices: Callable[[], list[str]]) -> AfterValidator:
-    def check(name: str) -> str:
-        known = choices()
-        if name not in known:
-            raise ValueError(f"'{name}' is not a {what}.{did_you_mean(name, known)}")
-        return name
-
-    return AfterValidator(check)
-
-
-def _as_list(value: object) -> object:
-    """A single value where a list is meant: `include: resnet*`."""
-    return [value] if isinstance(value, str | int) else value
-
-
-def _check_size(value: object) -> str:
-    """`native`, or a size or shape; YAML reads `224` as a number."""
-    text = str(value).strip().lower()
-    if text == "native":
-        return text
-    try:
-        parse_input(text)
-    except InputError:
-        raise ValueError(f"'{value}' is not an input size. Write native, 224, 384x512 (height x width) or 3x224x224.") from None
-    return text
-
-
 def _expand_home(path: str) -> str:
     return str(Path(path).expanduser()) if path.startswith("~") else path
 
 
-Patterns = Annotated[list[str], BeforeValidator(_as_list)]
-Sizes = Annotated[list[Annotated[str, BeforeValidator(_check_size)]], BeforeValidator(_as_list), Field(min_length=1)]
+def _check_zoo(name: str, info: ValidationInfo) -> str:
+    """A zoo that is installed, or one that the file declares."""
+    installed, declared = installed_zoos(), (info.context or {}).get("declared", ())
+    if name in declared:
+        if name in installed:
+            raise ValueError(f"'{name}' is an installed zoo. Give the zoo of your own models another name.")
+        if not re.fullmatch(r"\w[\w-]*", name):
+            raise ValueError(f"'{name}' cannot name a zoo. Use letters, digits, '_' and '-'.")
+    elif name not in installed:
+        own = (
+            ""
+            if (near := did_you_mean(name, installed)).startswith(" Did")
+            else " Models of your own are declared with models: [...]."
+        )
+        raise ValueError(f"'{name}' is not a zoo that is installed.{near}{own}")
+    return name
+
+
 Location = Annotated[str, Field(min_length=1), AfterValidator(_expand_home)]
-ZooName = Annotated[str, _one_of("zoo that is installed", installed_zoos)]
-TaskName = Annotated[str, _one_of("task", lambda: [task.value for task in Task])]
-Format = Annotated[str, _one_of("report format", lambda: list(FORMATS))]
-Backend = Annotated[str, _one_of("backend", lambda: list(_BACKENDS))]
+ZooName = Annotated[str, AfterValidator(_check_zoo)]
+Format = Annotated[str, one_of("report format", lambda: list(FORMATS))]
+Backend = Annotated[str, one_of("backend", lambda: list(_BACKENDS))]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+    model_config = STRICT
 
 
-class ZooSection(_Section):
+class _Axes(_Section):
+    """In which forms architectures are counted. What a zoo leaves out is that of the whole file."""
+
+    classes: Annotated[int, Field(ge=0)] | None = None  # outputs of a head for your own task; None: as trained
+    in_channels: Annotated[int, Field(ge=1)] | None = None  # of the image; None: as trained
+    batch: Annotated[list[Annotated[int, Field(ge=1)]], BeforeValidator(as_list), Field(min_length=1)] | None = None  # None: 1
+    variants: Annotated[list[VariantName], BeforeValidator(as_list), Field(min_length=1)] | None = None  # None: train
+    features_only: bool | None = None  # the same as variants: [features]
+
+    @model_validator(mode="after")
+    def _variants_are_said_once(self) -> Self:
+        if self.features_only and self.variants:
+            raise ValueError("features_only: true stands for variants: [features]; write one of them.")
+        return self
+
+
+class ZooSection(_Axes):
     """Which architectures of one zoo are counted. Patterns are shell globs on the architecture's name."""
 
     include: Patterns = ["*"]
     exclude: Patterns = []
-    tasks: Annotated[list[TaskName], BeforeValidator(_as_list)] = []  # empty: every task
+    tasks: Annotated[list[TaskName], BeforeValidator(as_list)] = []  # empty: every task
     pretrained_only: bool = False
-    inputs: Sizes | None = None  # None: those of the whole file
+    inputs: Sizes | None = None  # None: those of the whole file; of a declared zoo, those of each model
+    inputs_for: dict[str, Sizes] = {}  # by glob: inputs of the architectures it matches; the first match decides
+    models: Annotated[list[ModelSection], Field(min_length=1)] | None = None  # makes this a zoo of your own
+
+    @model_validator(mode="after")
+    def _kwargs_decide_on_declared_models(self) -> Self:
+        for key in ("classes", "in_channels", "variants", "features_only"):
+            if self.models and getattr(self, key) is not None:
+                raise ValueError(f"{key} cannot be applied to models of your own; say it in their kwargs.")
+        return self
 
 
 class TimmAccuracySection(_Section):
@@ -107,6 +133,7 @@ class AccuracySection(_Section):
 
     timm: TimmAccuracySection = TimmAccuracySection()
     fetch: bool = True  # whether tables may be downloaded
+    max_age_days: Annotated[float, Field(ge=0)] = 7.0  # after which a table that can change at its source is fetched again
 
 
 class ExecutionSection(_Section):
@@ -118,15 +145,33 @@ class ExecutionSection(_Section):
     memory_gb: Annotated[float, Field(gt=0)] = 4.0
 
 
+def _check_mapping(text: str) -> str:
+    from reports.audit.tables import Column  # slow to import, and most configurations have no audit
+
+    try:
+        Column.parse(text)
+    except AuditError as error:
+        raise ValueError(str(error)) from None
+    return text
+
+
+class AuditSection(_Section):
+    """A published cost table that the report holds against the counts, as `zoometer audit` does."""
+
+    zoo: Annotated[str, one_of("zoo that is installed", installed_zoos)]  # whose models the table is about
+    against: Location | None = None  # a CSV table; None: what the zoo itself publishes
+    columns: Annotated[list[Annotated[str, AfterValidator(_check_mapping)]], BeforeValidator(as_list)] = []  # macs=GFLOPs:G
+
+
 class ReportSection(_Section):
     """One report: its files are `<out>/<name>.<format>`."""
 
     name: Annotated[str, Field(pattern=r"^\w[\w.-]*$")] = "leaderboard"
     title: Annotated[str, Field(min_length=1)] = "Model-zoo leaderboard"
-    formats: Annotated[list[Format], BeforeValidator(_as_list), Field(min_length=1)] = ["html", "xlsx"]
+    formats: Annotated[list[Format], BeforeValidator(as_list), Field(min_length=1)] = ["html", "xlsx"]
 
 
-class Config(_Section):
+class Config(_Axes):
     """A whole configuration file."""
 
     cache: Location = "cache/"
@@ -135,6 +180,9 @@ class Config(_Section):
     inputs: Sizes = ["native"]
     accuracy: AccuracySection = AccuracySection()
     execution: ExecutionSection = ExecutionSection()
+    budgets: dict[Annotated[str, Field(min_length=1)], BudgetSection] = {}  # by name: zoometer select --budget NAME
+    audit: list[AuditSection] = []  # published tables the report holds against the counts
+    devices: Location | None = None  # a file of devices of your own, beside those that come with zoometer
     reports: list[ReportSection] = [ReportSection()]
 
     @field_validator("reports")
@@ -149,15 +197,40 @@ class Config(_Section):
         """What a refresh is asked to do; the part of this file that is about facts."""
         return RefreshSettings(
             cache=self.cache,
-            zoos={name: self._zoo_settings(zoo) for name, zoo in self.zoos.items()},
+            zoos={name: self._zoo_settings(name, zoo) for name, zoo in self.zoos.items()},
             timm_results=self.accuracy.timm.results,
             fetch_accuracy=self.accuracy.fetch,
+            accuracy_max_age_days=self.accuracy.max_age_days,
             execution=Execution(**self.execution.model_dump()),
         )
 
-    def _zoo_settings(self, zoo: ZooSection) -> ZooSettings:
-        selection = Selection(tuple(zoo.include), tuple(zoo.exclude), tuple(zoo.tasks), zoo.pretrained_only)
-        return ZooSettings(selection, tuple(zoo.inputs or self.inputs))
+    def declared_models(self) -> dict[str, tuple[DeclaredModel, ...]]:
+        """The models of each zoo that this file declares."""
+        return {name: tuple(model.declared() for model in zoo.models) for name, zoo in self.zoos.items() if zoo.models}
+
+    def _zoo_settings(self, name: str, zoo: ZooSection) -> ZooSettings:
+        models = self.declared_models().get(name, ())
+        asked = (zoo,) if models else (zoo, self)
+        return ZooSettings(
+            selection=Selection(tuple(zoo.include), tuple(zoo.exclude), tuple(zoo.tasks), zoo.pretrained_only),
+            inputs=tuple(zoo.inputs or (["native"] if models else self.inputs)),
+            inputs_for=tuple((glob, tuple(sizes)) for glob, sizes in zoo.inputs_for.items()),
+            classes=next((s.classes for s in asked if s.classes is not None), None),
+            in_channels=next((s.in_channels for s in asked if s.in_channels is not None), None),
+            batches=tuple(zoo.batch or self.batch or [1]),
+            variants=_variants(asked),
+            models=models,
+        )
+
+
+def _variants(sections: Iterable[_Axes]) -> tuple[str, ...]:
+    """What the first section that says something says."""
+    for section in sections:
+        if section.features_only:
+            return (Variant.FEATURES,)
+        if section.variants or section.features_only is False:
+            return tuple(section.variants or [Variant.TRAIN])
+    return (Variant.TRAIN,)
 
 
 def load_config(path: str | Path) -> Config:
@@ -168,10 +241,16 @@ def load_config(path: str | Path) -> Config:
     """
     document = yaml_file.read(Path(path))
     try:
-        return Config.model_validate(document.content)
+        return Config.model_validate(document.content, context={"declared": _declared_names(document.content)})
     except ValidationError as error:
         found = sorted(error.errors(include_url=False), key=lambda mistake: document.line(_location(mistake)))
         raise ConfigError(yaml_file.list_mistakes(path, [_explain(mistake, document) for mistake in found])) from None
+
+
+def _declared_names(content: dict[str, Any]) -> set[str]:
+    """Names of the zoos that list models of their own."""
+    zoos = content.get("zoos")
+    return {name for name, zoo in zoos.items() if isinstance(zoo, dict) and "models" in zoo} if isinstance(zoos, dict) else set()
 
 
 def _location(mistake: Any) -> yaml_file.Location:
@@ -204,8 +283,14 @@ def _keys_at(location: yaml_file.Location) -> list[str]:
     match location:
         case ():
             section: type[BaseModel] = Config
+        case ("zoos", _, "models", _):
+            section = ModelSection
         case ("zoos", _):
             section = ZooSection
+        case ("budgets", _):
+            section = BudgetSection
+        case ("audit", _):
+            section = AuditSection
         case ("reports", _):
             section = ReportSection
         case ("accuracy", "timm"):

@@ -16,9 +16,11 @@ from zoo.units import FLOPS_PER_MAC, format_amount, format_bytes
 if TYPE_CHECKING:
     from zoo.batch.single import Counted
     from zoo.counting.conventions import Convention
+    from zoo.counting.trace import Trace
 
 _AMOUNTS = ("params", "macs", "flops", "activations", "elements_in", "elements_out")
 _BYTES = ("bytes_in", "bytes_out")
+_TRACE_COLUMNS = ("module", "operation", "shapes", "dtypes", "macs", "bytes_in", "bytes_out")
 _CALL_COLUMNS = ("module", "operation", "shapes", "calls", "elements_out", "bytes_in", "bytes_out")
 
 
@@ -36,6 +38,8 @@ class View:
 def table(counted: Counted, view: View) -> pd.DataFrame:
     """The rows asked for, with exact figures."""
     name = view.convention.name
+    if counted.trace is not None:
+        return counted.trace.to_frame()
     if view.by == "module":
         return counted.cost.by_module(view.depth, name)
     if view.by == "operation":
@@ -60,7 +64,7 @@ def joined_table(counted: Sequence[Counted], view: View) -> pd.DataFrame:
 
 def record(counted: Counted, view: View) -> dict[str, Any]:
     """Everything for programs: exact numbers, units in the names."""
-    cost = counted.cost
+    cost, trace, frame = counted.cost, counted.trace, table(counted, view)
     return {
         "model": counted.model,
         "input": counted.input,
@@ -81,8 +85,14 @@ def record(counted: Counted, view: View) -> dict[str, Any]:
             "as_tool": view.as_tool,
             "total": cost.total(view.convention.name, as_tool=view.as_tool),
         },
-        "rows": table(counted, view).to_dict("records"),
+        **({} if trace is None else {"precision": trace.precision, "layout": trace.layout, "storages": _storages(trace)}),
+        "rows": frame.astype(object).where(frame.notna(), None).to_dict("records"),
     }
+
+
+def _storages(trace: Trace) -> list[dict[str, Any]]:
+    """What the numbers under `reads` and `writes` stand for, in order."""
+    return [storage._asdict() for storage in trace.storages]
 
 
 def print_cost(console: Console, counted: Counted, view: View) -> None:
@@ -105,12 +115,23 @@ def print_cost(console: Console, counted: Counted, view: View) -> None:
     if cost.reason:
         console.print(f"! {cost.reason}", style="yellow")
     console.print()
-    console.print(_rich_table(table(counted, view), view))
+    frame = table(counted, view)
+    console.print(_rich_table(frame if counted.trace is None else frame[list(_TRACE_COLUMNS)], view))
     console.print()
+    if counted.trace is not None:
+        console.print(_trace_note(counted.trace), style="dim")
     console.print(f"{convention.name} counts {convention.meaning}.", style="dim")
     for defect in () if view.as_tool else convention.defects:
         console.print(f"{convention.version} itself can differ: {defect}.", style="dim")
     console.print()
+
+
+def _trace_note(trace: Trace) -> str:
+    peak = format_bytes(trace.peak_activation_bytes)
+    return (
+        f"Calls as on a GPU: precision {trace.precision}, layout {trace.layout}, batch {trace.batch}; peak memory then {peak}. "
+        "--format csv or json also has strides, arguments, and which memory a call reads and writes."
+    )
 
 
 def _print_total(console: Console, name: str, value: str, note: str) -> None:

@@ -10,6 +10,7 @@ import pandas as pd
 
 _Codes = npt.NDArray[np.int64]
 _Mask = npt.NDArray[np.bool_]
+_BLOCK = 512
 
 
 def frontier(table: pd.DataFrame, cost: str | Sequence[str], quality: str | Sequence[str]) -> pd.Series[bool]:
@@ -33,7 +34,7 @@ def frontier(table: pd.DataFrame, cost: str | Sequence[str], quality: str | Sequ
     known = figures.notna().all(axis=1).to_numpy(dtype=bool)
     best = np.zeros(len(table), dtype=bool)
     if known.any():
-        ranks = [_ranks(figures[name], known) for name in costs] + [-_ranks(figures[name], known) for name in qualities]
+        ranks = [dense_ranks(figures[name], known) for name in costs] + [-dense_ranks(figures[name], known) for name in qualities]
         best[known] = _least(np.column_stack(ranks))
     return pd.Series(best, index=table.index, name="on_frontier", dtype=bool)
 
@@ -42,8 +43,8 @@ def _names(columns: str | Sequence[str]) -> list[str]:
     return [columns] if isinstance(columns, str) else list(columns)
 
 
-def _ranks(values: pd.Series, known: _Mask) -> _Codes:
-    """Dense ranks, because they compare exactly where a float could not tell two large whole numbers apart."""
+def dense_ranks(values: pd.Series, known: _Mask) -> _Codes:
+    """Ranks of the known values from 0, equals sharing one: they compare exactly where a float could not tell whole numbers apart."""
     found = values[known]
     exact = found.to_numpy(dtype=np.int64 if pd.api.types.is_integer_dtype(found.dtype) else np.float64)
     return np.unique(exact, return_inverse=True)[1].astype(np.int64)
@@ -71,10 +72,25 @@ def _least_of_two(first: _Codes, second: _Codes) -> _Mask:
 
 
 def _least_of_many(points: _Codes) -> _Mask:
-    """For distinct points: a dominating point has the smaller sum, so the first one left is always on the frontier."""
-    left = np.argsort(points.sum(axis=1), kind="stable")
-    kept = np.zeros(len(points), dtype=bool)
-    while left.size:
-        kept[left[0]] = True
-        left = left[(points[left] < points[left[0]]).any(axis=1)]
-    return kept
+    """For distinct points in lexicographic order: a row can be beaten by earlier ones only, so what is kept once stays.
+
+    Blocks are held against what was kept before them, column by column, which is where the time goes: rows x kept x columns.
+    """
+    columns = np.ascontiguousarray(points.T.astype(np.int32))
+    kept = np.empty(0, dtype=np.int64)
+    for start in range(0, len(points), _BLOCK):
+        block = np.arange(start, min(start + _BLOCK, len(points)))
+        block = block[~_beaten(columns, block, kept)]
+        block = block[~_beaten(columns, block, block)]
+        kept = np.concatenate([kept, block])
+    mask = np.zeros(len(points), dtype=bool)
+    mask[kept] = True
+    return mask
+
+
+def _beaten(columns: npt.NDArray[np.int32], rows: _Codes, others: _Codes) -> _Mask:
+    """Which rows have another one below or equal to them in every column; for distinct points, that one beats them."""
+    least = np.ones((len(rows), len(others)), dtype=bool)
+    for column in columns:
+        least &= column[others] <= column[rows, None]
+    return np.asarray(least.sum(axis=1) > (1 if rows is others else 0), dtype=bool)

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
 import pandas as pd
 
-from reports.columns import ACCURACY_COLUMNS, COVERAGE, LEADERBOARD, UNJOINED, Column, Kind
+from reports.breakdown import empty_breakdown, read_breakdown
+from reports.columns import ACCURACY_COLUMNS, COVERAGE, LEADERBOARD, UNJOINED, Better, Column, Kind, quality_of
 from reports.frontier import frontier
+from reports.report_parts import BudgetAnswer, PublishedAudit, WhatChanged
 from zoo.accuracy.timm import HOW_TO_SUPPLY
 from zoo.adapters.base import select
-from zoo.batch.plan import cost_keys, wanted_keys
+from zoo.batch.plan import classes_as_asked, cost_keys, input_as_asked, wanted_keys
 from zoo.batch.settings import RefreshSettings, ZooSettings
 from zoo.cache.store import Store, to_pandas
 from zoo.errors import CacheError
-from zoo.records import Architecture, CostKey, Status, is_unfit
+from zoo.records import Architecture, CostKey, Status, Task, Variant, is_unfit
 
 CONVENTION = "matmul"
 _HEAD = ["zoo", "arch", "input", "classes"]  # an architecture with one of its heads, at one input
+_KEY = list(CostKey._fields)
 _TEXT = pd.StringDtype()
 _DTYPES: dict[Kind, Any] = {Kind.INTEGER: pd.Int64Dtype(), Kind.NUMBER: pd.Float64Dtype(), Kind.FLAG: pd.BooleanDtype()}
 
@@ -45,7 +49,7 @@ class Totals:
     exact: int
     bound: int
     failed: int
-    unfit: int = 0  # of the failed ones, those at an input size that the architecture cannot take
+    unfit: int = 0  # of the failed ones, those at an input, or in a form, that the architecture cannot take
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,10 @@ class Report:
     sources: tuple[Source, ...] = ()
     command: str = ""  # what makes this report again
     notes: tuple[str, ...] = ()  # differences a reader should know, such as auxiliary heads
+    breakdown: pd.DataFrame = field(default_factory=empty_breakdown)  # of each architecture at one input: `reports.breakdown`
+    changes: WhatChanged | None = None  # since the run before; None where there was none
+    budgets: tuple[BudgetAnswer, ...] = ()  # one for each configured budget
+    audits: tuple[PublishedAudit, ...] = ()  # one for each published table the configuration names
 
 
 @dataclass(frozen=True)
@@ -89,20 +97,48 @@ def build_report(settings: RefreshSettings, *, title: str) -> Report:
         CacheError: if the cache holds nothing of the selection.
     """
     facts = _read_facts(settings)
-    rows = pd.concat([_weights_rows(facts), _untrained_rows(facts)], ignore_index=True)
     return Report(
         title=title,
         created_at=datetime.now(UTC),
         convention=CONVENTION,
         versions=_versions(facts),
         totals=_totals(facts),
-        leaderboard=_finish(rows),
+        leaderboard=_leaderboard(facts),
         coverage=_coverage(facts),
-        unjoined=_typed(facts.unjoined, UNJOINED),
+        unjoined=typed(facts.unjoined, UNJOINED),
         warnings=tuple(_warnings(facts)),
         sources=_sources(facts),
-        notes=_notes(facts),
+        notes=(*_notes_on_axes(settings), *_notes(facts)),
+        breakdown=read_breakdown(Store(settings.cache), _native_costs(facts)),
     )
+
+
+def read_leaderboard(settings: RefreshSettings) -> pd.DataFrame:
+    """The leaderboard of that report alone, for those who ask for an answer and not for a page.
+
+    Raises:
+        CacheError: if the cache holds nothing of the selection.
+    """
+    return _leaderboard(_read_facts(settings))
+
+
+def read_whole_leaderboard(cache: str) -> pd.DataFrame:
+    """The leaderboard of all that a cache holds, whatever configurations filled it.
+
+    Raises:
+        CacheError: if it holds no counts.
+    """
+    store = Store(cache)
+    costs = store.costs()
+    if costs.empty:
+        raise CacheError(f"The cache '{cache}' holds no counts. Name another one, or fill it with: zoometer run CONFIG")
+    tables = {name: to_pandas(store.read(name)) for name in ("architectures", "weights", "accuracy", "unjoined")}
+    return _leaderboard(_Facts(wanted=costs[_KEY], costs=costs, **tables))
+
+
+def _leaderboard(facts: _Facts) -> pd.DataFrame:
+    trained = _weights_rows(facts)
+    return _finish(pd.concat([trained, _untrained_rows(facts, trained)], ignore_index=True))
 
 
 def _read_facts(settings: RefreshSettings) -> _Facts:
@@ -116,24 +152,37 @@ def _read_facts(settings: RefreshSettings) -> _Facts:
     wanted: set[CostKey] = set()
     for name, architectures in chosen.items():
         of_zoo = [result for result in results if result.zoo == name]
-        wanted.update(wanted_keys(architectures, settings.zoos[name], settings.variants, of_zoo))
+        wanted.update(wanted_keys(architectures, settings.zoos[name], of_zoo))
     names = pd.DataFrame([(a.zoo, a.name) for group in chosen.values() for a in group], columns=["zoo", "arch"], dtype="string")
     costs = store.costs()
     costs = costs[pd.Series([key in wanted for key in cost_keys(costs)], dtype=bool)]
     unjoined = to_pandas(store.read("unjoined"))
     return _Facts(
         _key_table(wanted),
-        to_pandas(store.read("architectures")).merge(names, on=["zoo", "arch"]),
-        to_pandas(store.read("weights")).merge(names, on=["zoo", "arch"]),
+        _as_asked(to_pandas(store.read("architectures")).merge(names, on=["zoo", "arch"]), settings),
+        _as_asked(to_pandas(store.read("weights")).merge(names, on=["zoo", "arch"]), settings),
         costs,
-        to_pandas(store.read("accuracy")).merge(names, on=["zoo", "arch"]),
+        _as_asked(to_pandas(store.read("accuracy")).merge(names, on=["zoo", "arch"]), settings),
         unjoined[unjoined["zoo"].isin(list(settings.zoos))],
     )
 
 
 def _key_table(keys: set[CostKey]) -> pd.DataFrame:
-    table = pd.DataFrame([key[:4] for key in keys], columns=_HEAD)
-    return table.astype({"zoo": "string", "arch": "string", "input": "string", "classes": "Int64"}).drop_duplicates()
+    table = pd.DataFrame(sorted(keys, key=repr), columns=_KEY)
+    text = dict.fromkeys(["zoo", "arch", "input", "variant"], "string")
+    return table.astype({**text, "classes": "Int64", "batch": "Int64"})
+
+
+def _as_asked(rows: pd.DataFrame, settings: RefreshSettings) -> pd.DataFrame:
+    """Rows with the head and the channels that the settings put in place of those the weights were trained with."""
+    zoos = [settings.zoos[zoo] for zoo in rows["zoo"]]
+    asked: dict[str, Any] = {
+        "input": pd.array([input_as_asked(i, zoo) for i, zoo in zip(rows["input"], zoos, strict=True)], dtype="string")
+    }
+    if "classes" in rows:
+        heads = [None if pd.isna(classes) else int(classes) for classes in rows["classes"]]
+        asked["classes"] = pd.array([classes_as_asked(h, zoo) for h, zoo in zip(heads, zoos, strict=True)], dtype="Int64")
+    return rows.assign(**asked)
 
 
 def _chosen(store: Store, zoo: str, settings: ZooSettings) -> list[Architecture]:
@@ -147,14 +196,14 @@ def _weights_rows(facts: _Facts) -> pd.DataFrame:
     evaluated = facts.accuracy[[*identity, "input"]].drop_duplicates()
     elsewhere = facts.weights.drop(columns="input").merge(evaluated, on=identity)
     rows = pd.concat([facts.weights, elsewhere], ignore_index=True).drop_duplicates([*identity, "input"])
-    rows = rows.merge(facts.wanted, on=_HEAD)
+    rows = rows.merge(facts.wanted[facts.wanted["variant"] != Variant.FEATURES], on=_HEAD)
     results = facts.accuracy.pivot_table(
         index=[*identity, "input"], columns=["dataset", "metric"], values="value", aggfunc="last"
     )
     results.columns = pd.Index([_accuracy_key(*published) for published in results.columns.to_list()])
     rows = rows.merge(results[[c for c in results.columns if c]].reset_index(), on=[*identity, "input"], how="left")
     costs = facts.costs.drop(columns=["library_version"])
-    rows = rows.merge(costs, on=_HEAD, how="left")
+    rows = rows.merge(costs, on=_KEY, how="left")
     rows["model"] = rows["zoo"] + "/" + rows["arch"] + rows["tag"].map(lambda tag: f".{tag}" if tag else "")
     return rows
 
@@ -163,37 +212,49 @@ def _accuracy_key(dataset: str, metric: str) -> str:
     return next((a.column.key for a in ACCURACY_COLUMNS if (a.dataset, a.metric) == (dataset, metric)), "")
 
 
-def _untrained_rows(facts: _Facts) -> pd.DataFrame:
+def _untrained_rows(facts: _Facts, trained: pd.DataFrame) -> pd.DataFrame:
     """Counted architectures at inputs where no weights stand for them: without a tag, and without accuracy."""
-    covered = facts.weights[_HEAD].drop_duplicates().assign(is_covered=True)
-    evaluated = facts.accuracy[["zoo", "arch", "tag", "input"]].merge(
-        facts.weights[["zoo", "arch", "tag", "classes"]], on=["zoo", "arch", "tag"]
-    )
-    covered = pd.concat([covered, evaluated[_HEAD].assign(is_covered=True)]).drop_duplicates(_HEAD)
-    rows = facts.costs.drop(columns=["library_version"]).merge(covered, on=_HEAD, how="left")
+    covered = trained[_KEY].drop_duplicates().assign(is_covered=True)
+    rows = facts.costs.drop(columns=["library_version"]).merge(covered, on=_KEY, how="left")
     rows = rows[rows["is_covered"].isna()].drop(columns="is_covered")
     rows = rows.merge(facts.architectures[["zoo", "arch", "family", "task"]], on=["zoo", "arch"])
+    rows["task"] = rows["task"].mask(rows["variant"] == Variant.FEATURES, Task.FEATURES.value)  # whatever its head would do
     rows["model"] = rows["zoo"] + "/" + rows["arch"]
     return rows
 
 
 def _finish(rows: pd.DataFrame) -> pd.DataFrame:
-    """Declared columns and types, the frontier of each task, and the most accurate first."""
+    """Declared columns and types; task by task, each with its own frontier and the best by its own metric first."""
     rows = rows.assign(
         status=rows["status"].fillna(Status.FAILED.value),
         reason=rows["reason"].mask(rows["status"].isna(), "not counted yet; zoometer run counts it"),
-        variant=rows["variant"].fillna("train"),
         on_frontier=False,
     )
-    table = _typed(rows, LEADERBOARD)
-    for _, group in table.groupby("task"):
-        table.loc[group.index, "on_frontier"] = frontier(group, cost="macs", quality=ACCURACY_COLUMNS[0].column.key)
-    order = [ACCURACY_COLUMNS[0].column.key, "macs", "model"]
-    return table.sort_values(order, ascending=[False, True, True], na_position="last", ignore_index=True)
+    table = typed(rows, LEADERBOARD)
+    boards = [_ranked(group) for _, group in table.groupby("task", sort=False, dropna=False)]
+    boards.sort(key=lambda board: _task_order(board["task"].iloc[0]))
+    return pd.concat(boards, ignore_index=True) if boards else table
 
 
-def _typed(rows: pd.DataFrame, columns: tuple[Column, ...]) -> pd.DataFrame:
-    """Exactly the declared columns; what is unknown is NA."""
+def _ranked(board: pd.DataFrame) -> pd.DataFrame:
+    """One task's rows with their frontier, the best first; errors are better the lower they are."""
+    quality = quality_of(board)
+    if quality is None:
+        return board.sort_values(["macs", "model"], na_position="last")
+    is_error = quality.better is Better.LOW
+    costs, qualities = (["macs", quality.key], []) if is_error else (["macs"], [quality.key])
+    board = board.assign(on_frontier=frontier(board, costs, qualities).astype(_DTYPES[Kind.FLAG]))
+    return board.sort_values([quality.key, "macs", "model"], ascending=[is_error, True, True], na_position="last")
+
+
+def _task_order(task: Any) -> tuple[int, str]:
+    """Tasks as `Task` lists them, those of other zoos behind."""
+    known = list(Task)
+    return (known.index(task), "") if task in known else (len(known), "" if pd.isna(task) else str(task))
+
+
+def typed(rows: pd.DataFrame, columns: tuple[Column, ...]) -> pd.DataFrame:
+    """Rows as a table of a report: exactly the declared columns and their types; what is unknown is NA."""
     missing = pd.Series(pd.NA, index=rows.index, dtype="object")
     return pd.DataFrame({c.key: pd.Series(rows.get(c.key, missing)).astype(_DTYPES.get(c.kind, _TEXT)) for c in columns})
 
@@ -201,7 +262,15 @@ def _typed(rows: pd.DataFrame, columns: tuple[Column, ...]) -> pd.DataFrame:
 def _coverage(facts: _Facts) -> pd.DataFrame:
     rows = facts.costs[facts.costs["status"] != Status.EXACT]
     rows = rows.merge(facts.architectures[["zoo", "arch", "task"]], on=["zoo", "arch"])
-    return _typed(rows.sort_values(["status", "zoo", "arch"], ascending=[False, True, True]), COVERAGE).reset_index(drop=True)
+    return typed(rows.sort_values(["status", "zoo", "arch"], ascending=[False, True, True]), COVERAGE).reset_index(drop=True)
+
+
+def _native_costs(facts: _Facts) -> pd.DataFrame:
+    """One counted cost of each architecture: as it is built, with its own head at its native input, or the next best."""
+    native = facts.architectures[_HEAD].assign(is_native=True)
+    counted = facts.costs[facts.costs["status"] != Status.FAILED].merge(native, on=_HEAD, how="left")
+    counted = counted.assign(is_other=counted["is_native"].isna(), is_changed=counted["variant"] != Variant.TRAIN)
+    return counted.sort_values(["is_changed", "is_other", "batch"], kind="stable").drop_duplicates(["zoo", "arch"])
 
 
 def _totals(facts: _Facts) -> Totals:
@@ -245,6 +314,14 @@ def _sources(facts: _Facts) -> tuple[Source, ...]:
     )
     tables = facts.accuracy.groupby("source", sort=True)["retrieved_at"].max()
     return (counted, *(Source("Accuracy", str(source), str(when)[:10]) for source, when in tables.items()))
+
+
+def _notes_on_axes(settings: RefreshSettings) -> Iterator[str]:
+    for name, zoo in settings.zoos.items():
+        changes = [f"a head of {zoo.classes} outputs"] if zoo.classes is not None else []
+        changes += [f"{zoo.in_channels} input channels"] if zoo.in_channels is not None else []
+        if changes:
+            yield f"{name}: costs are those with {' and '.join(changes)}; accuracies were published for the weights as they were trained."
 
 
 def _notes(facts: _Facts) -> tuple[str, ...]:

@@ -122,7 +122,7 @@ def print_table(console: Console, headers: Sequence[str], rows: Sequence[Sequenc
         justify: JustifyMethod = "right" if header in right else "left"
         table.add_column(header, justify=justify, overflow="fold", style="bold" if index == 0 else "", no_wrap=index > 0)
     for row in rows:
-        table.add_row(*row[:shown])
+        table.add_row(*map(Text, row[:shown]))  # as it is: a name in brackets is no markup
     console.print(table)
 
 
@@ -159,7 +159,7 @@ def _print_totals(console: Console, summary: RunSummary, outcome: Outcome) -> No
         )
     table.add_row("failed", f"{failed:,}", "could not be counted", style="red" if failed else "")
     if unfit:
-        table.add_row("unfit", f"{unfit:,}", "at an input size that the architecture cannot take")
+        table.add_row("unfit", f"{unfit:,}", "at an input, or in a form, that the architecture cannot take")
     console.print(Padding(table, (0, 0, 0, 2), expand=False))
     if failed or unfit or (totals and totals.bound):
         reasons = f"column `reason` of {outcome.cache.rstrip('/')}/costs"
@@ -169,7 +169,7 @@ def _print_totals(console: Console, summary: RunSummary, outcome: Outcome) -> No
 def _print_picks(console: Console, picks: Sequence[Pick]) -> None:
     console.print()
     if not picks:
-        console.print("No frontier: no model has both an accuracy and a cost.")
+        console.print("No frontier of classifiers: none has both an accuracy and a cost. Other tasks have theirs in the report.")
         return
     console.print("Most accuracy per GMAC on the frontier", style="bold", end="")
     console.print("  ImageNet-1k top-1 against MACs", style="dim")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pytest
@@ -15,6 +15,9 @@ from hypothesis import settings
 
 from reports.columns import COVERAGE, LEADERBOARD, UNJOINED, Column, Kind
 from reports.leaderboard import Report, Totals
+
+if TYPE_CHECKING:
+    from fakes_html_browser import Visit, Visitor
 
 # A shared machine may be slow for a moment; that is no failure.
 settings.register_profile("patient", deadline=None)
@@ -47,6 +50,22 @@ def require_program() -> Callable[..., str]:
         pytest.skip(missing)
 
     return find
+
+
+@pytest.fixture(scope="module")
+def visitor(require_program: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visitor]:
+    """Chromium for the tests of one module."""
+    from fakes_html_browser import CHROMIUM_NAMES, Visitor, started_browser
+
+    with started_browser(require_program(*CHROMIUM_NAMES)) as browser:
+        yield Visitor(browser, tmp_path_factory.mktemp("pages"))
+
+
+@pytest.fixture
+def visit(visitor: Visitor, request: pytest.FixtureRequest) -> Iterator[Callable[..., Visit]]:
+    """Opens pages as a reader does, that of the module's `REPORT` unless told; each must have behaved to the end."""
+    with visitor.visiting(request.module.REPORT) as visit:
+        yield visit
 
 
 def make_table(columns: tuple[Column, ...], rows: list[dict[str, Any]]) -> pd.DataFrame:

@@ -43,7 +43,16 @@ class Cache:
         self, arch: str, macs: int | None, *, zoo: str = "timm", input: str = "3x224x224", classes: int | None = 1000, **more: Any
     ) -> None:
         self._minutes += 1
-        row = {"zoo": zoo, "arch": arch, "input": input, "classes": classes, "variant": "train", "batch": 1, "status": "exact", "macs": macs}
+        row = {
+            "zoo": zoo,
+            "arch": arch,
+            "input": input,
+            "classes": classes,
+            "variant": "train",
+            "batch": 1,
+            "status": "exact",
+            "macs": macs,
+        }
         versions = {"library_version": "1.0", "torch_version": "2.0", "counter_version": "1"}
         self.add("costs", **{**row, **versions, "counted_at": NOON + timedelta(minutes=self._minutes), **more})
 
@@ -60,12 +69,16 @@ class Cache:
             self.accuracy(arch, "in1k", top1, **{name: value for name, value in more.items() if name == "zoo"})
 
     def report(
-        self, selection: Selection = Selection(), inputs: tuple[str, ...] = ("native",), zoos: tuple[str, ...] = ("timm",)
+        self,
+        selection: Selection = Selection(),
+        inputs: tuple[str, ...] = ("native",),
+        zoos: tuple[str, ...] = ("timm",),
+        **axes: Any,
     ) -> Report:
         for table, rows in self._rows.items():
             self.store.append(table, table_of(table, rows))
         self._rows.clear()
-        settings = RefreshSettings(self.store.address, {zoo: ZooSettings(selection, inputs) for zoo in zoos})
+        settings = RefreshSettings(self.store.address, {zoo: ZooSettings(selection, inputs, **axes) for zoo in zoos})
         return build_report(settings, title="A title")
 
 

@@ -12,9 +12,12 @@ import pandas as pd
 from openpyxl.worksheet.worksheet import Worksheet
 
 from reports import excel
+from reports.budgets import BudgetSection
 from reports.columns import COVERAGE, LEADERBOARD, UNJOINED, Column, Kind
 from reports.frontier import frontier
+from reports.full_report import make_answer
 from reports.leaderboard import Report, Source, Totals
+from reports.report_parts import AUDIT, CHANGES, PublishedAudit, WhatChanged
 
 DTYPES = {Kind.TEXT: "string", Kind.LINK: "string", Kind.INTEGER: "Int64", Kind.NUMBER: "Float64", Kind.FLAG: "boolean"}
 HOSTILE = (
@@ -28,6 +31,14 @@ HOSTILE = (
     "a\x00b\x1fc\ufffe_x0041_",
     "x" * 40_000,
 )
+BUDGETS: dict[str, BudgetSection] = {
+    "phone": BudgetSection.model_validate({"params": "30M", "macs": "5G"}),
+    "far*out": BudgetSection.model_validate(
+        {"macs": "1G", "accuracy": "70%", "memory": "900MB", "license": ["apache-2.0", "mit"]}
+    ),
+    "nothing": BudgetSection.model_validate({"params": "1k"}),
+}
+"""The first has what the workbook starts with where no budget is configured; the second has limits that no cell of it holds."""
 _FAMILIES = ("resnet", "convnext", "vision_transformer", "efficientnet", "mobilenetv3", "swin_transformer", "regnet", "fastvit")
 _LICENSES = ("apache-2.0", "mit", "cc-by-nc-4.0", None)
 _SIZES = (160, 192, 224, 240, 256, 288, 320, 384, 448, 512)
@@ -104,8 +115,46 @@ def make_report(rows: int = 60, **changes: Any) -> Report:
         sources=(Source("timm results", "https://example.org/results-imagenet.csv", "2026-03-14T12:00:00Z", "top-1 and top-5"), Source("own table", "results/mine.csv", "2026-03-13T12:00:00Z")),
         command="zoometer run configs/default.yaml",
         notes=("googlenet: the zoo states its parameters with the auxiliary heads, which inference does not use.",),
+        changes=changed(), audits=(audited(),),
     )  # fmt: skip
     return dataclasses.replace(report, **changes)
+
+
+def with_budgets(report: Report, budgets: dict[str, BudgetSection] = BUDGETS) -> Report:
+    """The report with an answer to each of these budgets."""
+    return dataclasses.replace(
+        report, budgets=tuple(make_answer(report.leaderboard, name, budget) for name, budget in budgets.items())
+    )
+
+
+def changed(
+    reasons: tuple[str, ...] = ("timm 1.0.30 → 1.0.31", "build: ValueError: 224 is no multiple of 13", "torch 2.13 → 2.14"),
+) -> WhatChanged:
+    """What a run changed: a figure, a failure, an addition."""
+    rows = as_table(CHANGES, {
+        "kind": ["changed", "failed", "added"], "zoo": ["timm", "timm", "torchvision"], "arch": ["net_a", "net_b", "net_c"],
+        "input": ["3x224x224", "3x256x256", "3x288x288"], "classes": [1000, 21, None], "variant": ["train", "deploy", "features"],
+        "batch": [1, 2, 3], "figure": ["macs", None, None], "old": [4_000_000_017, None, None], "new": [5_000_000_019, None, None],
+        "change": [25.0, None, None], "old_status": ["exact", "bound", None], "new_status": ["bound", "failed", "exact"],
+        "cause": list(reasons),
+    }, 3)  # fmt: skip
+    return WhatChanged("Changes from run a to run b", {"added": 1, "changed": 1, "failed": 1, "unchanged": 97}, rows)
+
+
+def audited(names: tuple[str, ...] = ("net_a.in1k", "net_b", "net_c")) -> PublishedAudit:
+    """A published table with a row of each verdict but one."""
+    rows = as_table(AUDIT, {
+        "line": [2, 3, 4], "model": list(names), "zoo": ["timm"] * 3, "arch": ["net_a", "net_b", "net_c"],
+        "input": ["3x224x224", "3x256x256", "3x288x288"], "verdict": ["agrees", "explained", "unexplained"],
+        "published_params": [25.56e6, 11.7e6, 1.2e6], "counted_params": [25_557_032, 11_689_512, 1_000_001],
+        "published_macs": [4.09e9, 1.8e9, 0.31e9], "counted_macs": [4_089_184_256, 1_814_073_344, 300_774_272],
+        "published_activations": [11.1e6, 2.5e6, 5.6e6], "counted_activations": [11_113_984, 2_483_712, 5_600_003],
+        "why": [None, "attention is not counted", "nearest: without a classifier (+3.0%)"],
+    }, 3)  # fmt: skip
+    verdicts = {"agrees": 1, "explained": 1, "unexplained": 1}
+    return PublishedAudit(
+        "table.csv", "timm", "convention matmul (2 of 3 rows agree)", verdicts, (("attention is not counted", 1),), rows
+    )
 
 
 def distinct_report(rows: int = 5) -> Report:
@@ -136,8 +185,10 @@ def hostile_report() -> Report:
     coverage, unjoined = report.coverage.copy(), report.unjoined.copy()
     coverage["reason"] = pd.array(HOSTILE[:3], dtype="string")
     unjoined["name"] = pd.array(HOSTILE[5:7], dtype="string")
+    budgets = {"=1+1": BUDGETS["phone"], "@SUM(A1)": BUDGETS["far*out"], "-x": BUDGETS["nothing"]}
     return dataclasses.replace(
-        report, title="=1+1 & co", coverage=coverage, unjoined=unjoined, warnings=("=2+2", "half a pair \ud800"), notes=("@SUM(1)",), command="-x",
+        with_budgets(report, budgets), changes=dataclasses.replace(changed(HOSTILE[:3]), heading="=5+5"),
+        audits=(dataclasses.replace(audited(HOSTILE[4:7]), title="=6+6", counts_as="=7+7"),), title="=1+1 & co", coverage=coverage, unjoined=unjoined, warnings=("=2+2", "half a pair \ud800"), notes=("@SUM(1)",), command="-x",
         sources=(Source("=3+3", "javascript:alert(1)", "+1", "=4+4"),), versions={"=k": "=v"},
     )  # fmt: skip
 
@@ -149,8 +200,9 @@ def write(report: Report, folder: Path) -> Path:
     return path
 
 
-def read(path: Path, name: str) -> pd.DataFrame:
-    return pd.read_excel(path, sheet_name=name, keep_default_na=False, na_values=[""])
+def read(path: Path, name: str, *, above: int = 0) -> pd.DataFrame:
+    """A table under so many rows, an empty cell as unknown."""
+    return pd.read_excel(path, sheet_name=name, keep_default_na=False, na_values=[""], header=above)
 
 
 def assert_same(found: pd.DataFrame, wanted: pd.DataFrame, columns: tuple[Column, ...]) -> None:

@@ -10,6 +10,8 @@ from typing import Any
 
 import pandas as pd
 
+from reports.breakdown import COLUMNS as BREAKDOWN
+from reports.breakdown import empty_breakdown
 from reports.columns import COVERAGE, LEADERBOARD, UNJOINED, Column, Kind
 from reports.frontier import frontier
 from reports.leaderboard import Report, Source, Totals
@@ -65,6 +67,7 @@ def report_like(
     warnings: tuple[str, ...] = (),
     coverage: list[dict[str, Any]] | None = None,
     unjoined: list[dict[str, Any]] | None = None,
+    breakdown: pd.DataFrame | None = None,
 ) -> Report:
     """A report around these rows."""
     statuses = [row.get("status") for row in rows]
@@ -96,7 +99,22 @@ def report_like(
         ),
         command="zoometer run configs/default.yaml",
         notes=("torchvision/googlenet is counted without its auxiliary heads.",),
+        breakdown=empty_breakdown() if breakdown is None else breakdown,
     )
+
+
+Parts = dict[str, tuple[int, int]]
+"""MACs and bytes moved by name of a part."""
+
+
+def breakdown_like(arch: str, *, zoo: str = "timm", side: int = 224, **parts: Parts) -> pd.DataFrame:
+    """Where an architecture spends its cost, by `operation` and by `stage`."""
+    return pd.DataFrame(_breakdown_rows(arch, zoo, side, parts), columns=BREAKDOWN)
+
+
+def _breakdown_rows(arch: str, zoo: str, side: int, parts: dict[str, Parts]) -> list[tuple[Any, ...]]:
+    head = (zoo, arch, f"3x{side}x{side}", 1000, "train")
+    return [(*head, by, part, *figures) for by, named in parts.items() for part, figures in named.items()]
 
 
 def leaderboard_like(rows: list[dict[str, Any]]) -> pd.DataFrame:
@@ -122,7 +140,21 @@ def zoo_like(count: int, *, seed: int = 7, accuracy: bool = True) -> Report:
         coverage=[failed, *(row for row in rows if row["status"] == "bound")],
         unjoined=[lost | {"name": f"oldnet_{n}.in1k"} for n in range(9)],
         warnings=() if accuracy else (missing,),
+        breakdown=_breakdowns(rows),
     )
+
+
+def _breakdowns(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    """As many parts for each architecture as real ones have on average: 7 classes of operations and 8 stages."""
+    found: list[tuple[Any, ...]] = []
+    for row in {row["arch"]: row for row in rows if row.get("macs")}.values():
+        macs = row["macs"]
+        operations = {
+            name: (macs // (7 - n), 10**6 * n) for n, name in enumerate("conv linear norm pool copy elementwise reduce".split())
+        }
+        stages = {f"stages.{n}": (macs // 8, macs // (90 + n)) for n in range(8)}
+        found += _breakdown_rows(row["arch"], row["zoo"], 224, {"operation": operations, "stage": stages})
+    return pd.DataFrame(found, columns=BREAKDOWN)
 
 
 def _architecture_rows(source: random.Random, number: int, *, accuracy: bool) -> Iterator[dict[str, Any]]:
@@ -218,4 +250,6 @@ def hostile_report() -> Report:
     ]
     rows += [row_like(f"other{number}", task=text, macs=5) for number, text in enumerate(HOSTILE)]
     unjoined = [dict.fromkeys(("source", "name", "input", "reason"), text) for text in HOSTILE]
-    return report_like(rows, title=HOSTILE[1], warnings=HOSTILE, coverage=rows, unjoined=unjoined)
+    parts = dict.fromkeys(HOSTILE, (10**9, 10**7))
+    breakdown = pd.concat([breakdown_like(text, zoo=text, operation=parts, stage=parts) for text in (*HOSTILE, "__proto__")])
+    return report_like(rows, title=HOSTILE[1], warnings=HOSTILE, coverage=rows, unjoined=unjoined, breakdown=breakdown)

@@ -66,8 +66,14 @@ class Visit:
         self.page.wait_for_timeout(350)
 
     def close(self) -> None:
-        self.problems += self.page.evaluate("window.violations")
+        self.found_problems()
         self._context.close()
+
+    def found_problems(self) -> list[str]:
+        """Everything noticed so far; what the page's policy refused included."""
+        if not self.page.is_closed():
+            self.problems += self.page.evaluate("window.violations.splice(0)")
+        return self.problems
 
     def text(self, selector: str) -> str:
         return self.page.locator(selector).inner_text()
@@ -94,14 +100,31 @@ class Visit:
         return list(self.page.evaluate("[...document.querySelectorAll('#frontier-list button.open')].map((b) => b.title)"))
 
 
-class Pages:
-    """Files of reports in a folder, each written once."""
+# What a test may have left behind on a page that the next one takes over; the address resets the rest.
+_TIDY = """(address) => {
+    for (const dialog of document.querySelectorAll('dialog[open]')) dialog.close();
+    for (const details of document.querySelectorAll('details.menu[open], details.group[open]')) details.open = false;
+    document.getElementById('compare-different').checked = false;
+    document.getElementById('notice').textContent = '';
+    document.getElementById('zoom-reset').click();
+    document.activeElement.blur();
+    window.scrollTo(0, 0);
+    history.replaceState(null, '', location.pathname + address);
+    window.dispatchEvent(new Event('hashchange'));
+}"""
 
-    def __init__(self, folder: Path) -> None:
+
+class Visitor:
+    """Chromium with the pages it has opened. Loading a page is most of a test's time, so tests take over each other's."""
+
+    def __init__(self, browser: Browser, folder: Path) -> None:
+        self.browser = browser
         self._folder = folder
         self._written: list[tuple[Report, Path]] = []
+        self._open: dict[tuple[Any, ...], Visit] = {}
 
     def path(self, report: Report) -> Path:
+        """The report's file, written once."""
         for known, path in self._written:
             if known is report:
                 return path
@@ -110,17 +133,28 @@ class Pages:
         self._written.append((report, path))
         return path
 
+    @contextmanager
+    def visiting(self, usual: Report) -> Iterator[Callable[..., Visit]]:
+        """Gives a function that opens a report's page, the usual one unless told; in the end no visit may have had a problem."""
+        taken: list[tuple[Any, ...]] = []
+        visits: list[Visit] = []
 
-@contextmanager
-def visiting(browser: Browser, pages: Pages, usual: Report) -> Iterator[Callable[..., Visit]]:
-    """Gives a function that opens a report's page, the usual one unless told; in the end no visit may have had a problem."""
-    visits: list[Visit] = []
+        def visit(address: str = "", report: Report = usual, *, fresh: bool = False, **how: Any) -> Visit:
+            path = self.path(report)
+            kind = (path, *sorted(how.items()))
+            if fresh or kind in taken:
+                visits.append(Visit(self.browser, path, address, **how))
+                return visits[-1]
+            taken.append(kind)
+            if kind in self._open:
+                self._open[kind].page.mouse.move(0, 0)
+                self._open[kind].page.evaluate(_TIDY, address)
+            else:
+                self._open[kind] = Visit(self.browser, path, address, **how)
+            return self._open[kind]
 
-    def visit(address: str = "", report: Report = usual, **how: Any) -> Visit:
-        visits.append(Visit(browser, pages.path(report), address, **how))
-        return visits[-1]
-
-    yield visit
-    for each in visits:
-        each.close()
-        assert each.problems == []
+        yield visit
+        for each in visits:
+            each.close()
+        for at in (*visits, *(self._open[kind] for kind in taken)):
+            assert at.found_problems() == []

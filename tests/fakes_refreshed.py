@@ -37,7 +37,8 @@ def settings_for(
     cache: str | Path, results: str | Path, *, workers: int, inputs: tuple[str, ...] = ("native",)
 ) -> RefreshSettings:
     zoos = {"timm": ("test_vit", "test_resnet", "resnet18"), "torchvision": ("resnet18", "googlenet", "raft_small")}
-    chosen = {zoo: ZooSettings(Selection(include=names), inputs) for zoo, names in zoos.items()}
+    too_small = {"torchvision": (("raft_small", ("64",)),)}
+    chosen = {zoo: ZooSettings(Selection(include=names), inputs, too_small.get(zoo, ())) for zoo, names in zoos.items()}
     return RefreshSettings(str(cache), chosen, timm_results=str(results), execution=Execution(workers=workers))
 
 

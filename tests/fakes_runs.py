@@ -15,7 +15,8 @@ from zoo_of_poison import set_pause
 
 REFRESH = """
 import sys
-from zoo.batch import refresh as module
+from zoo.batch import committing
+from zoo.batch.refresh import refresh
 from zoo.batch.settings import Execution, RefreshSettings, Silent, ZooSettings
 
 class Teller(Silent):
@@ -24,9 +25,9 @@ class Teller(Silent):
     def says(self, message):
         print("says", message, flush=True)
 
-module._COMMIT_EVERY_S = float(sys.argv[3])
+committing.COMMIT_EVERY_S = float(sys.argv[3])
 execution = Execution(workers=int(sys.argv[2]), timeout_s=600)
-summary = module.refresh(RefreshSettings(sys.argv[1], {"slow": ZooSettings()}, execution=execution), Teller())
+summary = refresh(RefreshSettings(sys.argv[1], {"slow": ZooSettings()}, execution=execution), Teller())
 print("ended", summary.interrupted, flush=True)
 """
 

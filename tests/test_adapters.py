@@ -15,7 +15,6 @@ from fakes_installed import installed
 from timm.models import get_arch_pretrained_cfgs, get_pretrained_cfg
 from torch import nn
 from torchvision.models import get_model_weights, list_models
-from torchvision.models.detection import FasterRCNN_ResNet50_FPN_Weights
 
 from zoo.adapters import timm as timm_adapter
 from zoo.adapters import torchvision as torchvision_adapter
@@ -96,44 +95,6 @@ def test_timm_tells_features_from_classes() -> None:
     assert {a.task for a in TIMM.values()} == {Task.CLASSIFICATION, Task.FEATURES}
 
 
-def test_torchvision_weights_are_those_of_their_metadata() -> None:
-    for arch in TORCHVISION.values():
-        for weights, entry in zip(arch.weights, get_model_weights(arch.name), strict=True):
-            categories = entry.meta.get("categories")  # optical flow has none
-            assert weights.classes == (len(categories) if categories else None)
-            assert weights.file_bytes == round(entry.meta["_file_size"] * 2**20)
-            assert weights.source is not None
-            assert weights.source.startswith("https://docs.pytorch.org/vision/stable/models/generated/torchvision.models.")
-
-
-@pytest.mark.parametrize(
-    ("arch", "tag", "input"),
-    [
-        ("resnet50", "IMAGENET1K_V2", "3x224x224"),
-        ("inception_v3", "IMAGENET1K_V1", "3x299x299"),
-        ("vit_b_16", "IMAGENET1K_SWAG_E2E_V1", "3x384x384"),
-        ("r3d_18", "KINETICS400_V1", "3x16x112x112"),
-    ],
-)
-def test_torchvision_input_is_the_crop_of_the_weights(arch: str, tag: str, input: str) -> None:
-    assert {w.tag: w.input for w in TORCHVISION[arch].weights}[tag] == input
-
-
-def test_torchvision_tasks() -> None:
-    counted = {name for name, arch in TORCHVISION.items() if arch.task == Task.CLASSIFICATION and arch.uncountable is None}
-    assert counted == set(list_models(module=torchvision.models))
-    assert len(counted) == 80
-    reasons = {arch.uncountable for name, arch in TORCHVISION.items() if name not in counted}
-    assert "detection models are not counted by this version; only classification is" in reasons
-    assert "quantised models are not counted by this version; see the float architecture of the same name" in reasons
-    assert None not in reasons
-    assert TORCHVISION["fasterrcnn_resnet50_fpn"].classes == len(FasterRCNN_ResNet50_FPN_Weights.DEFAULT.meta["categories"])
-
-
-def test_auxiliary_heads_are_noted() -> None:
-    assert {name for name, arch in TORCHVISION.items() if arch.note} == {"googlenet", "inception_v3"}
-
-
 def names(selection: Selection, listed: dict[str, Architecture] = TIMM) -> list[str]:
     return [a.name for a in select(list(listed.values()), selection)]
 
@@ -159,8 +120,8 @@ def test_tasks_and_pretrained_only_narrow_a_selection() -> None:
     assert features == [name for name, arch in TIMM.items() if arch.task == Task.FEATURES]
     trained = names(Selection(pretrained_only=True))
     assert set(trained) == {name.partition(".")[0] for name in timm.list_pretrained()}
-    assert names(Selection(tasks=("detection", "video")), TORCHVISION) == [
-        *list_models(module=torchvision.models.detection),
+    assert names(Selection(tasks=("segmentation", "video")), TORCHVISION) == [
+        *list_models(module=torchvision.models.segmentation),
         *list_models(module=torchvision.models.video),
     ]
 
@@ -181,7 +142,7 @@ def test_a_name_that_selects_nothing_is_an_error(selection: Selection, message: 
 
 
 def test_zoos_are_found_by_name() -> None:
-    assert zoo_names() == ["timm", "torchvision"]
+    assert {"timm", "torchvision"} <= set(zoo_names())
     assert isinstance(open_zoo("timm"), TimmZoo)
     assert isinstance(open_zoo("torchvision"), Zoo)
     assert open_zoo("torchvision").version() == torchvision.__version__.partition("+")[0]
@@ -190,17 +151,17 @@ def test_zoos_are_found_by_name() -> None:
 def test_a_zoo_that_does_not_exist_is_named_with_its_neighbours() -> None:
     with pytest.raises(UnknownNameError, match=r"^There is no zoo 'torchvison'\. Did you mean torchvision\?$"):
         open_zoo("torchvison")
-    with pytest.raises(UnknownNameError, match=r"^There is no zoo 'mine'\. Known: timm, torchvision\.$"):
+    with pytest.raises(UnknownNameError, match=r"^There is no zoo 'mine'\. Known: timm, torchvision(, transformers)?\.$"):
         open_zoo("mine")
 
 
 def test_an_installed_package_can_add_a_zoo(tmp_path: Path) -> None:
-    with installed(tmp_path, poison="zoo_of_poison:PoisonZoo", gone="not_installed:Zoo"):
-        assert zoo_names() == ["gone", "poison", "timm", "torchvision"]
-        assert open_zoo("poison").name == "poison"
+    with installed(tmp_path, fussy="zoo_of_poison:FussyZoo", gone="not_installed:Zoo"):
+        assert {"fussy", "gone", "timm", "torchvision"} <= set(zoo_names())
+        assert open_zoo("fussy").name == "fussy"
         with pytest.raises(ZooError, match=r"^Zoo 'gone' needs a package that is missing: No module named 'not_installed'\."):
             open_zoo("gone")
-    assert zoo_names() == ["timm", "torchvision"]
+    assert not {"fussy", "gone"} & set(zoo_names())
 
 
 @pytest.mark.parametrize(
@@ -214,19 +175,6 @@ def test_an_installed_package_can_add_a_zoo(tmp_path: Path) -> None:
 )
 def test_timm_options(arch: str, input: str, classes: int | None, options: dict[str, Any]) -> None:
     assert TimmZoo().build_options(CostKey("timm", arch, input, classes)) == options
-
-
-@pytest.mark.parametrize(
-    ("arch", "input", "classes", "options"),
-    [
-        ("resnet50", "3x288x288", 1000, {"num_classes": 1000}),
-        ("resnet50", "3x288x288", None, {}),
-        ("vit_b_16", "3x384x384", 5, {"num_classes": 5, "image_size": 384}),
-        ("googlenet", "3x224x224", 7, {"num_classes": 7, "aux_logits": False, "init_weights": False, "transform_input": True}),
-    ],
-)
-def test_torchvision_options(arch: str, input: str, classes: int | None, options: dict[str, Any]) -> None:
-    assert TorchvisionZoo().build_options(CostKey("torchvision", arch, input, classes)) == options
 
 
 def test_equal_options_share_a_build() -> None:

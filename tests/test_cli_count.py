@@ -83,6 +83,34 @@ def test_weights_of_a_zoo_bring_their_head_and_input() -> None:
     assert sum(row["macs"] for row in cost["rows"]) == cost["macs"]
 
 
+TRACED = ("own_nets:Net", "--input", "3x8x8", "--by", "call", "--precision", "amp", "--layout", "nhwc")
+
+
+def test_single_calls_have_precision_layout_and_the_memory_they_use(folder: Path) -> None:
+    (cost,) = json.loads(zoometer(*TRACED, "--format", "json")[1])
+    assert (cost["precision"], cost["layout"], cost["batch"]) == ("amp", "nhwc", 2)
+    conv = next(row for row in cost["rows"] if row["operation"] == "conv2d")
+    channels_last = f"{8 * 8 * 8}:1:{8 * 8}:8"
+    assert (conv["module"], conv["groups"], conv["kernel"], conv["has_bias"]) == ("conv", 1, "3x3", True)
+    assert conv["strides"].endswith(f"-> {channels_last}")
+    assert conv["dtypes"] == "float16, float16, float16 -> float16"
+    assert conv["macs"] == 2 * 8 * 8 * 8 * 27
+    relu = next(row for row in cost["rows"] if row["operation"] == "relu")
+    assert (relu["groups"], relu["reads"]) == (None, conv["writes"])
+    written = cost["storages"][int(conv["writes"])]
+    assert written == {"nbytes": 2 * 2 * 8 * 8 * 8, "role": "activation", "born": conv["position"], "died": relu["position"] + 1}
+
+
+def test_single_calls_as_a_table_and_as_csv(folder: Path) -> None:
+    code, out, _ = zoometer(*TRACED)
+    assert code == 0
+    assert "precision amp, layout nhwc, batch 2" in " ".join(out.split())
+    assert "float32 -> float16" in out
+    header, *rows = zoometer(*TRACED, "--batch", "3", "--format", "csv")[1].splitlines()
+    assert header.startswith("model,input,position,module,module_class,operation,kind,shapes,strides,dtypes,roles,reads,writes")
+    assert any(",to,copy,3x3x8x8 -> 3x3x8x8," in row for row in rows)
+
+
 @pytest.mark.parametrize(
     ("args", "sentence"),
     [
@@ -98,7 +126,19 @@ def test_weights_of_a_zoo_bring_their_head_and_input() -> None:
         (["own_nets:Net", "--input", "3y8"], "'3y8' is not an input shape."),
         (["own_nets:Net", "--input", "3x8x8", "--dtype", "int3"], "'int3' is not a dtype."),
         (["timm/resnet50", "--convention", "fvcor"], "There is no convention 'fvcor'. Did you mean fvcore?"),
-        (["torchvision/fasterrcnn_resnet50_fpn"], "detection models are not counted by this version"),
+        (
+            ["own_nets:Net", "--input", "3x8x8", "--precision", "amp"],
+            "--precision shows single calls and their MACs: add --by call",
+        ),
+        (["own_nets:Net", "--input", "3x8x8", "--layout", "nhwc"], "--layout nhwc needs a precision"),
+        (
+            ["own_nets:Net", "--input", "3x8x8", "--by", "call", "--precision", "apm"],
+            "There is no precision 'apm'. Did you mean amp",
+        ),
+        (
+            ["own_nets:Net", "--input", "3x8x8", "--by", "call", "--precision", "amp", "--layout", "hwc"],
+            "There is no layout 'hwc'. Did you mean nhwc",
+        ),
     ],
 )
 def test_a_mistake_ends_with_code_2_and_the_way_out(folder: Path, args: list[str], sentence: str) -> None:

@@ -3,17 +3,20 @@ from __future__ import annotations
 import csv
 import io
 import json
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
 from reports import cli
 from zoo.adapters import registry
+from zoo.errors import ZooError
 from zoo.records import Architecture, Weights
 
 
 def weights(zoo: str, arch: str, tag: str) -> Weights:
-    return Weights(zoo, arch, tag, "classification", "imagenet-1k", 1000, "3x224x224", license="apache-2.0")
+    licence = "bsd-3-clause" if tag == "C_S" else "apache-2.0"
+    return Weights(zoo, arch, tag, "classification", "imagenet-1k", 1000, "3x224x224", license=licence)
 
 
 class FakeZoo:
@@ -28,12 +31,13 @@ class FakeZoo:
         return [
             arch("resnet50", "classification", "a1", "a2"),
             arch("resnet18", "classification"),
-            arch("raft", "optical-flow", "C_T"),
+            arch("raft", "optical-flow", "C_T", "C_S"),
         ]
 
 
 @pytest.fixture(autouse=True)
-def _two_zoos(monkeypatch: pytest.MonkeyPatch) -> None:
+def _two_zoos(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)  # no cache there
     monkeypatch.setattr(registry, "zoo_names", lambda: ["timm", "torchvision"])
     monkeypatch.setattr(registry, "open_zoo", FakeZoo)
 
@@ -54,7 +58,10 @@ def test_everything_is_listed_without_a_choice() -> None:
     ("arguments", "expected"),
     [
         (["resnet*", "--zoo", "timm"], ["timm/resnet50", "timm/resnet18"]),
+        (["timm/r*", "--has-weights"], ["timm/resnet50", "timm/raft"]),
         (["timm/r*", "--pretrained"], ["timm/resnet50", "timm/raft"]),
+        (["timm/r*", "--license", "apache*"], ["timm/resnet50", "timm/raft"]),
+        (["timm/r*", "--license", "BSD*"], ["timm/raft"]),
         (["resnet18", "torchvision/raft"], ["timm/resnet18", "torchvision/resnet18", "torchvision/raft"]),
         (["--task", "optical-flow"], ["timm/raft", "torchvision/raft"]),
     ],
@@ -80,6 +87,24 @@ def test_json_holds_architectures_with_their_weights() -> None:
     (record,) = json.loads(zoometer("resnet50", "--zoo", "timm", "--format", "json").stdout)
     assert record["name"] == "resnet50"
     assert [kept["tag"] for kept in record["weights"]] == ["a1", "a2"]
+
+
+def test_weights_of_another_licence_are_left_out() -> None:
+    rows = list(csv.DictReader(io.StringIO(zoometer("--weights", "--license", "bsd*", "--format", "csv").stdout)))
+    assert [(row["zoo"], row["arch"], row["tag"]) for row in rows] == [("timm", "raft", "C_S"), ("torchvision", "raft", "C_S")]
+
+
+def test_a_zoo_whose_library_is_missing_is_left_out_unless_it_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    def open_zoo(name: str) -> FakeZoo:
+        if name == "gone":
+            raise ZooError("Zoo 'gone' needs a package that is missing.")
+        return FakeZoo(name)
+
+    monkeypatch.setattr(registry, "zoo_names", lambda: ["gone", "timm"])
+    monkeypatch.setattr(registry, "open_zoo", open_zoo)
+    assert models("resnet50") == ["timm/resnet50"]
+    assert "Left out: Zoo 'gone' needs a package that is missing." in zoometer("resnet50").stderr
+    assert zoometer("--zoo", "gone").exit_code == 2
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from typer.testing import CliRunner, Result
 from reports import cli, config, leaderboard
 from reports.cli import render
 from reports.leaderboard import Report
-from zoo.batch.settings import Listener, RefreshSettings
+from zoo.batch.settings import Listener, RefreshSettings, Request
 from zoo.records import CostKey, RunSummary, Status
 
 CONFIG = """
@@ -32,11 +32,11 @@ class Product:
     """Stands for counting and rendering: `asked` holds what was wanted of it, the rest is what it answers."""
 
     def __init__(self, report: Report) -> None:
-        self.report, self.summary = report, RunSummary("r1", planned=3, counted=2, failed=1, seconds=1.0)
+        self.report, self.summary = report, RunSummary("r1", planned=3, counted=2, failed=1, failing=1, seconds=1.0)
         self.asked: list[tuple[Any, ...]] = []
         self.error: BaseException | None = None
 
-    def refresh(self, settings: RefreshSettings, listener: Listener) -> RunSummary:
+    def refresh(self, settings: RefreshSettings, listener: Listener, request: Request) -> RunSummary:
         self.asked.append(("refresh", settings.execution.workers))
         listener.planned(3, 3)
         listener.counted(CostKey("timm", "resnet18", "3x224x224", 1000), Status.EXACT, None)
@@ -184,4 +184,7 @@ def test_report_is_quiet_when_asked(product: Product) -> None:
 def test_a_wrong_configuration_is_one_sentence(product: Product) -> None:
     Path("c.yaml").write_text("zoos: {timm: }\ncach: x")
     result = zoometer("run", "c.yaml")
-    assert (result.exit_code, result.stderr) == (2, "error: c.yaml, line 2: cach is not a known key. Did you mean cache?\n")
+    assert (result.exit_code, result.stderr) == (
+        2,
+        "error: c.yaml, line 2: cach is not a known key. Did you mean cache or batch?\n",
+    )

@@ -12,7 +12,7 @@ from reports.config import Config, load_config
 from zoo.adapters.registry import open_zoo
 from zoo.batch.settings import Execution, RefreshSettings, ZooSettings
 from zoo.errors import ConfigError
-from zoo.records import Selection
+from zoo.records import DeclaredModel, Selection
 
 
 @pytest.fixture(autouse=True)
@@ -54,6 +54,64 @@ def test_every_key_reaches_the_refresh(tmp_path: Path) -> None:
     )
 
 
+def settings_of(folder: Path, text: str) -> dict[str, ZooSettings]:
+    return load(folder, text).refresh_settings().zoos
+
+
+def test_the_axes_of_the_file_hold_for_zoos_that_say_nothing_of_their_own(tmp_path: Path) -> None:
+    text = """
+    classes: 10
+    in_channels: 1
+    batch: 4
+    variants: [train, deploy]
+    zoos:
+      timm: {classes: 0, in_channels: 3, batch: [1, 2], features_only: true, inputs_for: {"vit_*": [native, 384], "*": 160}}
+      torchvision:
+    """
+    assert settings_of(tmp_path, text) == {
+        "timm": ZooSettings(
+            inputs_for=(("vit_*", ("native", "384")), ("*", ("160",))),
+            classes=0, in_channels=3, batches=(1, 2), variants=("features",),
+        ),
+        "torchvision": ZooSettings(classes=10, in_channels=1, batches=(4,), variants=("train", "deploy")),
+    }  # fmt: skip
+
+
+def test_a_zoo_can_take_back_that_the_file_wants_features_only(tmp_path: Path) -> None:
+    zoos = settings_of(tmp_path, "features_only: true\nzoos: {timm: {features_only: false}, torchvision: {variants: deploy}}")
+    assert {name: zoo.variants for name, zoo in zoos.items()} == {"timm": ("train",), "torchvision": ("deploy",)}
+
+
+def test_a_zoo_of_one_s_own_is_declared_model_by_model(tmp_path: Path) -> None:
+    text = """
+    classes: 10
+    inputs: [224]
+    zoos:
+      mine:
+        batch: 2
+        models:
+          - name: net
+            factory: package.module:Net
+            kwargs: {width: 64, depths: [1, 2], pool: null}
+            inputs: ["Tokens=77 : int64", 784]
+            task: detection
+            family: nets
+            classes: 5
+            accuracy: {imagenet-1k: {top1: 76, top5: 92.5}}
+          - {registry: "package.module:all", factory: "package.module:make", inputs: 3X32x32}
+    """
+    assert settings_of(tmp_path, text)["mine"] == ZooSettings(
+        inputs=("native",), batches=(2,),
+        models=(
+            DeclaredModel(
+                "net", "package.module:Net", None, '{"depths": [1, 2], "pool": null, "width": 64}', ("Tokens=77:int64", "784"),
+                "detection", "nets", 5, (("imagenet-1k", "top1", 76.0), ("imagenet-1k", "top5", 92.5)),
+            ),
+            DeclaredModel("", "package.module:make", "package.module:all", "{}", ("3x32x32",)),
+        ),
+    )  # fmt: skip
+
+
 def test_what_is_left_out_has_the_defaults_of_the_refresh(tmp_path: Path) -> None:
     settings = load(tmp_path, "zoos: {timm: }").refresh_settings()
     assert settings == RefreshSettings(cache="cache/", zoos={"timm": ZooSettings()})
@@ -73,7 +131,7 @@ def test_a_home_folder_is_expanded_and_an_address_is_not(tmp_path: Path, monkeyp
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("zoos: {timm: }\ncach: x", "c.yaml, line 2: cach is not a known key. Did you mean cache?"),
+        ("zoos: {timm: }\ncach: x", "c.yaml, line 2: cach is not a known key. Did you mean cache"),
         ("zoos:\n  timm:\n    exlude: [a]", "c.yaml, line 3: zoos.timm.exlude is not a known key. Did you mean exclude"),
         ("zoos: {timm: }\nexecution: {worker: 1}", "line 2: execution.worker is not a known key. Did you mean workers?"),
         ("zoos: {timm: }\naccuracy: {fetsh: true}", "line 2: accuracy.fetsh is not a known key. Did you mean fetch?"),
@@ -98,6 +156,24 @@ def test_a_home_folder_is_expanded_and_an_address_is_not(tmp_path: Path, monkeyp
         ("zoos:\n  timm: {include: [*]}", "is not readable as YAML: line 2:"),
         ("", "holds no configuration"),
         ("- a", "holds no configuration"),
+        ("zoos: {timm: }\nvariants: [deploi]", "line 2: variants[0]: 'deploi' is not a variant. Did you mean deploy?"),
+        ("zoos: {timm: {batch: [0]}}", "zoos.timm.batch[0] must be greater than or equal to 1, not '0'."),
+        ("zoos: {timm: {in_channel: 1}}", "zoos.timm.in_channel is not a known key. Did you mean in_channels"),
+        ("zoos: {timm: {features_only: true, variants: train}}", "zoos.timm: features_only: true stands for variants: [features]; write one of them."),
+        ("zoos: {timm: {inputs_for: {a: [x]}}}", "zoos.timm.inputs_for.a[0]: 'x' is not an input size."),
+        ("zoos: {mine: }", "'mine' is not a zoo that is installed. Known: timm, torchvision. Models of your own are declared with models: [...]."),
+        ("zoos: {timm: {models: [{name: a, factory: 'a:b', inputs: '1'}]}}", "zoos.timm: 'timm' is an installed zoo. Give the zoo of your own models another name."),
+        ("zoos: {mine: {models: []}}", "zoos.mine.models is empty."),
+        ("zoos: {my/zoo: {models: [{name: a, factory: 'a:b', inputs: '1'}]}}", "'my/zoo' cannot name a zoo. Use letters, digits, '_' and '-'."),
+        ("zoos:\n  mine:\n    models:\n    - {name: a, facory: 'a:b', inputs: '1'}", "line 4: zoos.mine.models[0].facory is not a known key. Did you mean factory?"),
+        ("zoos: {mine: {models: [{name: a, factory: a.b, inputs: '1'}]}}", "zoos.mine.models[0].factory: 'a.b' names nothing that can be imported. Write package.module:function."),
+        ("zoos: {mine: {models: [{name: a, factory: 'a:b'}]}}", "zoos.mine.models[0].inputs is missing."),
+        ("zoos: {mine: {models: [{name: a, factory: 'a:b', inputs: '1:int'}]}}", "zoos.mine.models[0].inputs[0]: '1:int' is not a tensor. Write shape, shape:dtype or name=shape:dtype"),
+        ("zoos: {mine: {models: [{factory: 'a:b', inputs: '1'}]}}", "zoos.mine.models[0]: needs a name."),
+        ("zoos: {mine: {models: [{name: a, inputs: '1'}]}}", "zoos.mine.models[0]: needs a factory, or a registry."),
+        ("zoos: {mine: {models: [{registry: 'a:b', inputs: '1', accuracy: {x: {y: 1}}}]}}", "accuracy belongs to one model: give its name beside the registry."),
+        ("zoos: {mine: {models: [{name: a, factory: 'a:b', inputs: '1', kwargs: {day: 2026-01-02}}]}}", "kwargs: only text, numbers, true, false, lists and mappings can be passed on."),
+        ("zoos: {mine: {models: [{name: a, factory: 'a:b', inputs: '1'}], classes: 3}}", "zoos.mine: classes cannot be applied to models of your own; say it in their kwargs."),
     ],
 )  # fmt: skip
 def test_a_mistake_is_named_with_its_line_its_key_and_the_way_out(tmp_path: Path, text: str, expected: str) -> None:
@@ -137,24 +213,31 @@ def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
         load_config(path)
 
 
+def shipped(repository: Path) -> list[Path]:
+    """All configurations that come with the project; the file of devices is none."""
+    return [path for path in sorted((repository / "configs").glob("*.yaml")) if path.name != "devices.yaml"]
+
+
 def test_the_shipped_configurations_are_valid(repository: Path) -> None:
-    for path in sorted((repository / "configs").glob("*.yaml")):
+    for path in shipped(repository):
         assert load_config(path).zoos, path.name
 
 
 @pytest.mark.slow
 def test_every_pattern_of_the_shipped_configurations_matches_something(repository: Path) -> None:
     names = {zoo: [arch.name for arch in open_zoo(zoo).architectures()] for zoo in ("timm", "torchvision")}
-    for path in sorted((repository / "configs").glob("*.yaml")):
+    for path in shipped(repository):
         for zoo, settings in load_config(path).refresh_settings().zoos.items():
-            for pattern in (*settings.selection.include, *settings.selection.exclude):
-                assert fnmatch.filter(names[zoo], pattern), f"{path.name}: {zoo}: {pattern}"
+            own = [model.name for model in settings.models]
+            globs = [glob for glob, _ in settings.inputs_for]
+            for pattern in (*settings.selection.include, *settings.selection.exclude, *globs):
+                assert fnmatch.filter(own or names[zoo], pattern), f"{path.name}: {zoo}: {pattern}"
 
 
 def test_the_default_configuration_selects_what_can_be_counted(repository: Path) -> None:
     zoos = load_config(repository / "configs" / "default.yaml").refresh_settings().zoos
     assert zoos["timm"] == ZooSettings(Selection(), ("native", "224"))
-    assert (zoos["torchvision"].selection.tasks, zoos["torchvision"].inputs) == (("classification",), ("native", "224"))
+    assert (zoos["torchvision"].selection.tasks, zoos["torchvision"].inputs) == ((), ("native", "224"))
 
 
 def test_the_default_configuration_names_every_key(repository: Path) -> None:

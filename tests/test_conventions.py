@@ -13,9 +13,11 @@ import pytest
 import timm
 import torch
 import torchvision
+from models_for_tests import Calling
 from torch import nn
 
 import zoo
+from zoo.counting import operations
 from zoo.counting.build import build_on_meta
 from zoo.counting.conventions import CONVENTIONS, find_convention
 from zoo.counting.cost import Cost
@@ -191,6 +193,22 @@ def test_recurrent_layers_equal_ptflops(kind: Any, elementwise: int, bidirection
     assert cost.macs == 7 * directions * matrices
     assert cost.total("ptflops-pytorch") == 7 * directions * (matrices + 2 * gates * 5 + elementwise * 5)
     assert cost.total("ptflops-pytorch") == _by_ptflops(layer, (7, 6), "pytorch")
+
+
+def test_a_users_own_formula_counts_in_every_convention_but_not_as_the_tool(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(operations, "_registered", {})
+
+    @torch.library.custom_op("zoometer_tests::product", mutates_args=())
+    def product(x: torch.Tensor) -> torch.Tensor:
+        return x.clone()
+
+    product.register_fake(torch.empty_like)
+    zoo.formula("zoometer_tests::product")(lambda args, kwargs, out: 7 * out.numel())
+    cost = zoo.count(Calling(product), (4,))
+    assert {name: cost.total(name) for name in ("matmul", "all", "fvcore", "ptflops-aten")} == {
+        "matmul": 28, "all": 56, "fvcore": 28, "ptflops-aten": 28,
+    }  # fmt: skip
+    assert cost.total("fvcore", as_tool=True) == cost.total("ptflops-aten", as_tool=True) == 0
 
 
 def test_unknown_convention_names_the_nearest() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -12,22 +13,23 @@ import numpy as np
 import openpyxl
 import pandas as pd
 import pytest
-from fakes_excel import assert_same, column_cells, distinct_report, leaderboard, make_report, read, write
+from fakes_excel import assert_same, column_cells, distinct_report, leaderboard, make_report, read, with_budgets, write
 
-from reports.columns import COVERAGE, LEADERBOARD, UNJOINED, Column, Kind
+from reports.columns import ACCURACY_COLUMNS, COVERAGE, LEADERBOARD, UNJOINED, Better, Column, Kind
 from reports.excel import budget, budgets_sheet, derived
 from reports.excel.board import Board, make_boards
 from reports.excel.cells import render_cell
 from reports.excel.styles import number_format
 from reports.excel.summary import top_picks
 from reports.leaderboard import Report
+from reports.report_parts import AUDIT, CHANGES
 
 CHART = "{http://schemas.openxmlformats.org/drawingml/2006/chart}"
 
 
 @pytest.fixture(scope="module")
 def report() -> Report:
-    return make_report(200)
+    return with_budgets(make_report(200))
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +63,12 @@ def test_no_column_is_swapped(tmp_path: Path) -> None:
         COVERAGE,
     )
     assert_same(read(path, "Unjoined"), report.unjoined, UNJOINED)
+    assert report.changes is not None
+    order = {kind: place for place, kind in enumerate(("changed", "failed", "added"))}
+    assert_same(
+        read(path, "Changes", above=3), report.changes.rows.sort_values("kind", key=lambda kinds: kinds.map(order)), CHANGES
+    )
+    assert_same(read(path, "Audit", above=5), report.audits[0].rows.iloc[::-1], AUDIT)  # what needs a look first
 
 
 def test_rows_are_ranked_by_accuracy_and_the_unranked_come_last(written: Path, report: Report) -> None:
@@ -105,16 +113,20 @@ def test_what_no_cell_can_hold_is_refused(value: object) -> None:
         render_cell("A1", value, 0)
 
 
-@pytest.mark.parametrize("name", ["Leaderboard", "Frontier", "Architectures", "Resolutions", "Coverage", "Unjoined", "Columns"])
-def test_a_table_is_a_real_one(book: openpyxl.Workbook, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "top"),
+    [("Leaderboard", 1), ("Frontier", 1), ("Architectures", 1), ("Resolutions", 1), ("Coverage", 1), ("Unjoined", 1), ("Columns", 1), ("Changes", 4), ("Audit", 6)],
+)  # fmt: skip
+def test_a_table_is_a_real_one(book: openpyxl.Workbook, name: str, top: int) -> None:
     page = book[name]
     (table,) = page.tables.values()
-    assert table.ref == page.dimensions
+    assert table.ref == page.dimensions.replace("A1:", f"A{top}:")
+    assert [cell.value for cell in page[top]][: len(table.tableColumns)] == [column.name for column in table.tableColumns]
     assert table.autoFilter is not None
     assert table.tableStyleInfo is not None
     assert table.tableStyleInfo.showRowStripes
-    assert page.freeze_panes == "B2"
-    assert page.print_title_rows == "$1:$1"
+    assert page.freeze_panes == f"B{top + 1}"
+    assert page.print_title_rows == f"${top}:${top}"
     assert page.page_setup.orientation == "landscape"
     assert page.sheet_properties.pageSetUpPr is not None
     assert page.sheet_properties.pageSetUpPr.fitToPage
@@ -239,16 +251,16 @@ def test_magnitudes_have_bars_and_accuracies_shades(book: openpyxl.Workbook) -> 
 
 def test_limits_are_named_and_accept_only_numbers(book: openpyxl.Workbook) -> None:
     page = book["Budgets"]
-    for row, rule in enumerate(budget.LIMITS, start=budgets_sheet.FIRST_LIMIT + 1):
-        assert book.defined_names[rule.name].attr_text == f"'Budgets'!$E${row}"
-        assert (
-            page.cell(row, 5).value == f"=IF(ISNUMBER(C{row}),C{row}*{rule.column.scale:.0f},{0 if rule.is_least else 1e300:.0E})"
-        )
+    columns = (*budget.COSTS, ACCURACY_COLUMNS[0].column)
+    first = budgets_sheet.FIRST_LIMIT + 1
+    for row, column in enumerate(columns, start=first):
+        assert book.defined_names[budget.limit_name(column)].attr_text == f"'Budgets'!$E${row}"
+        none = 0 if column == columns[-1] else 1e300
+        assert page.cell(row, 5).value == f"=IF(ISNUMBER(C{row}),C{row}*{column.scale:.0f},{none:.0E})"
         assert not page.cell(row, 3).protection.locked
     checked = {str(rule.sqref): (rule.type, rule.operator) for rule in page.data_validations.dataValidation}
-    assert checked == {
-        f"C{row}": ("decimal", "greaterThan") for row in range(budgets_sheet.FIRST_LIMIT + 1, budgets_sheet.SLACK_ROW + 2)
-    }
+    assert checked.pop(f"C{budgets_sheet.START_ROW + 1}")[0] == "list"
+    assert checked == {f"C{row}": ("decimal", "greaterThan") for row in range(first, first + len(columns) + 1)}
 
 
 def test_top_picks_are_the_best_within_each_amount_of_work() -> None:
@@ -285,7 +297,7 @@ def test_a_report_without_rows_is_a_workbook_too(tmp_path: Path, report: Report)
         report, leaderboard=report.leaderboard.iloc[:0], coverage=report.coverage.iloc[:0], unjoined=report.unjoined.iloc[:0]
     )
     book = openpyxl.load_workbook(write(empty, tmp_path))
-    assert book.sheetnames == ["Summary", "Coverage", "Columns", "About"]
+    assert book.sheetnames == ["Summary", "Changes", "Coverage", "Audit", "Columns", "About"]
     assert book["Coverage"]["A2"].value == "Every architecture was counted exactly."
 
 
@@ -305,15 +317,15 @@ def test_a_row_that_failed_has_no_rank_and_fits_nothing(tmp_path: Path) -> None:
 # Budgets
 
 
-def rows_for(board: Board, limits: dict[str, float]) -> list[tuple[float, str, str]]:
+def rows_for(board: Board, limits: Mapping[str, float]) -> list[tuple[float, str, str]]:
     """The budget's rules, row by row, word for word."""
     found = []
     for _, row in board.frame.iterrows():
         shares = {}
-        for rule in board.rules:
-            value, limit = row[rule.column.key], limits.get(rule.column.key)
+        for column in board.limited:
+            value, limit = row[column.key], limits.get(column.key)
             if limit is not None and pd.notna(value):
-                shares[rule.column.title] = limit / value if rule.is_least else value / limit
+                shares[column.title] = limit / value if column.better is Better.HIGH else value / limit
         unknown = pd.isna(row["macs"]) or any(pd.isna(row[key]) for key in limits)
         worst = max(shares, key=lambda title: shares[title], default=budget.NO_LIMIT)
         load = shares.get(worst, 0.0)
@@ -333,7 +345,7 @@ def rows_for(board: Board, limits: dict[str, float]) -> list[tuple[float, str, s
 )
 def test_budget_columns_follow_the_limits(limits: dict[str, float]) -> None:
     (board,) = make_boards(leaderboard(150), set())
-    found = budget.evaluate(board.frame, limits, board.rules)
+    found = budget.evaluate(board.frame, limits, board.limited)
     for (load, verdict, binding), row in zip(rows_for(board, limits), found.itertuples(index=False), strict=True):
         assert row.of_budget == pytest.approx(load, abs=1e-200)
         assert (row.budget, row.binding_limit) == (verdict, binding)
@@ -342,7 +354,7 @@ def test_budget_columns_follow_the_limits(limits: dict[str, float]) -> None:
 def test_values_beside_the_formulas_are_those_of_the_limits_written(written: Path, report: Report) -> None:
     (board,) = make_boards(report.leaderboard, set())
     found = read(written, "Leaderboard")
-    wanted = rows_for(board, budget.EXAMPLE)
+    wanted = rows_for(board, budget.EXAMPLE)  # those of the first configured budget as well
     assert found["Budget"].tolist() == [verdict for _, verdict, _ in wanted]
     assert found["Binding limit"].tolist() == [binding for _, _, binding in wanted]
     assert found["Of budget"].tolist() == pytest.approx([load for load, _, _ in wanted])

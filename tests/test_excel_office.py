@@ -4,24 +4,37 @@ from __future__ import annotations
 
 import csv
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import openpyxl
 import pandas as pd
 import pytest
-from fakes_excel import hostile_report, make_report
+from fakes_excel import hostile_report, make_report, with_budgets
 from openpyxl.worksheet.worksheet import Worksheet
 
 from reports import excel
-from reports.excel import budget, budgets_sheet
+from reports.columns import ACCURACY_COLUMNS
+from reports.excel import budget, budgets_sheet, live_picks
 from reports.excel.board import Board, make_boards
+from reports.leaderboard import Report
+from reports.limits import Limit
+from reports.selection import Selected, select
 
 # LibreOffice writes extensions, which openpyxl announces that it does not read.
 pytestmark = [pytest.mark.office, pytest.mark.filterwarnings("ignore:.* extension is not supported:UserWarning")]
 
 LIMITS = {"params": 6_500_000.0, "macs": 1_500_000_000.0, "peak_activation_bytes": 20_000_000.0, "imagenet_top1": 65.0}
 """Another budget than the one the workbook starts with."""
+CHOSEN = "far*out"
+BUDGET_OF: dict[str, Mapping[str, float]] = {
+    "written": {"params": 30e6, "macs": 5e9},
+    "chosen": {"macs": 1e9, "imagenet_top1": 70.0},
+    "typed": LIMITS,
+    "none": {},
+}
+"""The limits in force after each change: the first budget's, another one's as far as cells hold it, typed ones, none."""
+ENTRY = budgets_sheet.ENTRY + 1
 _CSV = "csv:Text - txt - csv (StarCalc):44,34,76,1,,0,false,true,false,false,false,-1"  # comma, quote, UTF-8, every sheet
 
 Convert = Callable[[str, Path, list[Path]], None]
@@ -43,86 +56,97 @@ def convert(require_program: Callable[..., str], tmp_path_factory: pytest.TempPa
 
 
 @pytest.fixture(scope="module")
-def board() -> Board:
-    return make_boards(make_report(150).leaderboard, set())[0]
+def report() -> Report:
+    return with_budgets(make_report(150))
 
 
 @pytest.fixture(scope="module")
-def recalculated(convert: Convert, tmp_path_factory: pytest.TempPathFactory) -> dict[str, openpyxl.Workbook]:
-    """The workbook after LibreOffice worked out every formula: with the budget it starts with, another one, and none."""
+def board(report: Report) -> Board:
+    return make_boards(report.leaderboard, set())[0]
+
+
+@pytest.fixture(scope="module")
+def recalculated(report: Report, convert: Convert, tmp_path_factory: pytest.TempPathFactory) -> dict[str, openpyxl.Workbook]:
+    """The workbook after LibreOffice worked out every formula: as written, with another budget chosen, limits typed, and none."""
     folder = tmp_path_factory.mktemp("office")
     written = folder / "leaderboard.xlsx"
-    excel.write(make_report(150), written)
-    budgets = {"example": budget.EXAMPLE, "other": LIMITS, "none": {}}
-    for name, limits in budgets.items():
+    excel.write(report, written)
+    for name, limits in BUDGET_OF.items():
         book = openpyxl.load_workbook(written)
-        _type_limits(book["Budgets"], limits)
-        book.save(
-            folder / f"{name}.xlsx"
-        )  # openpyxl saves formulas without their values: nothing of ours is left to be read back
-    convert("xlsx", folder / "out", [folder / f"{name}.xlsx" for name in budgets])
-    return {name: openpyxl.load_workbook(folder / "out" / f"{name}.xlsx", data_only=True) for name in budgets}
+        page = book["Budgets"]
+        if name == "chosen":
+            page.cell(budgets_sheet.START_ROW + 1, ENTRY).value = CHOSEN
+        elif name != "written":
+            _type_limits(page, limits)
+        # openpyxl saves formulas without their values: nothing of ours is left to be read back.
+        book.save(folder / f"{name}.xlsx")
+    convert("xlsx", folder / "out", [folder / f"{name}.xlsx" for name in BUDGET_OF])
+    return {name: openpyxl.load_workbook(folder / "out" / f"{name}.xlsx", data_only=True) for name in BUDGET_OF}
 
 
-def _type_limits(page: Worksheet, limits: dict[str, float]) -> None:
-    for row, rule in enumerate(budget.LIMITS, start=budgets_sheet.FIRST_LIMIT + 1):
-        exact = limits.get(rule.column.key)
-        page.cell(row, 3).value = None if exact is None else exact / rule.column.scale
+def _type_limits(page: Worksheet, limits: Mapping[str, float]) -> None:
+    columns = (*budget.COSTS, ACCURACY_COLUMNS[0].column)
+    for row, column in enumerate(columns, start=budgets_sheet.FIRST_LIMIT + 1):
+        exact = limits.get(column.key)
+        page.cell(row, ENTRY).value = None if exact is None else exact / column.scale
 
 
-@pytest.mark.parametrize(("name", "limits"), [("example", budget.EXAMPLE), ("other", LIMITS), ("none", {})])
-def test_formulas_say_what_python_computed(
-    recalculated: dict[str, openpyxl.Workbook], board: Board, name: str, limits: dict[str, float]
+def selected(board: Board, limits: Mapping[str, float]) -> Selected:
+    """What the selection behind `zoometer select` says of the rows of a leaderboard."""
+    kept = [Limit(column, limits[column.key]) for column in board.limited if column.key in limits]
+    assert board.quality is not None
+    return select(board.frame, kept, [board.quality, next(c for c in board.limited if c.key == "macs")])
+
+
+@pytest.mark.parametrize("name", list(BUDGET_OF))
+def test_formulas_say_what_the_selection_says(recalculated: dict[str, openpyxl.Workbook], board: Board, name: str) -> None:
+    rows = recalculated[name]["Leaderboard"].iter_rows(values_only=True)
+    found = pd.DataFrame(rows, columns=next(rows))
+    wanted = selected(board, BUDGET_OF[name]).verdicts
+    assert found["Model"].tolist() == board.frame["model"].tolist()
+    assert found["Budget"].tolist() == wanted["state"].tolist()
+    over = (wanted["state"] == budget.OVER).to_numpy()
+    assert found["Binding limit"][over].tolist() == wanted["binding"][over].tolist()
+    assert found["Of budget"][over].tolist() == pytest.approx(wanted["ratio"][over].tolist(), rel=1e-12)
+
+
+@pytest.mark.parametrize("name", list(BUDGET_OF))
+def test_formulas_say_what_stands_beside_them_in_the_file(
+    recalculated: dict[str, openpyxl.Workbook], board: Board, name: str
 ) -> None:
     rows = recalculated[name]["Leaderboard"].iter_rows(values_only=True)
     found = pd.DataFrame(rows, columns=next(rows))
-    wanted = budget.evaluate(board.frame, limits, board.rules)
-    assert found["Model"].tolist() == board.frame["model"].tolist()
-    assert found["Budget"].tolist() == wanted["budget"].tolist()
-    assert found["Binding limit"].tolist() == wanted["binding_limit"].tolist()
+    wanted = budget.evaluate(board.frame, BUDGET_OF[name], board.limited)
+    for column in (budget.VERDICT, budget.BINDING):
+        assert found[column.title].tolist() == wanted[column.key].tolist()
     assert found["Of budget"].tolist() == pytest.approx(wanted["of_budget"].tolist(), rel=1e-12, abs=1e-200)
 
 
-def with_budget(board: Board, limits: dict[str, float]) -> pd.DataFrame:
-    table = board.frame.copy()
-    table[[column.key for column in budget.COLUMNS]] = budget.evaluate(table, limits, board.rules)
-    return table
-
-
-@pytest.mark.parametrize(("name", "limits"), [("example", budget.EXAMPLE), ("other", LIMITS), ("none", {})])
-def test_changing_a_limit_changes_the_picks(
-    recalculated: dict[str, openpyxl.Workbook], board: Board, name: str, limits: dict[str, float]
-) -> None:
-    table = with_budget(board, limits)
-    best, near = budget.best_fitting(table, "rank", budgets_sheet.BEST), budget.just_over(table, "rank", budgets_sheet.NEAR)
+@pytest.mark.parametrize("name", list(BUDGET_OF))
+def test_changing_a_limit_changes_the_picks(recalculated: dict[str, openpyxl.Workbook], board: Board, name: str) -> None:
+    table = board.frame.assign(**budget.evaluate(board.frame, BUDGET_OF[name], board.limited))
+    near = budget.just_over(table, "rank", live_picks.NEAR)
+    best = selected(board, BUDGET_OF[name]).fitting[: live_picks.BEST]
     names = table.dropna(subset=["rank"]).set_index("rank")["model"]
     page = recalculated[name]["Budgets"]
-    listed = [(page.cell(row, 1).value, page.cell(row, 2).value) for row in range(budgets_sheet.SLACK_ROW + 1, page.max_row + 1)]
-    ranked = [
-        (rank, model)
-        for rank, model in listed
-        if isinstance(rank, int) and rank > 0 and str(model).startswith(("timm/", "torchvision/"))
-    ]
-    assert ranked == [(rank, names[rank]) for rank in (*best, *near)]
-    assert (
-        int((table["budget"] == budget.FITS).sum()),
-        f"of {len(table)} rows fit. Unknown figures under a limit do not.",
-    ) in listed
+    first = budgets_sheet.FIRST_LIMIT + len(board.limited) + 1
+    last = next(row for row in range(first, page.max_row) if str(page.cell(row, 1).value).startswith("Budget "))
+    listed = [(page.cell(row, 1).value, page.cell(row, 2).value) for row in range(first, last)]
+    ranked = [(rank, model) for rank, model in listed if isinstance(rank, int) and rank > 0 and str(model)[:2] in ("ti", "to")]
+    assert [model for _, model in ranked] == [*table["model"].iloc[best], *(names[rank] for rank in near)]
+    fitting = int((table["budget"] == budget.FITS).sum())
+    assert (fitting, f"of {len(table)} rows fit. Unknown figures under a limit do not.") in listed
 
 
 def test_the_budgets_of_this_test_tell_apart(board: Board) -> None:
-    picks = []
-    for limits in (budget.EXAMPLE, LIMITS, {}):
-        table = with_budget(board, limits)
-        picks.append(budget.best_fitting(table, "rank", budgets_sheet.BEST))
-    assert all(len(ranks) == budgets_sheet.BEST for ranks in picks)
-    assert len({tuple(ranks) for ranks in picks}) == len(picks)
+    picks = [tuple(selected(board, limits).fitting[: live_picks.BEST]) for limits in BUDGET_OF.values()]
+    assert len(set(picks)) == len(picks)
 
 
 @pytest.fixture(scope="module")
 def converted(convert: Convert, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("converted")
-    reports = {"full": make_report(60), "offline": make_report(40, accuracy=False), "hostile": hostile_report()}
+    reports = {"full": with_budgets(make_report(60)), "offline": make_report(40, accuracy=False), "hostile": hostile_report()}
     for name, report in reports.items():
         excel.write(report, folder / f"{name}.xlsx")
     paths = [folder / f"{name}.xlsx" for name in reports]

@@ -10,7 +10,7 @@ from xml.etree import ElementTree as ET
 import openpyxl
 import pandas as pd
 import pytest
-from fakes_excel import HOSTILE, assert_same, column_cells, hostile_report, make_report, read, write
+from fakes_excel import HOSTILE, assert_same, column_cells, hostile_report, make_report, read, with_budgets, write
 
 from reports import excel
 from reports.columns import LEADERBOARD
@@ -21,7 +21,7 @@ from zoo.errors import OutputError
 
 @pytest.fixture(scope="module")
 def report() -> Report:
-    return make_report(200)
+    return with_budgets(make_report(200))
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +124,7 @@ def test_styles_are_shared(written: Path, tmp_path: Path) -> None:
         assert found is not None
         return int(found[1])
 
-    assert count(write(make_report(20), tmp_path)) == count(written)
+    assert count(write(with_budgets(make_report(20)), tmp_path)) == count(written)
     assert count(written) < 100
 
 

@@ -79,10 +79,10 @@ def expected_markdown(column: Column, row: dict[Any, Any]) -> str:
 
 
 def test_every_figure_names_its_unit() -> None:
-    own_unit = {"classes", "params", "macs", "flops", "activations", "operations"}
+    own_unit = {"batch", "classes", "params", "macs", "flops", "activations", "operations"}
     for column in LEADERBOARD:
         if column.is_figure:
-            assert column.export_name in own_unit or column.export_name.endswith(("_bytes", "_percent")), column.key
+            assert column.export_name in own_unit or column.export_name.endswith(("_bytes", "_percent", "_pixels")), column.key
 
 
 @pytest.mark.parametrize("suffix", ["csv", "json", "parquet", "md"])

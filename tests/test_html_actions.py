@@ -5,48 +5,36 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import quote
+from xml.etree import ElementTree as ET
 
 import pytest
-from fakes_html import report_like, row_like, zoo_like
-from fakes_html_browser import CHROMIUM_NAMES, Pages, Visit, started_browser, visiting
-from playwright.sync_api import Browser
+from fakes_html import breakdown_like, report_like, row_like, zoo_like
+from fakes_html_browser import Visit
 
 from reports.columns import LEADERBOARD
-from reports.html import write
 
 pytestmark = pytest.mark.browser
 
-REPORT = zoo_like(400)
-MAIN = REPORT.leaderboard[REPORT.leaderboard["task"] == "classification"]
+LARGE = zoo_like(400)
+MAIN = LARGE.leaderboard[LARGE.leaderboard["task"] == "classification"]
 HEADERS = {column.key: column.export_name for column in LEADERBOARD}
-SMALL = report_like(
+REPORT = report_like(
     [
         row_like("net_a", "in1k", 224, macs=1_000_000_000, params=5_000_000, imagenet_top1=76.0, source="https://example.org/a"),
         row_like("net_a", "in1k", 288, macs=1_653_061_224, params=5_000_000, imagenet_top1=77.5),
         row_like("net_a", None, 384, macs=2_938_775_510, params=5_000_000, status="bound", reason="top_k counted as 0"),
         row_like("net_b", "in1k", 224, macs=4_000_000_000, params=20_000_000, imagenet_top1=81.25),
         *(row_like(f"other{n}", "in1k", 224, macs=10**9 * n, params=10**6, imagenet_top1=60.0 + n) for n in range(1, 6)),
-    ]
+    ],
+    breakdown=breakdown_like(
+        "net_a",
+        operation={"conv": (900_000_000, 30_000_000), "norm": (0, 10_000_000), "linear": (100_000_000, 0)},
+        stage={"stem": (250_000_000, 10_000_000), "stages.0": (750_000_000, 30_000_000)},
+    ),
 )
-
-
-@pytest.fixture(scope="module")
-def browser(require_program: Callable[..., str]) -> Iterator[Browser]:
-    with started_browser(require_program(*CHROMIUM_NAMES)) as browser:
-        yield browser
-
-
-@pytest.fixture(scope="module")
-def pages(tmp_path_factory: pytest.TempPathFactory) -> Pages:
-    return Pages(tmp_path_factory.mktemp("pages"))
-
-
-@pytest.fixture
-def visit(browser: Browser, pages: Pages) -> Iterator[Callable[..., Visit]]:
-    with visiting(browser, pages, SMALL) as visit:
-        yield visit
 
 
 def saved(at: Visit, button: str) -> bytes:
@@ -60,32 +48,50 @@ def test_a_model_opens_with_its_sizes_weights_links_and_command(visit: Callable[
     at.page.locator("#board button.open[title='timm/net_a.in1k']").first.click()
     drawer = at.page.locator("#drawer")
     assert drawer.locator("h2").inner_text() == "timm/net_a"
-    sizes, weights = (
+    sizes, operations, stages, weights = (
         [cell.text_content() for cell in table.locator("tbody tr > :first-child").all()]
         for table in drawer.locator("table").all()
     )
     assert sizes == ["3x224x224", "3x288x288", "3x384x384"]
+    assert (operations, stages) == (["convolution", "normalisation", "linear"], ["stem", "stages.0"])
     assert weights == ["in1k", "in1k", "no trained weights"]
-    assert "bound: top_k counted as 0" in drawer.inner_text()
-    assert drawer.locator("a").get_attribute("href") == "https://example.org/a"
-    assert drawer.locator("code").inner_text() == "zoometer count timm/net_a"
-    at.until("document.querySelector('#small-chart svg')")
+    assert "3x384x384, bound: top_k counted as 0" in drawer.inner_text()
+    assert {link.get_attribute("href") for link in drawer.locator("a").all()} == {"https://example.org/a"}
+    assert drawer.locator("code").inner_text() == "zoometer count timm/net_a --input 3x288x288"
+    assert drawer.locator("#small-chart canvas").count() == 1
     drawer.get_by_role("button", name="Copy").click()
     at.until("document.getElementById('notice').textContent")
-    assert at.page.evaluate("navigator.clipboard.readText()") == "zoometer count timm/net_a"
+    assert at.page.evaluate("navigator.clipboard.readText()") == "zoometer count timm/net_a --input 3x288x288"
     at.page.keyboard.press("Escape")
     at.until("!document.querySelector('dialog[open]')")
     at.settle()
     assert at.page.evaluate("location.hash") == ""
 
 
-def test_a_command_with_an_odd_name_is_quoted_for_the_shell(
-    visit: Callable[..., Visit], tmp_path: Path, browser: Browser
-) -> None:
-    write(report_like([row_like("a b'; rm -rf ~ #")]), tmp_path / "odd.html")
-    at = Visit(browser, tmp_path / "odd.html")
+def test_the_drawer_says_where_the_cost_is_spent_and_how_it_grows(visit: Callable[..., Visit]) -> None:
+    at = visit(f"#open={quote('timm/net_a.in1k@3x224x224')}")
+    tables = at.page.locator("#drawer .breakdown table")
+    shares = [[cell.split("\n") for cell in row.split("\t")] for row in tables.first.inner_text().split("\n")]
+    assert [row[1:] for row in shares[1:]] == [
+        [["90.0 %"], ["75.0 %"]],  # 0.9 of 1 GMACs, 30 of 40 MB
+        [["–"], ["25.0 %"]],
+        [["10.0 %"], ["–"]],
+        [["1 G"], ["40 MB"]],
+    ]
+    labels = [chart.get_attribute("aria-label") for chart in at.page.locator("#growth-charts canvas").all()]
+    assert labels == ["MACs (G) by side of the input: 1.00 at 224, 1.65 at 288, 2.94 at 384."]  # parameters do not grow
+
+
+def test_a_model_without_a_breakdown_opens_too(visit: Callable[..., Visit]) -> None:
+    at = visit(f"#open={quote('timm/net_b.in1k@3x224x224')}")
+    assert at.page.locator("#drawer table").count() == 2
+    assert at.page.locator("#growth-charts canvas").count() == 0
+
+
+def test_a_command_with_an_odd_name_is_quoted_for_the_shell(visit: Callable[..., Visit]) -> None:
+    at = visit(report=report_like([row_like("a b'; rm -rf ~ #")]))
     at.page.locator("#board button.open").click()
-    assert at.text("#drawer code") == "zoometer count 'timm/a b'\\''; rm -rf ~ #'"
+    assert at.text("#drawer code") == "zoometer count 'timm/a b'\\''; rm -rf ~ #' --input 3x224x224"
 
 
 def test_comparing_marks_the_best_and_what_differs(visit: Callable[..., Visit]) -> None:
@@ -113,7 +119,7 @@ def test_at_most_six_models_are_compared(visit: Callable[..., Visit]) -> None:
 
 
 def test_a_view_comes_back_from_its_address(visit: Callable[..., Visit]) -> None:
-    at = visit(report=REPORT)
+    at = visit(report=LARGE)
     at.page.get_by_label("Params ≤").fill("60M")
     at.page.locator("#search").fill("in1k")
     at.page.locator("#choose-cost").select_option("params")
@@ -122,7 +128,7 @@ def test_a_view_comes_back_from_its_address(visit: Callable[..., Visit]) -> None
     at.page.locator("#board button.open").nth(2).click()
     at.settle()
     seen = (at.models(), at.frontier(), at.text("#counts"), at.page.evaluate("location.hash"), at.text("#drawer-title"))
-    again = visit(seen[3], REPORT)
+    again = visit(seen[3], LARGE)
     again.settle()
     assert (
         again.models(),
@@ -139,7 +145,7 @@ def test_a_view_comes_back_from_its_address(visit: Callable[..., Visit]) -> None
 
 
 def test_csv_and_json_hold_what_is_shown_with_exact_values(visit: Callable[..., Visit]) -> None:
-    at = visit("#max.params=30&sort=macs&columns=model,macs,imagenet_top1,license,on_frontier", REPORT)
+    at = visit("#max.params=30&sort=macs&columns=model,macs,imagenet_top1,license,on_frontier", LARGE)
     shown = MAIN[(MAIN["params"] <= 30e6).fillna(False)].sort_values(["macs"], kind="stable")
     table = list(csv.DictReader(io.StringIO(saved(at, "#save-csv").decode("utf-8-sig"))))
     records = json.loads(saved(at, "#save-json"))
@@ -167,10 +173,12 @@ def test_a_spreadsheet_runs_no_name_as_a_formula(visit: Callable[..., Visit]) ->
 def test_the_chart_is_saved_as_a_picture_with_title_and_names(visit: Callable[..., Visit]) -> None:
     at = visit()
     assert saved(at, "#save-png").startswith(b"\x89PNG\r\n")
-    picture = saved(at, "#save-svg").decode()
-    assert picture.startswith("<svg")
-    for part in ("Vision model zoo", "net_b", "MACs (G)", "Top-1 (%)"):
-        assert part in picture
+    picture = ET.fromstring(saved(at, "#save-svg"))  # noqa: S314 our own file
+    texts = [element.text for element in picture.iter("{http://www.w3.org/2000/svg}text")]
+    for part in ("Vision model zoo", "net_b", "MACs (G), logarithmic", "Top-1 (%)"):
+        assert part in texts
+    # One point a row with an accuracy (the third has none), and a ring around each of the frontier.
+    assert len(list(picture.iter("{http://www.w3.org/2000/svg}circle"))) == 8 + len(at.frontier())
 
 
 def test_points_of_the_chart_explain_themselves_and_open(visit: Callable[..., Visit]) -> None:

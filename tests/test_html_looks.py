@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib.resources import files as package_files
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 from fakes_html import report_like, row_like, zoo_like
-from fakes_html_browser import CHROMIUM_NAMES, Pages, Visit, started_browser, visiting
-from playwright.sync_api import Browser
+from fakes_html_browser import Visit
 
 pytestmark = pytest.mark.browser
 
@@ -25,23 +24,6 @@ SMALL = report_like(
         *(row_like(f"other{n}", "in1k", 224, macs=10**9 * n, params=10**6, imagenet_top1=60.0 + n) for n in range(1, 6)),
     ]
 )
-
-
-@pytest.fixture(scope="module")
-def browser(require_program: Callable[..., str]) -> Iterator[Browser]:
-    with started_browser(require_program(*CHROMIUM_NAMES)) as browser:
-        yield browser
-
-
-@pytest.fixture(scope="module")
-def pages(tmp_path_factory: pytest.TempPathFactory) -> Pages:
-    return Pages(tmp_path_factory.mktemp("pages"))
-
-
-@pytest.fixture
-def visit(browser: Browser, pages: Pages) -> Iterator[Callable[..., Visit]]:
-    with visiting(browser, pages, REPORT) as visit:
-        yield visit
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +47,12 @@ def test_no_width_scrolls_sideways(visit: Callable[..., Visit], screenshots: Pat
     at = visit("#max.macs=4", width=width, height=900)
     assert at.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     at.page.screenshot(path=screenshots / f"width-{width}.png", full_page=True)
+
+
+def test_a_model_opened_on_a_phone_fits_its_width(visit: Callable[..., Visit], screenshots: Path) -> None:
+    at = visit(f"#open={quote('timm/net_a.in1k@3x288x288')}", SMALL, width=390, height=844)
+    assert at.page.evaluate("(() => { const d = document.getElementById('drawer'); return d.scrollWidth <= d.clientWidth; })()")
+    at.page.screenshot(path=screenshots / "phone-drawer.png")
 
 
 def test_dark_follows_the_system_and_the_switch(visit: Callable[..., Visit], screenshots: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-HEAVY = ("torch", "torchvision", "timm", "pandas", "pyarrow", "pydantic", "altair", "openpyxl", "numpy")
+HEAVY = ("torch", "torchvision", "timm", "pandas", "pyarrow", "pydantic", "openpyxl", "numpy")
 
 
 def modules_after(code: str, folder: Path) -> set[str]:

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from fakes_cache import NOON, Cache, column
 
-from reports.columns import ACCURACY_COLUMNS, COVERAGE, LEADERBOARD, UNJOINED, Column, Kind
+from reports.columns import ACCURACY_COLUMNS, COVERAGE, LEADERBOARD, UNJOINED, Column, Kind, columns_for
 from reports.leaderboard import Totals
 from zoo.accuracy.timm import HOW_TO_SUPPLY
 from zoo.errors import CacheError, UnknownNameError
@@ -25,7 +25,7 @@ def cache(tmp_path: Path) -> Cache:
 
 def test_every_column_shows_its_own_fact(cache: Cache) -> None:
     """Each fact has a value that no other fact has."""
-    cache.arch("net", family="not this family", task="not this task")
+    cache.arch("net", family="not this family", task="not this task", variants=["train", "deploy"])
     cache.weights(
         "net", "tag", task="a task", family="a family", dataset="a dataset", classes=11, input="3x12x13", file_bytes=14,
         license="a licence", source="https://a.source", recipe="a recipe", library_version="not this version",
@@ -33,14 +33,15 @@ def test_every_column_shows_its_own_fact(cache: Cache) -> None:
     figures = "params buffers weight_bytes macs flops macs_conv macs_linear macs_matmul macs_attention activations bytes_read bytes_written peak_activation_bytes operations"
     numbers = {name: 100 + i for i, name in enumerate(figures.split())}
     cost = {**numbers, "status": "bound", "reason": "an assumption", "peak_module": "not shown", "seconds": 99.0}
+    cost |= {"variant": "deploy", "batch": 8}
     cache.cost("net", input="3x12x13", classes=11, **cost)  # type: ignore[arg-type]
     for number, shown in enumerate(ACCURACY_COLUMNS):
         cache.accuracy("net", "tag", 50 + number, input="3x12x13", dataset=shown.dataset, metric=shown.metric)
     cache.accuracy("net", "tag", 1, input="3x12x13", dataset="imagenet-a-clean")  # kept, but no column of the leaderboard
-    (row,) = cache.report().leaderboard.to_dict("records")
+    (row,) = cache.report(variants=("deploy",), batches=(8,)).leaderboard.to_dict("records")
     expected: dict[str, Any] = {
         "model": "timm/net.tag", "zoo": "timm", "arch": "net", "tag": "tag", "family": "a family", "task": "a task",
-        "input": "3x12x13", "classes": 11, "variant": "train",
+        "input": "3x12x13", "classes": 11, "variant": "deploy", "batch": 8,
         **{shown.column.key: 50 + number for number, shown in enumerate(ACCURACY_COLUMNS)},
         **{name: numbers[name] for name in ("params", "macs", "flops", "activations", "peak_activation_bytes", "weight_bytes", "operations")},
         "file_bytes": 14, "status": "bound", "reason": "an assumption", "on_frontier": True,
@@ -103,7 +104,7 @@ def test_unknown_is_never_zero(cache: Cache) -> None:
     cache.weights("net", "in1k")
     cache.cost("net", None, status="failed", reason="run: ValueError: odd size")
     report = cache.report()
-    unknown = {c.key for c in LEADERBOARD if c.is_figure} - {"classes"}
+    unknown = {c.key for c in LEADERBOARD if c.is_figure} - {"classes", "batch"}
     assert report.leaderboard[sorted(unknown)].isna().all(axis=None)
     (row,) = report.leaderboard.to_dict("records")
     assert (row["status"], row["reason"], row["on_frontier"]) == ("failed", "run: ValueError: odd size", False)
@@ -272,3 +273,51 @@ def test_a_misspelt_name_is_an_error(cache: Cache) -> None:
     cache.model("resnet50", 5, 80.0)
     with pytest.raises(UnknownNameError, match=r"timm has no architecture 'resnet5'\. Did you mean resnet50\?"):
         cache.report(Selection(include=("resnet5",)))
+
+
+def test_a_variant_is_a_row_of_the_same_weights_with_its_own_cost(cache: Cache) -> None:
+    cache.model("net", 500, 80.0, variants=["train", "deploy"])
+    cache.cost("net", 300, variant="deploy")
+    cache.model("plain", 400, 70.0)
+    table = cache.report(variants=("train", "deploy")).leaderboard
+    shown = {(row["model"], row["variant"]): (row["macs"], row["imagenet_top1"]) for row in table.to_dict("records")}
+    assert shown == {
+        ("timm/net.in1k", "train"): (500, 80.0),
+        ("timm/net.in1k", "deploy"): (300, 80.0),
+        ("timm/plain.in1k", "train"): (400, 70.0),
+    }
+    best = table[table["on_frontier"]]
+    assert [*zip(best["model"], best["variant"], strict=True)] == [("timm/net.in1k", "deploy")]
+
+
+def test_feature_maps_belong_to_no_weights_and_are_a_task_of_their_own(cache: Cache) -> None:
+    cache.model("net", 500, 80.0, variants=["train", "features"], classes=0)
+    cache.cost("net", 450, variant="features", classes=0)
+    table = cache.report(variants=("train", "features")).leaderboard
+    (row,) = table[table["variant"] == "features"].to_dict("records")
+    assert (row["model"], row["macs"], row["task"], row["classes"]) == ("timm/net", 450, "features", 0)
+    assert pd.isna(row["imagenet_top1"])
+
+
+def test_each_batch_is_a_row_and_is_shown_where_there_are_several(cache: Cache) -> None:
+    cache.model("net", 500, 80.0)
+    cache.cost("net", 4000, batch=8)
+    one, both = cache.report().leaderboard, cache.report(batches=(1, 8)).leaderboard
+    assert dict(zip(one["batch"], one["macs"], strict=True)) == {1: 500}
+    assert dict(zip(both["batch"], both["macs"], strict=True)) == {1: 500, 8: 4000}
+    assert set(both["imagenet_top1"]) == {80.0}
+    assert [c.shown for table in (one, both) for c in columns_for(table) if c.key == "batch"] == [False, True]
+
+
+def test_costs_with_a_head_of_one_s_own_stand_beside_the_accuracy_of_the_weights(cache: Cache) -> None:
+    cache.model("net", 500, 80.0)
+    cache.cost("net", 350, classes=10, input="1x224x224")
+    report = cache.report(classes=10, in_channels=1)
+    (row,) = report.leaderboard.to_dict("records")
+    assert (row["model"], row["macs"], row["classes"], row["input"]) == ("timm/net.in1k", 350, 10, "1x224x224")
+    assert row["imagenet_top1"] == 80.0
+    (note,) = report.notes
+    assert note == (
+        "timm: costs are those with a head of 10 outputs and 1 input channels; "
+        "accuracies were published for the weights as they were trained."
+    )

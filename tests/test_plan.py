@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import starmap
 from typing import Any
@@ -9,15 +10,15 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from zoo.batch.plan import Plan, cost_keys, current_keys, make_plan, wanted_keys
+from zoo.batch.plan import Plan, check_globs, cost_keys, current_keys, make_plan, wanted_keys
 from zoo.batch.settings import ZooSettings
 from zoo.cache.schema import table_of
 from zoo.cache.store import to_pandas
-from zoo.records import Accuracy, Architecture, CostKey, Failure, Job, Versions, Weights
+from zoo.errors import UnknownNameError
+from zoo.records import Accuracy, Architecture, CostKey, DeclaredModel, Failure, Job, Versions, Weights
 
 NOW = Versions("1.0", "2.14", "1")
 VERSIONS = {"timm": NOW, "mine": NOW}
-FAMILIES = {("timm", "net"): "nets", ("timm", "other"): "nets"}
 
 
 def weights(tag: str, classes: int | None, input: str) -> Weights:
@@ -34,6 +35,7 @@ NET = Architecture(
     (weights("a", 1000, "3x256x256"), weights("b", 21843, "3x288x288")),
 )
 BARE = Architecture("timm", "bare", "classification", None, "3x160x160", None)
+FORMS = replace(BARE, classes=1000, variants=("train", "deploy", "features"))
 VIDEO = Architecture("timm", "video", "video", None, "3x16x112x112", 400)
 
 
@@ -47,7 +49,7 @@ def wanted(
     results: tuple[Accuracy, ...] = (),
     variants: tuple[str, ...] = ("train",),
 ) -> dict[tuple[Any, ...], str | None]:
-    keys = wanted_keys(architectures, ZooSettings(inputs=inputs), variants, results)
+    keys = wanted_keys(architectures, ZooSettings(inputs=inputs, variants=variants), results)
     return {(key.arch, key.input, key.classes, key.variant): str(failure) if failure else None for key, failure in keys.items()}
 
 
@@ -96,11 +98,54 @@ def test_results_of_unknown_weights_add_nothing() -> None:
     assert wanted(NET, results=(measured("z", "3x320x320"),)) == wanted(NET)
 
 
-def test_every_variant_is_a_row() -> None:
-    assert set(wanted(BARE, variants=("train", "deploy"))) == {
-        ("bare", "3x160x160", None, "train"),
-        ("bare", "3x160x160", None, "deploy"),
+def test_a_variant_is_a_row_where_the_architecture_has_it() -> None:
+    assert set(wanted(FORMS, variants=("train", "deploy"))) == {
+        ("bare", "3x160x160", 1000, "train"),
+        ("bare", "3x160x160", 1000, "deploy"),
     }
+    assert set(wanted(BARE, variants=("train", "deploy"))) == {("bare", "3x160x160", None, "train")}
+    assert wanted(BARE, variants=("deploy",)) == {}
+
+
+def test_a_backbone_has_no_outputs_and_who_asks_in_vain_is_told() -> None:
+    assert wanted(FORMS, variants=("features",)) == {("bare", "3x160x160", 0, "features"): None}
+    assert wanted(BARE, variants=("features",)) == {
+        ("bare", "3x160x160", 0, "features"): "variant: zoo timm gives no backbones without their heads"
+    }
+
+
+def test_each_batch_is_a_row() -> None:
+    keys = wanted_keys([BARE], ZooSettings(batches=(1, 8)), ())
+    assert list(keys) == [CostKey("timm", "bare", "3x160x160", None, "train", batch) for batch in (1, 8)]
+
+
+def test_the_user_s_head_and_channels_replace_those_of_the_architecture_and_its_weights() -> None:
+    settings = ZooSettings(inputs=("native", "64"), classes=7, in_channels=1)
+    results = (measured("a", "3x320x320"),)
+    assert {(key.input, key.classes) for key in wanted_keys([NET], settings, results)} == {
+        ("1x256x256", 7), ("1x288x288", 7), ("1x64x64", 7), ("1x320x320", 7)
+    }  # fmt: skip
+    assert {key.classes for key in wanted_keys([BARE], settings, ())} == {None}  # it alone decides
+
+
+def test_the_first_glob_that_matches_decides_on_the_inputs() -> None:
+    settings = ZooSettings(inputs=("64",), inputs_for=(("n?t", ("native", "32")), ("*e*", ("96",))))
+    assert [key.input for key in wanted_keys([NET], settings, ())] == ["3x256x256", "3x32x32", "3x288x288"]
+    assert [key.input for key in wanted_keys([BARE], settings, ())] == ["3x96x96"]
+    assert [key.input for key in wanted_keys([VIDEO], settings, ())] == ["3x16x96x96"]
+    assert [key.input for key in wanted_keys([replace(BARE, name="x")], settings, ())] == ["3x64x64"]
+
+
+def test_a_glob_that_matches_nothing_is_an_error() -> None:
+    settings = ZooSettings(inputs_for=(("net", ("32",)), ("nut", ("64",))))
+    with pytest.raises(UnknownNameError, match=r"^inputs_for: no architecture matches 'nut'\. Did you mean net\?$"):
+        check_globs([NET, BARE], settings)
+    check_globs([NET], ZooSettings(inputs_for=(("*", ("32",)),)))
+
+
+def test_native_is_every_input_of_a_declared_model() -> None:
+    declared = replace(BARE, input="28x28", inputs=("28x28", "32x32"))
+    assert [key.input for key in wanted_keys([declared], ZooSettings(inputs=("native", "28x28")), ())] == ["28x28", "32x32"]
 
 
 @pytest.mark.parametrize("size", ["3x16x224x224", "5x5x5x5x5"])
@@ -141,9 +186,19 @@ OTHER = CostKey("timm", "other", "3x224x224", None)
 KEYS = (NATIVE, SMALL, HEADLESS, OTHER)
 
 
-def plan(cached: pd.DataFrame, *keys: CostKey, failing: tuple[CostKey, ...] = ()) -> Plan:
+def plan(
+    cached: pd.DataFrame,
+    *keys: CostKey,
+    failing: tuple[CostKey, ...] = (),
+    fingerprint: str | None = None,
+    model: DeclaredModel | None = None,
+) -> Plan:
     failure = Failure("plan", "InputError", "no")
-    return make_plan({**dict.fromkeys(keys), **dict.fromkeys(failing, failure)}, cached, VERSIONS, FAMILIES)
+    known = [
+        replace(BARE, zoo=zoo, name=name, family="nets", fingerprint=fingerprint, declared=model)
+        for zoo, name in {(key.zoo, key.arch) for key in (*keys, *failing)}
+    ]
+    return make_plan({**dict.fromkeys(keys), **dict.fromkeys(failing, failure)}, cached, VERSIONS, known)
 
 
 def test_an_empty_cache_means_one_job_a_model_and_head() -> None:
@@ -171,8 +226,22 @@ def test_each_part_of_the_key_tells_rows_apart(kept: CostKey) -> None:
 
 
 def test_the_variant_and_the_zoo_tell_rows_apart() -> None:
-    others = (NATIVE._replace(variant="deploy"), NATIVE._replace(zoo="mine"))
-    assert plan(costs(row(NATIVE)), NATIVE, *others).to_count == 2
+    others = (NATIVE._replace(variant="deploy"), NATIVE._replace(zoo="mine"), NATIVE._replace(batch=2))
+    made = plan(costs(row(NATIVE)), NATIVE, *others)
+    assert {key for job in made.jobs for key in job.keys()} == set(others)
+
+
+@pytest.mark.parametrize(("then", "now", "to_count"), [("a", "a", 0), ("a", "b", 1), (None, "a", 1), ("a", None, 1)])
+def test_a_row_of_other_source_is_counted_again(then: str | None, now: str | None, to_count: int) -> None:
+    made = plan(costs(row(NATIVE, fingerprint=then)), NATIVE, fingerprint=now)
+    assert made.to_count == to_count
+    assert made.fingerprints == ({("timm", "net"): now} if now else {})
+
+
+def test_a_job_carries_what_the_configuration_declares() -> None:
+    model = DeclaredModel("net", factory="a.b:c", inputs=("3x256x256",))
+    (job,) = plan(costs(), NATIVE, model=model).jobs
+    assert job.declared == model
 
 
 @pytest.mark.parametrize("column", ["library_version", "torch_version", "counter_version"])
@@ -184,7 +253,7 @@ def test_rows_of_other_versions_are_counted_again(column: str, version: str | No
 
 def test_versions_are_those_of_the_row_s_own_zoo() -> None:
     cached = costs(row(NATIVE), row(NATIVE._replace(zoo="mine")))
-    current = current_keys(cached, {"timm": NOW, "mine": Versions("2.0", NOW.torch, NOW.counter)})
+    current = current_keys(cached, {"timm": NOW, "mine": Versions("2.0", NOW.torch, NOW.counter)}, {})
     assert current == {NATIVE}
 
 
@@ -194,7 +263,7 @@ def test_failures_that_may_pass_are_tried_again(stage: str) -> None:
     assert plan(costs(failed), NATIVE).to_count == 1
 
 
-@pytest.mark.parametrize("stage", ["plan", "input", "build", "run"])
+@pytest.mark.parametrize("stage", ["plan", "input", "variant", "build", "run"])
 def test_failures_that_are_facts_are_kept(stage: str) -> None:
     failed = row(NATIVE, status="failed", reason=f"{stage}: SomeError: timeout: worker: memory")
     assert plan(costs(failed), NATIVE).to_count == 0

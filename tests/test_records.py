@@ -7,7 +7,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zoo.errors import InputError
-from zoo.records import CostKey, Failure, Job, Variant, Weights, elements, format_input, image_input, parse_input
+from zoo.records import (
+    CostKey,
+    Failure,
+    Job,
+    TensorInput,
+    Variant,
+    Weights,
+    elements,
+    format_input,
+    format_tensors,
+    image_input,
+    parse_input,
+    parse_tensors,
+    with_channels,
+)
 
 shapes = st.lists(st.integers(1, 10_000), min_size=1, max_size=5).map(tuple)
 
@@ -42,6 +56,52 @@ def test_a_size_changes_the_image_and_a_shape_replaces_the_input(size: str | int
 def test_a_size_that_does_not_fit_is_refused(size: str, native: str) -> None:
     with pytest.raises(InputError, match=f"Input '{size}' does not fit a model that takes {native}"):
         image_input(size, native)
+
+
+@pytest.mark.parametrize(
+    ("text", "tensors"),
+    [
+        ("3x224x224", [TensorInput((3, 224, 224))]),
+        (" 3X8x8 ; 77 : int64 ", [TensorInput((3, 8, 8)), TensorInput((77,), "int64")]),
+        ("image=3x8x8;Tokens=77:int64", [TensorInput((3, 8, 8), name="image"), TensorInput((77,), "int64", "Tokens")]),
+        ("3x8x8;t=scalar:float16", [TensorInput((3, 8, 8)), TensorInput((), "float16", "t")]),
+        ("8:float32", [TensorInput((8,))]),
+    ],
+)
+def test_an_input_may_be_several_tensors_and_has_one_spelling(text: str, tensors: list[TensorInput]) -> None:
+    assert parse_tensors(text) == tuple(tensors)
+    assert parse_tensors(format_tensors(tensors)) == tuple(tensors)
+
+
+def test_the_one_spelling_leaves_out_what_is_usual() -> None:
+    assert format_tensors(parse_tensors(" x = 3X8x8 : float32 ;y=scalar:bool")) == "x=3x8x8;y=scalar:bool"
+
+
+@pytest.mark.parametrize(
+    "text", ["", ";", "3x8x8;", "=3", "a b=3", "3:int", "3:", "a=3;a=4", "a=3;4", "1a=3", "scalarx3", "3;:int64"]
+)
+def test_what_is_no_list_of_tensors_is_refused(text: str) -> None:
+    with pytest.raises(InputError):
+        parse_tensors(text)
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [
+        ("96", "77:int64;image=3x96x96"),
+        ("96x128", "77:int64;image=3x96x128"),
+        ("1x2x3", "77:int64;image=1x2x3"),
+        ("3x8x8;5:int64", "3x8x8;5:int64"),
+    ],
+)
+def test_a_size_changes_the_image_among_several_tensors(size: str, expected: str) -> None:
+    assert image_input(size, "77:int64;image=3x224x224") == expected
+
+
+def test_channels_are_the_first_dimension_of_the_image() -> None:
+    assert with_channels("3x224x224", 1) == "1x224x224"
+    assert with_channels("3x16x112x112", 4) == "4x16x112x112"
+    assert with_channels("77:int64;image=3x8x8", 1) == "77:int64;image=1x8x8"
 
 
 def test_a_job_promises_one_row_an_input() -> None:

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import errno
-import os
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
-from fakes_damage import DAMAGES, truncate
 
-from zoo.cache.schema import TABLES, columns_of, table_of
+from zoo.cache.schema import KEY, TABLES, columns_of, table_of
 from zoo.cache.store import Store
 from zoo.errors import CacheError
 from zoo.records import Accuracy, Architecture, Weights
@@ -61,6 +57,7 @@ def test_rows_come_back_as_they_were_written(store: Store, name: str) -> None:
         pa.int32(): lambda i: i,
         pa.float64(): lambda i: i / 8,
         pa.bool_(): lambda _: True,
+        pa.list_(pa.string()): lambda i: [f"text {i}", "another"],
         pa.timestamp("us", tz="UTC"): lambda i: NOON + timedelta(microseconds=i),
     }
     full = {field.name: values[field.type](i) for i, field in enumerate(TABLES[name])}
@@ -139,30 +136,7 @@ def test_accuracy_comes_back(store: Store) -> None:
     assert store.accuracy() == [row]
 
 
-@pytest.mark.parametrize("damage", DAMAGES)
-def test_a_part_that_cannot_be_read_is_left_out_with_a_warning(
-    store: Store, damage: Callable[[Path], None], caplog: pytest.LogCaptureFixture
-) -> None:
-    store.append("costs", costs_of(cost("good", macs=1)))
-    store.append("costs", costs_of(cost("bad", macs=2)))
-    store.append("costs", costs_of(cost("better", macs=3)))
-    bad = parts(store)[1]
-    damage(bad)
-    assert sorted(store.costs()["arch"]) == ["better", "good"]
-    assert [record.levelname for record in caplog.records] == ["WARNING"]
-    assert str(bad) in caplog.text
-    assert "will be counted again" in caplog.text
-
-
-def test_a_part_of_an_older_version_lacks_only_its_missing_columns(store: Store) -> None:
-    store.append("costs", costs_of(cost("old", macs=BIG, params=3)))
-    path = parts(store)[0]
-    pq.write_table(pq.read_table(path).drop_columns(["params"]), path)
-    row = store.costs().iloc[0]
-    assert (row["macs"], row["params"]) == (BIG, pd.NA)
-
-
-def test_files_of_others_in_a_table_folder_are_no_parts(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+def test_files_of_others_in_a_table_folder_are_left_alone(store: Store, caplog: pytest.LogCaptureFixture) -> None:
     store.append("costs", costs_of(cost()))
     for name in (".part-1.parquet.tmp", "README.md", "_SUCCESS"):
         (Path(store.address) / "costs" / name).write_text("not a part")
@@ -180,7 +154,7 @@ def test_replacing_a_snapshot_changes_only_the_given_zoos(store: Store) -> None:
         ("timm", "d"),
         ("torchvision", "c"),
     ]
-    assert len(parts(store, "weights")) == 1
+    assert len(parts(store, "weights")) == 2  # one for each zoo
 
 
 def test_replacing_a_snapshot_by_itself_writes_nothing(store: Store) -> None:
@@ -207,61 +181,55 @@ def test_a_snapshot_can_become_empty(store: Store) -> None:
 
 
 def test_a_replacement_that_was_killed_before_it_removed_the_old_part_doubles_nothing(store: Store) -> None:
-    store.append("weights", weights_of("timm", "a", "b"))
-    store.append("weights", weights_of("timm", "b", "c"))
+    store.replace("weights", weights_of("timm", "a", "b"), {"timm"})
+    (old,) = parts(store, "weights")
+    content = old.read_bytes()
+    store.replace("weights", weights_of("timm", "b", "c"), {"timm"})
+    old.write_bytes(content)  # as if it had not been removed
     assert [row["tag"] for row in store.read("weights").to_pylist()] == ["b", "c"]
     store.replace("weights", weights_of("timm", "b", "c"), {"timm"})
     assert len(parts(store, "weights")) == 1
 
 
-def test_a_damaged_snapshot_falls_back_to_the_one_before(store: Store, caplog: pytest.LogCaptureFixture) -> None:
-    store.append("weights", weights_of("timm", "a"))
-    store.append("weights", weights_of("timm", "b"))
-    truncate(parts(store, "weights")[1])
-    assert [row["tag"] for row in store.read("weights").to_pylist()] == ["a"]
-    assert "damaged" in caplog.text
+def test_refreshes_of_different_zoos_take_nothing_from_each_other(store: Store) -> None:
+    """Each has read the table before the other wrote."""
+    other = Store(store.address)
+    for mine, zoo in ((store, "timm"), (other, "torchvision")):
+        mine.replace("weights", weights_of(zoo, "a"), {zoo})
+    assert {row["zoo"] for row in store.read("weights").to_pylist()} == {"timm", "torchvision"}
 
 
-def refuse(*_: Any, **__: Any) -> NoReturn:
-    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+def test_what_is_noted_about_a_zoo_comes_back_and_a_new_note_is_written(store: Store) -> None:
+    store.replace("weights", weights_of("timm", "a"), {"timm"}, {"timm": {"made of": "x"}})
+    assert store.notes("weights")["timm"]["made of"] == "x"
+    store.replace("weights", weights_of("timm", "a"), {"timm"}, {"timm": {"made of": "y"}})
+    assert store.notes("weights")["timm"]["made of"] == "y"
+    assert len(parts(store, "weights")) == 1
 
 
-def interrupt(*_: Any, **__: Any) -> NoReturn:
-    raise KeyboardInterrupt
+def test_one_model_is_found_without_reading_the_others(store: Store) -> None:
+    rows = [cost(f"arch {i // 4:05}", macs=i, minutes=i, classes=i % 2) for i in range(40_000)]
+    store.append("costs", costs_of(*rows))
+    found = store.costs(zoo="timm", arch="arch 07777")
+    assert sorted(found["macs"]) == [7777 * 4 + 2, 7777 * 4 + 3]  # the newest of each of two heads
+    assert len(store.costs(zoo="another")) == 0
+    assert len(store.costs(arch="arch 07777", zoo="timm", columns=["macs"]).columns) == len({*KEY, "macs", "counted_at"})
 
 
-@pytest.mark.parametrize("place", ["os.fsync", "pathlib.Path.replace", "pathlib.Path.open"])
-def test_a_full_disk_leaves_what_was_kept_and_nothing_else(store: Store, place: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    store.append("costs", costs_of(cost("kept")))
-    before = everything(store)
-    with monkeypatch.context() as patch:
-        patch.setattr(place, refuse)
-        with pytest.raises(CacheError, match=r"cannot be written: No space left on device\. What was committed before is intact"):
-            store.append("costs", costs_of(cost("lost")))
-    assert everything(store) == before
-    assert list(store.costs()["arch"]) == ["kept"]
+def test_costs_as_of_a_moment_are_those_counted_until_then(store: Store) -> None:
+    store.append("costs", costs_of(cost(minutes=1, macs=1), cost(minutes=2, macs=2), cost("late", minutes=3)))
+    assert list(store.costs(as_of=NOON + timedelta(minutes=1))["macs"]) == [1]
+    assert sorted(store.costs(as_of=NOON + timedelta(minutes=3))["arch"]) == ["late", "small"]
+    assert len(store.costs(as_of=NOON)) == 0
 
 
-def test_an_interrupted_write_leaves_nothing(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("os.fsync", interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        store.append("costs", costs_of(cost()))
-    assert everything(store) == []
-
-
-def test_a_folder_that_cannot_be_made_is_found_early(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("in the way")
-    for path in (tmp_path / "file", tmp_path / "file" / "cache"):
-        with pytest.raises(CacheError, match=r"cannot be written: .*\. Choose another folder with 'cache:'"):
-            Store(path).prepare()
-
-
-def test_a_folder_that_became_a_file_is_an_error(store: Store) -> None:
-    folder = Path(store.address) / "costs"
-    folder.rmdir()
-    folder.write_text("in the way")
-    with pytest.raises(CacheError, match="cannot be written: Not a directory"):
-        store.append("costs", costs_of(cost()))
+def test_details_are_those_of_the_costs_in_force(store: Store) -> None:
+    key = {name: value for name, value in cost().items() if name in KEY}
+    for minutes, macs in ((0, 5), (1, 7), (2, 9)):
+        operation = {**key, "position": 0, "calls": 1, "macs": macs, "counted_at": NOON + timedelta(minutes=minutes)}
+        store.append("ops", table_of("ops", [operation]))
+    store.append("costs", costs_of(cost(minutes=0), cost(minutes=1)))  # that of the third was never committed
+    assert list(store.details("ops")["macs"]) == [7]
 
 
 def test_nothing_to_write_writes_no_part(store: Store) -> None:

@@ -79,7 +79,7 @@ def test_an_interrupted_run_says_so(summary: RunSummary) -> None:
 
 def test_an_empty_frontier_is_said_in_words(report: Report) -> None:
     nothing = dataclasses.replace(report, leaderboard=report.leaderboard.iloc[:0])
-    assert "No frontier: no model has both an accuracy and a cost." in shown(Outcome("cache/", report=nothing))
+    assert "No frontier of classifiers: none has both an accuracy and a cost." in shown(Outcome("cache/", report=nothing))
 
 
 def test_files_are_listed_with_their_sizes(tmp_path: Path) -> None:

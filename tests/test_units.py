@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zoo.errors import did_you_mean
+from zoo import units
+from zoo.errors import UnitError, did_you_mean
 from zoo.units import format_amount, format_bytes, format_seconds
 
 
@@ -55,3 +56,65 @@ def test_a_prefix_never_leaves_a_number_below_one(value: int) -> None:
 )
 def test_a_wrong_name_gets_the_nearest_or_all_the_few_choices(name: str, choices: list[str], expected: str) -> None:
     assert did_you_mean(name, choices) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "expected"),
+    [
+        ("25M", units.COUNT, 25 * 10**6),
+        ("25_000_000", units.COUNT, 25 * 10**6),
+        (6_000_000, units.COUNT, 6_000_000),
+        ("0.6GMACs", units.MACS, 6 * 10**8),
+        ("600M", units.MACS, 6 * 10**8),
+        ("500MB", units.BYTES, 500 * 10**6),
+        ("256KB", units.BYTES, 256 * 1000),
+        ("256KiB", units.BYTES, 256 * 1024),
+        ("1.5 GiB", units.BYTES, 3 * 2**29),
+        ("10ms", units.DURATION_MS, 10),
+        ("0.5 s", units.DURATION_MS, 500),
+        ("800us", units.DURATION_MS, 0.8),
+        ("800µs", units.DURATION_MS, 0.8),
+        ("80%", units.PERCENT, 80),
+        ("80", units.PERCENT, 80),
+        ("1.5K/s", units.IMAGES_PER_S, 1500),
+        ("82.6 TFLOP/s", units.FLOPS_PER_S, 826 * 10**11),
+        ("661 TOP/s", units.OPERATIONS_PER_S, 661 * 10**12),
+        ("1008 GB/s", units.BYTES_PER_S, 1008 * 10**9),
+        ("2.52 GHz", units.HERTZ, 2520 * 10**6),
+        ("450 W", units.WATTS, 450),
+    ],
+)
+def test_a_quantity_is_read_in_its_base_unit(text: str | float, kind: units.Quantity, expected: float) -> None:
+    assert units.parse_quantity(text, kind) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "hint"),
+    [
+        ("10", units.DURATION_MS, "Name the unit"),
+        ("25m", units.COUNT, "Write 25M"),  # milli of a count is never meant
+        ("1.2GFLOPs", units.MACS, "1 MAC is 2 FLOPs"),
+        ("500Mb", units.BYTES, "500MB"),  # megabits
+        ("256Ki", units.COUNT, "Write 25M"),
+        ("120%", units.PERCENT, "more than 100%"),
+        ("82 TFLOPS", units.FLOPS_PER_S, "A rate has a slash"),
+        *[(text, units.COUNT, "not a number") for text in ("", "-3", "nan", "inf", "1,000", "1e999", True, "5Q")],
+    ],
+)
+def test_what_is_no_such_quantity_is_refused_with_what_would_be_one(text: str | float, kind: units.Quantity, hint: str) -> None:
+    with pytest.raises(UnitError, match=f"'{text}' is.*{hint}"):
+        units.parse_quantity(text, kind)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in vars(units).values() if isinstance(kind, units.Quantity)], ids=str)
+def test_the_examples_in_the_errors_are_right(kind: units.Quantity) -> None:
+    for example in kind.example.split(" (")[0].replace(" or ", ", ").split(", "):
+        units.parse_quantity(example, kind)
+
+
+@given(st.integers(0, 10**6), st.sampled_from("KMG"))
+def test_decimal_fractions_are_exact(thousandths: int, prefix: str) -> None:
+    power = {"K": 3, "M": 6, "G": 9}[prefix]
+    assert units.parse_quantity(f"{thousandths // 1000}.{thousandths % 1000:03d}{prefix}B", units.BYTES) == thousandths * 10 ** (
+        power - 3
+    )

@@ -6,7 +6,11 @@ in its own figures or in those of the next.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import gc
+import itertools
+import json
 import logging
 import os
 import random
@@ -16,7 +20,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+import warnings
+from collections.abc import Callable, Sequence
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any, ClassVar, NoReturn
@@ -25,13 +31,14 @@ import pebble.pool.process
 import torch
 from torch import Tensor, nn
 
-from zoo.errors import InputError
 from zoo.adapters.base import Zoo
-from zoo.records import Architecture, CostKey, Task
+from zoo.errors import InputError
+from zoo.records import Architecture, CostKey, DeclaredModel, Task
 
 INPUT = "3x8x8"
 CHANNELS, SIZE, WIDTH, CLASSES = 3, 8, 4, 10
-FAMILY = "poison"  # one family, so that one worker meets all of them in order
+FAMILY = "one"
+FAMILIES = (FAMILY, "other")  # a worker does the models of a family in order
 
 
 class UnspeakableError(Exception):
@@ -39,6 +46,10 @@ class UnspeakableError(Exception):
 
     def __str__(self) -> str:
         raise RuntimeError("no words")
+
+
+class UnstoppableError(BaseException):
+    """An exception that passes by every handler of exceptions."""
 
 
 def _raise(error: BaseException) -> Callable[[], None]:
@@ -59,23 +70,34 @@ def _hang() -> NoReturn:
 
 def _hang_deaf() -> NoReturn:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    _hang()
+    while True:
+        with contextlib.suppress(BaseException):
+            _hang()
 
 
 def _hang_in_c() -> None:
+    _leave_a_child()
     re.match(r"(a+)+$", "a" * 64 + "b")  # holds the interpreter lock for longer than anyone lives
 
 
 def _allocate_tensors() -> NoReturn:
     hoard = []
     while True:
-        hoard.append(torch.ones(16_000_000, device="cpu"))
+        hoard.append(torch.empty(64_000_000, device="cpu"))
 
 
 def _allocate_objects() -> NoReturn:
     hoard = []
     while True:
-        hoard.append(bytearray(64_000_000))
+        hoard.append(bytes(256_000_000))
+
+
+_hoard: list[bytes] = []
+
+
+def _hoard_objects() -> None:
+    while len(_hoard) < 3:
+        _hoard.append(bytes(256_000_000))  # that stay
 
 
 def _print_megabytes() -> None:
@@ -149,6 +171,21 @@ def _close_output() -> None:
     sys.stdout.close()
 
 
+def _change_signals() -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.setitimer(signal.ITIMER_REAL, 0.5)  # ends the process if nobody stops it
+
+
+def _change_collector() -> None:
+    gc.enable()
+    gc.set_debug(gc.DEBUG_SAVEALL)
+
+
+def _change_tracing() -> None:
+    sys.settrace(lambda *_: None)
+
+
 def _change_folder() -> None:
     os.chdir("/")
 
@@ -157,6 +194,7 @@ ACTS: dict[str, Callable[[], Any]] = {
     "raises": _raise(ValueError("odd\nsize")),
     "raises_at_length": _raise(ValueError("long " * 10_000)),
     "raises_unspeakable": _raise(UnspeakableError()),
+    "raises_unstoppable": _raise(UnstoppableError("past all")),
     "exits": _raise(SystemExit(0)),
     "interrupts": _raise(KeyboardInterrupt()),
     "recurses": _recurse,
@@ -164,10 +202,13 @@ ACTS: dict[str, Callable[[], Any]] = {
     "hangs_deaf": _hang_deaf,
     "hangs_in_c": _hang_in_c,
     "ends_process": lambda: os._exit(3),
+    "ends_process_well": lambda: os._exit(0),
+    "closes_files": lambda: os.closerange(3, 256),
     "segfaults": lambda: ctypes.string_at(0),
     "is_killed": lambda: os.kill(os.getpid(), signal.SIGKILL),
     "allocates_tensors": _allocate_tensors,
     "allocates_objects": _allocate_objects,
+    "hoards": _hoard_objects,
     "prints": _print_megabytes,
     "forks": _fork,
     "forks_and_returns": _fork_and_return,
@@ -182,6 +223,13 @@ ACTS: dict[str, Callable[[], Any]] = {
     "changes_threads": lambda: torch.set_num_threads(2),
     "changes_environment": os.environ.clear,
     "changes_gradients": lambda: torch.set_grad_enabled(False),
+    "changes_autocast": lambda: torch.set_autocast_enabled("cpu", True),
+    "changes_warnings": lambda: warnings.simplefilter("error"),
+    "changes_path": sys.path.clear,
+    "changes_signals": _change_signals,
+    "changes_collector": _change_collector,
+    "changes_recursion": lambda: sys.setrecursionlimit(60),
+    "changes_tracing": _change_tracing,
     "closes_output": _close_output,
 }
 """What each poison does in its forward pass, in the order in which they are met."""
@@ -192,6 +240,31 @@ BUILDS: dict[str, Callable[[], Any]] = {
     "changes_device_in_build": lambda: torch.set_default_device("cpu"),
 }
 """What others do while they are built."""
+
+
+def _look_around() -> None:
+    """What a healthy model does: it would fail in a process that is not as the first model found it."""
+    warnings.warn("a model may warn", stacklevel=1)
+    found = {
+        "folder": Path.cwd() != Path("/"),
+        "environment": bool(os.environ),
+        "path": bool(sys.path),
+        "seeds": (random.random(), float(torch.rand(1, device="cpu"))) == _first_draws(),
+        "threads": threading.active_count() == 2 and torch.get_num_threads() == 1,  # this one, and the watch for the parent's end
+        "logging": logging.root.manager.disable == logging.NOTSET and not logging.getLogger().handlers,
+        "signals": callable(signal.getsignal(signal.SIGTERM)) and signal.getitimer(signal.ITIMER_REAL)[0] > 1,
+        "collector": not gc.isenabled() and not gc.get_debug(),
+        "recursion": sys.getrecursionlimit() > 500,
+        "tracing": sys.gettrace() is None,
+        "autocast": not torch.is_autocast_enabled("cpu"),
+    }
+    if changed := [what for what, is_as_before in found.items() if not is_as_before]:
+        raise RuntimeError(f"changed: {', '.join(changed)}")
+
+
+@cache
+def _first_draws() -> tuple[float, float]:
+    return random.Random(0).random(), float(torch.rand(1, device="cpu", generator=torch.Generator("cpu").manual_seed(0)))
 
 
 def healthy_names() -> list[str]:
@@ -217,8 +290,6 @@ class Model(nn.Module):
 
 
 class _Zoo(Zoo):
-    name = "poison"
-
     def version(self) -> str:
         return "1.0"
 
@@ -226,16 +297,20 @@ class _Zoo(Zoo):
         return {"classes": key.classes}
 
 
-class PoisonZoo(_Zoo):
-    """Every poison, each followed by a healthy model."""
+def make(name: str) -> nn.Module:
+    """A poison, or a healthy model by any other name: the factory of a declared zoo."""
+    BUILDS.get(name, lambda: None)()
+    return Model(CLASSES, ACTS.get(name, _look_around if name.startswith("healthy") else lambda: None))
 
-    def architectures(self) -> Sequence[Architecture]:
-        names = [name for pair in zip((*ACTS, *BUILDS), healthy_names(), strict=True) for name in pair]
-        return [Architecture(self.name, name, Task.CLASSIFICATION, FAMILY, INPUT, CLASSES) for name in names]
 
-    def build(self, arch: str, options: dict[str, Any]) -> nn.Module:
-        BUILDS.get(arch, lambda: None)()
-        return Model(options["classes"], ACTS.get(arch, lambda: None))
+def declared() -> tuple[DeclaredModel, ...]:
+    """Every poison, each followed by a healthy model, in as many families as workers are to meet them."""
+    pairs = zip((*ACTS, *BUILDS), healthy_names(), itertools.cycle(FAMILIES), strict=False)
+    return tuple(
+        DeclaredModel(name, "zoo_of_poison:make", None, json.dumps({"name": name}), (INPUT,), family=family, classes=CLASSES)
+        for *pair, family in pairs
+        for name in pair
+    )
 
 
 class FussyZoo(_Zoo):

@@ -4,7 +4,9 @@
     cost = zoo.count(model, (3, 224, 224))
     cost.macs, cost.flops, cost.params, cost.activations, cost.peak_activation_bytes, cost.status
 
-Importing this package imports no torch; the first use of `count` or `formula` does.
+    trace = zoo.trace(model, (3, 224, 224), precision="amp", layout="nhwc")
+
+Importing this package imports no torch; the first use of `count`, `trace` or `formula` does.
 """
 
 from __future__ import annotations
@@ -13,11 +15,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from zoo.counting.cost import Cost
-    from zoo.counting.live import count, formula
+    from zoo.counting.live import count, formula, trace
+    from zoo.counting.trace import Trace
 
-__all__ = ["Cost", "count", "formula"]
+__all__ = ["Cost", "Trace", "count", "formula", "trace"]
 
-_HOMES = {"count": "zoo.counting.live", "formula": "zoo.counting.live", "Cost": "zoo.counting.cost"}
+_HOMES = {
+    **dict.fromkeys(["count", "formula", "trace"], "zoo.counting.live"),
+    "Cost": "zoo.counting.cost",
+    "Trace": "zoo.counting.trace",
+}
 
 
 def __getattr__(name: str) -> Any:

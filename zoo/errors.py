@@ -25,12 +25,36 @@ class InputError(ZooError):
     """An input size that cannot be read, or that an architecture cannot take."""
 
 
+class UnitError(ZooError):
+    """A quantity whose number or unit cannot be read."""
+
+
+class DeviceError(ZooError):
+    """A device, or a file of devices, that cannot be read."""
+
+
+class SpeedError(ZooError):
+    """A table of measured speeds that cannot be read."""
+
+
+class VariantError(ZooError):
+    """A form of the network that an architecture does not have."""
+
+
 class CacheError(ZooError):
     """The cache folder cannot be read or written."""
 
 
+class BusyError(ZooError):
+    """Another process does what may only be done once at a time; the command line exits with 75."""
+
+
 class AccuracyError(ZooError):
     """A table of published results cannot be read or fetched."""
+
+
+class AuditError(ZooError):
+    """A published table cannot be audited: it cannot be read, or nothing says what its columns are."""
 
 
 class OutputError(ZooError):

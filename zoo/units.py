@@ -1,9 +1,16 @@
-"""Quantities written for people. Exact integers are kept everywhere else; rounding happens here and in renderers.
+"""Quantities written for people, and read from them. Exact integers are kept everywhere else; rounding happens here and in renderers.
 
-A MAC is one multiply-accumulate, two FLOPs. Amounts are MACs or FLOPs; rates are FLOP/s, always with the slash.
+A MAC is one multiply-accumulate, two FLOPs. Amounts are MACs or FLOPs; rates are FLOP/s, always with the slash. K, M, G and T are
+powers of 1000; Ki, Mi, Gi and Ti, for bytes only, are powers of 1024: 256KB is 256,000 bytes, 256KiB is 262,144.
 """
 
 from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+
+from zoo.errors import UnitError
 
 FLOPS_PER_MAC = 2
 
@@ -40,3 +47,76 @@ def format_seconds(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02d} s"
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """A kind of quantity that can be read from text."""
+
+    name: str  # in a sentence: "is not {name}"
+    example: str
+    units: tuple[str, ...]  # spellings of the base unit; the first one is the usual
+    prefixes: str = "KMGTP"  # of 1000 to its powers, besides none
+    is_binary: bool = False  # whether Ki, Mi, … are understood
+    most: float | None = None
+    hint: str = ""  # a closing sentence about a common mistake
+
+    def __str__(self) -> str:
+        return self.name
+
+
+COUNT = Quantity("a number", "25M", ("",))
+MACS = Quantity(
+    "an amount of MACs", "0.6GMACs or 600M", ("MACs", "MAC", "macs", ""),
+    hint=" FLOPs are not read: 1 MAC is 2 FLOPs, and many tables write FLOPs where they mean MACs.",
+)  # fmt: skip
+BYTES = Quantity("an amount of bytes", "500MB, 256KiB (262,144 bytes) or 256KB (256,000)", ("B", "bytes", ""), is_binary=True)
+DURATION_MS = Quantity("a duration", "10ms, 0.5s or 800us", ("s",), prefixes="mu\u00b5\u03bcn", hint=" Name the unit.")
+PERCENT = Quantity("a percentage", "80% or 80", ("%", "percent", ""), prefixes="", most=100)
+IMAGES_PER_S = Quantity("a throughput", "1000/s or 1.5K/s (images per second)", ("/s", "img/s", "images/s", "fps", ""))
+FLOPS_PER_S = Quantity("a rate of floating-point operations", "82.6 TFLOP/s", ("FLOP/s",), hint=" A rate has a slash.")
+OPERATIONS_PER_S = Quantity("a rate of integer operations", "661 TOP/s", ("OP/s",), hint=" A rate has a slash.")
+BYTES_PER_S = Quantity("a bandwidth", "1008 GB/s", ("B/s",))
+HERTZ = Quantity("a frequency", "2.52 GHz", ("Hz",))
+WATTS = Quantity("a power", "450 W", ("W",), prefixes="mK")
+
+_NUMBER = re.compile(r"\s*(\d[\d_]*(?:\.\d+)?|\.\d+)(?:[eE]([+-]?\d{1,2}))?\s*(.*?)\s*", re.DOTALL)
+_POWERS = {"n": -3, "u": -2, "\u00b5": -2, "\u03bc": -2, "m": -1, "": 0, "k": 1, "K": 1, "M": 2, "G": 3, "T": 4, "P": 5}
+_MS_PER_S = 1000
+
+
+def parse_quantity(text: str | float, kind: Quantity) -> float:
+    """The amount in the kind's base unit; durations in milliseconds. A plain number is in the base unit where that has an empty spelling.
+
+    Raises:
+        UnitError: if the text is no such quantity; the message says what is and what was probably meant.
+    """
+    if isinstance(text, bool) or not (match := _NUMBER.fullmatch(str(text))):
+        raise UnitError(_refuse(text, kind))
+    digits, exponent, unit = match.groups()
+    factor = _factor(unit, kind)
+    if factor is None:
+        raise UnitError(_refuse(text, kind))
+    value = Fraction(digits.replace("_", "")) * Fraction(10) ** int(exponent or 0) * factor
+    if kind is DURATION_MS:
+        value *= _MS_PER_S
+    if kind.most is not None and value > kind.most:
+        raise UnitError(f"'{text}' is more than {kind.most:g}{kind.units[0]}. Write {kind.example}.")
+    return float(value)
+
+
+def _factor(unit: str, kind: Quantity) -> Fraction | None:
+    """What a unit with its prefix stands for, or None where the kind has no such unit."""
+    for base in sorted(kind.units, key=len, reverse=True):
+        if not unit.endswith(base):
+            continue
+        prefix = unit.removesuffix(base) if base else unit
+        if kind.is_binary and len(prefix) == 2 and prefix[1] == "i" and prefix[0] in kind.prefixes:
+            return Fraction(1024) ** _POWERS[prefix[0]]
+        if prefix == "" or prefix in kind.prefixes or (prefix == "k" and "K" in kind.prefixes):
+            return Fraction(1000) ** _POWERS[prefix]
+    return None
+
+
+def _refuse(text: object, kind: Quantity) -> str:
+    return f"'{text}' is not {kind.name}. Write {kind.example}.{kind.hint}"

@@ -15,7 +15,7 @@ from typing import NoReturn
 
 import typer
 
-from zoo.errors import ZooError
+from zoo.errors import BusyError, ZooError
 
 
 class ExitCode(IntEnum):
@@ -23,8 +23,11 @@ class ExitCode(IntEnum):
 
     OK = 0
     BUG = 1  # an exception nobody foresaw
+    NO = 1  # what was asked for is not there: nothing fits a budget, or a model is beyond it
     USER = 2  # something the user, or the machine, has to put right
     MODELS_FAILED = 3  # the work is done, but some models could not be counted
+    CHANGED = 4  # the work is done, and there is something that --fail-on names
+    BUSY = 75  # another process is at it: try again later (EX_TEMPFAIL of sysexits.h)
     INTERRUPTED = 130  # Ctrl-C: 128 + SIGINT, as shells have it
 
 
@@ -49,6 +52,8 @@ def end_in_words(*, debug: bool) -> Iterator[None]:
         yield
     except (typer.Exit, typer.Abort):
         raise
+    except BusyError as error:
+        _end(str(error), ExitCode.BUSY, debug=debug)
     except ZooError as error:
         _end(str(error), ExitCode.USER, debug=debug)
     except KeyboardInterrupt:

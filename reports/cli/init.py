@@ -22,7 +22,7 @@ def init(
     path: Annotated[Path, typer.Argument(metavar="PATH", help="File to write.")] = Path("zoometer.yaml"),
     force: Annotated[bool, typer.Option("--force", help="Write over a file that exists.")] = False,
 ) -> None:
-    """Write a commented starter configuration: all of torchvision's classification models and all of timm."""
+    """Write a commented starter configuration: all of torchvision and all of timm."""
     text = starter_text()
     if path.is_dir():
         raise ConfigError(f"'{path}' is a folder. Name the file to write: zoometer init {path / 'zoometer.yaml'}")

@@ -6,25 +6,27 @@ import csv
 import fnmatch
 import json
 import sys
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from reports.cli.help import examples
-from zoo.errors import UnknownNameError, did_you_mean
+from zoo.errors import UnknownNameError, ZooError, did_you_mean
 from zoo.records import Task
 
 if TYPE_CHECKING:
-    from zoo.records import Architecture, Weights
+    from zoo.records import Architecture, DeclaredModel, Weights
 
 EXAMPLES = examples(
     "zoometer list                               every architecture",
     "zoometer list 'resnet*' --zoo timm          those that match",
     "zoometer list mobilenetv3_large_100 --weights",
-    "zoometer list --task classification --pretrained --format csv > models.csv",
+    "zoometer list --task detection --has-weights --format csv > models.csv",
+    "zoometer list 'vit_*' --weights --license 'apache-*'",
 )
 
 # In the order of their importance: a narrow terminal shows the first of them.
@@ -48,17 +50,30 @@ def list_models(
     task: Annotated[
         Task | None, typer.Option(metavar="TASK", help=f"Only models for this task: {', '.join(Task)}.", show_default=False)
     ] = None,
-    pretrained: Annotated[bool, typer.Option("--pretrained", help="Only architectures with trained weights.")] = False,
+    has_weights: Annotated[
+        bool, typer.Option("--has-weights", "--pretrained", help="Only architectures with trained weights.")
+    ] = False,
+    licence: Annotated[
+        list[str] | None,
+        typer.Option("--license", metavar="GLOB", help="Only weights of this licence, such as apache-2.0. Repeatable."),
+    ] = None,
     weights: Annotated[
         bool, typer.Option("--weights", help="One line for each set of weights, instead of each architecture.")
     ] = False,
+    cache: Annotated[
+        str, typer.Option(metavar="CACHE", help="Where lists may be kept: asking the zoos takes longer.")
+    ] = "cache/",
+    config: Annotated[
+        Path | None, typer.Option(metavar="CONFIG", help="Configuration that declares zoos of your own, which are listed too.")
+    ] = None,
     form: Annotated[
         ListFormat, typer.Option("--format", help="table, json (architectures with their weights) or csv.")
     ] = ListFormat.TABLE,
 ) -> None:
     """List architectures and weights that can be selected. Nothing is built or downloaded."""
-    everything = _architectures(zoo or [])
-    found = [arch for arch in everything if _is_meant(arch, patterns or [], task, pretrained=pretrained)]
+    everything = [_of_licence(arch, licence or []) for arch in _architectures(zoo or [], cache, _declared(config))]
+    wanted = _Wanted(tuple(patterns or ()), task, has_weights or bool(licence))
+    found = [arch for arch in everything if wanted.includes(arch)]
     if not found:
         raise UnknownNameError(_nothing_found(patterns or [], everything))
     if form is ListFormat.JSON:
@@ -69,24 +84,71 @@ def list_models(
     _print_csv(columns, rows) if form is ListFormat.CSV else _print_table(columns, rows, found)
 
 
-def _architectures(zoos: Sequence[str]) -> list[Architecture]:
+def _declared(config: Path | None) -> dict[str, tuple[DeclaredModel, ...]]:
+    if config is None:
+        return {}
+    from reports.config import load_config
+
+    return load_config(config).declared_models()
+
+
+def _architectures(zoos: Sequence[str], cache: str, declared: Mapping[str, Sequence[DeclaredModel]]) -> list[Architecture]:
+    """What the zoos have. One that was not asked for, and whose library is missing, is left out with a word about it."""
     from zoo.adapters.registry import open_zoo, zoo_names
 
-    return [arch for name in zoos or zoo_names() for arch in open_zoo(name).architectures()]
+    found: list[Architecture] = []
+    for name in zoos or [*zoo_names(), *declared]:
+        try:
+            found += open_zoo(name, declared[name]).architectures() if name in declared else _of_zoo(name, cache)
+        except ZooError as error:
+            if zoos:
+                raise
+            typer.echo(f"Left out: {error}", err=True)
+    return found
 
 
-def _is_meant(arch: Architecture, patterns: Sequence[str], task: Task | None, *, pretrained: bool) -> bool:
-    if (task and arch.task != task) or (pretrained and not arch.weights):
-        return False
-    names = (arch.name, f"{arch.zoo}/{arch.name}")
-    return not patterns or any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns for name in names)
+def _of_zoo(name: str, cache: str) -> Sequence[Architecture]:
+    """From the cache where it knows them as the zoo would list them: asking a zoo can mean to import torch."""
+    from zoo.adapters.registry import open_zoo
+
+    if Path(cache, "architectures").is_dir():
+        from zoo.batch.catalogue import kept_architectures
+        from zoo.cache.store import Store
+
+        if (kept := kept_architectures(name, Store(cache))) is not None:
+            return kept
+    return open_zoo(name).architectures()
+
+
+def _of_licence(arch: Architecture, patterns: Sequence[str]) -> Architecture:
+    """The architecture with those of its weights whose licence matches."""
+    if not patterns:
+        return arch
+    kept = [w for w in arch.weights if w.license and any(fnmatch.fnmatch(w.license.lower(), glob.lower()) for glob in patterns)]
+    return replace(arch, weights=tuple(kept))
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What was asked for."""
+
+    patterns: tuple[str, ...]
+    task: Task | None
+    has_weights: bool
+
+    def includes(self, arch: Architecture) -> bool:
+        """Whether this architecture is meant."""
+        if (self.task and arch.task != self.task) or (self.has_weights and not arch.weights):
+            return False
+        names = (arch.name, f"{arch.zoo}/{arch.name}")
+        return not self.patterns or any(fnmatch.fnmatchcase(name, pattern) for pattern in self.patterns for name in names)
 
 
 def _nothing_found(patterns: Sequence[str], everything: Sequence[Architecture]) -> str:
     if not patterns:
         return "No architecture has all of this. Leave out an option, or see them all with: zoometer list"
     quoted = " or ".join(f"'{pattern}'" for pattern in patterns)
-    if any(_is_meant(arch, patterns, None, pretrained=False) for arch in everything):
+    if any(_Wanted(tuple(patterns), None, False).includes(arch) for arch in everything):
         return f"No architecture matches {quoted} with these options. Leave one out."
     near = did_you_mean(patterns[0], (arch.name for arch in everything))
     return f"No architecture matches {quoted}.{near or ' See them all with: zoometer list'}"

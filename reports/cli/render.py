@@ -34,12 +34,18 @@ def choose_formats(config: Config, wanted: Sequence[str]) -> list[ReportSection]
     return [section.model_copy(update={"formats": names or section.formats}) for section in config.reports]
 
 
-def prepare_folder(folder: Path) -> None:
-    """Make the folder and try to write in it, so that nobody counts for minutes and then cannot keep the report.
+def prepare(config: Config) -> None:
+    """See to it that nobody counts for minutes and then has no report: read what it needs, make its folder and write in it.
 
     Raises:
-        OutputError: if it cannot be made or written to.
+        OutputError: if the folder cannot be made or written to.
+        ZooError: if something that the configuration names cannot be read.
     """
+    if config.budgets or config.audit:
+        from reports.full_report import check_inputs
+
+        check_inputs(config)
+    folder = Path(config.out)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=folder, prefix=".zoometer-"):
@@ -48,20 +54,27 @@ def prepare_folder(folder: Path) -> None:
         raise OutputError(f"The folder '{folder}' cannot be written to: {error.strerror}. Set another one as `out`.") from error
 
 
-def render(config: Config, sections: Sequence[ReportSection], command: str) -> tuple[Report, tuple[Path, ...]]:
-    """Build the report from the cache once, and write it under each configured name, title and format."""
-    report = dataclasses.replace(_build(config, sections[0].title), command=command)
+def render(
+    config: Config, sections: Sequence[ReportSection], command: str, *, name: str | None = None, may_count: bool = False
+) -> tuple[Report, tuple[Path, ...]]:
+    """Build the report from the cache once, and write it under each configured name, title and format.
+
+    Args:
+        config: the configuration.
+        sections: what to write.
+        command: that makes the report again.
+        name: the one that runs of this configuration are recorded under.
+        may_count: whether audits may count what the cache lacks.
+    """
+    from reports.full_report import build_full_report
+
+    report = build_full_report(config, title=sections[0].title, name=name, may_count=may_count)
+    report = dataclasses.replace(report, command=command)
     files = []
     for section in sections:
         titled = dataclasses.replace(report, title=section.title)
         files += [_write(titled, Path(config.out) / f"{section.name}.{form}", form) for form in section.formats]
     return report, tuple(files)
-
-
-def _build(config: Config, title: str) -> Report:
-    from reports.leaderboard import build_report
-
-    return build_report(config.refresh_settings(), title=title)
 
 
 def _write(report: Report, path: Path, form: str) -> Path:

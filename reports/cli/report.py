@@ -10,6 +10,7 @@ import typer
 
 from reports.cli.errors import ExitCode
 from reports.cli.help import examples
+from reports.cli.refresh import config_name
 from reports.cli.run import SummaryFormat, print_outcome
 
 EXAMPLES = examples(
@@ -40,7 +41,8 @@ def report(
 
     chosen = load_config(config)
     sections = render.choose_formats(chosen, form or [])
-    render.prepare_folder(Path(chosen.out))
-    made, files = render.render(chosen, sections, shlex.join(["zoometer", "report", str(config)]))
+    render.prepare(chosen)
+    command = shlex.join(["zoometer", "report", str(config)])
+    made, files = render.render(chosen, sections, command, name=config_name(config))
     if not quiet:
         print_outcome(Outcome(chosen.cache, report=made, files=files, warnings=made.warnings), SummaryFormat.TEXT, ExitCode.OK)

@@ -13,11 +13,12 @@ import typer
 
 from reports.cli.errors import ExitCode
 from reports.cli.help import examples
+from reports.cli.refresh import config_name, count, with_workers
+from zoo.batch.settings import Request
 
 if TYPE_CHECKING:
     from reports.config import Config
     from reports.text import Outcome
-    from zoo.records import RunSummary
 
 EXAMPLES = examples(
     "zoometer run configs/default.yaml",
@@ -52,8 +53,8 @@ def run(
     """
     from reports.config import load_config
 
-    chosen = _with_workers(load_config(config), workers)
-    outcome = _count_and_render(chosen, shlex.join(["zoometer", "run", str(config)]), quiet=quiet)
+    chosen = with_workers(load_config(config), workers)
+    outcome = _count_and_render(chosen, config, quiet=quiet)
     code = _exit_code(outcome)
     if form is SummaryFormat.JSON or not quiet:
         print_outcome(outcome, form, code)
@@ -70,32 +71,19 @@ def print_outcome(outcome: Outcome, form: SummaryFormat, code: ExitCode) -> None
         text.print_summary(text.make_console(), outcome)
 
 
-def _count_and_render(config: Config, command: str, *, quiet: bool) -> Outcome:
+def _count_and_render(config: Config, path: Path, *, quiet: bool) -> Outcome:
     from reports.cli import render
     from reports.text import Outcome
 
     started = time.perf_counter()
     if config.reports:
-        render.prepare_folder(Path(config.out))
-    summary = _count(config, quiet=quiet)
+        render.prepare(config)
+    summary = count(config, Request(config_name(path)), quiet=quiet)
     if summary.interrupted or not config.reports:
         return Outcome(config.cache, summary, time.perf_counter() - started)
-    report, files = render.render(config, config.reports, command)
+    command = shlex.join(["zoometer", "run", str(path)])
+    report, files = render.render(config, config.reports, command, name=config_name(path), may_count=True)
     return Outcome(config.cache, summary, time.perf_counter() - started, report, files, report.warnings)
-
-
-def _count(config: Config, *, quiet: bool) -> RunSummary:
-    from reports.cli.progress import listen
-    from zoo.batch.refresh import refresh
-
-    with listen(quiet=quiet) as listener:
-        return refresh(config.refresh_settings(), listener)
-
-
-def _with_workers(config: Config, workers: int | None) -> Config:
-    if workers is None:
-        return config
-    return config.model_copy(update={"execution": config.execution.model_copy(update={"workers": workers})})
 
 
 def _exit_code(outcome: Outcome) -> ExitCode:
@@ -106,5 +94,5 @@ def _exit_code(outcome: Outcome) -> ExitCode:
     summary, report = outcome.summary, outcome.report
     if summary and summary.interrupted:
         return ExitCode.INTERRUPTED
-    failed = report.totals.failed - report.totals.unfit if report else summary and summary.failed - summary.unfit
+    failed = report.totals.failed - report.totals.unfit if report else summary and summary.failing
     return ExitCode.MODELS_FAILED if failed else ExitCode.OK

@@ -10,7 +10,25 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from reports.cli import count, errors, init, listing, report, run, version
+from reports.cli import (
+    audit,
+    cache,
+    changes,
+    check,
+    compare,
+    count,
+    devices,
+    errors,
+    init,
+    listing,
+    refresh,
+    report,
+    run,
+    schedule,
+    select,
+    show,
+    version,
+)
 from reports.cli.help import examples, verb_with
 
 EXAMPLES = examples(
@@ -18,12 +36,16 @@ EXAMPLES = examples(
     "zoometer run zoometer.yaml       count what it selects, render the reports",
     "zoometer list 'resnet*'          see what there is to select",
     "zoometer count timm/resnet50     what one model costs, layer by layer",
+    "zoometer show timm/resnet50      all that is known of a model; compare sets several side by side",
+    "zoometer select --max-params 5M  which model to pick within limits, and why",
     closing="""Exit codes:
 
    0  all is well
-   1  a bug of zoometer; run again with --debug for the traceback
+   1  the answer is no: nothing fits (select), a limit is broken (check). Also a bug of zoometer, which says so
    2  something to correct: the configuration, a path, a full disk
    3  the work is done, but some models could not be counted
+   4  the work is done, and something changed that --fail-on names
+  75  another refresh of this configuration is running, and --no-wait was given
  130  interrupted; the same command goes on from there""",
 )
 
@@ -81,6 +103,16 @@ app.command("init", cls=verb_with(init.EXAMPLES))(init.init)
 app.command("count", cls=verb_with(count.EXAMPLES))(count.count)
 app.command("report", cls=verb_with(report.EXAMPLES))(report.report)
 app.command("list", cls=verb_with(listing.EXAMPLES))(listing.list_models)
+app.command("show", cls=verb_with(show.EXAMPLES))(show.show)
+app.command("compare", cls=verb_with(compare.EXAMPLES))(compare.compare)
+app.command("select", cls=verb_with(select.EXAMPLES))(select.select)
+app.command("check", cls=verb_with(check.EXAMPLES))(check.check)
+app.command("devices", cls=verb_with(devices.EXAMPLES))(devices.devices)
+app.command("audit", cls=verb_with(audit.EXAMPLES))(audit.audit)
+app.command("refresh", cls=verb_with(refresh.EXAMPLES))(refresh.refresh)
+app.command("changes", cls=verb_with(changes.EXAMPLES))(changes.changes)
+app.add_typer(cache.app, name="cache")
+app.command("schedule", cls=verb_with(schedule.EXAMPLES))(schedule.schedule)
 app.command("version", cls=verb_with(version.EXAMPLES))(version.version)
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from reports.columns import ACCURACY_COLUMNS, LEADERBOARD, Column, Kind
+from reports.columns import ACCURACY_COLUMNS, LEADERBOARD, Better, Column, Kind, columns_for, quality_of
 from reports.excel import budget
 from reports.excel.text import sheet_name
 
@@ -40,16 +41,21 @@ class Board:
         return Column("rank", "Rank", meaning, "computed from this table", Kind.INTEGER, group="Model", width=8)
 
     @property
-    def rules(self) -> tuple[budget.Limit, ...]:
-        """The limits that apply: a least accuracy only where that accuracy is known."""
-        return tuple(rule for rule in budget.LIMITS if not rule.is_least or rule.column == self.quality)
+    def limited(self) -> tuple[Column, ...]:
+        """What a reader may limit here: costs, and the accuracy the task is ranked by."""
+        return (*budget.COSTS, self.quality) if self.quality else budget.COSTS
+
+    @property
+    def identity(self) -> tuple[Column, ...]:
+        """What tells rows of one model apart: the input, and variant and batch where there are several."""
+        return tuple(c for c in self.columns if c.key in _APART and c.shown)
 
     @functools.cached_property
     def columns(self) -> tuple[Column, ...]:
-        """Model and what is shown first, then the budget, then details."""
-        rest = LEADERBOARD[1:]
+        """Model and what is shown first, then the budget, then details, which accuracies are that nothing here has."""
+        rest = columns_for(self.frame)[1:]
         shown = [c for c in rest if c.shown and not (self._is_blank_accuracy(c))]
-        hidden = [c for c in rest if c not in shown]
+        hidden = [dataclasses.replace(c, shown=False) for c in rest if c not in shown]
         return (MODEL, self.rank, *shown, *budget.COLUMNS, *hidden)
 
     @property
@@ -61,20 +67,21 @@ class Board:
         return column in _ACCURACIES and not self.frame[column.key].notna().any()
 
 
+_APART = {"input", "variant", "batch"}
 _ACCURACIES = tuple(entry.column for entry in ACCURACY_COLUMNS)
 
 
 def make_boards(leaderboard: pd.DataFrame, taken: set[str]) -> list[Board]:
-    """One board a task: those with an accuracy first, then the larger ones."""
+    """One board a task: those with an accuracy first, then the larger ones. Their budget is still to be evaluated."""
     tasks = leaderboard["task"].fillna("unknown task")
-    boards = [(str(task), _quality(rows), rows) for task, rows in leaderboard.groupby(tasks, sort=True)]
+    boards = [(str(task), quality_of(rows), rows) for task, rows in leaderboard.groupby(tasks, sort=True)]
     boards.sort(key=lambda board: (board[1] is None, -len(board[2])))
     return [_make_board(number, *board, taken) for number, board in enumerate(boards)]
 
 
 def _make_board(number: int, task: str, quality: Column | None, rows: pd.DataFrame, taken: set[str]) -> Board:
     suffix = "" if number == 0 else f" {task}"
-    board = Board(
+    return Board(
         task,
         quality,
         _ranked(rows, quality),
@@ -82,19 +89,11 @@ def _make_board(number: int, task: str, quality: Column | None, rows: pd.DataFra
         f"Leaderboard{number + 1 if number else ''}",
         suffix,
     )
-    figures = budget.evaluate(board.frame, budget.EXAMPLE, board.rules)
-    for column in budget.COLUMNS:
-        board.frame[column.key] = figures[column.key]
-    return board
-
-
-def _quality(rows: pd.DataFrame) -> Column | None:
-    return next((column for column in _ACCURACIES if rows[column.key].notna().any()), None)
 
 
 def _ranked(rows: pd.DataFrame, quality: Column | None) -> pd.DataFrame:
     """Best first; rows that cannot be ranked keep no rank and come last."""
-    keys, ascending = ([quality.key, COST.key], [False, True]) if quality else ([COST.key], [False])
+    keys, ascending = ([quality.key, COST.key], [quality.better is Better.LOW, True]) if quality else ([COST.key], [False])
     ranked = rows.assign(_known=rows[[*keys, COST.key]].notna().all(axis=1))
     by = ["_known", *keys, MODEL.key]
     ranked = ranked.sort_values(by, ascending=[False, *ascending, True], na_position="last", kind="stable", ignore_index=True)

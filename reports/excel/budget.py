@@ -1,24 +1,28 @@
-"""A budget in the workbook: its limits, the formulas that hold a model against them, and the same rules in Python.
+"""A budget in the workbook: the limits a reader may set, and the formulas that hold each row of a leaderboard against them.
 
-A spreadsheet recalculates the formulas when a limit is changed. The values written beside them come from the functions here, so
-that a viewer which does not calculate (a preview, a mail client, pandas) shows the right thing too.
+What fits is decided in `reports.selection`. The formulas say the same in a spreadsheet's words, and recalculate when a limit is
+changed. The values written beside them are the selection's, so that a viewer which does not calculate (a preview, a mail client,
+pandas) shows the right thing too; the tests hold the two against each other.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from reports.columns import ACCURACY_COLUMNS, LEADERBOARD, Better, Column, Kind
+from reports.columns import LEADERBOARD, Better, Column, Kind
+from reports.limits import PEAK, Limit
+from reports.report_parts import BudgetAnswer
+from reports.selection import State, select, shares
+from zoo.records import Status
 
-FITS, OVER, UNKNOWN, NO_LIMIT = "fits", "over", "unknown", "–"
+FITS, OVER, UNKNOWN, NO_LIMIT = State.FITS.value, State.OVER.value, State.UNKNOWN.value, "–"
 UNLIMITED = 1e300  # what an empty limit counts as: every ratio to it is nothing
 SLACK = 0.1  # how far over the budget a model may be to be shown as just over
-_LEAST_ACCURACY = 1e-9  # keeps a ratio finite
+_LEAST_QUALITY = 1e-9  # keeps a ratio finite
 
 _WORKBOOK = "computed in this workbook from the sheet Budgets"
 OF_BUDGET = Column(
@@ -38,93 +42,100 @@ BINDING = Column(
 )
 COLUMNS = (OF_BUDGET, VERDICT, BINDING)
 
-
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """A limit on one column: a most where less is better, a least where more is."""
-
-    column: Column
-    example: float | None = None  # the exact value a new workbook starts with
-
-    @property
-    def is_least(self) -> bool:
-        """Whether the figure has to reach the limit rather than stay under it."""
-        return self.column.better is Better.HIGH
-
-    @property
-    def name(self) -> str:
-        """Name of the cell with the exact limit."""
-        return f"limit_{self.column.key}"
-
-
-_COST = next(c for c in LEADERBOARD if c.key == "macs")  # a row without it was not counted, and fits nothing
-
-
-def _limit(key: str, example: float | None = None) -> Limit:
-    return Limit(next(c for c in LEADERBOARD if c.key == key), example)
-
-
-LIMITS: tuple[Limit, ...] = (
-    _limit("params", 30e6),
-    _limit("macs", 5e9),
-    _limit("activations"),
-    _limit("peak_activation_bytes"),
-    _limit("file_bytes"),
-    _limit(ACCURACY_COLUMNS[0].column.key),
+_BY_KEY = {column.key: column for column in LEADERBOARD}
+COSTS: tuple[Column, ...] = tuple(
+    _BY_KEY[key] for key in ("params", "macs", "activations", "peak_activation_bytes", "file_bytes")
 )
-EXAMPLE: dict[str, float] = {limit.column.key: limit.example for limit in LIMITS if limit.example is not None}
+"""Costs that a reader may limit; the accuracy each task is ranked by is one more."""
+
+EXAMPLE: Mapping[str, float] = {"params": 30e6, "macs": 5e9}
+"""The exact limits a workbook starts with where no budget is configured."""
 
 
-def evaluate(table: pd.DataFrame, limits: Mapping[str, float], rules: tuple[Limit, ...]) -> pd.DataFrame:
+class Live(NamedTuple):
+    """What of a configured budget can be a limit of the leaderboards, exact and by column key; and the other limits in words."""
+
+    limits: dict[str, float]
+    others: list[str]
+
+
+def is_least(column: Column) -> bool:
+    """Whether a figure has to reach its limit rather than stay under it."""
+    return column.better is Better.HIGH
+
+
+def limit_name(column: Column) -> str:
+    """Name of the cell with the exact limit."""
+    return f"limit_{column.key}"
+
+
+def live_limits(answer: BudgetAnswer, columns: Iterable[Column]) -> Live:
+    """The limits of an answer that are on these columns of the leaderboards."""
+    keys = {column.key: column.key for column in columns}
+    if answer.budget.dtype == "float32" and answer.budget.batch in (None, 1):  # as the leaderboard counts it
+        keys[PEAK.key] = "peak_activation_bytes"
+    live = Live({}, [])
+    for limit, words in zip(answer.selected.limits, answer.limits, strict=True):
+        if isinstance(limit, Limit) and limit.column.key in keys and limit.bound > 0:
+            live.limits[keys[limit.column.key]] = limit.bound
+        else:
+            live.others.append(words)
+    return live
+
+
+def evaluate(table: pd.DataFrame, limits: Mapping[str, float], columns: Sequence[Column]) -> pd.DataFrame:
     """The budget columns for each row: what the formulas of the workbook give for these limits.
 
     Args:
-        table: has the columns the rules speak of.
+        table: has these columns.
         limits: exact limit by column key; a missing key is no limit.
-        rules: the limits that apply to this table.
+        columns: those that may be limited in this table.
     """
-    ratios, missing = [], table[_COST.key].isna().to_numpy(dtype=bool)
-    for rule in rules:
-        values = table[rule.column.key].to_numpy(dtype=np.float64, na_value=np.nan)
-        limit = limits.get(rule.column.key)
-        ratios.append(np.nan_to_num(_ratio(values, limit, rule), nan=0.0))
-        missing = missing | (np.isnan(values) & (limit is not None))
-    stacked = np.vstack(ratios)
-    load = stacked.max(axis=0)
-    verdict = np.where(load > 1, OVER, np.where(missing, UNKNOWN, FITS))
-    titles = np.array([rule.column.title for rule in rules])
-    binding = np.where(load > 1 / UNLIMITED**0.5, titles[stacked.argmax(axis=0)], NO_LIMIT)
-    return pd.DataFrame({OF_BUDGET.key: load, VERDICT.key: verdict, BINDING.key: binding}, index=table.index)
+    kept = [Limit(column, limits[column.key]) for column in columns if column.key in limits]
+    verdicts = select(table, kept, [_BY_KEY["macs"]], most_misses=0).verdicts
+    used = np.nan_to_num(shares(table, kept), nan=0.0)
+    for row, limit in zip(used, kept, strict=True):
+        row[np.isinf(row)] = limit.bound / _LEAST_QUALITY
+    load = used.max(axis=0, initial=0.0)
+    closest = np.array([limit.title for limit in kept] or [NO_LIMIT], dtype=object)[used.argmax(axis=0) if kept else 0]
+    binding = verdicts["binding"].fillna(pd.Series(np.where(load > 0, closest, NO_LIMIT), index=table.index, dtype="string"))
+    return pd.DataFrame({OF_BUDGET.key: load, VERDICT.key: verdicts["state"], BINDING.key: binding}, index=table.index)
 
 
-def _ratio(values: npt.NDArray[np.float64], limit: float | None, rule: Limit) -> npt.NDArray[np.float64]:
-    if rule.is_least:
-        return (limit or 0.0) / np.maximum(values, _LEAST_ACCURACY)
-    return values / (UNLIMITED if limit is None else limit)
-
-
-def formulas(table: str, rules: tuple[Limit, ...]) -> dict[str, str]:
+def formulas(table: str, columns: Sequence[Column]) -> dict[str, str]:
     """The same three columns as formulas of a table's row."""
-    ratios = [_ratio_formula(table, rule) for rule in rules]
-    cells = {rule: _this_row(table, rule.column) for rule in rules}
+    ratios = [_ratio_formula(table, column) for column in columns]
+    cells = {column: _this_row(table, column) for column in columns}
     load = _this_row(table, OF_BUDGET)
-    limited = {rule: f"{rule.name}>0" if rule.is_least else f"{rule.name}<{UNLIMITED:.0E}" for rule in rules}
-    missing = f'{_this_row(table, _COST)}="",' + ",".join(f'AND({cells[rule]}="",{limited[rule]})' for rule in rules)
+    beyond = ",".join(_is_beyond(cells[column], column) for column in columns)
+    unknown = ",".join(f'AND({cells[column]}="",{_is_set(column)})' for column in columns)
+    failed = f'{_this_row(table, _BY_KEY["status"])}="{Status.FAILED}"'
     binding = f'"{NO_LIMIT}"'
-    for rule, ratio in reversed(list(zip(rules, ratios, strict=True))):
-        binding = f'IF({ratio}={load},"{rule.column.title}",{binding})'
+    for column, ratio in reversed(list(zip(columns, ratios, strict=True))):
+        binding = f'IF({ratio}={load},"{column.title}",{binding})'
     return {
         OF_BUDGET.key: f"MAX({','.join(ratios)})",
-        VERDICT.key: f'IF({load}>1,"{OVER}",IF(OR({missing}),"{UNKNOWN}","{FITS}"))',
+        VERDICT.key: f'IF(OR({beyond}),"{OVER}",IF(OR({failed},{unknown}),"{UNKNOWN}","{FITS}"))',
         BINDING.key: f'IF({load}<1E-150,"{NO_LIMIT}",{binding})',
     }
 
 
-def _ratio_formula(table: str, rule: Limit) -> str:
-    cell = _this_row(table, rule.column)
-    if rule.is_least:
-        return f'IF({cell}="",0,{rule.name}/MAX({cell},{_LEAST_ACCURACY:.0E}))'
-    return f"{cell}/{rule.name}"
+def _is_beyond(cell: str, column: Column) -> str:
+    """An empty cell is below everything, and only what is known can be beyond a limit."""
+    if is_least(column):
+        return f'AND({cell}<>"",{cell}<{limit_name(column)})'
+    return f"{cell}>{limit_name(column)}"
+
+
+def _is_set(column: Column) -> str:
+    return f"{limit_name(column)}>0" if is_least(column) else f"{limit_name(column)}<{UNLIMITED:.0E}"
+
+
+def _ratio_formula(table: str, column: Column) -> str:
+    cell = _this_row(table, column)
+    if is_least(column):
+        return f'IF({cell}="",0,{limit_name(column)}/MAX({cell},{_LEAST_QUALITY:.0E}))'
+    return f"{cell}/{limit_name(column)}"
 
 
 def _this_row(table: str, column: Column) -> str:

@@ -40,8 +40,8 @@ def accuracy_chart(board: Board, quality: Column, cells: FrontierCells | None) -
     """Accuracy against MACs on a logarithmic axis; the frontier is a series of its own with some of its models named."""
     figures = board.frame[[COST.key, quality.key]].dropna().astype("float64")
     low, high, outside = _linear_bounds(figures[quality.key])
-    unseen = f"; {outside} below {low:g} % not shown" if outside else ""
-    chart = chart_parts.new_chart(f"{quality.title} accuracy against MACs{unseen}")
+    unseen = f"; {outside} below {low:g} {quality.unit} not shown" if outside else ""
+    chart = chart_parts.new_chart(f"{quality.title} against MACs{unseen}")
     chart.series.append(_all_models(board, COST, quality))
     if cells is not None:
         chart.series.append(_frontier(board, quality, cells))

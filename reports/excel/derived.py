@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from reports.columns import ACCURACY_COLUMNS, LEADERBOARD, Better, Column, Kind
+from reports.columns import ACCURACY_COLUMNS, LEADERBOARD, Better, Column, Kind, columns_for
 from reports.excel.board import CARD, COST, MODEL, ON_FRONTIER, Board
 from zoo.errors import InputError
 from zoo.records import elements, parse_input
@@ -18,10 +18,11 @@ WEIGHTS_COUNT = Column("weights", "Weights", "Sets of trained weights with this 
 
 _ACCURACIES = {entry.column.key for entry in ACCURACY_COLUMNS}
 _ARCHITECTURE = next(c for c in LEADERBOARD if c.key == "arch")
-_KEY = ["zoo", "arch", "input", "classes", "variant"]
+_KEY = ["zoo", "arch", "input", "classes", "variant", "batch"]
 _OF_WEIGHTS = {MODEL.key, "tag", "file_bytes", "license", "dataset", CARD.key, ON_FRONTIER.key} | _ACCURACIES
 _PEAK = next(c for c in LEADERBOARD if c.key == "peak_activation_bytes")
 _MOST_INPUTS = 8
+_MAY_DIFFER = ("variant", "batch")
 _IDENTITY_WIDTH = 11
 
 
@@ -35,10 +36,19 @@ def frontier_table(board: Board) -> pd.DataFrame:
     """The frontier, cheapest first, with what each step gains and costs."""
     table = board.frontier.copy()
     if board.quality is not None:
-        table[GAIN.key] = table[board.quality.key].diff().round(6)
+        change = table[board.quality.key].diff().round(6)
+        table[GAIN.key] = -change if board.quality.better is Better.LOW else change
     costs = table[COST.key].astype("Float64")
     table[FACTOR.key] = costs / costs.shift()
     return table
+
+
+def architecture_columns(table: pd.DataFrame) -> tuple[Column, ...]:
+    """`ARCHITECTURES`, in which variant and batch stand before the figures where rows differ in them."""
+    differing = tuple(c for c in columns_for(table) if c.key in _MAY_DIFFER and c.shown)
+    rest = [c for c in ARCHITECTURES if c.key not in {c.key for c in differing}]
+    place = rest.index(WEIGHTS_COUNT)
+    return (*rest[:place], *differing, *rest[place:])
 
 
 ARCHITECTURES: tuple[Column, ...] = (
@@ -58,7 +68,7 @@ def architectures(leaderboard: pd.DataFrame) -> pd.DataFrame:
     table = first.merge(counts, on=_KEY, how="left", validate="one_to_one")
     table[WEIGHTS_COUNT.key] = table[WEIGHTS_COUNT.key].astype("Int64")
     table = table.assign(_size=table["input"].map(_area, na_action="ignore"))
-    return table.sort_values(["zoo", "arch", "_size", "classes", "variant"], na_position="last", kind="stable").drop(
+    return table.sort_values(["zoo", "arch", "_size", "classes", "variant", "batch"], na_position="last", kind="stable").drop(
         columns="_size"
     )
 
@@ -72,10 +82,11 @@ def resolutions(leaderboard: pd.DataFrame) -> tuple[tuple[Column, ...], pd.DataF
     frequent = rows["input"].value_counts().head(_MOST_INPUTS).index
     inputs = sorted(frequent, key=lambda text: (_area(text), text))
     rows = rows[rows["input"].isin(inputs)]
-    index = ["arch", "zoo", "family", "classes", "variant"]
+    index = ["arch", "zoo", "family", "classes", "variant", "batch"]
     several = rows.groupby(index, dropna=False)["input"].transform("nunique") > 1
     rows = rows[several]
-    identity = [dataclasses.replace(c, shown=c.key != "variant") for key in index for c in LEADERBOARD if c.key == key]
+    declared = {c.key: c for c in columns_for(rows)}
+    identity = [dataclasses.replace(declared[key], shown=declared[key].shown or key not in _MAY_DIFFER) for key in index]
     table, columns = rows[index].drop_duplicates().sort_values(index), []
     for column in (COST, _PEAK):
         for text in (i for i in inputs if (rows["input"] == i).any()):
@@ -84,7 +95,8 @@ def resolutions(leaderboard: pd.DataFrame) -> tuple[tuple[Column, ...], pd.DataF
             table = table.merge(at_size, on=index, how="left", validate="one_to_one")
             columns.append(figure)
     left_out = rows_left_out(leaderboard, inputs)
-    return (*identity[:4], *columns, *identity[4:]), table, left_out
+    shown, hidden = ([c for c in identity if c.shown is is_shown] for is_shown in (True, False))
+    return (*shown, *columns, *hidden), table, left_out
 
 
 def rows_left_out(leaderboard: pd.DataFrame, inputs: Sequence[str]) -> str:

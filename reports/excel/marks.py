@@ -13,6 +13,13 @@ from reports.excel.page import Page
 _WORD_COLOURS = {
     "budget": {'"fits"': styles.GOOD, '"over"': styles.BAD, '"unknown"': styles.GREY},
     "status": {'"bound"': styles.WARNING_INK, '"failed"': styles.BAD},
+    "verdict": {
+        '"agrees"': styles.GOOD,
+        '"explained"': styles.WARNING_INK,
+        '"unexplained"': styles.BAD,
+        '"unknown"': styles.GREY,
+    },
+    "kind": {'"changed"': styles.WARNING_INK, '"failed"': styles.BAD, '"recovered"': styles.GOOD},
     "on_frontier": {"TRUE": styles.FRONTIER, "FALSE": styles.RULE},
 }
 
@@ -20,7 +27,7 @@ _WORD_COLOURS = {
 def add_marks(page: Page, column: Column, area: str) -> None:
     """Mark a table's column in this range by what it holds."""
     formats = page.sheet.conditional_formatting
-    if column.shown and column.kind is Kind.INTEGER and column.scale > 1:
+    if column.shown and column.group == "Cost" and column.kind is Kind.INTEGER and column.scale > 1:
         # Costs span decades: a bar for the largest of all would leave no bar for the rest.
         bar = DataBarRule(  # type: ignore[no-untyped-call]  # as its stubs have it, and so below
             start_type="num",

@@ -25,7 +25,7 @@ def write_leaderboard(book: Book, board: Board) -> None:
     cards = [card if isinstance(card, str) and is_web_address(card) else None for card in as_cells(board.frame[CARD.key])]
     write_table(book, TableSpec(
         board.sheet, board.table, f"{len(board.frame):,} rows of task {board.task}, {order}.{details}", board.columns,
-        board.frame, formulas=functools.partial(budget.formulas, rules=board.rules), links=cards, colour=styles.ACCENT,
+        board.frame, formulas=functools.partial(budget.formulas, columns=board.limited), links=cards, colour=styles.ACCENT,
     ))  # fmt: skip
 
 
@@ -46,6 +46,7 @@ def write_frontier(book: Book, board: Board) -> FrontierCells | None:
     chart = accuracy_chart(board, board.quality, cells)
     place = len(columns) + 1
     page.add_chart(chart, (1, place), (1 + _CHART_ROWS, place + _CHART_COLUMNS), "Accuracy against MACs, with the frontier")
+    page.print_on(max(len(table), 1 + _CHART_ROWS), place + _CHART_COLUMNS)
     return cells
 
 
@@ -54,7 +55,10 @@ def write_architectures(book: Book) -> None:
     table = derived.architectures(book.report.leaderboard)
     description = f"{len(table):,} architectures and input sizes: cost without accuracy."
     write_table(
-        book, TableSpec(sheet_name("Architectures", book.taken), "Architectures", description, derived.ARCHITECTURES, table)
+        book,
+        TableSpec(
+            sheet_name("Architectures", book.taken), "Architectures", description, derived.architecture_columns(table), table
+        ),
     )
 
 
@@ -75,7 +79,7 @@ def write_coverage(book: Book) -> None:
     columns = [_unfolded(c) for c in (*[c for c in COVERAGE if c.key == "arch"], *[c for c in COVERAGE if c.key != "arch"])]
     empty = "Every architecture was counted exactly."
     unfit = book.report.totals.unfit
-    of_inputs = f", {unfit:,} of them at an input size they cannot take" if unfit else ""
+    of_inputs = f", {unfit:,} of them at an input or in a form they cannot take" if unfit else ""
     description = f"Not counted, or only under an assumption, and why: {by_status}{of_inputs}."
     write_table(book, TableSpec(sheet_name("Coverage", book.taken), "Coverage", description, columns, table, empty=empty))
     if len(book.report.unjoined):

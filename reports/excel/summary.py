@@ -37,6 +37,7 @@ def write_summary(book: Book, page: Page, boards: list[Board], cells: FrontierCe
     if boards:
         row = _write_chart(page, row, boards[0], cells)
         row = _write_top_picks(book, page, row, boards[0])
+    row = _write_budget_picks(book, page, row)
     row = _write_contents(book, page, row)
     page.print_on(row, _LAST, orientation="portrait", pages_high=1)
     page.sheet.print_options.horizontalCentered = True
@@ -145,6 +146,33 @@ def top_picks(board: Board) -> list[tuple[int, int]]:
         if len(within) and (not picks or picks[-1][1] != within[0]):
             picks.append((tier, int(within[0])))
     return picks[-_MOST_TIERS:]
+
+
+def _write_budget_picks(book: Book, page: Page, row: int) -> int:
+    """What to pick for each budget of the configuration; the rest of the answer is where its name leads."""
+    answers = book.report.budgets
+    if not answers:
+        return row
+    _heading(book, page, row, "Picks for the budgets of the configuration")
+    page.heights[row + 1] = 31
+    columns = [*dict.fromkeys(answer.selected.objectives[0] for answer in answers), *_SHOWN][: _LAST - 2]
+    heads = [(MODEL.header, book.looks.header(MODEL)), ("Budget", book.looks.header(MODEL))]
+    for place, (text, form) in enumerate([*heads, *((c.header, book.looks.header(c)) for c in columns)], start=1):
+        page.put(row + 1, place, text, form)
+    row += 2
+    for answer in answers:
+        sheet, target = book.budget_rows.get(answer.name, ("", 0))
+        link = f"#'{sheet}'!A{target + 1}" if sheet and len(answer.name) <= MAX_ADDRESS else None
+        page.put(row, 2, answer.name, book.looks.link(answer.name, indent=1, **_LINE), link=link)
+        if answer.selected.pick is None:
+            write_text(book, page, row, 1, "nothing fits", indent=1, colour=styles.GREY, **_LINE)
+        else:
+            record = answer.selected.table.iloc[answer.selected.pick]
+            write_text(book, page, row, 1, str(record[MODEL.key]), indent=1, wrap=False, **_LINE)
+            for place, column in enumerate(columns, start=3):
+                _write_pick_value(book, page, row, place, column, record[column.key])
+        row += 1
+    return row + 1
 
 
 def _write_pick_name(book: Book, page: Page, row: int, board: Board, index: int) -> None:

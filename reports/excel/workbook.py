@@ -9,9 +9,9 @@ from openpyxl.packaging.core import DocumentProperties
 from openpyxl.workbook.properties import CalcProperties
 from openpyxl.workbook.views import BookView
 
-from reports.excel import about, sheets, summary
+from reports.excel import about, sheets, since, summary
 from reports.excel.board import make_boards
-from reports.excel.budgets_sheet import write_budgets
+from reports.excel.budgets_sheet import evaluate_boards, make_limits, write_budgets
 from reports.excel.package import save
 from reports.excel.sheet import Book
 from reports.excel.styles import Styles
@@ -41,14 +41,18 @@ def _compose(report: Report) -> Book:
     book = Book(report, workbook, Styles(workbook))
     first = book.add_sheet(sheet_name("Summary", book.taken), "")
     boards = make_boards(report.leaderboard, book.taken)
+    limits = make_limits(book, boards)
+    evaluate_boards(boards, limits)
     for board in boards:
         sheets.write_leaderboard(book, board)
     frontiers = [sheets.write_frontier(book, board) for board in boards]
     if boards:
-        write_budgets(book, boards)
+        write_budgets(book, boards, limits, sheet_name("Budgets", book.taken))
         sheets.write_architectures(book)
         sheets.write_resolutions(book)
+    since.write_changes(book)
     sheets.write_coverage(book)
+    since.write_audits(book)
     about.write_columns(book)
     about.write_about(book)
     summary.write_summary(book, first, boards, frontiers[0] if frontiers else None)

@@ -8,18 +8,17 @@ from pathlib import Path
 
 import pandas as pd
 
-from reports.columns import ACCURACY_COLUMNS, LEADERBOARD, Column, Kind
+from reports.columns import LEADERBOARD, Better, Column, Kind, quality_of
 from reports.exports.files import replacing
 from reports.exports.safe_text import is_web_address, printable
 from reports.leaderboard import Report
 
-KEYS: tuple[str, ...] = ("model", "input", ACCURACY_COLUMNS[0].column.key, "params", "macs", "peak_activation_bytes")
-"""Columns that fit a README."""
+KEYS: tuple[str, ...] = ("model", "input", "params", "macs", "peak_activation_bytes")
+"""Columns that fit a README; the metric of the task stands before `params`."""
 TOP = 20
 _BY_KEY = {column.key: column for column in LEADERBOARD}
 _CARD = next(c for c in LEADERBOARD if c.kind is Kind.LINK)
 _ON_FRONTIER = next(c for c in LEADERBOARD if c.kind is Kind.FLAG)
-_QUALITY = ACCURACY_COLUMNS[0].column
 _COST = _BY_KEY["macs"]
 _SPECIAL = re.compile(r"([\\`*\[\]<>|~&]|(?<!\w)_|_(?!\w))")  # an underscore inside a word does nothing
 
@@ -34,35 +33,45 @@ def write_markdown(report: Report, path: Path) -> None:
         temporary.write_text(render_markdown(report), encoding="utf-8")
 
 
-def render_markdown(report: Report, *, top: int = TOP, keys: Sequence[str] = KEYS) -> str:
-    """The frontier's most accurate models, or where there is no accuracy the models with fewest MACs.
+def render_markdown(report: Report, *, top: int = TOP, keys: Sequence[str] = ()) -> str:
+    """For each task the frontier's best models, or where no accuracy is known the models with fewest MACs.
 
     Args:
         report: what to render.
-        top: most rows.
-        keys: columns of the leaderboard, in the order wanted.
+        top: most rows of a task.
+        keys: columns of the leaderboard, in the order wanted; none for `KEYS` with the metric of each task.
     """
-    columns = [_BY_KEY[key] for key in keys]
-    table, what = _choose(report.leaderboard, top)
-    lines = [f"**{_escape(report.title)}**: {what}[^zoometer]", ""]
+    tasks = [rows for _, rows in report.leaderboard.groupby("task", sort=False, dropna=False)] or [report.leaderboard]
+    tables = [_render_task(report, rows, top, keys, is_only=len(tasks) == 1) for rows in tasks]
+    return "\n".join([*(line for table in tables for line in (*table, "")), f"[^zoometer]: {_footnote(report)}", ""])
+
+
+def _render_task(report: Report, rows: pd.DataFrame, top: int, keys: Sequence[str], *, is_only: bool) -> list[str]:
+    quality = quality_of(rows)
+    columns = [_BY_KEY[key] for key in keys or _keys_with(quality)]
+    chosen, what = _choose(rows, quality, top)
+    title = report.title if is_only else f"{report.title}, {rows['task'].iloc[0]}"
+    lines = [f"**{_escape(title)}**: {what}[^zoometer]", ""]
     lines.append(_line([_escape(column.header) for column in columns]))
     lines.append(_line(["---:" if column.is_figure else "---" for column in columns]))
-    rows = table.astype(object).where(table.notna(), None).to_dict("records")
-    lines += [_line([_cell(column, row) for column in columns]) for row in rows]
-    return "\n".join([*lines, "", f"[^zoometer]: {_footnote(report)}", ""])
+    records = chosen.astype(object).where(chosen.notna(), None).to_dict("records")
+    return [*lines, *(_line([_cell(column, record) for column in columns]) for record in records)]
 
 
-def _choose(leaderboard: pd.DataFrame, top: int) -> tuple[pd.DataFrame, str]:
-    if not leaderboard[_QUALITY.key].notna().any():
-        return leaderboard.sort_values(_COST.key, na_position="last", kind="stable").head(
-            top
-        ), "fewest MACs first; accuracy is not available."
-    best = leaderboard[leaderboard[_ON_FRONTIER.key].fillna(False).astype(bool)]
-    table = best if len(best) else leaderboard
-    what = "models that no other beats in both accuracy and MACs" if len(best) else "models"
-    return table.sort_values(_QUALITY.key, ascending=False, na_position="last", kind="stable").head(
-        top
-    ), f"{what}, most accurate first."
+def _keys_with(quality: Column | None) -> tuple[str, ...]:
+    place = KEYS.index("params")
+    return (*KEYS[:place], *([quality.key] if quality else []), *KEYS[place:])
+
+
+def _choose(rows: pd.DataFrame, quality: Column | None, top: int) -> tuple[pd.DataFrame, str]:
+    if quality is None:
+        fewest = rows.sort_values(_COST.key, na_position="last", kind="stable")
+        return fewest.head(top), "fewest MACs first; accuracy is not available."
+    best = rows[rows[_ON_FRONTIER.key].fillna(False).astype(bool)]
+    table = best if len(best) else rows
+    what = f"models that no other beats in both {quality.title} and MACs" if len(best) else "models"
+    ranked = table.sort_values(quality.key, ascending=quality.better is Better.LOW, na_position="last", kind="stable")
+    return ranked.head(top), f"{what}, the best first."
 
 
 def _cell(column: Column, row: Mapping[Hashable, object]) -> str:

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import jinja2
 
-from reports.columns import LEADERBOARD
+from reports.columns import columns_for
 from reports.html.embed import safe_json, safe_script, safe_style, security_policy
-from reports.html.libraries import load_datatables, load_vega
+from reports.html.libraries import load_datatables
 from reports.html.payload import build_payload
 from reports.leaderboard import Report
 from zoo.errors import OutputError
@@ -33,37 +33,38 @@ SCRIPTS = (
     "budget",
     "columns",
     "table",
-    "chart_spec",
+    "chart_pen",
     "chart_labels",
-    "chart_marks",
+    "chart_draw",
     "chart_zoom",
     "chart",
+    "chart_pointer",
+    "chart_picture",
     "ranking",
     "leftout",
     "compare",
+    "drawer_tables",
+    "drawer_charts",
     "drawer",
     "export",
     "coverage",
     "main",
 )
 
-_LICENCES = (
-    ("DataTables, jQuery, JSZip and others", "by way of itables", "datatables.txt"),
-    ("Vega, Vega-Lite, vega-embed, D3 and others", "by way of vl-convert", "vega.txt"),
-)
+_LICENCES = (("DataTables, jQuery, JSZip and others", "by way of itables", "datatables.txt"),)
 
 
 def render(report: Report) -> str:
     """The page as text. It holds every script, style and figure; opening it makes no request."""
     resources = files("reports.html") / "page"
     theme = safe_script(_read(resources, "script", "theme.js"))
-    scripts = [safe_script(load_datatables()), safe_script(_join(resources, "script", SCRIPTS, ".js")), safe_script(load_vega())]
+    scripts = [safe_script(load_datatables()), safe_script(_join(resources, "script", SCRIPTS, ".js"))]
     style = safe_style(_join(resources, "style", STYLES, ".css"))
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     template = environment.from_string(_read(resources, "template.html.j2"))
     return template.render(
         report=report,
-        columns=LEADERBOARD,
+        columns=columns_for(report.leaderboard),
         created=report.created_at.strftime("%Y-%m-%d %H:%M %Z").strip(),
         flops_per_mac=FLOPS_PER_MAC,
         policy=security_policy([theme, *scripts], [style]),

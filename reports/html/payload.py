@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from reports.columns import ACCURACY_COLUMNS, COVERAGE, LEADERBOARD, UNJOINED, Better, Column, Kind
+from reports.columns import ACCURACY_COLUMNS, COVERAGE, LEADERBOARD, UNJOINED, Better, Column, Kind, columns_for
 from reports.leaderboard import Report
 
 # What a reader may limit, in the order of the budget bar. A column without a single figure is left out.
@@ -28,7 +28,11 @@ def build_payload(report: Report) -> dict[str, Any]:
     """Everything the page shows, as plain lists, words and numbers."""
     table = report.leaderboard
     accuracy = [a.column.key for a in ACCURACY_COLUMNS if _has_figures(table, a.column.key)]
-    costs = [c.key for c in LEADERBOARD if c.is_figure and c.better is Better.LOW and _has_figures(table, c.key)]
+    costs = [
+        c.key
+        for c in LEADERBOARD
+        if c.is_figure and c.better is Better.LOW and _has_figures(table, c.key) and c.key not in accuracy
+    ]
     return {
         "title": report.title,
         "created": report.created_at.astimezone(UTC).isoformat(timespec="seconds"),
@@ -43,9 +47,10 @@ def build_payload(report: Report) -> dict[str, Any]:
         "limits": [key for key in BUDGET_COLUMNS if key in costs],
         "facets": list(FACET_COLUMNS),
         "search": list(SEARCH_COLUMNS),
-        "leaderboard": build_table(table, LEADERBOARD),
+        "leaderboard": build_table(table, columns_for(table)),
         "coverage": build_table(report.coverage, COVERAGE),
         "unjoined": build_table(report.unjoined, UNJOINED),
+        "breakdown": build_breakdown(report.breakdown),
     }
 
 
@@ -56,6 +61,26 @@ def build_table(table: pd.DataFrame, columns: tuple[Column, ...]) -> dict[str, A
         "columns": [asdict(column) | {"export_name": column.export_name} for column in columns],
         "values": {c.key: _encode(table[c.key], c) if c.key in table else None for c in columns},
     }
+
+
+def build_breakdown(table: pd.DataFrame) -> dict[str, Any]:
+    """Parts of each architecture: `models[zoo/arch]` is its input, then parts by operation, then parts by stage.
+
+    Parts are flat triples: place in `words`, M MACs, MB moved, to four digits; exact sums are in the cache.
+    """
+    words: dict[str, int] = {}
+    models: dict[str, list[Any]] = {}
+    columns = (table[name].tolist() for name in ("zoo", "arch", "input", "by", "part", "macs", "bytes_moved"))
+    for zoo, arch, input, by, part, macs, bytes_moved in zip(*columns, strict=True):
+        model = models.setdefault(f"{zoo}/{arch}", [input, [], []])
+        figures = [_four_digits(macs / 1e6), _four_digits(bytes_moved / 1e6)]
+        model[1 if by == "operation" else 2] += [words.setdefault(part, len(words)), *figures]
+    return {"words": list(words), "models": models}
+
+
+def _four_digits(value: float) -> int | float:
+    rounded = float(f"{value:.4g}")
+    return int(rounded) if rounded.is_integer() else rounded
 
 
 def _encode(values: pd.Series[Any], column: Column) -> Any:

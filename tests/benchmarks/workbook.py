@@ -19,11 +19,11 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 def measure(rows: int, suffix: str) -> tuple[float, float, float, float]:
     """Seconds, most MB before and after writing, and the file's MB."""
-    from fakes_excel import make_report
+    from fakes_excel import make_report, with_budgets
 
     from reports import excel, exports
 
-    report = make_report(rows)
+    report = with_budgets(make_report(rows))
     before = _most_mb()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"leaderboard.{suffix}"

@@ -6,11 +6,12 @@ none are kept apart with the reason, and a missing table is a warning, never a z
 
 from __future__ import annotations
 
+import hashlib
 import io
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import fsspec
@@ -42,11 +43,12 @@ HOW_TO_SUPPLY = (
 )
 _TIMEOUT_S = 10
 _WEB = ("http://", "https://")
+_MAIN_BRANCH = "main"
 _NOT_THERE = (404, 410)
 
 
 @dataclass(frozen=True, slots=True)
-class _File:
+class TableFile:
     """A result table at hand."""
 
     path: str
@@ -54,6 +56,11 @@ class _File:
     dataset: str
     source: str
     retrieved_at: str
+
+    @property
+    def revision(self) -> str:
+        """The beginning of the SHA-256 of its content."""
+        return hashlib.sha256(self.content).hexdigest()[:16]
 
 
 def read_timm(weights: Sequence[Weights], *, version: str, results: str | None = None, fetch: bool = True) -> AccuracyTable:
@@ -68,26 +75,55 @@ def read_timm(weights: Sequence[Weights], *, version: str, results: str | None =
     Raises:
         AccuracyError: if `results` names nothing that can be read, or a table lacks the columns it must have.
     """
-    files = list(_given_files(results) if results else _released_files(version, fetch=fetch))
+    files = find_tables(version=version, results=results, fetch=fetch)
     if not files:
-        why = "could not be downloaded" if fetch else "may not be downloaded (accuracy: {fetch: false})"
-        return AccuracyTable(warnings=(f"timm's accuracy is missing: its result tables {why}. {HOW_TO_SUPPLY}",))
+        return AccuracyTable(warnings=(explain_missing(fetch=fetch),))
+    return join_tables(files, weights, version)
+
+
+def find_tables(
+    *, version: str, results: str | None = None, fetch: bool = True, max_age: timedelta = timedelta(days=7)
+) -> list[TableFile]:
+    """The result tables that can be had; none where they are not kept and cannot be downloaded.
+
+    A release's tables never change and are downloaded once; those of the main branch are downloaded again when they are older
+    than `max_age`, and stay in use where that fails.
+
+    Raises:
+        AccuracyError: if `results` names nothing that can be read.
+    """
+    return list(_given_files(results) if results else _released_files(version, fetch=fetch, max_age=max_age))
+
+
+def explain_missing(*, fetch: bool) -> str:
+    """Why there are no tables, and what to do."""
+    why = "could not be downloaded" if fetch else "may not be downloaded (accuracy: {fetch: false})"
+    return f"timm's accuracy is missing: its result tables {why}. {HOW_TO_SUPPLY}"
+
+
+def join_tables(files: Sequence[TableFile], weights: Sequence[Weights], version: str) -> AccuracyTable:
+    """The results that belong to the given weights, and those that belong to none.
+
+    Raises:
+        AccuracyError: if a table lacks the columns it must have.
+    """
     rows: list[Accuracy] = []
     unjoined: list[Unjoined] = []
     for file in files:
         joined, apart = _join(_read_table(file), file, weights, version)
         rows += joined
         unjoined += apart if file.dataset == TABLES[MAIN_TABLE] else []  # the other tables list the same models
-    return AccuracyTable(tuple(rows), tuple(unjoined), _missing_main_table(files))
+    return AccuracyTable(tuple(rows), tuple(unjoined), missing_main_table(files))
 
 
-def _missing_main_table(files: Sequence[_File]) -> tuple[str, ...]:
+def missing_main_table(files: Sequence[TableFile]) -> tuple[str, ...]:
+    """A warning where ImageNet-1k's own table is not among the files."""
     if any(file.dataset == TABLES[MAIN_TABLE] for file in files):
         return ()
     return (f"timm's ImageNet-1k accuracy is missing: {MAIN_TABLE} is not among the result tables.",)
 
 
-def _given_files(results: str) -> Iterator[_File]:
+def _given_files(results: str) -> Iterator[TableFile]:
     """The tables a user points at; their time is that of the file where it is known."""
     if results.endswith(".csv"):
         wanted = {results: TABLES.get(Path(results).name, TABLES[MAIN_TABLE])}
@@ -98,7 +134,7 @@ def _given_files(results: str) -> Iterator[_File]:
         content, modified = _read_web(path) if path.startswith(_WEB) else _read_path(path)
         if content is not None:
             found = True
-            yield _File(path, content, dataset, f"timm {Path(path).name}", modified.isoformat(timespec="seconds"))
+            yield TableFile(path, content, dataset, f"timm {Path(path).name}", modified.isoformat(timespec="seconds"))
     if not found and (results in wanted or not _exists(results)):
         raise AccuracyError(f"timm's results '{results}' do not exist. Name a folder with {MAIN_TABLE}, or one such CSV file.")
     if not found:
@@ -144,36 +180,40 @@ def _modified(fs: fsspec.AbstractFileSystem, path: str) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _released_files(version: str, *, fetch: bool) -> Iterator[_File]:
-    """The tables of the installed release, else of the main branch, downloaded once and kept in the user's cache."""
-    for revision in (f"v{version}", "main"):
+def _released_files(version: str, *, fetch: bool, max_age: timedelta) -> Iterator[TableFile]:
+    """The tables of the installed release, else of the main branch, kept in the user's cache."""
+    for revision in (f"v{version}", _MAIN_BRANCH):
         folder = Path(pooch.os_cache("zoometer")) / "timm-results" / revision
-        if _fetch_table(folder, revision, MAIN_TABLE, fetch=fetch) is None:
+        newest = datetime.now(UTC) - max_age if revision == _MAIN_BRANCH else None
+        if _fetch_table(folder, revision, MAIN_TABLE, fetch=fetch, newer_than=newest) is None:
             continue
         for name, dataset in TABLES.items():
-            path = _fetch_table(folder, revision, name, fetch=fetch)
+            path = _fetch_table(folder, revision, name, fetch=fetch, newer_than=newest)
             if path is not None:
                 fetched = datetime.fromtimestamp(path.stat().st_mtime, UTC).isoformat(timespec="seconds")
-                yield _File(str(path), path.read_bytes(), dataset, f"timm {name} ({revision})", fetched)
+                yield TableFile(str(path), path.read_bytes(), dataset, f"timm {name} ({revision})", fetched)
         return
 
 
-def _fetch_table(folder: Path, revision: str, name: str, *, fetch: bool) -> Path | None:
-    path = folder / name
-    if path.exists():
-        return path
-    if not fetch:
-        return None
+def _fetch_table(folder: Path, revision: str, name: str, *, fetch: bool, newer_than: datetime | None) -> Path | None:
+    """A table that is kept, downloaded first where it is missing or older than wanted; None where there is none."""
+    path, fetched = folder / name, folder / f"{name}.new"
+    kept = path if path.exists() else None
+    is_fresh = kept and (newer_than is None or datetime.fromtimestamp(kept.stat().st_mtime, UTC) > newer_than)
+    if is_fresh or not fetch:
+        return kept
     pooch.get_logger().setLevel(logging.WARNING)
     downloader = pooch.HTTPDownloader(timeout=_TIMEOUT_S)
     try:
-        pooch.retrieve(f"{HOME}/{revision}/results/{name}", None, fname=name, path=folder, downloader=downloader)
+        fetched.unlink(missing_ok=True)
+        pooch.retrieve(f"{HOME}/{revision}/results/{name}", None, fname=fetched.name, path=folder, downloader=downloader)
+        fetched.replace(path)
     except (requests.RequestException, OSError, ValueError):
-        return None
+        return kept
     return path
 
 
-def _read_table(file: _File) -> pd.DataFrame:
+def _read_table(file: TableFile) -> pd.DataFrame:
     try:
         table = pd.read_csv(io.BytesIO(file.content))
     except ValueError as error:
@@ -186,7 +226,7 @@ def _read_table(file: _File) -> pd.DataFrame:
     return table
 
 
-def _numbers(values: pd.Series, file: _File, *, required: bool) -> pd.Series:
+def _numbers(values: pd.Series, file: TableFile, *, required: bool) -> pd.Series:
     numbers = pd.to_numeric(values, errors="coerce")
     wrong = values[numbers.isna() & (values.notna() | required)]
     if len(wrong):
@@ -196,11 +236,14 @@ def _numbers(values: pd.Series, file: _File, *, required: bool) -> pd.Series:
     return numbers
 
 
-def _join(table: pd.DataFrame, file: _File, weights: Sequence[Weights], version: str) -> tuple[list[Accuracy], list[Unjoined]]:
+def _join(
+    table: pd.DataFrame, file: TableFile, weights: Sequence[Weights], version: str
+) -> tuple[list[Accuracy], list[Unjoined]]:
     known = {f"{w.arch}.{w.tag}" if w.tag else w.arch: w for w in weights}
     archs = {w.arch for w in weights}
     rows: list[Accuracy] = []
     unjoined: list[Unjoined] = []
+    source, revision = (file.source, file.retrieved_at), file.revision
     for name, size, top1, top5 in zip(table["model"], table["img_size"], table["top1"], table["top5"], strict=True):
         match = known.get(name)
         if match is None:
@@ -211,9 +254,6 @@ def _join(table: pd.DataFrame, file: _File, weights: Sequence[Weights], version:
         input = format_input((parse_input(match.input)[0], int(size), int(size)))
         for metric, value in (("top1", top1), ("top5", top5)):
             if pd.notna(value):
-                rows.append(
-                    Accuracy(
-                        "timm", match.arch, match.tag, file.dataset, metric, input, float(value), file.source, file.retrieved_at
-                    )
-                )
+                result = ("timm", match.arch, match.tag, file.dataset, metric, input, float(value))
+                rows.append(Accuracy(*result, *source, revision))
     return rows, unjoined

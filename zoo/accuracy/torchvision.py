@@ -22,6 +22,7 @@ METRICS = {
     "pixel_acc": "pixel_accuracy",
     "epe": "end_point_error",
     "per_image_epe": "end_point_error_per_image",
+    "fl_all": "fl_all",
 }
 """torchvision's names of metrics and ours. Others keep their name."""
 
@@ -33,7 +34,7 @@ def read_torchvision(weights: Sequence[Weights]) -> AccuracyTable:
     rows = [
         Accuracy(
             w.zoo, w.arch, w.tag, dataset.lower(), METRICS.get(metric, metric), w.input, float(value),
-            f"torchvision {version}, metadata of the weights", installed,
+            f"torchvision {version}, metadata of the weights", installed, version,
         )
         for w in weights
         for dataset, metrics in get_model_weights(w.arch)[w.tag].meta.get("_metrics", {}).items()

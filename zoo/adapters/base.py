@@ -1,18 +1,21 @@
 """What zoometer asks of a zoo.
 
 An adapter lists what exists without building a model or touching the network, and builds one architecture when asked. It counts
-nothing and keeps nothing. `zoo.adapters.torchvision` is the shorter of the two built-in examples.
+nothing and keeps nothing. An adapter may name in `libraries` the distributions that decide what it lists, such as
+`libraries = ("timm", "torch")`: as long as they and the adapter's source stay the same, it is not asked again. One that names
+none is asked by every refresh. `zoo.adapters.torchvision` is the shorter of the two built-in examples.
 """
 
 from __future__ import annotations
 
 import fnmatch
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from zoo.errors import UnknownNameError, did_you_mean
-from zoo.records import Architecture, CostKey, Selection, parse_input
+from zoo.records import Architecture, CostKey, PublishedCost, Selection, parse_tensors
 
 if TYPE_CHECKING:
     from torch import nn
@@ -25,13 +28,15 @@ class Example:
     args: tuple[Any, ...] = ()
     kwargs: Mapping[str, Any] = field(default_factory=dict)
     assumption: str | None = None  # what was assumed where the cost depends on data; makes the count a bound
+    context: Callable[[], AbstractContextManager[Any]] = nullcontext  # entered for the pass; answers what data would decide
+    weight_bytes: int | None = None  # of parameters and buffers, where they are kept in another form than the counted one
 
 
 @runtime_checkable
 class Zoo(Protocol):
     """A collection of architectures. Instances are cheap to make and are made anew in every worker.
 
-    A class that derives from this one inherits what most zoos share: no initialisers of its own, and one tensor as input.
+    A class that derives from this one inherits what most zoos share: no initialisers of its own, and tensors as its input says.
     """
 
     name: str
@@ -56,11 +61,24 @@ class Zoo(Protocol):
         """Functions of the library that only fill tensors with start values; they are skipped while building."""
         return ()
 
-    def example(self, model: nn.Module, key: CostKey) -> Example:  # noqa: ARG002  # other zoos ask the model
-        """The arguments of one forward pass: here one tensor of the key's batch and input."""
-        from zoo.counting.count import meta_input
+    def aliases(self) -> Mapping[str, str]:
+        """Names that architectures had in older versions, and what they are called now: an architecture, or `arch.tag`."""
+        return {}
 
-        return Example((meta_input(parse_input(key.input), batch=key.batch),))
+    def published_costs(self) -> Sequence[PublishedCost]:
+        """What the library itself states of the cost of its weights, for an audit."""
+        return ()
+
+    def example(self, model: nn.Module, key: CostKey) -> Example:  # noqa: ARG002  # other zoos ask the model
+        """One tensor of the key's batch for each that its input names; those with a name are keyword arguments."""
+        import torch
+
+        tensors = [
+            (tensor.name, torch.empty((key.batch, *tensor.shape), dtype=getattr(torch, tensor.dtype), device="meta"))
+            for tensor in parse_tensors(key.input)
+        ]
+        named = {name: tensor for name, tensor in tensors if name is not None}
+        return Example(tuple(tensor for name, tensor in tensors if name is None), named)
 
 
 def options_key(options: dict[str, Any]) -> Hashable:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
 from zoo.adapters.base import Zoo
+from zoo.adapters.declared import DeclaredZoo
 from zoo.errors import UnknownNameError, ZooError, did_you_mean
+from zoo.records import DeclaredModel
 
 GROUP = "zoometer.zoos"
 
@@ -27,13 +29,15 @@ def adapter_modules(names: Iterable[str]) -> list[str]:
     return [_entry_points()[name].module for name in names if name in _entry_points()]
 
 
-def open_zoo(name: str) -> Zoo:
-    """The zoo of this name.
+def open_zoo(name: str, models: Sequence[DeclaredModel] = ()) -> Zoo:
+    """The zoo of these declared models, or without any the installed one of this name.
 
     Raises:
         UnknownNameError: if no installed package provides it.
         ZooError: if the package that provides it cannot be imported.
     """
+    if models:
+        return DeclaredZoo(name, models)
     point = _entry_points().get(name)
     if point is None:
         raise UnknownNameError(f"There is no zoo '{name}'.{did_you_mean(name, zoo_names())}")

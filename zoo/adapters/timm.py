@@ -8,11 +8,19 @@ from typing import Any
 
 import timm
 from timm.layers import weight_init
-from timm.models import PretrainedCfg, get_arch_pretrained_cfgs, get_pretrained_cfg, list_models, model_entrypoint
+from timm.models import (
+    PretrainedCfg,
+    get_arch_pretrained_cfgs,
+    get_deprecated_models,
+    get_pretrained_cfg,
+    list_models,
+    model_entrypoint,
+)
 from torch import nn
 
 from zoo.adapters.base import Zoo
-from zoo.records import Architecture, CostKey, Task, Weights, format_input, parse_input
+from zoo.adapters.timm_variants import build_variant, variants_of
+from zoo.records import Architecture, CostKey, Task, Variant, Weights, format_input, parse_input
 
 _EMBEDDING_WIDTH_STEP = 64
 """Outputs in a multiple of this (384, 512, …, 1280) are the width of an image-text embedding; no label set timm's weights were
@@ -27,10 +35,17 @@ _DATASETS = {
 }
 
 
+_NOTES = {
+    "crossvit": "resizes every image to the size it is built for; where timm cannot build it for the input, that is its native one",
+}
+"""By family: what a reader of its figures should know."""
+
+
 class TimmZoo(Zoo):
     """Every architecture that `timm.list_models` names."""
 
     name = "timm"
+    libraries = ("timm", "torch")
 
     def version(self) -> str:
         """timm's version."""
@@ -41,9 +56,9 @@ class TimmZoo(Zoo):
         return [_describe(name) for name in list_models()]
 
     def build_options(self, key: CostKey) -> dict[str, Any]:
-        """Head and, where timm says that the size is fixed, the image size."""
-        options: dict[str, Any] = {}
-        if key.classes is not None:
+        """Form and head and, where timm says that the size is fixed, the image size."""
+        options: dict[str, Any] = {"variant": key.variant} if key.variant != Variant.TRAIN else {}
+        if key.classes is not None and key.variant != Variant.FEATURES:
             options["num_classes"] = key.classes
         cfg = get_pretrained_cfg(key.arch)
         channels, *size = parse_input(key.input)
@@ -54,13 +69,20 @@ class TimmZoo(Zoo):
         return options
 
     def build(self, arch: str, options: dict[str, Any]) -> nn.Module:
-        """`timm.create_model` without weights, on the meta device."""
-        model: nn.Module = timm.create_model(arch, pretrained=False, **options)
-        return model
+        """`timm.create_model` without weights, on the meta device, in the form asked for.
+
+        Raises:
+            VariantError: if timm cannot take the architecture's feature maps.
+        """
+        return build_variant(arch, **options)
 
     def initialisers(self) -> Iterable[Callable[..., Any]]:
         """timm's own fillers of tensors."""
         return [value for name, value in vars(weight_init).items() if name.endswith("_") and callable(value)]
+
+    def aliases(self) -> dict[str, str]:
+        """Names of timm before 0.9, which said in the architecture how the weights were trained."""
+        return {old: new for old, new in get_deprecated_models().items() if new is not None}
 
 
 @cache
@@ -69,14 +91,17 @@ def _describe(name: str) -> Architecture:
     default = get_pretrained_cfg(name) or PretrainedCfg()
     weights = tuple(_weights(name, cfg, is_default=cfg.tag == default.tag) for cfg in cfgs.values() if cfg.has_weights)
     classes = default.num_classes
+    family = model_entrypoint(name).__module__.rsplit(".", 1)[-1]
     return Architecture(
         zoo="timm",
         name=name,
         task=_task(classes),
-        family=model_entrypoint(name).__module__.rsplit(".", 1)[-1],
+        family=family,
         input=format_input(default.input_size),
         classes=classes,
         weights=weights,
+        variants=variants_of(name),
+        note=_NOTES.get(family),
     )
 
 

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from functools import cache
 from types import ModuleType
 from typing import Any
 
+import torch
 import torchvision
 from torch import nn
 from torchvision import models
+from torchvision.models import WeightsEnum
 
-from zoo.adapters.base import Zoo
-from zoo.records import Architecture, CostKey, Task, Weights, format_input, parse_input
+from zoo.adapters.base import Example, Zoo
+from zoo.adapters.torchvision_detection import detection_example, limit_options
+from zoo.adapters.torchvision_inputs import check_input, limits_of, native_input
+from zoo.adapters.torchvision_published import published_costs
+from zoo.adapters.torchvision_quantized import ASSUMPTION, int8_weight_bytes, is_quantized
+from zoo.records import Architecture, CostKey, PublishedCost, Task, Weights, image_of
 
 _TASKS: dict[ModuleType, Task] = {
     models: Task.CLASSIFICATION,
@@ -21,31 +29,47 @@ _TASKS: dict[ModuleType, Task] = {
     models.video: Task.VIDEO,
     models.optical_flow: Task.OPTICAL_FLOW,
 }
-_NATIVE_INPUTS = {
-    Task.CLASSIFICATION: (3, 224, 224),
-    Task.DETECTION: (3, 800, 800),
-    Task.SEGMENTATION: (3, 520, 520),
-    Task.VIDEO: (3, 16, 224, 224),
-    Task.OPTICAL_FLOW: (3, 520, 960),
-}
-"""Inputs where the weights' transforms name no crop."""
+_DETECTION = (Task.DETECTION, Task.KEYPOINTS)
 
+_GOOGLENET = {"aux_logits": False, "init_weights": False, "transform_input": True}
+_INCEPTION = {"aux_logits": True, "init_weights": False, "transform_input": True}
 _AS_WITH_WEIGHTS: dict[str, dict[str, Any]] = {
     # The constructors' defaults differ from what loading weights gives; published parameters are those with weights.
-    "googlenet": {"aux_logits": False, "init_weights": False, "transform_input": True},  # auxiliary heads are dropped
-    "inception_v3": {"aux_logits": True, "init_weights": False, "transform_input": True},  # kept, but unused in evaluation
+    "googlenet": _GOOGLENET,  # auxiliary heads are dropped
+    "quantized_googlenet": _GOOGLENET,
+    "inception_v3": _INCEPTION,  # kept, but unused in evaluation
+    "quantized_inception_v3": _INCEPTION,
+    "ssdlite320_mobilenet_v3_large": {"weights_backbone": None},  # weights for its backbone would widen the backbone's tail
+    **{
+        name: {"aux_loss": True}
+        for name in models.list_models(module=models.segmentation)
+        if name.startswith(("fcn", "deeplab"))  # run in evaluation as well
+    },
 }
+
+_AUXILIARY_RUNS = "MACs and parameters include the auxiliary head of its weights, which torchvision runs in evaluation too"
+_QUANTIZED = "counted as its float architecture; weight memory is that of int8 weights"
 _NOTES = {
     "googlenet": "counted without its two auxiliary heads, which its weights do not have",
     "inception_v3": "parameters include the auxiliary head of its weights, which evaluation does not run and MACs do not include",
+    **{name: _AUXILIARY_RUNS for name, options in _AS_WITH_WEIGHTS.items() if "aux_loss" in options},
+    **dict.fromkeys(models.list_models(module=models.quantization), _QUANTIZED),
+    "quantized_googlenet": f"{_QUANTIZED}; the published file also holds the two auxiliary heads, which are dropped",
+    "quantized_mobilenet_v3_large": f"{_QUANTIZED}; the published file holds float32 weights, which are converted when loaded",
+    **dict.fromkeys(("wide_resnet50_2", "wide_resnet101_2"), "the published file of IMAGENET1K_V1 holds float16 weights"),
+    # What torchvision's own figures were measured with: a noise image, on which trained detectors find nothing or one person.
+    "fasterrcnn_mobilenet_v3_large_320_fpn": "torchvision publishes the MACs of an image without any proposal",
+    "fasterrcnn_mobilenet_v3_large_fpn": "torchvision publishes the MACs of an image without any proposal",
+    "maskrcnn_resnet50_fpn": "torchvision publishes the MACs of an image without any detection, and so without masks",
+    "keypointrcnn_resnet50_fpn": "torchvision publishes the MACs of an image with one person (COCO_V1) or none (COCO_LEGACY)",
 }
-_IMAGE_SIZE_MODULE = "torchvision.models.vision_transformer"
 
 
 class TorchvisionZoo(Zoo):
     """Every architecture that `torchvision.models.list_models` names."""
 
     name = "torchvision"
+    libraries = ("torchvision", "torch")
 
     def version(self) -> str:
         """torchvision's version without its build (`0.29.1`, not `0.29.1+cpu`): builds share one Python source."""
@@ -53,43 +77,92 @@ class TorchvisionZoo(Zoo):
 
     def architectures(self) -> list[Architecture]:
         """All registered architectures with their weights."""
-        return [_describe(name, task, module) for module, task in _TASKS.items() for name in models.list_models(module=module)]
+        return [_describe(name, module) for module in _TASKS for name in models.list_models(module=module)]
 
     def build_options(self, key: CostKey) -> dict[str, Any]:
-        """Head, image size of the vision transformers, and what differs from loading weights."""
+        """Head, size where it is built in, limits of a detector's heads, and what differs from loading weights."""
+        task = _task(key.arch)
+        check_input(key.arch, task, key.input)
         options = dict(_AS_WITH_WEIGHTS.get(key.arch, {}))
         if key.classes is not None:
             options["num_classes"] = key.classes
-        if models.get_model_builder(key.arch).__module__ == _IMAGE_SIZE_MODULE:
-            options["image_size"] = parse_input(key.input)[-1]
-        return options
+        if task in _DETECTION:
+            options |= limit_options(key.arch, limits_of(key.input))
+        return options | _size_options(key.arch, image_of(key.input).shape)
 
     def build(self, arch: str, options: dict[str, Any]) -> nn.Module:
-        """`torchvision.models.get_model` without weights, its backbone's included."""
-        model: nn.Module = models.get_model(arch, weights=None, **options)
+        """`torchvision.models.get_model` without weights.
+
+        Detectors are built as if their backbone's were loaded: without them their norms would have parameters, which the
+        detectors that torchvision publishes have not.
+        """
+        with _nothing_loaded():
+            model: nn.Module = models.get_model(arch, weights=None, **options)
         return model
+
+    def published_costs(self) -> list[PublishedCost]:
+        """Parameters and MACs from the metadata of the weights."""
+        return published_costs(self.architectures())
+
+    def example(self, model: nn.Module, key: CostKey) -> Example:
+        """One image or clip, a list of images for detectors, a pair for optical flow."""
+        task, shape = _task(key.arch), image_of(key.input).shape
+        if task in _DETECTION:
+            return detection_example(model, shape, key.batch)
+        images = tuple(torch.empty((key.batch, *shape), device="meta") for _ in range(2 if task == Task.OPTICAL_FLOW else 1))
+        if is_quantized(key.arch):
+            return Example(images, assumption=ASSUMPTION, weight_bytes=int8_weight_bytes(model, _backend(key.arch)))
+        return Example(images)
+
+
+def _size_options(arch: str, shape: tuple[int, ...]) -> dict[str, Any]:
+    family = models.get_model_builder(arch).__module__.rsplit(".", 1)[-1]
+    if family == "vision_transformer":
+        return {"image_size": shape[-1]}
+    return {"input_size": shape[-2:]} if family == "maxvit" else {}
+
+
+@contextlib.contextmanager
+def _nothing_loaded() -> Iterator[None]:
+    """Lets constructors ask for weights in vain. Not safe against another thread that loads a model meanwhile."""
+    fetch, load = WeightsEnum.get_state_dict, nn.Module.load_state_dict
+    try:
+        WeightsEnum.get_state_dict = lambda *_, **__: {}
+        nn.Module.load_state_dict = lambda *_, **__: None  # type: ignore[method-assign]
+        yield
+    finally:
+        WeightsEnum.get_state_dict, nn.Module.load_state_dict = fetch, load  # type: ignore[method-assign]
 
 
 @cache
-def _describe(name: str, task: Task, module: ModuleType) -> Architecture:
+def _tasks() -> dict[str, Task]:
+    by_module = {name: task for module, task in _TASKS.items() for name in models.list_models(module=module)}
+    return {name: Task.KEYPOINTS if name.startswith("keypoint") else task for name, task in by_module.items()}
+
+
+def _task(arch: str) -> Task:
+    return _tasks()[arch]
+
+
+@cache
+def _describe(name: str, module: ModuleType) -> Architecture:
     entries = models.get_model_weights(name)
     default = getattr(entries, "DEFAULT", None)
-    weights = tuple(_weights(name, task, entry, is_default=entry is default) for entry in entries)
+    task = _task(name)
     return Architecture(
         zoo="torchvision",
         name=name,
         task=task,
         family=models.get_model_builder(name).__module__.rsplit(".", 1)[-1],
-        input=_input(default, task),
+        input=native_input(name, task, default),
         classes=_classes(default),
-        weights=weights,
-        uncountable=_why_uncountable(task, module),
+        weights=tuple(_weights(name, module, entry, is_default=entry is default) for entry in entries),
         note=_NOTES.get(name),
     )
 
 
-def _weights(arch: str, task: Task, entry: Any, *, is_default: bool) -> Weights:
-    meta = entry.meta
+def _weights(arch: str, module: ModuleType, entry: Any, *, is_default: bool) -> Weights:
+    meta, task = entry.meta, _task(arch)
     megabyte = 1024 * 1024  # `_file_size` is in binary megabytes, to three decimals
     return Weights(
         zoo="torchvision",
@@ -98,35 +171,13 @@ def _weights(arch: str, task: Task, entry: Any, *, is_default: bool) -> Weights:
         task=task,
         dataset=next(iter(meta.get("_metrics", {})), "").lower() or None,
         classes=_classes(entry),
-        input=_input(entry, task),
+        input=native_input(arch, task, entry),
         file_bytes=round(meta["_file_size"] * megabyte) if "_file_size" in meta else None,
         license=meta.get("license"),
-        source=f"https://docs.pytorch.org/vision/stable/models/generated/{_documented_name(arch, task)}.html",
+        source=f"https://docs.pytorch.org/vision/stable/models/generated/{module.__name__}.{arch.removeprefix('quantized_')}.html",
         recipe=meta.get("recipe"),
         is_default=is_default,
     )
-
-
-def _documented_name(arch: str, task: Task) -> str:
-    folder = {
-        Task.DETECTION: "detection.",
-        Task.SEGMENTATION: "segmentation.",
-        Task.VIDEO: "video.",
-        Task.OPTICAL_FLOW: "optical_flow.",
-    }
-    if arch.startswith("quantized_"):
-        return f"torchvision.models.quantization.{arch.removeprefix('quantized_')}"
-    return f"torchvision.models.{folder.get(task, '')}{arch}"
-
-
-def _input(entry: Any, task: Task) -> str:
-    """The crop of the weights' own transforms, or the task's usual size."""
-    native = _NATIVE_INPUTS[task]
-    crop = getattr(entry.transforms, "keywords", {}).get("crop_size") if entry is not None else None
-    if crop is None:
-        return format_input(native)
-    height, width = (crop, crop) if isinstance(crop, int) else crop
-    return format_input((*native[:-2], height, width))
 
 
 def _classes(entry: Any) -> int | None:
@@ -134,9 +185,7 @@ def _classes(entry: Any) -> int | None:
     return len(categories) if categories else None
 
 
-def _why_uncountable(task: Task, module: ModuleType) -> str | None:
-    if module is models.quantization:
-        return "quantised models are not counted by this version; see the float architecture of the same name"
-    if task != Task.CLASSIFICATION:
-        return f"{task} models are not counted by this version; only classification is"
-    return None
+def _backend(arch: str) -> str:
+    """The quantised arithmetic the weights are for."""
+    backend: str = models.get_model_weights(arch).DEFAULT.meta["backend"]
+    return backend

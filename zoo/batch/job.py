@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import gc
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,16 +16,31 @@ from torch import nn
 
 from zoo.adapters.base import Zoo, options_key
 from zoo.adapters.registry import open_zoo
+from zoo.batch.example import count_example
+from zoo.batch.fit import Fitting, fitting
+from zoo.batch.isolation import TimeUpError, time_limit, timed_out
 from zoo.cache.schema import columns_of
 from zoo.counting.build import build_on_meta
 from zoo.counting.conventions import CONVENTIONS
 from zoo.counting.cost import Cost
-from zoo.counting.count import COUNTER_VERSION, count_model
+from zoo.counting.count import count_model
 from zoo.counting.modules import followable
 from zoo.counting.operations import Kind
 from zoo.counting.recorder import Memo
-from zoo.errors import InputError
-from zoo.records import INPUT_STAGE, CostKey, Failure, Job, Status, Versions
+from zoo.counting.version import COUNTER_VERSION
+from zoo.errors import InputError, VariantError
+from zoo.records import (
+    INPUT_STAGE,
+    VARIANT_STAGE,
+    CostKey,
+    Failure,
+    Job,
+    Status,
+    Variant,
+    Versions,
+    image_of,
+    with_channels,
+)
 
 _TOTALS = [name for name in CONVENTIONS if name != "matmul"]  # that is `macs`
 _MESSAGE_LENGTH = 300
@@ -48,58 +64,90 @@ class Counter:
         self._memo = Memo()
         self._zoos: dict[str, Zoo] = {}
         self._inputs: dict[str, dict[str, list[str]]] = {}  # native inputs by zoo and architecture
+        self._fittings: dict[CostKey, Fitting | None] = {}  # by key at the native input; None: it does not even run there
         self._done = 0
         self._following = contextlib.ExitStack()
         self._following.enter_context(followable())  # once for all models
 
-    def count(self, job: Job) -> list[Counted]:
-        """A row for each input of the job; never raises for what a model does."""
-        zoo = self._zoos.get(job.zoo) or self._zoos.setdefault(job.zoo, open_zoo(job.zoo))
+    def count(self, job: Job, timeout_s: float | None = None) -> list[Counted]:
+        """A row for each input of the job, none of which takes longer than it may; never raises for what a model does."""
+        zoo = self._zoo_of(job)
         versions = versions_of(zoo)
-        counted = list(self._count_inputs(zoo, job, versions))
+        counted = list(self._count_inputs(zoo, job, versions, timeout_s))
         self._done += 1
         if self._done % _COLLECT_EVERY == 0:
             gc.collect()
         return counted
 
-    def _count_inputs(self, zoo: Zoo, job: Job, versions: Versions) -> Iterator[Counted]:
+    def _zoo_of(self, job: Job) -> Zoo:
+        if job.declared:
+            return open_zoo(job.zoo, [job.declared])
+        return self._zoos.get(job.zoo) or self._zoos.setdefault(job.zoo, open_zoo(job.zoo))
+
+    def _count_inputs(self, zoo: Zoo, job: Job, versions: Versions, timeout_s: float | None) -> Iterator[Counted]:
         model: nn.Module | None = None
         built_with: Any = None
         for key in job.keys():
             stage = "build"
             try:
-                options = zoo.build_options(key)
-                if model is None or built_with != options_key(options):
-                    model, built_with = None, options_key(options)
-                    model = build_on_meta(lambda options=options: zoo.build(job.arch, options), zoo.initialisers())  # type: ignore[misc]
-                stage = "run"
-                example = zoo.example(model, key)
-                cost = count_model(model, example.args, self._memo, kwargs=example.kwargs)
-                yield counted_row(key, replace(cost, assumption=example.assumption), versions)
+                with time_limit(timeout_s):
+                    options = zoo.build_options(key)
+                    if model is None or built_with != options_key(options):
+                        model, built_with = None, options_key(options)
+                        model = build_on_meta(lambda options=options: zoo.build(job.arch, options), zoo.initialisers())  # type: ignore[misc]
+                    stage = "run"
+                    example = zoo.example(model, key)
+                    counting = functools.partial(count_model, model, example.args, kwargs=example.kwargs)
+                    cost = count_example(example, counting, self._memo)
+                yield counted_row(key, cost, versions)
+            except TimeUpError:
+                assert timeout_s is not None
+                model = None  # it was stopped anywhere
+                yield failed_row(key, timed_out(timeout_s), versions)
             except InputError as error:
                 yield failed_row(key, Failure(INPUT_STAGE, "", str(error)), versions)
+            except VariantError as error:
+                yield failed_row(key, Failure(VARIANT_STAGE, "", str(error)), versions)
             except Exception as error:  # noqa: BLE001  # whatever a model does costs its own row only
                 yield failed_row(key, self._explain(zoo, key, stage, error), versions)
 
     def _explain(self, zoo: Zoo, key: CostKey, stage: str, error: Exception) -> Failure:
         """Tells a size the architecture cannot take from a fault: at its native input the same model runs."""
-        message = _first_sentence(error)
+        message = said_by(error)
         if isinstance(error, MemoryError) or "allocate memory" in message:
             return Failure("memory", type(error).__name__, message)
-        native = self._native_inputs(zoo, key.arch)
+        if key.variant == Variant.FEATURES and "meta tensors" in message:
+            return Failure(VARIANT_STAGE, "", "its feature maps depend on values, and a count has none")
+        native = self._native_inputs(zoo, key)
         if not native or key.input in native:
             return Failure(stage, type(error).__name__, message)
-        # A deliberate check says what is wrong; a clash of shapes somewhere inside says nothing to a reader.
-        said = f": {message}" if message and isinstance(error, (ValueError, AssertionError)) else ""
-        return Failure(INPUT_STAGE, "", f"does not run at {key.input}, it is made for {' and '.join(native)}{said}")
+        anywhere = key._replace(input=native[0], batch=1)
+        if anywhere not in self._fittings:
+            self._fittings[anywhere] = fitting(native, lambda input: self._runs(zoo, anywhere._replace(input=input)))
+        known = self._fittings[anywhere]
+        if known is None:
+            return Failure(stage, type(error).__name__, message)
+        return Failure(INPUT_STAGE, "", known.why_not(key.input))
 
-    def _native_inputs(self, zoo: Zoo, arch: str) -> list[str]:
-        """The inputs at which an architecture and its weights are used, its own first."""
+    def _runs(self, zoo: Zoo, key: CostKey) -> bool:
+        """Whether one pass gets through."""
+        try:
+            model = build_on_meta(lambda: zoo.build(key.arch, zoo.build_options(key)), zoo.initialisers())
+            example = zoo.example(model, key)
+            count_example(example, functools.partial(count_model, model, example.args, kwargs=example.kwargs), self._memo)
+        except Exception:  # noqa: BLE001  # that it fails is the answer
+            return False
+        return True
+
+    def _native_inputs(self, zoo: Zoo, key: CostKey) -> list[str]:
+        """The inputs at which an architecture and its weights are used, its own first, with the channels of the key."""
         if zoo.name not in self._inputs:
             self._inputs[zoo.name] = {
-                a.name: list(dict.fromkeys([a.input, *(w.input for w in a.weights)])) for a in zoo.architectures()
+                a.name: list(dict.fromkeys([a.input, *a.inputs, *(w.input for w in a.weights)])) for a in zoo.architectures()
             }
-        return self._inputs[zoo.name].get(arch, [])
+        native = self._inputs[zoo.name].get(key.arch, [])
+        channels, *size = image_of(key.input).shape
+        return list(dict.fromkeys(with_channels(input, channels) for input in native)) if len(size) >= 2 else native
 
 
 def versions_of(zoo: Zoo) -> Versions:
@@ -172,7 +220,10 @@ def _operations_table(key: CostKey, cost: Cost, now: datetime) -> pa.Table:
     return columns_of("ops", len(rows), columns, shared)
 
 
-def _first_sentence(error: BaseException) -> str:
-    """The first lines of an exception's message, on one line: foreign messages can be pages long."""
-    text = " ".join(str(error).split())
+def said_by(error: BaseException) -> str:
+    """The beginning of an exception's message, on one line: foreign messages can be pages long, or fail to be written."""
+    try:
+        text = " ".join(str(error).split())
+    except BaseException as second:  # noqa: BLE001  # whatever writing it does
+        return f"its message cannot be read, {type(second).__name__}"
     return text if len(text) <= _MESSAGE_LENGTH else f"{text[:_MESSAGE_LENGTH]}…"

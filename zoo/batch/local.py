@@ -6,18 +6,21 @@ import contextlib
 import dataclasses
 import multiprocessing
 import multiprocessing.forkserver
-import os
 import queue
 import signal
 import threading
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import TimeoutError as FutureTimeoutError
+from concurrent.futures.process import BrokenProcessPool
 from typing import TYPE_CHECKING, Any
 
 from pebble import ProcessExpired, ProcessFuture, ProcessPool
 
+from zoo.batch.isolation import timed_out
+from zoo.batch.processes import end_group, manner_of_end, worker_context
 from zoo.batch.settings import Execution, default_workers
+from zoo.errors import ZooError
 from zoo.records import Failure, Job
 
 if TYPE_CHECKING:
@@ -26,6 +29,21 @@ if TYPE_CHECKING:
 _WORKER = "zoo.batch.worker"
 _IN_HAND = 2
 """Jobs a worker holds: the one it does and the next, so that it never waits for the parent."""
+
+_GRACE_S = 2.0
+"""For a worker to stop a model itself, before it is ended with it."""
+
+_NOT_BEGUN = Failure("worker", "", "its process ended before it had begun with it")
+_BEGINNINGS = 5
+"""Tries of a job that is not known to have begun: its process may have ended so soon after that nobody heard of it."""
+
+_MOST_NOT_BEGUN = 20
+"""Jobs in a row that no process began with, from which on none is expected to."""
+
+_NO_WORKER = (
+    "Worker processes end before they begin to count; what they print says why. "
+    "A script that counts has to do so behind: if __name__ == '__main__':"
+)
 
 _Family = tuple[str, str | None]
 Outcome = tuple[Job, "list[Counted] | Failure"]
@@ -48,11 +66,15 @@ def run_jobs(jobs: Sequence[Job], execution: Execution, interrupted: Callable[[]
 
     Yields:
         Each job with its rows, or with the failure that kept it from having any.
+
+    Raises:
+        ZooError: if no worker gets as far as beginning with a job.
     """
     waiting = _Waiting(jobs)
     workers = [_Worker(execution) for _ in range(max(1, min(execution.workers or default_workers(), len(jobs))))]
     done: queue.SimpleQueue[tuple[_Worker, Job, ProcessFuture[Any]] | None] = queue.SimpleQueue()
-    tried: set[Job] = set()
+    tried: Counter[Job] = Counter()
+    not_begun = 0  # in a row
     is_ending = False
     try:
         with _catching_interrupt(lambda: done.put(None)):
@@ -70,6 +92,13 @@ def run_jobs(jobs: Sequence[Job], execution: Execution, interrupted: Callable[[]
                 worker, job, future = ready
                 worker.in_hand -= 1
                 outcome = _outcome(job, future, execution)
+                if outcome is None:
+                    worker.is_spent = True
+                    waiting.put_back([job])
+                    continue
+                not_begun = not_begun + 1 if outcome == _NOT_BEGUN else 0
+                if not_begun > _MOST_NOT_BEGUN:
+                    raise ZooError(_NO_WORKER)
                 if isinstance(outcome, Failure) and (again := _again(job, outcome, tried)):
                     waiting.put_back(again)
                     continue
@@ -98,19 +127,12 @@ def _catching_interrupt(tell: Callable[[], None]) -> Iterator[None]:
         signal.signal(signal.SIGINT, usual)
 
 
-def _end_group(worker: int | None) -> None:
-    """Ends what the models of a dead worker started: each worker leads a process group of its own."""
-    if worker and hasattr(os, "killpg"):
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(worker, signal.SIGKILL)
-
-
-def _again(job: Job, failure: Failure, tried: set[Job]) -> list[Job]:
+def _again(job: Job, failure: Failure, tried: Counter[Job]) -> list[Job]:
     """What to try once more: each input by itself, to find the one that did it; and what may have died of another's doing."""
     if len(job.inputs) > 1:
         return [dataclasses.replace(job, inputs=(input,)) for input in job.inputs]
-    if failure.stage == "worker" and job not in tried:
-        tried.add(job)
+    if failure.stage == "worker" and tried[job] < (_BEGINNINGS if failure == _NOT_BEGUN else 1):
+        tried[job] += 1
         return [job]
     return []
 
@@ -138,28 +160,34 @@ class _Waiting:
 
 
 class _Worker:
-    """One process, which is replaced when it dies."""
+    """One process, which is replaced when it dies, or when a model has left in it what cannot be put back."""
 
     def __init__(self, execution: Execution) -> None:
         self._execution = execution
         self._pool = _new_pool(execution)
         self.family: _Family | None = None
         self.in_hand = 0
+        self.is_spent = False
 
     def take(self, waiting: _Waiting, done: queue.SimpleQueue[Any], others: set[_Family | None]) -> None:
         """Fills the worker's hands; `others` are the families that other workers are at."""
-        while self.in_hand < _IN_HAND:
+        if self.is_spent and self.in_hand == 0:
+            self._replace()
+        while self.in_hand < _IN_HAND and not self.is_spent:
             job = waiting.next_for(self.family, others)
             if job is None:
                 return
             self.family = (job.zoo, job.family)
             if not self._pool.active:  # its process died between two jobs
-                self.stop()
-                self._pool = _new_pool(self._execution)
-            timeout = self._execution.timeout_s * len(job.inputs)
-            future = self._pool.schedule(_count, args=[job], timeout=timeout)
+                self._replace()
+            timeout = self._execution.timeout_s * len(job.inputs) + _GRACE_S
+            future = self._pool.schedule(_count, args=[job, self._execution.timeout_s], timeout=timeout)
             self.in_hand += 1
             future.add_done_callback(lambda future, job=job: done.put((self, job, future)))  # type: ignore[misc]
+
+    def _replace(self) -> None:
+        self.stop()
+        self._pool, self.is_spent = _new_pool(self._execution), False
 
     def stop(self) -> None:
         """Ends the process, whatever it is doing."""
@@ -168,9 +196,7 @@ class _Worker:
 
 
 def _new_pool(execution: Execution) -> ProcessPool:
-    method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
-    context = multiprocessing.get_context(method)
-    return ProcessPool(max_workers=1, context=context, initializer=_start, initargs=[execution.memory_gb])
+    return ProcessPool(max_workers=1, context=worker_context(), initializer=_start, initargs=[execution.memory_gb])
 
 
 def _start(memory_gb: float) -> None:
@@ -179,21 +205,23 @@ def _start(memory_gb: float) -> None:
     worker.start(memory_gb)
 
 
-def _count(job: Job) -> list[Counted] | Failure:
+def _count(job: Job, timeout_s: float) -> list[Counted] | Failure | None:
     from zoo.batch import worker
 
-    return worker.count(job)
+    return worker.count(job, timeout_s)
 
 
-def _outcome(job: Job, future: ProcessFuture[Any], execution: Execution) -> list[Counted] | Failure:
+def _outcome(job: Job, future: ProcessFuture[Any], execution: Execution) -> list[Counted] | Failure | None:
+    """What became of a job; None where the worker left it to another."""
     try:
-        outcome: list[Counted] | Failure = future.result()
+        outcome: list[Counted] | Failure | None = future.result()
     except FutureTimeoutError:
-        limit = execution.timeout_s * len(job.inputs)
-        return Failure("timeout", "TimeoutError", f"not counted within {limit:g} s; raise execution: {{timeout_s: …}}")
+        return timed_out(execution.timeout_s * len(job.inputs))
+    except BrokenProcessPool:
+        return _NOT_BEGUN
     except ProcessExpired as error:
-        _end_group(error.pid)
-        return Failure("worker", "ProcessExpired", f"its process ended with code {error.exitcode}")
+        end_group(error.pid)
+        return Failure("worker", "", f"its process {manner_of_end(error.exitcode)}")
     except Exception as error:  # noqa: BLE001  # whatever came back from a worker costs its job only
         return Failure("worker", type(error).__name__, str(error))
     return outcome

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import fnmatch
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,8 +11,21 @@ from dataclasses import dataclass
 import pandas as pd
 
 from zoo.batch.settings import ZooSettings
-from zoo.errors import InputError
-from zoo.records import INPUT_STAGE, Accuracy, Architecture, CostKey, Failure, Job, Status, Versions, image_input
+from zoo.errors import InputError, UnknownNameError, did_you_mean
+from zoo.records import (
+    INPUT_STAGE,
+    VARIANT_STAGE,
+    Accuracy,
+    Architecture,
+    CostKey,
+    Failure,
+    Job,
+    Status,
+    Variant,
+    Versions,
+    image_input,
+    with_channels,
+)
 
 NATIVE = "native"
 _PASSING_STAGES = ("timeout", "memory", "worker")
@@ -25,6 +39,7 @@ class Plan:
     keys: frozenset[CostKey]
     jobs: tuple[Job, ...]
     known_failures: Mapping[CostKey, Failure]  # rows that can be written without trying
+    fingerprints: Mapping[tuple[str, str], str]  # by zoo and architecture, of those that have one; every new row keeps its own
 
     @property
     def to_count(self) -> int:
@@ -33,12 +48,13 @@ class Plan:
 
 
 def wanted_keys(
-    architectures: Iterable[Architecture], settings: ZooSettings, variants: Sequence[str], results: Iterable[Accuracy]
+    architectures: Iterable[Architecture], settings: ZooSettings, results: Iterable[Accuracy]
 ) -> dict[CostKey, Failure | None]:
-    """The cost rows asked for, with the failure of those whose input makes no sense for the architecture.
+    """The cost rows asked for, with the failure of those that make no sense for the architecture.
 
     Each architecture is counted with its own head at every configured input, and with the head of each of its weights at their
-    native input and wherever one of their results was measured.
+    native input and wherever one of their results was measured; all this in every configured batch and variant. A variant that
+    the architecture does not have is no row, except for feature maps: a user who asks for them is told why there are none.
     """
     measured: dict[tuple[str, str], set[str]] = defaultdict(set)
     for result in results:
@@ -48,10 +64,43 @@ def wanted_keys(
         failure = None
         if architecture.uncountable:
             failure = Failure("plan", "", architecture.uncountable)
-        for size, classes, error in _sizes(architecture, settings.inputs, measured):
-            for variant in variants:
-                keys.setdefault(CostKey(architecture.zoo, architecture.name, size, classes, variant), failure or error)
+        for size, classes, error in _sizes(architecture, settings.inputs_of(architecture.name), measured):
+            input = size if error else input_as_asked(size, settings)
+            for variant in settings.variants:
+                head = 0 if variant == Variant.FEATURES else classes_as_asked(classes, settings)
+                reason = failure or _no_variant(architecture, variant) or error
+                if variant in architecture.variants or reason:
+                    for batch in settings.batches:
+                        keys.setdefault(CostKey(architecture.zoo, architecture.name, input, head, variant, batch), reason)
     return keys
+
+
+def check_globs(listed: Iterable[Architecture], settings: ZooSettings) -> None:
+    """A misspelt glob of `inputs_for` must not silently change nothing.
+
+    Raises:
+        UnknownNameError: if one matches no architecture of the zoo.
+    """
+    names = [a.name for a in listed]
+    for glob, _ in settings.inputs_for:
+        if not fnmatch.filter(names, glob):
+            raise UnknownNameError(f"inputs_for: no architecture matches '{glob}'.{did_you_mean(glob, names)}")
+
+
+def classes_as_asked(classes: int | None, settings: ZooSettings) -> int | None:
+    """The outputs of a head, exchanged for those of the user's task; where the architecture alone decides, it keeps deciding."""
+    return classes if settings.classes is None or classes is None else settings.classes
+
+
+def input_as_asked(input: str, settings: ZooSettings) -> str:
+    """An input with the configured number of channels."""
+    return input if settings.in_channels is None else with_channels(input, settings.in_channels)
+
+
+def _no_variant(architecture: Architecture, variant: str) -> Failure | None:
+    if variant != Variant.FEATURES or variant in architecture.variants:
+        return None
+    return Failure(VARIANT_STAGE, "", f"zoo {architecture.zoo} gives no backbones without their heads")
 
 
 def _sizes(
@@ -59,11 +108,13 @@ def _sizes(
 ) -> Iterable[tuple[str, int | None, Failure | None]]:
     for size in inputs:
         try:
-            input = architecture.input if size == NATIVE else image_input(size, architecture.input)
+            native = architecture.inputs or (architecture.input,)
+            own = native if size == NATIVE else (image_input(size, architecture.input),)
         except InputError as error:
             yield size, architecture.classes, Failure(INPUT_STAGE, "", str(error))
             continue
-        yield input, architecture.classes, None
+        for input in own:
+            yield input, architecture.classes, None
     for weights in architecture.weights:
         if NATIVE in inputs:
             yield weights.input, weights.classes, None
@@ -75,22 +126,28 @@ def make_plan(
     wanted: Mapping[CostKey, Failure | None],
     cached: pd.DataFrame,
     versions: Mapping[str, Versions],
-    families: Mapping[tuple[str, str], str | None],
+    architectures: Iterable[Architecture],
 ) -> Plan:
     """Leaves out what the cache has from the same versions, and gathers the rest into one job a model and head."""
-    current = current_keys(cached, versions)
+    known = {(a.zoo, a.name): a for a in architectures}
+    fingerprints = {name: a.fingerprint for name, a in known.items() if a.fingerprint}
+    current = current_keys(cached, versions, fingerprints)
     missing = {key: failure for key, failure in wanted.items() if key not in current}
     by_model: dict[Job, list[str]] = defaultdict(list)
     for key, failure in missing.items():
         if failure is None:
-            by_model[Job(key.zoo, key.arch, key.classes, (), key.variant, key.batch, families.get((key.zoo, key.arch)))].append(key.input)
+            architecture = known[key.zoo, key.arch]
+            job = Job(key.zoo, key.arch, key.classes, (), key.variant, key.batch, architecture.family, architecture.declared)
+            by_model[job].append(key.input)
     jobs = [dataclasses.replace(job, inputs=tuple(inputs)) for job, inputs in by_model.items()]
     failures = {key: failure for key, failure in missing.items() if failure is not None}
-    return Plan(frozenset(wanted), tuple(jobs), failures)
+    return Plan(frozenset(wanted), tuple(jobs), failures, fingerprints)
 
 
-def current_keys(costs: pd.DataFrame, versions: Mapping[str, Versions]) -> set[CostKey]:
-    """Keys whose cost was counted by the versions in use; failures that may pass by themselves are not current."""
+def current_keys(
+    costs: pd.DataFrame, versions: Mapping[str, Versions], fingerprints: Mapping[tuple[str, str], str]
+) -> set[CostKey]:
+    """Keys whose cost was counted by the versions, and from the source, in use; failures that may pass are not current."""
     if costs.empty:
         return set()
     in_use = pd.DataFrame(
@@ -101,7 +158,12 @@ def current_keys(costs: pd.DataFrame, versions: Mapping[str, Versions]) -> set[C
     rows = costs.merge(in_use, on=list(in_use.columns))
     stage = rows["reason"].fillna("").str.split(":").str[0]
     rows = rows[~((rows["status"] == Status.FAILED) & stage.isin(_PASSING_STAGES))]
-    return set(cost_keys(rows))
+    fingerprints_then = rows["fingerprint"].astype(object).where(rows["fingerprint"].notna(), None)
+    return {
+        key
+        for key, fingerprint in zip(cost_keys(rows), fingerprints_then, strict=True)
+        if fingerprints.get((key.zoo, key.arch)) == fingerprint
+    }
 
 
 def cost_keys(costs: pd.DataFrame) -> list[CostKey]:

@@ -1,228 +1,202 @@
-"""Refreshing the cache: from what is asked to committed rows."""
+"""Refreshing the cache: from what is asked to committed rows, and a record of what that changed."""
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import fnmatch
+import hashlib
 import time
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-import pyarrow as pa
 
 from zoo.adapters.base import select
-from zoo.adapters.registry import adapter_modules, open_zoo
-from zoo.batch.local import preload_workers, run_jobs
-from zoo.batch.plan import Plan, make_plan, wanted_keys
-from zoo.batch.settings import Listener, RefreshSettings, Silent
+from zoo.adapters.registry import adapter_modules
+from zoo.batch.catalogue import Listing, keep_lists, list_zoos
+from zoo.batch.committing import count_and_commit
+from zoo.batch.plan import Plan, check_globs, cost_keys, make_plan, wanted_keys
+from zoo.batch.published import Published, keep_published, read_published
+from zoo.batch.settings import Listener, RefreshSettings, Request, Silent
+from zoo.cache.changes import Kind, compare, previous_run
+from zoo.cache.health import lacking_operations
+from zoo.cache.locks import locked
+from zoo.cache.maintenance import compact, is_scattered
+from zoo.cache.runs import Run, RunStatus
 from zoo.cache.schema import table_of
-from zoo.cache.store import Store
-from zoo.records import AccuracyTable, Architecture, CostKey, Failure, RunSummary, Status, Versions, Weights, is_unfit
-
-if TYPE_CHECKING:
-    from zoo.adapters.base import Zoo
-    from zoo.batch.job import Counted
-
-_COMMIT_EVERY_S = 4.0
-"""A killed run loses at most the work of this long."""
+from zoo.cache.store import DAMAGED, Store
+from zoo.errors import BusyError, CacheError, UnknownNameError, did_you_mean
+from zoo.records import Architecture, CostKey, Failure, RunSummary
 
 
-def refresh(settings: RefreshSettings, listener: Listener | None = None) -> RunSummary:
+def refresh(settings: RefreshSettings, listener: Listener | None = None, request: Request = Request()) -> RunSummary:
     """Counts what the settings ask for and the cache does not have, and commits it while it goes on.
 
+    Every refresh leaves a row in the table `runs`, also one that found nothing to do; one that was killed leaves that it began.
+
     Raises:
-        ZooError: for everything a user can cause: an unknown name, an unreadable table, a cache that cannot be written.
+        BusyError: if another refresh of the same name is running, and the request is not to wait for it.
+        ZooError: for everything else a user can cause: an unknown name, an unreadable table, a cache that cannot be written.
     """
     listener = listener or Silent()
-    started = time.perf_counter()
-    summary = RunSummary(run=uuid.uuid4().hex[:12], started_at=datetime.now(UTC).isoformat())
     store = Store(settings.cache)
     store.prepare()
-    preload_workers(adapter_modules(settings.zoos))
-    zoos = {name: open_zoo(name) for name in settings.zoos}
-    listed = {name: zoo.architectures() for name, zoo in zoos.items()}
-    chosen = {name: select(listed[name], settings.zoos[name].selection) for name in zoos}
-    accuracy = _read_accuracy(settings, listed, zoos, listener)
-    plan, cached = _plan(settings, store, chosen, zoos, accuracy)
-    _keep_lists(store, listed, zoos, accuracy)
+    with _alone(store, request, listener):
+        return _refresh(settings, store, listener, request)
+
+
+def _refresh(settings: RefreshSettings, store: Store, listener: Listener, request: Request) -> RunSummary:
+    started, clock = datetime.now(UTC), time.perf_counter()
+    summary = RunSummary(run=uuid.uuid4().hex[:12], started_at=started.isoformat())
+    listings = list_zoos(settings, store)
+    chosen = {name: select(listing.architectures, settings.zoos[name].selection) for name, listing in listings.items()}
+    for name, listing in listings.items():
+        check_globs(listing.architectures, settings.zoos[name])
+    chosen = _narrow(chosen, request.only)
+    published = read_published(settings, listings, store, listener)
+    plan = _plan(settings, store, chosen, listings, published, request)
+    keep_lists(store, listings)
+    keep_published(store, published)
     summary.planned = len(plan.keys)
-    summary.removed = _count_removed(cached, listed)
+    summary.versions = ", ".join(f"{name} {listing.library_version}" for name, listing in listings.items())
     listener.planned(len(plan.keys), plan.to_count)
-    _count_and_commit(plan, settings, store, _Tally(summary, cached, listener), _versions(zoos))
-    summary.seconds = time.perf_counter() - started
-    summary.versions = ", ".join(f"{name} {zoo.version()}" for name, zoo in zoos.items())
-    if plan.to_count or summary.removed:
-        store.append("runs", table_of("runs", [{**asdict(summary), "started_at": datetime.fromisoformat(summary.started_at)}]))
+    record = _Record(store, summary, plan, request, _digest(repr(sorted(settings.zoos.items()))))
+    with record.kept():
+        versions = {name: listing.versions for name, listing in listings.items()}
+        if plan.jobs:
+            from zoo.batch.local import preload_workers
+
+            preload_workers(adapter_modules(settings.zoos))
+        count_and_commit(plan, settings.execution, store, summary, listener, versions)
+        summary.seconds = time.perf_counter() - clock
+    _compact_if_scattered(store)
     return summary
 
 
-def _read_accuracy(
-    settings: RefreshSettings,
-    listed: Mapping[str, Sequence[Architecture]],
-    zoos: Mapping[str, Zoo],
-    listener: Listener,
-) -> dict[str, AccuracyTable]:
-    tables = {}
-    if "torchvision" in listed:
-        from zoo.accuracy.torchvision import read_torchvision
-
-        tables["torchvision"] = read_torchvision(_weights(listed["torchvision"]))
-    if "timm" in listed:
-        from zoo.accuracy.timm import read_timm
-
-        tables["timm"] = read_timm(
-            _weights(listed["timm"]),
-            version=zoos["timm"].version(),
-            results=settings.timm_results,
-            fetch=settings.fetch_accuracy,
-        )
-    for table in tables.values():
-        for warning in table.warnings:
-            listener.says(warning)
-    return tables
+@contextlib.contextmanager
+def _alone(store: Store, request: Request, listener: Listener) -> Iterator[None]:
+    """Keeps two refreshes of one name from counting the same things twice."""
+    if request.config is None:
+        yield
+        return
+    what = f"Another refresh of '{request.config}' is running"
+    with locked(
+        store.files,
+        f"refresh-{_digest(request.config)}",
+        what=what,
+        wait=request.wait,
+        on_wait=lambda: listener.says(f"{what}; waiting for it to end."),
+    ):
+        yield
 
 
-def _weights(architectures: Iterable[Architecture]) -> list[Weights]:
-    return [weights for architecture in architectures for weights in architecture.weights]
+def _narrow(chosen: Mapping[str, list[Architecture]], only: Sequence[str]) -> dict[str, list[Architecture]]:
+    """The architectures that match one of the globs."""
+    if not only:
+        return dict(chosen)
+    narrowed = {
+        name: [a for a in group if any(fnmatch.fnmatchcase(n, glob) for glob in only for n in (a.name, f"{name}/{a.name}"))]
+        for name, group in chosen.items()
+    }
+    if not any(narrowed.values()):
+        names = [a.name for group in chosen.values() for a in group]
+        globs = " or ".join(f"'{glob}'" for glob in only)
+        raise UnknownNameError(f"The configuration selects no architecture {globs}.{did_you_mean(only[0], names)}")
+    return narrowed
 
 
 def _plan(
     settings: RefreshSettings,
     store: Store,
     chosen: Mapping[str, list[Architecture]],
-    zoos: Mapping[str, Zoo],
-    accuracy: Mapping[str, AccuracyTable],
-) -> tuple[Plan, pd.DataFrame]:
-    cached = store.costs()
+    listings: Mapping[str, Listing],
+    published: Mapping[str, Published],
+    request: Request,
+) -> Plan:
     wanted: dict[CostKey, Failure | None] = {}
     for name, architectures in chosen.items():
-        results = accuracy[name].rows if name in accuracy else ()
-        wanted.update(wanted_keys(architectures, settings.zoos[name], settings.variants, results))
-    families = {(a.zoo, a.name): a.family for architectures in chosen.values() for a in architectures}
-    return make_plan(wanted, cached, _versions(zoos), families), cached
+        results = published[name].rows if name in published else ()
+        wanted.update(wanted_keys(architectures, settings.zoos[name], results))
+    versions = {name: listing.versions for name, listing in listings.items()}
+    return make_plan(wanted, _trusted_costs(store, request), versions, [a for group in chosen.values() for a in group])
 
 
-def _versions(zoos: Mapping[str, Zoo]) -> dict[str, Versions]:
-    from zoo.batch.job import versions_of
-
-    return {name: versions_of(zoo) for name, zoo in zoos.items()}
-
-
-def _keep_lists(
-    store: Store, listed: Mapping[str, Sequence[Architecture]], zoos: Mapping[str, Zoo], accuracy: Mapping[str, AccuracyTable]
-) -> None:
-    """Commits what exists and how good it is. Accuracy that could not be had this time stays as it was."""
-    version = {name: zoo.version() for name, zoo in zoos.items()}
-    architectures = [a for group in listed.values() for a in group]
-    store.replace(
-        "architectures",
-        table_of("architectures", ({**asdict(a), "arch": a.name, "library_version": version[a.zoo]} for a in architectures)),
-        set(listed),
-    )
-    store.replace(
-        "weights",
-        table_of(
-            "weights",
-            ({**asdict(w), "family": a.family, "library_version": version[a.zoo]} for a in architectures for w in a.weights),
-        ),
-        set(listed),
-    )
-    had = {name: table for name, table in accuracy.items() if table.rows}
-    store.replace("accuracy", table_of("accuracy", (asdict(row) for table in had.values() for row in table.rows)), set(had))
-    unjoined = [{**asdict(row), "zoo": name} for name, table in had.items() for row in table.unjoined]
-    store.replace("unjoined", table_of("unjoined", unjoined), set(had))
+def _trusted_costs(store: Store, request: Request) -> pd.DataFrame:
+    """What the cache has, less what is to be counted again whatever its versions."""
+    costs = store.costs(columns=["status", "reason", "fingerprint", "library_version", "torch_version", "counter_version"])
+    if request.rebuild:
+        return costs.head(0)
+    if request.max_age is not None:
+        costs = costs[costs["counted_at"] >= datetime.now(UTC) - request.max_age]
+    if _has_lost_operations(store) and (lacking := lacking_operations(store)):
+        costs = costs[[tuple(key) not in lacking for key in cost_keys(costs)]]
+    return costs
 
 
-def _count_removed(cached: pd.DataFrame, listed: Mapping[str, Sequence[Architecture]]) -> int:
-    """Cached keys of architectures that their zoo no longer has."""
-    exists = {(a.zoo, a.name) for architectures in listed.values() for a in architectures}
-    return sum((zoo, arch) not in exists for zoo, arch in zip(cached["zoo"], cached["arch"], strict=True) if zoo in listed)
+def _has_lost_operations(store: Store) -> bool:
+    """Whether a part of the operations was found damaged, now or before; its costs are there, and have to be counted again."""
+    if store.files.is_local:
+        store.check("ops")
+    return bool(store.files.names(f"{DAMAGED}/ops"))
 
 
-class _Tally:
-    """Keeps the run's figures and tells the listener."""
+class _Record:
+    """The run's rows in the table `runs`: one when it begins, and in its place another when it ends."""
 
-    def __init__(self, summary: RunSummary, cached: pd.DataFrame, listener: Listener) -> None:
-        self.summary, self.listener = summary, listener
-        self._before = {
-            CostKey(*_plain(row[: len(CostKey._fields)])): _plain(row[len(CostKey._fields) :])
-            for row in cached[[*CostKey._fields, "status", "params", "macs", "activations", "peak_activation_bytes"]].itertuples(
-                index=False
-            )
-        }
+    def __init__(self, store: Store, summary: RunSummary, plan: Plan, request: Request, selection: str) -> None:
+        self._store, self._summary = store, summary
+        keys = sorted(plan.keys, key=lambda key: tuple(map(str, key)))
+        name = _digest("\n".join("\t".join(map(str, key)) for key in keys))
+        self._plan = table_of("plans", ({"plan": name, **key._asdict()} for key in keys))
+        self._run = Run(
+            summary.run,
+            RunStatus.RUNNING,
+            datetime.fromisoformat(summary.started_at),
+            config=request.config,
+            only=" ".join(request.only) or None,
+            plan=name,
+            selection=selection,
+            planned=summary.planned,
+            versions=summary.versions,
+        )
 
-    def add(self, counted: Counted) -> None:
-        row = counted.row
-        if row["status"] == Status.FAILED:
-            self.summary.failed += 1
-            self.summary.unfit += is_unfit(row["status"], row["reason"])
-        else:
-            self.summary.counted += 1
-        if counted.key not in self._before:
-            self.summary.added += 1
-        elif self._before[counted.key] != tuple(
-            row.get(n) for n in ("status", "params", "macs", "activations", "peak_activation_bytes")
-        ):
-            self.summary.changed += 1
-        self.listener.counted(counted.key, Status(row["status"]), row.get("reason"))
+    @contextlib.contextmanager
+    def kept(self) -> Iterator[None]:
+        """Records the run around what it does, also where that raises."""
+        begun = self._write(self._run)
+        if not len(self._store.read("plans", ["plan"], {"plan": [self._run.plan or ""]})):
+            self._store.append("plans", self._plan)
+        try:
+            yield
+        except BaseException:
+            with contextlib.suppress(CacheError):  # the disk may be full, which is what is being raised
+                self._end(RunStatus.INTERRUPTED, begun)
+            raise
+        self._end(RunStatus.INTERRUPTED if self._summary.interrupted else RunStatus.DONE, begun)
 
+    def _end(self, status: RunStatus, begun: str | None) -> None:
+        """Says what changed since the run before, and puts the end in the place of the beginning."""
+        run = dataclasses.replace(self._run, status=status, finished_at=datetime.now(UTC), seconds=self._summary.seconds)
+        changes = compare(self._store, previous_run(self._store.runs(), run), run)
+        summary = self._summary
+        for kind in (Kind.ADDED, Kind.CHANGED, Kind.REMOVED, Kind.RECOVERED):
+            setattr(summary, kind.value, changes.count(kind))
+        summary.broken, summary.failing = changes.count(Kind.FAILED), changes.failing
+        names = ("counted", "failed", "unfit", "broken", "failing", "added", "changed", "removed", "recovered")
+        self._write(dataclasses.replace(run, **{name: getattr(summary, name) for name in names}), begun)
 
-def _plain(values: Iterable[Any]) -> tuple[Any, ...]:
-    return tuple(None if pd.isna(value) else int(value) if not isinstance(value, str) else value for value in values)
-
-
-class _Committer:
-    """Writes rows in small parts: operations first, so that a cost row never lacks its own."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._rows: list[dict[str, Any]] = []
-        self._operations: list[pa.Table] = []
-        self._last = time.monotonic()
-
-    def add(self, counted: Counted) -> None:
-        self._rows.append(counted.row)
-        if counted.operations is not None:
-            self._operations.append(counted.operations)
-        if time.monotonic() - self._last >= _COMMIT_EVERY_S:
-            self.commit()
-
-    def commit(self) -> None:
-        rows, operations = self._rows, self._operations
-        self._rows, self._operations, self._last = [], [], time.monotonic()  # first, so that none is written twice
-        if operations:
-            self._store.append("ops", pa.concat_tables(operations))
-        self._store.append("costs", table_of("costs", rows))
+    def _write(self, run: Run, replaces: str | None = None) -> str | None:
+        return self._store.append("runs", table_of("runs", [dataclasses.asdict(run)]), replaces=[replaces] if replaces else [])
 
 
-def _count_and_commit(
-    plan: Plan, settings: RefreshSettings, store: Store, tally: _Tally, versions: Mapping[str, Versions]
-) -> None:
-    from zoo.batch.job import failed_row
+def _compact_if_scattered(store: Store) -> None:
+    """Tidies up after many small commits, unless somebody else is at it."""
+    if is_scattered(store):
+        with contextlib.suppress(BusyError):
+            compact(store, wait=False)
 
-    committer = _Committer(store)
 
-    def keep(counted: Counted) -> None:
-        committer.add(counted)
-        tally.add(counted)
-
-    def interrupted() -> None:
-        tally.summary.interrupted = True
-        tally.listener.says("Finishing what is in hand; press Ctrl-C again to stop at once.")
-
-    try:
-        for key, failure in plan.known_failures.items():
-            keep(failed_row(key, failure, versions[key.zoo]))
-        if plan.jobs:
-            with contextlib.closing(run_jobs(plan.jobs, settings.execution, interrupted)) as outcomes:
-                for job, outcome in outcomes:
-                    rows = (
-                        [failed_row(k, outcome, versions[k.zoo]) for k in job.keys()] if isinstance(outcome, Failure) else outcome
-                    )
-                    for counted in rows:
-                        keep(counted)
-    finally:
-        committer.commit()
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

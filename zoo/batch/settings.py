@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+import fnmatch
 import os
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Protocol
 
-from zoo.records import CostKey, Selection, Status
+from zoo.records import CostKey, DeclaredModel, Selection, Status, Variant
 
 
 @dataclass(frozen=True, slots=True)
 class ZooSettings:
-    """Which part of one zoo is counted, and at which inputs (`native`, `224`, `384x512`, `3x224x224`)."""
+    """Which part of one zoo is counted, at which inputs (`native`, `224`, `384x512`, `3x224x224`), and in which forms."""
 
     selection: Selection = Selection()
     inputs: tuple[str, ...] = ("native",)
+    inputs_for: tuple[tuple[str, tuple[str, ...]], ...] = ()  # inputs of the architectures that match a glob, the first match
+    classes: int | None = None  # outputs of a head for the user's own task; None: those of the architecture and its weights
+    in_channels: int | None = None  # of the image; None: as the architecture has
+    batches: tuple[int, ...] = (1,)
+    variants: tuple[str, ...] = (Variant.TRAIN,)
+    models: tuple[DeclaredModel, ...] = ()  # of a zoo that the configuration declares; none: the zoo is an installed one
+
+    def inputs_of(self, arch: str) -> tuple[str, ...]:
+        """The inputs of one architecture."""
+        return next((inputs for glob, inputs in self.inputs_for if fnmatch.fnmatchcase(arch, glob)), self.inputs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +45,21 @@ class RefreshSettings:
 
     cache: str
     zoos: dict[str, ZooSettings] = field(default_factory=dict)
-    variants: tuple[str, ...] = ("train",)
     timm_results: str | None = None  # folder, file or address of timm's result tables; None: those of the installed release
     fetch_accuracy: bool = True  # whether result tables may be downloaded
+    accuracy_max_age_days: float = 7.0  # after which a table that can change at its source is fetched again
     execution: Execution = Execution()
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is asked of one refresh, beside what its settings say."""
+
+    config: str | None = None  # a name of the settings: runs of one name are compared, and wait for each other
+    rebuild: bool = False  # count everything again
+    only: tuple[str, ...] = ()  # globs on `arch` or `zoo/arch`; none: all that the settings select
+    max_age: timedelta | None = None  # count again what was counted longer ago
+    wait: bool = True  # for another refresh of the same name; otherwise that is an error
 
 
 class Listener(Protocol):

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
+import functools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.utils import _pytree as pytree
 
-from zoo.adapters.base import Zoo, options_key
+from zoo.adapters.base import Example, Zoo, options_key
+from zoo.adapters.declared import DeclaredZoo, call_factory
 from zoo.adapters.registry import open_zoo
+from zoo.adapters.targets import import_target
+from zoo.batch.example import count_example
 from zoo.counting.build import build_on_meta
 from zoo.counting.cost import Cost
-from zoo.counting.live import count
+from zoo.counting.live import count, trace
 from zoo.counting.recorder import Memo
+from zoo.counting.trace import Trace
 from zoo.errors import InputError, UnknownNameError, ZooError, did_you_mean
-from zoo.records import Architecture, CostKey, image_input, parse_input
+from zoo.records import Architecture, CostKey, DeclaredModel, format_tensors, image_input, parse_tensors
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,15 +33,18 @@ class Counted:
     input: str
     batch: int
     cost: Cost
+    trace: Trace | None = None  # if one was asked for
 
 
 @dataclass(frozen=True, slots=True)
 class InputSpec:
-    """At which inputs to count. No sizes: the native one."""
+    """At which inputs to count, and how to trace. No sizes: the native one. No precision: no trace."""
 
     sizes: tuple[str, ...] = ()
     batch: int = 1
     dtype: str = "float32"
+    precision: str | None = None
+    layout: str = "nchw"
 
     def torch_dtype(self) -> torch.dtype:
         """The floating-point dtype itself.
@@ -51,39 +58,52 @@ class InputSpec:
         return dtype
 
 
-def count_named(target: str, spec: InputSpec, classes: int | None = None) -> list[Counted]:
+def count_named(
+    target: str, spec: InputSpec, classes: int | None = None, declared: Mapping[str, Sequence[DeclaredModel]] | None = None
+) -> list[Counted]:
     """Counts `zoo/arch`, `zoo/arch.tag`, or `package.module:factory` at the given inputs.
+
+    Args:
+        target: the model's name.
+        spec: the inputs.
+        classes: outputs of the head, instead of the model's own.
+        declared: models by the name of a zoo that a configuration declares.
 
     Raises:
         UnknownNameError: if there is no such model.
         InputError: if the model cannot take an input.
         ZooError: if the user's module cannot be imported, or the model cannot be built or run.
     """
-    return _count_own(target, spec) if ":" in target else _count_of_zoo(target, spec, classes)
+    return _count_own(target, spec) if ":" in target else _count_of_zoo(target, spec, classes, declared or {})
 
 
-def _count_of_zoo(target: str, spec: InputSpec, classes: int | None) -> list[Counted]:
-    zoo, architecture, tag = _find(target)
+def _count_of_zoo(
+    target: str, spec: InputSpec, classes: int | None, declared: Mapping[str, Sequence[DeclaredModel]]
+) -> list[Counted]:
+    zoo, architecture, tag = _find(target, declared)
+    if classes is not None and architecture.declared:
+        raise InputError(f"{target} is a declared model: its factory decides on its outputs, leave --classes out.")
     weights = next((w for w in architecture.weights if w.tag == tag), None) if tag else None
     native = weights.input if weights else architecture.input
     head = classes if classes is not None else weights.classes if weights else architecture.classes
     memo, model, built_with, counted = Memo(), None, None, []
     for size in spec.sizes or ("native",):
         shape = native if size == "native" else image_input(size, native)
-        options = zoo.build_options(CostKey(zoo.name, architecture.name, shape, head))
+        key = CostKey(zoo.name, architecture.name, shape, head, batch=spec.batch)
+        options = zoo.build_options(key)
         if model is None or built_with != options_key(options):
             model, built_with = _build(zoo, architecture.name, options), options_key(options)
-        counted.append(_count_shape(target, model, shape, spec, memo))
+        counted.append(_count_example(target, model, key.input, zoo.example(model, key), spec, memo))
     return counted
 
 
-def _find(target: str) -> tuple[Zoo, Architecture, str | None]:
+def _find(target: str, declared: Mapping[str, Sequence[DeclaredModel]]) -> tuple[Zoo, Architecture, str | None]:
     name, slash, rest = target.partition("/")
     if not slash:
         raise UnknownNameError(
             f"'{target}' does not name a model. Write zoo/architecture, such as timm/resnet50, or package.module:factory."
         )
-    zoo = open_zoo(name)
+    zoo = open_zoo(name, declared.get(name, ()))
     architectures = {a.name: a for a in zoo.architectures()}
     arch, _, tag = (rest, "", "") if rest in architectures else rest.partition(".")
     if arch not in architectures:
@@ -104,42 +124,43 @@ def _build(zoo: Zoo, arch: str, options: dict[str, Any]) -> nn.Module:
         raise ZooError(f"{zoo.name}/{arch} cannot be built: {type(error).__name__}: {error}") from error
 
 
-def _count_shape(target: str, model: nn.Module, shape: str, spec: InputSpec, memo: Memo) -> Counted:
+def _count_example(target: str, model: nn.Module, input: str, example: Example, spec: InputSpec, memo: Memo) -> Counted:
     dtype = spec.torch_dtype()
+
+    def cast(value: Any) -> Any:
+        return pytree.tree_map_only(Tensor, lambda tensor: tensor.to(dtype) if tensor.is_floating_point() else tensor, value)
+
     try:
-        cost = count(model.to(dtype), parse_input(shape), batch=spec.batch, dtype=dtype, memo=memo)
+        counting = functools.partial(count, model.to(dtype), inputs=cast(example.args), kwargs=cast(dict(example.kwargs)))
+        cost = count_example(example, lambda memo: counting(memo=memo), memo)
+        traced = _trace_example(model, example, spec) if spec.precision else None
+    except ZooError:
+        raise
     except Exception as error:
-        raise InputError(f"{target} does not run at {shape}: {type(error).__name__}: {error}") from error
-    return Counted(target, shape, spec.batch, cost)
+        raise InputError(f"{target} does not run at {input}: {type(error).__name__}: {error}") from error
+    return Counted(target, input, spec.batch, cost, traced)
+
+
+def _trace_example(model: nn.Module, example: Example, spec: InputSpec) -> Trace:
+    assert spec.precision is not None
+    with example.context():
+        return trace(model, inputs=example.args, kwargs=example.kwargs, precision=spec.precision, layout=spec.layout)
 
 
 def _count_own(target: str, spec: InputSpec) -> list[Counted]:
     if not spec.sizes or "native" in spec.sizes:
         raise InputError(f"{target} has no native input. Give one without the batch: --input 3x224x224.")
-    factory = _import(target)
+    zoo = DeclaredZoo("", [DeclaredModel(target, factory=target, inputs=spec.sizes)])
+    factory = import_target(target)
     try:
-        model = factory if isinstance(factory, nn.Module) else build_on_meta(factory)
+        model = build_on_meta(lambda: call_factory(target, factory, {}))
+    except ZooError:
+        raise
     except Exception as error:
         raise ZooError(f"{target} cannot be built without arguments: {type(error).__name__}: {error}") from error
-    if not isinstance(model, nn.Module):
-        raise ZooError(f"{target} gives {type(model).__name__}, not a torch.nn.Module.")
-    memo = Memo()
-    return [_count_shape(target, model, size, spec, memo) for size in spec.sizes]
-
-
-def _import(target: str) -> Any:
-    """The attribute that `package.module:attribute` names; the current folder is searched too."""
-    module_name, _, attribute = target.partition(":")
-    if str(Path.cwd()) not in sys.path:
-        sys.path.insert(0, str(Path.cwd()))
-    try:
-        module = importlib.import_module(module_name)
-    except ImportError as error:
-        raise UnknownNameError(
-            f"Module '{module_name}' cannot be imported: {error}. Run in its folder, or install it."
-        ) from error
-    try:
-        return getattr(module, attribute)
-    except AttributeError:
-        public = [name for name in vars(module) if not name.startswith("_")]
-        raise UnknownNameError(f"Module '{module_name}' has no '{attribute}'.{did_you_mean(attribute, public)}") from None
+    memo, counted = Memo(), []
+    for size in spec.sizes:
+        input = format_tensors(parse_tensors(size))
+        example = zoo.example(model, CostKey(zoo.name, target, input, None, batch=spec.batch))
+        counted.append(_count_example(target, model, input, example, spec, memo))
+    return counted

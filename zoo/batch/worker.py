@@ -10,19 +10,20 @@ import os
 import signal
 import threading
 import warnings
-from collections.abc import Iterator
 from functools import cache
 from multiprocessing import connection
 from multiprocessing.util import Finalize
-from pathlib import Path
 
+import pandas as pd  # noqa: F401 - pyarrow imports it when it makes its first array: once here, not in every worker
 import torch
 import torch._dynamo  # torch's Python kernels import it at their first call; garbage of that would count as peak memory
 
-from zoo.batch.job import Counted, Counter
+from zoo.batch.isolation import Condition, kept_state, mapped_bytes
+from zoo.batch.job import Counted, Counter, said_by
 from zoo.records import Failure, Job
 
 _counter = cache(Counter)  # one a process, made when it is needed
+_condition = Condition()
 
 
 def start(memory_gb: float) -> None:
@@ -37,37 +38,28 @@ def start(memory_gb: float) -> None:
     gc.freeze()  # what is imported stays
     _silence()
     _limit_memory(memory_gb)
+    _condition.watch(memory_gb)
 
 
-def count(job: Job) -> list[Counted] | Failure:
-    """Does one job. What a model raises to end its process ends as a failure too: here it is no more than an exception."""
+def count(job: Job, timeout_s: float | None = None) -> list[Counted] | Failure | None:
+    """Does one job, each of its inputs within the time. What a model raises to end its process is here no more than an exception.
+
+    None is the answer of a spent process: another has to do the job.
+    """
+    if _condition.is_spent:
+        return None
     worker = os.getpid()
-    with _kept_state():
+    outcome: list[Counted] | Failure
+    with kept_state():
         try:
-            return _counter().count(job)
-        except (SystemExit, KeyboardInterrupt) as error:
-            return Failure("run", type(error).__name__, str(error))
+            outcome = _counter().count(job, timeout_s)
+        except BaseException as error:  # noqa: BLE001  # SystemExit, and whatever else is meant to pass by all handlers
+            outcome = Failure("run", type(error).__name__, said_by(error))
         finally:
             if os.getpid() != worker:  # a copy that the model made; it must not go on as a second worker
                 os._exit(0)
-
-
-@contextlib.contextmanager
-def _kept_state() -> Iterator[None]:
-    """Undoes what a model changes in its process, so that the next one finds it as the first did."""
-    dtype, threads, folder, variables = torch.get_default_dtype(), torch.get_num_threads(), Path.cwd(), dict(os.environ)
-    with Path(os.devnull).open("w", encoding="utf-8") as out, contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
-        try:
-            yield
-        finally:
-            torch.set_default_device(None)
-            torch.set_default_dtype(dtype)
-            torch.set_num_threads(threads)
-            torch.set_grad_enabled(True)
-            os.chdir(folder)
-            if os.environ != variables:
-                os.environ.clear()
-                os.environ.update(variables)
+    _condition.note([str(counted.row["reason"]) for counted in outcome] if isinstance(outcome, list) else [])
+    return outcome
 
 
 def _end_together() -> None:
@@ -106,6 +98,5 @@ def _limit_memory(memory_gb: float) -> None:
     with contextlib.suppress(ImportError, OSError, ValueError):
         import resource
 
-        mapped = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * resource.getpagesize()
-        limit = mapped + int(memory_gb * 1e9)
+        limit = mapped_bytes() + int(memory_gb * 1e9)
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))

@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 SCHEMA_VERSION = 2
-_VERSION_KEY = b"zoometer.schema"
+VERSION_NOTE = "zoometer.schema"
 
 KEY = ("zoo", "arch", "input", "classes", "variant", "batch")
 """Columns that together name one cost."""
@@ -32,7 +32,7 @@ def _fields(dtype: pa.DataType, names: str) -> list[pa.Field]:
 
 
 def _schema(fields: list[pa.Field]) -> pa.Schema:
-    return pa.schema(fields, metadata={_VERSION_KEY: str(SCHEMA_VERSION).encode()})
+    return pa.schema(fields, metadata={VERSION_NOTE: str(SCHEMA_VERSION)})
 
 
 COSTS = _schema(
@@ -82,7 +82,8 @@ ARCHITECTURES = _schema(
     [
         *_fields(pa.string(), "zoo arch task family input"),
         pa.field("classes", pa.int64()),
-        *_fields(pa.string(), "note fingerprint library_version"),
+        *_fields(pa.list_(pa.string()), "inputs variants"),
+        *_fields(pa.string(), "note uncountable fingerprint library_version"),
     ]
 )
 
@@ -90,7 +91,7 @@ ACCURACY = _schema(
     [
         *_fields(pa.string(), "zoo arch tag dataset metric input"),
         pa.field("value", pa.float64()),
-        *_fields(pa.string(), "source retrieved_at"),
+        *_fields(pa.string(), "source retrieved_at revision"),
     ]
 )
 
@@ -99,12 +100,16 @@ UNJOINED = _schema(_fields(pa.string(), "zoo source name input reason"))
 RUNS = _schema(
     [
         pa.field("run", pa.string(), nullable=False),
-        *_fields(pa.int64(), "planned counted failed unfit added removed changed"),
+        *_fields(pa.string(), "status config only plan selection"),
+        *_fields(pa.int64(), "planned counted failed unfit broken failing added removed changed recovered"),
         pa.field("versions", pa.string()),
         pa.field("started_at", pa.timestamp("us", tz="UTC")),
+        pa.field("finished_at", pa.timestamp("us", tz="UTC")),
         pa.field("seconds", pa.float64()),
     ]
 )
+
+PLANS = _schema([pa.field("plan", pa.string(), nullable=False), *_KEY_FIELDS])
 
 TABLES: Mapping[str, pa.Schema] = {
     "costs": COSTS,
@@ -114,13 +119,17 @@ TABLES: Mapping[str, pa.Schema] = {
     "accuracy": ACCURACY,
     "unjoined": UNJOINED,
     "runs": RUNS,
+    "plans": PLANS,
 }
-
-DEFAULTS: Mapping[str, Any] = {"batch": 1}
-"""Values of columns that older parts do not have, where null would be wrong."""
 
 SNAPSHOTS = frozenset({"weights", "architectures", "accuracy", "unjoined"})
 """Tables of which only the newest state of each zoo counts; the others only grow."""
+
+DETAILS = frozenset({"ops"})
+"""Tables whose rows belong to a row of `costs`, by its key and `counted_at`; without it they mean nothing."""
+
+ORDER = (*KEY, "plan", "run", "counted_at", "position")
+"""Columns by which merged parts are sorted, as far as a table has them: what is asked for together lies together."""
 
 
 def table_of(name: str, rows: Iterable[Mapping[str, Any]]) -> pa.Table:
@@ -143,5 +152,5 @@ def columns_of(name: str, rows: int, columns: Mapping[str, list[Any]], shared: M
 
 def schema_version(schema: pa.Schema) -> int | None:
     """The version a part file was written with, or None if it is not ours."""
-    value = (schema.metadata or {}).get(_VERSION_KEY)
+    value = (schema.metadata or {}).get(VERSION_NOTE.encode())
     return int(value) if value and value.isdigit() else None

@@ -1,33 +1,50 @@
 """Reading and writing the tables: immutable part files in a folder a table.
 
-A part is written whole under a temporary name, flushed to disk and renamed, under a name nobody else uses; so writers never
-collide, and a reader sees a part completely or not at all. Object stores have atomic puts and need no renaming.
+Writers never collide, because no two parts have one name; a reader sees a part completely or not at all. A part may say that it
+replaces others: these no longer count from the moment it is there, whether or not somebody has removed them yet. What is no
+part, or no longer as it was written, is set aside by the next writer and left out by readers; its rows are counted again.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-import itertools
 import logging
 import os
-import uuid
 from collections import defaultdict
-from datetime import UTC, datetime
-from pathlib import Path
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
-import fsspec
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
-from fsspec.implementations.local import LocalFileSystem
+import pyarrow.compute as pc
 
-from zoo.cache.schema import DEFAULTS, KEY, SCHEMA_VERSION, SNAPSHOTS, TABLES, schema_version
+from zoo.cache.files import Files
+from zoo.cache.parts import Notes, Part, UnreadableError, Where, by_age, decode, encode, is_replacing, new_name
+from zoo.cache.runs import Run, runs_of
+from zoo.cache.schema import DETAILS, KEY, SNAPSHOTS, TABLES
 from zoo.errors import CacheError
 from zoo.records import Accuracy, Architecture, Weights
 
 _log = logging.getLogger(__name__)
-_SUFFIX = ".parquet"
+_READS = 100
+DAMAGED, NEWER = "damaged", "newer"
+"""Folders for what was set aside; files of a newer version are taken back once they can be read."""
+
+
+@dataclass
+class Found:
+    """What a table consists of at one moment."""
+
+    parts: dict[str, Part] = field(default_factory=dict)  # by file name, the oldest first
+    replaced: set[str] = field(default_factory=set)  # files whose rows others have
+
+    def table(self, schema: pa.Schema) -> pa.Table:
+        """All rows together."""
+        tables = [part.table for part in self.parts.values() if len(part.table)]
+        return pa.concat_tables(tables) if tables else schema.empty_table()
 
 
 class Store:
@@ -35,78 +52,138 @@ class Store:
 
     def __init__(self, address: str | os.PathLike[str]) -> None:
         self.address = str(address)
-        try:
-            self._fs, self._root = fsspec.core.url_to_fs(self.address)
-        except (ImportError, ValueError) as error:
-            raise CacheError(f"Cache '{address}' cannot be opened: {error}") from error
+        self.files = Files(self.address)
+        self._is_writer = False
+        self._warned: set[tuple[str, str]] = set()
+
+    def exists(self) -> bool:
+        """Whether there is a cache at the address."""
+        return self.files.has_folder("costs")
 
     def prepare(self) -> None:
-        """Makes the folders, and fails early where nothing can be written.
+        """Makes the folders, and fails early where nothing can be written. From here on, what is no part is set aside.
 
         Raises:
             CacheError: if the cache is not a folder that can be written to.
         """
-        try:
-            for table in TABLES:
-                self._fs.makedirs(f"{self._root}/{table}", exist_ok=True)
-            if isinstance(self._fs, LocalFileSystem):
-                probe = Path(self._root) / f".write-{uuid.uuid4().hex}"
-                probe.write_bytes(b"")
-                probe.unlink()
-        except OSError as error:
-            raise CacheError(
-                f"Cache '{self.address}' cannot be written: {error.strerror or error}. Choose another folder with 'cache:'."
-            ) from error
+        self.files.prepare(list(TABLES))
+        self._is_writer = True
+        self._take_back()
 
-    def append(self, name: str, table: pa.Table) -> None:
-        """Adds a part to a table; when this returns, the rows are on disk.
+    def append(self, name: str, table: pa.Table, *, replaces: Collection[str] = ()) -> str | None:
+        """Adds a part to a table, in place of those it replaces, and gives its name; when this returns, the rows are on disk.
 
         Raises:
             CacheError: if the part cannot be written; nothing is left of it then.
         """
-        if len(table):
-            self._write(name, table)
+        if not len(table):
+            return None
+        file = self._write(name, table, {"replaces": sorted(replaces)} if replaces else {}, is_replacing=bool(replaces))
+        for old in replaces:
+            self.files.remove(name, old)
+        return file
 
-    def _write(self, name: str, table: pa.Table) -> None:
-        data = pa.BufferOutputStream()
-        pq.write_table(table, data, compression="zstd", write_page_checksum=True)
-        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
-        path = f"{self._root}/{name}/part-{stamp}-{uuid.uuid4().hex[:12]}{_SUFFIX}"
-        try:
-            self._put(path, data.getvalue())
-        except OSError as error:
-            raise CacheError(
-                f"Cache '{self.address}' cannot be written: {error.strerror or error}. What was committed before is intact; "
-                "free some space or choose another folder with 'cache:', then run again."
-            ) from error
+    def _write(self, name: str, table: pa.Table, notes: Notes, *, is_replacing: bool = False) -> str:
+        data = encode(table, notes)
+        file = new_name(data, is_replacing=is_replacing)
+        self.files.write(name, file, data)
+        return file
 
-    def replace(self, name: str, table: pa.Table, zoos: set[str]) -> None:
-        """Makes `table` all that a snapshot table holds for these zoos. Writes nothing if it does already."""
-        assert name in SNAPSHOTS
-        old_parts = self._parts(name)
-        old = self.read(name)
-        others = old.filter(pa.compute.invert(pa.compute.is_in(old["zoo"], pa.array(sorted(zoos), pa.string()))))
-        new = pa.concat_tables([others, table.select(others.column_names)]).sort_by("zoo")  # stable: same rows, same table
-        if new.equals(old) and len(old_parts) <= 1:
-            return
-        self._write(name, new)
-        for path in old_parts:
-            self._fs.rm_file(path)
+    def replace(self, name: str, table: pa.Table, zoos: set[str], notes: Mapping[str, Notes] | None = None) -> None:
+        """Makes `table` all that a snapshot table holds for these zoos; `notes` say more about some of them.
 
-    def read(self, name: str, columns: list[str] | None = None) -> pa.Table:
-        """All rows of a table. A part that cannot be read is left out with a warning that names it.
-
-        Of a snapshot only the newest part counts: older ones are those that a replacement had no time to remove.
+        Each zoo has a part of its own, so that refreshes of different zoos take nothing from each other. What is so already is
+        not written again.
         """
-        schema = TABLES[name] if columns is None else pa.schema([TABLES[name].field(c) for c in columns])
-        parts = (part for path in reversed(self._parts(name)) if (part := self._read_part(path, schema)) is not None)
-        kept = list(itertools.islice(parts, 1) if name in SNAPSHOTS else parts)
-        return pa.concat_tables(reversed(kept)) if kept else schema.empty_table()
+        assert name in SNAPSHOTS
+        found = self.load(name)
+        for zoo in sorted(zoos):
+            new = table.filter(pc.equal(table["zoo"], zoo))
+            own = {**(notes or {}).get(zoo, {}), "zoos": [zoo]}
+            old = [part for part in found.parts.values() if zoo in _zoos_of(part)]
+            if len(old) == 1 and old[0].notes == own and old[0].table.equals(new):
+                continue
+            self._write(name, new, own)
+        for file in self.load(name).replaced:
+            self.files.remove(name, file)
 
-    def costs(self) -> pd.DataFrame:
-        """The newest row of each key, with whole numbers as `Int64`."""
-        frame = to_pandas(self.read("costs"))
+    def read(self, name: str, columns: Iterable[str] | None = None, where: Where | None = None) -> pa.Table:
+        """All rows of a table, or those whose columns have the given values. Of a snapshot, the newest state of each zoo.
+
+        A file that is no part, or no longer as it was written, is left out with a warning that names it.
+        """
+        columns = list(TABLES[name].names if columns is None else columns)
+        return self.load(name, columns, where).table(pa.schema([TABLES[name].field(column) for column in columns]))
+
+    def load(self, name: str, columns: Iterable[str] | None = None, where: Where | None = None) -> Found:
+        """The parts of a table that count, and the files that no longer do.
+
+        Raises:
+            CacheError: if parts vanish faster than they can be read.
+        """
+        for _ in range(_READS):
+            try:
+                return self._load(name, columns, where)
+            except FileNotFoundError:  # merged or replaced since the folder was listed
+                continue
+        raise CacheError(f"Table '{name}' of cache '{self.address}' keeps changing while it is read. Try again.")
+
+    def _load(self, name: str, columns: Iterable[str] | None, where: Where | None) -> Found:
+        files = self.files.names(name)
+        newest_first = list(reversed(by_age(files)))
+        found, covered = Found(), set[str]()
+        for file in [*filter(is_replacing, newest_first), *(file for file in newest_first if not is_replacing(file))]:
+            if file in found.replaced:
+                continue
+            part = self._read_part(name, file, None if name in SNAPSHOTS else columns, where)
+            if part is None:
+                continue
+            found.replaced.update(part.notes.get("replaces", ()))
+            if name in SNAPSHOTS:
+                part = _uncovered(part, covered)
+                if not _zoos_of(part):
+                    found.replaced.add(file)
+                    continue
+                covered.update(_zoos_of(part))
+                part = Part(part.table.select(list(TABLES[name].names if columns is None else columns)), part.notes, part.version)
+            found.parts[file] = part
+        found.parts = {file: found.parts[file] for file in by_age(found.parts)}
+        found.replaced &= files
+        return found
+
+    def check(self, name: str) -> None:
+        """Holds every part of a table against its checksum; a writer sets aside what is not as it was written."""
+        for file in sorted(self.files.names(name)):
+            with contextlib.suppress(FileNotFoundError):  # merged meanwhile
+                self._read_part(name, file, (), None)
+
+    def costs(
+        self,
+        *,
+        zoo: str | None = None,
+        arch: str | None = None,
+        as_of: datetime | None = None,
+        columns: Iterable[str] | None = None,
+    ) -> pd.DataFrame:
+        """The newest row of each key (as of a moment, of one zoo or architecture), with whole numbers as `Int64`."""
+        where = {name: [value] for name, value in (("zoo", zoo), ("arch", arch)) if value is not None}
+        table = self.read("costs", dict.fromkeys([*KEY, *columns, "counted_at"]) if columns else None, where)
+        if as_of is not None:
+            table = table.filter(pc.less_equal(table["counted_at"], pa.scalar(as_of, table.schema.field("counted_at").type)))
+        frame = to_pandas(table)
         return frame.sort_values("counted_at", kind="stable").drop_duplicates(list(KEY), keep="last").reset_index(drop=True)
+
+    def details(self, name: str, *, zoo: str | None = None, arch: str | None = None) -> pd.DataFrame:
+        """The rows of a detail table that belong to the newest costs; what a killed run left without a cost is not among them."""
+        assert name in DETAILS
+        where = {column: [value] for column, value in (("zoo", zoo), ("arch", arch)) if value is not None}
+        owners = self.costs(zoo=zoo, arch=arch, columns=KEY)
+        rows = to_pandas(self.read(name, where=where)).drop_duplicates()
+        return rows.merge(owners, on=[*KEY, "counted_at"]).reset_index(drop=True)
+
+    def runs(self) -> list[Run]:
+        """All runs that were recorded, in the order they began."""
+        return runs_of(self.read("runs").to_pylist())
 
     def architectures(self) -> list[Architecture]:
         """What exists as of the last refresh: every architecture with its weights, without importing any zoo."""
@@ -114,72 +191,72 @@ class Store:
         names = [field.name for field in dataclasses.fields(Weights)]
         for row in self.read("weights", names).to_pylist():
             weights[row["zoo"], row["arch"]].append(Weights(**row))
-        return [
-            Architecture(
-                row["zoo"], row["arch"], row["task"], row["family"], row["input"], row["classes"],
-                tuple(weights[row["zoo"], row["arch"]]), note=row["note"], fingerprint=row["fingerprint"],
-            )
-            for row in self.read("architectures").to_pylist()
-        ]  # fmt: skip
+        return [_architecture(row, tuple(weights[row["zoo"], row["arch"]])) for row in self.read("architectures").to_pylist()]
 
     def accuracy(self) -> list[Accuracy]:
         """All published results kept."""
         names = [field.name for field in dataclasses.fields(Accuracy)]
         return [Accuracy(**row) for row in self.read("accuracy", names).to_pylist()]
 
-    def _parts(self, name: str) -> list[str]:
-        folder = f"{self._root}/{name}"
-        if not self._fs.isdir(folder):
-            return []
-        return sorted(path for path in self._fs.ls(folder, detail=False) if path.endswith(_SUFFIX))
+    def notes(self, name: str) -> dict[str, Notes]:
+        """What was noted about each zoo of a snapshot."""
+        return {zoo: part.notes for part in self.load(name).parts.values() for zoo in _zoos_of(part)}
 
-    def _read_part(self, path: str, schema: pa.Schema) -> pa.Table | None:
+    def _read_part(self, folder: str, file: str, columns: Iterable[str] | None, where: Where | None) -> Part | None:
         try:
-            with self._fs.open(path, "rb") as file:
-                parquet = pq.ParquetFile(file, page_checksum_verification=True)
-                version = schema_version(parquet.schema_arrow)
-                if version is None or version > SCHEMA_VERSION:
-                    _log.warning("%s is not a part this version can read; its rows will be counted again", path)
-                    return None
-                table = parquet.read()
-            columns = {
-                field.name: table[field.name].cast(field.type)
-                if field.name in table.column_names
-                else pa.repeat(pa.scalar(DEFAULTS.get(field.name), field.type), len(table))
-                for field in schema
-            }
-            return pa.table(columns).cast(schema) if len(table) else schema.empty_table()
-        except (OSError, ValueError, pa.ArrowException) as error:
-            why = next(iter(str(error).splitlines()), type(error).__name__)
-            _log.warning("%s is damaged (%s); its rows will be counted again", path, why)
-            return None
+            return decode(file, self.files.read(folder, file), folder, columns, where)
+        except UnreadableError as error:
+            self._set_aside(folder, file, str(error), NEWER if error.is_newer else DAMAGED)
+        except IsADirectoryError:
+            self._set_aside(folder, file, "is no part of a cache", DAMAGED)
+        except FileNotFoundError:
+            if file not in self.files.names(folder):
+                raise
+            self._set_aside(folder, file, "is no part of a cache", DAMAGED)  # a link to nowhere
+        except OSError as error:  # the disk or the network, not the file
+            self._warn(folder, file, f"cannot be read: {error.strerror or error}. What it holds will be counted again.")
+        return None
 
-    def _put(self, path: str, data: pa.Buffer) -> None:
-        if not isinstance(self._fs, LocalFileSystem):
-            self._fs.pipe_file(path, data.to_pybytes())
-            return
-        temporary = Path(path).with_name(f".{Path(path).name}.tmp")
-        try:
-            with temporary.open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        except BaseException:  # Ctrl-C as well
-            temporary.unlink(missing_ok=True)
-            raise
-        _sync_folder(temporary.parent)
+    def _set_aside(self, folder: str, file: str, why: str, kind: str) -> None:
+        done = "It is left out"
+        if self._is_writer and self.files.move(file, folder, f"{kind}/{folder}"):
+            done = f"It was moved to {self.files.path(f'{kind}/{folder}', file)}"
+        self._warn(folder, file, f"{why}. {done}; what it holds will be counted again.")
+
+    def _warn(self, folder: str, file: str, message: str) -> None:
+        if (folder, file) not in self._warned:
+            self._warned.add((folder, file))
+            _log.warning("%s %s", self.files.path(folder, file), message)
+
+    def _take_back(self) -> None:
+        """Moves what a newer version wrote, and this one can read after all, back to its table."""
+        for folder in TABLES:
+            for file in self.files.names(f"{NEWER}/{folder}"):
+                try:
+                    decode(file, self.files.read(f"{NEWER}/{folder}", file), folder)
+                except (UnreadableError, OSError):
+                    continue
+                self.files.move(file, f"{NEWER}/{folder}", folder)
 
 
-def _sync_folder(folder: Path) -> None:
-    """Makes a rename survive a power cut, where the system lets folders be flushed."""
-    if not hasattr(os, "O_DIRECTORY"):
-        return
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _architecture(row: Mapping[str, Any], weights: tuple[Weights, ...]) -> Architecture:
+    """A row of the table as the record it was written from; lists come back as tuples, and unknown ones as their default."""
+    names = {field.name for field in dataclasses.fields(Architecture)}
+    known = {name: tuple(value) if isinstance(value, list) else value for name, value in row.items() if value is not None}
+    given: dict[str, Any] = {"classes": None, "family": None} | {name: value for name, value in known.items() if name in names}
+    return Architecture(name=row["arch"], weights=weights, **given)
+
+
+def _zoos_of(part: Part) -> list[str]:
+    """The zoos a part of a snapshot speaks for; in format 1 it did so for all of its rows."""
+    return list(part.notes["zoos"] if "zoos" in part.notes else pc.unique(part.table["zoo"]).to_pylist())
+
+
+def _uncovered(part: Part, covered: set[str]) -> Part:
+    """A part of a snapshot without the zoos that newer parts speak for."""
+    left = [zoo for zoo in _zoos_of(part) if zoo not in covered]
+    rows = part.table.filter(pc.is_in(part.table["zoo"], pa.array(left, pa.string())))
+    return Part(rows, {**part.notes, "zoos": left}, part.version)
 
 
 _NULLABLE: dict[Any, Any] = {

@@ -15,27 +15,27 @@ from zoo.counting.rules import (
     ALL_BY_KIND,
     ALL_RULES,
     FVCORE_RULES,
-    MATRIX_RULES,
+    MATRIX_BY_KIND,
     MODULE_RULES,
     PTFLOPS_ATEN_RULES,
     Row,
     Rule,
-    count_macs,
 )
 from zoo.counting.shapes import parse_shapes
 from zoo.errors import UnknownNameError, did_you_mean
 
 _FAST_PATH_MODULE = "MultiheadAttention"  # in evaluation without gradients, one opaque kernel on real devices
-_RECURRENT = frozenset("lstm gru rnn_tanh rnn_relu".split())
-_UNSEEN_BY_FVCORE = _RECURRENT | set(
-    "scaled_dot_product_attention baddbmm mv dot cdist bilinear torchvision::deform_conv2d".split()
+_CONVOLUTIONS = "conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d convolution _convolution"
+_SEEN_BY_FVCORE = frozenset(f"{_CONVOLUTIONS} linear matmul mm bmm addmm einsum".split()) | set(FVCORE_RULES)
+_SEEN_BY_PTFLOPS_ATEN = frozenset(
+    f"{_CONVOLUTIONS} linear matmul mm bmm addmm einsum lstm_cell gru_cell rnn_tanh_cell rnn_relu_cell".split()
 )
 
 
 def _is_unseen_by_fvcore(row: Row) -> bool:
     facts = row.facts
     has_named_padding = facts.kind == Kind.CONV and ("same" in facts.arguments or "valid" in facts.arguments)
-    return facts.operation in _UNSEEN_BY_FVCORE or has_named_padding or row.module_class == _FAST_PATH_MODULE
+    return facts.operation not in _SEEN_BY_FVCORE or has_named_padding or row.module_class == _FAST_PATH_MODULE
 
 
 def _is_unseen_by_ptflops_aten(row: Row) -> bool:
@@ -46,7 +46,7 @@ def _is_unseen_by_ptflops_aten(row: Row) -> bool:
     if facts.operation == "scaled_dot_product_attention":
         shapes = parse_shapes(facts.shapes)
         return len(shapes.input(0)) == 4 and (not shapes.has(3) or len(shapes.input(3)) in (2, 4))
-    return facts.operation in _RECURRENT or facts.operation == "baddbmm"
+    return facts.operation not in _SEEN_BY_PTFLOPS_ATEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,14 +108,8 @@ _ALL = (
         "products that are summed: convolutions, linear layers, matrix products, attention, recurrent layers",
         "1",
         "what papers and torchvision's `_ops` mean; equal to torch.utils.flop_counter.FlopCounterMode / 2 on the meta device",
-        MATRIX_RULES,
-        {
-            Kind.CONV: count_macs,
-            Kind.LINEAR: count_macs,
-            Kind.MATMUL: count_macs,
-            Kind.ATTENTION: count_macs,
-            Kind.RECURRENT: count_macs,
-        },
+        {},
+        MATRIX_BY_KIND,
     ),
     Convention(
         "all",
@@ -133,7 +127,7 @@ _ALL = (
         "fvcore 0.1.5.post20221221",
         "facebookresearch/fvcore, fvcore/nn/flop_count.py and jit_handles.py",
         FVCORE_RULES,
-        {},
+        MATRIX_BY_KIND,
         defects=(
             "fused attention, recurrent layers, baddbmm and convolutions with padding='same' have no rule and count as nothing",
             "torch's fast path of nn.MultiheadAttention hides its projections too",
@@ -147,7 +141,7 @@ _ALL = (
         "ptflops 0.7.5",
         "sovrasov/flops-counter.pytorch, ptflops/aten_ops.py",
         PTFLOPS_ATEN_RULES,
-        {},
+        MATRIX_BY_KIND,
         defects=(
             "on real tensors fused attention, oneDNN's LSTM and baddbmm have no rule and count as nothing",
             "torch's fast path of nn.MultiheadAttention hides its projections too",

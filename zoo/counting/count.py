@@ -15,9 +15,6 @@ from zoo.counting.cost import Cost, OperationRow
 from zoo.counting.modules import class_name, follow_modules, list_parts, unchanged
 from zoo.counting.recorder import Memo, Recorder
 
-COUNTER_VERSION = "1"
-"""Raised whenever a count could come out differently; cached costs of another version are counted again."""
-
 
 def count_model(
     model: nn.Module, inputs: Sequence[Any], memo: Memo | None = None, *, kwargs: Mapping[str, Any] | None = None

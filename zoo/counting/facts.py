@@ -32,8 +32,9 @@ def describe_call(name: str, operation: Operation, args: Any, kwargs: Any, out: 
     """Describes a call from its arguments and its result."""
     arguments = (*args, *kwargs.values())
     ins, outs = list(tensors_in(arguments)), list(tensors_in(out))
-    # What a new tensor is shaped like, and what `out=` names, is not read.
-    read = [] if operation.kind == Kind.CREATE else [t for t in ins if t is not kwargs.get("out")]
+    # What a new tensor is shaped like, what is overwritten, and what `out=` names, is not read.
+    unread = (kwargs.get("out"), args[0] if operation.overwrites else None)
+    read = [] if operation.kind == Kind.CREATE else [t for t in ins if not any(t is other for other in unread)]
     return OperationFacts(
         operation=name,
         kind=operation.kind,

@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import torch
 from torch import Tensor
 
 Formula = Callable[[Sequence[Any], dict[str, Any], Any], int]
@@ -18,7 +19,10 @@ Formula = Callable[[Sequence[Any], dict[str, Any], Any], int]
 
 
 def conv_macs(args: Sequence[Any], kwargs: dict[str, Any], out: Tensor) -> int:
-    """Each output element sums over one filter: |out| * C_in / groups * |kernel|. Padding is counted like data."""
+    """Each output element sums over one filter: |out| * C_in / groups * |kernel|. Padding is counted like data.
+
+    Of a deformable convolution too: the bilinear sampling of its input is not counted as MACs.
+    """
     weight = args[1]
     return int(out.numel() * math.prod(weight.shape[1:]))
 
@@ -44,7 +48,10 @@ def linear_macs(args: Sequence[Any], kwargs: dict[str, Any], out: Tensor) -> int
 
 
 def matmul_macs(args: Sequence[Any], kwargs: dict[str, Any], out: Tensor) -> int:
-    """(..., M, K) with (..., K, N), batch dimensions broadcast: |out| * K. Serves matmul, mm, bmm, mv and dot."""
+    """(..., M, K) with (..., K, N), batch dimensions broadcast: |out| * K. Serves matmul, mm, bmm, mv and dot.
+
+    Also products with packed weights, such as `_weight_int4pack_mm`, where only the first operand shows K.
+    """
     return int(out.numel() * args[0].shape[-1])
 
 
@@ -57,6 +64,38 @@ def summed_matmul_macs(args: Sequence[Any], kwargs: dict[str, Any], out: Tensor)
     """addbmm sums its batch of products too: B * M * K * N."""
     batch, rows, inner = args[1].shape
     return int(batch * rows * inner * args[2].shape[-1])
+
+
+def conv_tbc_macs(args: Sequence[Any], kwargs: dict[str, Any], out: Tensor) -> int:
+    """x (T, B, C_in) with weight (kernel, C_in, C_out): |out| * kernel * C_in."""
+    kernel, channels, _ = args[1].shape
+    return int(out.numel() * kernel * channels)
+
+
+def grouped_matmul_macs(args: Sequence[Any], kwargs: dict[str, Any], out: Tensor) -> int:
+    """`_grouped_mm`: rows, columns or the inner dimension are shared out among groups, or each group has matrices of its own.
+
+    With two matrices the groups share K between them, so each of the group's results sums over its own part of K only.
+    """
+    first, second = args[0], args[1]
+    if first.dim() == second.dim() == 2:
+        return int(first.numel() * second.shape[-1])
+    return int(out.numel() * first.shape[-1])
+
+
+def each_matmul_macs(args: Sequence[Any], kwargs: dict[str, Any], out: Sequence[Tensor]) -> int:
+    """`_foreach_mm`: a list of products."""
+    return sum(int(result.numel() * first.shape[-1]) for first, result in zip(args[0], out, strict=True))
+
+
+def row_products_macs(args: Sequence[Any], kwargs: dict[str, Any], out: Tensor) -> int:
+    """linalg.vecdot: scalar products of vectors along one dimension, the others broadcast."""
+    return math.prod(torch.broadcast_shapes(args[0].shape, args[1].shape))
+
+
+def affine_grid_macs(args: Sequence[Any], kwargs: dict[str, Any], out: Tensor) -> int:
+    """theta (N, d, d + 1) with every point of a grid, in homogeneous coordinates: |out| * (d + 1)."""
+    return int(out.numel() * (out.shape[-1] + 1))
 
 
 def bilinear_macs(args: Sequence[Any], kwargs: dict[str, Any], out: Tensor) -> int:
@@ -73,8 +112,24 @@ def attention_macs(args: Sequence[Any], kwargs: dict[str, Any], out: Any) -> int
     The heads are those of the result: batch dimensions are broadcast, and with `enable_gqa` q has more heads than k.
     """
     q, k, v = args[:3]
-    heads = math.prod(out.shape[:-2])
+    result = out if isinstance(out, Tensor) else out[0]
+    heads = math.prod(result.shape[:-2])
     return int(heads * q.shape[-2] * k.shape[-2] * (q.shape[-1] + v.shape[-1]))
+
+
+def multi_head_attention_macs(args: Sequence[Any], kwargs: dict[str, Any], out: Any) -> int:
+    """torch's fast path of nn.MultiheadAttention: q, k, v (B, L, E) each projected, attended, and projected once more."""
+    q, k, v, width = args[:4]
+    batch, length, _ = q.shape
+    projected = (2 * q.numel() + k.numel() + v.numel()) * width  # the result is as large as q
+    return int(projected + 2 * batch * length * k.shape[1] * width)
+
+
+def transformer_layer_macs(args: Sequence[Any], kwargs: dict[str, Any], out: Any) -> int:
+    """torch's fast path of nn.TransformerEncoderLayer: self-attention, then two linear layers for each token."""
+    x, width, first, second = args[0], args[1], args[14], args[16]
+    tokens = x.numel() // width
+    return multi_head_attention_macs((x, x, x, width), {}, out) + int(tokens * (first.numel() + second.numel()))
 
 
 def recurrent_macs(args: Sequence[Any], kwargs: dict[str, Any], out: Any) -> int:
@@ -90,6 +145,16 @@ def recurrent_macs(args: Sequence[Any], kwargs: dict[str, Any], out: Any) -> int
     return int(steps * sum(w.numel() for w in weights if w.dim() == 2))
 
 
+def recurrent_kernel_macs(args: Sequence[Any], kwargs: dict[str, Any], out: Any) -> int:
+    """cuDNN's and MIOpen's recurrent layers: (x, weights, …), all layers and directions."""
+    return recurrent_macs((args[0], None, args[1]), kwargs, out)
+
+
+def recurrent_layer_macs(args: Sequence[Any], kwargs: dict[str, Any], out: Any) -> int:
+    """oneDNN's: (x, weight of the input, weight of the state, …), one layer in one direction."""
+    return recurrent_macs((args[0], None, args[1:3]), kwargs, out)
+
+
 def recurrent_cell_macs(args: Sequence[Any], kwargs: dict[str, Any], out: Any) -> int:
     """lstm_cell, gru_cell, rnn_*_cell: one step of both weight matrices for each row of the batch."""
     x = args[0]
@@ -97,11 +162,6 @@ def recurrent_cell_macs(args: Sequence[Any], kwargs: dict[str, Any], out: Any) -
     return int(rows * sum(w.numel() for w in args[2:4]))
 
 
-def deform_conv_macs(args: Sequence[Any], kwargs: dict[str, Any], out: Tensor) -> int:
-    """torchvision::deform_conv2d: the convolution's products; the bilinear sampling of its input is not counted as MACs."""
-    return conv_macs(args, kwargs, out)
-
-
 def distance_macs(args: Sequence[Any], kwargs: dict[str, Any], out: Tensor) -> int:
-    """cdist of (..., P, M) and (..., R, M): one difference squared and summed for each of |out| * M."""
+    """cdist of (..., P, M) and (..., R, M), pdist of (P, M): one difference squared and summed for each of |out| * M."""
     return int(out.numel() * args[0].shape[-1])

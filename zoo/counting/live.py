@@ -16,6 +16,9 @@ from zoo.counting.count import count_model, meta_input
 from zoo.counting.formulas import Formula
 from zoo.counting.operations import Kind, register_formula
 from zoo.counting.recorder import Memo
+from zoo.counting.trace import TRACE_BATCH, Trace, trace_model
+from zoo.counting.traced_calls import TraceMemo
+from zoo.counting.weights import without_data
 from zoo.errors import InputError
 
 
@@ -47,15 +50,52 @@ def count(  # noqa: PLR0913  # all but two are keyword-only and seldom given
         InputError: if neither or both of `shape` and `inputs` (or `kwargs`) are given.
         Exception: whatever the model raises.
     """
-    if (shape is not None) == (inputs is not None or kwargs is not None):
-        raise InputError("Give either a shape without the batch, such as (3, 224, 224), or inputs=(…) and kwargs={…}.")
+    _require_one(shape, inputs, kwargs)
     if shape is not None:
         arguments: tuple[Any, ...] = (meta_input(shape, batch=batch, dtype=dtype),)
     else:
-        arguments = _without_data(() if inputs is None else tuple(inputs) if isinstance(inputs, (tuple, list)) else (inputs,))
+        arguments = _without_data(_as_arguments(inputs))
     eager = getattr(model, "_orig_mod", model)
-    with torch.compiler.set_stance("force_eager"), _evaluating(eager), _on_meta(eager):
+    with _evaluating(eager), without_data(eager):
         return count_model(eager, arguments, memo, kwargs=_without_data(dict(kwargs or {})))
+
+
+def trace(  # noqa: PLR0913  # all but two are keyword-only and seldom given
+    model: nn.Module,
+    shape: Sequence[int] | None = None,
+    *,
+    inputs: Any = None,
+    kwargs: Mapping[str, Any] | None = None,
+    precision: str = "fp32",
+    layout: str = "nchw",
+    batch: int = TRACE_BATCH,
+    memo: TraceMemo | None = None,
+) -> Trace:
+    """Every call of one forward pass in order, with shapes, strides and dtypes as they are on a GPU, and who feeds whom.
+
+    Args:
+        model: any module; a compiled one is traced as the module it was made from. It is left as it was.
+        shape: of one input without the batch, such as (3, 224, 224).
+        inputs: instead of `shape`, the positional arguments of `forward`: tensors in any nesting, on any device.
+        kwargs: keyword arguments of `forward`, likewise.
+        precision: fp32; amp, as torch.autocast("cuda") casts; amp-fast-norm, with timm's `--fast-norm`; fp16 or bf16, the whole
+            model converted.
+        layout: nchw, or nhwc for weights and input in torch.channels_last.
+        batch: size of the batch put before `shape`; with one image, strides would say too little.
+        memo: calls shared between traces; one for many models makes tracing several times faster.
+
+    Raises:
+        InputError: if neither or both of `shape` and `inputs` (or `kwargs`) are given.
+        UnknownNameError: if there is no such precision or layout.
+        Exception: whatever the model raises.
+    """
+    _require_one(shape, inputs, kwargs)
+    eager = getattr(model, "_orig_mod", model)
+    given = None if shape is not None else _as_arguments(inputs)
+    with _evaluating(eager):
+        return trace_model(
+            eager, shape, inputs=given, kwargs=kwargs, precision=precision, layout=layout, batch=batch, memo=memo
+        )  # fmt: skip
 
 
 def formula(name: str, *, kind: str = Kind.MATMUL) -> Any:
@@ -80,45 +120,28 @@ def formula(name: str, *, kind: str = Kind.MATMUL) -> Any:
     return register
 
 
+def _require_one(shape: Sequence[int] | None, inputs: Any, kwargs: Mapping[str, Any] | None) -> None:
+    if (shape is not None) == (inputs is not None or kwargs is not None):
+        raise InputError("Give either a shape without the batch, such as (3, 224, 224), or inputs=(…) and kwargs={…}.")
+
+
+def _as_arguments(inputs: Any) -> tuple[Any, ...]:
+    return () if inputs is None else tuple(inputs) if isinstance(inputs, (tuple, list)) else (inputs,)
+
+
 def _without_data(value: Any) -> Any:
     return pytree.tree_map_only(Tensor, lambda tensor: tensor.detach().to(META), value)
 
 
 @contextlib.contextmanager
 def _evaluating(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode for every module, each put back into its own."""
+    """Evaluation mode for every module, each put back into its own; compiled parts run as they were written."""
     modes = [(module, module.training) for module in model.modules()]
     try:
         for module, _ in modes:
             module.training = False
-        yield
+        with torch.compiler.set_stance("force_eager"):
+            yield
     finally:
         for module, mode in modes:
             module.training = mode
-
-
-@contextlib.contextmanager
-def _on_meta(model: nn.Module) -> Iterator[None]:
-    """Parameters and floating-point buffers without data for the time being; shared ones stay shared."""
-    swapped: list[tuple[Any, str, Tensor]] = []
-    twins: dict[int, Tensor] = {}
-
-    def twin(tensor: Tensor) -> Tensor:
-        if id(tensor) not in twins:
-            empty = tensor.detach().to(META)
-            is_parameter = isinstance(tensor, nn.Parameter)
-            twins[id(tensor)] = nn.Parameter(empty, requires_grad=tensor.requires_grad) if is_parameter else empty
-        return twins[id(tensor)]
-
-    try:
-        for module in model.modules():
-            held: Any
-            for held in (module._parameters, module._buffers):
-                for name, tensor in list(held.items()):
-                    if isinstance(tensor, Tensor) and tensor.device != META and tensor.is_floating_point():
-                        swapped.append((held, name, tensor))
-                        held[name] = twin(tensor)
-        yield
-    finally:
-        for held, name, tensor in swapped:
-            held[name] = tensor

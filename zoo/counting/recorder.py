@@ -9,7 +9,7 @@ Under `torch.inference_mode()` operators arrive un-decomposed: `conv2d`, `linear
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from zoo.counting.build import META
+from zoo.counting.einsum import find_products
 from zoo.counting.facts import OperationFacts, describe_call, tensors_in
 from zoo.counting.memory import LiveBytes
 from zoo.counting.operations import Kind, Operation, find_operation, operator_name
@@ -190,7 +191,7 @@ class Recorder(TorchDispatchMode):
         if operation is None:
             operation = Operation(Kind.UNKNOWN)
         is_work = moves_data or operation.macs is not None or operation.kind == Kind.UNKNOWN
-        if operation.kind == Kind.VIEW or not is_work:
+        if operation.kind in (Kind.VIEW, Kind.ALLOCATE) or not is_work:
             return ()
         facts = describe_call(name, operation, args, kwargs, out)
         return (self._memo.facts.setdefault(facts, facts),)
@@ -202,7 +203,12 @@ class Recorder(TorchDispatchMode):
         with parts:
             func._op_dk(torch._C.DispatchKey.CompositeImplicitAutograd, *args, **kwargs)
         parts.memory.forget()
-        return tuple(call.facts for call in parts.recorded())
+        facts = [call.facts for call in parts.recorded()]
+        if func._overloadpacket is _aten.einsum:
+            for position in find_products(args[0], [t.shape for t in args[1]], [fact.operation for fact in facts]):
+                contraction = replace(facts[position], operation="einsum", kind=Kind.MATMUL, macs=facts[position].elements_out)
+                facts[position] = self._memo.facts.setdefault(contraction, contraction)
+        return tuple(facts)
 
 
 @cache

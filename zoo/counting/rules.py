@@ -126,17 +126,34 @@ def _all_attention(facts: Facts, shapes: Shapes) -> int:
     return 2 * facts.macs + shapes.elements(0) + _SOFTMAX * scores + (scores if shapes.has(3) else 0)
 
 
+def _fourier(facts: Facts, shapes: Shapes) -> int:
+    """5 n log2(n) for each complex transform of n points, the field's customary figure (fftw.org/speed); real ones take half.
+
+    Several dimensions are transformed one after another, which adds up to n = their product. Real transforms are those where the
+    two sides differ in size; the larger one, which is not complex, says how many points there are.
+    """
+    dims = [int(dim) for dim in facts.arguments.partition("]")[0].lstrip("[").split(", ")]
+    inputs, outputs = shapes.input(0), shapes.output()
+    points = math.prod(max(inputs[dim], outputs[dim]) for dim in dims)
+    transforms = math.prod(inputs) // math.prod(inputs[dim] for dim in dims)
+    flops = transforms * points * math.log2(points) * 5
+    return round(flops if facts.operation == "_fft_c2c" else flops / 2)
+
+
+def _embedding_bag(facts: Facts, shapes: Shapes) -> int:
+    """(table, indices, …): every row that is looked up is added."""
+    return shapes.elements(1) * shapes.input(0)[-1]
+
+
 _SOFTMAX = 5  # maximum, difference, exponential, sum and quotient of each entry
-MATRIX_RULES: dict[str, Rule] = dict.fromkeys(
-    """conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d convolution _convolution
-    torchvision::deform_conv2d linear bilinear matmul mm bmm mv dot addmm addmv baddbmm addbmm cdist _cdist_forward
-    scaled_dot_product_attention lstm gru rnn_tanh rnn_relu lstm_cell gru_cell rnn_tanh_cell rnn_relu_cell""".split(),
-    count_macs,
+MATRIX_BY_KIND: dict[Kind, Rule] = dict.fromkeys(
+    (Kind.CONV, Kind.LINEAR, Kind.MATMUL, Kind.ATTENTION, Kind.RECURRENT), count_macs
 )
-_CONVOLUTIONS = [name for name in MATRIX_RULES if name.startswith(("conv", "_conv"))]
+"""The products of every matrix operation, those of a user's own formula included."""
+
+_CONVOLUTIONS = """conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d convolution _convolution""".split()
 
 FVCORE_RULES: dict[str, Rule] = {
-    **MATRIX_RULES,
     "batch_norm": _fvcore_batch_norm,
     "group_norm": _affine(4, 5),
     "layer_norm": _affine(4, 5),
@@ -148,7 +165,6 @@ FVCORE_RULES: dict[str, Rule] = {
 }
 
 PTFLOPS_ATEN_RULES: dict[str, Rule] = {
-    **MATRIX_RULES,
     **dict.fromkeys([*_CONVOLUTIONS, "linear"], _macs_and_bias),
     "addmm": lambda facts, shapes: facts.macs + facts.elements_out,
 }
@@ -165,10 +181,15 @@ ALL_BY_KIND: dict[Kind, Rule] = {
     Kind.POOL: _first(1),
     Kind.REDUCE: _first(1),
     Kind.RESAMPLE: _out(8),
+    Kind.FOURIER: _fourier,
 }
 ALL_RULES: dict[str, Rule] = {
     "batch_norm": _affine(2, 4),
     "rms_norm": _affine(3, 4),
+    "_weight_norm_interface": _first(3),  # square, sum, and the scaling
+    "addr": _out(2),
+    "linalg_cross": _out(3),
+    **dict.fromkeys(["_embedding_bag", "_embedding_bag_forward_only"], _embedding_bag),
     **dict.fromkeys(["max_pool1d", "max_pool2d", "max_pool3d", "avg_pool1d", "avg_pool2d", "avg_pool3d"], _pool_window),
     **dict.fromkeys(["upsample_nearest1d", "upsample_nearest2d", "upsample_nearest3d", "dropout", "feature_dropout"], _out(0)),
     **dict.fromkeys(["upsample_bicubic2d", "_upsample_bicubic2d_aa"], _out(32)),

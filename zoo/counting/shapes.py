@@ -33,7 +33,9 @@ class Shapes:
     def output(self) -> Shape:
         """The shape of the first result."""
         shape = self.outputs[0]
-        return () if shape is None or _is_list(shape) else cast(Shape, shape)
+        if shape is not None and _is_list(shape):
+            return shape[0]
+        return () if shape is None else cast(Shape, shape)
 
     def elements(self, position: int) -> int:
         """Elements of the input at this position, 0 where it is absent."""

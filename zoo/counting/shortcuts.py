@@ -93,6 +93,23 @@ def _conv2d(args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor | None:
     return torch.empty_like(out, memory_format=torch.channels_last)
 
 
+def _moved(args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor | None:
+    """`x.to("cpu")` of what has no data: a model is taken to be on one device, so a move is none, and a dtype is still given."""
+    if args[0].device.type != "meta":
+        return None
+    device = torch.device("meta")
+    moved = tuple(device if _is_device(arg) else arg for arg in args)
+    named = {name: device if _is_device(value) else value for name, value in kwargs.items()}
+    if moved == args and named == kwargs:
+        return None
+    result: Tensor = _aten.to(*moved, **named)
+    return result
+
+
+def _is_device(value: Any) -> bool:
+    return isinstance(value, torch.device) and value.type != "meta"
+
+
 _ELEMENTWISE = (
     "relu gelu silu sigmoid tanh hardswish hardsigmoid hardtanh leaky_relu elu mish relu6 exp sqrt rsqrt neg erf".split()
 )
@@ -103,6 +120,7 @@ SHORTCUTS: dict[Any, Shortcut] = {
         getattr(_aten, f"{name}_"): _first_itself
         for name in ("relu", "gelu", "silu", "sigmoid", "tanh", "hardswish", "hardsigmoid", "hardtanh", "leaky_relu", "elu", "mish", "relu6")
     },
+    _aten.to: _moved,
     _aten.layer_norm: _normalised,
     _aten.group_norm: _normalised,
     _aten.batch_norm: _batch_norm,

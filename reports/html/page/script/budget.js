@@ -1,6 +1,6 @@
 // The budget bar: limits, chosen values, words, and what the chart's axes show. Made anew for each task.
 
-let budgetParts = { task: null, shows: [] };
+let budgetParts = { key: null, shows: [] };
 
 function buildBudget() {
   const facets = REPORT.facets.filter((key) => facetValues(key).length > 1).map((key) => facetMenu(BOARD.column(key)));
@@ -11,17 +11,20 @@ function buildBudget() {
   const axes = [
     chooser('accuracy', byId('choose-accuracy'), accuraciesOf(state.task).map(({ key, label }) => [key, label])),
     chooser('cost', byId('choose-cost'), costsOf(state.task).map((key) => [key, headerOf(BOARD.column(key))])),
-    chooser('colour', byId('choose-colour'), [['', `${BOARD.column(defaultColour()).title} (default)`], ...colourChoices(), ['none', 'one colour']]),
+    chooser('colour', byId('choose-colour'), [['', `${BOARD.column(DEFAULT_COLOUR).title} (default)`], ...colourChoices(), ['none', 'one colour']]),
     chooser('size', byId('choose-size'), [['', 'all the same'], ...costsOf(state.task).map((key) => [key, BOARD.column(key).title])]),
   ];
-  budgetParts = { task: state.task, shows: [...facets, ...limits, least, ...axes].filter(Boolean).map(({ show }) => show) };
+  budgetParts = { key: budgetKey(), shows: [...facets, ...limits, least, ...axes].filter(Boolean).map(({ show }) => show) };
 }
 
-const colourChoices = () => REPORT.facets.filter((key) => key !== defaultColour() && facetValues(key).length > 1)
+const colourChoices = () => REPORT.facets.filter((key) => key !== DEFAULT_COLOUR && facetValues(key).length > 1)
   .map((key) => [key, BOARD.column(key).title]);
 
+// The field for the least accuracy is that of the chosen metric.
+const budgetKey = () => `${state.task} ${state.accuracy}`;
+
 function showBudget() {
-  if (budgetParts.task !== state.task) buildBudget();
+  if (budgetParts.key !== budgetKey()) buildBudget();
   for (const show of budgetParts.shows) show();
   if (byId('search').value !== state.search) byId('search').value = state.search;
   byId('only-frontier').checked = state.onlyFrontier;
@@ -31,8 +34,8 @@ function showBudget() {
 // A field for the most of a cost. It takes the column's unit, or an amount with its own suffix: 0.6 or 600M.
 function limitField(key) {
   const column = BOARD.column(key);
-  const known = taskRows(state.task).map((row) => BOARD.figures(key)[row]).filter((value) => !Number.isNaN(value));
-  const range = `${formatFigure(column, spread(known)[0])} – ${formatFigure(column, spread(known)[1])}`;
+  const known = risingFigures(key, state.task);
+  const range = `${formatFigure(column, known[0])} – ${formatFigure(column, known.at(-1))}`;
   const unknown = taskRows(state.task).length - known.length;
   const note = unknown ? `${range}; ${formatCount(unknown)} unknown` : range;
   return amountField({
@@ -48,19 +51,16 @@ function setLimit(key, typed) {
   change({ limits });
 }
 
-// Smallest and largest only: spreading 20,000 numbers into Math.min overflows some stacks.
-const spread = (values) => [values.reduce((a, b) => Math.min(a, b), Infinity), values.reduce((a, b) => Math.max(a, b), -Infinity)];
-
 function leastField() {
   return amountField({
-    id: 'least', sign: '≥', column: BOARD.column(state.accuracy), note: null, title: 'Accuracy',
+    id: 'least', sign: isLowBetter(state.accuracy) ? '≤' : '≥', column: BOARD.column(state.accuracy), note: null,
+    title: isLowBetter(state.accuracy) ? 'Error' : 'Accuracy',
     read: () => state.least,
     write: (typed) => change({ least: typed }),
     describe: () => {
       const column = BOARD.column(state.accuracy);
-      const known = taskRows(state.task).map((row) => BOARD.figures(state.accuracy)[row]).filter((value) => !Number.isNaN(value));
-      const [low, high] = spread(known);
-      return `${column.title}: ${formatFigure(column, low)} – ${formatFigure(column, high)}`;
+      const known = risingFigures(state.accuracy, state.task);
+      return `${column.title}: ${formatFigure(column, known[0])} – ${formatFigure(column, known.at(-1))}`;
     },
   });
 }
@@ -89,7 +89,7 @@ function chooser(key, select, choices) {
   fill(select, choices.map(([value, label]) => h('option', { value }, label)));
   select.disabled = choices.length === 0;
   select.onchange = () => change(key === 'accuracy' ? { accuracy: select.value, least: '', sort: null } : { [key]: select.value });
-  return { element: select, show: () => { select.value = key === 'colour' && state.colour === defaultColour() ? '' : state[key]; } };
+  return { element: select, show: () => { select.value = key === 'colour' && state.colour === DEFAULT_COLOUR ? '' : state[key]; } };
 }
 
 function resetBudget() {
@@ -100,7 +100,6 @@ function resetBudget() {
 function showCounts() {
   const total = taskRows(state.task).length;
   const hasLimits = view.limits.length > 0;
-  const best = view.frontier.at(-1);
   const parts = [
     h('strong', { id: 'count-fitting' }, formatCount(view.fitting)),
     hasLimits ? ` of ${formatCount(view.considered)} fit the budget` : ` of ${plural(total, 'row')} shown`,
@@ -109,11 +108,6 @@ function showCounts() {
   if (state.accuracy) {
     parts.push(' · ', h('strong', { id: 'count-frontier' }, formatCount(view.frontier.length)), ' on the frontier');
     if (view.withoutAccuracy) parts.push(` · ${formatCount(view.withoutAccuracy)} without ${BOARD.column(state.accuracy).title}`);
-  }
-  if (best !== undefined) {
-    const column = BOARD.column(state.accuracy);
-    parts.push(' · most accurate: ', h('button', { type: 'button', class: 'link', onclick: () => change({ open: best }) }, modelName(best)),
-      ` ${withUnit(column, BOARD.shown(state.accuracy, best))}`);
   }
   fill(byId('counts'), parts);
   byId('reset').hidden = isSame([state.search, state.limits, state.least, state.only, state.onlyFrontier], ['', {}, '', {}, false]);

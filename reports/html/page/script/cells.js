@@ -65,7 +65,8 @@ function barOf(column, row) {
 }
 
 function rangeOf(column) {
-  const values = taskRows(state.task).map((row) => BOARD.figures(column.key)[row]).filter((value) => value > 0).sort((a, b) => a - b);
-  const start = column.better === 'low' ? 0 : Math.floor(values.length / 20);
-  return { low: values[start], high: values.at(-1) };
+  const values = risingFigures(column.key, state.task);
+  const isCost = column.better === 'low';
+  const start = isCost ? values.findIndex((value) => value > 0) : Math.floor(values.length / 20);
+  return { low: values[Math.max(0, start)], high: values.at(-1) };
 }

@@ -1,4 +1,4 @@
-// Names beside the frontier's points, as many as fit. Vega could place them too, but by painting the chart twice over.
+// Names beside the frontier's points, as many as fit.
 
 const LABEL_FONT = { size: 11, weight: 500 };
 const LABEL_HEIGHT = 13;
@@ -17,22 +17,18 @@ function labelWidth(text, font) {
 const touches = (a, b) => a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
 
 // The most accurate first; each above and left of its point, or left of it, where the frontier leaves room; else none.
-function placeLabels(points, { x0, x1, y0, y1 }, { width, height, font }) {
-  const places = points.map((point) => ({
-    name: point.name,
-    x: (width * (Math.log(point.x) - Math.log(x0))) / (Math.log(x1) - Math.log(x0)),
-    y: (height * (y1 - point.y)) / (y1 - y0),
-  })).reverse();
+function placeLabels(points, area, font) {
+  const places = [...points].reverse();
   const boxes = places.map(({ x, y }) => ({ left: x - 4, right: x + 4, top: y - 4, bottom: y + 4 }));
   const labels = [];
   for (const { name, x, y } of places) {
     const length = labelWidth(name, font);
     for (const [right, bottom] of [[x - 5, y - 4], [x - 9, y + 6]]) {
       const box = { left: right - length, right, top: bottom - LABEL_HEIGHT, bottom };
-      const isInside = box.left >= 0 && box.top >= 0 && box.right <= width && box.bottom <= height;
+      const isInside = box.left >= area.left && box.top >= area.top && box.right <= area.left + area.width && box.bottom <= area.top + area.height;
       if (!isInside || boxes.some((other) => touches(box, other))) continue;
       boxes.push(box);
-      labels.push({ right, base: bottom - 3, name });
+      labels.push({ left: box.left, right, base: bottom - 3, name });
       break;
     }
   }

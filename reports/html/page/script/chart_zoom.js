@@ -50,7 +50,7 @@ const ZOOM_KEYS = {
   ArrowLeft: () => moveBy(-0.1, 0), ArrowRight: () => moveBy(0.1, 0), ArrowUp: () => moveBy(0, 0.1), ArrowDown: () => moveBy(0, -0.1),
 };
 
-function startZoom(box, shareOf) {
+function startZoom(box) {
   let drag = null;
   box.addEventListener('wheel', (event) => {
     if (!zoom.now || !(event.ctrlKey || event.metaKey || document.activeElement === box)) return;

@@ -1,15 +1,16 @@
 // Choosing and ordering the table's columns, by mouse, touch or keyboard.
 
 // Columns that hold anything for this task; the rest would be dashes only.
+const filled = new Map();
 function hasContent(key) {
-  const rows = taskRows(state.task);
-  if (BOARD.column(key).isFigure) return hasFigures(key, rows);
-  return rows.some((row) => BOARD.exact(key, row) !== null);
+  const place = `${state.task} ${key}`;
+  if (!filled.has(place)) filled.set(place, taskRows(state.task).some((row) => BOARD.exact(key, row) !== null));
+  return filled.get(place);
 }
 
 // Columns chosen by the reader stand even if empty; the first choice leaves out what this task has nothing for.
 const visibleColumns = () => (isSame(state.columns, DEFAULT_COLUMNS)
-  ? DEFAULT_COLUMNS.filter((key) => key === 'model' || hasContent(key) || BOARD.column(key).group === 'Accuracy') : state.columns);
+  ? DEFAULT_COLUMNS.filter((key) => key === 'model' || hasContent(key)) : state.columns);
 
 function buildColumnChooser() {
   const panel = byId('column-list');

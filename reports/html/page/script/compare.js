@@ -55,7 +55,8 @@ function comparisonLine({ column, values, isDifferent }) {
     const row = state.compare[place];
     const isBest = isDifferent && column.isFigure && value !== null && value === best;
     const text = column.kind === 'link' && value ? externalLink(value, hostOf(value)) : h('bdi', {}, BOARD.shown(column.key, row));
-    return h('td', { class: [column.isFigure ? 'figure' : '', isBest ? 'is-best' : ''].join(' ').trim() || null },
+    const isOther = place > 0 && value !== values[0];
+    return h('td', { class: [column.isFigure ? 'figure' : '', isBest ? 'is-best' : '', isOther ? 'is-other' : ''].join(' ').trim() || null },
       text, isBest && h('span', { class: 'visually-hidden' }, ' best'), againstFirst(column, values, place));
   });
   return h('tr', { class: isDifferent ? 'is-different' : null }, h('th', { scope: 'row', title: column.meaning }, headerOf(column)), cells);

@@ -40,9 +40,14 @@ function groupElement({ values: [first, reason], names }, className) {
   return details;
 }
 
+// A size that an architecture cannot take is a fact about it, not a fault.
+const UNFIT = 'input: ';
+const coverageElement = ({ values: [status, reason], names }) => (status === 'failed' && reason.startsWith(UNFIT)
+  ? groupElement({ values: ['input does not fit', reason.slice(UNFIT.length)], names }) : groupElement({ values: [status, reason], names }, STATUS_CLASS[status]));
+
 function showCoverage() {
   const failed = coverageGroups();
-  fill(byId('coverage-list'), failed.length ? failed.map((group) => groupElement(group, STATUS_CLASS[group.values[0]]))
+  fill(byId('coverage-list'), failed.length ? failed.map(coverageElement)
     : h('p', { class: 'empty' }, BOARD.rows ? 'Every architecture was counted exactly.' : 'Nothing was counted.'));
   const unjoined = unjoinedGroups();
   fill(byId('unjoined-list'), unjoined.length ? unjoined.map((group) => groupElement(group))

@@ -10,8 +10,9 @@ function openTable(source) {
 
   function figures(key) {
     if (!figureCache.has(key)) {
-      const values = source.values[key] ?? [];
-      figureCache.set(key, Float64Array.from({ length: source.rows }, (_, row) => values[row] ?? NaN));
+      const numbers = new Float64Array(source.rows).fill(NaN);
+      (source.values[key] ?? []).forEach((value, row) => { if (value !== null) numbers[row] = value; });
+      figureCache.set(key, numbers);
     }
     return figureCache.get(key);
   }
@@ -51,6 +52,9 @@ function openTable(source) {
   return { rows: source.rows, columns, column: (key) => columns.get(key), figures, isText, words, codes, text, ranks, exact, shown };
 }
 
+// Whether less is better, as for errors measured in pixels.
+const isLowBetter = (key) => BOARD.column(key)?.better === 'low';
+
 const isFigure = (column) => column.kind === 'integer' || column.kind === 'number';
 
 const BOARD = openTable(REPORT.leaderboard);
@@ -81,7 +85,7 @@ function rowsOfArchitecture(row) {
 }
 
 const TASKS = BOARD.words('task').map((name, code) => ({ name, code, rows: BOARD.codes('task').filter((c) => c === code).length }))
-  .sort((a, b) => (b.name === 'classification') - (a.name === 'classification') || b.rows - a.rows);
+  .sort((a, b) => (b.name === 'classification') - (a.name === 'classification')); // the others as the report orders them
 
 const rowsOfTask = new Map();
 function taskRows(task) {
@@ -95,6 +99,17 @@ function taskRows(task) {
 }
 
 const hasFigures = (key, rows) => { const values = BOARD.figures(key); return rows.some((row) => !Number.isNaN(values[row])); };
+// The known figures of a column among a task's rows, rising.
+const sortedFigures = new Map();
+function risingFigures(key, task) {
+  const place = `${task} ${key}`;
+  if (!sortedFigures.has(place)) {
+    const values = BOARD.figures(key);
+    sortedFigures.set(place, Float64Array.from(taskRows(task), (row) => values[row]).filter((value) => !Number.isNaN(value)).sort());
+  }
+  return sortedFigures.get(place);
+}
+
 const accuraciesOf = (task) => REPORT.accuracy.filter(({ key }) => hasFigures(key, taskRows(task)));
 const costsOf = (task) => REPORT.costs.filter((key) => hasFigures(key, taskRows(task)));
 const limitsOf = (task) => REPORT.limits.filter((key) => hasFigures(key, taskRows(task)));

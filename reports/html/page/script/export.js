@@ -1,4 +1,4 @@
-// Taking away what is shown: rows as CSV, JSON or for the clipboard, the chart as a picture, the view as an address.
+// Taking away what is shown: rows as CSV, JSON or for the clipboard, and the view as an address.
 
 // What is shown: every row that fits, in the order and with the columns of the table. Values are exact, under the names that
 // every export uses.
@@ -33,31 +33,6 @@ const toClipboard = ({ keys, rows }) => [exportNames(keys), ...rows.map((row) =>
   .map((row) => row.map((text) => text.replace(/[\t\r\n]+/g, ' ')).join('\t')).join('\n');
 
 const fileStem = () => `zoometer-${state.task || 'leaderboard'}`;
-
-// The chart with its title and legend, drawn anew at a fixed size for slides and papers.
-async function savePicture(type) {
-  if (!chart.view) return;
-  const holder = h('div', { hidden: true });
-  document.body.append(holder);
-  const theme = readTheme();
-  const spec = chartSpec({
-    theme, width: 1040, height: 560, titles: axisTitles(), colours: chart.groups.map(({ colour }) => colour),
-    legend: chart.groups.map(({ label }) => label), title: byId('page-title').textContent,
-  });
-  const { view: picture } = await window.vegaEmbed(holder, spec, { ast: true, mode: 'vega', actions: false, defaultStyle: false, tooltip: false, hover: false });
-  picture.data('points', chart.points.map((point) => ({ ...point, s: view.marks[point.row] })))
-    .signal('biggest', chart.view.signal('biggest'));
-  feedOverlays(picture);
-  applyWindow(picture);
-  await picture.runAsync();
-  if (type === 'svg') download(`${fileStem()}.svg`, 'image/svg+xml', await picture.toSVG());
-  else {
-    const canvas = await picture.toCanvas(2);
-    download(`${fileStem()}.png`, 'image/png', await new Promise((resolve) => { canvas.toBlob(resolve, 'image/png'); }));
-  }
-  picture.finalize();
-  holder.remove();
-}
 
 function startExport() {
   byId('save-csv').addEventListener('click', () => download(`${fileStem()}.csv`, 'text/csv', `\ufeff${toCsv(shownTable())}`));

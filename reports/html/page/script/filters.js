@@ -43,7 +43,7 @@ function activeLimits() {
   if (state.accuracy && state.least) {
     const column = BOARD.column(state.accuracy);
     const bound = parseAmount(state.least, column);
-    if (!Number.isNaN(bound)) limits.push({ key: state.accuracy, column, values: BOARD.figures(state.accuracy), bound, isLeast: true });
+    if (!Number.isNaN(bound)) limits.push({ key: state.accuracy, column, values: BOARD.figures(state.accuracy), bound, isLeast: !isLowBetter(state.accuracy) });
   }
   return limits;
 }

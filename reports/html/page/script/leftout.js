@@ -35,10 +35,10 @@ function explainLeftOut() {
 // The nearest of those worth knowing: rows that the frontier would take in if the limit gave way. Weights of one architecture
 // at one size cost the same, so the most accurate stands for them.
 function nearestMisses(misses) {
-  const [cost, accuracy] = [BOARD.figures(state.cost), BOARD.figures(state.accuracy)];
-  const isWorthIt = (row) => !state.accuracy
-    || accuracy[row] > accuracyAt(view.frontier, state.cost, state.accuracy, cost[row]);
-  const better = (a, b) => a.excess - b.excess || (state.accuracy ? (accuracy[b.row] || 0) - (accuracy[a.row] || 0) : 0) || a.row - b.row;
+  const cost = BOARD.figures(state.cost);
+  const quality = state.accuracy ? qualityOf(state.accuracy) : null;
+  const isWorthIt = (row) => !quality || quality[row] > qualityAt(view.frontier, cost, quality, cost[row]);
+  const better = (a, b) => a.excess - b.excess || (quality ? (quality[b.row] || 0) - (quality[a.row] || 0) : 0) || a.row - b.row;
   const seen = new Set();
   const nearest = [];
   for (const miss of misses.filter(({ row }) => isWorthIt(row)).sort(better)) {

@@ -44,16 +44,15 @@ function refresh({ keepPage = false } = {}) {
     showBudget();
     showCounts();
     showTable();
+    showPicks();
     showRanking();
     showLeftOut();
-    if (chart.key) showLegend();
   }
+  drawChart();
   showPicked();
-  const drawn = drawChart();
   showDrawer();
   writeAddressSoon();
-  drawn.then(() => performance.measure('zoometer:refresh', { start: started }));
-  return drawn;
+  performance.measure('zoometer:refresh', { start: started });
 }
 
 // Writing the address costs more than filtering, and browsers ration it: it waits for a pause in the typing.
@@ -80,7 +79,7 @@ function showTasks() {
     list.append(...TASKS.map(({ name, rows }) => h('button', {
       type: 'button', role: 'tab', id: `task-${TASKS.findIndex((task) => task.name === name)}`, 'aria-controls': 'task-panel', 'data-task': name,
       onclick: () => change({ ...initialState(name), compare: state.compare }),
-    }, name, h('span', { class: 'count' }, formatCount(rows)))));
+    }, name, ' ', h('span', { class: 'count' }, formatCount(rows)))));
   }
   for (const tab of list.children) {
     const isOn = tab.dataset.task === state.task;
@@ -116,22 +115,19 @@ function start() {
   startTable();
   startColumnChooser();
   startChart();
+  startPictures();
   startCompare();
   startDialogs();
   startExport();
   startKeys();
   readAddress();
   refresh();
-  showCoverage();
-  performance.mark('zoometer:table');
-  // The chart library comes after this script; a page is ready once both have been drawn.
-  const ready = () => drawChart().then(() => {
-    if (state.open !== null) drawSmallChart(state.open);
+  // Ready is what has been painted, so the mark is set in the frame after the one that shows it.
+  requestAnimationFrame(() => setTimeout(() => {
     performance.mark('zoometer:ready');
     document.documentElement.dataset.ready = 'yes';
-  });
-  if (window.vegaEmbed) ready();
-  else window.addEventListener('vega-ready', ready, { once: true });
+    showCoverage();
+  }));
 }
 
 start();

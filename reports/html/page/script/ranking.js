@@ -6,9 +6,10 @@ function showRanking() {
   if (!state.accuracy || !state.cost) return;
   const headers = ['Model', headerOf(accuracy), 'Gain', headerOf(cost)];
   const head = h('thead', {}, h('tr', {}, headers.map((text, place) => h('th', { scope: 'col', class: place ? 'figure' : null }, text))));
+  const sign = isLowBetter(state.accuracy) ? -1 : 1;
   let previous = null;
   const rows = view.frontier.map((row) => {
-    const gain = previous === null ? '' : signed(figureIn(state.accuracy, row) - figureIn(state.accuracy, previous), accuracy.digits);
+    const gain = previous === null ? '' : signed(sign * (figureIn(state.accuracy, row) - figureIn(state.accuracy, previous)), accuracy.digits);
     previous = row;
     return h('tr', {},
       h('th', { scope: 'row' }, stackedButton(row)),
@@ -32,4 +33,31 @@ function openButton(row) {
   const { name, before, main, after } = modelParts(row);
   return h('button', { type: 'button', class: 'open', title: name, onclick: () => change({ open: row }) },
     h('bdi', {}, h('span', { class: 'set-back' }, before), main, h('span', { class: 'set-back' }, after)));
+}
+
+// The first answer: the best model for a few round costs, out of the frontier.
+function showPicks() {
+  const best = picksOf(view.frontier);
+  byId('picks').hidden = best.length < 2;
+  if (best.length < 2) return;
+  const [cost, accuracy] = [BOARD.column(state.cost), BOARD.column(state.accuracy)];
+  fill(byId('picks-list'), best.map(({ row, most }) => h('button', { type: 'button', class: 'best', title: BOARD.shown('model', row), onclick: () => change({ open: row }) },
+    h('small', {}, most === null ? lastPick(cost) : `≤ ${formatTick(most)} ${cost.unit} ${cost.title}`),
+    h('bdi', { class: 'clip' }, modelParts(row).main),
+    h('span', {}, h('b', {}, withUnit(accuracy, BOARD.shown(state.accuracy, row))), ` · ${withUnit(cost, BOARD.shown(state.cost, row))}`))));
+}
+
+const lastPick = (cost) => (view.limits.length ? 'within the budget' : `any ${cost.title}`);
+
+const MOST_PICKS = 6;
+
+// [{row, most}]: rows of the frontier that are best up to a round cost, evenly spread, and the best of all (most: null).
+function picksOf(frontier) {
+  if (frontier.length < 2) return [];
+  const [low, high] = [figureIn(state.cost, frontier[0]), figureIn(state.cost, frontier.at(-1))];
+  const rounds = roundSteps(low, high, [1, 2, 5]).filter((tick) => tick > low && tick < high);
+  const step = Math.max(1, rounds.length / (MOST_PICKS - 1));
+  const chosen = Array.from({ length: Math.min(MOST_PICKS - 1, rounds.length) }, (_, place) => rounds[Math.floor((place + 0.5) * step)]);
+  const picks = chosen.map((most) => ({ most, row: frontier.findLast((row) => figureIn(state.cost, row) <= most) }));
+  return [...picks.filter(({ row }, place) => row !== undefined && row !== picks[place - 1]?.row), { most: null, row: frontier.at(-1) }];
 }

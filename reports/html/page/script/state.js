@@ -26,7 +26,7 @@ function initialState(task = TASKS[0]?.name ?? '') {
 const state = initialState();
 
 function defaultSort() {
-  if (state.accuracy) return [[state.accuracy, 'desc']];
+  if (state.accuracy) return [[state.accuracy, isLowBetter(state.accuracy) ? 'asc' : 'desc']];
   return [[state.cost || 'model', 'asc']];
 }
 
@@ -77,14 +77,6 @@ function decodeState(text) {
   return read;
 }
 
-// What points are coloured by where the reader chose nothing: the zoo if there are several, else the family.
-const defaultColours = new Map();
-function defaultColour() {
-  if (!defaultColours.has(state.task)) {
-    const zoos = BOARD.codes('zoo');
-    defaultColours.set(state.task, new Set(taskRows(state.task).map((row) => zoos[row])).size > 1 ? 'zoo' : 'family');
-  }
-  return defaultColours.get(state.task);
-}
-
-const colourKey = () => state.colour || defaultColour();
+// What points are coloured by where the reader chose nothing.
+const DEFAULT_COLOUR = 'family';
+const colourKey = () => state.colour || DEFAULT_COLOUR;

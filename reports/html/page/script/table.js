@@ -7,7 +7,8 @@ const table = { dt: null, columns: [], pageSize: 25 };
 const CHARACTER_PX = 6.6;
 const HEADER_CHARACTER_PX = 8.6; // bold, and followed by the sort mark
 
-jQuery(document).off('preInit.dt.dtSelect'); // the Select extension would otherwise work at every draw
+// Extensions that the page does not use would otherwise work whenever a table is made or drawn.
+for (const name of ['dtSelect', 'dtscroller', 'dtk', 'dtrg', 'dtsp', 'dtfh']) jQuery(document).off(`.${name}`);
 
 function showTable() {
   const columns = visibleColumns();

@@ -1,0 +1,49 @@
+"""Answers to a budget from a leaderboard: candidates under the budget's conditions, held against its limits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+
+from reports.budgets import BudgetSection
+from reports.candidates import Conditions, candidates
+from reports.selection import Selected, select
+from zoo.speed.devices import Device, find_device, read_devices
+
+
+def choose_device(name: str | None, file: str | Path | None) -> Device | None:
+    """The device of this id, from a file of the user's or among those that come with zoometer."""
+    own = read_devices(file) if file else {}
+    return find_device(name, own) if name else None
+
+
+class Answered(NamedTuple):
+    """A selection, and what is assumed in it: one sentence each."""
+
+    selected: Selected
+    assumptions: list[str]
+
+
+def answer_budget(
+    leaderboard: pd.DataFrame, budget: BudgetSection, device: Device | None = None, speeds: pd.DataFrame | None = None
+) -> Answered:
+    """Which models of a leaderboard keep a budget, those that cannot be told apart in the order of their names.
+
+    Args:
+        leaderboard: has the columns of `reports.columns.LEADERBOARD`.
+        budget: limits, objectives and how the models would be used.
+        device: the one that the budget names.
+        speeds: measurements on it, with the columns of the `speed` table.
+    """
+    leaderboard = leaderboard.sort_values("model", kind="stable", ignore_index=True)
+    found = candidates(leaderboard, Conditions(budget.dtype, budget.batch, device, speeds))
+    limits, asked_for = budget.limits(device), budget.objectives()
+    first, *others = asked_for
+    objectives = [first, *(column for column in others if found.table[column.key].notna().any())]
+    without = [
+        f"{column.title} is not known for any candidate, so it ranks none." for column in asked_for if column not in objectives
+    ]
+    columns = [*asked_for, *(limit.column for limit in limits)]
+    return Answered(select(found.table, limits, objectives), [*without, *found.notes_on(columns)])

@@ -1,0 +1,1 @@
+"""Audit: published cost figures held against our counts, and the cause of every difference named."""

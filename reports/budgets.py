@@ -1,0 +1,127 @@
+"""Budgets: limits under their names, with units, as the configuration and the command line write them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
+
+from reports.columns import ACCURACY_COLUMNS, LEADERBOARD, Column
+from reports.limits import ITEM_BYTES, LATENCY, MEMORY, PEAK, THROUGHPUT, WEIGHTS, WORKING, Allowed, AnyLimit, Limit
+from reports.sections import STRICT, as_list, one_of
+from zoo.errors import UnitError
+from zoo.speed.devices import Device
+from zoo.speed.measured import canonical_dtype
+from zoo.units import BYTES, COUNT, DURATION_MS, IMAGES_PER_S, MACS, PERCENT, Quantity, parse_quantity
+
+ACCURACY = "accuracy"
+NO_DATASET = "none"
+"""Written as the dataset, it leaves accuracy out of the objectives."""
+
+DATASETS: Mapping[str, Column] = {known.dataset: known.column for known in reversed(ACCURACY_COLUMNS)}
+"""The accuracy column of each dataset: of several metrics the first."""
+
+_BY_KEY = {column.key: column for column in LEADERBOARD}
+COSTS: Mapping[str, Column] = {
+    "params": _BY_KEY["params"],
+    "macs": _BY_KEY["macs"],
+    "activations": _BY_KEY["activations"],
+    "peak_memory": PEAK,
+    "memory": MEMORY,
+    "file_size": _BY_KEY["file_bytes"],
+    "latency": LATENCY,
+    "throughput": THROUGHPUT,
+}
+"""Limits and objectives by the name that a budget gives them. Accuracy is one more, on the budget's dataset."""
+
+OBJECTIVES = (ACCURACY, *COSTS)
+
+
+def _amount(kind: Quantity) -> BeforeValidator:
+    def read(value: object) -> float | None:
+        if value is None:
+            return None
+        try:
+            return parse_quantity(value, kind) if isinstance(value, str | int | float) else parse_quantity(str(value), kind)
+        except UnitError as error:
+            raise ValueError(str(error)) from None
+
+    return BeforeValidator(read)
+
+
+def _read_accuracy(value: float | None) -> float | None:
+    if value is not None and 0 < value <= 1:
+        raise ValueError(f"{value:g} % is hardly meant. Accuracy is in percent: write {100 * value:g}%.")
+    return value
+
+
+Texts = Annotated[list[str], BeforeValidator(as_list)]
+Dtype = Annotated[str, BeforeValidator(lambda name: canonical_dtype(str(name))), one_of("dtype", lambda: list(ITEM_BYTES))]
+Dataset = Annotated[str, one_of("dataset with known accuracy", lambda: [*DATASETS, NO_DATASET])]
+Objective = Annotated[str, one_of("name of an objective", lambda: list(OBJECTIVES))]
+
+
+class BudgetSection(BaseModel):
+    """A budget. Every limit is optional; all that are set have to be kept. Amounts are written with their unit."""
+
+    model_config = STRICT
+
+    params: Annotated[float | None, _amount(COUNT)] = None  # at most: 6M
+    macs: Annotated[float | None, _amount(MACS)] = None  # 600M or 0.6GMACs
+    activations: Annotated[float | None, _amount(COUNT)] = None
+    peak_memory: Annotated[float | None, _amount(BYTES)] = None  # of activations, at `dtype` and `batch`: 200MB, 256KiB
+    memory: Annotated[float | None, _amount(BYTES)] = None  # weights, input and activations together
+    file_size: Annotated[float | None, _amount(BYTES)] = None
+    latency: Annotated[float | None, _amount(DURATION_MS)] = None  # on `device`: 10ms
+    throughput: Annotated[float | None, _amount(IMAGES_PER_S)] = None  # at least: 1000/s
+    accuracy: Annotated[float | None, _amount(PERCENT), AfterValidator(_read_accuracy)] = None  # at least, on `dataset`: 80%
+    dataset: Dataset = "imagenet-1k"  # none: rank by cost alone
+    license: Texts = []  # globs, such as apache-2.0 or cc-*; empty: all
+    zoo: Texts = []
+    family: Texts = []
+    task: Texts = []
+    device: str | None = None  # an id of `zoometer devices`
+    dtype: Dtype = "float32"
+    batch: Annotated[int, Field(ge=1)] | None = None
+    pareto: Annotated[list[Objective], BeforeValidator(as_list), Field(min_length=1)] = [
+        "macs"
+    ]  # of the frontier, beside accuracy
+    pick: Objective = ACCURACY  # what decides among those that fit
+
+    def limits(self, device: Device | None = None) -> list[AnyLimit]:
+        """What a candidate has to keep, the memory of the device included where that is known."""
+        limits: list[AnyLimit] = [
+            Limit(column, bound) for name, column in COSTS.items() if (bound := getattr(self, name)) is not None
+        ]
+        if self.accuracy is not None and self.dataset != NO_DATASET:
+            limits.append(Limit(DATASETS[self.dataset], self.accuracy))
+        texts = {name: tuple(getattr(self, name)) for name in ("license", "zoo", "family", "task")}
+        limits += [Allowed(_BY_KEY[name], patterns) for name, patterns in texts.items() if patterns]
+        return limits + (_device_limits(device) if device else [])
+
+    def objectives(self) -> list[Column]:
+        """What ranks candidates, `pick` deciding: accuracy unless it is left out, then the costs of `pareto`."""
+        names = [self.pick, ACCURACY, *self.pareto]
+        known: dict[str, Column] = dict(COSTS)
+        if self.dataset != NO_DATASET:
+            known[ACCURACY] = DATASETS[self.dataset]
+        return [known[name] for name in dict.fromkeys(names) if name in known]
+
+
+def _device_limits(device: Device) -> list[AnyLimit]:
+    """A microcontroller has activations in RAM and weights in flash; everything else has all of them in its memory."""
+    limits: list[AnyLimit] = []
+    if device.kind == "microcontroller":
+        if device.memory_bytes:
+            limits.append(Limit(_titled(WORKING, "RAM of the device"), device.memory_bytes.value))
+        if device.flash_bytes:
+            limits.append(Limit(_titled(WEIGHTS, "Flash of the device"), device.flash_bytes.value))
+    elif device.memory_bytes:
+        limits.append(Limit(_titled(MEMORY, "Memory of the device"), device.memory_bytes.value))
+    return limits
+
+
+def _titled(column: Column, title: str) -> Column:
+    return dataclasses.replace(column, title=title)

@@ -1,0 +1,152 @@
+"""`zoometer refresh`: count what is not in the cache yet and say what changed; what a scheduler runs."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from reports.cli.ages import parse_age
+from reports.cli.errors import ExitCode
+from reports.cli.help import examples
+from zoo.batch.settings import Request
+from zoo.errors import ConfigError, did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from reports.config import Config
+    from zoo.records import RunSummary
+
+EXAMPLES = examples(
+    "zoometer refresh configs/nightly.yaml",
+    "zoometer refresh nightly.yaml --no-wait --fail-on changed,failed",
+    "zoometer refresh nightly.yaml --only 'timm/resnet*' --rebuild",
+    "zoometer refresh nightly.yaml --max-age 30d --format json > summary.json",
+    closing="""Exit codes:
+
+   0  all is well
+   2  something to correct: the configuration, a path, a full disk
+   3  the work is done, but some models cannot be counted
+   4  the work is done, and something changed that --fail-on names
+  75  another refresh of this configuration is running, and --no-wait was given
+ 130  interrupted; the same command goes on from there""",
+)
+
+FAIL_ON = {"added": "added", "removed": "removed", "changed": "changed", "failed": "broken", "recovered": "recovered"}
+"""What `--fail-on` may name, and the figure of a run's summary that counts it."""
+
+
+class RefreshFormat(StrEnum):
+    """How the closing summary is printed on stdout."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+def refresh(
+    config: Annotated[
+        Path, typer.Argument(metavar="CONFIG", help="Configuration file, as for `zoometer run`.", show_default=False)
+    ],
+    rebuild: Annotated[bool, typer.Option("--rebuild", help="Count again what is in the cache already.")] = False,
+    only: Annotated[
+        list[str] | None, typer.Option(metavar="GLOB", help="Only models whose `arch` or `zoo/arch` matches. Repeatable.")
+    ] = None,
+    max_age: Annotated[
+        str | None, typer.Option(metavar="AGE", help="Count again what was counted longer ago: 12h, 30d, 8w.", show_default=False)
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes that count. Default: the configuration's, or one a core.")
+    ] = None,
+    no_wait: Annotated[
+        bool, typer.Option("--no-wait", help="End with code 75 where another refresh of this configuration is running.")
+    ] = False,
+    fail_on: Annotated[
+        str | None,
+        typer.Option(metavar="KINDS", help=f"End with code 4 if there are any: {', '.join(FAIL_ON)}.", show_default=False),
+    ] = None,
+    form: Annotated[RefreshFormat, typer.Option("--format", help="How the summary is printed on stdout.")] = RefreshFormat.TEXT,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="No progress; no summary either, unless --format json asks for it.")
+    ] = False,
+) -> None:
+    """Bring the cache up to date with a configuration: `run` without its reports. Needs no terminal.
+
+    Counted is what the cache lacks, and what was counted by other versions, or from other source, than those installed now.
+    """
+    from reports.config import load_config
+
+    alarms = parse_fail_on(fail_on)
+    request = Request(config_name(config), rebuild, tuple(only or ()), parse_age(max_age), wait=not no_wait)
+    started = time.perf_counter()
+    chosen = with_workers(load_config(config), workers)
+    summary = count(chosen, request, quiet=quiet)
+    code = exit_code(summary, alarms)
+    if form is RefreshFormat.JSON or not quiet:
+        _print(chosen, summary, time.perf_counter() - started, form, code)
+    raise typer.Exit(code)
+
+
+def config_name(config: Path) -> str:
+    """The name by which runs of one configuration are known to each other."""
+    return Path(os.path.normpath(config)).as_posix()
+
+
+def count(config: Config, request: Request, *, quiet: bool) -> RunSummary:
+    """Refresh the cache, with progress on stderr."""
+    from reports.cli.progress import listen
+    from zoo.batch.refresh import refresh as refresh_cache
+
+    with listen(quiet=quiet) as listener:
+        return refresh_cache(config.refresh_settings(), listener, request)
+
+
+def with_workers(config: Config, workers: int | None) -> Config:
+    """The configuration with another number of processes."""
+    if workers is None:
+        return config
+    return config.model_copy(update={"execution": config.execution.model_copy(update={"workers": workers})})
+
+
+def parse_fail_on(text: str | None) -> list[str]:
+    """The kinds of changes named, separated by commas.
+
+    Raises:
+        ConfigError: if there is no such kind.
+    """
+    names = [name.strip() for name in (text or "").split(",") if name.strip()]
+    for name in names:
+        if name not in FAIL_ON:
+            raise ConfigError(f"--fail-on knows no '{name}'.{did_you_mean(name, FAIL_ON)}")
+    return names
+
+
+def exit_code(summary: RunSummary, alarms: Collection[str]) -> ExitCode:
+    """How the command ends; an input that an architecture cannot take is a finding, not a failure."""
+    if summary.interrupted:
+        return ExitCode.INTERRUPTED
+    if any(getattr(summary, FAIL_ON[name]) for name in alarms):
+        return ExitCode.CHANGED
+    return ExitCode.MODELS_FAILED if summary.failing else ExitCode.OK
+
+
+def _print(config: Config, summary: RunSummary, seconds: float, form: RefreshFormat, code: ExitCode) -> None:
+    from reports import text
+
+    outcome = text.Outcome(config.cache, summary, seconds)
+    if form is RefreshFormat.JSON:
+        typer.echo(json.dumps(text.summary_record(outcome, code), indent=2))
+        return
+    console = text.make_console()
+    text.print_summary(console, outcome)
+    found = {name: getattr(summary, figure) for name, figure in FAIL_ON.items()}
+    said = ", ".join(f"{number:,} {name}" for name, number in found.items() if number)
+    cache = "" if config.cache.rstrip("/") == "cache" else f" --cache {config.cache}"
+    console.print(
+        f"  Against the run before: {f'{said}. See them with: zoometer changes{cache}' if said else 'nothing changed.'}"
+    )

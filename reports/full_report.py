@@ -1,0 +1,99 @@
+"""A configuration's whole report: its leaderboard, answers to its budgets, what the last run changed, and its audits."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pandas as pd
+
+from reports import changes_text, leaderboard, selection_text
+from reports.answers import answer_budget, choose_device
+from reports.budgets import BudgetSection
+from reports.config import Config
+from reports.leaderboard import Report, typed
+from reports.report_parts import CHANGES, BudgetAnswer, PublishedAudit, WhatChanged
+from zoo.cache.changes import Changes, changes_between
+from zoo.cache.store import Store
+from zoo.speed.devices import Device
+
+
+def check_inputs(config: Config) -> None:
+    """Reads what a report needs besides the cache, so that a mistake is found before anything is counted.
+
+    Raises:
+        ZooError: if a budget's device is unknown, or a table to audit cannot be read.
+    """
+    _devices(config)
+    if config.audit:
+        from reports.report_audits import read_published
+
+        for section in config.audit:
+            read_published(section)
+
+
+def build_full_report(config: Config, *, title: str, name: str | None = None, may_count: bool = False) -> Report:
+    """The report of what a configuration selects.
+
+    Args:
+        config: the configuration.
+        title: of the report.
+        name: the one that runs of this configuration are recorded under; None: the last run of all is spoken of.
+        may_count: whether audits may count what they need and the cache lacks, such as other input sizes.
+
+    Raises:
+        ZooError: if the cache holds nothing of the selection, or what else is needed cannot be read.
+    """
+    devices = _devices(config)
+    report = leaderboard.build_report(config.refresh_settings(), title=title)
+    answers = (make_answer(report.leaderboard, key, budget, devices[key]) for key, budget in config.budgets.items())
+    changes = _last_changes(Store(config.cache), name)
+    return dataclasses.replace(report, budgets=tuple(answers), changes=changes, audits=_audits(config, may_count=may_count))
+
+
+def _devices(config: Config) -> dict[str, Device | None]:
+    return {name: choose_device(budget.device, config.devices) for name, budget in config.budgets.items()}
+
+
+def _audits(config: Config, *, may_count: bool) -> tuple[PublishedAudit, ...]:
+    if not config.audit:
+        return ()
+    from reports.report_audits import run_audit
+
+    return tuple(run_audit(config, section, may_count=may_count) for section in config.audit)
+
+
+def make_answer(table: pd.DataFrame, name: str, budget: BudgetSection, device: Device | None = None) -> BudgetAnswer:
+    """The answer to a budget from a leaderboard, with its sentences."""
+    selected, assumptions = answer_budget(table, budget, device)
+    unknown = selection_text.missing_text(selected)
+    unranked = [f"{selected.unranked:,} of those that fit cannot be ranked: an objective is not known for them."]
+    return BudgetAnswer(
+        name=name,
+        budget=budget,
+        selected=selected,
+        columns=tuple(selection_text.shown_columns(selected)),
+        limits=tuple(map(selection_text.limit_text, selected.limits)),
+        reasons=tuple(selection_text.reasons(selected)),
+        relaxations=tuple(selection_text.relaxation_text(selected, relaxation) for relaxation in selected.relaxations),
+        notes=(
+            *([f"Not known, so not considered: {'; '.join(unknown)}."] if unknown else []),
+            *(unranked if selected.unranked else []),
+            *assumptions,
+        ),
+    )
+
+
+def _last_changes(store: Store, name: str | None) -> WhatChanged | None:
+    """What the last run changed; None where no run came before it, and all of it is new."""
+    runs = [run for run in store.runs() if name is None or run.config == name]
+    found = changes_between(store, after=runs[-1].run) if runs else None
+    return describe_changes(found) if found and found.before else None
+
+
+def describe_changes(changes: Changes) -> WhatChanged:
+    """A difference between two runs as a report shows it."""
+    rows = changes.rows
+    old, new = (rows[key].astype("Float64") for key in ("old", "new"))
+    shares = (100 * (new - old) / old.mask(old == 0)).rename("change")
+    counts = {kind.replace("_", " "): number for kind, number in changes.counts().items() if number}
+    return WhatChanged(changes_text.heading(changes), counts, typed(pd.concat([rows, shares], axis=1), CHANGES))

@@ -1,0 +1,119 @@
+// The drawer's pictures: how costs grow with the input, where they are spent, and where the weights stand against the frontier.
+
+const MINI = { width: 250, height: 118, left: 8, right: 8, top: 26, bottom: 20 };
+
+// One small chart for each cost that changes with the input's size.
+function drawGrowth(rows, current) {
+  const isAlike = (row) => ['classes', 'variant'].every((key) => BOARD.exact(key, row) === BOARD.exact(key, current));
+  const known = rows.filter((row) => isAlike(row) && !Number.isNaN(BOARD.figures(state.cost)[row]) && BOARD.text('input', row)?.includes('x'));
+  const sides = new Map(known.map((row) => [sideOf(row), row]));
+  const places = [...sides].sort(([a], [b]) => a - b);
+  const keys = limitsOf(state.task).filter((key) => key !== 'file_bytes' && new Set(places.map(([, row]) => BOARD.exact(key, row))).size > 1);
+  fill(byId('growth-charts'), places.length < 2 ? [] : keys.map((key) => growthChart(BOARD.column(key),
+    places.map(([side, row]) => ({ side, value: BOARD.figures(key)[row], text: BOARD.shown(key, row) })))));
+}
+
+// The side of a square with as many pixels.
+const sideOf = (row) => Math.round(Math.sqrt(areaOf(BOARD.text('input', row)) / Number(BOARD.text('input', row).split('x')[0])));
+
+function growthChart(column, points) {
+  const canvas = h('canvas', { role: 'img', 'aria-label': `${headerOf(column)} by side of the input: ${points.map(({ side, text }) => `${text} at ${side}`).join(', ')}.` });
+  const pen = cleanPen(canvas, MINI);
+  chart.theme ??= readTheme();
+  const { theme } = chart;
+  const most = points.at(-1).value > 0 ? Math.max(...points.map(({ value }) => value)) : 1;
+  const [first, last] = [points[0].side, points.at(-1).side];
+  const [width, height] = [MINI.width - MINI.left - MINI.right, MINI.height - MINI.top - MINI.bottom];
+  const at = points.map(({ side, value }) => [MINI.left + 24 + ((width - 48) * (side - first)) / (last - first), MINI.top + 14 + (height - 14) * (1 - value / most)]);
+  const base = MINI.top + height;
+  const text = { font: theme.font, fill: theme.muted, size: 11 };
+  pen.text(MINI.left, 14, headerOf(column), { ...text, fill: theme.ink, size: 12, weight: 600 });
+  pen.lines([[[MINI.left, base], [MINI.left + width, base]]], { stroke: theme.line });
+  pen.lines([at], { stroke: theme.accent, width: 2 });
+  let free = -Infinity;
+  points.forEach(({ side, text: figure }, place) => {
+    const [x, y] = at[place];
+    pen.dot(x, y, 3, { fill: theme.accent });
+    const half = Math.max(labelWidth(figure, theme.font), labelWidth(String(side), theme.font)) / 2;
+    const isLast = place === points.length - 1;
+    if (x - half < free || (!isLast && x + half > at.at(-1)[0] - 24)) return; // the last one is always written
+    pen.text(x, y - 7, figure, { ...text, fill: theme.ink, align: 'center' });
+    pen.text(x, base + 14, String(side), { ...text, align: 'center' });
+    free = x + half + 6;
+  });
+  return h('figure', { class: 'mini-chart' }, canvas);
+}
+
+const OPERATION_NAMES = {
+  conv: 'convolution', linear: 'linear', matmul: 'matrix product', attention: 'attention', recurrent: 'recurrent', norm: 'normalisation',
+  softmax: 'softmax', elementwise: 'element by element', pool: 'pooling', reduce: 'reduction', resample: 'resampling', fourier: 'Fourier transform',
+  sort: 'sorting', copy: 'copying', compare: 'comparison', create: 'new tensors',
+};
+
+// MACs and memory traffic by class of operation and by stage of the network, where the report holds them.
+function breakdownSection(zoo, arch) {
+  const known = Object.hasOwn(REPORT.breakdown.models, `${zoo}/${arch}`) ? REPORT.breakdown.models[`${zoo}/${arch}`] : null;
+  if (!known) return null;
+  const [input, operations, stages] = known;
+  return [
+    h('h3', {}, 'Where the cost is spent, at ', h('bdi', {}, input)),
+    h('div', { class: 'two-columns breakdown' },
+      partsTable('Class of operation', partsOf(operations), (name) => (Object.hasOwn(OPERATION_NAMES, name) ? OPERATION_NAMES[name] : name)),
+      partsTable('Stage', partsOf(stages), (name) => name)),
+    h('p', { class: 'note' }, 'Traffic: bytes that the operations read and write, each on its own, in float32.'),
+  ];
+}
+
+// Triples of the payload: place of the name, M MACs, MB moved.
+function partsOf(triples) {
+  const parts = [];
+  for (let place = 0; place < triples.length; place += 3) {
+    parts.push({ name: REPORT.breakdown.words[triples[place]], macs: triples[place + 1] * 1e6, bytes: triples[place + 2] * 1e6 });
+  }
+  return parts;
+}
+
+function partsTable(title, parts, nameOf) {
+  const [allMacs, allBytes] = ['macs', 'bytes'].map((key) => parts.reduce((sum, part) => sum + part[key], 0));
+  const cell = (value, all) => {
+    const share = all ? value / all : 0;
+    const td = h('td', { class: 'figure has-bar', title: formatSize(value) }, value ? formatShare(share) : '–');
+    td.style.setProperty('--bar-share', share);
+    return td;
+  };
+  return scrollBox(title, h('table', { class: 'plain parts', 'aria-label': `Cost by ${title.toLowerCase()}` },
+    h('thead', {}, h('tr', {}, h('th', { scope: 'col' }, title), h('th', { scope: 'col', class: 'figure' }, 'MACs'), h('th', { scope: 'col', class: 'figure' }, 'Traffic'))),
+    h('tbody', {}, parts.map(({ name, macs, bytes }) => h('tr', {},
+      h('th', { scope: 'row' }, h('bdi', {}, nameOf(name))), cell(macs, allMacs), cell(bytes, allBytes)))),
+    h('tfoot', {}, h('tr', {}, h('th', { scope: 'row' }, 'all'), h('td', { class: 'figure' }, `${formatSize(allMacs)}`), h('td', { class: 'figure' }, `${formatSize(allBytes)}B`)))));
+}
+
+const formatShare = (share) => (share < 0.001 ? '< 0.1 %' : `${formatFixed(share * 100, 1)} %`);
+
+// 4.09 G, 118 M: three digits and a power of a thousand.
+function formatSize(value) {
+  const [scale, prefix] = [[1e12, 'T'], [1e9, 'G'], [1e6, 'M'], [1e3, 'k'], [1, '']].find(([size]) => value >= size) ?? [1, ''];
+  return `${Number((value / scale).toPrecision(3))} ${prefix}`;
+}
+
+// The architecture's own rows before the frontier of what is shown.
+function drawAgainstFrontier(row, rows) {
+  const box = byId('small-chart');
+  const own = state.accuracy ? rows.filter((other) => BOARD.text('task', other) === state.task && isOnAxes(other)) : [];
+  byId('small-chart-title').hidden = !own.length;
+  if (!own.length) return;
+  chart.theme ??= readTheme();
+  const point = (at, c) => ({ row: at, x: figureIn(state.cost, at), y: figureIn(state.accuracy, at), z: null, c });
+  const points = own.map((at) => point(at, 0));
+  const frontier = view.frontier.map((at) => ({ ...point(at, own.includes(at) ? 0 : 1), name: '' }));
+  const [x, y] = ['x', 'y'].map((axis) => [...points, ...frontier].map((at) => at[axis]).sort((a, b) => a - b));
+  const pad = Math.max((y.at(-1) - y[0]) * 0.08, 1e-3);
+  const canvas = h('canvas', { role: 'img', 'aria-label': `${plural(points.length, 'row')} of this architecture beside the frontier; the figures are in the tables.` });
+  fill(box, canvas);
+  const size = { width: Math.max(240, box.clientWidth), height: 250 };
+  drawPlot(cleanPen(canvas, size), {
+    area: plotArea(size), window: { x0: x[0] / 1.4, x1: x.at(-1) * 1.4, y0: y[0] - pad, y1: y.at(-1) + pad }, theme: chart.theme, titles: axisTitles(),
+    colours: [chart.theme.accent, chart.theme.surface], points, faded: [], joins: linesOf(points), frontier, bounds: [], biggest: 0,
+    rings: isOnAxes(row) ? [point(row, 0)] : [],
+  });
+}

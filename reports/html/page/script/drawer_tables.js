@@ -1,0 +1,53 @@
+// The drawer's tables: costs at each size, and every set of weights with its accuracy.
+
+// The different costs of an architecture: its inputs, variants and numbers of classes.
+function sizeTable(rows) {
+  const costs = REPORT.costs.filter((key) => key !== 'file_bytes' && hasFigures(key, rows));
+  const keys = ['input', 'variant', 'classes'].filter((key) => key === 'input' || new Set(rows.map((row) => BOARD.exact(key, row))).size > 1);
+  const distinct = new Map();
+  for (const row of rows) distinct.set(keys.map((key) => BOARD.exact(key, row)).join('\u0000'), row);
+  const by = BOARD.figures(state.cost || costs[0]);
+  const lines = [...distinct.values()].sort((a, b) => (by[a] || Infinity) - (by[b] || Infinity));
+  const most = Object.fromEntries(costs.map((key) => [key, lines.reduce((high, row) => Math.max(high, BOARD.figures(key)[row] || 0), 0)]));
+  const costCell = (key, row) => {
+    const cell = h('td', { class: 'figure has-bar' }, BOARD.shown(key, row));
+    cell.style.setProperty('--bar-share', (BOARD.figures(key)[row] || 0) / (most[key] || 1));
+    return cell;
+  };
+  return scrollBox('Cost at each input', h('table', { class: 'plain' },
+    h('thead', {}, h('tr', {}, [...keys, ...costs].map(headerCell))),
+    h('tbody', {}, lines.map((row) => h('tr', {},
+      keys.map((key) => h('td', {}, BOARD.shown(key, row))), costs.map((key) => costCell(key, row)))))));
+}
+
+function headerCell(key) {
+  const column = BOARD.column(key);
+  return h('th', { scope: 'col', class: column.isFigure && key !== 'classes' ? 'figure' : null, title: column.meaning }, headerOf(column));
+}
+
+function weightsTable(rows, current) {
+  const accuracies = REPORT.accuracy.map(({ key }) => key).filter((key) => hasFigures(key, rows));
+  const others = ['file_bytes', 'dataset', 'license', 'source'].filter((key) => BOARD.columns.has(key) && rows.some((row) => BOARD.exact(key, row) !== null));
+  const keys = ['input', ...accuracies, ...others];
+  const ranks = accuracies.length ? qualityOf(accuracies[0]) : BOARD.figures(state.cost).map((value) => -value);
+  const lines = [...rows].sort((a, b) => (ranks[b] || -Infinity) - (ranks[a] || -Infinity) || a - b);
+  const cell = (key, row) => {
+    const [column, value] = [BOARD.column(key), BOARD.exact(key, row)];
+    if (column.kind === 'link' && value) return h('td', {}, externalLink(value, hostOf(value)));
+    return h('td', { class: column.isFigure ? 'figure' : null }, h('bdi', {}, BOARD.shown(key, row)));
+  };
+  const name = (row) => h('th', { scope: 'row' }, h('label', { class: 'check' }, pickBox(row), h('bdi', {}, BOARD.text('tag', row) ?? 'no trained weights')));
+  return scrollBox('Weights', h('table', { class: 'plain first-frozen' },
+    h('thead', {}, h('tr', {}, h('th', { scope: 'col' }, 'Weights'), keys.map(headerCell))),
+    h('tbody', {}, lines.map((row) => h('tr', { class: row === current ? 'is-current' : null },
+      name(row), keys.map((key) => cell(key, row)))))));
+}
+
+function pickBox(row) {
+  const label = `Compare ${BOARD.shown('model', row)}, ${BOARD.shown('input', row)}`;
+  const box = h('input', { type: 'checkbox', class: 'pick', 'data-row': row, 'aria-label': label, onchange: () => pick(row, box.checked) });
+  box.checked = state.compare.includes(row);
+  return box;
+}
+
+const scrollBox = (label, content) => h('div', { class: 'scroll-box', tabindex: '0', role: 'region', 'aria-label': label }, content);

@@ -1,0 +1,96 @@
+"""What a report holds beside its leaderboard, ready to be shown: answers to budgets, changes since the last run, audits."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+
+from reports.budgets import BudgetSection
+from reports.columns import LEADERBOARD, Column, Kind
+from reports.selection import Selected
+
+_BY_KEY = {column.key: column for column in LEADERBOARD}
+_RUNS = "computed from two runs of the cache"
+_AUDIT = "computed by zoometer from the published table and its own counts"
+_PUBLISHED = "the published table"
+
+
+def _of_run(key: str, title: str, meaning: str, kind: Kind = Kind.TEXT, width: int = 12) -> Column:
+    return Column(key, title, meaning, _RUNS, kind, width=width)
+
+
+CHANGES: tuple[Column, ...] = (
+    _BY_KEY["arch"],
+    _of_run("kind", "What", "changed: another figure or status. failed, recovered: cannot be counted any more, or again. added, removed: newly asked for, or no longer. not compared: one of the runs did not get to it.", width=14),
+    *(_BY_KEY[key] for key in ("zoo", "input", "classes", "variant", "batch")),
+    _of_run("figure", "Figure", "Which figure has changed; status where a cost has become a bound or the reverse.", width=22),
+    _of_run("old", "Old", "The figure as of the earlier run, in whole units.", Kind.INTEGER, 18),
+    _of_run("new", "New", "The figure as of the later run, in whole units.", Kind.INTEGER, 18),
+    Column("change", "Change", "Difference in percent of the old figure.", _RUNS, Kind.NUMBER, "%", 1, 2, width=11, export_unit="percent"),
+    _of_run("old_status", "Was", "Status as of the earlier run.", width=9),
+    _of_run("new_status", "Is", "Status as of the later run.", width=9),
+    _of_run("cause", "Likely cause", "What differs in how the two values were made, or why there is only one.", width=70),
+)  # fmt: skip
+"""What one run changed: one row for each figure of a key, as `zoo.cache.changes.Changes` has them."""
+
+
+def _counted_and_published(quantity: str) -> tuple[Column, Column]:
+    usual = _BY_KEY[quantity]
+    given = dataclasses.replace(
+        usual, key=f"published_{quantity}", title=f"{usual.title}, published", meaning=f"{usual.title} as published; the middle of what the printed digits stand for.", origin=_PUBLISHED, kind=Kind.NUMBER, group="Audit", width=13,
+    )  # fmt: skip
+    ours = dataclasses.replace(
+        usual, key=f"counted_{quantity}", title=f"{usual.title}, counted", meaning=f"{usual.title} of the model, counted the way the table counts.", origin=_AUDIT, group="Audit", width=13,
+    )  # fmt: skip
+    return given, ours
+
+
+AUDIT: tuple[Column, ...] = (
+    Column("model", "Model", "Name in the published table.", _PUBLISHED, width=44),
+    Column("verdict", "Verdict", "agrees: to the last printed digit. explained: reproduced by the causes named. unexplained: by nothing considered. unknown: no such model, or not counted.", _AUDIT, width=13),
+    Column("why", "Why", "The fewest causes that reproduce the row, the nearest candidates, or why nothing can be said.", _AUDIT, width=95),
+    *(column for quantity in ("params", "macs", "activations") for column in _counted_and_published(quantity)),
+    _BY_KEY["zoo"],
+    _BY_KEY["arch"],
+    dataclasses.replace(_BY_KEY["input"], meaning="Shape the row is held against, without the batch."),
+    Column("line", "Line", "Line of the published table.", _PUBLISHED, Kind.INTEGER, width=8),
+)  # fmt: skip
+"""The rows of a published table, each with its verdict, as `reports.audit.text.records` has them."""
+
+
+@dataclass(frozen=True)
+class WhatChanged:
+    """What the last run of a configuration changed since the one before it."""
+
+    heading: str  # which runs
+    counts: Mapping[str, int]  # keys of each kind that there are, and `unchanged`
+    rows: pd.DataFrame  # CHANGES
+
+
+@dataclass(frozen=True)
+class BudgetAnswer:
+    """A configured budget and which models keep it. Rows are positions in `selected.table`; sentences are for people."""
+
+    name: str
+    budget: BudgetSection
+    selected: Selected
+    columns: tuple[Column, ...]  # what the answer speaks of: objectives, then limits
+    limits: tuple[str, ...]  # `Params ≤ 6.00 M`, one for each of `selected.limits`
+    reasons: tuple[str, ...]  # why the pick was picked, or that nothing fits
+    relaxations: tuple[str, ...]  # what a limit that gives way would buy
+    notes: tuple[str, ...]  # what is assumed, and what is not known
+
+
+@dataclass(frozen=True)
+class PublishedAudit:
+    """A published cost table held against our counts."""
+
+    title: str
+    zoo: str
+    counts_as: str  # how the table counts, in words
+    verdicts: Mapping[str, int]  # rows of each verdict that there are
+    causes: tuple[tuple[str, int], ...]  # each set of causes and how many rows it explains, the most frequent first
+    rows: pd.DataFrame  # AUDIT

@@ -1,0 +1,48 @@
+"""What the sections of the configuration are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
+
+from zoo.errors import InputError, did_you_mean
+from zoo.records import Task, Variant, format_tensors, parse_tensors
+
+STRICT = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+"""Every key is declared, and nothing is turned into another type by guessing."""
+
+
+def one_of(what: str, choices: Callable[[], list[str]]) -> AfterValidator:
+    """One of a few names; another is refused with the nearest of them."""
+
+    def check(name: str) -> str:
+        known = choices()
+        if name not in known:
+            raise ValueError(f"'{name}' is not a {what}.{did_you_mean(name, known)}")
+        return name
+
+    return AfterValidator(check)
+
+
+def as_list(value: object) -> object:
+    """A single value where a list is meant: `include: resnet*`."""
+    return [value] if isinstance(value, str | int) else value
+
+
+def _check_size(value: object) -> str:
+    """`native`, or a size or shape; YAML reads `224` as a number."""
+    text = str(value).strip().lower()
+    if text == "native":
+        return text
+    try:
+        return format_tensors(parse_tensors(str(value).strip() if ":" in text or "=" in text else text))
+    except InputError:
+        raise ValueError(f"'{value}' is not an input size. Write native, 224, 384x512 (height x width) or 3x224x224.") from None
+
+
+Patterns = Annotated[list[str], BeforeValidator(as_list)]
+Sizes = Annotated[list[Annotated[str, BeforeValidator(_check_size)]], BeforeValidator(as_list), Field(min_length=1)]
+TaskName = Annotated[str, one_of("task", lambda: [task.value for task in Task])]
+VariantName = Annotated[str, one_of("variant", lambda: [variant.value for variant in Variant])]

@@ -1,0 +1,215 @@
+"""An answer in words: why this model, what binds the others, and what a limit that gives way would buy."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+from rich.console import Console
+from rich.text import Text
+
+from reports.columns import Better, Column
+from reports.limits import LATENCY, AnyLimit, Limit
+from reports.selection import Relaxation, Selected, State
+from reports.text import print_table
+from zoo.units import format_bytes
+
+_MOST_ON_FRONTIER = 12
+_BYTES_UNIT = "MB"  # of every column that holds bytes
+
+
+def value_text(column: Column, value: Any) -> str:
+    """A figure in a sentence: `7.79 M`, `81.44 %`, `853.0 KB`; a dash where it is unknown."""
+    if column.unit == _BYTES_UNIT and value is not None and not pd.isna(value):
+        return format_bytes(float(value), digits=2)
+    return f"{figure_text(column, value)} {column.unit if column.is_figure and not pd.isna(value) else ''}".rstrip()
+
+
+def figure_text(column: Column, value: Any) -> str:
+    """A figure in the column's unit, without it: for a table whose header has it."""
+    if value is None or pd.isna(value):
+        return "–"
+    if not column.is_figure:
+        return str(value)
+    return f"{float(value) / column.scale:,.{_digits(column, float(value))}f}"
+
+
+def _digits(column: Column, value: float) -> int:
+    """As many as the column shows, and as many more as a small value needs for two figures that say something."""
+    shown = abs(value) / column.scale
+    return column.digits if shown == 0 else max(column.digits, min(6, 1 - math.floor(math.log10(shown))))
+
+
+def limit_text(limit: AnyLimit) -> str:
+    """`Params ≤ 5.00 M`."""
+    if isinstance(limit, Limit):
+        return f"{limit.title} {'≥' if limit.is_least else '≤'} {value_text(limit.column, limit.bound)}"
+    return f"{limit.title}: {' or '.join(limit.patterns)}"
+
+
+def reasons(selected: Selected) -> list[str]:
+    """Why the pick was picked, or that nothing fits; one sentence each."""
+    if selected.pick is None:
+        return [_why_no_pick(selected)]
+    table, pick = selected.table, selected.table.iloc[selected.pick]
+    first = selected.objectives[0]
+    fitting = int((selected.verdicts["state"] == State.FITS).sum())
+    best = f"the {_end(first)} {first.title} ({value_text(first, pick[first.key])})"
+    of_these = f"of the {fitting:,} that fit" if fitting > 1 else "and is the only one that fits"
+    sentences = [f"{name(table, selected.pick)} has {best} {of_these}."]
+    fits = (selected.verdicts["state"] == State.FITS).to_numpy()
+    equals = int((fits & (table[first.key] == pick[first.key]).fillna(False).to_numpy()).sum())
+    if equals > 1 and len(selected.objectives) > 1:
+        second = selected.objectives[1]
+        sentences.append(
+            f"{equals} share it; among them it has the {_end(second)} {second.title} ({value_text(second, pick[second.key])})."
+        )
+    sentences += _closest_limit(selected, pick)
+    high = pick.get("latency_high_ms")
+    latency = next((x for x in selected.limits if isinstance(x, Limit) and x.column.key == LATENCY.key), None)
+    if latency and high is not None and not pd.isna(high) and high > latency.bound:
+        sentences.append(f"Its latency is an estimate, and the interval reaches {value_text(LATENCY, high)}, beyond the limit.")
+    return sentences
+
+
+def _why_no_pick(selected: Selected) -> str:
+    fitting = int((selected.verdicts["state"] == State.FITS).sum())
+    if fitting:
+        unknown = " or ".join(column.title for column in selected.objectives)
+        return f"{fitting:,} candidates fit, but none can be ranked: {unknown} is not known for them."
+    return (
+        f"Nothing fits: of {len(selected.table):,} candidates each is beyond a limit or has a limited figure that is not known."
+    )
+
+
+def _closest_limit(selected: Selected, pick: pd.Series) -> list[str]:
+    """Which limit the pick uses most of."""
+    used = [
+        (pick[x.column.key] / x.bound if not x.is_least else x.bound / pick[x.column.key], x)
+        for x in selected.limits
+        if isinstance(x, Limit) and x.bound and pick[x.column.key]
+    ]
+    if not used:
+        return []
+    share, limit = max(used, key=lambda pair: pair[0])
+    return [
+        f"It is closest to {limit_text(limit)}: it has {value_text(limit.column, pick[limit.column.key])}, {share:.0%} of it."
+    ]
+
+
+def _end(column: Column) -> str:
+    return "highest" if column.better is Better.HIGH else "lowest"
+
+
+def name(table: pd.DataFrame, row: int) -> str:
+    """`timm/resnet50.a1_in1k at 3x224x224`."""
+    return f"{table['model'].iloc[row]} at {table['input'].iloc[row]}"
+
+
+def relaxation_text(selected: Selected, relaxation: Relaxation) -> str:
+    """What moving a limit would buy: how far it has to move, and what for."""
+    limit, table, first = relaxation.limit, selected.table, selected.objectives[0]
+    value = table[limit.column.key].iloc[relaxation.row]
+    if not isinstance(limit, Limit):
+        return f"Allowing {limit.title.lower()} {value}: {_gain(selected, relaxation.best, first)}"
+    step = f" ({relaxation.ratio - 1:+.1%})" if math.isfinite(relaxation.ratio) and not limit.is_least else ""
+    moved = f"{limit_text(limit)} moved to {value_text(limit.column, value)}{step}"
+    further = ""
+    if relaxation.best != relaxation.row:
+        best = table[limit.column.key].iloc[relaxation.best]
+        further = f"; at {value_text(limit.column, best)}: {_gain(selected, relaxation.best, first)}"
+    return f"{moved}: {_gain(selected, relaxation.row, first)}{further}"
+
+
+def _gain(selected: Selected, row: int, first: Column) -> str:
+    value = selected.table[first.key].iloc[row]
+    text = f"{name(selected.table, row)}, {first.title} {value_text(first, value)}"
+    if selected.pick is None:
+        return text
+    gained = value - selected.table[first.key].iloc[selected.pick]
+    return f"{text} ({'+' if gained >= 0 else '−'}{value_text(first, abs(gained)) if gained else '0'})"
+
+
+def missing_text(selected: Selected) -> list[str]:
+    """How many candidates are unknown, and which figures they lack."""
+    unknown = selected.verdicts[selected.verdicts["state"] == State.UNKNOWN]
+    lacking = unknown["missing"].value_counts()
+    return [f"{count:,} without {missing}" for missing, count in lacking.items()]
+
+
+def print_selected(console: Console, selected: Selected, assumptions: Sequence[str]) -> None:
+    """The pick with its reasons, the frontier, what is left out and why, what a limit would buy, what is not known."""
+    sentences = reasons(selected)
+    console.print(Text(sentences[0], style="bold green" if selected.pick is not None else "bold yellow"))
+    for sentence in sentences[1:]:
+        console.print(sentence)
+    if frontier := selected.frontier:
+        _print_frontier(console, selected, frontier)
+    _print_left_out(console, selected)
+    if selected.relaxations:
+        console.print(Text("\nWhat a limit that gives way would buy", style="bold"))
+        for relaxation in selected.relaxations:
+            console.print(f"  {relaxation_text(selected, relaxation)}", soft_wrap=True)
+    if lines := missing_text(selected):
+        console.print(Text("\nNot known, so not considered: " + "; ".join(lines) + ".", style="yellow"))
+    if selected.unranked:
+        console.print(
+            f"{selected.unranked:,} of those that fit cannot be ranked: an objective is not known for them.", style="yellow"
+        )
+    for sentence in assumptions:
+        console.print(Text(f"! {sentence}", style="dim"))
+
+
+def shown_columns(selected: Selected) -> list[Column]:
+    """The columns an answer speaks of: those of the objectives, then those of the limits."""
+    columns = [*selected.objectives, *(limit.column for limit in selected.limits)]
+    return list({column.key: column for column in reversed(columns)}.values())[::-1]
+
+
+def _print_frontier(console: Console, selected: Selected, frontier: Sequence[int]) -> None:
+    axes = ", ".join(column.title for column in selected.objectives)
+    console.print(Text(f"\nOn the frontier of {axes}: {len(frontier):,}", style="bold"))
+    columns = shown_columns(selected)
+    rows = [_cells(selected.table, row, columns) for row in frontier[:_MOST_ON_FRONTIER]]
+    headers = ("model", "input", *(column.header for column in columns))
+    print_table(console, headers, rows, right=[column.header for column in columns if column.is_figure])
+    if len(frontier) > _MOST_ON_FRONTIER:
+        console.print(f"  and {len(frontier) - _MOST_ON_FRONTIER:,} more: --format csv lists them all", style="dim")
+
+
+def _cells(table: pd.DataFrame, row: int, columns: Sequence[Column]) -> list[str]:
+    record = table.iloc[row]
+    return [str(record["model"]), str(record["input"]), *(figure_text(column, record[column.key]) for column in columns)]
+
+
+def _print_left_out(console: Console, selected: Selected) -> None:
+    states = selected.verdicts["state"].value_counts()
+    over = int(states.get(State.OVER, 0))
+    if not over:
+        return
+    console.print(Text(f"\nLeft out: {over:,} of {len(selected.table):,}", style="bold"))
+    rows = [
+        [limit_text(limit), *(f"{int(count):,}" for count in counts)]
+        for limit, counts in zip(selected.limits, selected.counts.to_numpy().tolist(), strict=True)
+    ]
+    headers = ("limit", "beyond it", "by it alone", "unknown")
+    print_table(console, headers, rows, right=headers[1:])
+    if not selected.misses:
+        return
+    console.print(
+        Text("\nNearest misses that would be picked instead" if selected.pick is not None else "\nNearest misses", style="bold")
+    )
+    first = selected.objectives[0]
+    columns = ("model", "input", "limit that binds most", "misses by", first.header)
+    print_table(console, columns, [_miss(selected, row, first) for row in selected.misses], right=columns[3:])
+
+
+def _miss(selected: Selected, row: int, first: Column) -> list[str]:
+    verdict, record = selected.verdicts.iloc[row], selected.table.iloc[row]
+    limit = next(limit for limit in selected.limits if limit.title == verdict["binding"])
+    assert isinstance(limit, Limit)
+    gap = abs(record[limit.column.key] - limit.bound)
+    by = value_text(limit.column, gap) if limit.is_least else f"{verdict['ratio'] - 1:.1%}"
+    return [str(record["model"]), str(record["input"]), limit_text(limit), by, figure_text(first, record[first.key])]

@@ -1,0 +1,61 @@
+"""Small networks that configurations of tests declare."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+TOKENS, VOCABULARY, WIDTH = 7, 50, 16
+
+
+class ImageAndText(nn.Module):
+    """Looks tokens up, adds what it sees in an image, and can be told a time."""
+
+    def __init__(self, width: int = WIDTH) -> None:
+        super().__init__()
+        self.embed = nn.Embedding(VOCABULARY, width)
+        self.see = nn.Conv2d(3, width, 4, stride=4)
+        self.mix = nn.Linear(width, width)
+
+    def forward(self, image: Tensor, tokens: Tensor, time: Tensor | None = None) -> Tensor:
+        """Features of each token."""
+        assert tokens.dtype == torch.int64
+        seen = self.see(image).mean((2, 3))
+        if time is not None:
+            assert time.shape == image.shape[:1]
+            seen = seen * time[:, None]
+        mixed: Tensor = self.mix(self.embed(tokens) + seen[:, None])
+        return mixed
+
+
+def linear(inputs: int = 4, outputs: int = 3) -> nn.Module:
+    """One layer."""
+    return nn.Linear(inputs, outputs)
+
+
+def not_a_module() -> dict[str, int]:
+    """Something else."""
+    return {"a": 1}
+
+
+REGISTRY: dict[str, Callable[..., nn.Module]] = {"one": linear, "two": ImageAndText}
+CONSTRUCTORS = [linear, ImageAndText]
+NOTHING: list[str] = []
+ready = nn.Linear(4, 3)
+
+
+def registry() -> dict[str, Callable[..., nn.Module]]:
+    """The same from a function."""
+    return REGISTRY
+
+
+def names() -> list[str]:
+    """Names without constructors."""
+    return ["4", "5"]
+
+
+def by_name(name: str, outputs: int = 3) -> nn.Module:
+    """A layer with as many inputs as its name says."""
+    return nn.Linear(int(name), outputs)

@@ -1,0 +1,161 @@
+"""Zoos that a configuration declares: models of the user's own, from any importable factory or registry."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from zoo.adapters.base import Zoo
+from zoo.adapters.fingerprint import fingerprint
+from zoo.adapters.targets import import_target
+from zoo.errors import ConfigError, UnknownNameError, ZooError, did_you_mean
+from zoo.records import Accuracy, Architecture, CostKey, DeclaredModel, Weights
+
+if TYPE_CHECKING:
+    from torch import nn
+
+_VERSION = "declared"
+"""What stands where installed zoos have their library's version; each model's fingerprint says whether it has changed."""
+
+_SOURCE = "the configuration"
+
+
+class DeclaredZoo(Zoo):
+    """The models a configuration lists. A worker is given only the one it is to build."""
+
+    def __init__(self, name: str, models: Sequence[DeclaredModel]) -> None:
+        self.name = name
+        self._models = models
+
+    def version(self) -> str:
+        """The same for all: a declared zoo has no version."""
+        return _VERSION
+
+    def architectures(self) -> list[Architecture]:
+        """Every model, those of registries included; only registries are imported.
+
+        Raises:
+            ConfigError: if two models have one name.
+            ZooError: if a module does not exist, or a registry is none.
+        """
+        described: dict[str, Architecture] = {}
+        for model, modules in self._expanded():
+            if model.name in described:
+                raise ConfigError(f"Zoo '{self.name}' declares two models '{model.name}'. Give one of them another name.")
+            described[model.name] = self._describe(model, modules)
+        return list(described.values())
+
+    def build_options(self, key: CostKey) -> dict[str, Any]:
+        """The arguments of the declaration, whatever the input."""
+        options: dict[str, Any] = json.loads(self._find(key.arch).arguments)
+        return options
+
+    def build(self, arch: str, options: dict[str, Any]) -> nn.Module:
+        """What the factory gives.
+
+        Raises:
+            ZooError: if there is no such factory, or it gives something else than a module.
+        """
+        return call_factory(*_factory(self._find(arch)), options)
+
+    def accuracy(self) -> list[Accuracy]:
+        """The results that the configuration states, at the models' native inputs."""
+        return [
+            Accuracy(self.name, model.name, "", dataset, metric, model.inputs[0], value, _SOURCE, "")
+            for model in self._models
+            for dataset, metric, value in model.accuracy
+        ]
+
+    def _expanded(self) -> Iterator[tuple[DeclaredModel, list[str]]]:
+        """Each model with the modules its source stands in."""
+        for model in self._models:
+            named = [target.partition(":")[0] for target in (model.factory, model.registry) if target]
+            if model.name:
+                yield model, named
+                continue
+            assert model.registry is not None
+            for name, constructor in open_registry(model.registry).items():
+                module = getattr(constructor, "__module__", None)
+                yield dataclasses.replace(model, name=name), [*named, *([module] if module else [])]
+
+    def _describe(self, model: DeclaredModel, modules: Iterable[str]) -> Architecture:
+        native = model.inputs[0]
+        weights = Weights(self.name, model.name, "", model.task, None, model.classes, native, is_default=True)
+        return Architecture(
+            zoo=self.name,
+            name=model.name,
+            task=model.task,
+            family=model.family,
+            input=native,
+            classes=model.classes,
+            weights=(weights,) if model.accuracy else (),
+            fingerprint=fingerprint(modules, model.arguments),
+            inputs=model.inputs,
+            declared=model,
+        )
+
+    def _find(self, name: str) -> DeclaredModel:
+        for model in self._models:
+            if model.name == name:
+                return model
+        for model in self._models:
+            if not model.name:
+                return dataclasses.replace(model, name=name)
+        raise UnknownNameError(f"Zoo '{self.name}' declares no model '{name}'.")
+
+
+def call_factory(target: str, factory: Any, arguments: Mapping[str, Any]) -> nn.Module:
+    """The module that a factory makes, or that stands there already made.
+
+    Raises:
+        ZooError: if what comes out is no module.
+    """
+    from torch import nn
+
+    model = factory if isinstance(factory, nn.Module) else factory(**arguments)
+    if not isinstance(model, nn.Module):
+        raise ZooError(f"{target} gives {type(model).__name__}, not a torch.nn.Module.")
+    return model
+
+
+def open_registry(target: str) -> dict[str, Any]:
+    """The names in a registry with their constructors, or with None where it has names only.
+
+    A registry is a mapping of names to constructors, a list of constructors, a list of names, or a function without arguments
+    that gives one of these.
+
+    Raises:
+        ZooError: if the target is none of them.
+    """
+    found = import_target(target)
+    if callable(found) and not isinstance(found, Mapping):
+        found = found()
+    if isinstance(found, Mapping):
+        return {str(name): constructor for name, constructor in found.items()}
+    entries = list(found) if isinstance(found, Iterable) and not isinstance(found, str) else []
+    if not entries or not all(isinstance(entry, str) or hasattr(entry, "__name__") for entry in entries):
+        raise ZooError(
+            f"{target} is no registry of models. It must be, or give, a mapping of names to factories, a list of factories, or a "
+            "list of names with a factory beside it."
+        )
+    return dict((entry, None) if isinstance(entry, str) else (entry.__name__, entry) for entry in entries)
+
+
+def _factory(model: DeclaredModel) -> tuple[str, Callable[..., Any]]:
+    """What is called with the declared arguments, and what it is called in messages."""
+    if model.registry is None:
+        assert model.factory is not None
+        return model.factory, import_target(model.factory)
+    if model.factory is not None:
+        return model.factory, functools.partial(import_target(model.factory), model.name)
+    registry = open_registry(model.registry)
+    constructor = registry.get(model.name)
+    if constructor is None:
+        why = (
+            "names it without a factory; give one" if model.name in registry else f"has none.{did_you_mean(model.name, registry)}"
+        )
+        raise UnknownNameError(f"Model '{model.name}' of registry {model.registry}: the registry {why}")
+    return f"{model.registry} '{model.name}'", constructor

@@ -1,0 +1,37 @@
+"""Things named in a configuration or on the command line as `package.module:attribute`."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+from typing import Any
+
+from zoo.errors import UnknownNameError, did_you_mean
+
+
+def search_current_folder() -> None:
+    """Lets modules be imported from the folder the command runs in, as `python script.py` does."""
+    if (folder := str(Path.cwd())) not in sys.path:
+        sys.path.insert(0, folder)
+
+
+def import_target(target: str) -> Any:
+    """What `package.module:attribute` names; the current folder is searched too.
+
+    Raises:
+        UnknownNameError: if there is no such module, or it has no such attribute.
+    """
+    module_name, _, attribute = target.partition(":")
+    search_current_folder()
+    try:
+        module = importlib.import_module(module_name)
+    except ImportError as error:
+        raise UnknownNameError(
+            f"Module '{module_name}' cannot be imported: {error}. Run in its folder, or install it."
+        ) from error
+    try:
+        return getattr(module, attribute)
+    except AttributeError:
+        public = [name for name in vars(module) if not name.startswith("_")]
+        raise UnknownNameError(f"Module '{module_name}' has no '{attribute}'.{did_you_mean(attribute, public)}") from None

@@ -1,0 +1,143 @@
+"""Running torchvision's detectors without data: every head sees as many boxes as it is set to take at most.
+
+What a detector computes after its backbone depends on what it finds. Here the model's own code runs, and only the operators whose
+result depends on values are answered: filters keep every box, so that the limits of the model itself decide how many there are.
+Every one of these is known before the heads run, so their MACs are those of an image on which the model finds that many.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torchvision.models.detection import roi_heads
+from torchvision.models.detection.generalized_rcnn import GeneralizedRCNN
+from torchvision.models.detection.ssd import SSD
+from torchvision.ops import boxes, poolers
+
+from zoo.adapters.base import Example
+from zoo.records import format_input
+
+_PROPOSALS_BEFORE_NMS = 1000
+"""Candidates each level of the pyramid gives at most before overlapping ones are removed, where torchvision says nothing else."""
+
+_aten = torch.ops.aten
+
+
+def limit_options(arch: str, limits: Mapping[str, int]) -> dict[str, int]:
+    """Constructor arguments for the proposals and detections asked for. Detectors of one stage have no proposals."""
+    options: dict[str, int] = {}
+    is_of_two_stages = "rcnn" in arch
+    if is_of_two_stages and "proposals" in limits:
+        options["rpn_post_nms_top_n_test"] = limits["proposals"]
+        options["rpn_pre_nms_top_n_test"] = max(limits["proposals"], _PROPOSALS_BEFORE_NMS)
+    if "detections" in limits:
+        options["box_detections_per_img" if is_of_two_stages else "detections_per_img"] = limits["detections"]
+    return options
+
+
+def detection_example(model: nn.Module, shape: tuple[int, ...], batch: int) -> Example:
+    """Images of this shape, the answers to what data would decide, and what was assumed in them."""
+    images = [torch.empty(shape, device="meta") for _ in range(batch)]
+    scaled = tuple(model.transform(images[:1])[0].image_sizes[0])  # type: ignore[operator]
+    assumption = _assumption(model)
+    if scaled != shape[-2:]:
+        assumption += f"; the model itself scales {format_input(shape[-2:])} to {format_input(scaled)}"
+    return Example((images,), assumption=assumption, context=functools.partial(as_many_as_possible, scaled))
+
+
+def _assumption(model: nn.Module) -> str:
+    settings: Any = model
+    if not isinstance(model, GeneralizedRCNN):
+        return (
+            f"counted for {settings.topk_candidates} candidates of each {'class' if isinstance(model, SSD) else 'level'} and "
+            f"{settings.detections_per_img} detections an image, the most that the model is set to; MACs do not depend on them"
+        )
+    heads = settings.roi_heads
+    what = "masks" if heads.has_mask() else "keypoints" if heads.has_keypoint() else ""
+    found = f"{what} of {heads.detections_per_img} detections" if what else f"{heads.detections_per_img} detections"
+    return f"counted for {settings.rpn.post_nms_top_n()} proposals and {found} an image, the most that the model is set to"
+
+
+@contextlib.contextmanager
+def as_many_as_possible(image_size: tuple[int, int]) -> Iterator[None]:
+    """While it lasts, detectors run on the meta device. Not safe against another thread that runs a real detector.
+
+    Boxes that are needed as numbers cover the image of `image_size` (height and width), and are spread evenly over the levels of
+    the pyramid. Overlapping boxes are looked for in all classes at once, which gives what torchvision's loop over classes gives.
+    """
+    with (
+        _replaced(poolers.LevelMapper, "__call__", _spread_over_levels),
+        _replaced(roi_heads, "heatmaps_to_keypoints", functools.partial(_find_keypoints_in, image_size)),
+        _replaced(roi_heads, "paste_mask_in_image", _paste_over_image),
+        _replaced(boxes, "_batched_nms_vanilla", boxes._batched_nms_coordinate_trick),  # noqa: SLF001  # has no public name
+        _KeepEverything(),  # type: ignore[no-untyped-call]
+    ):
+        yield
+
+
+@contextlib.contextmanager
+def _replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
+    original = getattr(owner, name)
+    setattr(owner, name, value)
+    try:
+        yield
+    finally:
+        setattr(owner, name, original)
+
+
+_find_level = poolers.LevelMapper.__call__
+_find_keypoints = roi_heads.heatmaps_to_keypoints
+_paste_mask = roi_heads.paste_mask_in_image
+
+
+def _spread_over_levels(mapper: poolers.LevelMapper, boxlists: list[Tensor]) -> Tensor:
+    """The level of each box. It is computed as always, but sizes of boxes are not known, so their turn decides."""
+    computed = _find_level(mapper, boxlists)
+    levels = mapper.k_max - mapper.k_min + 1
+    return torch.tensor([position % levels for position in range(len(computed))], dtype=torch.int64)
+
+
+def _find_keypoints_in(image_size: tuple[int, int], maps: Tensor, rois: Tensor) -> tuple[Tensor, Tensor]:
+    """Heat maps are scaled to the size of their box: at most the image."""
+    height, width = image_size
+    whole = torch.tensor([[0.0, 0.0, width, height]] * len(rois)).reshape(-1, 4)
+    found: tuple[Tensor, Tensor] = _find_keypoints(maps, whole)
+    return found
+
+
+def _paste_over_image(mask: Tensor, box: Tensor, height: int, width: int) -> Tensor:  # noqa: ARG001  # has no numbers
+    """Masks are scaled to the size of their box: at most the image."""
+    pasted: Tensor = _paste_mask(mask, torch.tensor([0, 0, width - 1, height - 1]), height, width)
+    return pasted
+
+
+class _KeepEverything(TorchDispatchMode):
+    """Answers operators whose result depends on values for the case that every condition holds and no box is in the way."""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        operator = func._overloadpacket  # noqa: SLF001  # has no public name
+        if operator is _aten.where and len(args) == 1 and args[0].is_meta:
+            return list(_all_indices(args[0]))
+        if operator is _aten.index and any(_is_condition(index) for index in args[1]):
+            return func(args[0], [i for index in args[1] for i in (_all_indices(index) if _is_condition(index) else (index,))])
+        if operator is torch.ops.torchvision.nms and args[0].is_meta:
+            return _indices(len(args[0]))
+        return func(*args, **(kwargs or {}))
+
+
+def _is_condition(index: Tensor | None) -> bool:
+    return index is not None and index.is_meta and index.dtype == torch.bool
+
+
+def _all_indices(condition: Tensor) -> tuple[Tensor, ...]:
+    return tuple(_indices(condition.numel()) for _ in range(condition.dim()))
+
+
+def _indices(count: int) -> Tensor:
+    return torch.empty(count, dtype=torch.int64, device="meta")

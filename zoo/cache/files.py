@@ -1,0 +1,184 @@
+"""The files of a cache, in a folder or at any fsspec address: written whole or not at all, read, listed, set aside.
+
+On a local or shared file system a file is written under a temporary name, flushed to disk, read back, and renamed. Object
+stores put a file whole or not at all and need no renaming.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+import uuid
+from pathlib import Path
+
+import fsspec
+import pyarrow as pa
+from fsspec.implementations.local import LocalFileSystem
+
+from zoo.cache.parts import SUFFIX, checksum
+from zoo.errors import CacheError
+
+_LEFTOVER_AGE_S = 3600
+"""A temporary file this old was left by a process that is gone."""
+
+_LISTINGS = 100
+
+
+class Files:
+    """The files at one address, by `folder/name`."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        try:
+            self._fs, self.root = fsspec.core.url_to_fs(address)
+        except (ImportError, ValueError) as error:
+            raise CacheError(f"Cache '{address}' cannot be opened: {error}") from error
+        self.is_local = isinstance(self._fs, LocalFileSystem)
+
+    def path(self, folder: str, name: str) -> str:
+        """The whole path of a file."""
+        return f"{self.root}/{folder}/{name}"
+
+    def prepare(self, folders: list[str]) -> None:
+        """Makes folders, tries to write, and removes temporary files that were left behind.
+
+        Raises:
+            CacheError: if the address is not a folder that can be written to.
+        """
+        try:
+            for folder in folders:
+                self._fs.makedirs(f"{self.root}/{folder}", exist_ok=True)
+            if self.is_local:
+                probe = Path(self.root) / f".write-{uuid.uuid4().hex}"
+                probe.write_bytes(b"")
+                probe.unlink()
+                for folder in folders:
+                    _remove_leftovers(Path(self.root, folder))
+        except OSError as error:
+            raise CacheError(
+                f"Cache '{self.address}' cannot be written: {error.strerror or error}. Choose another folder with 'cache:'."
+            ) from error
+
+    def has_folder(self, folder: str) -> bool:
+        """Whether there is such a folder, or at an object store something in it."""
+        return bool(self._fs.isdir(f"{self.root}/{folder}"))
+
+    def names(self, folder: str) -> set[str]:
+        """Names of the parts in a folder, such as they all were there at one moment.
+
+        A listing made while parts are merged may miss both a part and what replaces it, but two in a row do not miss the same.
+        """
+        before = self._list(folder)
+        for _ in range(_LISTINGS):
+            now = self._list(folder)
+            if now == before:
+                break
+            before = now
+        return before
+
+    def _list(self, folder: str) -> set[str]:
+        self._fs.invalidate_cache()
+        try:
+            found = self._fs.ls(f"{self.root}/{folder}", detail=False)
+        except FileNotFoundError:
+            return set()
+        except NotADirectoryError:
+            return set()
+        return {name for path in found if (name := str(path).rpartition("/")[2]).endswith(SUFFIX)}
+
+    def read(self, folder: str, name: str) -> bytes:
+        """The content of a file.
+
+        Raises:
+            FileNotFoundError: if it is gone.
+            OSError: if it cannot be read at all.
+        """
+        if self.is_local:
+            return Path(self.path(folder, name)).read_bytes()
+        data: bytes = self._fs.cat_file(self.path(folder, name))
+        return data
+
+    def size(self, folder: str, name: str) -> int:
+        """Bytes of a file; 0 if it is gone."""
+        try:
+            return int(self._fs.size(self.path(folder, name)) or 0)
+        except FileNotFoundError:
+            return 0
+
+    def write(self, folder: str, name: str, data: pa.Buffer) -> None:
+        """Writes a new file; when this returns, it is on disk, whole.
+
+        Raises:
+            CacheError: if it cannot be; nothing is left of it then, and everything before it is intact.
+        """
+        try:
+            if self.is_local:
+                _write_durably(Path(self.path(folder, name)), data)
+            else:
+                self._fs.pipe_file(self.path(folder, name), data.to_pybytes())
+        except OSError as error:
+            raise CacheError(
+                f"Cache '{self.address}' cannot be written: {error.strerror or error}. What was committed before is intact; "
+                "free some space or choose another folder with 'cache:', then run again."
+            ) from error
+
+    def remove(self, folder: str, name: str) -> None:
+        """Removes a file that another has replaced; one that is gone, or must stay, does no harm."""
+        with contextlib.suppress(OSError):
+            self._fs.rm_file(self.path(folder, name))
+
+    def move(self, name: str, source: str, target: str) -> bool:
+        """Moves a file between two folders, and says whether that could be done."""
+        try:
+            self._fs.makedirs(f"{self.root}/{target}", exist_ok=True)
+            if self.is_local:
+                Path(self.path(source, name)).rename(self.path(target, name))
+            else:
+                self._fs.mv(self.path(source, name), self.path(target, name))
+        except OSError:
+            return False
+        return True
+
+
+def _write_durably(path: Path, data: pa.Buffer) -> None:
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        with temporary.open("w+b") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+            _forget_cached(file.fileno())
+            file.seek(0)
+            if checksum(file.read()) != checksum(data):
+                raise OSError(None, "the disk gives back other bytes than were written")
+        temporary.replace(path)
+    except BaseException:  # Ctrl-C as well
+        temporary.unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
+
+
+def _forget_cached(descriptor: int) -> None:
+    """Asks the system to drop its copy of a file, so that it is read back from the disk."""
+    if hasattr(os, "posix_fadvise"):
+        with contextlib.suppress(OSError):
+            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Makes a rename survive a power cut, where the system lets folders be flushed."""
+    if not hasattr(os, "O_DIRECTORY"):
+        return
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _remove_leftovers(folder: Path) -> None:
+    for path in folder.glob(".*.tmp"):
+        with contextlib.suppress(OSError):
+            if time.time() - path.stat().st_mtime > _LEFTOVER_AGE_S:
+                path.unlink()

@@ -1,0 +1,107 @@
+"""What a cache consists of, and whether all of it is as it was written. Nothing is changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+import pyarrow.compute as pc
+
+from zoo.cache.parts import UnreadableError, decode
+from zoo.cache.schema import DETAILS, KEY, TABLES
+from zoo.cache.store import DAMAGED, NEWER, Store, to_pandas
+
+
+@dataclass(frozen=True, slots=True)
+class TableInfo:
+    """The size of one table."""
+
+    table: str
+    files: int
+    rows: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Info:
+    """What a cache consists of."""
+
+    address: str
+    tables: tuple[TableInfo, ...]
+    keys: int  # costs that are in force
+    oldest: datetime | None  # when the oldest and the newest cost were counted
+    newest: datetime | None
+    set_aside: tuple[str, ...]  # files that were found damaged, foreign or of a newer format
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something about a cache that is not as it should be."""
+
+    what: str
+    is_harmful: bool  # rows are missing until they are counted again; otherwise compaction tidies it up
+
+
+def inspect(store: Store) -> Info:
+    """The tables with their sizes, and the time they span."""
+    costs = store.costs(columns=KEY)
+    history = store.read("costs", ["counted_at"])["counted_at"]
+    span = pc.min_max(history).as_py() if len(history) else {"min": None, "max": None}
+    aside = [
+        store.files.path(f"{kind}/{name}", file)
+        for kind in (DAMAGED, NEWER)
+        for name in TABLES
+        for file in sorted(store.files.names(f"{kind}/{name}"))
+    ]
+    tables = tuple(_table_info(store, name) for name in TABLES)
+    return Info(store.address, tables, len(costs), span["min"], span["max"], tuple(aside))
+
+
+def _table_info(store: Store, name: str) -> TableInfo:
+    files = store.files.names(name)
+    rows = sum(len(part.table) for part in store.load(name).parts.values())
+    return TableInfo(name, len(files), rows, sum(store.files.size(name, file) for file in files))
+
+
+def verify(store: Store) -> Iterator[Finding]:
+    """Reads every file in full and holds the tables against each other."""
+    for name in TABLES:
+        yield from _verify_files(store, name)
+        if leftovers := len(store.load(name).replaced):
+            yield Finding(f"{name}: {leftovers} files were replaced and not yet removed", is_harmful=False)
+    costs = to_pandas(store.read("costs", [*KEY, "operations", "counted_at"]))
+    if twice := int(costs.duplicated([*KEY, "counted_at"]).sum()):
+        yield Finding(f"costs: {twice} rows are there twice", is_harmful=False)
+    for name in sorted(DETAILS):
+        owned = to_pandas(store.read(name, [*KEY, "counted_at"])).drop_duplicates()
+        joined = owned.merge(costs[[*KEY, "counted_at"]], on=[*KEY, "counted_at"], how="left", indicator=True)
+        if orphans := int((joined["_merge"] == "left_only").sum()):
+            yield Finding(f"{name}: details of {orphans} counts that were never committed", is_harmful=False)
+    if lacking := len(lacking_operations(store)):
+        yield Finding(f"ops: {lacking} costs lack their operations; zoometer refresh counts them again", is_harmful=True)
+
+
+def lacking_operations(store: Store) -> set[tuple[object, ...]]:
+    """Keys whose newest cost says that it has operations, while there are none: a part of them was lost."""
+    costs = store.costs(columns=["operations"])
+    costs = costs[costs["operations"].fillna(0) > 0]
+    owned = to_pandas(store.read("ops", [*KEY, "counted_at"])).drop_duplicates()
+    joined = costs.merge(owned, on=[*KEY, "counted_at"], how="left", indicator=True)
+    rows = joined.loc[joined["_merge"] == "left_only", list(KEY)].astype(object)
+    return set(rows.where(rows.notna(), None).itertuples(index=False, name=None))
+
+
+def _verify_files(store: Store, name: str) -> Iterator[Finding]:
+    for file in sorted(store.files.names(name)):
+        try:
+            decode(file, store.files.read(name, file), name)
+        except UnreadableError as error:
+            yield Finding(f"{store.files.path(name, file)} {error}", is_harmful=True)
+        except FileNotFoundError:  # merged meanwhile
+            continue
+        except OSError as error:
+            why = (
+                "is no part of a cache" if isinstance(error, IsADirectoryError) else f"cannot be read: {error.strerror or error}"
+            )
+            yield Finding(f"{store.files.path(name, file)} {why}", is_harmful=True)

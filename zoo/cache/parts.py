@@ -1,0 +1,163 @@
+"""Part files as bytes: a table with notes is written to them, and read back only if nothing of it has changed since.
+
+A part's name holds the time of writing, a number nobody else uses, and the beginning of the SHA-256 of the whole file:
+`part-20260102T030405123456-0f3a9c71-5d41402abc4b2a76.parquet`. A name that ends in `-replacing` has the names of the parts it
+replaces among its notes. Parts of format 1 have no checksum in their name; they are held against their pages' own checksums
+and the columns that format had.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import uuid
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from zoo.cache.schema import SCHEMA_VERSION, TABLES, VERSION_NOTE, schema_version
+from zoo.cache.upgrades import required_columns, upgrade
+
+SUFFIX = ".parquet"
+_NAME = re.compile(
+    r"part-(?P<stamp>\d{8}T\d{12})-(?P<number>[0-9a-f]{8,12})(?:-(?P<checksum>[0-9a-f]{16}))?(?P<replacing>-replacing)?\.parquet"
+)
+_STAMP = "%Y%m%dT%H%M%S%f"
+_NOTES = "zoometer.notes"
+_ROW_GROUP = 16_384
+"""Rows that are read together: small enough that one model's are found without reading the rest."""
+
+Where = Mapping[str, Collection[str]]
+"""Values that columns may have; rows with others are left out."""
+
+Notes = Mapping[str, Any]
+"""What a part says about itself as a whole, as JSON."""
+
+
+class UnreadableError(Exception):
+    """Why a file is no part that can be read, as the end of a sentence about it."""
+
+    def __init__(self, why: str, *, is_newer: bool = False) -> None:
+        super().__init__(why)
+        self.is_newer = is_newer
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What a part holds."""
+
+    table: pa.Table
+    notes: Notes = field(default_factory=dict)
+    version: int = SCHEMA_VERSION  # of the format it was written in
+
+
+def encode(table: pa.Table, notes: Notes | None = None) -> pa.Buffer:
+    """A table as the bytes of a part."""
+    metadata = {VERSION_NOTE: str(SCHEMA_VERSION)} | ({_NOTES: json.dumps(notes, sort_keys=True)} if notes else {})
+    data = pa.BufferOutputStream()
+    pq.write_table(
+        table.replace_schema_metadata(metadata), data, compression="zstd", write_page_checksum=True, row_group_size=_ROW_GROUP
+    )
+    return data.getvalue()
+
+
+def new_name(data: pa.Buffer, *, is_replacing: bool = False) -> str:
+    """A name for these bytes that no other part has."""
+    number = uuid.uuid4().hex[:8]
+    return f"part-{datetime.now(UTC).strftime(_STAMP)}-{number}-{checksum(data)}{'-replacing' if is_replacing else ''}{SUFFIX}"
+
+
+def checksum(data: pa.Buffer | bytes) -> str:
+    """The beginning of the SHA-256 of a whole file."""
+    return hashlib.sha256(data).hexdigest()[:16]
+
+
+def is_replacing(name: str) -> bool:
+    """Whether a part says of itself that it replaces others."""
+    match = _NAME.fullmatch(name)
+    return bool(match and match["replacing"])
+
+
+def written_at(name: str) -> datetime:
+    """When a part was written; files that are none count as the oldest."""
+    match = _NAME.fullmatch(name)
+    if match is None:
+        return datetime.min.replace(tzinfo=UTC)
+    return datetime.strptime(match["stamp"], _STAMP).replace(tzinfo=UTC)
+
+
+def by_age(names: Iterable[str]) -> list[str]:
+    """Names of parts, the oldest first."""
+    return sorted(names, key=lambda name: (written_at(name), name))
+
+
+def decode(file: str, data: bytes, name: str, columns: Iterable[str] | None = None, where: Where | None = None) -> Part:
+    """The part of table `name` that a file of this name and content is, in the present schema.
+
+    Raises:
+        UnreadableError: if it is none, or not as it was written.
+    """
+    match = _NAME.fullmatch(file)
+    if match and match["checksum"] and match["checksum"] != checksum(data):
+        raise UnreadableError("is damaged: it is not as it was written")
+    try:
+        parquet = pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True)
+        found = parquet.schema_arrow
+        version = _version_of(found, is_named=match is not None, has_checksum=bool(match and match["checksum"]))
+        if lacking := [column for column in required_columns(name, version) if column not in found.names]:
+            raise ValueError(f"it lacks {', '.join(lacking)}")
+        table = _read(parquet, found.names, name, version, list(TABLES[name].names if columns is None else columns), where or {})
+        return Part(table, json.loads((found.metadata or {}).get(_NOTES.encode(), b"{}")), version)
+    except (OSError, ValueError, OverflowError, MemoryError, pa.ArrowException) as error:
+        why = next(iter(str(error).splitlines()), type(error).__name__)
+        raise UnreadableError(f"is damaged: {why}" if match else "is no part of a cache") from error
+
+
+def _version_of(found: pa.Schema, *, is_named: bool, has_checksum: bool) -> int:
+    version = schema_version(found)
+    if version is not None and version > SCHEMA_VERSION:
+        raise UnreadableError(
+            f"was written by a newer zoometer, in format {version}; this one reads formats up to {SCHEMA_VERSION}", is_newer=True
+        )
+    if version is None or not is_named or (version > 1 and not has_checksum):
+        raise UnreadableError("is no part of a cache")
+    return version
+
+
+def _read(parquet: pq.ParquetFile, names: list[str], name: str, version: int, columns: list[str], where: Where) -> pa.Table:
+    """The wanted columns of the wanted rows, in the present schema."""
+    schema = TABLES[name]
+    known = [column for column in dict.fromkeys([*columns, *where]) if column in names]
+    # Statistics of format 1 are under no checksum of ours, so its rows are all looked at.
+    groups = _groups_with(parquet, where) if version > 1 else list(range(parquet.num_row_groups))
+    is_large = parquet.metadata.num_rows > _ROW_GROUP  # threads cost more than they save in a small part
+    table = upgrade(parquet.read_row_groups(groups, columns=known, use_threads=is_large), name, version)
+    for column, values in where.items():
+        table = table.filter(pc.is_in(table[column], pa.array(list(values), schema.field(column).type)))
+    wanted = pa.schema([schema.field(column) for column in columns])
+    if table.schema.equals(wanted):
+        return table.replace_schema_metadata(None)
+    arrays = [table[f.name].cast(f.type) if f.name in table.column_names else pa.nulls(len(table), f.type) for f in wanted]
+    return pa.Table.from_arrays(arrays, schema=wanted)
+
+
+def _groups_with(parquet: pq.ParquetFile, where: Where) -> list[int]:
+    """The row groups whose statistics do not rule the wanted values out."""
+    names = parquet.schema_arrow.names
+    metadata = parquet.metadata
+    groups = []
+    for index in range(metadata.num_row_groups):
+        group = metadata.row_group(index)
+        ranges = {column: group.column(names.index(column)).statistics for column in where if column in names}
+        if all(
+            known is None or not known.has_min_max or any(known.min <= value <= known.max for value in where[column])
+            for column, known in ranges.items()
+        ):
+            groups.append(index)
+    return groups

@@ -1,0 +1,242 @@
+"""Every call of a forward pass in order, with all that an estimate of its speed needs: shapes, strides, dtypes, and who feeds whom.
+
+    trace = zoo.trace(model, (3, 224, 224), precision="amp", layout="nhwc")
+    trace.to_frame()
+
+A trace is made only when asked for, apart from the count, and once for each precision and memory layout. It is recorded at
+batch 2, because with one image the strides of that dimension say nothing, and real copies look like views. Calls are those that
+compute or move data; views are none, but strides and storages tell what they did. What a kernel does inside (a layout
+conversion, scratch memory) is its own affair: the strides of its arguments say when it has to.
+
+Layouts and casts are those of a GPU, but the model runs on the meta device and may ask for its name: timm's EfficientViT keeps
+its attention in float32 under autocast everywhere except there. Attention of a head width that is no multiple of 8 is taken to
+be written without the gaps that the GPU leaves.
+
+Reading a trace needs no torch.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+    from torch import nn
+
+    from zoo.counting.traced_calls import TraceMemo
+
+PRECISIONS = ("fp32", "amp", "amp-fast-norm", "fp16", "bf16")
+"""fp32: as built. amp: torch's autocast on CUDA, float16. amp-fast-norm: the same, with timm's `--fast-norm`, which keeps its
+norms in float16. fp16, bf16: the whole model converted."""
+
+LAYOUTS = ("nchw", "nhwc")
+"""nhwc: weights and input in torch.channels_last."""
+
+TRACE_BATCH = 2
+
+
+class TracedTensor(NamedTuple):
+    """One tensor that a call reads or writes.
+
+    Its role says what it is made of: a weight; a constant, made of weights and numbers only; the same *repeated*, with a copy for
+    each image, such as an expanded table; an input of the model; or an activation, made of inputs.
+    """
+
+    argument: str  # the operator's name for it; of a result, its position
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]  # in elements
+    dtype: str
+    role: str  # weight, constant, repeated, input or activation
+    storage: int  # which memory: an index into `Trace.storages`
+
+    @property
+    def is_batch_free(self) -> bool:
+        """Whether it is the same for every batch, in values and size."""
+        return self.role in {"weight", "constant"}
+
+    @property
+    def elements(self) -> int:
+        """Elements that differ in memory: an expanded dimension (stride 0) is one."""
+        return math.prod(size for size, stride in zip(self.shape, self.strides, strict=True) if stride != 0)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of these elements."""
+        return self.elements * BYTES_OF[self.dtype]
+
+
+BYTES_OF: Mapping[str, int] = {
+    **dict.fromkeys(["bool", "int8", "uint8", "float8_e4m3fn", "float8_e5m2", "float8_e4m3fnuz", "float8_e5m2fnuz"], 1),
+    **dict.fromkeys(["int16", "uint16", "float16", "bfloat16"], 2),
+    **dict.fromkeys(["int32", "uint32", "float32", "complex32"], 4),
+    **dict.fromkeys(["int64", "uint64", "float64", "complex64"], 8),
+    "complex128": 16,
+}
+"""Size of an element of each dtype."""
+
+
+class TracedCall(NamedTuple):
+    """One call of an operator as it happened."""
+
+    module: str  # path of the module that made it
+    module_class: str
+    operation: str  # as in a count, without the underscore of in-place forms
+    kind: str
+    inputs: tuple[TracedTensor, ...]
+    outputs: tuple[TracedTensor, ...]
+    arguments: str  # what is neither a tensor nor absent: `stride=[2, 2], padding=[1, 1]`
+    groups: int | None  # of convolutions
+    kernel: tuple[int, ...]  # of convolutions and poolings
+    has_bias: bool
+    has_mask: bool
+    in_place: bool
+    macs: int  # at the batch of the trace
+
+    @property
+    def is_batch_free(self) -> bool:
+        """Whether it computes with weights and numbers only, once for a whole batch."""
+        return all(tensor.is_batch_free for tensor in (*self.inputs, *self.outputs))
+
+
+class TracedStorage(NamedTuple):
+    """A piece of memory and how long it lives."""
+
+    nbytes: int
+    role: str  # of its tensors; in the end, as a constant into which activations are written is an activation
+    born: int  # position of the call that makes it; -1 before the first
+    died: int | None  # position of the first call before which it is gone; None: it outlives the pass
+
+
+@dataclass(frozen=True)
+class Trace:
+    """A forward pass, call by call."""
+
+    precision: str
+    layout: str
+    batch: int
+    calls: tuple[TracedCall, ...] = field(repr=False)
+    storages: tuple[TracedStorage, ...] = field(repr=False)
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of the whole batch, in the `matmul` convention."""
+        return sum(call.macs for call in self.calls)
+
+    @property
+    def batch_free_macs(self) -> int:
+        """Those of calls that compute with weights only: a larger batch does not multiply them."""
+        return sum(call.macs for call in self.calls if call.is_batch_free)
+
+    @property
+    def uncounted(self) -> Counter[str]:
+        """Calls of each operator nothing is known of."""
+        return Counter(call.operation for call in self.calls if call.kind == "unknown")
+
+    @property
+    def peak_activation_bytes(self) -> int:
+        """Most bytes alive at once of what calls make: without weights, input, and scratch inside kernels."""
+        change = [0] * (len(self.calls) + 1)
+        for storage in self.storages:
+            if storage.born >= 0:
+                change[storage.born] += storage.nbytes
+                change[len(self.calls) if storage.died is None else storage.died] -= storage.nbytes
+        peak = live = 0
+        for delta in change:
+            live += delta
+            peak = max(peak, live)
+        return peak
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a call.
+
+        Columns: position; module, module_class; operation, kind; shapes, strides and dtypes, each "inputs -> outputs" in the
+        operator's order; roles and reads, the role and the storage of each input; writes, the storage of each output; arguments;
+        groups, kernel, has_bias, has_mask, in_place, is_batch_free; macs; bytes_in and bytes_out, distinct elements of all
+        inputs and outputs; bytes_weights, the part of bytes_in that is weights or made of them.
+        """
+        import pandas as pd
+
+        return pd.DataFrame([{"position": i, **_frame_row(call)} for i, call in enumerate(self.calls)]).astype(
+            {"groups": "Int64"}
+        )
+
+    def to_arrow(self) -> pa.Table:
+        """The trace as a table of one row, as `zoo.counting.trace_table.TRACE` describes it."""
+        from zoo.counting.trace_table import to_table
+
+        return to_table(self)
+
+    @classmethod
+    def from_arrow(cls, table: pa.Table, row: int = 0) -> Trace:
+        """The trace a table holds in one of its rows; other columns are passed over."""
+        from zoo.counting.trace_table import from_table
+
+        return from_table(table, row)
+
+
+def trace_model(  # noqa: PLR0913  # all but two are keyword-only and seldom given
+    model: nn.Module,
+    shape: Sequence[int] | None = None,
+    *,
+    inputs: Sequence[Any] | None = None,
+    kwargs: Mapping[str, Any] | None = None,
+    precision: str = "fp32",
+    layout: str = "nchw",
+    batch: int = TRACE_BATCH,
+    memo: TraceMemo | None = None,
+) -> Trace:
+    """Runs a model once without data and records every call.
+
+    Args:
+        model: in evaluation mode, on any device; it is not changed.
+        shape: of one input, without the batch.
+        inputs: instead, the positional arguments of `forward`; tensors of any device in any nesting.
+        kwargs: keyword arguments of `forward`, likewise.
+        precision: one of `PRECISIONS`.
+        layout: one of `LAYOUTS`.
+        batch: put before `shape`.
+        memo: calls remembered from other traces; sharing one makes tracing faster and changes nothing.
+
+    Raises:
+        UnknownNameError: if there is no such precision or layout.
+        Exception: whatever the model raises.
+    """
+    from zoo.counting.tracing import run_traced
+
+    return run_traced(model, shape, inputs, kwargs or {}, (precision, layout, batch), memo)
+
+
+def _frame_row(call: TracedCall) -> dict[str, Any]:
+    ins, outs = call.inputs, call.outputs
+    return {
+        "module": call.module,
+        "module_class": call.module_class,
+        "operation": call.operation,
+        "kind": call.kind,
+        "shapes": _sides(ins, outs, lambda tensor: "x".join(map(str, tensor.shape)) or "scalar"),
+        "strides": _sides(ins, outs, lambda tensor: ":".join(map(str, tensor.strides)) or "scalar"),
+        "dtypes": _sides(ins, outs, lambda tensor: tensor.dtype),
+        "roles": ", ".join(tensor.role for tensor in ins),
+        "reads": ", ".join(str(tensor.storage) for tensor in ins),
+        "writes": ", ".join(str(tensor.storage) for tensor in outs),
+        "arguments": call.arguments,
+        "groups": call.groups,
+        "kernel": "x".join(map(str, call.kernel)),
+        "has_bias": call.has_bias,
+        "has_mask": call.has_mask,
+        "in_place": call.in_place,
+        "is_batch_free": call.is_batch_free,
+        "macs": call.macs,
+        "bytes_in": sum(tensor.nbytes for tensor in ins),
+        "bytes_out": sum(tensor.nbytes for tensor in outs),
+        "bytes_weights": sum(tensor.nbytes for tensor in ins if tensor.is_batch_free),
+    }
+
+
+def _sides(ins: Sequence[TracedTensor], outs: Sequence[TracedTensor], text: Callable[[TracedTensor], str]) -> str:
+    return f"{', '.join(map(text, ins))} -> {', '.join(map(text, outs))}"

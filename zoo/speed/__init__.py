@@ -1,0 +1,1 @@
+"""How fast: what devices can do, and what was measured on them."""
