@@ -94,3 +94,22 @@ class PublishedAudit:
     verdicts: Mapping[str, int]  # rows of each verdict that there are
     causes: tuple[tuple[str, int], ...]  # each set of causes and how many rows it explains, the most frequent first
     rows: pd.DataFrame  # AUDIT
+
+
+KINDS = ("changed", "failed", "recovered", "removed", "added", "not compared")
+"""Kinds of changes, what a reader has to look at first."""
+
+VERDICTS = ("unexplained", "explained", "unknown", "agrees")
+"""Verdicts of an audit, likewise."""
+
+
+def changes_line(changes: WhatChanged) -> str:
+    """`3 changed, 1 failed, 2,260 unchanged`; only what there is, what a reader has to look at first."""
+    known = [kind for kind in KINDS if kind in changes.counts]
+    others = [kind for kind in changes.counts if kind not in KINDS]
+    return ", ".join(f"{changes.counts[kind]:,} {kind}" for kind in (*known, *others)) or "nothing was compared"
+
+
+def verdicts_line(audit: PublishedAudit) -> str:
+    """`161 agrees, 5 explained`; only what there is."""
+    return ", ".join(f"{audit.verdicts[verdict]:,} {verdict}" for verdict in VERDICTS[::-1] if verdict in audit.verdicts)

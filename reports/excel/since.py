@@ -9,10 +9,16 @@ import pandas as pd
 from reports.excel import styles
 from reports.excel.sheet import Book, TableSpec, write_table
 from reports.excel.text import sheet_name
-from reports.report_parts import AUDIT, CHANGES, PublishedAudit, WhatChanged
+from reports.report_parts import (
+    AUDIT,
+    CHANGES,
+    KINDS,
+    VERDICTS,
+    PublishedAudit,
+    changes_line,
+    verdicts_line,
+)
 
-_KINDS = ("changed", "failed", "recovered", "removed", "added", "not compared")
-_VERDICTS = ("unexplained", "explained", "unknown", "agrees")
 _MOST_CAUSES = 5
 
 
@@ -21,27 +27,20 @@ def write_changes(book: Book) -> None:
     changes = book.report.changes
     if changes is None:
         return
-    table = changes.rows.sort_values("kind", key=_place_in(_KINDS), kind="stable")
+    table = changes.rows.sort_values("kind", key=_place_in(KINDS), kind="stable")
     write_table(book, TableSpec(
         sheet_name("Changes", book.taken), "Changes", f"What the last run changed: {changes_line(changes)}.", CHANGES, table,
         empty="Every figure is as it was.", above=(changes.heading, changes_line(changes)),
     ))  # fmt: skip
 
 
-def changes_line(changes: WhatChanged) -> str:
-    """`3 changed, 1 failed, 2,260 unchanged`; only what there is, what a reader has to look at first."""
-    known = [kind for kind in _KINDS if kind in changes.counts]
-    others = [kind for kind in changes.counts if kind not in _KINDS]
-    return ", ".join(f"{changes.counts[kind]:,} {kind}" for kind in (*known, *others)) or "nothing was compared"
-
-
 def write_audits(book: Book) -> None:
     """A sheet for each published table the configuration names, the rows a person should look at first."""
     for number, audit in enumerate(book.report.audits, start=1):
-        table = audit.rows.sort_values("verdict", key=_place_in(_VERDICTS), kind="stable")
+        table = audit.rows.sort_values("verdict", key=_place_in(VERDICTS), kind="stable")
         write_table(book, TableSpec(
             sheet_name("Audit" if len(book.report.audits) == 1 else f"Audit {number} {audit.zoo}", book.taken),
-            f"Audit{number}", f"{audit.title}, held against the counts: {_verdicts_line(audit)}.", AUDIT, table,
+            f"Audit{number}", f"{audit.title}, held against the counts: {verdicts_line(audit)}.", AUDIT, table,
             above=tuple(_above(audit)), empty="The table has no rows.", colour=styles.ACCENT,
         ))  # fmt: skip
 
@@ -50,7 +49,7 @@ def _above(audit: PublishedAudit) -> list[str]:
     lines = [
         f"{audit.title}: {len(audit.rows):,} rows about {audit.zoo}",
         f"Counts as: {audit.counts_as}",
-        f"Verdicts: {_verdicts_line(audit)}",
+        f"Verdicts: {verdicts_line(audit)}",
     ]
     named = [f"{causes} ({rows:,})" for causes, rows in audit.causes[:_MOST_CAUSES]]
     more = len(audit.causes) - _MOST_CAUSES
@@ -59,10 +58,6 @@ def _above(audit: PublishedAudit) -> list[str]:
             f"Most frequent causes, with the rows they explain: {'; '.join(named)}{f'; and {more} more' if more > 0 else ''}"
         )
     return lines
-
-
-def _verdicts_line(audit: PublishedAudit) -> str:
-    return ", ".join(f"{audit.verdicts[verdict]:,} {verdict}" for verdict in _VERDICTS[::-1] if verdict in audit.verdicts)
 
 
 def _place_in(order: tuple[str, ...]) -> Callable[[pd.Series[str]], pd.Series[int]]:

@@ -13,6 +13,7 @@ import jinja2
 from reports.columns import columns_for
 from reports.html.embed import safe_json, safe_script, safe_style, security_policy
 from reports.html.libraries import load_datatables
+from reports.html.parts import parts_of
 from reports.html.payload import build_payload
 from reports.leaderboard import Report
 from zoo.errors import OutputError
@@ -65,6 +66,7 @@ def render(report: Report) -> str:
     return template.render(
         report=report,
         columns=columns_for(report.leaderboard),
+        parts=parts_of(report),
         created=report.created_at.strftime("%Y-%m-%d %H:%M %Z").strip(),
         flops_per_mac=FLOPS_PER_MAC,
         policy=security_policy([theme, *scripts], [style]),

@@ -1,0 +1,94 @@
+"""What the page shows beside the leaderboard: answers to configured budgets, changes since the last run, audits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from reports.columns import LEADERBOARD, Column
+from reports.leaderboard import Report
+from reports.report_parts import AUDIT, CHANGES, BudgetAnswer, PublishedAudit, WhatChanged, changes_line, verdicts_line
+
+_MOST_ROWS = 200
+_BEST = 10
+_TO_READ = ("changed", "failed", "recovered", "not compared")
+"""Kinds of changes that are listed; what was added or removed is only counted."""
+
+_BY_KEY = {column.key: column for column in LEADERBOARD}
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A table as text, cell by cell."""
+
+    title: str
+    columns: tuple[Column, ...]
+    rows: list[list[str]]
+    left_out: int = 0  # rows that there are besides
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A section of the page."""
+
+    title: str
+    lines: tuple[str, ...]
+    listings: tuple[Listing, ...]
+
+
+def parts_of(report: Report) -> list[Part]:
+    """The sections a report has, in the order of the page."""
+    budgets = [_budget(answer) for answer in report.budgets]
+    changes = [_changes(report.changes)] if report.changes is not None else []
+    return [*budgets, *changes, *map(_audit, report.audits)]
+
+
+def _budget(answer: BudgetAnswer) -> Part:
+    table = answer.selected.table
+    identity = (_BY_KEY["model"], _BY_KEY["input"])
+    columns = (*identity, *(column for column in answer.columns if column not in identity))
+    listings = [_listing("The best that fit", table.iloc[answer.selected.fitting[:_BEST]], columns)]
+    if answer.selected.misses:
+        missing = table.iloc[list(answer.selected.misses)]
+        listings.append(_listing("Nearest misses that would be picked instead", missing, columns))
+    lines = (", ".join(answer.limits) or "No limit is set.", *answer.reasons, *answer.relaxations, *answer.notes)
+    return Part(f"Budget {answer.name}", lines, tuple(listing for listing in listings if listing.rows))
+
+
+def _changes(changes: WhatChanged) -> Part:
+    columns = _columns(
+        CHANGES, ("arch", "kind", "zoo", "input", "figure", "old", "new", "change", "old_status", "new_status", "cause")
+    )
+    rows = changes.rows[changes.rows["kind"].isin(_TO_READ)]
+    listing = _listing("", rows, columns)
+    return Part("Changes since the previous run", (changes.heading, changes_line(changes)), (listing,) if listing.rows else ())
+
+
+def _audit(audit: PublishedAudit) -> Part:
+    rows = audit.rows[audit.rows["verdict"] != "agrees"].sort_values("verdict", ascending=False, kind="stable")
+    causes = (f"{rows} explained by: {causes}" for causes, rows in audit.causes)
+    listing = _listing("Rows that do not simply agree", rows, tuple(c for c in AUDIT if c.key not in ("zoo", "arch", "line")))
+    lines = (f"Counts as: {audit.counts_as}", verdicts_line(audit), *causes)
+    return Part(f"Audit of {audit.title}", lines, (listing,) if listing.rows else ())
+
+
+def _columns(declared: Iterable[Column], keys: Sequence[str]) -> tuple[Column, ...]:
+    by_key = {column.key: column for column in declared}
+    return tuple(by_key[key] for key in keys)
+
+
+def _listing(title: str, table: pd.DataFrame, columns: tuple[Column, ...]) -> Listing:
+    """The first rows; a column in which nothing is known is left out."""
+    shown = tuple(column for column in columns if column.key in table and table[column.key].notna().any())
+    rows = [[_cell(row[c.key], c) for c in shown] for row in table.head(_MOST_ROWS)[[c.key for c in shown]].to_dict("records")]
+    return Listing(title, shown, rows, max(0, len(table) - _MOST_ROWS))
+
+
+def _cell(value: object, column: Column) -> str:
+    if value is None or value is pd.NA or value != value:
+        return "–"
+    if column.is_figure:
+        return f"{float(str(value)) / column.scale:,.{column.digits}f}"
+    return str(value)
