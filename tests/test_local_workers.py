@@ -5,12 +5,15 @@ from __future__ import annotations
 import multiprocessing
 import re
 import signal
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
 import pytest
-from fakes_installed import installed
+from fakes_installed import environment, installed
 from fakes_runs import Run, wait_for_end_of
 from zoo_of_poison import (
     ACTS,
@@ -131,6 +134,23 @@ def test_workers_started_from_nothing_count_the_same(tmp_path: Path, monkeypatch
     ]
 
 
+def test_a_script_without_a_guard_is_told_so(tmp_path: Path) -> None:
+    """Its workers import it: there it must not wait for the refresh that waits for them."""
+    script = tmp_path / "careless.py"
+    script.write_text(
+        "from zoo.batch.refresh import refresh\n"
+        "from zoo.batch.settings import Execution, RefreshSettings, Request, ZooSettings\n"
+        f"settings = RefreshSettings({str(tmp_path / 'cache')!r}, {{'slow': ZooSettings()}}, execution=Execution(workers=1))\n"
+        "refresh(settings, request=Request(config='careless'))\n"
+    )
+    with installed(tmp_path, slow="zoo_of_poison:SlowZoo"):
+        done = subprocess.run(
+            [sys.executable, script], env=environment(tmp_path), capture_output=True, text=True, timeout=300, check=False
+        )
+    assert done.returncode == 1
+    assert "A script that counts has to do so behind: if __name__ == '__main__':" in done.stderr
+
+
 def test_the_first_interrupt_finishes_what_is_in_hand_and_keeps_it(tmp_path: Path) -> None:
     with Run(tmp_path, workers=2, pause=0.3) as run:
         counted = run.counted(SlowZoo.quick)
@@ -163,6 +183,15 @@ class Impatient(Silent):
         signal.raise_signal(signal.SIGINT)
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Ctrl-C as in a terminal, also where the tests were started in the background, which ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_the_second_interrupt_stops_at_once_and_keeps_what_is_done(tmp_path: Path) -> None:
     settings = RefreshSettings(str(tmp_path / "cache"), {"slow": ZooSettings()}, execution=Execution(workers=1, timeout_s=600))
     usual = signal.getsignal(signal.SIGINT)

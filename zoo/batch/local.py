@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from pebble import ProcessExpired, ProcessFuture, ProcessPool
 
 from zoo.batch.isolation import timed_out
-from zoo.batch.processes import end_group, manner_of_end, worker_context
+from zoo.batch.processes import NO_WORKER, end_group, manner_of_end, refuse_in_a_starting_worker, worker_context
 from zoo.batch.settings import Execution, default_workers
 from zoo.errors import ZooError
 from zoo.records import Failure, Job
@@ -40,10 +40,6 @@ _BEGINNINGS = 5
 _MOST_NOT_BEGUN = 20
 """Jobs in a row that no process began with, from which on none is expected to."""
 
-_NO_WORKER = (
-    "Worker processes end before they begin to count; what they print says why. "
-    "A script that counts has to do so behind: if __name__ == '__main__':"
-)
 
 _Family = tuple[str, str | None]
 Outcome = tuple[Job, "list[Counted] | Failure"]
@@ -70,6 +66,7 @@ def run_jobs(jobs: Sequence[Job], execution: Execution, interrupted: Callable[[]
     Raises:
         ZooError: if no worker gets as far as beginning with a job.
     """
+    refuse_in_a_starting_worker()
     waiting = _Waiting(jobs)
     workers = [_Worker(execution) for _ in range(max(1, min(execution.workers or default_workers(), len(jobs))))]
     done: queue.SimpleQueue[tuple[_Worker, Job, ProcessFuture[Any]] | None] = queue.SimpleQueue()
@@ -98,7 +95,7 @@ def run_jobs(jobs: Sequence[Job], execution: Execution, interrupted: Callable[[]
                     continue
                 not_begun = not_begun + 1 if outcome == _NOT_BEGUN else 0
                 if not_begun > _MOST_NOT_BEGUN:
-                    raise ZooError(_NO_WORKER)
+                    raise ZooError(NO_WORKER)
                 if isinstance(outcome, Failure) and (again := _again(job, outcome, tried)):
                     waiting.put_back(again)
                     continue

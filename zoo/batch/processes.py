@@ -13,8 +13,25 @@ from multiprocessing import connection
 from multiprocessing.process import BaseProcess
 from typing import Any, ClassVar
 
+from zoo.errors import ZooError
+
 _ENDED_WELL = 256
 """Stands for exit code 0 where that has to be told from none; no process can end with it."""
+
+NO_WORKER = (
+    "Worker processes end before they begin to count; what they print says why. "
+    "A script that counts has to do so behind: if __name__ == '__main__':"
+)
+
+
+def refuse_in_a_starting_worker() -> None:
+    """A worker imports the script it was started from; one that counts without a guard would start workers there, without end.
+
+    Raises:
+        ZooError: in a process that is only beginning. `_inheriting` is what multiprocessing itself tells it by.
+    """
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        raise ZooError(NO_WORKER)
 
 
 def end_group(worker: int | None) -> None:

@@ -18,6 +18,7 @@ from zoo.adapters.registry import adapter_modules
 from zoo.batch.catalogue import Listing, keep_lists, list_zoos
 from zoo.batch.committing import count_and_commit
 from zoo.batch.plan import Plan, check_globs, cost_keys, make_plan, wanted_keys
+from zoo.batch.processes import refuse_in_a_starting_worker
 from zoo.batch.published import Published, keep_published, read_published
 from zoo.batch.settings import Listener, RefreshSettings, Request, Silent
 from zoo.cache.changes import Kind, compare, previous_run
@@ -40,6 +41,7 @@ def refresh(settings: RefreshSettings, listener: Listener | None = None, request
         BusyError: if another refresh of the same name is running, and the request is not to wait for it.
         ZooError: for everything else a user can cause: an unknown name, an unreadable table, a cache that cannot be written.
     """
+    refuse_in_a_starting_worker()
     listener = listener or Silent()
     store = Store(settings.cache)
     store.prepare()
