@@ -8,7 +8,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from reports.budgets import BudgetSection
-from reports.candidates import Conditions, candidates
+from reports.candidates import Conditions, Estimator, candidates
 from reports.selection import Selected, select
 from zoo.speed.devices import Device, find_device, read_devices
 
@@ -27,7 +27,11 @@ class Answered(NamedTuple):
 
 
 def answer_budget(
-    leaderboard: pd.DataFrame, budget: BudgetSection, device: Device | None = None, speeds: pd.DataFrame | None = None
+    leaderboard: pd.DataFrame,
+    budget: BudgetSection,
+    device: Device | None = None,
+    speeds: pd.DataFrame | None = None,
+    estimate: Estimator | None = None,
 ) -> Answered:
     """Which models of a leaderboard keep a budget, those that cannot be told apart in the order of their names.
 
@@ -36,9 +40,12 @@ def answer_budget(
         budget: limits, objectives and how the models would be used.
         device: the one that the budget names.
         speeds: measurements on it, with the columns of the `speed` table.
+        estimate: estimates the speed of what was not measured.
     """
     leaderboard = leaderboard.sort_values("model", kind="stable", ignore_index=True)
-    found = candidates(leaderboard, Conditions(budget.dtype, budget.batch, device, speeds))
+    found = candidates(
+        leaderboard, Conditions(budget.dtype, budget.batch, device, speeds, estimate, budget.layout, budget.compiled)
+    )
     limits, asked_for = budget.limits(device), budget.objectives()
     first, *others = asked_for
     objectives = [first, *(column for column in others if found.table[column.key].notna().any())]

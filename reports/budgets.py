@@ -9,11 +9,11 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
 from reports.columns import ACCURACY_COLUMNS, LEADERBOARD, Column
-from reports.limits import ITEM_BYTES, LATENCY, MEMORY, PEAK, THROUGHPUT, WEIGHTS, WORKING, Allowed, AnyLimit, Limit
+from reports.limits import LATENCY, MEMORY, PEAK, THROUGHPUT, WEIGHTS, WORKING, Allowed, AnyLimit, Limit
 from reports.sections import STRICT, as_list, one_of
+from reports.uses import Dtype, Layout, Use
 from zoo.errors import UnitError
 from zoo.speed.devices import Device
-from zoo.speed.measured import canonical_dtype
 from zoo.units import BYTES, COUNT, DURATION_MS, IMAGES_PER_S, MACS, PERCENT, Quantity, parse_quantity
 
 ACCURACY = "accuracy"
@@ -58,7 +58,6 @@ def _read_accuracy(value: float | None) -> float | None:
 
 
 Texts = Annotated[list[str], BeforeValidator(as_list)]
-Dtype = Annotated[str, BeforeValidator(lambda name: canonical_dtype(str(name))), one_of("dtype", lambda: list(ITEM_BYTES))]
 Dataset = Annotated[str, one_of("dataset with known accuracy", lambda: [*DATASETS, NO_DATASET])]
 Objective = Annotated[str, one_of("name of an objective", lambda: list(OBJECTIVES))]
 
@@ -85,6 +84,8 @@ class BudgetSection(BaseModel):
     device: str | None = None  # an id of `zoometer devices`
     dtype: Dtype = "float32"
     batch: Annotated[int, Field(ge=1)] | None = None
+    layout: Layout | None = None  # for speed: of images in memory; None: as measured for most models, estimates for nchw
+    compiled: bool | None = None  # for speed: by torch.compile; None: as measured for most models, estimates for eager
     pareto: Annotated[list[Objective], BeforeValidator(as_list), Field(min_length=1)] = [
         "macs"
     ]  # of the frontier, beside accuracy
@@ -100,6 +101,10 @@ class BudgetSection(BaseModel):
         texts = {name: tuple(getattr(self, name)) for name in ("license", "zoo", "family", "task")}
         limits += [Allowed(_BY_KEY[name], patterns) for name, patterns in texts.items() if patterns]
         return limits + (_device_limits(device) if device else [])
+
+    def use(self, device: Device) -> Use:
+        """How the models would be run on the device."""
+        return Use(device, self.dtype, self.batch or 1, self.layout or "nchw", bool(self.compiled))
 
     def objectives(self) -> list[Column]:
         """What ranks candidates, `pick` deciding: accuracy unless it is left out, then the costs of `pareto`."""

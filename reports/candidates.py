@@ -37,6 +37,8 @@ class Conditions:
     device: Device | None = None
     speeds: pd.DataFrame | None = None  # measurements, with the columns of the `speed` table
     estimate: Estimator | None = None
+    layout: str | None = None  # of images, where it was measured; None: as was for most candidates
+    compiled: bool | None = None  # likewise
 
     @property
     def images(self) -> int:
@@ -126,8 +128,9 @@ def _measured(conditions: Conditions, table: pd.DataFrame) -> tuple[pd.DataFrame
         return none, ""
     accepted = [conditions.dtype, *(["amp"] if conditions.dtype == "float16" else [])]
     speeds = speeds[(speeds["device"] == device.id) & speeds["dtype"].isin(accepted)]
-    if conditions.batch is not None:
-        speeds = speeds[speeds["batch"] == conditions.batch]
+    for name in ("batch", "layout", "compiled"):
+        if (asked := getattr(conditions, name)) is not None:
+            speeds = speeds[speeds[name] == asked]
     speeds = speeds.merge(table[_MEASURED].drop_duplicates(), on=_MEASURED)
     if speeds.empty:
         return none, ""
@@ -170,6 +173,8 @@ def _memory_note(conditions: Conditions, *, is_all_counted: bool) -> str:
 def _dtype_note(conditions: Conditions) -> str:
     if conditions.dtype == "float32":
         return ""
+    if conditions.dtype == "amp":
+        return "Memory under autocast is that of float32: an upper bound, because many activations are float16."
     return (
         f"Memory in {conditions.dtype} is that of float32 times {ITEM_BYTES[conditions.dtype]}/4: it assumes that every tensor has "
         f"that dtype, and is too low where some are kept wider. zoometer count --dtype counts a model in float16 or bfloat16."

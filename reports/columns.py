@@ -12,6 +12,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pandas as pd
 
 
@@ -200,10 +202,11 @@ LEADERBOARD: tuple[Column, ...] = (*_IDENTITY, *(a.column for a in ACCURACY_COLU
 """One row per weights and input size."""
 
 
-def columns_for(leaderboard: pd.DataFrame) -> tuple[Column, ...]:
-    """`LEADERBOARD`, in which variant and batch are shown where rows differ in them."""
+def columns_for(leaderboard: pd.DataFrame, latencies: Sequence[Column] = ()) -> tuple[Column, ...]:
+    """`LEADERBOARD` and, after its costs, the speeds asked for; variant and batch are shown where rows differ in them."""
     differing = {key for key in ("variant", "batch") if len(leaderboard[key].unique()) > 1}
-    return tuple(dataclasses.replace(c, shown=True) if c.key in differing else c for c in LEADERBOARD)
+    declared = (*_IDENTITY, *(a.column for a in ACCURACY_COLUMNS), *_COST, *latencies, *_TRUST)
+    return tuple(dataclasses.replace(c, shown=True) if c.key in differing else c for c in declared)
 
 
 COVERAGE: tuple[Column, ...] = tuple(

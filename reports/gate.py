@@ -52,6 +52,8 @@ def dtype_note(dtype: str) -> str:
     """What is assumed of memory at this dtype; nothing where it was counted."""
     if dtype in _COUNTED_DTYPES:
         return ""
+    if dtype == "amp":
+        return "Memory under autocast is that counted in float32: an upper bound, because many activations are float16."
     return f"Memory in {dtype} is that counted in float32 times {ITEM_BYTES[dtype]}/4: it assumes that every tensor is quantised."
 
 

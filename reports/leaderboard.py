@@ -13,7 +13,7 @@ import pandas as pd
 from reports.breakdown import empty_breakdown, read_breakdown
 from reports.columns import ACCURACY_COLUMNS, COVERAGE, LEADERBOARD, UNJOINED, Better, Column, Kind, quality_of
 from reports.frontier import frontier
-from reports.report_parts import BudgetAnswer, PublishedAudit, WhatChanged
+from reports.report_parts import SPEEDS, BudgetAnswer, DeviceSpeed, PublishedAudit, WhatChanged
 from zoo.accuracy.timm import HOW_TO_SUPPLY
 from zoo.adapters.base import select
 from zoo.batch.plan import classes_as_asked, cost_keys, input_as_asked, wanted_keys
@@ -76,6 +76,18 @@ class Report:
     changes: WhatChanged | None = None  # since the run before; None where there was none
     budgets: tuple[BudgetAnswer, ...] = ()  # one for each configured budget
     audits: tuple[PublishedAudit, ...] = ()  # one for each published table the configuration names
+    device_speeds: tuple[DeviceSpeed, ...] = ()  # one for each use of a device whose speed the configuration asks for
+
+    @property
+    def latencies(self) -> tuple[Column, ...]:
+        """Columns of the leaderboard beside the declared ones: the latency in each use of a device."""
+        return tuple(speed.latency for speed in self.device_speeds)
+
+    @property
+    def speeds(self) -> pd.DataFrame:
+        """The speeds in every use, with the columns of `reports.report_parts.SPEEDS`."""
+        rows = [speed.rows for speed in self.device_speeds]
+        return pd.concat(rows, ignore_index=True) if rows else typed(pd.DataFrame(), SPEEDS)
 
 
 @dataclass(frozen=True)

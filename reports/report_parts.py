@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import pandas as pd
 
 from reports.budgets import BudgetSection
-from reports.columns import LEADERBOARD, Column, Kind
+from reports.columns import LEADERBOARD, Better, Column, Kind
 from reports.selection import Selected
+from reports.uses import Use
 
 _BY_KEY = {column.key: column for column in LEADERBOARD}
 _RUNS = "computed from two runs of the cache"
@@ -59,6 +60,40 @@ AUDIT: tuple[Column, ...] = (
     Column("line", "Line", "Line of the published table.", _PUBLISHED, Kind.INTEGER, width=8),
 )  # fmt: skip
 """The rows of a published table, each with its verdict, as `reports.audit.text.records` has them."""
+
+
+_USE = "the configuration"
+_SPEED = "measured, or estimated from the model's operations and the device's data sheet"
+
+
+def _of_speed(key: str, title: str, meaning: str, kind: Kind = Kind.NUMBER, unit: str = "ms", digits: int = 2) -> Column:
+    return Column(key, title, meaning, _SPEED, kind, unit, 1, digits, group="Speed", width=12)
+
+
+SPEEDS: tuple[Column, ...] = (
+    *(dataclasses.replace(_BY_KEY[key], shown=True) for key in ("arch", "zoo", "input", "classes", "variant")),
+    Column("device", "Device", "Id of the device; zoometer devices lists them.", _USE, group="Speed", width=18),
+    Column("dtype", "Dtype", "Type the model computes in; amp: torch's float16 autocast.", _USE, group="Speed", width=10),
+    Column("layout", "Layout", "Memory layout of images: nchw, or nhwc (channels last).", _USE, group="Speed", width=9),
+    Column("compiled", "Compiled", "Whether the model is compiled by torch.compile.", _USE, Kind.FLAG, group="Speed", width=10),
+    dataclasses.replace(_BY_KEY["batch"], shown=True, meaning="Images in one step.", group="Speed"),
+    dataclasses.replace(_of_speed("latency_ms", "Latency", "Time of one step of the whole batch."), better=Better.LOW),
+    _of_speed("latency_low_ms", "At least", "Low end of the interval that holds the truth nine times in ten, of an estimate."),
+    _of_speed("latency_high_ms", "At most", "High end of that interval."),
+    dataclasses.replace(_of_speed("samples_per_s", "Throughput", "Images a second.", unit="/s", digits=0), better=Better.HIGH, export_unit=""),
+    dataclasses.replace(_of_speed("latency_from", "How known", "Measured or estimated, calibrated or not, or why there is no figure.", Kind.TEXT, ""), width=60),
+)  # fmt: skip
+"""How fast each architecture is in each use of a device that was asked for."""
+
+
+@dataclass(frozen=True)
+class DeviceSpeed:
+    """How fast models are in one use of a device. The leaderboard has the column `latency` beside its own ones."""
+
+    use: Use
+    latency: Column
+    rows: pd.DataFrame  # SPEEDS
+    note: str  # what is assumed
 
 
 @dataclass(frozen=True)

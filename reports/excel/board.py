@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,6 +34,7 @@ class Board:
     sheet: str
     table: str  # name of the Excel table
     suffix: str  # what tells this task's other sheets and tables from those of the first
+    latencies: tuple[Column, ...] = ()  # those of which something is known in this task
 
     @property
     def rank(self) -> Column:
@@ -43,7 +45,8 @@ class Board:
     @property
     def limited(self) -> tuple[Column, ...]:
         """What a reader may limit here: costs, and the accuracy the task is ranked by."""
-        return (*budget.COSTS, self.quality) if self.quality else budget.COSTS
+        costs = (*budget.COSTS, *self.latencies)
+        return (*costs, self.quality) if self.quality else costs
 
     @property
     def identity(self) -> tuple[Column, ...]:
@@ -53,7 +56,7 @@ class Board:
     @functools.cached_property
     def columns(self) -> tuple[Column, ...]:
         """Model and what is shown first, then the budget, then details, which accuracies are that nothing here has."""
-        rest = columns_for(self.frame)[1:]
+        rest = columns_for(self.frame, self.latencies)[1:]
         shown = [c for c in rest if c.shown and not (self._is_blank_accuracy(c))]
         hidden = [dataclasses.replace(c, shown=False) for c in rest if c not in shown]
         return (MODEL, self.rank, *shown, *budget.COLUMNS, *hidden)
@@ -64,19 +67,31 @@ class Board:
         return self.frame[self.frame[ON_FRONTIER.key].fillna(False).astype(bool)].sort_values(COST.key)
 
     def _is_blank_accuracy(self, column: Column) -> bool:
-        return column in _ACCURACIES and not self.frame[column.key].notna().any()
+        return column in ACCURACIES and not self.frame[column.key].notna().any()
 
 
 _APART = {"input", "variant", "batch"}
-_ACCURACIES = tuple(entry.column for entry in ACCURACY_COLUMNS)
+ACCURACIES = tuple(entry.column for entry in ACCURACY_COLUMNS)
 
 
-def make_boards(leaderboard: pd.DataFrame, taken: set[str]) -> list[Board]:
-    """One board a task: those with an accuracy first, then the larger ones. Their budget is still to be evaluated."""
+def make_boards(leaderboard: pd.DataFrame, taken: set[str], latencies: Sequence[Column] = ()) -> list[Board]:
+    """One board a task: those with an accuracy first, then the larger ones. Their budget is still to be evaluated.
+
+    Args:
+        leaderboard: of the report.
+        taken: names of sheets that there are; those of the boards are added.
+        latencies: columns of the leaderboard beside the declared ones.
+    """
     tasks = leaderboard["task"].fillna("unknown task")
     boards = [(str(task), quality_of(rows), rows) for task, rows in leaderboard.groupby(tasks, sort=True)]
     boards.sort(key=lambda board: (board[1] is None, -len(board[2])))
-    return [_make_board(number, *board, taken) for number, board in enumerate(boards)]
+    return [
+        dataclasses.replace(
+            _make_board(number, task, quality, rows, taken),
+            latencies=tuple(column for column in latencies if rows[column.key].notna().any()),
+        )
+        for number, (task, quality, rows) in enumerate(boards)
+    ]
 
 
 def _make_board(number: int, task: str, quality: Column | None, rows: pd.DataFrame, taken: set[str]) -> Board:

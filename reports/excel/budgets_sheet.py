@@ -12,7 +12,7 @@ from openpyxl.worksheet.datavalidation import DataValidation
 
 from reports.columns import Column
 from reports.excel import budget, styles
-from reports.excel.board import Board
+from reports.excel.board import ACCURACIES, Board
 from reports.excel.budget import BINDING, OF_BUDGET, SLACK, UNLIMITED, VERDICT, Live, is_least, limit_name
 from reports.excel.budget_blocks import RowsOfModels, write_block
 from reports.excel.cells import Formula, address
@@ -58,7 +58,7 @@ def make_limits(book: Book, boards: Sequence[Board]) -> Limits:
 
 def is_quality(column: Column) -> bool:
     """Whether a limit is on an accuracy, which only one task has."""
-    return column not in budget.COSTS
+    return column in ACCURACIES
 
 
 def evaluate_boards(boards: Sequence[Board], limits: Limits) -> None:

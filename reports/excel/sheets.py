@@ -14,6 +14,7 @@ from reports.excel.chart import FrontierCells, accuracy_chart
 from reports.excel.sheet import MAX_ROWS, Book, TableSpec, as_cells, write_table
 from reports.excel.text import sheet_name
 from reports.exports.safe_text import is_web_address
+from reports.report_parts import SPEEDS
 
 _CHART_ROWS, _CHART_COLUMNS = 26, 13  # of the usual size
 
@@ -69,6 +70,16 @@ def write_resolutions(book: Book) -> None:
         return
     description = f"{len(table):,} architectures at several input sizes, side by side.{left_out}"
     write_table(book, TableSpec(sheet_name("Resolutions", book.taken), "Resolutions", description, columns, table))
+
+
+def write_speeds(book: Book) -> None:
+    """How fast each architecture is in each use of a device that was asked for, with the interval of estimates."""
+    speeds = book.report.device_speeds
+    if not speeds:
+        return
+    uses = "; ".join(f"{speed.use.device.name}: {speed.use.way}" for speed in speeds)
+    notes = " ".join(dict.fromkeys(speed.note for speed in speeds))
+    write_table(book, TableSpec(sheet_name("Speed", book.taken), "Speed", f"{uses}. {notes}", SPEEDS, book.report.speeds))
 
 
 def write_coverage(book: Book) -> None:

@@ -40,7 +40,7 @@ def _compose(report: Report) -> Book:
     workbook.views = [BookView(windowWidth=36_000, windowHeight=21_000)]
     book = Book(report, workbook, Styles(workbook))
     first = book.add_sheet(sheet_name("Summary", book.taken), "")
-    boards = make_boards(report.leaderboard, book.taken)
+    boards = make_boards(report.leaderboard, book.taken, report.latencies)
     limits = make_limits(book, boards)
     evaluate_boards(boards, limits)
     for board in boards:
@@ -50,6 +50,7 @@ def _compose(report: Report) -> Book:
         write_budgets(book, boards, limits, sheet_name("Budgets", book.taken))
         sheets.write_architectures(book)
         sheets.write_resolutions(book)
+    sheets.write_speeds(book)
     since.write_changes(book)
     sheets.write_coverage(book)
     since.write_audits(book)

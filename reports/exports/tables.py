@@ -11,8 +11,14 @@ import pandas as pd
 
 from reports.columns import COVERAGE, LEADERBOARD, UNJOINED, Column
 from reports.leaderboard import Report
+from reports.report_parts import SPEEDS
 
-TABLES: dict[str, tuple[Column, ...]] = {"leaderboard": LEADERBOARD, "coverage": COVERAGE, "unjoined": UNJOINED}
+TABLES: dict[str, tuple[Column, ...]] = {
+    "leaderboard": LEADERBOARD,
+    "coverage": COVERAGE,
+    "unjoined": UNJOINED,
+    "speeds": SPEEDS,
+}
 """Each table of a report with its columns."""
 
 

@@ -65,7 +65,7 @@ def render(report: Report) -> str:
     template = environment.from_string(_read(resources, "template.html.j2"))
     return template.render(
         report=report,
-        columns=columns_for(report.leaderboard),
+        columns=columns_for(report.leaderboard, report.latencies),
         parts=parts_of(report),
         created=report.created_at.strftime("%Y-%m-%d %H:%M %Z").strip(),
         flops_per_mac=FLOPS_PER_MAC,

@@ -11,6 +11,7 @@ import pandas as pd
 
 from reports.columns import ACCURACY_COLUMNS, COVERAGE, LEADERBOARD, UNJOINED, Better, Column, Kind, columns_for
 from reports.leaderboard import Report
+from reports.report_parts import SPEEDS, DeviceSpeed
 
 # What a reader may limit, in the order of the budget bar. A column without a single figure is left out.
 BUDGET_COLUMNS = ("params", "macs", "activations", "peak_activation_bytes", "file_bytes")
@@ -30,7 +31,7 @@ def build_payload(report: Report) -> dict[str, Any]:
     accuracy = [a.column.key for a in ACCURACY_COLUMNS if _has_figures(table, a.column.key)]
     costs = [
         c.key
-        for c in LEADERBOARD
+        for c in (*LEADERBOARD, *report.latencies)
         if c.is_figure and c.better is Better.LOW and _has_figures(table, c.key) and c.key not in accuracy
     ]
     return {
@@ -44,14 +45,27 @@ def build_payload(report: Report) -> dict[str, Any]:
         ],
         "costs": costs,
         "cost": DEFAULT_COST if DEFAULT_COST in costs or not costs else costs[0],
-        "limits": [key for key in BUDGET_COLUMNS if key in costs],
+        "limits": [key for key in (*BUDGET_COLUMNS, *(c.key for c in report.latencies)) if key in costs],
+        "speeds": [build_speed(report, speed) for speed in report.device_speeds],
         "facets": list(FACET_COLUMNS),
         "search": list(SEARCH_COLUMNS),
-        "leaderboard": build_table(table, columns_for(table)),
+        "leaderboard": build_table(table, columns_for(table, report.latencies)),
         "coverage": build_table(report.coverage, COVERAGE),
         "unjoined": build_table(report.unjoined, UNJOINED),
         "breakdown": build_breakdown(report.breakdown),
     }
+
+
+def build_speed(report: Report, speed: DeviceSpeed) -> dict[str, Any]:
+    """One use of a device: the column of its latencies, and for each row of the leaderboard the interval and how it is known."""
+    key = ["zoo", "arch", "input", "classes", "variant"]
+    rows = report.leaderboard[key].merge(speed.rows, on=key, how="left", validate="many_to_one")
+    columns = {column.key: column for column in SPEEDS}
+    values = {
+        name: _encode(rows[name], columns[name])
+        for name in ("latency_low_ms", "latency_high_ms", "samples_per_s", "latency_from")
+    }
+    return {"key": speed.latency.key, "device": speed.use.device.name, "way": speed.use.way, "note": speed.note, "values": values}
 
 
 def build_table(table: pd.DataFrame, columns: tuple[Column, ...]) -> dict[str, Any]:

@@ -27,6 +27,7 @@ function fillDrawer(row) {
     statusNotes(rows),
     keyFigures(row),
     h('h3', {}, 'Cost at each input'), sizeTable(rows), h('div', { id: 'growth-charts', class: 'mini-charts' }),
+    speedSection(row),
     breakdownSection(zoo, arch),
     h('h3', { id: 'small-chart-title' }, 'Against the frontier shown'), h('div', { id: 'small-chart' }),
     h('h3', {}, 'Weights'), weightsTable(rows, row),

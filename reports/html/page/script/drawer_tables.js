@@ -1,4 +1,4 @@
-// The drawer's tables: costs at each size, and every set of weights with its accuracy.
+// The drawer's tables: costs at each size, speed on each device, and every set of weights with its accuracy.
 
 // The different costs of an architecture: its inputs, variants and numbers of classes.
 function sizeTable(rows) {
@@ -18,6 +18,28 @@ function sizeTable(rows) {
     h('thead', {}, h('tr', {}, [...keys, ...costs].map(headerCell))),
     h('tbody', {}, lines.map((row) => h('tr', {},
       keys.map((key) => h('td', {}, BOARD.shown(key, row))), costs.map((key) => costCell(key, row)))))));
+}
+
+// How fast the model is at this input on each device that was asked for, and how that is known.
+function speedSection(row) {
+  if (!REPORT.speeds.length) return null;
+  const lines = REPORT.speeds.map(({ key, device, way, values }) => {
+    const [low, high, rate] = ['latency_low_ms', 'latency_high_ms', 'samples_per_s'].map((name) => values[name][row]);
+    const { words, codes } = values.latency_from;
+    const interval = low === null ? '' : `${formatFigure(BOARD.column(key), low)} – ${formatFigure(BOARD.column(key), high)}`;
+    return h('tr', {},
+      h('th', { scope: 'row' }, h('bdi', {}, device)), h('td', {}, way), h('td', { class: 'figure' }, BOARD.shown(key, row)),
+      h('td', { class: 'figure' }, interval), h('td', { class: 'figure' }, rate === null ? '–' : formatCount(Math.round(rate))),
+      h('td', { class: 'prose' }, codes[row] < 0 ? '–' : words[codes[row]]));
+  });
+  const heads = [['Device'], ['How it runs'], ['Latency (ms)', 'figure'], ['9 in 10 within', 'figure'], ['Images/s', 'figure'], ['How known']];
+  return [
+    h('h3', {}, 'Speed at ', h('bdi', {}, BOARD.shown('input', row))),
+    scrollBox('Speed on each device', h('table', { class: 'plain' },
+      h('thead', {}, h('tr', {}, heads.map(([title, name]) => h('th', { scope: 'col', class: name ?? null }, title)))),
+      h('tbody', {}, lines))),
+    [...new Set(REPORT.speeds.map(({ note }) => note))].map((note) => h('p', { class: 'note' }, note)),
+  ];
 }
 
 function headerCell(key) {

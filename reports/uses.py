@@ -1,0 +1,45 @@
+"""How models would be run: the uses that a configuration asks the speed of, and those of its budgets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, Field
+
+from reports.limits import ITEM_BYTES
+from reports.sections import STRICT, one_of
+from zoo.speed.devices import Device
+from zoo.speed.measured import canonical_dtype
+from zoo.traces import LAYOUTS
+
+Dtype = Annotated[str, BeforeValidator(lambda name: canonical_dtype(str(name))), one_of("dtype", lambda: list(ITEM_BYTES))]
+Layout = Annotated[str, one_of("memory layout", lambda: list(LAYOUTS))]
+
+
+class UseSection(BaseModel):
+    """One way of running models whose speed the reports show."""
+
+    model_config = STRICT
+
+    device: Annotated[str, Field(min_length=1)]  # an id of `zoometer devices`
+    dtype: Dtype = "float32"
+    batch: Annotated[int, Field(ge=1)] = 1
+    layout: Layout = "nchw"
+    compiled: bool = False  # by torch.compile
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """A device and how models run on it."""
+
+    device: Device
+    dtype: str = "float32"
+    batch: int = 1
+    layout: str = "nchw"
+    compiled: bool = False
+
+    @property
+    def way(self) -> str:
+        """`float16, batch 8, nhwc, compiled`."""
+        return f"{self.dtype}, batch {self.batch}, {self.layout}, {'compiled' if self.compiled else 'eager'}"
