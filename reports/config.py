@@ -26,6 +26,7 @@ from reports import yaml_file
 from reports.budgets import BudgetSection
 from reports.declared_models import ModelSection
 from reports.sections import STRICT, Patterns, Sizes, TaskName, VariantName, as_list, one_of
+from reports.uses import UseSection
 from zoo.batch.settings import Execution, RefreshSettings, ZooSettings
 from zoo.errors import AuditError, ConfigError, did_you_mean
 from zoo.records import DeclaredModel, Selection, Variant
@@ -183,6 +184,7 @@ class Config(_Axes):
     budgets: dict[Annotated[str, Field(min_length=1)], BudgetSection] = {}  # by name: zoometer select --budget NAME
     audit: list[AuditSection] = []  # published tables the report holds against the counts
     devices: Location | None = None  # a file of devices of your own, beside those that come with zoometer
+    speed: list[UseSection] = []  # devices, and how models run on them, whose latency the reports show
     reports: list[ReportSection] = [ReportSection()]
 
     @field_validator("reports")
@@ -291,6 +293,8 @@ def _keys_at(location: yaml_file.Location) -> list[str]:
             section = BudgetSection
         case ("audit", _):
             section = AuditSection
+        case ("speed", _):
+            section = UseSection
         case ("reports", _):
             section = ReportSection
         case ("accuracy", "timm"):

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import typer
@@ -16,7 +16,6 @@ from pydantic import ValidationError
 from reports import selection_text, text
 from reports.answers import answer_budget, choose_device
 from reports.budgets import BudgetSection
-from reports.config import Config, load_config
 from reports.exports.tables import records
 from reports.leaderboard import read_leaderboard, read_whole_leaderboard
 from reports.limits import AnyLimit, Limit
@@ -26,6 +25,9 @@ from zoo.errors import ConfigError, did_you_mean
 from zoo.speed.devices import Device, shipped_devices
 from zoo.speed.measured import as_records
 from zoo.speed.tables import read_speeds
+
+if TYPE_CHECKING:
+    from reports.config import Config
 
 _OPTIONS = {
     "params": "--max-params", "macs": "--max-gmacs", "accuracy": "--min-top1", "throughput": "--min-throughput",
@@ -103,7 +105,7 @@ def answer(asked: Asked) -> Answer:
     Raises:
         ZooError: if the configuration, the budget, a device, a table of speeds or the cache cannot be read.
     """
-    config = load_config(asked.config) if asked.config else None
+    config = _load_config(asked.config) if asked.config else None
     budget = read_budget(_named_budget(config, asked), asked.options)
     device = choose_device(budget.device, asked.devices or (config.devices if config else None))
     leaderboard = read_leaderboard(config.refresh_settings()) if config else read_whole_leaderboard(asked.cache)
@@ -128,6 +130,12 @@ def read_budget(named: BudgetSection | None, options: Mapping[str, Any]) -> Budg
             said = mistake.get("ctx", {}).get("error") or mistake["msg"]
             mistakes.append(f"{_OPTIONS.get(key, '--' + key.replace('_', '-'))}: {said}")
         raise ConfigError("\n".join(mistakes)) from None
+
+
+def _load_config(path: Path) -> Config:
+    from reports.config import load_config  # slow to import, and not wanted by a question about a whole cache
+
+    return load_config(path)
 
 
 def _named_budget(config: Config | None, asked: Asked) -> BudgetSection | None:

@@ -16,8 +16,6 @@ from pathlib import Path
 
 import fsspec
 import pandas as pd
-import pooch
-import requests
 
 from zoo.errors import AccuracyError
 from zoo.records import Accuracy, AccuracyTable, Unjoined, Weights, format_input, parse_input
@@ -150,6 +148,8 @@ def _exists(folder: str) -> bool:
 
 
 def _read_web(address: str) -> tuple[bytes | None, datetime]:
+    import requests  # slow to import, and wanted with a network only
+
     now = datetime.now(UTC)
     try:
         response = requests.get(address, timeout=_TIMEOUT_S)
@@ -182,6 +182,8 @@ def _modified(fs: fsspec.AbstractFileSystem, path: str) -> datetime:
 
 def _released_files(version: str, *, fetch: bool, max_age: timedelta) -> Iterator[TableFile]:
     """The tables of the installed release, else of the main branch, kept in the user's cache."""
+    import pooch  # slow to import as well
+
     for revision in (f"v{version}", _MAIN_BRANCH):
         folder = Path(pooch.os_cache("zoometer")) / "timm-results" / revision
         newest = datetime.now(UTC) - max_age if revision == _MAIN_BRANCH else None
@@ -202,6 +204,9 @@ def _fetch_table(folder: Path, revision: str, name: str, *, fetch: bool, newer_t
     is_fresh = kept and (newer_than is None or datetime.fromtimestamp(kept.stat().st_mtime, UTC) > newer_than)
     if is_fresh or not fetch:
         return kept
+    import pooch
+    import requests
+
     pooch.get_logger().setLevel(logging.WARNING)
     downloader = pooch.HTTPDownloader(timeout=_TIMEOUT_S)
     try:

@@ -24,7 +24,7 @@ from zoo.cache.store import Store
 FULL_ROWS = 250_000
 """Rows of a part that compaction leaves as it is: a part this large is read in row groups, and is small enough for memory."""
 
-_WORTH_IT = 200
+_WORTH_IT = 40
 """Parts of one table from which on a refresh compacts at its end."""
 
 _ORPHAN_AGE = timedelta(days=1)
