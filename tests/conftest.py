@@ -17,6 +17,7 @@ from reports.columns import COVERAGE, LEADERBOARD, UNJOINED, Column, Kind
 from reports.leaderboard import Report, Totals
 
 if TYPE_CHECKING:
+    from fakes_default_run import DefaultRun
     from fakes_html_browser import Visit, Visitor
 
 # A shared machine may be slow for a moment; that is no failure.
@@ -50,6 +51,22 @@ def require_program() -> Callable[..., str]:
         pytest.skip(missing)
 
     return find
+
+
+@pytest.fixture(scope="session")
+def default_run(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> DefaultRun:
+    """The default configuration, run once for all tests."""
+    from fakes_default_run import run_default
+
+    return run_default(repository, tmp_path_factory.mktemp("default"))
+
+
+@pytest.fixture(scope="module")
+def screenshots(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where pictures for people go: ZOOMETER_SCREENSHOTS, or a temporary folder."""
+    folder = Path(os.environ.get("ZOOMETER_SCREENSHOTS") or tmp_path_factory.mktemp("screenshots"))
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 @pytest.fixture(scope="module")

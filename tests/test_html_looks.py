@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from importlib.resources import files as package_files
 from pathlib import Path
@@ -24,14 +23,6 @@ SMALL = report_like(
         *(row_like(f"other{n}", "in1k", 224, macs=10**9 * n, params=10**6, imagenet_top1=60.0 + n) for n in range(1, 6)),
     ]
 )
-
-
-@pytest.fixture(scope="module")
-def screenshots(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where pictures for people go: ZOOMETER_SCREENSHOTS, or a temporary folder."""
-    folder = Path(os.environ.get("ZOOMETER_SCREENSHOTS") or tmp_path_factory.mktemp("screenshots"))
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
 
 
 def test_header_and_first_column_stay_in_sight(visit: Callable[..., Visit]) -> None:
