@@ -48,7 +48,7 @@ def test_rates_of_one_device_are_in_order(device: Device) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "cores_an_sm"), [(name, 128 if name.startswith("rtx") else 64) for name in ("rtx-3070", "rtx-3080", "rtx-3090", "rtx-4080", "rtx-4090", "rtx-5090", "a100-sxm-40gb", "v100-sxm2")]
+    ("name", "cores_an_sm"), [(name, 128 if name.startswith(("rtx", "l4")) else 64) for name in ("rtx-3070", "rtx-3080", "rtx-3090", "rtx-4080", "rtx-4090", "rtx-5090", "l4", "l40s", "a100-sxm-40gb", "v100-sxm2")]
 )  # fmt: skip
 def test_a_stated_peak_is_cores_times_clock(name: str, cores_an_sm: int) -> None:
     """The vendor's own figures hang together: fp32 = 2 x cores x boost clock, to the digits it prints."""
