@@ -172,7 +172,7 @@ DETAILS: Mapping[str, str] = {"ops": "costs", "workloads": "traces"}
 """Tables whose rows belong to one row of another, by its key and `counted_at`; without it they mean nothing. Where that row's
 `operations` are not 0, there are some."""
 
-ROWS_TOGETHER: Mapping[str, int] = defaultdict(lambda: 16_384, traces=8)
+ROWS_TOGETHER: Mapping[str, int] = defaultdict(lambda: 16_384, traces=32)
 """Rows of each table that are read together: few enough that one model's are found without reading the rest."""
 
 NESTED = ("calls", "storages")
