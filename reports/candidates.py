@@ -25,7 +25,7 @@ _INTERVAL = ("latency_low_ms", "latency_high_ms")
 _IDENTITY = ["zoo", "arch", "tag", "input", "classes", "variant"]
 _WORK = ("macs", "flops", "activations")
 _MEASURED = ["zoo", "arch", "input", "variant"]
-_CONFIGURATION = ["runtime", "dtype", "layout", "compiled"]
+_CONFIGURATION = ["runtime", "dtype", "layout", "compiled", "threads"]
 
 
 @dataclass(frozen=True)

@@ -54,6 +54,10 @@ class CostKey(NamedTuple):
     batch: int = 1  # images (or clips, or pairs) in one forward pass; every amount is that of the whole batch
 
 
+SPEED_KEY = ("zoo", "arch", "input", "variant", "device", "runtime", "dtype", "layout", "compiled", "threads", "batch")
+"""Columns that together name one measured speed: of one model, in one way of running it, on one device."""
+
+
 @dataclass(frozen=True, slots=True)
 class Weights:
     """One trained set of parameters of an architecture: a row of the `weights` table."""

@@ -26,7 +26,7 @@ from zoo.cache.parts import Notes, Part, UnreadableError, Where, by_age, decode,
 from zoo.cache.runs import Run, runs_of
 from zoo.cache.schema import DETAILS, KEY, SNAPSHOTS, TABLES
 from zoo.errors import CacheError
-from zoo.records import Accuracy, Architecture, Weights
+from zoo.records import SPEED_KEY, Accuracy, Architecture, Weights
 
 _log = logging.getLogger(__name__)
 _READS = 100
@@ -180,6 +180,14 @@ class Store:
         owners = self.costs(zoo=zoo, arch=arch, columns=KEY)
         rows = to_pandas(self.read(name, where=where)).drop_duplicates()
         return rows.merge(owners, on=[*KEY, "counted_at"]).reset_index(drop=True)
+
+    def speeds(self, device: str | None = None, *, failed: bool = False) -> pd.DataFrame:
+        """The newest measurement of each `SPEED_KEY`, on one device or all; with `failed`, the newest try, failed ones included."""
+        table = self.read("speed", where={} if device is None else {"device": [device]})
+        if not failed:
+            table = table.filter(pc.equal(table["status"], "measured"))
+        frame = to_pandas(table).sort_values(["measured_at", "added_at"], kind="stable", na_position="first")
+        return frame.drop_duplicates(list(SPEED_KEY), keep="last").reset_index(drop=True)
 
     def runs(self) -> list[Run]:
         """All runs that were recorded, in the order they began."""
