@@ -147,6 +147,8 @@ def _measured(conditions: Conditions, table: pd.DataFrame) -> tuple[pd.DataFrame
 
 def _way_words(chosen: dict[str, object]) -> list[str]:
     words = [str(chosen[name]) for name in ("runtime", "dtype", "layout") if not pd.isna(chosen[name])]  # type: ignore[call-overload]
+    if not pd.isna(chosen["threads"]):  # type: ignore[call-overload]
+        words.append(f"{chosen['threads']} thread{'s' if chosen['threads'] != 1 else ''}")
     return words if pd.isna(chosen["compiled"]) else [*words, "compiled" if chosen["compiled"] else "eager"]  # type: ignore[call-overload]
 
 
@@ -154,7 +156,7 @@ def _no_speed_note(conditions: Conditions) -> str:
     if conditions.device is None:
         return "Speed needs a device: --device ID (zoometer devices lists them)."
     where = f"on {conditions.device.name} in {conditions.dtype} at batch {conditions.images}"
-    return f"No speed {where} is known: nothing was measured there. Give measurements with --speed FILE."
+    return f"No speed {where} is known: nothing was measured there. Measure it (zoometer measure), or give measurements with --speed FILE."
 
 
 def _memory_note(conditions: Conditions, *, is_all_counted: bool) -> str:

@@ -25,6 +25,7 @@ from pydantic import (
 from reports import yaml_file
 from reports.budgets import BudgetSection
 from reports.declared_models import ModelSection
+from reports.measure_section import MeasureSection
 from reports.sections import STRICT, Patterns, Sizes, TaskName, VariantName, as_list, one_of
 from zoo.batch.settings import Execution, RefreshSettings, ZooSettings
 from zoo.errors import AuditError, ConfigError, did_you_mean
@@ -182,6 +183,7 @@ class Config(_Axes):
     execution: ExecutionSection = ExecutionSection()
     budgets: dict[Annotated[str, Field(min_length=1)], BudgetSection] = {}  # by name: zoometer select --budget NAME
     audit: list[AuditSection] = []  # published tables the report holds against the counts
+    measure: MeasureSection = MeasureSection()  # how `zoometer measure` runs them on this machine
     devices: Location | None = None  # a file of devices of your own, beside those that come with zoometer
     reports: list[ReportSection] = [ReportSection()]
 
@@ -289,6 +291,8 @@ def _keys_at(location: yaml_file.Location) -> list[str]:
             section = ZooSection
         case ("budgets", _):
             section = BudgetSection
+        case ("measure",):
+            section = MeasureSection
         case ("audit", _):
             section = AuditSection
         case ("reports", _):
@@ -299,4 +303,4 @@ def _keys_at(location: yaml_file.Location) -> list[str]:
             section = AccuracySection
         case _:
             section = ExecutionSection
-    return list(section.model_fields)
+    return [field.alias or name for name, field in section.model_fields.items()]

@@ -16,10 +16,10 @@ from zoo.adapters.registry import adapter_modules
 from zoo.batch.catalogue import Listing, keep_lists, list_zoos
 from zoo.batch.child import Child
 from zoo.batch.local import preload_workers
-from zoo.batch.measure_plan import FAILED, MEASURED, Known, MeasureSettings, Place, Subject, is_too_large, missing, subjects
+from zoo.batch.measure_plan import FAILED, MEASURED, Known, Place, Subject, is_too_large, missing, subjects
 from zoo.batch.measure_time import TimeLeft
 from zoo.batch.processes import refuse_in_a_starting_worker
-from zoo.batch.settings import RefreshSettings
+from zoo.batch.settings import MeasureSettings, RefreshSettings
 from zoo.cache.locks import locked
 from zoo.cache.maintenance import compact, is_scattered
 from zoo.cache.schema import table_of

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from zoo.batch.catalogue import Listing
 from zoo.batch.plan import NATIVE, input_as_asked
-from zoo.batch.settings import ZooSettings
+from zoo.batch.settings import MeasureSettings, ZooSettings
 from zoo.errors import InputError
 from zoo.records import SPEED_KEY, Architecture, CostKey, Variant, image_input
-from zoo.speed.devices import Device
 from zoo.speed.repeat import Precision, halving
 from zoo.speed.way import Way
 
@@ -25,23 +24,6 @@ TOO_LARGE = "memory:"
 
 _PASSING = ("timeout:", "worker:")
 """Reasons of failures that another try may not meet."""
-
-
-@dataclass(frozen=True, slots=True)
-class MeasureSettings:
-    """What is measured, how, and where it is kept."""
-
-    cache: str
-    zoos: Mapping[str, ZooSettings]
-    ways: tuple[Way, ...] = (Way(),)
-    batches: tuple[int, ...] = (1,)
-    max_batch: int | None = None  # also the largest batch that fits: this one, halved as long as memory runs out
-    precision: Precision = field(default_factory=Precision)
-    device_id: str | None = None  # what this machine is called in `devices.yaml`; None: by the name of its hardware
-    devices: Mapping[str, Device] = field(default_factory=dict)  # among which that name is looked for
-    timeout_s: float = 300.0  # for one measurement, building the model included
-    memory_gb: float | None = None  # of a process that measures on the CPU; None: four fifths of what is free
-    rebuild: bool = False  # measure again what the table has
 
 
 @dataclass(frozen=True, slots=True)
