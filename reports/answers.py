@@ -10,12 +10,20 @@ import pandas as pd
 from reports.budgets import BudgetSection
 from reports.candidates import Conditions, Estimator, candidates
 from reports.selection import Selected, select
-from zoo.speed.devices import Device, find_device, read_devices
+from zoo.cache.store import Store
+from zoo.speed.devices import Device, find_device, read_devices, shipped_devices
 
 
-def choose_device(name: str | None, file: str | Path | None) -> Device | None:
-    """The device of this id, from a file of the user's or among those that come with zoometer."""
+def choose_device(name: str | None, file: str | Path | None, store: Store | None = None) -> Device | None:
+    """The device of this id: from a file of the user's, among those that come with zoometer, or one that the cache has speeds of.
+
+    Raises:
+        DeviceError: if the file cannot be read.
+        UnknownNameError: if there is no such device.
+    """
     own = read_devices(file) if file else {}
+    if name and store and name not in own and name not in shipped_devices() and len(store.speeds(name)):
+        return Device(name, name, "board")  # of which no data sheet is known
     return find_device(name, own) if name else None
 
 

@@ -10,11 +10,10 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
 from reports.columns import ACCURACY_COLUMNS, LEADERBOARD, Column
 from reports.limits import LATENCY, MEMORY, PEAK, THROUGHPUT, WEIGHTS, WORKING, Allowed, AnyLimit, Limit
-from reports.sections import STRICT, as_list, one_of
+from reports.sections import STRICT, amount, as_list, one_of
 from reports.uses import Dtype, Layout, Use
-from zoo.errors import UnitError
 from zoo.speed.devices import Device
-from zoo.units import BYTES, COUNT, DURATION_MS, IMAGES_PER_S, MACS, PERCENT, Quantity, parse_quantity
+from zoo.units import BYTES, COUNT, DURATION_MS, IMAGES_PER_S, MACS, PERCENT
 
 ACCURACY = "accuracy"
 NO_DATASET = "none"
@@ -39,18 +38,6 @@ COSTS: Mapping[str, Column] = {
 OBJECTIVES = (ACCURACY, *COSTS)
 
 
-def _amount(kind: Quantity) -> BeforeValidator:
-    def read(value: object) -> float | None:
-        if value is None:
-            return None
-        try:
-            return parse_quantity(value, kind) if isinstance(value, str | int | float) else parse_quantity(str(value), kind)
-        except UnitError as error:
-            raise ValueError(str(error)) from None
-
-    return BeforeValidator(read)
-
-
 def _read_accuracy(value: float | None) -> float | None:
     if value is not None and 0 < value <= 1:
         raise ValueError(f"{value:g} % is hardly meant. Accuracy is in percent: write {100 * value:g}%.")
@@ -67,15 +54,15 @@ class BudgetSection(BaseModel):
 
     model_config = STRICT
 
-    params: Annotated[float | None, _amount(COUNT)] = None  # at most: 6M
-    macs: Annotated[float | None, _amount(MACS)] = None  # 600M or 0.6GMACs
-    activations: Annotated[float | None, _amount(COUNT)] = None
-    peak_memory: Annotated[float | None, _amount(BYTES)] = None  # of activations, at `dtype` and `batch`: 200MB, 256KiB
-    memory: Annotated[float | None, _amount(BYTES)] = None  # weights, input and activations together
-    file_size: Annotated[float | None, _amount(BYTES)] = None
-    latency: Annotated[float | None, _amount(DURATION_MS)] = None  # on `device`: 10ms
-    throughput: Annotated[float | None, _amount(IMAGES_PER_S)] = None  # at least: 1000/s
-    accuracy: Annotated[float | None, _amount(PERCENT), AfterValidator(_read_accuracy)] = None  # at least, on `dataset`: 80%
+    params: Annotated[float | None, amount(COUNT)] = None  # at most: 6M
+    macs: Annotated[float | None, amount(MACS)] = None  # 600M or 0.6GMACs
+    activations: Annotated[float | None, amount(COUNT)] = None
+    peak_memory: Annotated[float | None, amount(BYTES)] = None  # of activations, at `dtype` and `batch`: 200MB, 256KiB
+    memory: Annotated[float | None, amount(BYTES)] = None  # weights, input and activations together
+    file_size: Annotated[float | None, amount(BYTES)] = None
+    latency: Annotated[float | None, amount(DURATION_MS)] = None  # on `device`: 10ms
+    throughput: Annotated[float | None, amount(IMAGES_PER_S)] = None  # at least: 1000/s
+    accuracy: Annotated[float | None, amount(PERCENT), AfterValidator(_read_accuracy)] = None  # at least, on `dataset`: 80%
     dataset: Dataset = "imagenet-1k"  # none: rank by cost alone
     license: Texts = []  # globs, such as apache-2.0 or cc-*; empty: all
     zoo: Texts = []

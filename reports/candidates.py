@@ -25,7 +25,7 @@ _INTERVAL = ("latency_low_ms", "latency_high_ms")
 _IDENTITY = ["zoo", "arch", "tag", "input", "classes", "variant"]
 _WORK = ("macs", "flops", "activations")
 _MEASURED = ["zoo", "arch", "input", "variant"]
-_CONFIGURATION = ["runtime", "dtype", "layout", "compiled"]
+_CONFIGURATION = ["runtime", "dtype", "layout", "compiled", "threads"]
 
 
 @dataclass(frozen=True)
@@ -150,6 +150,8 @@ def _measured(conditions: Conditions, table: pd.DataFrame) -> tuple[pd.DataFrame
 
 def _way_words(chosen: dict[str, object]) -> list[str]:
     words = [str(chosen[name]) for name in ("runtime", "dtype", "layout") if not pd.isna(chosen[name])]  # type: ignore[call-overload]
+    if not pd.isna(chosen["threads"]):  # type: ignore[call-overload]
+        words.append(f"{chosen['threads']} thread{'s' if chosen['threads'] != 1 else ''}")
     return words if pd.isna(chosen["compiled"]) else [*words, "compiled" if chosen["compiled"] else "eager"]  # type: ignore[call-overload]
 
 
@@ -157,7 +159,7 @@ def _no_speed_note(conditions: Conditions) -> str:
     if conditions.device is None:
         return "Speed needs a device: --device ID (zoometer devices lists them)."
     where = f"on {conditions.device.name} in {conditions.dtype} at batch {conditions.images}"
-    return f"No speed {where} is known: nothing was measured there. Give measurements with --speed FILE."
+    return f"No speed {where} is known: nothing was measured there. Measure it (zoometer measure), or give measurements with --speed FILE."
 
 
 def _memory_note(conditions: Conditions, *, is_all_counted: bool) -> str:

@@ -25,6 +25,7 @@ from pydantic import (
 from reports import yaml_file
 from reports.budgets import BudgetSection
 from reports.declared_models import ModelSection
+from reports.measure_section import MeasureSection
 from reports.sections import STRICT, Modes, Patterns, Sizes, TaskName, VariantName, as_list, one_of
 from reports.uses import UseSection
 from zoo.batch.settings import Execution, RefreshSettings, ZooSettings
@@ -185,6 +186,7 @@ class Config(_Axes):
     execution: ExecutionSection = ExecutionSection()
     budgets: dict[Annotated[str, Field(min_length=1)], BudgetSection] = {}  # by name: zoometer select --budget NAME
     audit: list[AuditSection] = []  # published tables the report holds against the counts
+    measure: MeasureSection = MeasureSection()  # how `zoometer measure` runs them on this machine
     devices: Location | None = None  # a file of devices of your own, beside those that come with zoometer
     speed: list[UseSection] = []  # devices, and how models run on them, whose latency the reports show
     reports: list[ReportSection] = [ReportSection()]
@@ -285,25 +287,23 @@ def _explain(mistake: Any, document: yaml_file.Document) -> str:
 
 def _keys_at(location: yaml_file.Location) -> list[str]:
     """The keys a section may have."""
-    match location:
-        case ():
-            section: type[BaseModel] = Config
-        case ("zoos", _, "models", _):
-            section = ModelSection
-        case ("zoos", _):
-            section = ZooSection
-        case ("budgets", _):
-            section = BudgetSection
-        case ("audit", _):
-            section = AuditSection
-        case ("speed", _):
-            section = UseSection
-        case ("reports", _):
-            section = ReportSection
-        case ("accuracy", "timm"):
-            section = TimmAccuracySection
-        case ("accuracy",):
-            section = AccuracySection
-        case _:
-            section = ExecutionSection
-    return list(section.model_fields)
+    for place, section in _SECTIONS:
+        if len(place) == len(location) and all(key in (name, None) for key, name in zip(place, location, strict=True)):
+            return list(section.model_fields)
+    return []
+
+
+_SECTIONS: tuple[tuple[tuple[str | None, ...], type[BaseModel]], ...] = (
+    ((), Config),
+    (("zoos", None), ZooSection),
+    (("zoos", None, "models", None), ModelSection),
+    (("accuracy",), AccuracySection),
+    (("accuracy", "timm"), TimmAccuracySection),
+    (("execution",), ExecutionSection),
+    (("budgets", None), BudgetSection),
+    (("measure",), MeasureSection),
+    (("audit", None), AuditSection),
+    (("speed", None), UseSection),
+    (("reports", None), ReportSection),
+)
+"""What stands where; None is any name, or a place in a list."""

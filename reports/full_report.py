@@ -12,6 +12,7 @@ from reports.budgets import BudgetSection
 from reports.config import Config
 from reports.leaderboard import Report, typed
 from reports.report_parts import CHANGES, BudgetAnswer, PublishedAudit, WhatChanged
+from zoo.batch.imported import known_speeds
 from zoo.cache.changes import Changes, changes_between
 from zoo.cache.store import Store
 from zoo.speed.devices import Device
@@ -45,13 +46,15 @@ def build_full_report(config: Config, *, title: str, name: str | None = None, ma
     """
     devices = _devices(config)
     report = leaderboard.build_report(config.refresh_settings(), title=title)
-    answers = (make_answer(report.leaderboard, key, budget, devices[key]) for key, budget in config.budgets.items())
-    changes = _last_changes(Store(config.cache), name)
+    store = Store(config.cache)
+    speeds = {key: known_speeds(store, device.id) if device else None for key, device in devices.items()}
+    answers = (make_answer(report.leaderboard, key, budget, devices[key], speeds[key]) for key, budget in config.budgets.items())
+    changes = _last_changes(store, name)
     return dataclasses.replace(report, budgets=tuple(answers), changes=changes, audits=_audits(config, may_count=may_count))
 
 
 def _devices(config: Config) -> dict[str, Device | None]:
-    return {name: choose_device(budget.device, config.devices) for name, budget in config.budgets.items()}
+    return {name: choose_device(budget.device, config.devices, Store(config.cache)) for name, budget in config.budgets.items()}
 
 
 def _audits(config: Config, *, may_count: bool) -> tuple[PublishedAudit, ...]:
@@ -62,9 +65,11 @@ def _audits(config: Config, *, may_count: bool) -> tuple[PublishedAudit, ...]:
     return tuple(run_audit(config, section, may_count=may_count) for section in config.audit)
 
 
-def make_answer(table: pd.DataFrame, name: str, budget: BudgetSection, device: Device | None = None) -> BudgetAnswer:
-    """The answer to a budget from a leaderboard, with its sentences."""
-    selected, assumptions = answer_budget(table, budget, device)
+def make_answer(
+    table: pd.DataFrame, name: str, budget: BudgetSection, device: Device | None = None, speeds: pd.DataFrame | None = None
+) -> BudgetAnswer:
+    """The answer to a budget from a leaderboard and measured speeds, with its sentences."""
+    selected, assumptions = answer_budget(table, budget, device, speeds)
     unknown = selection_text.missing_text(selected)
     unranked = [f"{selected.unranked:,} of those that fit cannot be ranked: an objective is not known for them."]
     return BudgetAnswer(

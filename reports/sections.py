@@ -7,9 +7,10 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 
-from zoo.errors import InputError, UnknownNameError, did_you_mean
+from zoo.errors import InputError, UnitError, UnknownNameError, did_you_mean
 from zoo.records import Task, Variant, format_tensors, parse_tensors
 from zoo.traces import parse_mode
+from zoo.units import Quantity, parse_quantity
 
 STRICT = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 """Every key is declared, and nothing is turned into another type by guessing."""
@@ -30,6 +31,20 @@ def one_of(what: str, choices: Callable[[], list[str]]) -> AfterValidator:
 def as_list(value: object) -> object:
     """A single value where a list is meant: `include: resnet*`."""
     return [value] if isinstance(value, str | int) else value
+
+
+def amount(kind: Quantity) -> BeforeValidator:
+    """An amount written with its unit, such as 600M, 200MB or 10ms; in the kind's base unit afterwards."""
+
+    def read(value: object) -> float | None:
+        if value is None:
+            return None
+        try:
+            return parse_quantity(value, kind) if isinstance(value, str | int | float) else parse_quantity(str(value), kind)
+        except UnitError as error:
+            raise ValueError(str(error)) from None
+
+    return BeforeValidator(read)
 
 
 def _check_size(value: object) -> str:

@@ -248,7 +248,7 @@ def test_the_default_configuration_names_every_key(repository: Path) -> None:
 
 def _all_keys(section: type[BaseModel]) -> set[str]:
     """The keys of a section and of the sections in it."""
-    keys = set(section.model_fields)
+    keys = {field.alias or name for name, field in section.model_fields.items()}
     for hint in get_type_hints(section).values():
         for inner in (hint, *get_args(hint)):
             if isinstance(inner, type) and issubclass(inner, BaseModel):

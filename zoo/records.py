@@ -55,6 +55,10 @@ class CostKey(NamedTuple):
     batch: int = 1  # images (or clips, or pairs) in one forward pass; every amount is that of the whole batch
 
 
+SPEED_KEY = ("zoo", "arch", "input", "variant", "device", "runtime", "dtype", "layout", "compiled", "threads", "batch")
+"""Columns that together name one measured speed: of one model, in one way of running it, on one device."""
+
+
 class TraceKey(NamedTuple):
     """Everything that changes a trace, apart from the versions of the libraries: a model at an input, and how it runs there."""
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,11 +19,10 @@ from reports.exports.tables import records
 from reports.leaderboard import read_leaderboard, read_whole_leaderboard
 from reports.limits import AnyLimit, Limit
 from reports.selection import Selected, State
+from zoo.batch.imported import known_speeds
 from zoo.cache.store import Store
 from zoo.errors import ConfigError, did_you_mean
-from zoo.speed.devices import Device, shipped_devices
-from zoo.speed.measured import as_records
-from zoo.speed.tables import read_speeds
+from zoo.speed.devices import shipped_devices
 
 if TYPE_CHECKING:
     from reports.config import Config
@@ -107,10 +105,12 @@ def answer(asked: Asked) -> Answer:
     """
     config = _load_config(asked.config) if asked.config else None
     budget = read_budget(_named_budget(config, asked), asked.options)
-    device = choose_device(budget.device, asked.devices or (config.devices if config else None))
+    store = Store(config.cache if config else asked.cache)
+    if asked.speeds and budget.device is None:
+        raise ConfigError("--speed is of no use without a device: --device ID says on which models are to be fast.")
+    device = choose_device(budget.device, asked.devices or (config.devices if config else None), store)
     leaderboard = read_leaderboard(config.refresh_settings()) if config else read_whole_leaderboard(asked.cache)
-    cache = config.cache if config else asked.cache
-    speeds = _read_speeds(asked.speeds, Store(cache), device)
+    speeds = known_speeds(store, device.id, asked.speeds, shipped_devices()) if device else None
     return Answer(*answer_budget(leaderboard, budget, device, speeds))
 
 
@@ -149,16 +149,6 @@ def _named_budget(config: Config | None, asked: Asked) -> BudgetSection | None:
         hint = did_you_mean(asked.budget, config.budgets) or " It has no budgets: add a section budgets."
         raise ConfigError(f"'{asked.config}' has no budget '{asked.budget}'.{hint}")
     return config.budgets[asked.budget]
-
-
-def _read_speeds(files: Sequence[Path], store: Store, device: Device | None) -> pd.DataFrame | None:
-    """The measurements of the given files."""
-    if not files:
-        return None
-    architectures = store.architectures()
-    known = [*shipped_devices(), *([device.id] if device else [])]
-    rows = [row for file in files for row in read_speeds(file, architectures, known).rows]
-    return pd.DataFrame(list(as_records(rows)), columns=list(dataclasses.asdict(rows[0])) if rows else None)
 
 
 def _counts(selected: Selected) -> list[dict[str, int]]:

@@ -21,12 +21,14 @@ from reports.cli import (
     errors,
     init,
     listing,
+    measure,
     refresh,
     report,
     run,
     schedule,
     select,
     show,
+    speeds,
     version,
 )
 from reports.cli.help import examples, verb_with
@@ -108,6 +110,8 @@ app.command("compare", cls=verb_with(compare.EXAMPLES))(compare.compare)
 app.command("select", cls=verb_with(select.EXAMPLES))(select.select)
 app.command("check", cls=verb_with(check.EXAMPLES))(check.check)
 app.command("devices", cls=verb_with(devices.EXAMPLES))(devices.devices)
+app.command("measure", cls=verb_with(measure.EXAMPLES))(measure.measure)
+app.add_typer(speeds.app, name="speeds")
 app.command("audit", cls=verb_with(audit.EXAMPLES))(audit.audit)
 app.command("refresh", cls=verb_with(refresh.EXAMPLES))(refresh.refresh)
 app.command("changes", cls=verb_with(changes.EXAMPLES))(changes.changes)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import fnmatch
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Protocol
 
 from zoo.records import CostKey, DeclaredModel, Selection, Status, TraceKey, Variant
+from zoo.speed.devices import Device
+from zoo.speed.repeat import Precision
+from zoo.speed.way import Way
 from zoo.traces import Mode
 
 
@@ -51,6 +55,23 @@ class RefreshSettings:
     accuracy_max_age_days: float = 7.0  # after which a table that can change at its source is fetched again
     execution: Execution = Execution()
     traces: tuple[Mode, ...] = ()  # in which modes to trace what is counted
+
+
+@dataclass(frozen=True, slots=True)
+class MeasureSettings:
+    """What is measured, how, and where it is kept."""
+
+    cache: str
+    zoos: Mapping[str, ZooSettings]
+    ways: tuple[Way, ...] = (Way(),)
+    batches: tuple[int, ...] = (1,)
+    max_batch: int | None = None  # also the largest batch that fits: this one, halved as long as memory runs out
+    precision: Precision = field(default_factory=Precision)
+    device_id: str | None = None  # what this machine is called in `devices.yaml`; None: by the name of its hardware
+    devices: Mapping[str, Device] = field(default_factory=dict)  # among which that name is looked for
+    timeout_s: float = 300.0  # for one measurement, building the model included
+    memory_gb: float | None = None  # of a process that measures on the CPU; None: four fifths of what is free
+    rebuild: bool = False  # measure again what the table has
 
 
 @dataclass(frozen=True, slots=True)

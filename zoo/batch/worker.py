@@ -28,18 +28,23 @@ _condition = Condition()
 
 
 def start(memory_gb: float) -> None:
-    """Prepares a fresh process: quiet, on one thread, offline, bounded in memory, and gone when its parent is."""
+    """Prepares a fresh process for counting: settled, on one thread and bounded in memory."""
+    settle()
+    torch.set_num_threads(1)
+    gc.disable()
+    gc.freeze()  # what is imported stays
+    limit_memory(memory_gb)
+    _condition.watch(memory_gb)
+
+
+def settle() -> None:
+    """Makes a fresh process quiet, offline, and gone when its parent is."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     _end_together()
     faulthandler.disable()
     warnings.simplefilter("ignore")
     os.environ["HF_HUB_OFFLINE"] = "1"
-    torch.set_num_threads(1)
-    gc.disable()
-    gc.freeze()  # what is imported stays
     _silence()
-    _limit_memory(memory_gb)
-    _condition.watch(memory_gb)
 
 
 def count(job: Job, timeout_s: float | None = None) -> list[Counted | Traced] | Failure | None:
@@ -94,7 +99,7 @@ def _silence() -> None:
     os.close(nowhere)
 
 
-def _limit_memory(memory_gb: float) -> None:
+def limit_memory(memory_gb: float) -> None:
     """Lets the process grow by this much; an allocation beyond it fails inside the process. Only where the system can."""
     with contextlib.suppress(ImportError, OSError, ValueError):
         import resource

@@ -147,6 +147,22 @@ RUNS = _schema(
     ]
 )
 
+SPEED = _schema(
+    [
+        *_fields(pa.string(), "zoo arch input variant device runtime dtype layout"),
+        pa.field("compiled", pa.bool_()),
+        *_fields(pa.int64(), "threads batch"),
+        pa.field("status", pa.string(), nullable=False),  # measured, or failed for the reason beside it
+        pa.field("reason", pa.string()),
+        *_fields(pa.float64(), "samples_per_s latency_ms spread half_width"),
+        *_fields(pa.int64(), "repetitions peak_memory_bytes"),
+        *_fields(pa.float64(), "achieved_gflops_per_s peak_gflops_per_s share_of_peak"),
+        *_fields(pa.string(), "source environment run"),
+        pa.field("measured_at", pa.timestamp("us", tz="UTC")),
+        pa.field("added_at", pa.timestamp("us", tz="UTC"), nullable=False),
+    ]
+)
+
 PLANS = _schema([pa.field("plan", pa.string(), nullable=False), *_KEY_FIELDS])
 
 TABLES: Mapping[str, pa.Schema] = {
@@ -160,6 +176,7 @@ TABLES: Mapping[str, pa.Schema] = {
     "unjoined": UNJOINED,
     "runs": RUNS,
     "plans": PLANS,
+    "speed": SPEED,
 }
 
 SNAPSHOTS = frozenset({"weights", "architectures", "accuracy", "unjoined"})

@@ -28,7 +28,7 @@ from zoo.cache.runs import Run, runs_of
 from zoo.cache.schema import DETAILS, NESTED, OWNERS, SNAPSHOTS, TABLES
 from zoo.cache.traces import from_table
 from zoo.errors import CacheError, UnknownNameError
-from zoo.records import Accuracy, Architecture, Status, TraceKey, Weights
+from zoo.records import SPEED_KEY, Accuracy, Architecture, Status, TraceKey, Weights
 from zoo.traces import Trace
 
 _log = logging.getLogger(__name__)
@@ -248,6 +248,14 @@ class Store:
         asked = list(TABLES[name].names if columns is None else columns)
         rows = self.read(name, dict.fromkeys([*asked, *key, "position", "counted_at"]), where)
         return details_of(rows, self.in_force(DETAILS[name], key, where=where), key).select(asked)
+
+    def speeds(self, device: str | None = None, *, failed: bool = False) -> pd.DataFrame:
+        """The newest measurement of each `SPEED_KEY`, on one device or all; with `failed`, the newest try, failed ones included."""
+        table = self.read("speed", where={} if device is None else {"device": [device]})
+        if not failed:
+            table = table.filter(pc.equal(table["status"], "measured"))
+        frame = to_pandas(table).sort_values(["measured_at", "added_at"], kind="stable", na_position="first")
+        return frame.drop_duplicates(list(SPEED_KEY), keep="last").reset_index(drop=True)
 
     def runs(self) -> list[Run]:
         """All runs that were recorded, in the order they began."""

@@ -6,14 +6,16 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from zoo.records import Unjoined
+from zoo.records import SPEED_KEY, Unjoined
+
+__all__ = ["SPEED_KEY", "Setting", "Speed", "SpeedTable", "as_records", "canonical_dtype"]
 
 _DTYPES = {"fp32": "float32", "fp16": "float16", "half": "float16", "bf16": "bfloat16", "fp8": "float8"}
 
 
 @dataclass(frozen=True, slots=True)
 class Speed:
-    """One measured speed: a row of the `speed` table. The key is everything up to `batch`."""
+    """One measured speed: a row of the `speed` table. `SPEED_KEY` names what makes it another measurement."""
 
     zoo: str
     arch: str
@@ -30,10 +32,7 @@ class Speed:
     spread: float | None  # interquartile range of the repetitions as a share of the median
     source: str
     measured_at: str | None  # ISO 8601
-
-
-SPEED_KEY = ("zoo", "arch", "input", "variant", "device", "runtime", "dtype", "layout", "compiled", "batch")
-"""Columns that together name one measurement."""
+    threads: int | None = None  # of a CPU
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ per step of a whole batch. A user's table is a CSV with a header. Its columns:
 | latency_ms, samples_per_s | milliseconds of a step, images a second: one of them, or both |
 | device, runtime, dtype | such as `rtx-4090`, `torch-2.9.1`, `fp16`; device and dtype must be there or be given for the whole table |
 | layout, compiled, variant | `nchw` or `nhwc`; `true` or `false`; `train` or `deploy` |
+| threads | of a CPU |
 | spread_percent | interquartile range of the repetitions, in percent of the median |
 | source, measured_at | where the row comes from, and when (ISO 8601) |
 """
@@ -32,7 +33,7 @@ from zoo.records import Architecture, Unjoined, Variant, image_input
 from zoo.speed.measured import SPEED_KEY, Setting, Speed, SpeedTable, canonical_dtype
 
 COLUMNS = (
-    "model", "input", "batch", "latency_ms", "samples_per_s", "device", "runtime", "dtype", "layout", "compiled", "variant",
+    "model", "input", "batch", "latency_ms", "samples_per_s", "device", "runtime", "dtype", "layout", "compiled", "variant", "threads",
     "spread_percent", "source", "measured_at",
 )  # fmt: skip
 """The columns of a user's table."""
@@ -159,7 +160,7 @@ def _speed(record: Mapping[str, Any], known: _Known, setting: Setting, devices: 
     values = {key: value for key, value in record.items() if not pd.isna(value)}
     architecture = known.find(str(values["model"]))
     size = str(values.get("input", "native"))
-    batch = int(_positive(values, "batch") or 1)
+    batch, threads = int(_positive(values, "batch") or 1), _positive(values, "threads")
     latency_ms, samples_per_s = _both(_positive(values, "latency_ms"), _positive(values, "samples_per_s"), batch)
     device, dtype = (str(values.get(name, getattr(setting, name))) for name in ("device", "dtype"))
     spread = _positive(values, "spread_percent")
@@ -181,6 +182,7 @@ def _speed(record: Mapping[str, Any], known: _Known, setting: Setting, devices: 
         None if spread is None else spread / 100,
         str(values.get("source", setting.source)),
         values.get("measured_at"),
+        None if threads is None else int(threads),
     )
 
 

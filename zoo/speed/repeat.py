@@ -1,0 +1,111 @@
+"""Repeating a step until its time is known well enough, and finding the largest batch that fits. Knows no torch.
+
+What is stated is the median with its 95 % interval. That interval lies between two of the measured times themselves, by the
+binomial distribution of how many of them fall below the true median, so that it assumes nothing of how times are distributed:
+on a machine that does other things too they have a long tail.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TypeVar
+
+_UNCERTAINTY = 0.05
+"""Share of intervals that may miss the true median."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Precision:
+    """When enough was measured: at the half-width wanted, or at the most repetitions, or when the time is over."""
+
+    half_width: float = 0.02  # of the interval of the median, as a share of the median
+    least: int = 10
+    most: int = 1000
+    time_s: float = 10.0  # for the repetitions of one measurement; goes before `least`
+    warm_up: int = 3
+    warm_up_s: float = 0.5  # warms up at least as often and as long, but no longer than `time_s`
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """The time of a step."""
+
+    median_s: float
+    spread: float | None  # interquartile range as a share of the median; None: measured once
+    half_width: float | None  # of the median's 95 % interval, as a share of the median; None: too few repetitions for one
+    repetitions: int
+
+
+def repeat(step: Callable[[], float], wanted: Precision, clock: Callable[[], float] = time.perf_counter) -> Timing:
+    """The time of a step, repeated until it is known as precisely as wanted.
+
+    Args:
+        step: does the step and gives the seconds it took.
+        wanted: the precision, and the limits.
+        clock: seconds, by which the limit of time goes.
+    """
+    _warm_up(step, wanted, clock)
+    seconds: list[float] = []
+    end, next_look = clock() + wanted.time_s, wanted.least
+    while True:
+        seconds.append(step())
+        count = len(seconds)
+        if count >= wanted.most or clock() >= end:
+            return timing_of(seconds)
+        if count >= next_look:
+            timing = timing_of(seconds)
+            if timing.half_width is not None and timing.half_width <= wanted.half_width:
+                return timing
+            next_look = count + max(1, count // 10)  # sorting them after each step would take longer than short steps
+
+
+def _warm_up(step: Callable[[], float], wanted: Precision, clock: Callable[[], float]) -> None:
+    started, done = clock(), 0
+    while done == 0 or ((done < wanted.warm_up or clock() - started < wanted.warm_up_s) and clock() - started < wanted.time_s):
+        step()
+        done += 1
+
+
+def timing_of(seconds: list[float]) -> Timing:
+    """Median, spread and interval of measured times."""
+    ordered = sorted(seconds)
+    median = statistics.median(ordered)
+    if len(ordered) < 2:
+        return Timing(median, None, None, len(ordered))
+    low, _, high = statistics.quantiles(ordered, n=4, method="inclusive")
+    below = _outside(len(ordered))
+    half_width = None if below is None else (ordered[-1 - below] - ordered[below]) / 2 / median
+    return Timing(median, (high - low) / median, half_width, len(ordered))
+
+
+@functools.cache
+def _outside(count: int) -> int | None:
+    """How many of the smallest times lie below the interval of the median, and as many of the largest above it.
+
+    The true median lies below the k-th smallest of n times if at most k - 1 of them are below it, which has the probability
+    sum of C(n, i) / 2^n for i < k. None: even the whole range is no such interval.
+    """
+    allowed = _UNCERTAINTY / 2 * 2.0**count if count < 1000 else None
+    if allowed is None:  # 2^n is beyond floating point; the normal distribution is near enough
+        return int(count / 2 - statistics.NormalDist().inv_cdf(1 - _UNCERTAINTY / 2) * math.sqrt(count) / 2) - 1
+    total = rank = 0
+    while (total := total + math.comb(count, rank)) <= allowed:
+        rank += 1
+    return rank - 1 if rank else None
+
+
+def halving(batch: int, attempt: Callable[[int], T], is_too_large: Callable[[T], bool]) -> Iterator[tuple[int, T]]:
+    """Tries a batch, and half of it as long as it is too large. The last one given is the largest that fits, if one does."""
+    while True:
+        result = attempt(batch)
+        yield batch, result
+        if not is_too_large(result) or batch == 1:
+            return
+        batch //= 2
