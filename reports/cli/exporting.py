@@ -48,14 +48,18 @@ def write_traces(store: Store, path: Path, *, as_of: str | None, history: bool) 
     import pyarrow.parquet as pq
 
     from reports.exports.files import replacing
-    from zoo.cache.schema import ROWS_TOGETHER, TABLES
+    from zoo.cache.changes import end_of
+    from zoo.cache.runs import find_run
+    from zoo.cache.schema import ROWS_TOGETHER, TABLES, TRACE_KEY
 
-    moments = read_table(store, "traces", as_of=as_of, history=history)["counted_at"]
+    columns = [*TRACE_KEY, "counted_at"]
+    moment = end_of(store, find_run(store.runs(), as_of)) if as_of else None
+    rows = store.read("traces", columns) if history else store.in_force("traces", columns, as_of=moment)
     together = ROWS_TOGETHER["traces"]
     with replacing(path) as temporary, pq.ParquetWriter(temporary, TABLES["traces"], compression="zstd") as file:
-        for start in range(0, len(moments), together):
-            file.write_table(store.read("traces", where={"counted_at": moments[start : start + together].tolist()}))
-    return len(moments)
+        for start in range(0, len(rows), together):
+            file.write_table(store.whole_traces(rows.slice(start, together)))
+    return len(rows)
 
 
 def write_table(frame: pd.DataFrame, path: Path, form: str) -> None:
