@@ -393,6 +393,15 @@ def elements(shape: tuple[int, ...]) -> int:
     return math.prod(shape)
 
 
+@dataclass(frozen=True, slots=True)
+class TraceFailure:
+    """Traces that could not be made, all for one reason."""
+
+    mode: str
+    reason: str
+    models: tuple[str, ...]  # each with its input: `timm/resnet50 3x224x224`
+
+
 @dataclass(slots=True)
 class RunSummary:
     """What one refresh did: a row of the `runs` table, and what the terminal says at its end."""
@@ -415,4 +424,4 @@ class RunSummary:
     traces_planned: int = 0  # traces the configuration asks for
     traced: int = 0  # made in this run
     untraced: int = 0  # tried in this run, and impossible
-    trace_failures: list[str] = field(default_factory=list)  # of all planned ones: which models, in which mode, and why
+    trace_failures: list[TraceFailure] = field(default_factory=list)  # of all planned ones, by this run or an earlier one

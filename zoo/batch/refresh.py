@@ -30,7 +30,7 @@ from zoo.cache.runs import Run, RunStatus
 from zoo.cache.schema import DETAILS, OWNERS, table_of
 from zoo.cache.store import DAMAGED, Store
 from zoo.errors import BusyError, CacheError, UnknownNameError, did_you_mean
-from zoo.records import Architecture, CostKey, Failure, RunSummary, Status, TraceKey
+from zoo.records import Architecture, CostKey, Failure, RunSummary, Status, TraceFailure, TraceKey
 
 _JUDGED = ("status", "reason", "fingerprint", "library_version", "torch_version", "counter_version")
 """What decides whether a row is still valid."""
@@ -144,7 +144,7 @@ def _trusted(store: Store, details: str, request: Request, rows: pd.DataFrame) -
     if _has_lost(store, details) and (lacking := lacking_details(store, details)):
         key = rows[list(OWNERS[DETAILS[details]])].astype(object)
         keys = key.where(key.notna(), None).itertuples(index=False, name=None)
-        rows = rows[[key not in lacking for key in keys]]
+        rows = rows.loc[[key not in lacking for key in keys]]
     return rows
 
 
@@ -155,8 +155,8 @@ def _has_lost(store: Store, details: str) -> bool:
     return bool(store.files.names(f"{DAMAGED}/{details}"))
 
 
-def _trace_failures(store: Store, planned: Collection[TraceKey]) -> list[str]:
-    """What to say of the planned traces that there are not: the models of each mode and reason."""
+def _trace_failures(store: Store, planned: Collection[TraceKey]) -> list[TraceFailure]:
+    """The planned traces that there are not, by mode and reason."""
     if not planned:
         return []
     rows = store.traces(columns=["status", "reason"])
@@ -165,7 +165,7 @@ def _trace_failures(store: Store, planned: Collection[TraceKey]) -> list[str]:
     for key, reason in zip(trace_keys(rows), rows["reason"], strict=True):
         if key in planned:
             models[key.mode, reason].append(f"{key.zoo}/{key.arch} {key.input}")
-    return [f"{', '.join(sorted(names))} in {mode}: {reason}" for (mode, reason), names in sorted(models.items())]
+    return [TraceFailure(mode, reason, tuple(sorted(names))) for (mode, reason), names in sorted(models.items())]
 
 
 class _Record:

@@ -157,7 +157,9 @@ def _groups_with(parquet: pq.ParquetFile, where: Where) -> list[int]:
         group = metadata.row_group(index)
         ranges = {column: group.column(leaves[column]).statistics for column in where if column in leaves}
         if all(
-            known is None or not known.has_min_max or any(known.min <= value <= known.max for value in where[column])
+            known is None
+            or not known.has_min_max
+            or any(value is None or known.min <= value <= known.max for value in where[column])
             for column, known in ranges.items()
         ):
             groups.append(index)

@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from zoo.cache.files import Files
-from zoo.cache.identity import details_of, newest_of_each
+from zoo.cache.identity import details_of, identities, newest_of_each
 from zoo.cache.parts import Notes, Part, UnreadableError, Where, by_age, decode, encode, is_replacing, new_name
 from zoo.cache.runs import Run, runs_of
 from zoo.cache.schema import DETAILS, NESTED, OWNERS, SNAPSHOTS, TABLES
@@ -218,16 +218,19 @@ class Store:
         Raises:
             UnknownNameError: if there is none, or it could not be made; with the reason.
         """
-        where = {name: [value] for name, value in key._asdict().items() if value is not None}
-        rows = self.in_force("traces", ["status", "reason"], where=where)
-        rows = rows.filter(pc.is_null(rows["classes"])) if key.classes is None else rows
+        rows = self.in_force("traces", ["status", "reason"], where={name: [value] for name, value in key._asdict().items()})
         if not len(rows):
             raise UnknownNameError(f"The cache has no trace of {key}. Make it with: zoometer run CONFIG --traces {key.mode}")
-        (row,) = rows.to_pylist()
-        if row["status"] == Status.FAILED:
-            raise UnknownNameError(f"There is no trace of {key}: {row['reason']}")
-        found = self.read("traces", where={"arch": [key.arch], "input": [key.input], "counted_at": [row["counted_at"]], **where})
-        return from_table(found, 0)
+        if rows["status"][0].as_py() == Status.FAILED:
+            raise UnknownNameError(f"There is no trace of {key}: {rows['reason'][0]}")
+        return from_table(self.whole_traces(rows), 0)
+
+    def whole_traces(self, rows: pa.Table) -> pa.Table:
+        """All columns of these rows of `traces`, of which a key and `counted_at` are given; in another order."""
+        where = {name: pc.unique(rows[name]).to_pylist() for name in ("arch", "counted_at")}
+        columns = (*OWNERS["traces"], "counted_at")
+        found = self.read("traces", where=where)
+        return found.filter(pc.is_in(identities(found, columns), identities(rows, columns).combine_chunks()))
 
     def details(self, name: str, *, zoo: str | None = None, arch: str | None = None) -> pd.DataFrame:
         """The rows of a detail table that belong to what is in force; what a killed run left without its owner is not among them."""
