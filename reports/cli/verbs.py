@@ -27,6 +27,7 @@ from reports.cli import (
     schedule,
     select,
     show,
+    validate_speed,
     version,
 )
 from reports.cli.help import examples, verb_with
@@ -108,6 +109,7 @@ app.command("compare", cls=verb_with(compare.EXAMPLES))(compare.compare)
 app.command("select", cls=verb_with(select.EXAMPLES))(select.select)
 app.command("check", cls=verb_with(check.EXAMPLES))(check.check)
 app.command("devices", cls=verb_with(devices.EXAMPLES))(devices.devices)
+app.command("validate-speed", cls=verb_with(validate_speed.EXAMPLES))(validate_speed.validate_speed)
 app.command("audit", cls=verb_with(audit.EXAMPLES))(audit.audit)
 app.command("refresh", cls=verb_with(refresh.EXAMPLES))(refresh.refresh)
 app.command("changes", cls=verb_with(changes.EXAMPLES))(changes.changes)
