@@ -39,6 +39,10 @@ def _fields(dtype: pa.DataType, names: str) -> list[pa.Field]:
     return [pa.field(name, dtype) for name in names.split()]
 
 
+def _workload_fields(dtype: pa.DataType, names: str) -> list[pa.Field]:
+    return [pa.field(name, dtype, nullable=False) for name in names.split()]
+
+
 def _schema(fields: list[pa.Field]) -> pa.Schema:
     return pa.schema(fields, metadata={VERSION_NOTE: str(SCHEMA_VERSION)})
 
@@ -89,20 +93,23 @@ TRACES = _schema(
 )
 """Every call of one forward pass; `operations` is their number. Figures are those of `traced_batch` images, not of the key's."""
 
-_WORK = "calls macs macs_fixed bytes_in bytes_out bytes_weights"
-
 WORKLOADS = _schema(
     [
         *_KEY_FIELDS,
         *_MODE_FIELDS,
-        pa.field("position", pa.int32(), nullable=False),
-        *_fields(pa.string(), "module module_class operation kind"),
-        *(pa.field(name, pa.int64(), nullable=False) for name in _WORK.split()),
+        *_workload_fields(pa.string(), "module module_class operation kind work dtype fused_work"),
+        *_workload_fields(pa.bool_(), "is_channels_last is_transposed has_bias has_mask fused_is_transposed"),
+        *_workload_fields(pa.int32(), "position calls groups group_width kernel steps"),
+        *_workload_fields(
+            pa.float64(),
+            """macs free_macs bytes_in bytes_out free_bytes elements_out m n k products planes fused_bytes_in fused_bytes_out
+            fused_free_bytes model_weight_bytes model_peak_bytes""",
+        ),
         _COUNTED_AT,
     ]
 )
 """What an estimate of speed reads of a trace: a row a distinct call. `zoo.speed.workload.summarise` gives every column from
-`position` on, but the last."""
+`module` on, but the last, and says what they mean; amounts are for one image."""
 
 WEIGHTS = _schema(
     [
