@@ -7,12 +7,13 @@ import math
 import random
 import statistics
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from zoo.speed.repeat import Precision, Timing, halving, repeat, timing_of
 
-NO_WARM_UP = {"warm_up": 1, "warm_up_s": 0.0}
+NO_WARM_UP: dict[str, Any] = {"warm_up": 1, "warm_up_s": 0.0}
 
 
 class Machine:
