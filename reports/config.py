@@ -26,10 +26,11 @@ from reports import yaml_file
 from reports.budgets import BudgetSection
 from reports.declared_models import ModelSection
 from reports.measure_section import MeasureSection
-from reports.sections import STRICT, Patterns, Sizes, TaskName, VariantName, as_list, one_of
+from reports.sections import STRICT, Modes, Patterns, Sizes, TaskName, VariantName, as_list, one_of
 from zoo.batch.settings import Execution, RefreshSettings, ZooSettings
 from zoo.errors import AuditError, ConfigError, did_you_mean
 from zoo.records import DeclaredModel, Selection, Variant
+from zoo.traces import parse_mode
 
 FORMATS = ("html", "xlsx", "csv", "json", "md", "parquet")
 """What a report can be written as; also the suffix of its file."""
@@ -179,6 +180,7 @@ class Config(_Axes):
     out: Location = "out/"
     zoos: Annotated[dict[ZooName, Annotated[ZooSection, BeforeValidator(lambda v: v or {})]], Field(min_length=1)]
     inputs: Sizes = ["native"]
+    traces: Modes = []  # in which modes what is counted is traced as well, for estimates of speed: amp-fast-norm/nhwc
     accuracy: AccuracySection = AccuracySection()
     execution: ExecutionSection = ExecutionSection()
     budgets: dict[Annotated[str, Field(min_length=1)], BudgetSection] = {}  # by name: zoometer select --budget NAME
@@ -204,6 +206,7 @@ class Config(_Axes):
             fetch_accuracy=self.accuracy.fetch,
             accuracy_max_age_days=self.accuracy.max_age_days,
             execution=Execution(**self.execution.model_dump()),
+            traces=tuple(map(parse_mode, self.traces)),
         )
 
     def declared_models(self) -> dict[str, tuple[DeclaredModel, ...]]:

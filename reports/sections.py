@@ -7,8 +7,9 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 
-from zoo.errors import InputError, UnitError, did_you_mean
+from zoo.errors import InputError, UnitError, UnknownNameError, did_you_mean
 from zoo.records import Task, Variant, format_tensors, parse_tensors
+from zoo.traces import parse_mode
 from zoo.units import Quantity, parse_quantity
 
 STRICT = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
@@ -57,6 +58,18 @@ def _check_size(value: object) -> str:
         raise ValueError(f"'{value}' is not an input size. Write native, 224, 384x512 (height x width) or 3x224x224.") from None
 
 
+def _check_mode(text: str) -> str:
+    try:
+        return str(parse_mode(text))
+    except UnknownNameError as error:
+        raise ValueError(str(error)) from None
+
+
+def _once(values: list[str]) -> list[str]:
+    return list(dict.fromkeys(values))
+
+
+Modes = Annotated[list[Annotated[str, AfterValidator(_check_mode)]], BeforeValidator(as_list), AfterValidator(_once)]
 Patterns = Annotated[list[str], BeforeValidator(as_list)]
 Sizes = Annotated[list[Annotated[str, BeforeValidator(_check_size)]], BeforeValidator(as_list), Field(min_length=1)]
 TaskName = Annotated[str, one_of("task", lambda: [task.value for task in Task])]

@@ -17,10 +17,11 @@ from rich.text import Text
 
 from reports.columns import ACCURACY_COLUMNS
 from reports.leaderboard import Report
-from zoo.records import RunSummary
+from zoo.records import RunSummary, TraceFailure
 from zoo.units import format_bytes, format_seconds
 
 _TOP1 = ACCURACY_COLUMNS[0].column.key
+_MOST_REASONS, _MOST_MODELS = 5, 3  # shown of traces that could not be made
 _PIPE_WIDTH = 160  # a pipe has no width: wide enough that no model's name is broken
 
 
@@ -160,10 +161,30 @@ def _print_totals(console: Console, summary: RunSummary, outcome: Outcome) -> No
     table.add_row("failed", f"{failed:,}", "could not be counted", style="red" if failed else "")
     if unfit:
         table.add_row("unfit", f"{unfit:,}", "at an input, or in a form, that the architecture cannot take")
+    if summary.traces_planned:
+        untraced = sum(len(failure.models) for failure in summary.trace_failures)
+        kept = summary.traces_planned - summary.traced - untraced
+        table.add_row("traced", f"{summary.traced:,}", f"traces made now; {kept:,} are from the cache")
+        table.add_row("untraced", f"{untraced:,}", "traces could not be made", style="yellow" if untraced else "")
     console.print(Padding(table, (0, 0, 0, 2), expand=False))
+    _print_trace_failures(console, summary.trace_failures)
     if failed or unfit or (totals and totals.bound):
         reasons = f"column `reason` of {outcome.cache.rstrip('/')}/costs"
         console.print(f"  Why: {'section Coverage of the report, or ' if totals else ''}{reasons}.")
+
+
+def _print_trace_failures(console: Console, failures: Sequence[TraceFailure]) -> None:
+    """Why traces could not be made: the commonest reasons, with the first models of each."""
+    most_common = sorted(failures, key=lambda failure: -len(failure.models))
+    for failure in most_common[:_MOST_REASONS]:
+        named = ", ".join(failure.models[:_MOST_MODELS])
+        more = f" and {len(failure.models) - _MOST_MODELS:,} more" if len(failure.models) > _MOST_MODELS else ""
+        console.print(_hanging("!", f"Not traced in {failure.mode}: {named}{more}: {failure.reason}", "yellow"))
+    if rest := most_common[_MOST_REASONS:]:
+        models = sum(len(failure.models) for failure in rest)
+        console.print(
+            _hanging("!", f"{models:,} more could not be traced; column `reason` of the table traces says why.", "yellow")
+        )
 
 
 def _print_picks(console: Console, picks: Sequence[Pick]) -> None:

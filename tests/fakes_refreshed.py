@@ -15,7 +15,7 @@ from fakes_web import Site
 
 from zoo.accuracy.timm import MAIN_TABLE
 from zoo.batch.settings import Execution, RefreshSettings, Silent, ZooSettings
-from zoo.records import CostKey, Selection, Status
+from zoo.records import CostKey, Selection, Status, TraceKey
 
 RESULTS = """model,img_size,top1,top5
 resnet18.a1_in1k,224,71.5,90.1
@@ -83,10 +83,10 @@ class Listening(Silent):
     """Remembers what it was told."""
 
     def __init__(self) -> None:
-        self.keys: list[CostKey] = []
+        self.keys: list[CostKey | TraceKey] = []
         self.said: list[str] = []
 
-    def counted(self, key: CostKey, status: Status, reason: str | None) -> None:
+    def counted(self, key: CostKey | TraceKey, status: Status, reason: str | None) -> None:
         self.keys.append(key)
 
     def says(self, message: str) -> None:

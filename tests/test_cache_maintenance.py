@@ -15,10 +15,10 @@ from test_store import NOON, cost, costs_of, everything, parts
 
 from zoo.cache import maintenance
 from zoo.cache.changes import end_of
-from zoo.cache.health import inspect, lacking_operations, verify
+from zoo.cache.health import inspect, lacking_details, verify
 from zoo.cache.locks import locked
 from zoo.cache.maintenance import compact, find_cutoff, is_scattered, prune
-from zoo.cache.schema import KEY, table_of
+from zoo.cache.schema import KEY, TABLES, table_of
 from zoo.cache.store import Store
 from zoo.errors import BusyError
 
@@ -75,7 +75,8 @@ def test_compacting_again_writes_nothing(store: Store) -> None:
 
 
 def test_full_parts_stay_as_they_are(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(maintenance, "FULL_ROWS", 4)
+    monkeypatch.setattr(maintenance, "FULL_GROUPS", 4)
+    monkeypatch.setattr(maintenance, "ROWS_TOGETHER", dict.fromkeys(TABLES, 1))
     for i in range(6):
         store.append("costs", costs_of(cost(f"a{i}", macs=i), cost(f"b{i}", macs=i)))
     compact(store)
@@ -178,8 +179,8 @@ def test_pruning_by_age_never_takes_the_value_in_force_nor_the_last_run(history:
 def test_rows_committed_while_pruning_stay(history: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     superseded = maintenance._superseded
 
-    def commit_meanwhile(store: Store, cutoff: datetime) -> Any:
-        found = superseded(store, cutoff)
+    def commit_meanwhile(store: Store, owner: str, cutoff: datetime) -> Any:
+        found = superseded(store, owner, cutoff)
         commit(Store(store.address), cost("new", macs=5, minutes=-5))
         return found
 
@@ -189,10 +190,10 @@ def test_rows_committed_while_pruning_stay(history: Store, monkeypatch: pytest.M
 
 
 def test_costs_whose_operations_were_lost_are_known(history: Store) -> None:
-    assert lacking_operations(history) == set()
+    assert lacking_details(history, "ops") == set()
     for path in parts(history, "ops"):
         path.unlink()
-    assert {key[1] for key in lacking_operations(history)} == {"steady", "restless"}
+    assert {key[1] for key in lacking_details(history, "ops")} == {"steady", "restless"}
 
 
 def test_an_overview_counts_files_rows_and_bytes(history: Store) -> None:

@@ -32,7 +32,7 @@ from zoo_of_poison import (
 from zoo.batch.refresh import refresh
 from zoo.batch.settings import Execution, RefreshSettings, Silent, ZooSettings
 from zoo.cache.store import Store
-from zoo.records import CostKey, Status
+from zoo.records import CostKey, Status, TraceKey
 
 PIXELS = SIZE * SIZE
 MACS = WIDTH * PIXELS * CHANNELS * 3 * 3 + CLASSES * WIDTH * PIXELS
@@ -173,7 +173,7 @@ class Impatient(Silent):
     def __init__(self) -> None:
         self.rows = 0
 
-    def counted(self, key: CostKey, status: Status, reason: str | None) -> None:
+    def counted(self, key: CostKey | TraceKey, status: Status, reason: str | None) -> None:
         self.rows += 1
         if self.rows == SlowZoo.quick:
             signal.raise_signal(signal.SIGINT)

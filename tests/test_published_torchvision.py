@@ -13,7 +13,7 @@ from torchvision.models import get_model_weights
 from zoo.adapters.torchvision import TorchvisionZoo
 from zoo.adapters.torchvision_quantized import int8_weight_bytes
 from zoo.batch.example import count_example
-from zoo.batch.job import Counter
+from zoo.batch.job import Counted, Counter
 from zoo.counting.build import build_on_meta
 from zoo.counting.cost import Cost
 from zoo.counting.count import count_model
@@ -71,7 +71,7 @@ def costs() -> Costs:
     for w in WEIGHTS:
         inputs.setdefault((w.arch, w.classes), []).append(w.input)
     jobs = [Job("torchvision", arch, classes, tuple(dict.fromkeys(sizes))) for (arch, classes), sizes in inputs.items()]
-    return {counted.key: counted.row for job in jobs for counted in counter.count(job)}
+    return {counted.key: counted.row for job in jobs for counted in counter.count(job) if isinstance(counted, Counted)}
 
 
 def count_with(weights: Weights, **limits: int) -> Cost:

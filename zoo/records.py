@@ -6,6 +6,7 @@ tag), an *input* is the shape counted at without its batch, written `3x224x224` 
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 import math
 from collections.abc import Iterable, Sequence
@@ -56,6 +57,32 @@ class CostKey(NamedTuple):
 
 SPEED_KEY = ("zoo", "arch", "input", "variant", "device", "runtime", "dtype", "layout", "compiled", "threads", "batch")
 """Columns that together name one measured speed: of one model, in one way of running it, on one device."""
+
+
+class TraceKey(NamedTuple):
+    """Everything that changes a trace, apart from the versions of the libraries: a model at an input, and how it runs there."""
+
+    zoo: str
+    arch: str
+    input: str
+    classes: int | None
+    variant: str = Variant.TRAIN
+    batch: int = 1  # always: what a trace says scales to any batch
+    precision: str = "fp32"
+    layout: str = "nchw"
+
+    @property
+    def cost_key(self) -> CostKey:
+        """What is traced."""
+        return CostKey(*self[:6])
+
+    @property
+    def mode(self) -> str:
+        """`amp/nhwc`."""
+        return f"{self.precision}/{self.layout}"
+
+    def __str__(self) -> str:
+        return f"{self.zoo}/{self.arch} {self.input} in {self.mode}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,10 +164,34 @@ class Job:
     batch: int = 1
     family: str | None = None  # jobs of one family are best done by one worker, which remembers their operations
     declared: DeclaredModel | None = None  # a worker knows no configuration: what it says of the model travels along
+    traces: tuple[tuple[str, str, str], ...] = ()  # input, precision and layout of each trace to make of the same build
+
+    @property
+    def rows(self) -> int:
+        """How many rows this job will produce."""
+        return len(self.inputs) + len(self.traces)
 
     def keys(self) -> tuple[CostKey, ...]:
         """The cost rows this job will produce, one an input."""
-        return tuple(CostKey(self.zoo, self.arch, size, self.classes, self.variant, self.batch) for size in self.inputs)
+        return tuple(map(self._cost_key, self.inputs))
+
+    def trace_keys(self) -> tuple[TraceKey, ...]:
+        """The traces this job will make."""
+        return tuple(TraceKey(*self._cost_key(input), precision, layout) for input, precision, layout in self.traces)
+
+    def row_keys(self) -> list[CostKey | TraceKey]:
+        """All rows this job will produce, those of one input together."""
+        inputs = list(dict.fromkeys([*self.inputs, *(input for input, _, _ in self.traces)]))
+        keys: list[CostKey | TraceKey] = [*self.keys(), *self.trace_keys()]
+        return sorted(keys, key=lambda key: inputs.index(key.input))
+
+    def split(self) -> list[Job]:
+        """One job for each row."""
+        alone = [dataclasses.replace(self, inputs=(input,), traces=()) for input in self.inputs]
+        return alone + [dataclasses.replace(self, inputs=(), traces=(trace,)) for trace in self.traces]
+
+    def _cost_key(self, input: str) -> CostKey:
+        return CostKey(self.zoo, self.arch, input, self.classes, self.variant, self.batch)
 
 
 @dataclass(frozen=True, slots=True)
@@ -342,6 +393,15 @@ def elements(shape: tuple[int, ...]) -> int:
     return math.prod(shape)
 
 
+@dataclass(frozen=True, slots=True)
+class TraceFailure:
+    """Traces that could not be made, all for one reason."""
+
+    mode: str
+    reason: str
+    models: tuple[str, ...]  # each with its input: `timm/resnet50 3x224x224`
+
+
 @dataclass(slots=True)
 class RunSummary:
     """What one refresh did: a row of the `runs` table, and what the terminal says at its end."""
@@ -361,3 +421,7 @@ class RunSummary:
     started_at: str = ""
     seconds: float = 0.0
     interrupted: bool = field(default=False)
+    traces_planned: int = 0  # traces the configuration asks for
+    traced: int = 0  # made in this run
+    untraced: int = 0  # tried in this run, and impossible
+    trace_failures: list[TraceFailure] = field(default_factory=list)  # of all planned ones, by this run or an earlier one

@@ -130,7 +130,9 @@ def prune(
 
 
 def export(
-    table: Annotated[str, typer.Argument(metavar="TABLE", help="costs, ops, weights, accuracy, runs, …", show_default=False)],
+    table: Annotated[
+        str, typer.Argument(metavar="TABLE", help="costs, ops, traces, workloads, weights, accuracy, runs, …", show_default=False)
+    ],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="File to write.", show_default=False)],
     cache: CacheOption = "cache/",
     config: ConfigOption = None,
@@ -139,17 +141,25 @@ def export(
         typer.Option("--format", help="csv, parquet or json. Default: by the file's name.", show_default=False),
     ] = None,
     as_of: Annotated[
-        str | None, typer.Option(metavar="RUN", help="Costs as they were when this run ended.", show_default=False)
+        str | None, typer.Option(metavar="RUN", help="Costs or traces as they were when this run ended.", show_default=False)
     ] = None,
     history: Annotated[bool, typer.Option("--history", help="Every value there was, not only the one in force.")] = False,
 ) -> None:
-    """Write a table to one file: costs and what belongs to them as they are in force, other tables whole."""
-    from reports.cli.exporting import read_table, write_table
+    """Write a table to one file: costs, traces and what belongs to them as they are in force, other tables whole.
+
+    Only Parquet holds the calls of traces; CSV and JSON have their other columns, and the table `workloads`.
+    """
+    from reports.cli.exporting import read_table, write_table, write_traces
 
     store = open_cache(cache, config)
-    frame = read_table(store, table, as_of=as_of, history=history)
-    write_table(frame, output, (form or _format_of(output)).value)
-    typer.echo(f"Wrote {len(frame):,} rows of {table} to {output}")
+    chosen = form or _format_of(output)
+    if table == "traces" and chosen is ExportFormat.PARQUET:
+        rows = write_traces(store, output, as_of=as_of, history=history)
+    else:
+        frame = read_table(store, table, as_of=as_of, history=history)
+        write_table(frame, output, chosen.value)
+        rows = len(frame)
+    typer.echo(f"Wrote {rows:,} rows of {table} to {output}")
 
 
 def _format_of(output: Path) -> ExportFormat:

@@ -15,7 +15,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, Task, TextColumn
 from rich.text import Text
 
 from zoo.batch.settings import Listener
-from zoo.records import CostKey, Status, is_unfit
+from zoo.records import CostKey, Status, TraceKey, is_unfit
 from zoo.units import format_seconds
 
 _MOST_FAILURES = 10  # said at once; the rest are in the report
@@ -60,10 +60,11 @@ class _Failures:
     def __init__(self) -> None:
         self._said = 0
 
-    def sentence(self, key: CostKey, reason: str | None) -> str | None:
+    def sentence(self, key: CostKey | TraceKey, reason: str | None) -> str | None:
         self._said += 1
         if self._said <= _MOST_FAILURES:
-            return f"failed: {key.zoo}/{key.arch} {key.input}: {reason or 'no reason was given'}"
+            mode = f" in {key.mode}" if isinstance(key, TraceKey) else ""
+            return f"failed: {key.zoo}/{key.arch} {key.input}{mode}: {reason or 'no reason was given'}"
         if self._said == _MOST_FAILURES + 1:
             return "failed: more models; the report's section Coverage lists them all"
         return None
@@ -82,7 +83,7 @@ class Lines:
         self._last_time, self._last_done = self._clock(), 0
         self.says(f"{rows:,} rows planned, {rows - to_count:,} in the cache, {to_count:,} to count")
 
-    def counted(self, key: CostKey, status: Status, reason: str | None) -> None:
+    def counted(self, key: CostKey | TraceKey, status: Status, reason: str | None) -> None:
         is_failed = status is Status.FAILED and not is_unfit(status, reason)
         self._tally.add(is_failed=is_failed)
         if is_failed and (sentence := self._failures.sentence(key, reason)):
@@ -148,7 +149,7 @@ class Bar:
         if not to_count:
             self._progress.update(self._task, description="Counted", completed=1, counts=f"all {rows:,} rows are in the cache")
 
-    def counted(self, key: CostKey, status: Status, reason: str | None) -> None:
+    def counted(self, key: CostKey | TraceKey, status: Status, reason: str | None) -> None:
         is_failed = status is Status.FAILED and not is_unfit(status, reason)
         self._tally.add(is_failed=is_failed)
         if is_failed and (sentence := self._failures.sentence(key, reason)):

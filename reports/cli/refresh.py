@@ -16,6 +16,7 @@ from reports.cli.errors import ExitCode
 from reports.cli.help import examples
 from zoo.batch.settings import Request
 from zoo.errors import ConfigError, did_you_mean
+from zoo.traces import parse_mode
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -42,6 +43,16 @@ FAIL_ON = {"added": "added", "removed": "removed", "changed": "changed", "failed
 """What `--fail-on` may name, and the figure of a run's summary that counts it."""
 
 
+TracesOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--traces",
+        metavar="MODE",
+        help="Trace what is counted as well: fp32, amp-fast-norm/nhwc, … Repeatable. Default: the configuration's.",
+    ),
+]
+
+
 class RefreshFormat(StrEnum):
     """How the closing summary is printed on stdout."""
 
@@ -63,6 +74,7 @@ def refresh(
     workers: Annotated[
         int | None, typer.Option(min=1, help="Processes that count. Default: the configuration's, or one a core.")
     ] = None,
+    traces: TracesOption = None,
     no_wait: Annotated[
         bool, typer.Option("--no-wait", help="End with code 75 where another refresh of this configuration is running.")
     ] = False,
@@ -84,7 +96,7 @@ def refresh(
     alarms = parse_fail_on(fail_on)
     request = Request(config_name(config), rebuild, tuple(only or ()), parse_age(max_age), wait=not no_wait)
     started = time.perf_counter()
-    chosen = with_workers(load_config(config), workers)
+    chosen = with_options(load_config(config), workers, traces)
     summary = count(chosen, request, quiet=quiet)
     code = exit_code(summary, alarms)
     if form is RefreshFormat.JSON or not quiet:
@@ -106,11 +118,18 @@ def count(config: Config, request: Request, *, quiet: bool) -> RunSummary:
         return refresh_cache(config.refresh_settings(), listener, request)
 
 
-def with_workers(config: Config, workers: int | None) -> Config:
-    """The configuration with another number of processes."""
-    if workers is None:
-        return config
-    return config.model_copy(update={"execution": config.execution.model_copy(update={"workers": workers})})
+def with_options(config: Config, workers: int | None, traces: list[str] | None) -> Config:
+    """The configuration with another number of processes, and other modes in which to trace.
+
+    Raises:
+        UnknownNameError: if there is no such mode.
+    """
+    changes: dict[str, object] = {}
+    if workers is not None:
+        changes["execution"] = config.execution.model_copy(update={"workers": workers})
+    if traces:
+        changes["traces"] = list(dict.fromkeys(str(parse_mode(mode)) for mode in traces))
+    return config.model_copy(update=changes) if changes else config
 
 
 def parse_fail_on(text: str | None) -> list[str]:

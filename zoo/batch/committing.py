@@ -7,19 +7,21 @@ import threading
 import time
 from collections.abc import Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import pyarrow as pa
 
 from zoo.cache.schema import table_of
 from zoo.cache.store import Store
+from zoo.cache.traces import with_traces
 from zoo.errors import ZooError
-from zoo.records import Failure, RunSummary, Status, is_unfit
+from zoo.records import Failure, RunSummary, Status, TraceKey, is_unfit
 
 if TYPE_CHECKING:
     from zoo.batch.job import Counted
     from zoo.batch.plan import Plan
     from zoo.batch.settings import Execution, Listener
+    from zoo.batch.tracing import Traced
     from zoo.records import Job, Versions
 
 COMMIT_EVERY_S = 4.0
@@ -29,15 +31,15 @@ _LOOK_EVERY_S = 0.25
 
 
 class Committer:
-    """Gathers rows and writes them: operations first, so that a cost never lacks its own. Use it in a `with` statement.
+    """Gathers rows and writes them: details first, so that no cost and no trace lacks its own. Use it in a `with` statement.
 
     A thread sees to it that rows do not wait for the next one to come: a model may take minutes.
     """
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._rows: list[dict[str, Any]] = []
-        self._operations: list[pa.Table] = []
+        self._counted: list[Counted] = []
+        self._traced: list[Traced] = []
         self._since = time.monotonic()  # when the oldest of them came
         self._lock = threading.Lock()
         self._has_ended = threading.Event()
@@ -55,7 +57,7 @@ class Committer:
             self._raise_error()
             self.commit()
 
-    def add(self, counted: Counted) -> None:
+    def add(self, row: Counted | Traced) -> None:
         """Takes a row, to be written within seconds.
 
         Raises:
@@ -63,25 +65,35 @@ class Committer:
         """
         self._raise_error()
         with self._lock:
-            if not self._rows:
+            if not self._has_rows():
                 self._since = time.monotonic()
-            self._rows.append(counted.row)
-            if counted.operations is not None:
-                self._operations.append(counted.operations)
+            if isinstance(row.key, TraceKey):
+                self._traced.append(row)
+            else:
+                self._counted.append(row)
         if self._is_due():
             self.commit()
 
     def commit(self) -> None:
         """Writes what there is."""
         with self._lock:
-            rows, operations = self._rows, self._operations
-            self._rows, self._operations = [], []  # first, so that none is written twice
-            if operations:
-                self._store.append("ops", pa.concat_tables(operations))
-            self._store.append("costs", table_of("costs", rows))
+            counted, traced = self._counted, self._traced
+            self._counted, self._traced = [], []  # first, so that none is written twice
+            self._append_details("ops", [one.operations for one in counted])
+            self._store.append("costs", table_of("costs", [one.row for one in counted]))
+            self._append_details("workloads", [one.workload for one in traced])
+            rows = table_of("traces", [one.row for one in traced])
+            self._store.append("traces", with_traces(rows, [one.trace for one in traced]))
+
+    def _append_details(self, name: str, tables: list[pa.Table | None]) -> None:
+        if known := [table for table in tables if table is not None]:
+            self._store.append(name, pa.concat_tables(known))
+
+    def _has_rows(self) -> bool:
+        return bool(self._counted or self._traced)
 
     def _is_due(self) -> bool:
-        return bool(self._rows) and time.monotonic() - self._since >= COMMIT_EVERY_S
+        return self._has_rows() and time.monotonic() - self._since >= COMMIT_EVERY_S
 
     def _write_in_time(self) -> None:
         while not self._has_ended.wait(_LOOK_EVERY_S):
@@ -108,14 +120,14 @@ def count_and_commit(
     """
     if not plan.to_count:
         return
-    from zoo.batch.job import failed_row
+    from zoo.batch.job import failed
     from zoo.batch.local import run_jobs
 
-    def keep(counted: Counted) -> None:
+    def keep(counted: Counted | Traced) -> None:
         counted.row["fingerprint"] = plan.fingerprints.get((counted.key.zoo, counted.key.arch))
         counted.row["run"] = summary.run
         committer.add(counted)
-        _tally(summary, counted.row)
+        _tally(summary, counted)
         listener.counted(counted.key, Status(counted.row["status"]), counted.row.get("reason"))
 
     def interrupted() -> None:
@@ -124,7 +136,7 @@ def count_and_commit(
 
     with Committer(store) as committer:
         for key, failure in plan.known_failures.items():
-            keep(failed_row(key, failure, versions[key.zoo]))
+            keep(failed(key, failure, versions[key.zoo]))
         if plan.jobs:
             with contextlib.closing(run_jobs(plan.jobs, execution, interrupted)) as outcomes:
                 for job, outcome in outcomes:
@@ -132,14 +144,18 @@ def count_and_commit(
                         keep(counted)
 
 
-def _rows_of(job: Job, outcome: list[Counted] | Failure, versions: Versions) -> list[Counted]:
-    from zoo.batch.job import failed_row
+def _rows_of(job: Job, outcome: list[Counted | Traced] | Failure, versions: Versions) -> list[Counted | Traced]:
+    from zoo.batch.job import failed
 
-    return [failed_row(key, outcome, versions) for key in job.keys()] if isinstance(outcome, Failure) else outcome
+    return [failed(key, outcome, versions) for key in job.row_keys()] if isinstance(outcome, Failure) else outcome
 
 
-def _tally(summary: RunSummary, row: Mapping[str, Any]) -> None:
-    if row["status"] == Status.FAILED:
+def _tally(summary: RunSummary, counted: Counted | Traced) -> None:
+    row = counted.row
+    if isinstance(counted.key, TraceKey):
+        summary.traced += row["status"] != Status.FAILED
+        summary.untraced += row["status"] == Status.FAILED
+    elif row["status"] == Status.FAILED:
         summary.failed += 1
         summary.unfit += is_unfit(row["status"], row["reason"])
     else:

@@ -47,7 +47,7 @@ def ensure_counted(
     plan = make_plan(dict.fromkeys(keys), store.costs(), versions, architectures)
     if not plan.to_count:
         return True
-    listener.planned(len(plan.keys), plan.to_count)
+    listener.planned(plan.rows, plan.to_count)
     preload_workers(adapter_modules(zoos))
     summary = RunSummary(run=uuid.uuid4().hex[:12], started_at=datetime.now(UTC).isoformat())
     count_and_commit(plan, execution, store, summary, listener, versions)

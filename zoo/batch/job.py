@@ -1,10 +1,14 @@
-"""One job, done in a worker: build a model, count it at each of its inputs, give back rows. Exceptions become failed rows."""
+"""One job, done in a worker: build a model, count it at each of its inputs, trace it in each mode asked for, give back rows.
+
+Exceptions become failed rows.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import functools
 import gc
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,6 +23,7 @@ from zoo.adapters.registry import open_zoo
 from zoo.batch.example import count_example
 from zoo.batch.fit import Fitting, fitting
 from zoo.batch.isolation import TimeUpError, time_limit, timed_out
+from zoo.batch.tracing import Traced, failed_trace, trace_example, traced_row
 from zoo.cache.schema import columns_of
 from zoo.counting.build import build_on_meta
 from zoo.counting.conventions import CONVENTIONS
@@ -27,6 +32,7 @@ from zoo.counting.count import count_model
 from zoo.counting.modules import followable
 from zoo.counting.operations import Kind
 from zoo.counting.recorder import Memo
+from zoo.counting.traced_calls import TraceMemo
 from zoo.counting.version import COUNTER_VERSION
 from zoo.errors import InputError, VariantError
 from zoo.records import (
@@ -36,11 +42,13 @@ from zoo.records import (
     Failure,
     Job,
     Status,
+    TraceKey,
     Variant,
     Versions,
     image_of,
     with_channels,
 )
+from zoo.traces import TRACE_BATCH
 
 _TOTALS = [name for name in CONVENTIONS if name != "matmul"]  # that is `macs`
 _MESSAGE_LENGTH = 300
@@ -62,6 +70,7 @@ class Counter:
 
     def __init__(self) -> None:
         self._memo = Memo()
+        self._trace_memo = TraceMemo()
         self._zoos: dict[str, Zoo] = {}
         self._inputs: dict[str, dict[str, list[str]]] = {}  # native inputs by zoo and architecture
         self._fittings: dict[CostKey, Fitting | None] = {}  # by key at the native input; None: it does not even run there
@@ -69,11 +78,11 @@ class Counter:
         self._following = contextlib.ExitStack()
         self._following.enter_context(followable())  # once for all models
 
-    def count(self, job: Job, timeout_s: float | None = None) -> list[Counted]:
-        """A row for each input of the job, none of which takes longer than it may; never raises for what a model does."""
+    def count(self, job: Job, timeout_s: float | None = None) -> list[Counted | Traced]:
+        """A row for each input and each trace, none of which takes longer than it may; never raises for what a model does."""
         zoo = self._zoo_of(job)
         versions = versions_of(zoo)
-        counted = list(self._count_inputs(zoo, job, versions, timeout_s))
+        counted = list(self._rows_of(zoo, job, versions, timeout_s))
         self._done += 1
         if self._done % _COLLECT_EVERY == 0:
             gc.collect()
@@ -84,32 +93,48 @@ class Counter:
             return open_zoo(job.zoo, [job.declared])
         return self._zoos.get(job.zoo) or self._zoos.setdefault(job.zoo, open_zoo(job.zoo))
 
-    def _count_inputs(self, zoo: Zoo, job: Job, versions: Versions, timeout_s: float | None) -> Iterator[Counted]:
+    def _rows_of(self, zoo: Zoo, job: Job, versions: Versions, timeout_s: float | None) -> Iterator[Counted | Traced]:
+        """A row for each key; neighbours with equal options share a build."""
         model: nn.Module | None = None
         built_with: Any = None
-        for key in job.keys():
+        for key in job.row_keys():
             stage = "build"
             try:
                 with time_limit(timeout_s):
-                    options = zoo.build_options(key)
+                    options = zoo.build_options(_cost_key(key))
                     if model is None or built_with != options_key(options):
                         model, built_with = None, options_key(options)
                         model = build_on_meta(lambda options=options: zoo.build(job.arch, options), zoo.initialisers())  # type: ignore[misc]
                     stage = "run"
-                    example = zoo.example(model, key)
-                    counting = functools.partial(count_model, model, example.args, kwargs=example.kwargs)
-                    cost = count_example(example, counting, self._memo)
-                yield counted_row(key, cost, versions)
+                    row = self._row_of(zoo, model, key, versions)
+                yield row
             except TimeUpError:
                 assert timeout_s is not None
                 model = None  # it was stopped anywhere
-                yield failed_row(key, timed_out(timeout_s), versions)
+                yield failed(key, timed_out(timeout_s), versions)
             except InputError as error:
-                yield failed_row(key, Failure(INPUT_STAGE, "", str(error)), versions)
+                yield failed(key, Failure(INPUT_STAGE, "", str(error)), versions)
             except VariantError as error:
-                yield failed_row(key, Failure(VARIANT_STAGE, "", str(error)), versions)
+                yield failed(key, Failure(VARIANT_STAGE, "", str(error)), versions)
             except Exception as error:  # noqa: BLE001  # whatever a model does costs its own row only
-                yield failed_row(key, self._explain(zoo, key, stage, error), versions)
+                yield failed(key, self._explain_any(zoo, key, stage, error), versions)
+
+    def _row_of(self, zoo: Zoo, model: nn.Module, key: CostKey | TraceKey, versions: Versions) -> Counted | Traced:
+        """One pass of the model."""
+        if isinstance(key, TraceKey):
+            started = time.perf_counter()
+            example = zoo.example(model, key.cost_key._replace(batch=TRACE_BATCH))
+            trace = trace_example(model, example, key, self._trace_memo)
+            return traced_row(key, trace, example.assumption, versions, time.perf_counter() - started)
+        example = zoo.example(model, key)
+        counting = functools.partial(count_model, model, example.args, kwargs=example.kwargs)
+        return counted_row(key, count_example(example, counting, self._memo), versions)
+
+    def _explain_any(self, zoo: Zoo, key: CostKey | TraceKey, stage: str, error: Exception) -> Failure:
+        """A trace fails for a reason of its own where a count of the same model does not."""
+        if isinstance(key, TraceKey) and stage == "run" and self._runs(zoo, key.cost_key):
+            return Failure("trace", type(error).__name__, said_by(error))
+        return self._explain(zoo, _cost_key(key), stage, error)
 
     def _explain(self, zoo: Zoo, key: CostKey, stage: str, error: Exception) -> Failure:
         """Tells a size the architecture cannot take from a fault: at its native input the same model runs."""
@@ -189,6 +214,15 @@ def failed_row(key: CostKey, failure: Failure, versions: Versions) -> Counted:
     return Counted(
         key, {**_common(key, versions, datetime.now(UTC)), "status": Status.FAILED.value, "reason": str(failure)}, None
     )
+
+
+def failed(key: CostKey | TraceKey, failure: Failure, versions: Versions) -> Counted | Traced:
+    """The row of what could not be done."""
+    return failed_trace(key, failure, versions) if isinstance(key, TraceKey) else failed_row(key, failure, versions)
+
+
+def _cost_key(key: CostKey | TraceKey) -> CostKey:
+    return key.cost_key if isinstance(key, TraceKey) else key
 
 
 def _common(key: CostKey, versions: Versions, now: datetime) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import multiprocessing
 import multiprocessing.forkserver
 import queue
@@ -25,6 +24,7 @@ from zoo.records import Failure, Job
 
 if TYPE_CHECKING:
     from zoo.batch.job import Counted
+    from zoo.batch.tracing import Traced
 
 _WORKER = "zoo.batch.worker"
 _IN_HAND = 2
@@ -42,7 +42,7 @@ _MOST_NOT_BEGUN = 20
 
 
 _Family = tuple[str, str | None]
-Outcome = tuple[Job, "list[Counted] | Failure"]
+Outcome = tuple[Job, "list[Counted | Traced] | Failure"]
 
 
 def preload_workers(modules: Sequence[str]) -> None:
@@ -125,9 +125,9 @@ def _catching_interrupt(tell: Callable[[], None]) -> Iterator[None]:
 
 
 def _again(job: Job, failure: Failure, tried: Counter[Job]) -> list[Job]:
-    """What to try once more: each input by itself, to find the one that did it; and what may have died of another's doing."""
-    if len(job.inputs) > 1:
-        return [dataclasses.replace(job, inputs=(input,)) for input in job.inputs]
+    """What to try once more: each row by itself, to find the one that did it; and what may have died of another's doing."""
+    if job.rows > 1:
+        return job.split()
     if failure.stage == "worker" and tried[job] < (_BEGINNINGS if failure == _NOT_BEGUN else 1):
         tried[job] += 1
         return [job]
@@ -177,7 +177,7 @@ class _Worker:
             self.family = (job.zoo, job.family)
             if not self._pool.active:  # its process died between two jobs
                 self._replace()
-            timeout = self._execution.timeout_s * len(job.inputs) + _GRACE_S
+            timeout = self._execution.timeout_s * job.rows + _GRACE_S
             future = self._pool.schedule(_count, args=[job, self._execution.timeout_s], timeout=timeout)
             self.in_hand += 1
             future.add_done_callback(lambda future, job=job: done.put((self, job, future)))  # type: ignore[misc]
@@ -202,18 +202,18 @@ def _start(memory_gb: float) -> None:
     worker.start(memory_gb)
 
 
-def _count(job: Job, timeout_s: float) -> list[Counted] | Failure | None:
+def _count(job: Job, timeout_s: float) -> list[Counted | Traced] | Failure | None:
     from zoo.batch import worker
 
     return worker.count(job, timeout_s)
 
 
-def _outcome(job: Job, future: ProcessFuture[Any], execution: Execution) -> list[Counted] | Failure | None:
+def _outcome(job: Job, future: ProcessFuture[Any], execution: Execution) -> list[Counted | Traced] | Failure | None:
     """What became of a job; None where the worker left it to another."""
     try:
-        outcome: list[Counted] | Failure | None = future.result()
+        outcome: list[Counted | Traced] | Failure | None = future.result()
     except FutureTimeoutError:
-        return timed_out(execution.timeout_s * len(job.inputs))
+        return timed_out(execution.timeout_s * job.rows)
     except BrokenProcessPool:
         return _NOT_BEGUN
     except ProcessExpired as error:

@@ -7,10 +7,12 @@ import fnmatch
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import pandas as pd
 
 from zoo.batch.settings import ZooSettings
+from zoo.counting.version import TRACER_VERSION
 from zoo.errors import InputError, UnknownNameError, did_you_mean
 from zoo.records import (
     INPUT_STAGE,
@@ -21,11 +23,13 @@ from zoo.records import (
     Failure,
     Job,
     Status,
+    TraceKey,
     Variant,
     Versions,
     image_input,
     with_channels,
 )
+from zoo.traces import Mode
 
 NATIVE = "native"
 _PASSING_STAGES = ("timeout", "memory", "worker")
@@ -38,13 +42,19 @@ class Plan:
 
     keys: frozenset[CostKey]
     jobs: tuple[Job, ...]
-    known_failures: Mapping[CostKey, Failure]  # rows that can be written without trying
+    known_failures: Mapping[CostKey | TraceKey, Failure]  # rows that can be written without trying
     fingerprints: Mapping[tuple[str, str], str]  # by zoo and architecture, of those that have one; every new row keeps its own
+    traces: frozenset[TraceKey] = frozenset()  # all that should be in the cache in the end
+
+    @property
+    def rows(self) -> int:
+        """Costs and traces there should be in the end."""
+        return len(self.keys) + len(self.traces)
 
     @property
     def to_count(self) -> int:
-        """Cost rows this run will produce."""
-        return sum(len(job.inputs) for job in self.jobs) + len(self.known_failures)
+        """Rows this run will produce."""
+        return sum(job.rows for job in self.jobs) + len(self.known_failures)
 
 
 def wanted_keys(
@@ -73,6 +83,11 @@ def wanted_keys(
                     for batch in settings.batches:
                         keys.setdefault(CostKey(architecture.zoo, architecture.name, input, head, variant, batch), reason)
     return keys
+
+
+def wanted_traces(wanted: Mapping[CostKey, Failure | None], modes: Iterable[Mode]) -> dict[TraceKey, Failure | None]:
+    """The traces asked for: one in each mode of whatever is counted, in whichever batches."""
+    return {TraceKey(*key._replace(batch=1), *mode): failure for mode in modes for key, failure in wanted.items()}
 
 
 def check_globs(listed: Iterable[Architecture], settings: ZooSettings) -> None:
@@ -127,43 +142,73 @@ def make_plan(
     cached: pd.DataFrame,
     versions: Mapping[str, Versions],
     architectures: Iterable[Architecture],
+    traces: Mapping[TraceKey, Failure | None] = MappingProxyType({}),
+    cached_traces: pd.DataFrame | None = None,
 ) -> Plan:
-    """Leaves out what the cache has from the same versions, and gathers the rest into one job a model and head."""
+    """Leaves out what the cache has from the same versions, and gathers the rest into one job a model and head.
+
+    Args:
+        wanted: the costs asked for, with the failure of those that make no sense.
+        cached: the costs that the cache has.
+        versions: those in use, by zoo.
+        architectures: what the keys name.
+        traces: the traces asked for, likewise.
+        cached_traces: the traces that the cache has.
+    """
     known = {(a.zoo, a.name): a for a in architectures}
     fingerprints = {name: a.fingerprint for name, a in known.items() if a.fingerprint}
     current = current_keys(cached, versions, fingerprints)
-    missing = {key: failure for key, failure in wanted.items() if key not in current}
-    by_model: dict[Job, list[str]] = defaultdict(list)
+    current_traces = current_trace_keys(cached_traces, versions, fingerprints)
+    missing: dict[CostKey | TraceKey, Failure | None] = {key: why for key, why in wanted.items() if key not in current}
+    missing |= {key: why for key, why in traces.items() if key not in current_traces}
+    by_model: dict[Job, list[CostKey | TraceKey]] = defaultdict(list)
     for key, failure in missing.items():
         if failure is None:
             architecture = known[key.zoo, key.arch]
             job = Job(key.zoo, key.arch, key.classes, (), key.variant, key.batch, architecture.family, architecture.declared)
-            by_model[job].append(key.input)
-    jobs = [dataclasses.replace(job, inputs=tuple(inputs)) for job, inputs in by_model.items()]
+            by_model[job].append(key)
+    jobs = [_job_of(job, keys) for job, keys in by_model.items()]
     failures = {key: failure for key, failure in missing.items() if failure is not None}
-    return Plan(frozenset(wanted), tuple(jobs), failures, fingerprints)
+    return Plan(frozenset(wanted), tuple(jobs), failures, fingerprints, frozenset(traces))
+
+
+def _job_of(job: Job, keys: Iterable[CostKey | TraceKey]) -> Job:
+    """The job with what is to be counted and traced of its model."""
+    traces = tuple((key.input, key.precision, key.layout) for key in keys if isinstance(key, TraceKey))
+    return dataclasses.replace(job, inputs=tuple(key.input for key in keys if isinstance(key, CostKey)), traces=traces)
+
+
+def current_trace_keys(
+    traces: pd.DataFrame | None, versions: Mapping[str, Versions], fingerprints: Mapping[tuple[str, str], str]
+) -> set[TraceKey]:
+    """Likewise of traces, which also have to be of this tracer."""
+    if traces is None or traces.empty:
+        return set()
+    rows = _current_rows(traces[(traces["tracer_version"] == TRACER_VERSION).fillna(False)], versions, fingerprints)
+    return set(trace_keys(rows))
 
 
 def current_keys(
     costs: pd.DataFrame, versions: Mapping[str, Versions], fingerprints: Mapping[tuple[str, str], str]
 ) -> set[CostKey]:
     """Keys whose cost was counted by the versions, and from the source, in use; failures that may pass are not current."""
-    if costs.empty:
-        return set()
+    return set() if costs.empty else set(cost_keys(_current_rows(costs, versions, fingerprints)))
+
+
+def _current_rows(
+    rows: pd.DataFrame, versions: Mapping[str, Versions], fingerprints: Mapping[tuple[str, str], str]
+) -> pd.DataFrame:
     in_use = pd.DataFrame(
         [(zoo, v.library, v.torch, v.counter) for zoo, v in versions.items()],
         columns=["zoo", "library_version", "torch_version", "counter_version"],
         dtype="string",
     )
-    rows = costs.merge(in_use, on=list(in_use.columns))
+    rows = rows.merge(in_use, on=list(in_use.columns))
     stage = rows["reason"].fillna("").str.split(":").str[0]
     rows = rows[~((rows["status"] == Status.FAILED) & stage.isin(_PASSING_STAGES))]
     fingerprints_then = rows["fingerprint"].astype(object).where(rows["fingerprint"].notna(), None)
-    return {
-        key
-        for key, fingerprint in zip(cost_keys(rows), fingerprints_then, strict=True)
-        if fingerprints.get((key.zoo, key.arch)) == fingerprint
-    }
+    models = zip(rows["zoo"], rows["arch"], fingerprints_then, strict=True)
+    return rows[[fingerprints.get((zoo, arch)) == fingerprint for zoo, arch, fingerprint in models]]
 
 
 def cost_keys(costs: pd.DataFrame) -> list[CostKey]:
@@ -173,3 +218,9 @@ def cost_keys(costs: pd.DataFrame) -> list[CostKey]:
         CostKey(zoo, arch, input, None if pd.isna(classes) else int(classes), variant, int(batch))
         for zoo, arch, input, classes, variant, batch in zip(*columns, strict=True)
     ]
+
+
+def trace_keys(traces: pd.DataFrame) -> list[TraceKey]:
+    """The key of each row of the `traces` table."""
+    modes = zip(traces["precision"], traces["layout"], strict=True)
+    return [TraceKey(*key, *mode) for key, mode in zip(cost_keys(traces), modes, strict=True)]

@@ -8,7 +8,8 @@ import fnmatch
 import hashlib
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 import pandas as pd
@@ -17,19 +18,22 @@ from zoo.adapters.base import select
 from zoo.adapters.registry import adapter_modules
 from zoo.batch.catalogue import Listing, keep_lists, list_zoos
 from zoo.batch.committing import count_and_commit
-from zoo.batch.plan import Plan, check_globs, cost_keys, make_plan, wanted_keys
+from zoo.batch.plan import Plan, check_globs, make_plan, trace_keys, wanted_keys, wanted_traces
 from zoo.batch.processes import refuse_in_a_starting_worker
 from zoo.batch.published import Published, keep_published, read_published
 from zoo.batch.settings import Listener, RefreshSettings, Request, Silent
 from zoo.cache.changes import Kind, compare, previous_run
-from zoo.cache.health import lacking_operations
+from zoo.cache.health import lacking_details
 from zoo.cache.locks import locked
 from zoo.cache.maintenance import compact, is_scattered
 from zoo.cache.runs import Run, RunStatus
-from zoo.cache.schema import table_of
+from zoo.cache.schema import DETAILS, OWNERS, table_of
 from zoo.cache.store import DAMAGED, Store
 from zoo.errors import BusyError, CacheError, UnknownNameError, did_you_mean
-from zoo.records import Architecture, CostKey, Failure, RunSummary
+from zoo.records import Architecture, CostKey, Failure, RunSummary, Status, TraceFailure, TraceKey
+
+_JUDGED = ("status", "reason", "fingerprint", "library_version", "torch_version", "counter_version")
+"""What decides whether a row is still valid."""
 
 
 def refresh(settings: RefreshSettings, listener: Listener | None = None, request: Request = Request()) -> RunSummary:
@@ -61,9 +65,9 @@ def _refresh(settings: RefreshSettings, store: Store, listener: Listener, reques
     plan = _plan(settings, store, chosen, listings, published, request)
     keep_lists(store, listings)
     keep_published(store, published)
-    summary.planned = len(plan.keys)
+    summary.planned, summary.traces_planned = len(plan.keys), len(plan.traces)
     summary.versions = ", ".join(f"{name} {listing.library_version}" for name, listing in listings.items())
-    listener.planned(len(plan.keys), plan.to_count)
+    listener.planned(plan.rows, plan.to_count)
     record = _Record(store, summary, plan, request, _digest(repr(sorted(settings.zoos.items()))))
     with record.kept():
         versions = {name: listing.versions for name, listing in listings.items()}
@@ -72,6 +76,7 @@ def _refresh(settings: RefreshSettings, store: Store, listener: Listener, reques
 
             preload_workers(adapter_modules(settings.zoos))
         count_and_commit(plan, settings.execution, store, summary, listener, versions)
+        summary.trace_failures = _trace_failures(store, plan.traces)
         summary.seconds = time.perf_counter() - clock
     _compact_if_scattered(store)
     return summary
@@ -122,26 +127,45 @@ def _plan(
         results = published[name].rows if name in published else ()
         wanted.update(wanted_keys(architectures, settings.zoos[name], results))
     versions = {name: listing.versions for name, listing in listings.items()}
-    return make_plan(wanted, _trusted_costs(store, request), versions, [a for group in chosen.values() for a in group])
+    architectures = [a for group in chosen.values() for a in group]
+    costs = _trusted(store, "ops", request, store.costs(columns=_JUDGED))
+    if not settings.traces:
+        return make_plan(wanted, costs, versions, architectures)
+    traces = _trusted(store, "workloads", request, store.traces(columns=[*_JUDGED, "tracer_version"]))
+    return make_plan(wanted, costs, versions, architectures, wanted_traces(wanted, settings.traces), traces)
 
 
-def _trusted_costs(store: Store, request: Request) -> pd.DataFrame:
-    """What the cache has, less what is to be counted again whatever its versions."""
-    costs = store.costs(columns=["status", "reason", "fingerprint", "library_version", "torch_version", "counter_version"])
+def _trusted(store: Store, details: str, request: Request, rows: pd.DataFrame) -> pd.DataFrame:
+    """What the cache has in force, less what is to be counted again whatever its versions."""
     if request.rebuild:
-        return costs.head(0)
+        return rows.head(0)
     if request.max_age is not None:
-        costs = costs[costs["counted_at"] >= datetime.now(UTC) - request.max_age]
-    if _has_lost_operations(store) and (lacking := lacking_operations(store)):
-        costs = costs[[tuple(key) not in lacking for key in cost_keys(costs)]]
-    return costs
+        rows = rows[rows["counted_at"] >= datetime.now(UTC) - request.max_age]
+    if _has_lost(store, details) and (lacking := lacking_details(store, details)):
+        key = rows[list(OWNERS[DETAILS[details]])].astype(object)
+        keys = key.where(key.notna(), None).itertuples(index=False, name=None)
+        rows = rows[[key not in lacking for key in keys]]
+    return rows
 
 
-def _has_lost_operations(store: Store) -> bool:
-    """Whether a part of the operations was found damaged, now or before; its costs are there, and have to be counted again."""
+def _has_lost(store: Store, details: str) -> bool:
+    """Whether a part of the details was found damaged, now or before; their owners are there, and have to be counted again."""
     if store.files.is_local:
-        store.check("ops")
-    return bool(store.files.names(f"{DAMAGED}/ops"))
+        store.check(details)
+    return bool(store.files.names(f"{DAMAGED}/{details}"))
+
+
+def _trace_failures(store: Store, planned: Collection[TraceKey]) -> list[TraceFailure]:
+    """The planned traces that there are not, by mode and reason."""
+    if not planned:
+        return []
+    rows = store.traces(columns=["status", "reason"])
+    rows = rows[rows["status"] == Status.FAILED]
+    models: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for key, reason in zip(trace_keys(rows), rows["reason"], strict=True):
+        if key in planned:
+            models[key.mode, reason].append(f"{key.zoo}/{key.arch} {key.input}")
+    return [TraceFailure(mode, reason, tuple(sorted(names))) for (mode, reason), names in sorted(models.items())]
 
 
 class _Record:

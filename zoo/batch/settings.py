@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Protocol
 
-from zoo.records import CostKey, DeclaredModel, Selection, Status, Variant
+from zoo.records import CostKey, DeclaredModel, Selection, Status, TraceKey, Variant
 from zoo.speed.devices import Device
 from zoo.speed.repeat import Precision
 from zoo.speed.way import Way
+from zoo.traces import Mode
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,7 @@ class RefreshSettings:
     fetch_accuracy: bool = True  # whether result tables may be downloaded
     accuracy_max_age_days: float = 7.0  # after which a table that can change at its source is fetched again
     execution: Execution = Execution()
+    traces: tuple[Mode, ...] = ()  # in which modes to trace what is counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +89,10 @@ class Listener(Protocol):
     """Is told how a refresh goes; all calls come from the thread that called `refresh`."""
 
     def planned(self, rows: int, to_count: int) -> None:
-        """The plan holds `rows` cost rows, of which `to_count` are not in the cache."""
+        """The plan holds `rows` costs and traces, of which `to_count` are not in the cache."""
 
-    def counted(self, key: CostKey, status: Status, reason: str | None) -> None:
-        """One cost row was counted (or failed) and will be committed."""
+    def counted(self, key: CostKey | TraceKey, status: Status, reason: str | None) -> None:
+        """One cost was counted, or one trace made (or failed), and will be committed."""
 
     def says(self, message: str) -> None:
         """Something a person should know: a table was fetched, a source is missing, Ctrl-C was seen."""
@@ -101,7 +103,7 @@ class Silent:
 
     def planned(self, rows: int, to_count: int) -> None: ...
 
-    def counted(self, key: CostKey, status: Status, reason: str | None) -> None: ...
+    def counted(self, key: CostKey | TraceKey, status: Status, reason: str | None) -> None: ...
 
     def says(self, message: str) -> None: ...
 

@@ -20,6 +20,7 @@ import torch._dynamo  # torch's Python kernels import it at their first call; ga
 
 from zoo.batch.isolation import Condition, kept_state, mapped_bytes
 from zoo.batch.job import Counted, Counter, said_by
+from zoo.batch.tracing import Traced
 from zoo.records import Failure, Job
 
 _counter = cache(Counter)  # one a process, made when it is needed
@@ -46,7 +47,7 @@ def settle() -> None:
     _silence()
 
 
-def count(job: Job, timeout_s: float | None = None) -> list[Counted] | Failure | None:
+def count(job: Job, timeout_s: float | None = None) -> list[Counted | Traced] | Failure | None:
     """Does one job, each of its inputs within the time. What a model raises to end its process is here no more than an exception.
 
     None is the answer of a spent process: another has to do the job.
@@ -54,7 +55,7 @@ def count(job: Job, timeout_s: float | None = None) -> list[Counted] | Failure |
     if _condition.is_spent:
         return None
     worker = os.getpid()
-    outcome: list[Counted] | Failure
+    outcome: list[Counted | Traced] | Failure
     with kept_state():
         try:
             outcome = _counter().count(job, timeout_s)

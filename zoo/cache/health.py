@@ -8,9 +8,10 @@ from datetime import datetime
 
 import pyarrow.compute as pc
 
+from zoo.cache.identity import identities
 from zoo.cache.parts import UnreadableError, decode
-from zoo.cache.schema import DETAILS, KEY, TABLES
-from zoo.cache.store import DAMAGED, NEWER, Store, to_pandas
+from zoo.cache.schema import DETAILS, KEY, OWNERS, TABLES
+from zoo.cache.store import DAMAGED, NEWER, Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ def inspect(store: Store) -> Info:
 
 def _table_info(store: Store, name: str) -> TableInfo:
     files = store.files.names(name)
-    rows = sum(len(part.table) for part in store.load(name).parts.values())
+    rows = sum(len(part.table) for part in store.load(name, TABLES[name].names[:1]).parts.values())
     return TableInfo(name, len(files), rows, sum(store.files.size(name, file) for file in files))
 
 
@@ -68,28 +69,32 @@ def verify(store: Store) -> Iterator[Finding]:
     """Reads every file in full and holds the tables against each other."""
     for name in TABLES:
         yield from _verify_files(store, name)
-        if leftovers := len(store.load(name).replaced):
+        if leftovers := len(store.load(name, ()).replaced):
             yield Finding(f"{name}: {leftovers} files were replaced and not yet removed", is_harmful=False)
-    costs = to_pandas(store.read("costs", [*KEY, "operations", "counted_at"]))
-    if twice := int(costs.duplicated([*KEY, "counted_at"]).sum()):
-        yield Finding(f"costs: {twice} rows are there twice", is_harmful=False)
-    for name in sorted(DETAILS):
-        owned = to_pandas(store.read(name, [*KEY, "counted_at"])).drop_duplicates()
-        joined = owned.merge(costs[[*KEY, "counted_at"]], on=[*KEY, "counted_at"], how="left", indicator=True)
-        if orphans := int((joined["_merge"] == "left_only").sum()):
+    for owner, key in OWNERS.items():
+        names = identities(store.read(owner, own := [*key, "counted_at"]), own)
+        if twice := len(names) - len(pc.unique(names)):
+            yield Finding(f"{owner}: {twice} rows are there twice", is_harmful=False)
+    for name, owner in DETAILS.items():
+        columns = [*OWNERS[owner], "counted_at"]
+        owned = pc.unique(identities(store.read(name, columns), columns))
+        owners = identities(store.read(owner, columns), columns).combine_chunks()
+        if orphans := len(owned.filter(pc.invert(pc.is_in(owned, owners)))):
             yield Finding(f"{name}: details of {orphans} counts that were never committed", is_harmful=False)
-    if lacking := len(lacking_operations(store)):
-        yield Finding(f"ops: {lacking} costs lack their operations; zoometer refresh counts them again", is_harmful=True)
+        if lacking := len(lacking_details(store, name)):
+            what = f"{lacking} {owner} lack their {'operations' if name == 'ops' else name}"
+            yield Finding(f"{name}: {what}; zoometer refresh counts them again", is_harmful=True)
 
 
-def lacking_operations(store: Store) -> set[tuple[object, ...]]:
-    """Keys whose newest cost says that it has operations, while there are none: a part of them was lost."""
-    costs = store.costs(columns=["operations"])
-    costs = costs[costs["operations"].fillna(0) > 0]
-    owned = to_pandas(store.read("ops", [*KEY, "counted_at"])).drop_duplicates()
-    joined = costs.merge(owned, on=[*KEY, "counted_at"], how="left", indicator=True)
-    rows = joined.loc[joined["_merge"] == "left_only", list(KEY)].astype(object)
-    return set(rows.where(rows.notna(), None).itertuples(index=False, name=None))
+def lacking_details(store: Store, name: str) -> set[tuple[object, ...]]:
+    """Keys of the owners in force that say they have operations, while there are no details: a part of them was lost."""
+    key = OWNERS[DETAILS[name]]
+    owners = store.in_force(DETAILS[name], ["operations"])
+    owners = owners.filter(pc.greater(pc.fill_null(owners["operations"], 0), 0))
+    columns = [*key, "counted_at"]
+    has_some = pc.is_in(identities(owners, columns), pc.unique(identities(store.read(name, columns), columns)))
+    lacking = owners.filter(pc.invert(has_some)).select(list(key)).to_pylist()
+    return {tuple(row.values()) for row in lacking}
 
 
 def _verify_files(store: Store, name: str) -> Iterator[Finding]:

@@ -15,20 +15,21 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from zoo.cache.identity import identities
 from zoo.cache.locks import locked
 from zoo.cache.parts import Part, is_replacing
 from zoo.cache.runs import Run
-from zoo.cache.schema import DETAILS, KEY, ORDER, SCHEMA_VERSION, SNAPSHOTS, TABLES
+from zoo.cache.schema import DETAILS, NESTED, ORDER, OWNERS, ROWS_TOGETHER, SCHEMA_VERSION, SNAPSHOTS, TABLES
 from zoo.cache.store import Store
 
-FULL_ROWS = 250_000
-"""Rows of a part that compaction leaves as it is: a part this large is read in row groups, and is small enough for memory."""
+FULL_GROUPS = 16
+"""Row groups of a part that compaction leaves as it is: a part this large is read in parts itself, and is small enough for memory."""
 
 _WORTH_IT = 200
 """Parts of one table from which on a refresh compacts at its end."""
 
 _ORPHAN_AGE = timedelta(days=1)
-"""Details this old whose cost never came will not get one: the two are written within seconds of each other."""
+"""Details this old whose owner never came will not get one: the two are written within seconds of each other."""
 
 Keep = Callable[[pa.Table], pa.Table]
 """The rows to keep, of those of a part."""
@@ -46,7 +47,7 @@ class Rewritten:
 
 
 def compact(store: Store, *, wait: bool = True) -> list[Rewritten]:
-    """Merges the parts of each table into few large ones, sorted by key, and drops details that belong to no cost.
+    """Merges the parts of each table into few large ones, sorted by key, and drops details that belong to nothing.
 
     Raises:
         BusyError: if another process is at it and `wait` is false.
@@ -78,13 +79,12 @@ def prune(store: Store, cutoff: datetime, *, wait: bool = True, dry_run: bool = 
         BusyError: if another process is at it and `wait` is false.
     """
     with nullcontext() if dry_run else _alone(store, wait=wait):
-        names = _identity(_superseded(store, cutoff))
         runs = store.runs()
         gone = [run for run in runs[:-1] if run.started_at < cutoff]  # the last one stays, however old
         plans = {run.plan for run in gone} - {run.plan for run in runs if run not in gone}
         # Each says what goes, not what stays: what others commit meanwhile must stay.
         keeps: dict[str, Keep] = {
-            **dict.fromkeys(("costs", *DETAILS), lambda table: table.filter(pc.invert(pc.is_in(_identity(table), names)))),
+            **_without_superseded(store, cutoff),
             "runs": _without("run", [run.run for run in gone]),
             "plans": _without("plan", [plan for plan in plans if plan]),
         }
@@ -104,39 +104,39 @@ def _compact_table(store: Store, name: str) -> Rewritten:
         rows = sum(len(part.table) for part in found.parts.values())
         return Rewritten(name, before, len(found.parts), rows, rows)
     if name in DETAILS:
-        return _rewrite(store, name, _with_cost(store))
+        return _rewrite(store, name, _with_owner(store, DETAILS[name]))
     return _rewrite(store, name, _keep_newest if name == "runs" else lambda table: table)
 
 
 def _rewrite(store: Store, name: str, keep: Keep, *, everything: bool = False, dry_run: bool = False) -> Rewritten:
     """Merges parts in batches, with the rows to keep; parts that are full already stay, unless everything is to be looked at."""
     files_before = len(store.files.names(name))
-    found = store.load(name)
+    found = store.load(name, [column for column in TABLES[name].names if column not in NESTED])
     rows_before = rows = sum(len(part.table) for part in found.parts.values())
     files = len(found.parts)
-    for batch in _batches(found.parts, everything=everything):
-        merged = keep(pa.concat_tables([part.table for part in batch.values()]))
-        dropped = sum(len(part.table) for part in batch.values()) - len(merged)
+    for batch in _batches(found.parts, FULL_GROUPS * ROWS_TOGETHER[name], everything=everything):
+        left = len(keep(pa.concat_tables([part.table for part in batch.values()])))
+        dropped = sum(len(part.table) for part in batch.values()) - left
         if not dropped and _is_done(batch):
             continue
         rows -= dropped
-        files -= len(batch) - (len(merged) > 0)
+        files -= len(batch) - (left > 0)
         if not dry_run:
-            _replace(store, name, merged, list(batch))
+            _replace(store, name, keep(pa.concat_tables([store.whole(name, *part) for part in batch.items()])), list(batch))
     if not dry_run:
         for file in found.replaced:
             store.files.remove(name, file)
     return Rewritten(name, files_before, files, rows_before, rows)
 
 
-def _batches(parts: dict[str, Part], *, everything: bool) -> Iterator[dict[str, Part]]:
+def _batches(parts: dict[str, Part], full: int, *, everything: bool) -> Iterator[dict[str, Part]]:
     """Parts in the order of their age, as many together as make a full one."""
     batch: dict[str, Part] = {}
     rows = 0
     for file, part in parts.items():
-        if not everything and len(part.table) >= FULL_ROWS // 2 and _is_done({file: part}):
+        if not everything and len(part.table) >= full // 2 and _is_done({file: part}):
             continue
-        if batch and rows + len(part.table) > FULL_ROWS:
+        if batch and rows + len(part.table) > full:
             yield batch
             batch, rows = {}, 0
         batch[file] = part
@@ -160,9 +160,9 @@ def _replace(store: Store, name: str, merged: pa.Table, files: list[str]) -> Non
         store.files.remove(name, file)
 
 
-def _with_cost(store: Store) -> Keep:
-    """Keeps details of costs, and those so young that their cost may still come."""
-    counted_at = pc.unique(store.read("costs", ["counted_at"])["counted_at"])
+def _with_owner(store: Store, owner: str) -> Keep:
+    """Keeps details of what is there, and those so young that their owner may still come."""
+    counted_at = pc.unique(store.read(owner, ["counted_at"])["counted_at"])
     young = pa.scalar(datetime.now(UTC) - _ORPHAN_AGE, counted_at.type)
     return lambda table: table.filter(pc.or_(pc.is_in(table["counted_at"], counted_at), pc.greater(table["counted_at"], young)))
 
@@ -177,17 +177,26 @@ def _keep_newest(table: pa.Table) -> pa.Table:
     return table.filter(pc.or_(pc.is_valid(table["finished_at"]), pc.invert(pc.is_in(table["run"], ended))))
 
 
-def _superseded(store: Store, cutoff: datetime) -> pa.Table:
-    """The costs that were no longer in force at the cutoff: their keys, and when they were counted."""
-    rows = store.read("costs", [*KEY, "counted_at"])
+def _without_superseded(store: Store, cutoff: datetime) -> dict[str, Keep]:
+    """By table, what stays of rows that have a newest of their key, and of their details."""
+    keeps: dict[str, Keep] = {}
+    for owner, key in OWNERS.items():
+        going = _superseded(store, owner, cutoff)
+        details = [name for name, owned_by in DETAILS.items() if owned_by == owner]
+        keeps.update(dict.fromkeys((owner, *details), _without_rows(going, (*key, "counted_at"))))
+    return keeps
+
+
+def _superseded(store: Store, owner: str, cutoff: datetime) -> pa.Table:
+    """The rows that were no longer in force at the cutoff: their keys, and when they were counted."""
+    key = list(OWNERS[owner])
+    rows = store.read(owner, [*key, "counted_at"])
     frame = pd.DataFrame({column: rows[column].to_pandas() for column in rows.column_names})
     before = frame[frame["counted_at"] < cutoff].sort_values("counted_at", kind="stable")
-    going = before.index[before.duplicated(list(KEY), keep="last")]
+    going = before.index[before.duplicated(key, keep="last")]
     return rows.take(pa.array(going.to_numpy()))
 
 
-def _identity(table: pa.Table) -> pa.ChunkedArray:
-    """A text for each cost, and each of its details: its key and the moment it was counted."""
-    moment = table["counted_at"].cast(pa.int64())
-    texts = [table[column].cast(pa.string()) for column in KEY] + [moment.cast(pa.string())]
-    return pc.binary_join_element_wise(*texts, "\x1f", null_handling="replace", null_replacement="")
+def _without_rows(going: pa.Table, columns: Sequence[str]) -> Keep:
+    names = identities(going, columns)
+    return lambda table: table.filter(pc.invert(pc.is_in(identities(table, columns), names)))

@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from zoo.cache.schema import SCHEMA_VERSION, TABLES, VERSION_NOTE, schema_version
+from zoo.cache.schema import ROWS_TOGETHER, SCHEMA_VERSION, TABLES, VERSION_NOTE, schema_version
 from zoo.cache.upgrades import required_columns, upgrade
 
 SUFFIX = ".parquet"
@@ -30,9 +30,6 @@ _NAME = re.compile(
 )
 _STAMP = "%Y%m%dT%H%M%S%f"
 _NOTES = "zoometer.notes"
-_ROW_GROUP = 16_384
-"""Rows that are read together: small enough that one model's are found without reading the rest."""
-
 Where = Mapping[str, Collection[str]]
 """Values that columns may have; rows with others are left out."""
 
@@ -57,12 +54,16 @@ class Part:
     version: int = SCHEMA_VERSION  # of the format it was written in
 
 
-def encode(table: pa.Table, notes: Notes | None = None) -> pa.Buffer:
-    """A table as the bytes of a part."""
+def encode(name: str, table: pa.Table, notes: Notes | None = None) -> pa.Buffer:
+    """Rows of table `name` as the bytes of a part."""
     metadata = {VERSION_NOTE: str(SCHEMA_VERSION)} | ({_NOTES: json.dumps(notes, sort_keys=True)} if notes else {})
     data = pa.BufferOutputStream()
     pq.write_table(
-        table.replace_schema_metadata(metadata), data, compression="zstd", write_page_checksum=True, row_group_size=_ROW_GROUP
+        table.replace_schema_metadata(metadata),
+        data,
+        compression="zstd",
+        write_page_checksum=True,
+        row_group_size=ROWS_TOGETHER[name],
     )
     return data.getvalue()
 
@@ -136,7 +137,7 @@ def _read(parquet: pq.ParquetFile, names: list[str], name: str, version: int, co
     known = [column for column in dict.fromkeys([*columns, *where]) if column in names]
     # Statistics of format 1 are under no checksum of ours, so its rows are all looked at.
     groups = _groups_with(parquet, where) if version > 1 else list(range(parquet.num_row_groups))
-    is_large = parquet.metadata.num_rows > _ROW_GROUP  # threads cost more than they save in a small part
+    is_large = parquet.num_row_groups > 1  # threads cost more than they save in a small part
     table = upgrade(parquet.read_row_groups(groups, columns=known, use_threads=is_large), name, version)
     for column, values in where.items():
         table = table.filter(pc.is_in(table[column], pa.array(list(values), schema.field(column).type)))
@@ -149,14 +150,16 @@ def _read(parquet: pq.ParquetFile, names: list[str], name: str, version: int, co
 
 def _groups_with(parquet: pq.ParquetFile, where: Where) -> list[int]:
     """The row groups whose statistics do not rule the wanted values out."""
-    names = parquet.schema_arrow.names
     metadata = parquet.metadata
+    leaves = {parquet.schema.column(i).path: i for i in range(len(parquet.schema))}  # a nested column has several
     groups = []
     for index in range(metadata.num_row_groups):
         group = metadata.row_group(index)
-        ranges = {column: group.column(names.index(column)).statistics for column in where if column in names}
+        ranges = {column: group.column(leaves[column]).statistics for column in where if column in leaves}
         if all(
-            known is None or not known.has_min_max or any(known.min <= value <= known.max for value in where[column])
+            known is None
+            or not known.has_min_max
+            or any(value is None or known.min <= value <= known.max for value in where[column])
             for column, known in ranges.items()
         ):
             groups.append(index)

@@ -1,21 +1,27 @@
 """The tables of the cache. Their names and columns are a contract: people query them with pandas, DuckDB and Polars.
 
 Figures are exact integers; unknown is null, never zero. A row of `costs` is the commit of a count: its `ops` rows are written
-before it.
+before it. So it is with a row of `traces` and its `workloads`.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pyarrow as pa
+
+from zoo.cache.traces import TRACE
 
 SCHEMA_VERSION = 2
 VERSION_NOTE = "zoometer.schema"
 
 KEY = ("zoo", "arch", "input", "classes", "variant", "batch")
 """Columns that together name one cost."""
+
+TRACE_KEY = (*KEY, "precision", "layout")
+"""Columns that together name one trace. Its batch is 1: what a trace says scales to any other."""
 
 _KEY_FIELDS = [
     pa.field("zoo", pa.string(), nullable=False),
@@ -25,10 +31,16 @@ _KEY_FIELDS = [
     pa.field("variant", pa.string(), nullable=False),
     pa.field("batch", pa.int64(), nullable=False),
 ]
+_MODE_FIELDS = [pa.field("precision", pa.string(), nullable=False), pa.field("layout", pa.string(), nullable=False)]
+_COUNTED_AT = pa.field("counted_at", pa.timestamp("us", tz="UTC"), nullable=False)
 
 
 def _fields(dtype: pa.DataType, names: str) -> list[pa.Field]:
     return [pa.field(name, dtype) for name in names.split()]
+
+
+def _workload_fields(dtype: pa.DataType, names: str) -> list[pa.Field]:
+    return [pa.field(name, dtype, nullable=False) for name in names.split()]
 
 
 def _schema(fields: list[pa.Field]) -> pa.Schema:
@@ -50,7 +62,7 @@ COSTS = _schema(
         pa.field("operations", pa.int64()),
         *_fields(pa.string(), "fingerprint library_version torch_version counter_version run"),
         pa.field("seconds", pa.float64()),
-        pa.field("counted_at", pa.timestamp("us", tz="UTC"), nullable=False),
+        _COUNTED_AT,
     ]
 )
 
@@ -62,9 +74,42 @@ OPS = _schema(
         *_fields(pa.string(), "module module_class operation kind shapes dtypes arguments"),
         pa.field("calls", pa.int32(), nullable=False),
         *_fields(pa.int64(), "macs elements_in elements_out bytes_in bytes_out"),
-        pa.field("counted_at", pa.timestamp("us", tz="UTC"), nullable=False),
+        _COUNTED_AT,
     ]
 )
+
+TRACES = _schema(
+    [
+        *_KEY_FIELDS,
+        *_MODE_FIELDS,
+        pa.field("status", pa.string(), nullable=False),
+        pa.field("reason", pa.string()),
+        *_fields(pa.int64(), "operations macs peak_activation_bytes"),
+        *(pa.field(field.name, field.type) for field in TRACE if field.name not in TRACE_KEY),
+        *_fields(pa.string(), "fingerprint library_version torch_version counter_version tracer_version run"),
+        pa.field("seconds", pa.float64()),
+        _COUNTED_AT,
+    ]
+)
+"""Every call of one forward pass; `operations` is their number. Figures are those of `traced_batch` images, not of the key's."""
+
+WORKLOADS = _schema(
+    [
+        *_KEY_FIELDS,
+        *_MODE_FIELDS,
+        *_workload_fields(pa.string(), "module module_class operation kind work dtype fused_work"),
+        *_workload_fields(pa.bool_(), "is_channels_last is_transposed has_bias has_mask fused_is_transposed"),
+        *_workload_fields(pa.int32(), "position calls groups group_width kernel steps"),
+        *_workload_fields(
+            pa.float64(),
+            """macs free_macs bytes_in bytes_out free_bytes elements_out m n k products planes fused_bytes_in fused_bytes_out
+            fused_free_bytes model_weight_bytes model_peak_bytes""",
+        ),
+        _COUNTED_AT,
+    ]
+)
+"""What an estimate of speed reads of a trace: a row a distinct call. `zoo.speed.workload.summarise` gives every column from
+`module` on, but the last, and says what they mean; amounts are for one image."""
 
 WEIGHTS = _schema(
     [
@@ -130,6 +175,8 @@ PLANS = _schema([pa.field("plan", pa.string(), nullable=False), *_KEY_FIELDS])
 TABLES: Mapping[str, pa.Schema] = {
     "costs": COSTS,
     "ops": OPS,
+    "traces": TRACES,
+    "workloads": WORKLOADS,
     "weights": WEIGHTS,
     "architectures": ARCHITECTURES,
     "accuracy": ACCURACY,
@@ -142,10 +189,20 @@ TABLES: Mapping[str, pa.Schema] = {
 SNAPSHOTS = frozenset({"weights", "architectures", "accuracy", "unjoined"})
 """Tables of which only the newest state of each zoo counts; the others only grow."""
 
-DETAILS = frozenset({"ops"})
-"""Tables whose rows belong to a row of `costs`, by its key and `counted_at`; without it they mean nothing."""
+OWNERS: Mapping[str, tuple[str, ...]] = {"costs": KEY, "traces": TRACE_KEY}
+"""Tables of which the newest row of each key is in force, and the columns of the key."""
 
-ORDER = (*KEY, "plan", "run", "counted_at", "position")
+DETAILS: Mapping[str, str] = {"ops": "costs", "workloads": "traces"}
+"""Tables whose rows belong to one row of another, by its key and `counted_at`; without it they mean nothing. Where that row's
+`operations` are not 0, there are some."""
+
+ROWS_TOGETHER: Mapping[str, int] = defaultdict(lambda: 16_384, traces=32)
+"""Rows of each table that are read together: few enough that one model's are found without reading the rest."""
+
+NESTED = ("calls", "storages")
+"""Columns of `traces` that are read for one trace at a time: they are most of a cache."""
+
+ORDER = (*TRACE_KEY, "plan", "run", "counted_at", "position")
 """Columns by which merged parts are sorted, as far as a table has them: what is asked for together lies together."""
 
 

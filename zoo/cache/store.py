@@ -22,11 +22,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from zoo.cache.files import Files
+from zoo.cache.identity import details_of, identities, newest_of_each
 from zoo.cache.parts import Notes, Part, UnreadableError, Where, by_age, decode, encode, is_replacing, new_name
 from zoo.cache.runs import Run, runs_of
-from zoo.cache.schema import DETAILS, KEY, SNAPSHOTS, TABLES
-from zoo.errors import CacheError
-from zoo.records import SPEED_KEY, Accuracy, Architecture, Weights
+from zoo.cache.schema import DETAILS, NESTED, OWNERS, SNAPSHOTS, TABLES
+from zoo.cache.traces import from_table
+from zoo.errors import CacheError, UnknownNameError
+from zoo.records import SPEED_KEY, Accuracy, Architecture, Status, TraceKey, Weights
+from zoo.traces import Trace
 
 _log = logging.getLogger(__name__)
 _READS = 100
@@ -84,7 +87,7 @@ class Store:
         return file
 
     def _write(self, name: str, table: pa.Table, notes: Notes, *, is_replacing: bool = False) -> str:
-        data = encode(table, notes)
+        data = encode(name, table, notes)
         file = new_name(data, is_replacing=is_replacing)
         self.files.write(name, file, data)
         return file
@@ -151,6 +154,18 @@ class Store:
         found.replaced &= files
         return found
 
+    def whole(self, name: str, file: str, part: Part) -> pa.Table:
+        """All columns of a part that was loaded without the nested ones.
+
+        Raises:
+            CacheError: if the file cannot be read any more.
+        """
+        if part.table.column_names == TABLES[name].names:
+            return part.table
+        if again := self._read_part(name, file, None, None):
+            return again.table
+        raise CacheError(f"{self.files.path(name, file)} cannot be read any more. Try again.")
+
     def check(self, name: str) -> None:
         """Holds every part of a table against its checksum; a writer sets aside what is not as it was written."""
         for file in sorted(self.files.names(name)):
@@ -166,20 +181,76 @@ class Store:
         columns: Iterable[str] | None = None,
     ) -> pd.DataFrame:
         """The newest row of each key (as of a moment, of one zoo or architecture), with whole numbers as `Int64`."""
-        where = {name: [value] for name, value in (("zoo", zoo), ("arch", arch)) if value is not None}
-        table = self.read("costs", dict.fromkeys([*KEY, *columns, "counted_at"]) if columns else None, where)
-        if as_of is not None:
-            table = table.filter(pc.less_equal(table["counted_at"], pa.scalar(as_of, table.schema.field("counted_at").type)))
-        frame = to_pandas(table)
-        return frame.sort_values("counted_at", kind="stable").drop_duplicates(list(KEY), keep="last").reset_index(drop=True)
+        return to_pandas(self.in_force("costs", columns, where=_equal(zoo=zoo, arch=arch), as_of=as_of))
+
+    def traces(
+        self,
+        *,
+        zoo: str | None = None,
+        arch: str | None = None,
+        precision: str | None = None,
+        layout: str | None = None,
+        as_of: datetime | None = None,
+        columns: Iterable[str] | None = None,
+    ) -> pd.DataFrame:
+        """The newest row of each trace without the calls themselves, which `trace` gives one at a time."""
+        where = _equal(zoo=zoo, arch=arch, precision=precision, layout=layout)
+        known = [name for name in TABLES["traces"].names if name not in NESTED]
+        return to_pandas(self.in_force("traces", columns or known, where=where, as_of=as_of))
+
+    def workloads(
+        self,
+        *,
+        zoo: str | None = None,
+        arch: str | None = None,
+        precision: str | None = None,
+        layout: str | None = None,
+        columns: Iterable[str] | None = None,
+    ) -> pd.DataFrame:
+        """The distinct calls of the newest traces, in no order between models; figures are of a trace's `traced_batch`."""
+        rows = self._details("workloads", _equal(zoo=zoo, arch=arch, precision=precision, layout=layout), columns)
+        plain = [f.name for f in rows.schema if pa.types.is_integer(f.type) and not f.nullable]
+        return to_pandas(rows).astype(dict.fromkeys(plain, "int64"))  # such as numpy calculates with
+
+    def trace(self, key: TraceKey) -> Trace:
+        """The newest trace of a key.
+
+        Raises:
+            UnknownNameError: if there is none, or it could not be made; with the reason.
+        """
+        rows = self.in_force("traces", ["status", "reason"], where={name: [value] for name, value in key._asdict().items()})
+        if not len(rows):
+            raise UnknownNameError(f"The cache has no trace of {key}. Make it with: zoometer run CONFIG --traces {key.mode}")
+        if rows["status"][0].as_py() == Status.FAILED:
+            raise UnknownNameError(f"There is no trace of {key}: {rows['reason'][0]}")
+        return from_table(self.whole_traces(rows), 0)
+
+    def whole_traces(self, rows: pa.Table) -> pa.Table:
+        """All columns of these rows of `traces`, of which a key and `counted_at` are given; in another order."""
+        where = {name: pc.unique(rows[name]).to_pylist() for name in ("arch", "counted_at")}
+        columns = (*OWNERS["traces"], "counted_at")
+        found = self.read("traces", where=where)
+        return found.filter(pc.is_in(identities(found, columns), identities(rows, columns).combine_chunks()))
 
     def details(self, name: str, *, zoo: str | None = None, arch: str | None = None) -> pd.DataFrame:
-        """The rows of a detail table that belong to the newest costs; what a killed run left without a cost is not among them."""
-        assert name in DETAILS
-        where = {column: [value] for column, value in (("zoo", zoo), ("arch", arch)) if value is not None}
-        owners = self.costs(zoo=zoo, arch=arch, columns=KEY)
-        rows = to_pandas(self.read(name, where=where)).drop_duplicates()
-        return rows.merge(owners, on=[*KEY, "counted_at"]).reset_index(drop=True)
+        """The rows of a detail table that belong to what is in force; what a killed run left without its owner is not among them."""
+        return to_pandas(self._details(name, _equal(zoo=zoo, arch=arch)))
+
+    def in_force(
+        self, name: str, columns: Iterable[str] | None = None, *, where: Where | None = None, as_of: datetime | None = None
+    ) -> pa.Table:
+        """The newest row of each key of `costs` or `traces`, as of a moment: its key, the columns asked for, and when it was counted."""
+        key = OWNERS[name]
+        table = self.read(name, dict.fromkeys([*key, *columns, "counted_at"]) if columns else None, where)
+        if as_of is not None:
+            table = table.filter(pc.less_equal(table["counted_at"], pa.scalar(as_of, table.schema.field("counted_at").type)))
+        return newest_of_each(table, key)
+
+    def _details(self, name: str, where: Where, columns: Iterable[str] | None = None) -> pa.Table:
+        key = OWNERS[DETAILS[name]]
+        asked = list(TABLES[name].names if columns is None else columns)
+        rows = self.read(name, dict.fromkeys([*asked, *key, "position", "counted_at"]), where)
+        return details_of(rows, self.in_force(DETAILS[name], key, where=where), key).select(asked)
 
     def speeds(self, device: str | None = None, *, failed: bool = False) -> pd.DataFrame:
         """The newest measurement of each `SPEED_KEY`, on one device or all; with `failed`, the newest try, failed ones included."""
@@ -245,6 +316,11 @@ class Store:
                 except (UnreadableError, OSError):
                     continue
                 self.files.move(file, f"{NEWER}/{folder}", folder)
+
+
+def _equal(**values: str | None) -> dict[str, list[str]]:
+    """The filter for columns that are to have these values; those given as None may have any."""
+    return {name: [value] for name, value in values.items() if value is not None}
 
 
 def _architecture(row: Mapping[str, Any], weights: tuple[Weights, ...]) -> Architecture:

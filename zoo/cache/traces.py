@@ -52,7 +52,7 @@ TRACE = pa.schema(
     [
         pa.field("precision", pa.string(), nullable=False),
         pa.field("layout", pa.string(), nullable=False),
-        pa.field("batch", pa.int32(), nullable=False),
+        pa.field("traced_batch", pa.int32(), nullable=False),
         pa.field("calls", pa.list_(CALL), nullable=False),
         pa.field("storages", pa.list_(STORAGE), nullable=False),
     ]
@@ -74,6 +74,16 @@ def to_table(trace: Trace) -> pa.Table:
     return pa.Table.from_arrays(columns, schema=TRACE)
 
 
+def with_traces(rows: pa.Table, traces: Sequence[pa.Table | None]) -> pa.Table:
+    """The same rows of the table `traces`, each with its trace as `to_table` gives it; a row without one has nulls."""
+    for field in TRACE:
+        if any(trace is not None for trace in traces) and field.name not in ("precision", "layout"):
+            pieces = [pa.nulls(1, field.type) if trace is None else trace[field.name].chunk(0) for trace in traces]
+            place = rows.schema.get_field_index(field.name)
+            rows = rows.set_column(place, rows.schema.field(place), pa.chunked_array(pieces, field.type))
+    return rows
+
+
 def from_table(table: pa.Table, row: int) -> Trace:
     """The trace in one row of a table that has the columns of `TRACE` among others."""
     calls = _values(table, "calls", row)
@@ -81,7 +91,7 @@ def from_table(table: pa.Table, row: int) -> Trace:
     return Trace(
         precision=table["precision"][row].as_py(),
         layout=table["layout"][row].as_py(),
-        batch=table["batch"][row].as_py(),
+        batch=table["traced_batch"][row].as_py(),
         calls=tuple(map(TracedCall._make, _rows(calls, {"inputs": _tensors, "outputs": _tensors, "kernel": _tuples}))),
         storages=tuple(map(TracedStorage._make, _rows(storages, {}))),
     )
