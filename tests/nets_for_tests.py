@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import time
 from collections.abc import Callable
 
 import torch
@@ -79,3 +82,33 @@ class OnlyInFullPrecision(nn.Module):
 def convolution() -> nn.Module:
     """One convolution after another of the same form."""
     return nn.Sequential(nn.Conv2d(WIDTH, WIDTH, 3, padding=1), nn.ReLU(), nn.Conv2d(WIDTH, WIDTH, 3, padding=1))
+
+
+LARGEST_BATCH = 3
+
+
+class Crashing(nn.Linear):
+    """Ends its process in the middle of a pass with numbers."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not x.is_meta:
+            os.kill(os.getpid(), signal.SIGSEGV)
+        return super().forward(x)
+
+
+class Hanging(nn.Linear):
+    """Never comes back from a pass with numbers."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not x.is_meta:
+            time.sleep(3600)
+        return super().forward(x)
+
+
+class Hungry(nn.Linear):
+    """Has memory for a few images, as a device that says so."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if len(x) > LARGEST_BATCH:
+            raise torch.OutOfMemoryError("out of memory")
+        return super().forward(x)

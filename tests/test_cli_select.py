@@ -15,6 +15,8 @@ from fakes_cache import Cache
 from typer.testing import CliRunner
 
 from reports import cli
+from reports.budgets import BudgetSection
+from reports.cli.selecting import read_budget
 
 PEAKS = {"tiny": 100_000, "small": 1_000_000, "large": 4_000_000, "huge": 16_000_000}
 
@@ -174,7 +176,8 @@ def test_an_objective_that_nobody_has_is_left_out_and_named() -> None:
         (["zoometer.yaml", "--budget", "fhone"], "has no budget 'fhone'. Did you mean phone"),
         (["--device", "rtx4090"], "There is no device 'rtx4090'. Did you mean rtx-4090"),
         (["--cache", "nowhere"], "The cache 'nowhere' holds no counts."),
-        (["--speed", "zoometer.yaml"], "The speed table 'zoometer.yaml' cannot be read"),
+        (["--device", "rtx-4090", "--speed", "zoometer.yaml"], "The speed table 'zoometer.yaml' cannot be read"),
+        (["--speed", "speed.csv"], "--speed is of no use without a device"),
         (["--pareto", "speed"], "--pareto: 'speed' is not a name of an objective."),
     ],
 )
@@ -195,3 +198,10 @@ assert not {"torch", "torchvision", "timm"} & set(sys.modules)
     done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "timm/small.in1k" in done.stdout
+
+
+def test_options_replace_parts_of_a_budget_and_leave_the_others_as_they_are() -> None:
+    """A duration without its unit is none: what was read once must not be read again."""
+    named = BudgetSection.model_validate({"latency": "10ms", "throughput": "5/s", "params": "6M"})
+    budget = read_budget(named, {"params": "5M"})
+    assert (budget.latency, budget.throughput, budget.params) == (10.0, 5.0, 5_000_000)

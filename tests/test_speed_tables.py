@@ -54,13 +54,14 @@ def test_the_names_of_timms_files(name: str, expected: Setting) -> None:
 
 def test_a_users_table_needs_little_and_can_say_everything(tmp_path: Path) -> None:
     text = (
-        "model,input,batch,latency_ms,samples_per_s,device,runtime,dtype,layout,compiled,variant,spread_percent,source,measured_at\n"
-        "torchvision/resnet50,256,4,10,,my-board,ort-1.20,fp16,nhwc,yes,deploy,2.5,bench 7,2026-01-02\n"
-        "grey,,,,50,i9_10940x,,int8,,,,,,\n"
+        "model,input,batch,latency_ms,samples_per_s,device,runtime,dtype,layout,compiled,variant,threads,spread_percent,source,"
+        "measured_at\n"
+        "torchvision/resnet50,256,4,10,,my-board,ort-1.20,fp16,nhwc,yes,deploy,8,2.5,bench 7,2026-01-02\n"
+        "grey,,,,50,i9_10940x,,int8,,,,,,,\n"
     )
     full, least = read(tmp_path, text).rows
     assert full == Speed(
-        "torchvision", "resnet50", "3x256x256", "deploy", "my-board", "ort-1.20", "float16", "nhwc", True, 4, 400.0, 10.0, 0.025, "bench 7", "2026-01-02"
+        "torchvision", "resnet50", "3x256x256", "deploy", "my-board", "ort-1.20", "float16", "nhwc", True, 4, 400.0, 10.0, 0.025, "bench 7", "2026-01-02", 8
     )  # fmt: skip
     assert (least.input, least.batch, least.latency_ms, least.device) == ("1x28x28", 1, 1000 / 50, "core-i9-10940x")
     assert (least.source, least.runtime, least.compiled, least.spread, least.measured_at) == ("mine.csv", None, None, None, None)

@@ -89,8 +89,14 @@ def _zoos(config: Config | None, globs: Mapping[str, tuple[str, ...]], inputs: t
 
 
 def _with_options(section: MeasureSection, options: Mapping[str, Any]) -> MeasureSection:
+    """The section with what the command line sets in its place.
+
+    Raises:
+        ConfigError: if an option is wrong; the message names it.
+    """
     try:
-        return MeasureSection(**{**section.model_dump(by_alias=True, exclude_unset=True), **options})
+        given = MeasureSection(**options)
+        return section.model_copy(update={name: getattr(given, name) for name in given.model_fields_set})
     except ValidationError as error:
         mistakes = [
             f"--{str(mistake['loc'][0]).replace('_', '-')}: {mistake.get('ctx', {}).get('error') or mistake['msg']}"
@@ -155,14 +161,18 @@ def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
         str(row["batch"]),
         f"{row['latency_ms']:.4g} ms" if row["latency_ms"] is not None else row["status"],
         cell("half_width", ".1%"),
-        cell("samples_per_s", ",.4g"),
-        cell("achieved_gflops_per_s", ",.4g"),
+        _rate(row["samples_per_s"]),
+        _rate(row["achieved_gflops_per_s"]),
         cell("share_of_peak", ".0%"),
         cell("spread", ".1%"),
         format_bytes(row["peak_memory_bytes"]),
         row["device"],
         _way(row),
     )
+
+
+def _rate(value: float | None) -> str:
+    return "–" if value is None else f"{value:,.0f}" if value >= 1000 else f"{value:.4g}"
 
 
 def _way(row: Mapping[Any, Any]) -> str:
@@ -176,6 +186,6 @@ def _result(row: Mapping[Any, Any]) -> str:
     if row["status"] == "failed":
         return f"failed: {row['reason']}"
     known = "" if row["half_width"] is None else f" ±{row['half_width']:.1%}"
-    rate = "" if row["achieved_gflops_per_s"] is None else f", {row['achieved_gflops_per_s']:.4g} GFLOP/s"
+    rate = "" if row["achieved_gflops_per_s"] is None else f", {_rate(row['achieved_gflops_per_s'])} GFLOP/s"
     share = "" if row["share_of_peak"] is None else f" ({row['share_of_peak']:.0%} of the peak)"
-    return f"{row['latency_ms']:.4g} ms{known}, {row['samples_per_s']:.4g} images/s{rate}{share}"
+    return f"{row['latency_ms']:.4g} ms{known}, {_rate(row['samples_per_s'])} images/s{rate}{share}"

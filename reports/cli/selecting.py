@@ -120,9 +120,9 @@ def read_budget(named: BudgetSection | None, options: Mapping[str, Any]) -> Budg
     Raises:
         ConfigError: if an option is wrong; the message names it.
     """
-    base = named.model_dump(exclude_unset=True) if named else {}
     try:
-        return BudgetSection(**{**base, **options})
+        given = BudgetSection(**options)
+        return (named or BudgetSection()).model_copy(update={name: getattr(given, name) for name in given.model_fields_set})
     except ValidationError as error:
         mistakes = []
         for mistake in error.errors(include_url=False):

@@ -25,8 +25,8 @@ IMPORT_EXAMPLES = examples(
     "zoometer speeds import mine.csv --device my-board --dtype fp16",
     "zoometer speeds import bench/*.csv --format json",
     closing="""timm's tables (benchmark-infer-*.csv, speed-infer-*.csv) are known by their
- columns; their name says device, dtype, layout and torch. A table of your own is
- a CSV with these columns, of which model and one of the two speeds must be there:
+ columns; their name says device, dtype, layout and torch. A table of your own
+ is a CSV with these columns; the model and one of the two speeds must be there:
 
    model           zoo/arch, or arch where one zoo alone has it
    latency_ms      of a step, in milliseconds
