@@ -89,6 +89,12 @@ class BudgetSection(BaseModel):
         limits += [Allowed(_BY_KEY[name], patterns) for name, patterns in texts.items() if patterns]
         return limits + (_device_limits(device) if device else [])
 
+    @property
+    def is_about_speed(self) -> bool:
+        """Whether a limit or an objective is a latency or a throughput."""
+        ranked = {self.pick, *self.pareto}
+        return self.latency is not None or self.throughput is not None or not ranked.isdisjoint({"latency", "throughput"})
+
     def use(self, device: Device) -> Use:
         """How the models would be run on the device."""
         return Use(device, self.dtype, self.batch or 1, self.layout or "nchw", bool(self.compiled))

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from reports.columns import Column
-from reports.limits import ITEM_BYTES, LATENCY, MEMORY, PEAK, THROUGHPUT, WEIGHTS, WORKING
+from reports.limits import INTERVAL, ITEM_BYTES, LATENCY, MEMORY, PEAK, THROUGHPUT, WEIGHTS, WORKING
 from zoo.errors import InputError
 from zoo.records import elements, parse_input
 from zoo.speed.devices import Device
@@ -21,7 +21,6 @@ Estimator = Callable[[pd.DataFrame], pd.DataFrame]
 """Estimates speed: gets rows of the leaderboard, gives `latency_ms` and its interval `latency_low_ms`, `latency_high_ms` of one
 step, NA where it refuses, and `latency_from`, which says how the figure came about or why there is none; under the rows' index."""
 
-_INTERVAL = ("latency_low_ms", "latency_high_ms")
 _IDENTITY = ["zoo", "arch", "tag", "input", "classes", "variant"]
 _WORK = ("macs", "flops", "activations")
 _MEASURED = ["zoo", "arch", "input", "variant"]
@@ -107,17 +106,28 @@ def _with_speed(table: pd.DataFrame, conditions: Conditions) -> tuple[pd.DataFra
     """Measured speed where there is one, estimates elsewhere; and a note on where they come from."""
     found, note = _measured(conditions, table)
     table = table.merge(found, on=_MEASURED, how="left") if len(found) else table
-    for name in (LATENCY.key, *_INTERVAL, THROUGHPUT.key):
+    for name in (LATENCY.key, *INTERVAL, THROUGHPUT.key):
         table[name] = (table[name] if name in table else pd.Series(pd.NA, index=table.index)).astype("Float64")
     table["latency_from"] = pd.Series("measured", index=table.index, dtype="string").where(table[LATENCY.key].notna())
     missing = table[LATENCY.key].isna()
     if conditions.estimate and missing.any():
         estimated = conditions.estimate(table[missing])
-        for name in (LATENCY.key, *_INTERVAL, "latency_from"):
+        for name in (LATENCY.key, *INTERVAL, "latency_from"):
             table[name] = table[name].fillna(estimated[name].astype(table[name].dtype))
+        note = " ".join(filter(None, [note, _estimate_note(estimated)]))
         rate = 1000 * conditions.images / table[LATENCY.key]
         table[THROUGHPUT.key] = table[THROUGHPUT.key].fillna(rate)
     return table, note
+
+
+def _estimate_note(estimated: pd.DataFrame) -> str:
+    """How many latencies are estimated and how well, and why the others are not; the most frequent of each."""
+    is_there = estimated[LATENCY.key].notna()
+    words = []
+    for rows, verb in ((estimated[is_there], "are"), (estimated[~is_there], "are not known:")):
+        for said, count in rows["latency_from"].value_counts().head(2).items():
+            words.append(f"{count:,} latencies {verb} {said}.")
+    return " ".join(words)
 
 
 def _measured(conditions: Conditions, table: pd.DataFrame) -> tuple[pd.DataFrame, str]:

@@ -7,7 +7,7 @@ each with its line. Relative paths are relative to the folder the command runs i
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -27,11 +27,11 @@ from reports.budgets import BudgetSection
 from reports.declared_models import ModelSection
 from reports.measure_section import MeasureSection
 from reports.sections import STRICT, Modes, Patterns, Sizes, TaskName, VariantName, as_list, one_of
-from reports.uses import UseSection
+from reports.uses import UseSection, trace_mode
 from zoo.batch.settings import Execution, RefreshSettings, ZooSettings
 from zoo.errors import AuditError, ConfigError, did_you_mean
 from zoo.records import DeclaredModel, Selection, Variant
-from zoo.traces import parse_mode
+from zoo.traces import LAYOUTS, Mode, parse_mode
 
 FORMATS = ("html", "xlsx", "csv", "json", "md", "parquet")
 """What a report can be written as; also the suffix of its file."""
@@ -208,8 +208,14 @@ class Config(_Axes):
             fetch_accuracy=self.accuracy.fetch,
             accuracy_max_age_days=self.accuracy.max_age_days,
             execution=Execution(**self.execution.model_dump()),
-            traces=tuple(map(parse_mode, self.traces)),
+            traces=tuple(dict.fromkeys([*map(parse_mode, self.traces), *self._modes_of_speeds()])),
         )
+
+    def _modes_of_speeds(self) -> Iterator[Mode]:
+        """What speeds are estimated from: those of reports, and those that budgets speak of."""
+        asked = [(use.dtype, use.layout) for use in self.speed]
+        asked += [(b.dtype, b.layout or LAYOUTS[0]) for b in self.budgets.values() if b.device and b.is_about_speed]
+        return (mode for dtype, layout in asked if (mode := trace_mode(dtype, layout)))
 
     def declared_models(self) -> dict[str, tuple[DeclaredModel, ...]]:
         """The models of each zoo that this file declares."""

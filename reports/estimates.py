@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from reports.uses import PRECISIONS, trace_mode
+from zoo.batch.calibrations import kept_calibration
 from zoo.cache.store import Store
-from zoo.traces import Mode
 
 if TYPE_CHECKING:
+    from reports.budgets import BudgetSection
     from reports.candidates import Estimator
     from reports.uses import Use
-
-PRECISIONS = {"float32": ("fp32",), "amp": ("amp", "amp-fast-norm"), "float16": ("fp16",), "bfloat16": ("bf16",)}
-"""Precisions of traces that a dtype is estimated from, the first one that the cache has; other dtypes are not estimated."""
+    from zoo.speed.devices import Device
 
 _KEY = ["zoo", "arch", "input", "classes", "variant"]
 _FIGURES = ["latency_ms", "latency_low_ms", "latency_high_ms"]
+
+
+def estimator_for(store: Store, budget: BudgetSection, device: Device | None) -> Estimator | None:
+    """What estimates the speed that a budget speaks of; None where it speaks of none, or of no device."""
+    return Estimates(store).estimator(budget.use(device)) if device and budget.is_about_speed else None
 
 
 class Estimates:
@@ -32,17 +36,10 @@ class Estimates:
         """Estimates rows of a leaderboard in one use; the work begins with the first call."""
         return functools.partial(self._estimate, use)
 
-    def missing_modes(self, uses: Sequence[Use]) -> list[Mode]:
-        """The traces that uses are estimated from and the cache has none of."""
-        kept = self._store.traces(columns=["precision", "layout"]).drop_duplicates()
-        known = set(zip(kept["precision"], kept["layout"], strict=True))
-        wanted = [mode for use in uses if (mode := mode_of(use)) and self._precision(use, known) is None]
-        return list(dict.fromkeys(wanted))
-
     def _estimate(self, use: Use, rows: pd.DataFrame) -> pd.DataFrame:
         from zoo.speed.estimate import estimate
 
-        if mode_of(use) is None:
+        if trace_mode(use.dtype, use.layout) is None:
             return _refused(rows, f"not estimated: {use.dtype} is not supported")
         precision = self._precision(use)
         if precision is None:
@@ -56,28 +53,21 @@ class Estimates:
             precision=precision,
             layout=use.layout,
             compiled=use.compiled,
-            calibration=self._calibration(use),
+            calibration=kept_calibration(self._store, use.device.id, precision, use.layout, compiled=use.compiled),
             key=tuple(_KEY),
         )
         joined = rows[_KEY].merge(found[[*_KEY, *_FIGURES, "latency_from"]], on=_KEY, how="left").set_axis(rows.index)
         return joined[[*_FIGURES, "latency_from"]].fillna({"latency_from": _not_traced(use)})
 
-    def _precision(self, use: Use, known: set[tuple[str, str]] | None = None) -> str | None:
+    def _precision(self, use: Use) -> str | None:
         """The precision of traces that the cache has for a use."""
-        if known is None:
-            kept = self._store.traces(columns=["precision", "layout"], layout=use.layout).drop_duplicates()
-            known = set(zip(kept["precision"], kept["layout"], strict=True))
-        return next((p for p in PRECISIONS.get(use.dtype, ()) if (p, use.layout) in known), None)
-
-
-def mode_of(use: Use) -> Mode | None:
-    """The trace that the speed of a use is estimated from; None where its dtype is not estimated."""
-    precisions = PRECISIONS.get(use.dtype)
-    return Mode(precisions[0], use.layout) if precisions else None
+        known = set(self._store.traces(layout=use.layout, columns=["precision"])["precision"])
+        return next((precision for precision in PRECISIONS.get(use.dtype, ()) if precision in known), None)
 
 
 def _not_traced(use: Use) -> str:
-    return f"not estimated: the cache has no trace {mode_of(use)} of it; zoometer run CONFIG --traces {mode_of(use)} makes them"
+    mode = trace_mode(use.dtype, use.layout)
+    return f"not estimated: the cache has no trace {mode} of it; zoometer run CONFIG --traces {mode} makes them"
 
 
 def _refused(rows: pd.DataFrame, why: str) -> pd.DataFrame:

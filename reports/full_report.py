@@ -9,9 +9,13 @@ import pandas as pd
 from reports import changes_text, leaderboard, selection_text
 from reports.answers import answer_budget, choose_device
 from reports.budgets import BudgetSection
+from reports.candidates import Estimator
 from reports.config import Config
+from reports.estimates import Estimates, estimator_for
 from reports.leaderboard import Report, typed
-from reports.report_parts import CHANGES, BudgetAnswer, PublishedAudit, WhatChanged
+from reports.report_parts import CHANGES, BudgetAnswer, DeviceSpeed, PublishedAudit, WhatChanged
+from reports.speeds import device_speeds, with_latencies
+from reports.uses import Use
 from zoo.batch.imported import known_speeds
 from zoo.cache.changes import Changes, changes_between
 from zoo.cache.store import Store
@@ -25,6 +29,7 @@ def check_inputs(config: Config) -> None:
         ZooError: if a budget's device is unknown, or a table to audit cannot be read.
     """
     _devices(config)
+    _uses(config)
     if config.audit:
         from reports.report_audits import read_published
 
@@ -47,10 +52,38 @@ def build_full_report(config: Config, *, title: str, name: str | None = None, ma
     devices = _devices(config)
     report = leaderboard.build_report(config.refresh_settings(), title=title)
     store = Store(config.cache)
-    speeds = {key: known_speeds(store, device.id) if device else None for key, device in devices.items()}
-    answers = (make_answer(report.leaderboard, key, budget, devices[key], speeds[key]) for key, budget in config.budgets.items())
-    changes = _last_changes(store, name)
-    return dataclasses.replace(report, budgets=tuple(answers), changes=changes, audits=_audits(config, may_count=may_count))
+    answers = (_answer(report.leaderboard, store, key, budget, devices[key]) for key, budget in config.budgets.items())
+    speeds = _device_speeds(config, store, report.leaderboard)
+    return dataclasses.replace(
+        report,
+        budgets=tuple(answers),
+        changes=_last_changes(store, name),
+        audits=_audits(config, may_count=may_count),
+        device_speeds=speeds,
+        leaderboard=with_latencies(report.leaderboard, speeds),
+    )
+
+
+def _answer(table: pd.DataFrame, store: Store, name: str, budget: BudgetSection, device: Device | None) -> BudgetAnswer:
+    """The answer to a budget with what the cache knows of speed."""
+    measured = known_speeds(store, device.id) if device else None
+    return make_answer(table, name, budget, device, measured, estimator_for(store, budget, device))
+
+
+def _device_speeds(config: Config, store: Store, table: pd.DataFrame) -> tuple[DeviceSpeed, ...]:
+    """The speeds that the configuration asks for."""
+    if not config.speed:
+        return ()
+    uses = _uses(config)
+    measured = pd.concat([known_speeds(store, device) for device in {use.device.id for use in uses}], ignore_index=True)
+    estimates = Estimates(store)
+    return device_speeds(table, uses, measured, [estimates.estimator(use) for use in uses])
+
+
+def _uses(config: Config) -> list[Use]:
+    store = Store(config.cache)
+    devices = [choose_device(section.device, config.devices, store) for section in config.speed]
+    return [section.of(device) for section, device in zip(config.speed, devices, strict=True) if device]
 
 
 def _devices(config: Config) -> dict[str, Device | None]:
@@ -65,11 +98,16 @@ def _audits(config: Config, *, may_count: bool) -> tuple[PublishedAudit, ...]:
     return tuple(run_audit(config, section, may_count=may_count) for section in config.audit)
 
 
-def make_answer(
-    table: pd.DataFrame, name: str, budget: BudgetSection, device: Device | None = None, speeds: pd.DataFrame | None = None
+def make_answer(  # all but three are optional
+    table: pd.DataFrame,
+    name: str,
+    budget: BudgetSection,
+    device: Device | None = None,
+    speeds: pd.DataFrame | None = None,
+    estimate: Estimator | None = None,
 ) -> BudgetAnswer:
-    """The answer to a budget from a leaderboard and measured speeds, with its sentences."""
-    selected, assumptions = answer_budget(table, budget, device, speeds)
+    """The answer to a budget from a leaderboard, measured speeds and estimates, with its sentences."""
+    selected, assumptions = answer_budget(table, budget, device, speeds, estimate)
     unknown = selection_text.missing_text(selected)
     unranked = [f"{selected.unranked:,} of those that fit cannot be ranked: an objective is not known for them."]
     return BudgetAnswer(

@@ -91,6 +91,9 @@ THROUGHPUT = Column(
     "Speed",
     10,
 )
+INTERVAL = ("latency_low_ms", "latency_high_ms")
+"""Columns beside the latency: where an estimate lies nine times in ten."""
+
 OF_USE = (PEAK, WEIGHTS, WORKING, MEMORY, LATENCY, THROUGHPUT)
 """What `reports.candidates` adds to the leaderboard."""
 

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from reports.columns import Better, Column
-from reports.limits import LATENCY, AnyLimit, Limit
+from reports.limits import INTERVAL, LATENCY, THROUGHPUT, AnyLimit, Limit
 from reports.selection import Relaxation, Selected, State
 from reports.text import print_table
 from zoo.units import format_bytes
@@ -67,11 +67,21 @@ def reasons(selected: Selected) -> list[str]:
             f"{equals} share it; among them it has the {_end(second)} {second.title} ({value_text(second, pick[second.key])})."
         )
     sentences += _closest_limit(selected, pick)
-    high = pick.get("latency_high_ms")
-    latency = next((x for x in selected.limits if isinstance(x, Limit) and x.column.key == LATENCY.key), None)
-    if latency and high is not None and not pd.isna(high) and high > latency.bound:
-        sentences.append(f"Its latency is an estimate, and the interval reaches {value_text(LATENCY, high)}, beyond the limit.")
+    sentences += _estimated_latency(selected, pick)
     return sentences
+
+
+def _estimated_latency(selected: Selected, pick: pd.Series) -> list[str]:
+    """The interval of the pick's latency, where the answer speaks of it and it was estimated."""
+    asked = {column.key for column in shown_columns(selected)} & {LATENCY.key, THROUGHPUT.key}
+    low, high = (pick.get(name) for name in INTERVAL)
+    if not asked or low is None or high is None or pd.isna(high):
+        return []
+    interval = f"{figure_text(LATENCY, low)} to {value_text(LATENCY, high)}"
+    latency = next((x for x in selected.limits if isinstance(x, Limit) and x.column.key == LATENCY.key), None)
+    beyond = ", which reaches beyond the limit" if latency and high > latency.bound else ""
+    how = f"Its latency of {value_text(LATENCY, pick[LATENCY.key])} is {pick['latency_from']}"
+    return [f"{how}: {interval} nine times in ten{beyond}."]
 
 
 def _why_no_pick(selected: Selected) -> str:

@@ -11,7 +11,10 @@ from reports.limits import ITEM_BYTES
 from reports.sections import STRICT, one_of
 from zoo.speed.devices import Device
 from zoo.speed.measured import canonical_dtype
-from zoo.traces import LAYOUTS
+from zoo.traces import LAYOUTS, Mode
+
+PRECISIONS = {"float32": ("fp32",), "amp": ("amp", "amp-fast-norm"), "float16": ("fp16",), "bfloat16": ("bf16",)}
+"""Precisions of traces that a dtype is estimated from, the first one that the cache has; other dtypes are not estimated."""
 
 Dtype = Annotated[str, BeforeValidator(lambda name: canonical_dtype(str(name))), one_of("dtype", lambda: list(ITEM_BYTES))]
 Layout = Annotated[str, one_of("memory layout", lambda: list(LAYOUTS))]
@@ -27,6 +30,16 @@ class UseSection(BaseModel):
     batch: Annotated[int, Field(ge=1)] = 1
     layout: Layout = "nchw"
     compiled: bool = False  # by torch.compile
+
+    def of(self, device: Device) -> Use:
+        """The same of the device that is named."""
+        return Use(device, self.dtype, self.batch, self.layout, self.compiled)
+
+
+def trace_mode(dtype: str, layout: str) -> Mode | None:
+    """The trace that the speed of a use is estimated from; None where its dtype is not estimated."""
+    precisions = PRECISIONS.get(dtype)
+    return Mode(precisions[0], layout) if precisions else None
 
 
 @dataclass(frozen=True, slots=True)

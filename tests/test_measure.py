@@ -9,7 +9,17 @@ import torch
 from nets_for_tests import TOKENS, ImageAndText
 from torch import Tensor, nn
 
-from zoo.speed.measure import is_out_of_memory, measure, measure_peak, place, place_inputs, running
+from zoo.speed.measure import (
+    forget_memory,
+    is_out_of_memory,
+    measure,
+    measure_peak,
+    peak_memory_bytes,
+    place,
+    place_inputs,
+    resident_bytes,
+    running,
+)
 from zoo.speed.repeat import Precision
 from zoo.speed.way import Way
 
@@ -85,3 +95,20 @@ def test_an_allocation_that_really_fails_is_one() -> None:
     with pytest.raises(RuntimeError) as raised:
         torch.empty(2**60, dtype=torch.uint8)
     assert is_out_of_memory(raised.value)
+
+
+def test_peak_memory_on_a_cpu_is_what_the_process_grew_by() -> None:
+    before = resident_bytes()
+    if before is None:
+        pytest.skip("this system does not say")
+    forget_memory(Way())
+    wanted = 2**28
+    held = torch.ones(wanted, dtype=torch.uint8)
+    del held
+    peak = peak_memory_bytes(Way(), before)
+    assert peak is not None
+    assert wanted - 2**20 <= peak < wanted + 2**27  # the system counts pages in bundles
+    forget_memory(Way())
+    after = peak_memory_bytes(Way(), before)
+    assert after is not None
+    assert after < wanted / 2  # the peak is that since it was last forgotten

@@ -33,6 +33,8 @@ def read_table(store: Store, name: str, *, as_of: str | None, history: bool) -> 
     if name in OWNERS and not history:
         moment = end_of(store, find_run(store.runs(), as_of)) if as_of else None
         return to_pandas(store.in_force(name, flat, as_of=moment))
+    if name == "speed" and not history:
+        return store.speeds(failed=True)
     if name in DETAILS and not history:
         return store.details(name)
     return to_pandas(store.read(name, flat))

@@ -15,9 +15,10 @@ from pydantic import ValidationError
 from reports import selection_text, text
 from reports.answers import answer_budget, choose_device
 from reports.budgets import BudgetSection
+from reports.estimates import estimator_for
 from reports.exports.tables import records
 from reports.leaderboard import read_leaderboard, read_whole_leaderboard
-from reports.limits import AnyLimit, Limit
+from reports.limits import INTERVAL, LATENCY, THROUGHPUT, AnyLimit, Limit
 from reports.selection import Selected, State
 from zoo.batch.imported import known_speeds
 from zoo.cache.store import Store
@@ -93,7 +94,8 @@ class Answer:
     def _rows(self) -> pd.DataFrame:
         """Every candidate with the figures the answer speaks of, and what was made of it."""
         columns = ["model", "input", *(column.key for column in selection_text.shown_columns(self.selected))]
-        rows = self.selected.table[[*columns, *(c for c in ("latency_from",) if "latency_ms" in columns)]]
+        is_speed = not {LATENCY.key, THROUGHPUT.key}.isdisjoint(columns)
+        rows = self.selected.table[[*columns, *((*INTERVAL, "latency_from") if is_speed else ())]]
         return pd.concat([rows, self.selected.verdicts, self.selected.on_frontier], axis=1)
 
 
@@ -111,7 +113,7 @@ def answer(asked: Asked) -> Answer:
     device = choose_device(budget.device, asked.devices or (config.devices if config else None), store)
     leaderboard = read_leaderboard(config.refresh_settings()) if config else read_whole_leaderboard(asked.cache)
     speeds = known_speeds(store, device.id, asked.speeds, shipped_devices()) if device else None
-    return Answer(*answer_budget(leaderboard, budget, device, speeds))
+    return Answer(*answer_budget(leaderboard, budget, device, speeds, estimator_for(store, budget, device)))
 
 
 def read_budget(named: BudgetSection | None, options: Mapping[str, Any]) -> BudgetSection:

@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 from reports.cli import (
     audit,
     cache,
+    calibrate,
     changes,
     check,
     compare,
@@ -41,6 +42,7 @@ EXAMPLES = examples(
     "zoometer count timm/resnet50     what one model costs, layer by layer",
     "zoometer show timm/resnet50      all that is known of a model; compare sets several side by side",
     "zoometer select --max-params 5M  which model to pick within limits, and why",
+    "zoometer measure timm/resnet50   how fast a model runs on this machine",
     closing="""Exit codes:
 
    0  all is well
@@ -114,6 +116,7 @@ app.command("devices", cls=verb_with(devices.EXAMPLES))(devices.devices)
 app.command("measure", cls=verb_with(measure.EXAMPLES))(measure.measure)
 app.add_typer(speeds.app, name="speeds")
 app.command("validate-speed", cls=verb_with(validate_speed.EXAMPLES))(validate_speed.validate_speed)
+app.command("calibrate", cls=verb_with(calibrate.EXAMPLES))(calibrate.calibrate)
 app.command("audit", cls=verb_with(audit.EXAMPLES))(audit.audit)
 app.command("refresh", cls=verb_with(refresh.EXAMPLES))(refresh.refresh)
 app.command("changes", cls=verb_with(changes.EXAMPLES))(changes.changes)

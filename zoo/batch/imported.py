@@ -62,7 +62,9 @@ def import_speeds(cache: str, files: Sequence[Path], devices: Iterable[str] = ()
     return imported
 
 
-def known_speeds(store: Store, device: str, files: Sequence[Path] = (), devices: Iterable[str] = ()) -> pd.DataFrame:
+def known_speeds(
+    store: Store, device: str, files: Sequence[Path] = (), devices: Iterable[str] = (), *, cached: bool = True
+) -> pd.DataFrame:
     """Measurements on one device: of the files, and of the table `speed` where no file has the same one.
 
     Args:
@@ -70,14 +72,16 @@ def known_speeds(store: Store, device: str, files: Sequence[Path] = (), devices:
         device: id of the device.
         files: tables of speeds, read but not kept.
         devices: ids that a device's name in a file may stand for.
+        cached: whether the table's measurements are wanted too.
 
     Raises:
         SpeedError: if a file is no table of speeds.
     """
-    architectures, names = store.architectures() if files else [], [*devices, device]
+    architectures = (store.architectures() or list_architectures(store.address, _ZOOS)) if files else []
+    names = [*devices, device]
     rows = [record for file in files for record in _table_rows(file, read_speeds(file, architectures, names).rows)]
     given = pd.DataFrame([record for record in rows if record["device"] == device], columns=[*Speed.__slots__])
-    kept = store.speeds(device)[[*Speed.__slots__]]
+    kept = store.speeds(device)[[*Speed.__slots__]].iloc[: None if cached else 0]
     both = pd.concat([frame for frame in (given.astype(object), kept.astype(object)) if len(frame)] or [given])
     return both.drop_duplicates(list(SPEED_KEY)).infer_objects().reset_index(drop=True)
 

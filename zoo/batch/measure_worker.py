@@ -29,6 +29,7 @@ from zoo.speed.measure import (
     place,
     place_inputs,
     prepare,
+    resident_bytes,
 )
 from zoo.speed.repeat import Timing
 from zoo.speed.way import Way
@@ -97,6 +98,7 @@ class _Model:
         self._placed: nn.Module | None = None
         self._plain: nn.Module | None = None
         self._flops: int | None = None  # of one image
+        self._resident = resident_bytes()  # without the model
 
     def measure(self, batch: int) -> Measured:
         """One measurement.
@@ -114,7 +116,7 @@ class _Model:
         example = self._example(batch)
         args, kwargs = place_inputs((example.args, dict(example.kwargs)), way)
         timing = measure(self._placed, args, kwargs, way, self._subject.precision)
-        return Measured(timing, None if self._flops is None else self._flops * batch, peak_memory_bytes(way))
+        return Measured(timing, None if self._flops is None else self._flops * batch, peak_memory_bytes(way, self._resident))
 
     def _build(self) -> nn.Module:
         key = self._subject.key

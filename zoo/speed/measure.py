@@ -13,6 +13,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -28,6 +29,9 @@ _PRODUCT = Precision(half_width=0.05, least=6, most=200, time_s=0.5, warm_up=2, 
 _FIRST_SIZE, _LARGEST_SIZE = 512, 16_384
 _LONG_ENOUGH_S = 0.1
 """A product that takes longer is large enough: its rate no longer grows."""
+
+_PROCESS = Path("/proc/self")
+_RESET_PEAK = "5"  # as proc(5) has it
 
 _WORDS_OF_NO_MEMORY = (
     "out of memory",
@@ -129,11 +133,31 @@ def forget_memory(way: Way) -> None:
         torch.cuda.reset_peak_memory_stats(way.device)
     elif way.device == "mps":
         torch.mps.empty_cache()
+    else:
+        with contextlib.suppress(OSError):  # only where the system keeps count
+            _PROCESS.joinpath("clear_refs").write_text(_RESET_PEAK, encoding="ascii")
 
 
-def peak_memory_bytes(way: Way) -> int | None:
-    """The most bytes of tensors on the device since `forget_memory`, weights included; None where torch does not keep count."""
-    return torch.cuda.max_memory_allocated(way.device) if way.device.startswith("cuda") else None
+def peak_memory_bytes(way: Way, before: int | None) -> int | None:
+    """The most memory in use since `forget_memory`, weights included; None where nobody keeps count.
+
+    On a GPU it is that of tensors. On a CPU it is what the process has more than `before` of `resident_bytes`, so that scratch
+    memory of kernels, and what the allocator keeps, is in it.
+    """
+    if way.device.startswith("cuda"):
+        return torch.cuda.max_memory_allocated(way.device)
+    most = resident_bytes(most=True) if way.is_cpu else None
+    return None if most is None or before is None else max(0, most - before)
+
+
+def resident_bytes(*, most: bool = False) -> int | None:
+    """Memory of this process, now or at most since `forget_memory`; None where the system does not say."""
+    try:
+        lines = _PROCESS.joinpath("status").read_text(encoding="ascii", errors="replace").splitlines()
+    except OSError:
+        return None
+    name = "VmHWM:" if most else "VmRSS:"
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(name)), None)
 
 
 def is_out_of_memory(error: BaseException) -> bool:

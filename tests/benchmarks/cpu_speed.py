@@ -1,0 +1,208 @@
+"""Estimated against measured time on this machine's CPU: `python tests/benchmarks/cpu_speed.py CACHE --threads 2`.
+
+Measures one small timm architecture of each family (float32, channels first, one image, eager), calibrates the estimate with ten
+of them, and prints how well it agrees with the others: with ten that are spread over the range of MACs, and the median of many
+random tens. Measurements are kept in the folder CACHE and not made again, so that the program can be interrupted and repeated.
+It wants a quiet machine and takes about ten minutes on one.
+
+The data sheet is that of `--device ID` (with `--devices FILE` a user's own), or is measured in the same run: the rate of a matrix
+product, and that of copying memory. MACs alone stand beside it: one factor, from the same ten.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+from typing import TypeAlias
+
+sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parents[1])]
+
+import numpy as np  # noqa: E402 the folders of a script's neighbours are not searched by themselves
+import numpy.typing as npt  # noqa: E402
+import pandas as pd  # noqa: E402
+import torch  # noqa: E402
+from models_for_tests import TIMM  # noqa: E402
+
+from reports.cli.measuring import Progress  # noqa: E402
+from zoo.batch.calibrating import Estimating, Refused, compare, trace_keys  # noqa: E402
+from zoo.batch.ensure import ensure_counted, ensure_traced  # noqa: E402
+from zoo.batch.measure import measure  # noqa: E402
+from zoo.batch.settings import Execution, MeasureSettings, ZooSettings  # noqa: E402
+from zoo.cache.store import Store  # noqa: E402
+from zoo.errors import SpeedError  # noqa: E402
+from zoo.records import Selection  # noqa: E402
+from zoo.speed.calibration import KEY, calibrate  # noqa: E402
+from zoo.speed.devices import Device, Figure, Source, find_device, read_devices, shipped_devices  # noqa: E402
+from zoo.speed.metrics import Agreement, agreement, median_of  # noqa: E402
+from zoo.speed.repeat import Precision  # noqa: E402
+from zoo.speed.way import Way  # noqa: E402
+
+CALIBRATING = 10
+DRAWS = 200
+COPIED_BYTES = 512 * 2**20
+"""Far more than any cache holds."""
+
+Indices: TypeAlias = npt.NDArray[np.intp]
+
+WAY = Refused("fp32", "nchw", compiled=False, reason="")
+MODEL = list(KEY)
+
+
+def main() -> None:
+    """Measure what is missing, then print the agreement."""
+    asked = parse_arguments()
+    known = read_devices(asked.devices) if asked.devices else {}
+    count_architectures(asked)
+    measure(
+        MeasureSettings(
+            cache=asked.cache,
+            zoos={"timm": ZooSettings(Selection(tuple(small_architectures(asked))))},
+            ways=(Way("cpu", threads=asked.threads),),
+            precision=Precision(time_s=asked.time_s),
+            device_id=asked.device,
+            devices={**shipped_devices(), **known},
+        ),
+        Progress(),
+    )
+    rows = measured_rows(asked)
+    device = find_device(asked.device, known) if asked.device else measured_device(rows, asked.threads)
+    print_agreement(rows, device, Store(asked.cache))
+
+
+def parse_arguments() -> argparse.Namespace:
+    """What the command line says."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("cache", help="folder where measurements are kept")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--most-gmacs", type=float, default=4.0, help="architectures with more are left out")
+    parser.add_argument("--time-s", type=float, default=4.0, help="limit of the repetitions of one measurement")
+    parser.add_argument("--device", help="id of this machine's CPU, whose data sheet is used in place of a measured one")
+    parser.add_argument("--devices", type=Path, help="devices of your own, in YAML")
+    return parser.parse_args()
+
+
+def count_architectures(asked: argparse.Namespace) -> None:
+    """Counts them, so that large ones can be left out and measuring knows how long it takes."""
+    from zoo.batch.ensure import list_architectures
+    from zoo.records import CostKey
+
+    listed = [one for one in list_architectures(asked.cache, ["timm"]) if one.name in TIMM]
+    ensure_counted([CostKey("timm", one.name, one.input, one.classes) for one in listed], asked.cache, Execution(workers=1))
+
+
+def small_architectures(asked: argparse.Namespace) -> list[str]:
+    """One architecture of each family, without the large ones."""
+    costs = Store(asked.cache).costs(zoo="timm", columns=["macs"])
+    return sorted(set(costs.loc[costs["macs"] <= asked.most_gmacs * 1e9, "arch"]) & set(TIMM))
+
+
+def measured_rows(asked: argparse.Namespace) -> pd.DataFrame:
+    """The newest measurement of each architecture with this number of threads."""
+    rows = Store(asked.cache).speeds()
+    rows = rows[(rows["threads"] == asked.threads) & (rows["dtype"] == "float32") & ~rows["compiled"] & (rows["batch"] == 1)]
+    rows = rows[rows["arch"].isin(small_architectures(asked))].reset_index(drop=True)
+    known = rows["half_width"].median()
+    say(f"\n{len(rows)} architectures, {asked.threads} thread(s); the medians' intervals are ±{known:.1%} wide in the median.")
+    typed: pd.DataFrame = rows.astype({"latency_ms": float, "batch": int})
+    return typed
+
+
+def measured_device(rows: pd.DataFrame, threads: int) -> Device:
+    """A data sheet of what this machine does: its best matrix product of the run, and copying memory."""
+    peak, bandwidth = float(rows["peak_gflops_per_s"].max()) * 1e9, copying_bytes_per_s(threads)
+    cache = Path("/sys/devices/system/cpu/cpu0/cache/index3/size")
+    cache_bytes = 1024.0 * int(cache.read_text(encoding="ascii").strip().removesuffix("K")) if cache.exists() else None
+    say(f"Data sheet as measured: {peak / 1e9:.0f} GFLOP/s, {bandwidth / 1e9:.1f} GB/s.")
+    source = Source("measured by this program")
+    return Device(
+        str(rows["device"].iloc[0]),
+        "this CPU",
+        "server-cpu",
+        peak_per_s={"fp32_vector": Figure(peak, source)},
+        memory_bandwidth_bytes_per_s=Figure(bandwidth, source),
+        cache_bytes=Figure(cache_bytes, source) if cache_bytes else None,
+    )
+
+
+def copying_bytes_per_s(threads: int) -> float:
+    """Bytes read and written a second while a tensor is copied; the best of a few tries."""
+    torch.set_num_threads(threads)
+    source = torch.zeros(COPIED_BYTES, dtype=torch.uint8)
+    target = torch.empty_like(source)
+    best = float("inf")
+    for _ in range(8):
+        started = time.perf_counter()
+        target.copy_(source)
+        best = min(best, time.perf_counter() - started)
+    return 2 * COPIED_BYTES / best
+
+
+def print_agreement(rows: pd.DataFrame, device: Device, store: Store) -> None:
+    """Of the estimate calibrated with ten, and of MACs alone."""
+    keys = trace_keys(store, rows, WAY.precision, WAY.layout)
+    ensure_traced(keys, store.address, Execution(workers=1))
+    workloads = store.workloads(precision=WAY.precision, layout=WAY.layout)
+    workloads = workloads.merge(pd.DataFrame(keys)[[*MODEL, "classes"]].astype({"classes": "Int64"}))
+    estimating = Estimating(device, WAY, workloads)
+    estimates = estimating.of(rows)
+    usable = rows.merge(estimates.loc[estimates["latency_ms"].notna(), MODEL], on=MODEL)
+    costs = store.costs(zoo="timm", columns=["macs"])
+    usable = usable.merge(costs[costs["batch"] == 1][[*MODEL, "macs"]], on=MODEL).sort_values("macs", ignore_index=True)
+    say(f"{len(usable)} of them have an estimate.\n")
+    say(f"{'calibrated with':34} {'':14} {'others':>6} {'rank':>6} {'median':>8} {'p90':>8} {'<25 %':>6} {'covered':>8}")
+    spread = np.linspace(0, len(usable) - 1, CALIBRATING).round().astype(int)
+    draw = np.random.default_rng(0)
+    draws = [draw.choice(len(usable), CALIBRATING, replace=False) for _ in range(DRAWS)]
+    for name, tens in (("ten over the range of MACs", [spread]), (f"ten, the median of {DRAWS} draws", draws)):
+        print_line(name, "estimate", median_of([test(estimating, estimates, usable, ten) for ten in tens]))
+        print_line("", "MACs alone", median_of([test_macs(usable, ten) for ten in tens]))
+    print_worst(estimating, estimates, usable, spread)
+
+
+def test(estimating: Estimating, estimates: pd.DataFrame, rows: pd.DataFrame, ten: Indices) -> Agreement:
+    """Calibrates with ten and compares the others."""
+    others = rows[~rows.index.isin(ten)]
+    return compare(estimating.of(others, calibrate(estimates, rows.iloc[ten])), others)
+
+
+def test_macs(rows: pd.DataFrame, ten: Indices) -> Agreement:
+    """The same with one factor of milliseconds a MAC."""
+    others, macs = rows[~rows.index.isin(ten)], rows["macs"].to_numpy(float)
+    factor = np.exp(np.median(np.log(rows["latency_ms"].to_numpy(float)[ten] / macs[ten])))
+    return agreement(others["latency_ms"].to_numpy(float), factor * others["macs"].to_numpy(float))
+
+
+def print_line(name: str, what: str, found: Agreement) -> None:
+    """One row of the table."""
+    covered = "–" if found.covered_percent is None else f"{found.covered_percent:.0f} %"
+    say(
+        f"{name:34} {what:14} {found.models:6} {found.rank_correlation:6.3f} {found.median_error_percent:6.1f} % "
+        f"{found.p90_error_percent:6.1f} % {found.close_percent:4.0f} % {covered:>8}"
+    )
+
+
+def print_worst(estimating: Estimating, estimates: pd.DataFrame, rows: pd.DataFrame, ten: Indices) -> None:
+    """The models it predicts worst."""
+    others = rows[~rows.index.isin(ten)]
+    found = others.merge(
+        estimating.of(others, calibrate(estimates, rows.iloc[ten])), on=[*MODEL, "batch"], suffixes=("", "_estimated")
+    )
+    ratio = (found["latency_ms_estimated"].astype(float) / found["latency_ms"]).rename("ratio")
+    worst = found.assign(ratio=ratio).iloc[np.argsort(-np.abs(np.log(ratio.to_numpy())))[:8]]
+    said = ", ".join(f"{row['arch']} {row['ratio']:.2f}" for row in worst.to_dict("records"))
+    say(f"\nEstimated over measured, the worst: {said}")
+
+
+def say(line: str) -> None:
+    """On stdout."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except SpeedError as error:
+        sys.exit(f"error: {error}")
