@@ -65,6 +65,6 @@ def _column(use: Use, title: str) -> Column:
 
 
 def _title(use: Use, uses: Sequence[Use]) -> str:
-    """`rtx-4090`, with how models run on it where it is there more than once."""
+    """`Latency rtx-4090`, with how models run on it where it is there more than once."""
     is_alone = sum(other.device.id == use.device.id for other in uses) == 1
-    return f"On {use.device.id}" if is_alone else f"On {use.device.id}, {use.way}"
+    return f"Latency {use.device.id}" if is_alone else f"Latency {use.device.id}, {use.way}"

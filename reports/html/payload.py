@@ -65,7 +65,7 @@ def build_speed(report: Report, speed: DeviceSpeed) -> dict[str, Any]:
         name: _encode(rows[name], columns[name])
         for name in ("latency_low_ms", "latency_high_ms", "samples_per_s", "latency_from")
     }
-    return {"key": speed.latency.key, "device": speed.use.device.name, "way": speed.use.way, "note": speed.note, "values": values}
+    return {"key": speed.latency.key, "device": speed.use.device.name, "way": speed.use.way, "values": values}
 
 
 def build_table(table: pd.DataFrame, columns: tuple[Column, ...]) -> dict[str, Any]:

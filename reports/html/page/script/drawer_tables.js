@@ -28,17 +28,16 @@ function speedSection(row) {
     const { words, codes } = values.latency_from;
     const interval = low === null ? '' : `${formatFigure(BOARD.column(key), low)} – ${formatFigure(BOARD.column(key), high)}`;
     return h('tr', {},
-      h('th', { scope: 'row' }, h('bdi', {}, device)), h('td', {}, way), h('td', { class: 'figure' }, BOARD.shown(key, row)),
+      h('th', { scope: 'row' }, h('bdi', {}, device), h('small', { class: 'set-back' }, way)), h('td', { class: 'figure' }, BOARD.shown(key, row)),
       h('td', { class: 'figure' }, interval), h('td', { class: 'figure' }, rate === null ? '–' : formatCount(Math.round(rate))),
-      h('td', { class: 'prose' }, codes[row] < 0 ? '–' : words[codes[row]]));
+      h('td', { class: 'wraps' }, codes[row] < 0 ? '–' : words[codes[row]]));
   });
-  const heads = [['Device'], ['How it runs'], ['Latency (ms)', 'figure'], ['9 in 10 within', 'figure'], ['Images/s', 'figure'], ['How known']];
+  const heads = [['Device'], ['Latency (ms)', 'figure'], ['9 in 10 within', 'figure'], ['Images/s', 'figure'], ['How known']];
   return [
     h('h3', {}, 'Speed at ', h('bdi', {}, BOARD.shown('input', row))),
     scrollBox('Speed on each device', h('table', { class: 'plain' },
       h('thead', {}, h('tr', {}, heads.map(([title, name]) => h('th', { scope: 'col', class: name ?? null }, title)))),
       h('tbody', {}, lines))),
-    [...new Set(REPORT.speeds.map(({ note }) => note))].map((note) => h('p', { class: 'note' }, note)),
   ];
 }
 
