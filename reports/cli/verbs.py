@@ -30,6 +30,7 @@ from reports.cli import (
     select,
     show,
     speeds,
+    validate_speed,
     version,
 )
 from reports.cli.help import examples, verb_with
@@ -115,6 +116,7 @@ app.command("devices", cls=verb_with(devices.EXAMPLES))(devices.devices)
 app.command("measure", cls=verb_with(measure.EXAMPLES))(measure.measure)
 app.add_typer(speeds.app, name="speeds")
 app.command("calibrate", cls=verb_with(calibrate.EXAMPLES))(calibrate.calibrate)
+app.command("validate-speed", cls=verb_with(validate_speed.EXAMPLES))(validate_speed.validate_speed)
 app.command("audit", cls=verb_with(audit.EXAMPLES))(audit.audit)
 app.command("refresh", cls=verb_with(refresh.EXAMPLES))(refresh.refresh)
 app.command("changes", cls=verb_with(changes.EXAMPLES))(changes.changes)

@@ -1,4 +1,4 @@
-"""Seeing to it that the cache has certain costs, whatever a configuration asks for."""
+"""Seeing to it that the cache has certain costs or traces, whatever a configuration asks for."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from zoo.batch.local import preload_workers
 from zoo.batch.plan import make_plan
 from zoo.batch.settings import Execution, Listener, RefreshSettings, Silent, ZooSettings
 from zoo.cache.store import Store
-from zoo.records import Architecture, CostKey, RunSummary
+from zoo.records import Architecture, CostKey, RunSummary, TraceKey
 
 
 def list_architectures(cache: str, zoos: Collection[str]) -> list[Architecture]:
@@ -37,14 +37,31 @@ def ensure_counted(
     Raises:
         ZooError: if a zoo is not installed, or the cache cannot be written.
     """
-    listener = listener or Silent()
+    return _ensure(keys, (), cache, execution, listener or Silent())
+
+
+def ensure_traced(
+    keys: Collection[TraceKey], cache: str, execution: Execution = Execution(), listener: Listener | None = None
+) -> bool:
+    """The same with traces.
+
+    Raises:
+        ZooError: if a zoo is not installed, or the cache cannot be written.
+    """
+    return _ensure((), keys, cache, execution, listener or Silent())
+
+
+def _ensure(
+    costs: Collection[CostKey], traces: Collection[TraceKey], cache: str, execution: Execution, listener: Listener
+) -> bool:
     store = Store(cache)
     store.prepare()
-    zoos = {key.zoo for key in keys}
+    zoos = {key.zoo for key in costs} | {key.zoo for key in traces}
     listings = list_zoos(_settings(cache, zoos), store)
     versions = {name: listing.versions for name, listing in listings.items()}
     architectures = [architecture for listing in listings.values() for architecture in listing.architectures]
-    plan = make_plan(dict.fromkeys(keys), store.costs(), versions, architectures)
+    cached_traces = store.traces() if traces else None
+    plan = make_plan(dict.fromkeys(costs), store.costs(), versions, architectures, dict.fromkeys(traces), cached_traces)
     if not plan.to_count:
         return True
     listener.planned(plan.rows, plan.to_count)

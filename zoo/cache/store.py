@@ -207,7 +207,7 @@ class Store:
         layout: str | None = None,
         columns: Iterable[str] | None = None,
     ) -> pd.DataFrame:
-        """The distinct calls of the newest traces, in no order between models; figures are of a trace's `traced_batch`."""
+        """The distinct calls of the newest traces, in no order between models; amounts are for one image."""
         rows = self._details("workloads", _equal(zoo=zoo, arch=arch, precision=precision, layout=layout), columns)
         plain = [f.name for f in rows.schema if pa.types.is_integer(f.type) and not f.nullable]
         return to_pandas(rows).astype(dict.fromkeys(plain, "int64"))  # such as numpy calculates with

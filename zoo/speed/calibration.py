@@ -114,7 +114,7 @@ def regress(
     prior = np.diag(deviations**-2.0)
     weights = np.ones(len(log_ratios))
     coefficients = np.array([float(np.median(log_ratios)), *[0.0] * len(SHARES)])
-    noise = _NOISE
+    covariance = np.diag(deviations**2.0)
     for _ in range(_ROUNDS):
         residuals = np.abs(log_ratios - design @ coefficients)
         noise = max(_NOISE, 1.4826 * float(np.median(residuals)))
@@ -128,8 +128,8 @@ def regress(
 def write_calibration(calibration: Calibration, path: str | Path) -> None:
     """Writes a calibration as YAML."""
     record = asdict(calibration)
-    record["coefficients"] = dict(zip(("all", *SHARES), calibration.coefficients, strict=True))
-    record["covariance"] = [list(row) for row in calibration.covariance]
+    record["coefficients"] = dict(zip(("all", *SHARES), map(float, calibration.coefficients), strict=True))
+    record["covariance"] = [list(map(float, row)) for row in calibration.covariance]
     Path(path).write_text(yaml.safe_dump(record, sort_keys=False), encoding="utf-8")
 
 

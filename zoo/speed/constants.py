@@ -34,7 +34,6 @@ class Constants:
         """In the order of the terms."""
         return np.array([self.values[term] for term in terms])
 
-
     def widths(self, hardness: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Half-widths of models by their hardness."""
         return np.array(self.half_widths)[np.searchsorted(np.array(self.hardness), hardness)]

@@ -69,6 +69,7 @@ def estimate(  # noqa: PLR0913  # all but two are keyword-only
     layout: str = "nchw",
     compiled: bool = False,
     calibration: Calibration | None = None,
+    for_calibration: bool = False,
     constants: Constants | None = None,
     key: Sequence[str] = KEY,
 ) -> pd.DataFrame:
@@ -83,6 +84,7 @@ def estimate(  # noqa: PLR0913  # all but two are keyword-only
         layout: likewise.
         compiled: whether the model runs through torch.compile.
         calibration: of the same device, precision, layout and way of running.
+        for_calibration: give figures to calibrate with where an estimate needs a calibration first.
         constants: in place of those that come with zoometer.
         key: columns that together name a model.
 
@@ -94,7 +96,7 @@ def estimate(  # noqa: PLR0913  # all but two are keyword-only
     workloads = _of_way(workloads, way)
     batches = batch.loc[workloads.index] if isinstance(batch, pd.Series) else pd.Series(batch, index=workloads.index)
     table = _empty(workloads, device, way, batches, key)
-    basis = _basis(device, way, calibration, constants)
+    basis = _basis(device, way, calibration, constants, is_relative=for_calibration)
     if isinstance(basis, str):
         return table.assign(latency_from=basis)
     sheet, constants = basis
@@ -110,7 +112,10 @@ def layers(
 
     Args:
         workloads: of one model, in one precision and layout; `summarise(trace, by_module=True)` keeps its layers apart.
-        device, batch, precision, compiled: as in `estimate`.
+        device: whose data sheet is used.
+        batch: images in a step.
+        precision: how the workloads were traced.
+        compiled: whether the model runs through torch.compile.
 
     Returns:
         position, module, module_class, operation and calls of the workloads; time_ms, of all these calls together and not
@@ -180,9 +185,9 @@ def _fill(
     log_step = np.log(device_and_host(parts.sum(axis=1), prepared.host_s))
     shares = shares_of(parts, np.exp(log_step))
     own = constants.widths(hardness(prepared, values))
-    if calibration is None:
-        deviation: float | Array = constants.device_deviation if device.kind in constants.kinds else _OTHER_DEVICE_DEVIATION
-    else:
+    between = constants.device_deviation if device.kind in constants.kinds else _OTHER_DEVICE_DEVIATION
+    deviation: Array = np.full(len(table), between)
+    if calibration is not None:
         log_step, deviation = log_step + calibration.log_factors(shares), calibration.errors(shares)
     width = np.hypot(own, QUANTILE * deviation)
     found = np.column_stack([np.exp(log_step), np.exp(log_step - width), np.exp(log_step + width)]) * _MS
@@ -216,9 +221,10 @@ HARD = (
 
 def _refuse_some(table: pd.DataFrame, workloads: pd.DataFrame, prepared: Prepared, sheet: Sheet) -> pd.DataFrame:
     """Takes the figures of models away that nothing supports."""
-    unknown = prepared.by_model((workloads["work"] == "unknown").to_numpy(float)) > 0
+    unknown = prepared.by_model(prepared.calls.is_any("unknown").astype(float)) > 0
     first = np.unique(prepared.model, return_index=True)[1]
-    need = (workloads["model_weight_bytes"] + workloads["model_peak_bytes"] * prepared.calls.batch).to_numpy()[first]
+    peak = workloads["model_peak_bytes"].to_numpy()[first] * prepared.calls.batch[first]
+    need = workloads["model_weight_bytes"].to_numpy()[first] + peak
     too_large = need > (sheet.memory_bytes or np.inf)
     table.loc[unknown | too_large, list(FIGURES)] = pd.NA
     table.loc[too_large, "latency_from"] = "no estimate: it does not fit into the memory of the device"

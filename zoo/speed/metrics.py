@@ -42,8 +42,7 @@ def agreement(measured: Array, estimated: Array, low: Array | None = None, high:
 
 def rank_correlation(first: Array, second: Array) -> float:
     """Spearman's: the correlation of ranks, ties sharing theirs."""
-    ranks = [pd.Series(values).rank().to_numpy() for values in (first, second)]
-    return float(np.corrcoef(*ranks)[0, 1])
+    return float(pd.Series(first).rank().corr(pd.Series(second).rank()))
 
 
 def median_of(found: list[Agreement]) -> Agreement:

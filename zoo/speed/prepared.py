@@ -21,7 +21,7 @@ class Prepared:
     """Workloads in the form that is summed."""
 
     keys: pd.DataFrame  # one row a model
-    model: npt.NDArray[np.intp]  # of each call row, a row of `keys`
+    model: npt.NDArray[np.integer]  # of each call row, a row of `keys`
     calls: Calls
     terms: Array  # call rows x terms, of one call
     table: Mapping[str, Term]  # the terms' names, in the order of the columns
@@ -29,8 +29,7 @@ class Prepared:
 
     def by_model(self, values: Array) -> Array:
         """Sums of a column for one call over all calls of each model."""
-        sums: Array = np.bincount(self.model, values * self.calls["calls"], len(self.keys))
-        return sums
+        return np.bincount(self.model, values * self.calls["calls"], len(self.keys)).astype(np.float64)
 
     def model_terms(self) -> Array:
         """Models x terms."""

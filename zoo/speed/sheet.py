@@ -10,7 +10,7 @@ GPU_KINDS = ("data-centre-gpu", "desktop-gpu", "embedded-gpu")
 CPU_KINDS = ("desktop-cpu", "server-cpu", "laptop-cpu")
 
 _PEAKS = {
-    "float16": ("fp16_tensor_fp32_acc", "fp16_tensor", "fp16_tensor_fp16_acc", "fp16_vector", "fp32_vector"),
+    "float16": ("fp16_tensor_fp32_acc", "fp16_tensor", "fp16_tensor_fp16_acc", "fp16_vector"),
     "bfloat16": ("bf16_tensor_fp32_acc", "bf16_tensor", "bf16_vector"),
     "float32": ("fp32_vector",),
     "tf32": ("tf32_tensor_fp32_acc", "tf32_tensor", "fp32_vector"),
@@ -35,7 +35,7 @@ def sheet_of(device: Device, dtype: str) -> Sheet | str:
     """The figures for products in a dtype (float32, float16 or bfloat16), or why there is no estimate."""
     is_gpu = device.kind in GPU_KINDS
     if not is_gpu and device.kind not in CPU_KINDS:
-        return f"no estimate: nothing was fitted to a {device.kind}"
+        return f"no estimate: no device of the kind {device.kind} was ever fitted to"
     peak = _peak(device, dtype)
     conv = _peak(device, "tf32") if is_gpu and dtype == "float32" else peak
     vector = _peak(device, "float32")

@@ -16,7 +16,7 @@ times better than the larger of computing and moving data: kernels overlap the t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -25,7 +25,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from zoo.speed.sheet import Sheet
-from zoo.speed.workload import MATRIX_WORKS
+from zoo.speed.workload import MATRIX_WORKS, WORKS
 
 Array: TypeAlias = npt.NDArray[np.float64]
 Flags: TypeAlias = npt.NDArray[np.bool_]
@@ -44,6 +44,8 @@ class Calls:
     """Columns of workloads as arrays, and the batch of each row."""
 
     columns: Mapping[str, npt.NDArray[Any]]
+    work: npt.NDArray[np.int8]  # indices into `WORKS`
+    fused_work: npt.NDArray[np.int8]  # `JOINED` for a call that joins another
     batch: Array
     is_compiled: bool
     is_float32: Flags  # computes in it
@@ -53,8 +55,19 @@ class Calls:
 
     def is_any(self, *works: str) -> Flags:
         """Whether a row's work is one of these."""
-        found: Flags = np.isin(self["work"], works)
-        return found
+        return is_any(self.work, works)
+
+
+JOINED = len(WORKS)
+"""Index of the work of a call that is joined with an earlier one."""
+_CODED = (*WORKS, "")
+
+
+def is_any(work: npt.NDArray[np.int8], works: Sequence[str]) -> Flags:
+    """Whether indices into `WORKS` are those of some works."""
+    chosen: Flags = np.isin(_CODED, works)
+    found: Flags = chosen[work]
+    return found
 
 
 GPU_TERMS: Mapping[str, Term] = {
@@ -115,12 +128,14 @@ _GATE_PASSES = 26.0
 def make_calls(workloads: pd.DataFrame, batch: int | pd.Series[int], *, is_compiled: bool) -> Calls:
     """The columns that terms use."""
     columns = {name: workloads[name].to_numpy() for name in _USED}
-    batches = np.broadcast_to(np.asarray(batch, float), len(workloads))
-    return Calls(columns, batches, is_compiled, columns["dtype"] == "float32")
+    work, fused_work = (pd.Categorical(workloads[name], _CODED).codes for name in ("work", "fused_work"))
+    batches: Array = np.broadcast_to(np.asarray(batch, dtype=np.float64), len(workloads))
+    is_float32 = (workloads["dtype"] == "float32").to_numpy(bool)
+    return Calls(columns, work, fused_work, batches, is_compiled, is_float32)
 
 
-_USED = """calls work dtype macs free_macs bytes_in bytes_out free_bytes m n k group_width kernel is_channels_last is_transposed
-    has_bias planes steps fused_work fused_bytes_in fused_bytes_out fused_free_bytes fused_is_transposed model_weight_bytes""".split()
+_USED = """calls macs free_macs bytes_in bytes_out free_bytes m n k group_width kernel is_channels_last is_transposed
+    has_bias planes steps fused_bytes_in fused_bytes_out fused_free_bytes fused_is_transposed model_weight_bytes""".split()
 
 
 def term_table(sheet: Sheet) -> Mapping[str, Term]:
@@ -138,7 +153,7 @@ def host_seconds(calls: Calls, sheet: Sheet) -> Array:
     if not sheet.is_gpu:
         return np.zeros(len(calls.batch))
     if calls.is_compiled:
-        return COMPILED_HOST_S_PER_CALL * (calls["fused_work"] != "")
+        return np.where(calls.fused_work == JOINED, 0.0, COMPILED_HOST_S_PER_CALL)
     return np.full(len(calls.batch), HOST_S_PER_CALL)
 
 
@@ -148,7 +163,7 @@ def gpu_terms(calls: Calls, sheet: Sheet) -> dict[str, Array]:
     moved = _moved(calls, sheet)
     seconds, straight = moved.seconds, ~moved.is_transposed
     is_depthwise, is_large, is_last = calls.is_any("depthwise"), calls["kernel"] > _LARGE_KERNEL, moved.is_channels_last
-    streams, gathers = np.isin(moved.work, _STREAMS), ~np.isin(moved.work, _STREAMS) & ~is_depthwise
+    streams, gathers = is_any(moved.work, _STREAMS), ~is_any(moved.work, _STREAMS) & ~is_depthwise
     converts = calls.is_any(*_CONVOLUTIONS) & ~is_last
     return {
         "dense": compute * calls.is_any(*_DENSE),
@@ -177,7 +192,7 @@ def cpu_terms(calls: Calls, sheet: Sheet) -> dict[str, Array]:
     """Each term of `CPU_TERMS`."""
     seconds = 2 * (calls["macs"] * calls.batch + calls["free_macs"]) / sheet.matrix_flops_per_s
     moved = _moved(calls, sheet)
-    is_matrix, streams = calls.is_any(*MATRIX_WORKS), np.isin(moved.work, _STREAMS)
+    is_matrix, streams = calls.is_any(*MATRIX_WORKS), is_any(moved.work, _STREAMS)
     rows = calls["m"] * np.where(calls.is_any(*_DENSE, *_GROUPED, "depthwise"), calls.batch, 1.0)
     resident = 1 / (1 + (calls["model_weight_bytes"] / max(sheet.cache_bytes, 1.0)) ** 2)
     return {
@@ -229,7 +244,7 @@ def _pad(size: Array, tile: int) -> Array:
 class _Moved:
     """What each row moves through memory, eager or fused."""
 
-    work: npt.NDArray[Any]
+    work: npt.NDArray[np.int8]
     seconds: Array  # at the data sheet's bandwidth, less what the cache spares
     activation_seconds: Array  # of activations alone
     free_bytes: Array  # of what does not grow with the batch
@@ -240,17 +255,17 @@ class _Moved:
 
 def _moved(calls: Calls, sheet: Sheet) -> _Moved:
     is_matrix = calls.is_any(*MATRIX_WORKS)
-    work, into, out, free = calls["work"], calls["bytes_in"], calls["bytes_out"], calls["free_bytes"]
+    work, into, out, free = calls.work, calls["bytes_in"], calls["bytes_out"], calls["free_bytes"]
     transposed, channels_last = calls["is_transposed"], calls["is_channels_last"]
     launches = np.ones(len(calls.batch))
     bias = np.where(calls["has_bias"] & calls.is_any(*_CONVOLUTIONS, "depthwise"), 2 * out, 0.0)
     if calls.is_compiled:
-        work = np.where(is_matrix, work, calls["fused_work"])
+        work = np.where(is_matrix, work, calls.fused_work)
         into = np.where(is_matrix, into, calls["fused_bytes_in"])
         out = np.where(is_matrix, out, calls["fused_bytes_out"])
         free = np.where(is_matrix, free, calls["fused_free_bytes"])
         transposed = np.where(is_matrix, transposed, calls["fused_is_transposed"])
-        launches, bias = np.where(calls["fused_work"] == "", 0.0, 1.0), np.zeros(len(calls.batch))
+        launches, bias = np.where(calls.fused_work == JOINED, 0.0, 1.0), np.zeros(len(calls.batch))
     activations = (into + out) * calls.batch
     spared = 1.0
     if sheet.cache_bytes:

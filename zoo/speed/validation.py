@@ -20,7 +20,6 @@ from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from zoo.speed.calibration import regress
 from zoo.speed.constants import Constants
@@ -80,11 +79,10 @@ class Prediction:
     shares: Array
 
 
-def validate(files: Sequence[Measured], draws: int = DRAWS) -> dict[str, list[Tested]]:
-    """Every protocol on every file, by its name. The files are of one kind of device and way of running."""
+def validate(files: Sequence[Measured], draws: int = DRAWS) -> list[list[Tested]]:
+    """Every protocol on every file, in their order. The files are of one kind of device and way of running."""
     fold = _folds(files)
-    held_out = {file.name: _held_out(files, file, fold) for file in files}
-    found = {}
+    found = []
     for file in files:
         others = [other for other in files if other.device.id != file.device.id]
         tests = []
@@ -92,8 +90,8 @@ def validate(files: Sequence[Measured], draws: int = DRAWS) -> dict[str, list[Te
             predicted = predict(file, fit_constants(others, fold))
             tests += _test("data sheet only", file, predicted, DEVICE_DEVIATION, draws)
         where = "other device, family held out" if others else "same device, family held out"
-        tests += _test(where, file, held_out[file.name], DEVICE_DEVIATION if others else 0.0, draws)
-        found[file.name] = [*tests, _macs_alone(file, draws)]
+        tests += _test(where, file, _held_out(files, file, fold), DEVICE_DEVIATION if others else 0.0, draws)
+        found.append([*tests, _macs_alone(file, draws)])
     return found
 
 
@@ -207,5 +205,3 @@ def _agree(truth: Array, log_step: Array, width: Array | None) -> Agreement:
     if width is None:
         return agreement(np.exp(truth), np.exp(log_step))
     return agreement(np.exp(truth), np.exp(log_step), np.exp(log_step - width), np.exp(log_step + width))
-
-

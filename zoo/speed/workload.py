@@ -201,8 +201,14 @@ def _dimensions(call: TracedCall, work: str, batch: int) -> dict[str, Any]:
         size = {"m": float(math.prod(out[2:])), "n": out[1] / groups, "k": float(width * kernel), "products": float(groups)}
         return {**none, **size, "groups": groups, "group_width": width, "kernel": kernel}
     if call.kind == "attention":
-        q, k = call.inputs[0].shape, call.inputs[1].shape
-        return {**none, "m": float(q[-2]), "n": float(k[-2]), "k": float(q[-1]), "products": math.prod(q[:-2]) / batch}
+        queries, keys = call.inputs[0].shape, call.inputs[1].shape
+        return {
+            **none,
+            "m": float(queries[-2]),
+            "n": float(keys[-2]),
+            "k": float(queries[-1]),
+            "products": math.prod(queries[:-2]) / batch,
+        }
     n = float(out[-1]) if out else 1.0
     k = call.macs / max(1, math.prod(out))
     if work == "recurrent":
@@ -291,7 +297,10 @@ def _kernels(calls: Sequence[TracedCall], described: Sequence[_Described]) -> li
     made_by: dict[int, _Kernel] = {}
     made_at: dict[int, int] = {}
     for position, (call, like) in enumerate(zip(calls, described, strict=True)):
-        latest = max((made_at.get(t.storage, -1) for t, (_, is_free) in zip(call.inputs, like.reads, strict=True) if not is_free), default=-1)
+        latest = max(
+            (made_at.get(t.storage, -1) for t, (_, is_free) in zip(call.inputs, like.reads, strict=True) if not is_free),
+            default=-1,
+        )
         kernel = next((made_by[t.storage] for t in call.inputs if latest >= 0 and made_at.get(t.storage) == latest), None)
         if like.stands_alone or like.is_free or kernel is None or kernel.stands_alone:
             kernel = _Kernel(position, like.stands_alone)
