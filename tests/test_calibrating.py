@@ -20,7 +20,16 @@ from zoo.speed.calibration import Calibration
 from zoo.speed.devices import find_device
 from zoo.speed.estimate import estimate
 
-MODELS = ("test_byobnet", "test_convnext", "test_efficientnet", "test_mambaout", "test_nfnet", "test_resnet", "test_vit", "test_vit3")
+MODELS = (
+    "test_byobnet",
+    "test_convnext",
+    "test_efficientnet",
+    "test_mambaout",
+    "test_nfnet",
+    "test_resnet",
+    "test_vit",
+    "test_vit3",
+)
 PRECISION, LAYOUT, BATCH = "amp", "nhwc", 64
 FACTOR = 1.3
 
