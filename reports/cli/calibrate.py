@@ -23,8 +23,8 @@ EXAMPLES = examples(
     "zoometer calibrate --device my-gpu --devices mine.yaml --format json",
     closing="""Without --from, the measurements are those of the cache: what measure and
  speeds import put there. Each way of running (dtype, layout, eager or compiled)
- has a calibration of its own, of at least five models; ten of different families
- are better. They are kept in the cache.
+ has a calibration of its own, of at least five models; ten, of different
+ families, are better. They are kept in the cache.
 
  The errors of calibrated estimates are those of estimates made without the
  model's own measurement.
