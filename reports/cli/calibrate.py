@@ -21,12 +21,13 @@ EXAMPLES = examples(
     "zoometer calibrate --device rtx-4090 --from speed.csv",
     "zoometer calibrate --device core-i9-10940x",
     "zoometer calibrate --device my-gpu --devices mine.yaml --format json",
-    closing="""Without --from, the measurements are those of the cache: what `zoometer measure`
- or `zoometer speeds import` put there. Each way of running (dtype, layout, eager
- or compiled) has a calibration of its own, of at least five models; ten of
- different families are better. They are kept in the cache.
+    closing="""Without --from, the measurements are those of the cache: what measure and
+ speeds import put there. Each way of running (dtype, layout, eager or compiled)
+ has a calibration of its own, of at least five models; ten, of different
+ families, are better. They are kept in the cache.
 
- "Calibrated" errors are of estimates made without the model's own measurement.
+ The errors of calibrated estimates are those of estimates made without the
+ model's own measurement.
 
  Exit code 1: no way of running was measured often enough.""",
 )
