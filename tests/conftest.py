@@ -55,10 +55,11 @@ def require_program() -> Callable[..., str]:
 
 @pytest.fixture(scope="session")
 def default_run(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> DefaultRun:
-    """The default configuration, run once for all tests."""
-    from fakes_default_run import run_default
+    """The default configuration, run once for all tests, also where several processes share them."""
+    from fakes_default_run import run_default_once
 
-    return run_default(repository, tmp_path_factory.mktemp("default"))
+    own = tmp_path_factory.getbasetemp()
+    return run_default_once(repository, own.parent if os.environ.get("PYTEST_XDIST_WORKER") else own)
 
 
 @pytest.fixture(scope="module")

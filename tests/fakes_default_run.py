@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import yaml
 from fakes_installed import environment
+from filelock import FileLock
 
 CODE = "import sys; from reports.cli import main; main()"
 RESULTS = Path(__file__).resolve().parents[2] / "shared" / "data" / "timm"
@@ -40,6 +42,16 @@ class DefaultRun:
 
     def zoometer(self, *arguments: str) -> Ran:
         return zoometer(self.folder, *arguments)
+
+
+def run_default_once(repository: Path, shared: Path) -> DefaultRun:
+    """The same run for all processes that share a folder: the first one makes it, the others wait for it."""
+    folder, result = shared / "default", shared / "default.json"
+    with FileLock(shared / "default.lock"):
+        if not result.exists():
+            folder.mkdir()
+            result.write_text(json.dumps(asdict(run_default(repository, folder).first)), encoding="utf-8")
+    return DefaultRun(folder, Ran(**json.loads(result.read_text(encoding="utf-8"))))
 
 
 def run_default(repository: Path, folder: Path) -> DefaultRun:
