@@ -38,13 +38,14 @@ class Estimates:
 
     def _estimate(self, use: Use, rows: pd.DataFrame) -> pd.DataFrame:
         from zoo.speed.estimate import estimate
+        from zoo.speed.workload import AMOUNTS
 
         if trace_mode(use.dtype, use.layout) is None:
             return _refused(rows, f"not estimated: {use.dtype} is not supported")
         precision = self._precision(use)
         if precision is None:
             return _refused(rows, _not_traced(use))
-        workloads = self._store.workloads(precision=precision, layout=use.layout)
+        workloads = self._store.workloads(precision=precision, layout=use.layout, columns=[*_KEY, *AMOUNTS])
         workloads = workloads.merge(rows[_KEY].drop_duplicates(), on=_KEY)
         found = estimate(
             workloads,

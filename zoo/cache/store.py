@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from zoo.cache.files import Files
-from zoo.cache.identity import details_of, identities, newest_of_each
+from zoo.cache.identity import details_of, newest_of_each, those_of
 from zoo.cache.parts import Notes, Part, UnreadableError, Where, by_age, decode, encode, is_replacing, new_name
 from zoo.cache.runs import Run, runs_of
 from zoo.cache.schema import DETAILS, NESTED, OWNERS, SNAPSHOTS, TABLES
@@ -209,8 +209,10 @@ class Store:
     ) -> pd.DataFrame:
         """The distinct calls of the newest traces, in no order between models; amounts are for one image."""
         rows = self._details("workloads", _equal(zoo=zoo, arch=arch, precision=precision, layout=layout), columns)
-        plain = [f.name for f in rows.schema if pa.types.is_integer(f.type) and not f.nullable]
-        return to_pandas(rows).astype(dict.fromkeys(plain, "int64"))  # such as numpy calculates with
+        figures = [field.name for field in rows.schema if not (field.nullable or pa.types.is_string(field.type))]
+        others = to_pandas(rows.drop_columns(figures))
+        both: pd.DataFrame = pd.concat([others, rows.select(figures).to_pandas()], axis=1)  # such as numpy calculates with
+        return both[rows.column_names]
 
     def trace(self, key: TraceKey) -> Trace:
         """The newest trace of a key.
@@ -230,7 +232,7 @@ class Store:
         where = {name: pc.unique(rows[name]).to_pylist() for name in ("arch", "counted_at")}
         columns = (*OWNERS["traces"], "counted_at")
         found = self.read("traces", where=where)
-        return found.filter(pc.is_in(identities(found, columns), identities(rows, columns).combine_chunks()))
+        return those_of(found, rows, columns)
 
     def details(self, name: str, *, zoo: str | None = None, arch: str | None = None) -> pd.DataFrame:
         """The rows of a detail table that belong to what is in force; what a killed run left without its owner is not among them."""

@@ -74,6 +74,9 @@ _AMOUNTS = dict.fromkeys(
 COLUMNS: Mapping[str, type] = {**_TEXTS, **_FLAGS, **_WHOLE, **_AMOUNTS}
 """The columns of a row and their types; amounts are floats because they are for one image of a traced batch."""
 
+AMOUNTS = tuple(name for name in COLUMNS if name not in {"module", "module_class", "kind"})
+"""Those that a whole model is estimated from."""
+
 
 def summarise(trace: Trace, *, by_module: bool = False) -> list[dict[str, Any]]:
     """The distinct calls of a trace, in the order of the first of each.
