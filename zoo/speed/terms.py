@@ -99,13 +99,25 @@ CPU_TERMS: Mapping[str, Term] = {
     "product": Term("compute", 3.0),
     "grouped": Term("compute", 3.0),
     "depthwise": Term("compute", 5.0),
-    "short_rows": Term("compute", 4.0),
+    "short_conv": Term("compute", 1.0),
+    "functions": Term("compute", 1.0),
+    "norms": Term("compute", 1.0),
+    "pools": Term("compute", 1.0),
     "stream": Term("memory", 1.0),
+    "normalise": Term("memory", 2.0),
     "gather": Term("memory", 2.0),
     "matrix_memory": Term("memory", 1.0),
     "weights": Term("memory", 1.3),
+    "window_weights": Term("memory", 3.0),
+    "transposed": Term("memory", 4.0),
+    "group_norm": Term("memory", 4.0),
+    "cat": Term("memory", 2.0),
+    "large_depthwise": Term("compute", 5.0),
     "recurrent_step": Term("overhead", 1e-5),
-    "kernel": Term("overhead", 5e-6),
+    "conv_kernel": Term("overhead", 2e-5),
+    "depthwise_kernel": Term("overhead", 2e-5),
+    "matrix_kernel": Term("overhead", 2e-5),
+    "kernel": Term("overhead", 1e-5),
 }
 """On CPUs. weights: read from memory at every step where the model does not fit into the cache."""
 
@@ -121,6 +133,7 @@ _CONVOLUTIONS = ("conv", "stem", "grouped")
 _LARGE_KERNEL = 25
 _CACHE_SHARE = 0.6
 _CACHE_TIME = 0.35
+_CPU_CACHE_TIME = 0.2
 _GATE_PASSES = 26.0
 """How often a recurrent layer moves as much as its result, with its four gates: the experiment's guess."""
 
@@ -134,7 +147,7 @@ def make_calls(workloads: pd.DataFrame, batch: int | pd.Series[int], *, is_compi
     return Calls(columns, work, fused_work, batches, is_compiled, is_float32)
 
 
-_USED = """calls macs free_macs bytes_in bytes_out free_bytes m n k group_width kernel is_channels_last is_transposed
+_USED = """calls operation elements_out macs free_macs bytes_in bytes_out free_bytes m n k group_width kernel is_channels_last is_transposed
     has_bias planes steps fused_bytes_in fused_bytes_out fused_free_bytes fused_is_transposed model_weight_bytes""".split()
 
 
@@ -193,26 +206,43 @@ def cpu_terms(calls: Calls, sheet: Sheet) -> dict[str, Array]:
     seconds = 2 * (calls["macs"] * calls.batch + calls["free_macs"]) / sheet.matrix_flops_per_s
     moved = _moved(calls, sheet)
     is_matrix, streams = calls.is_any(*MATRIX_WORKS), is_any(moved.work, _STREAMS)
-    rows = calls["m"] * np.where(calls.is_any(*_DENSE, *_GROUPED, "depthwise"), calls.batch, 1.0)
+    elements_s = calls["elements_out"] * calls.batch * _ELEMENT_S
+    own = (calls["bytes_in"] + calls["bytes_out"]) * calls.batch / sheet.bytes_per_s
+    normalises, has_window = is_any(moved.work, ("norm", "softmax", "reduce")), is_matrix & (calls["kernel"] > 1)
     resident = 1 / (1 + (calls["model_weight_bytes"] / max(sheet.cache_bytes, 1.0)) ** 2)
     return {
         "conv": seconds * calls.is_any("conv", "stem"),
         "linear": seconds * calls.is_any("linear", "recurrent"),
         "product": seconds * calls.is_any(*_PRODUCTS),
         "grouped": seconds * calls.is_any("grouped"),
-        "depthwise": seconds * calls.is_any("depthwise"),
-        "short_rows": seconds * calls.is_any(*_DENSE) * _SHORT_ROWS / np.maximum(rows, 1.0),
-        "stream": moved.activation_seconds * (streams & ~is_matrix),
-        "gather": moved.activation_seconds * (~streams & ~is_matrix),
+        "depthwise": seconds * calls.is_any("depthwise") * (calls["kernel"] <= _LARGE_KERNEL),
+        "short_conv": seconds * calls.is_any("conv", "stem") * _SHORT / np.maximum(calls["m"], 1.0),
+        "functions": elements_s * np.isin(calls["operation"], _FUNCTIONS),
+        "norms": elements_s * calls.is_any("norm"),
+        "pools": elements_s * calls["kernel"] * calls.is_any("pool"),
+        "stream": moved.activation_seconds * (streams & ~is_matrix & ~moved.is_transposed),
+        "normalise": moved.activation_seconds * (normalises & ~moved.is_transposed),
+        "gather": moved.activation_seconds * (~streams & ~is_matrix & ~normalises & ~moved.is_transposed),
         "matrix_memory": moved.activation_seconds * is_matrix,
-        "weights": moved.free_bytes / sheet.bytes_per_s * (1 - resident),
+        "weights": moved.free_bytes / sheet.bytes_per_s * (1 - resident) * ~has_window,
+        "window_weights": moved.free_bytes / sheet.bytes_per_s * has_window,
+        "transposed": moved.activation_seconds * moved.is_transposed * ~is_matrix,
+        "group_norm": own * (calls["operation"] == "group_norm"),
+        "cat": own * calls.is_any("cat"),
+        "large_depthwise": seconds * calls.is_any("depthwise") * (calls["kernel"] > _LARGE_KERNEL),
         "recurrent_step": calls["steps"] * calls.is_any("recurrent"),
-        "kernel": moved.launches,
+        "conv_kernel": moved.launches * calls.is_any("conv", "stem", "grouped"),
+        "depthwise_kernel": moved.launches * calls.is_any("depthwise"),
+        "matrix_kernel": moved.launches * (is_matrix & ~calls.is_any("conv", "stem", "grouped", "depthwise")),
+        "kernel": moved.launches * ~is_matrix,
     }
 
 
-_SHORT_ROWS = 16.0
-"""Rows of a product below which a CPU's kernels are not full: a constant of `short_rows` is in multiples of it."""
+_SHORT = 64.0
+"""Positions below which a CPU's convolutions are not full: the constant of `short_conv` is in multiples of it."""
+_FUNCTIONS = ("gelu", "silu", "sigmoid", "tanh", "exp", "erf", "mish", "softplus", "hardswish")
+_ELEMENT_S = 1e-9
+"""The constants of `functions`, `norms` and `pools` are in multiples of it for an element."""
 
 
 def _gpu_compute(calls: Calls, sheet: Sheet) -> tuple[Array, Array]:
@@ -269,7 +299,8 @@ def _moved(calls: Calls, sheet: Sheet) -> _Moved:
     activations = (into + out) * calls.batch
     spared = 1.0
     if sheet.cache_bytes:
-        spared = 1 - (1 - _CACHE_TIME) / (1 + (activations / (_CACHE_SHARE * sheet.cache_bytes)) ** 2)
+        cached = _CACHE_TIME if sheet.is_gpu else _CPU_CACHE_TIME
+        spared = 1 - (1 - cached) / (1 + (activations / (_CACHE_SHARE * sheet.cache_bytes)) ** 2)
     return _Moved(
         work=work,
         seconds=(activations + free + bias * calls.batch) / sheet.bytes_per_s * spared,
