@@ -201,3 +201,17 @@ def test_two_measurements_do_not_disturb_each_other(tmp_path: Path) -> None:
     heard = Second()
     measure(settings(tmp_path, "linear"), heard)
     assert len(heard.rows) == 1
+
+
+def test_what_was_measured_before_an_interruption_is_kept_and_gone_on_from(tmp_path: Path) -> None:
+    class Impatient(Heard):
+        def measured(self, row: Mapping[Any, Any], left_s: float) -> None:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        measure(settings(tmp_path, "linear", batches=(1, 2)), Impatient())
+    assert rows(tmp_path, "linear")["batch"].tolist() == [1]
+    heard = Heard()
+    measure(settings(tmp_path, "linear", batches=(1, 2)), heard)
+    assert heard.plans == [(2, 1)]
+    assert [row["batch"] for row in heard.rows] == [2]
