@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -171,7 +170,7 @@ def traced(tmp_path_factory: pytest.TempPathFactory) -> Traced:
 def test_a_trace_that_cannot_be_made_is_a_row_with_the_reason(traced: Traced) -> None:
     rows = traced.store.traces().set_index(["arch", "precision", "layout"])
     assert len(rows) == 4
-    failed = rows.loc[("full", *AMP)]
+    failed = rows.loc[[("full", *AMP)]].iloc[0]
     assert (failed["status"], failed["reason"]) == ("failed", "trace: ValueError: half is not enough")
     assert failed[["macs", "operations", "seconds", "traced_batch"]].isna().all()
     others = rows.drop(index=("full", *AMP))
@@ -335,7 +334,7 @@ reports: []
 
 
 @pytest.fixture
-def config(tmp_path: Path) -> Iterator[Path]:
+def config(tmp_path: Path) -> Path:
     path = tmp_path / "own.yaml"
     path.write_text(CONFIG.replace("CACHE", str(tmp_path / "cache")).replace("TRACES", "fp32"))
     return path
