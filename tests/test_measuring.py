@@ -167,6 +167,7 @@ def test_the_table_survives_compaction_and_is_sound(cache: Path) -> None:
     assert list(verify(store)) == []
 
 
+@pytest.mark.slow
 def test_half_precision_and_channels_last_are_other_measurements(tmp_path: Path) -> None:
     ways = (Way(dtype="bfloat16", threads=1), Way(layout="nhwc", threads=1))
     measure(settings(tmp_path, "linear", ways=ways))
