@@ -167,6 +167,7 @@ def test_the_table_survives_compaction_and_is_sound(cache: Path) -> None:
     assert list(verify(store)) == []
 
 
+@pytest.mark.slow
 def test_half_precision_and_channels_last_are_other_measurements(tmp_path: Path) -> None:
     ways = (Way(dtype="bfloat16", threads=1), Way(layout="nhwc", threads=1))
     measure(settings(tmp_path, "linear", ways=ways))
@@ -201,3 +202,17 @@ def test_two_measurements_do_not_disturb_each_other(tmp_path: Path) -> None:
     heard = Second()
     measure(settings(tmp_path, "linear"), heard)
     assert len(heard.rows) == 1
+
+
+def test_what_was_measured_before_an_interruption_is_kept_and_gone_on_from(tmp_path: Path) -> None:
+    class Impatient(Heard):
+        def measured(self, row: Mapping[Any, Any], left_s: float) -> None:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        measure(settings(tmp_path, "linear", batches=(1, 2)), Impatient())
+    assert rows(tmp_path, "linear")["batch"].tolist() == [1]
+    heard = Heard()
+    measure(settings(tmp_path, "linear", batches=(1, 2)), heard)
+    assert heard.plans == [(2, 1)]
+    assert [row["batch"] for row in heard.rows] == [2]

@@ -36,8 +36,8 @@ _FACTOR_DEVIATION = 2.0
 """Prior standard deviation of the factor for all: nearly free."""
 _SHARE_DEVIATION = 0.2
 """Prior standard deviation of the factors of the shares."""
-_OUTLIER = 1.5
-"""Residuals beyond this many standard deviations weigh less (Huber)."""
+_OUTLIER = 0.25
+"""Residuals beyond this many standard deviations weigh less (Huber): few do not, so that the result is close to a median."""
 _ROUNDS = 20
 
 

@@ -97,14 +97,19 @@ def _cuda_facts(torch: Any, device: str) -> dict[str, Any]:
         "cudnn": torch.backends.cudnn.version(),
         "tf32": {"convolution": torch.backends.cudnn.allow_tf32, "matmul": torch.backends.cuda.matmul.allow_tf32},
     }
-    uuid = f"GPU-{torch.cuda.get_device_properties(index).uuid}"
+    uuid = _plain_uuid(str(getattr(torch.cuda.get_device_properties(index), "uuid", "")))
     rows = list(
         csv.reader(_output("nvidia-smi", f"--query-gpu=uuid,{','.join(_GPU_FIELDS)}", "--format=csv,noheader").splitlines())
     )
     for found, *values in rows:
-        if found.strip() == uuid:
+        if _plain_uuid(found) == uuid:
             facts |= {name: value.strip() for name, value in zip(_GPU_FIELDS, values, strict=False)}
     return facts
+
+
+def _plain_uuid(text: str) -> str:
+    """As torch writes it; NVIDIA's tool puts `GPU-` before it."""
+    return text.strip().removeprefix("GPU-")
 
 
 def _mkldnn(torch: Any) -> bool:

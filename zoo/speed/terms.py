@@ -7,8 +7,8 @@ times better than the larger of computing and moving data: kernels overlap the t
 
 - Matrix work computes 2 x MACs / peak, its sizes rounded up to the tiles that kernels work in, and more where the contraction is
   short: more by a constant over k. Products of float32, and depthwise convolutions, do so on the ordinary cores.
-- Everything reads and writes its tensors once at the memory's bandwidth. What is smaller than about half of the last cache
-  comes from there, in about a third of the time.
+- Everything reads and writes its tensors once at the memory's bandwidth. A part of them, c / (c + bytes) where c is 0.6 of the
+  last cache, is still there from the call before, and takes about a third of the time.
 - Eager convolutions add their bias in a pass of its own; those of channels-first tensors convert to channels last and back on
   tensor cores.
 - Bilinear resampling of channels-first tensors goes through image after image and channel after channel.
@@ -72,9 +72,11 @@ def is_any(work: npt.NDArray[np.int8], works: Sequence[str]) -> Flags:
 
 GPU_TERMS: Mapping[str, Term] = {
     "dense": Term("compute", 1.6),
+    "window_last": Term("compute", 1.6),
     "attention": Term("compute", 1.6),
     "product": Term("compute", 1.6),
     "grouped": Term("compute", 1.6),
+    "stem": Term("compute", 1.6),
     "short_contraction": Term("compute", 8.0),
     "depthwise": Term("compute", 5.0),
     "depthwise_last": Term("compute", 5.0),
@@ -82,8 +84,9 @@ GPU_TERMS: Mapping[str, Term] = {
     "large_depthwise_last": Term("compute", 5.0),
     "stream": Term("memory", 1.6),
     "gather": Term("memory", 1.6),
-    "stream_transposed": Term("memory", 2.0),
-    "gather_transposed": Term("memory", 2.0),
+    "cast": Term("memory", 1.6),
+    "softmax": Term("memory", 1.6),
+    "transposed": Term("memory", 3.0),
     "depthwise_memory": Term("memory", 1.6),
     "depthwise_memory_last": Term("memory", 1.6),
     "conversion": Term("memory", 1.0),
@@ -177,21 +180,26 @@ def gpu_terms(calls: Calls, sheet: Sheet) -> dict[str, Array]:
     seconds, straight = moved.seconds, ~moved.is_transposed
     is_depthwise, is_large, is_last = calls.is_any("depthwise"), calls["kernel"] > _LARGE_KERNEL, moved.is_channels_last
     streams, gathers = is_any(moved.work, _STREAMS), ~is_any(moved.work, _STREAMS) & ~is_depthwise
+    has_window = calls.is_any("conv") & (calls["kernel"] > 1) & is_last
+    is_cast, is_softmax = is_any(moved.work, ("cast",)), is_any(moved.work, ("softmax",))
     converts = calls.is_any(*_CONVOLUTIONS) & ~is_last
     return {
-        "dense": compute * calls.is_any(*_DENSE),
+        "dense": compute * (calls.is_any(*_DENSE) & ~has_window),
+        "window_last": compute * has_window,
         "attention": compute * calls.is_any("attention", "masked_attention"),
         "product": compute * calls.is_any("product"),
-        "grouped": compute * calls.is_any(*_GROUPED),
+        "grouped": compute * calls.is_any("grouped"),
+        "stem": compute * calls.is_any("stem"),
         "short_contraction": short,
         "depthwise": compute * (is_depthwise & ~is_large & ~is_last),
         "depthwise_last": compute * (is_depthwise & ~is_large & is_last),
         "large_depthwise": compute * (is_depthwise & is_large & ~is_last),
         "large_depthwise_last": compute * (is_depthwise & is_large & is_last),
-        "stream": seconds * (streams & straight),
-        "gather": seconds * (gathers & straight),
-        "stream_transposed": seconds * (streams & ~straight),
-        "gather_transposed": seconds * (gathers & ~straight),
+        "stream": seconds * (streams & straight & ~is_cast),
+        "gather": seconds * (gathers & straight & ~is_softmax),
+        "cast": seconds * (is_cast & straight),
+        "softmax": seconds * (is_softmax & straight),
+        "transposed": seconds * (~straight & ~is_depthwise),
         "depthwise_memory": seconds * (is_depthwise & ~is_last),
         "depthwise_memory_last": seconds * (is_depthwise & is_last),
         "conversion": moved.activation_seconds * converts,
@@ -300,7 +308,7 @@ def _moved(calls: Calls, sheet: Sheet) -> _Moved:
     spared = 1.0
     if sheet.cache_bytes:
         cached = _CACHE_TIME if sheet.is_gpu else _CPU_CACHE_TIME
-        spared = 1 - (1 - cached) / (1 + (activations / (_CACHE_SHARE * sheet.cache_bytes)) ** 2)
+        spared = 1 - (1 - cached) / (1 + activations / (_CACHE_SHARE * sheet.cache_bytes))
     return _Moved(
         work=work,
         seconds=(activations + free + bias * calls.batch) / sheet.bytes_per_s * spared,

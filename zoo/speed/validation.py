@@ -6,6 +6,7 @@ which tests on a row that its constants or its calibration saw:
 - data sheet only: fitted to the files of all other devices, tested on this one's;
 - family held out: the same, with the tested model's family left out of the fit too, in five folds. Where no other device was
   measured, the fit is to the same device, and the name of the protocol says so;
+- model held out, for these: fitted to the same device, the tested model left out in one of five random folds;
 - ten: either of these, calibrated with ten random models of the tested file, tested on the rest; the median of many draws;
 - GMACs alone: one factor, from ten random models.
 
@@ -15,6 +16,7 @@ Intervals come from the devices fitted to: the spread of models whose family was
 from __future__ import annotations
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -89,6 +91,8 @@ def validate(files: Sequence[Measured], draws: int = DRAWS) -> list[list[Tested]
         if others:
             predicted = predict(file, fit_constants(others, fold))
             tests += _test("data sheet only", file, predicted, DEVICE_DEVIATION, draws)
+        else:
+            tests += _test("same device, model held out", file, _held_out(files, file, None), 0.0, draws)
         where = "other device, family held out" if others else "same device, family held out"
         tests += _test(where, file, _held_out(files, file, fold), DEVICE_DEVIATION if others else 0.0, draws)
         found.append([*tests, _macs_alone(file, draws)])
@@ -128,9 +132,13 @@ def _name(file: Measured) -> str:
 
 def _folds(files: Sequence[Measured]) -> dict[str, int]:
     """A fold for each family, at random but the same each time."""
-    families = sorted({family for file in files for family in file.family})
-    np.random.default_rng(1).shuffle(families)
-    return {family: i % FOLDS for i, family in enumerate(families)}
+    return _random_folds({family for file in files for family in file.family})
+
+
+def _random_folds(names: AbstractSet[str]) -> dict[str, int]:
+    ordered = sorted(names)
+    np.random.default_rng(1).shuffle(ordered)
+    return {name: i % FOLDS for i, name in enumerate(ordered)}
 
 
 def _fit(files: Sequence[Measured], kept: Sequence[Flags] | None = None) -> Array:
@@ -156,15 +164,21 @@ def predict(file: Measured, constants: Constants) -> Prediction:
     return Prediction(np.log(step_s), constants.widths(hardness(file.prepared, values)), shares_of(parts, step_s))
 
 
-def _held_out(files: Sequence[Measured], file: Measured, fold: dict[str, int]) -> Prediction:
-    """Each model by constants that saw neither its family nor, where there are others, its device."""
+def _held_out(files: Sequence[Measured], file: Measured, fold: dict[str, int] | None) -> Prediction:
+    """Each model by constants that saw neither its family nor, where there are others, its device.
+
+    Without folds of families, the files are of one device, and only the model itself is held out.
+    """
     others = [other for other in files if other.device.id != file.device.id] or list(files)
-    number = np.array([fold[family] for family in file.family])
-    found = predict(file, fit_constants(others, fold))
+    names = {id(other): other.model if fold is None else other.family for other in (*others, file)}
+    fold = fold or _random_folds({name for other in others for name in names[id(other)]})
+    number = np.array([fold[name] for name in names[id(file)]])
+    whole = fit_constants(others)
+    found = predict(file, whole)
     for i in range(FOLDS):
-        kept = [np.array([fold[family] != i for family in other.family]) for other in others]
+        kept = [np.array([fold[name] != i for name in names[id(other)]]) for other in others]
         values = dict(zip(file.prepared.table, _fit(others, kept).tolist(), strict=True))
-        part = predict(file, replace(fit_constants(others, fold), values=values))
+        part = predict(file, replace(whole, values=values))
         for name in ("log_step", "half_width", "shares"):
             getattr(found, name)[number == i] = getattr(part, name)[number == i]
     return found
