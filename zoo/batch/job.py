@@ -20,7 +20,7 @@ from zoo.batch.example import count_example
 from zoo.batch.fit import Fitting, fitting
 from zoo.batch.isolation import TimeUpError, time_limit, timed_out
 from zoo.cache.schema import columns_of
-from zoo.counting.build import build_on_meta
+from zoo.counting.build import build_on_meta, buildable
 from zoo.counting.conventions import CONVENTIONS
 from zoo.counting.cost import Cost
 from zoo.counting.count import count_model
@@ -67,7 +67,8 @@ class Counter:
         self._fittings: dict[CostKey, Fitting | None] = {}  # by key at the native input; None: it does not even run there
         self._done = 0
         self._following = contextlib.ExitStack()
-        self._following.enter_context(followable())  # once for all models
+        self._following.enter_context(followable())  # these two once for all models
+        self._following.enter_context(buildable())
 
     def count(self, job: Job, timeout_s: float | None = None) -> list[Counted]:
         """A row for each input of the job, none of which takes longer than it may; never raises for what a model does."""
@@ -77,6 +78,7 @@ class Counter:
         self._done += 1
         if self._done % _COLLECT_EVERY == 0:
             gc.collect()
+            gc.freeze()  # what is left stays for long, and need not be looked at again
         return counted
 
     def _zoo_of(self, job: Job) -> Zoo:
@@ -87,7 +89,8 @@ class Counter:
     def _count_inputs(self, zoo: Zoo, job: Job, versions: Versions, timeout_s: float | None) -> Iterator[Counted]:
         model: nn.Module | None = None
         built_with: Any = None
-        for key in job.keys():
+        keys = job.keys()
+        for key in keys:
             stage = "build"
             try:
                 with time_limit(timeout_s):
@@ -97,7 +100,8 @@ class Counter:
                         model = build_on_meta(lambda options=options: zoo.build(job.arch, options), zoo.initialisers())  # type: ignore[misc]
                     stage = "run"
                     example = zoo.example(model, key)
-                    counting = functools.partial(count_model, model, example.args, kwargs=example.kwargs)
+                    keep = key is not keys[-1]
+                    counting = functools.partial(count_model, model, example.args, kwargs=example.kwargs, keep=keep)
                     cost = count_example(example, counting, self._memo)
                 yield counted_row(key, cost, versions)
             except TimeUpError:
@@ -157,7 +161,7 @@ def versions_of(zoo: Zoo) -> Versions:
 
 def counted_row(key: CostKey, cost: Cost, versions: Versions) -> Counted:
     """The row of a model that was counted."""
-    by_kind = cost.macs_by_kind()
+    by_kind, totals = cost.macs_by_kind(), cost.totals()
     now = datetime.now(UTC)
     row = {
         **_common(key, versions, now),
@@ -172,7 +176,7 @@ def counted_row(key: CostKey, cost: Cost, versions: Versions) -> Counted:
         "macs_linear": by_kind[Kind.LINEAR],
         "macs_matmul": by_kind[Kind.MATMUL] + by_kind[Kind.RECURRENT],
         "macs_attention": by_kind[Kind.ATTENTION],
-        **{f"total_{name.replace('-', '_')}": CONVENTIONS[name].total(cost.rows) for name in _TOTALS},
+        **{f"total_{name.replace('-', '_')}": totals[name] for name in _TOTALS},
         "activations": cost.activations,
         "bytes_read": cost.bytes_read,
         "bytes_written": cost.bytes_written,

@@ -34,7 +34,7 @@ class _Action:
     FRESH = 3  # its results are known: make empty tensors like them
 
 
-class _Entry:
+class Entry:
     """What is remembered of one distinct call."""
 
     __slots__ = ("action", "facts", "is_sequence", "results")
@@ -45,8 +45,18 @@ class _Entry:
         self.results: tuple[Any, ...] = ()  # (shape, stride, dtype, bytes) of each, None for an absent one
         self.is_sequence: type | None = None
 
+    @property
+    def returns_first(self) -> bool:
+        """Whether the call gives back its first argument."""
+        return self.action == _Action.FIRST
 
-_Entries = dict[Any, _Entry]
+    @property
+    def makes_one(self) -> bool:
+        """Whether the call makes one new tensor, that of `results`."""
+        return self.action == _Action.FRESH and self.is_sequence is None
+
+
+_Entries = dict[Any, Entry]
 _VIEWS: _Entries = {}
 """Stands in for the entries of operators that only give views."""
 
@@ -56,6 +66,7 @@ class Memo:
 
     def __init__(self) -> None:
         self.operators: dict[int, _Entries] = {}  # by identity: hashing an operator is a Python call
+        self.layers: dict[type, Any] = {}  # calls of whole layers, by class: `zoo.counting.layers`
         self.facts: dict[OperationFacts, OperationFacts] = {}  # one object for equal facts, so that they compare by identity
         self._known: list[Any] = []  # keeps operators alive, so that an identity is never used twice
 
@@ -85,14 +96,15 @@ class Recorder(TorchDispatchMode):
         memo: results remembered from earlier passes; None runs every operator.
     """
 
-    def __init__(self, modules: Sequence[torch.nn.Module], memo: Memo | None = None) -> None:
+    def __init__(self, modules: list[torch.nn.Module], memo: Memo | None = None) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self._modules = modules
+        self.modules = modules
         self._memo = Memo() if memo is None else memo
         self._operators = self._memo.operators
         self._remembers = memo is not None
         self.calls: list[tuple[torch.nn.Module | None, tuple[OperationFacts, ...]]] = []
         self.memory = LiveBytes()
+        self.seen: list[Entry | None] = []  # of each operator run; None where nothing is remembered, as of views
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
@@ -112,6 +124,7 @@ class Recorder(TorchDispatchMode):
         if entries is None:
             entries = self._memo.entries_of(func)
         if entries is _VIEWS:
+            self.seen.append(None)
             return func(*args, **kwargs)
         key: Any
         try:
@@ -121,7 +134,8 @@ class Recorder(TorchDispatchMode):
             key = entry = None
         if entry is None:
             return self._run_first(func, args, kwargs, key)
-        module = self._modules[-1] if self._modules else None
+        module = self.modules[-1] if self.modules else None
+        self.seen.append(entry)
         if entry.facts:
             self.calls.append((module, entry.facts))
         if entry.action == _Action.FRESH:
@@ -132,10 +146,10 @@ class Recorder(TorchDispatchMode):
             return func(*args, **kwargs)
         args, kwargs = _on_one_device(func, args, kwargs)
         out = _run(func, args, kwargs)
-        self._follow(out, (args, kwargs), module)
+        self._follow(out, _storages((args, kwargs)), module)
         return out
 
-    def _make_results(self, entry: _Entry, module: Any) -> Any:
+    def _make_results(self, entry: Entry, module: Any) -> Any:
         if entry.is_sequence is None:
             shape, stride, dtype, nbytes = entry.results[0]
             out = torch.empty_strided(shape, stride, dtype=dtype, device=META)
@@ -154,26 +168,26 @@ class Recorder(TorchDispatchMode):
 
     def _run_first(self, func: Any, args: Any, kwargs: Any, key: Any) -> Any:
         """Runs a call not seen before, describes it, and decides what can be remembered of it."""
-        module = self._modules[-1] if self._modules else None
-        is_meta = all(t.device == META for t in tensors_in((args, kwargs)))
+        module = self.modules[-1] if self.modules else None
+        is_meta = all(t.is_meta for t in tensors_in((args, kwargs)))
         if not is_meta:
             args, kwargs = _on_one_device(func, args, kwargs)
         before = _storages((args, kwargs))
         out = _run(func, args, kwargs)
-        fresh = self._follow(out, (args, kwargs), module)
+        fresh = self._follow(out, before, module)
+        entry = None
         facts = self._describe(func, args, kwargs, out, moves_data=fresh or func._schema.is_mutable)
         if facts:
             self.calls.append((module, facts))
-        if key is not None and self._remembers and any(True for _ in tensors_in(out)):
-            is_pure = is_meta and all(t.device == META for t in tensors_in(out))
-            self._operators[id(func)][key] = (
-                _remember(func, args, out, before, facts, fresh) if is_pure else _Entry(_Action.TRACK, facts)
-            )
+        if key is not None and self._remembers and (outs := list(tensors_in(out))):
+            is_pure = is_meta and all(t.is_meta for t in outs)
+            entry = _remember(func, args, out, before, facts, fresh) if is_pure else Entry(_Action.TRACK, facts)
+            self._operators[id(func)][key] = entry
+        self.seen.append(entry)
         return out
 
-    def _follow(self, out: Any, arguments: Any, module: Any) -> bool:
+    def _follow(self, out: Any, old: set[int], module: Any) -> bool:
         """Adds the storages an operator has made to the live bytes; says whether there were any."""
-        old = _storages(arguments)
         fresh = False
         for tensor in tensors_in(out):
             storage = tensor.untyped_storage()
@@ -198,7 +212,7 @@ class Recorder(TorchDispatchMode):
 
     def _take_apart(self, func: Any, args: Any, kwargs: Any) -> tuple[OperationFacts, ...]:
         """Runs a composite operator's own kernel under a recorder of its own, so that its parts are counted."""
-        parts = Recorder(())
+        parts = Recorder([])
         parts._memo = self._memo
         with parts:
             func._op_dk(torch._C.DispatchKey.CompositeImplicitAutograd, *args, **kwargs)
@@ -288,18 +302,18 @@ def _run(func: Any, args: Any, kwargs: Any) -> Any:
     return func(*args, **kwargs) if out is None else out
 
 
-def _remember(func: Any, args: Any, out: Any, before: set[int], facts: tuple[OperationFacts, ...], fresh: bool) -> _Entry:
+def _remember(func: Any, args: Any, out: Any, before: set[int], facts: tuple[OperationFacts, ...], fresh: bool) -> Entry:
     """What may be done when the same call on the meta device comes again."""
     outs = out if isinstance(out, (tuple, list)) else (out,)
     if torch.Tag.inplace_view in func.tags:  # such as unsqueeze_, which changes its argument's shape
-        return _Entry(_Action.CALL, facts)
+        return Entry(_Action.CALL, facts)
     if args and out is args[0]:
-        return _Entry(_Action.FIRST, facts)
+        return Entry(_Action.FIRST, facts)
     if not fresh:
-        return _Entry(_Action.CALL, facts)
+        return Entry(_Action.CALL, facts)
     if func._schema.is_mutable or not _can_be_made_again(outs, before):
-        return _Entry(_Action.TRACK, facts)
-    entry = _Entry(_Action.FRESH, facts)
+        return Entry(_Action.TRACK, facts)
+    entry = Entry(_Action.FRESH, facts)
     entry.is_sequence = type(out) if isinstance(out, (tuple, list)) else None
     entry.results = tuple(None if t is None else (t.shape, t.stride(), t.dtype, t.untyped_storage().nbytes()) for t in outs)
     return entry
