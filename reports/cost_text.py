@@ -16,7 +16,7 @@ from zoo.units import FLOPS_PER_MAC, format_amount, format_bytes
 if TYPE_CHECKING:
     from zoo.batch.single import Counted
     from zoo.counting.conventions import Convention
-    from zoo.counting.trace import Trace
+    from zoo.traces import Trace
 
 _AMOUNTS = ("params", "macs", "flops", "activations", "elements_in", "elements_out")
 _BYTES = ("bytes_in", "bytes_out")

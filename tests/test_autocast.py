@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+import torchvision
 from models_for_tests import Calling, build, build_on_cpu
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
@@ -118,7 +119,7 @@ def _policies_of_header() -> dict[str, Policy]:
 def test_policies_on_cuda_are_those_of_torchs_header() -> None:
     ours, theirs = cuda_autocast().policies, _policies_of_header()
     assert {name: ours.get(name) for name in theirs} == theirs
-    listed_apart = {name.partition(".")[0] for name in ours if name not in theirs}
+    listed_apart = {name.partition(".")[0] for name in ours if name.startswith("aten::") and name not in theirs}
     assert listed_apart <= {
         "aten::norm",  # has a policy of its own, FULL_NORM
         *(f"aten::{name}" for name in ("lstm", "gru", "rnn_tanh", "rnn_relu", "_cudnn_rnn")),
@@ -127,6 +128,22 @@ def test_policies_on_cuda_are_those_of_torchs_header() -> None:
         "aten::binary_cross_entropy",  # refused under autocast
         "aten::linalg_matrix_sqrth",  # newer than the header's lists
     }
+
+
+def test_torchvisions_operators_convert_there_and_back(memo: TraceMemo) -> None:
+    class Pool(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            boxes = torch.zeros(3, 5, device=x.device, dtype=x.dtype)
+            aligned: Tensor = torchvision.ops.roi_align(x, boxes, output_size=2)
+            return aligned
+
+    half = torch.zeros(1, 4, SMALL, SMALL, dtype=torch.bfloat16)
+    with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16):
+        real = Pool()(half)
+    rows = rows_of(traced_on(cpu_autocast(), Pool(), half.to(META), memo))
+    aligned = next(row for row in rows if row[0] == "torchvision::roi_align")
+    assert aligned[1:] == (("float32", "float32"), ("float32",))
+    assert rows[-1][2] == named([real]) == ("bfloat16",)
 
 
 def _check_against_cpu(name: str, memo: TraceMemo) -> None:

@@ -17,11 +17,12 @@ from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
 import zoo
+from zoo.cache.traces import TRACE, from_table, to_table
 from zoo.counting.recorder import Memo
-from zoo.counting.trace import BYTES_OF, LAYOUTS, PRECISIONS, Trace, TracedCall, trace_model
-from zoo.counting.trace_table import TRACE
 from zoo.counting.traced_calls import TraceMemo
+from zoo.counting.tracing import trace_model
 from zoo.errors import InputError, UnknownNameError
+from zoo.traces import BYTES_OF, LAYOUTS, PRECISIONS, Trace, TracedCall
 
 MODES = [("fp32", "nchw"), ("amp-fast-norm", "nchw"), ("amp-fast-norm", "nhwc")]
 FEW = ["timm/mobilenetv3_small_050", "timm/convit_tiny", "timm/swinv2_tiny_window8_256", "torchvision/googlenet"]
@@ -240,18 +241,18 @@ def test_a_shape_or_inputs_must_be_given() -> None:
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_a_table_gives_the_trace_back(precision: str, layout: str) -> None:
     trace = zoo.trace(Net(), SHAPE, precision=precision, layout=layout)
-    table = trace.to_arrow()
+    table = to_table(trace)
     assert table.schema == TRACE
-    assert Trace.from_arrow(table) == trace
+    assert from_table(table, 0) == trace
 
 
 def test_a_file_of_many_traces_gives_each_back(trace: Trace) -> None:
     empty = Trace("fp32", "nchw", 1, (), ())
-    table = pa.concat_tables([trace.to_arrow(), empty.to_arrow(), trace.to_arrow()]).combine_chunks()
+    table = pa.concat_tables([to_table(trace), to_table(empty), to_table(trace)]).combine_chunks()
     file = io.BytesIO()
     pq.write_table(table.append_column("arch", pa.array(["a", "b", "c"])), file)
     back = pq.read_table(io.BytesIO(file.getvalue()))
-    assert [Trace.from_arrow(back, row) for row in range(3)] == [trace, empty, trace]
+    assert [from_table(back, row) for row in range(3)] == [trace, empty, trace]
 
 
 def test_a_frame_has_a_row_for_each_call(trace: Trace) -> None:
@@ -272,7 +273,7 @@ def test_the_size_of_every_dtype_is_known() -> None:
 
 
 def test_traces_are_read_without_torch() -> None:
-    code = "import sys, zoo.counting.trace_table; from zoo import Trace; assert 'torch' not in sys.modules"
+    code = "import sys, zoo.cache.traces; from zoo import Trace; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

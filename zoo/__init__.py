@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from zoo.counting.cost import Cost
     from zoo.counting.live import count, formula, trace
-    from zoo.counting.trace import Trace
+    from zoo.traces import Trace
 
 __all__ = ["Cost", "Trace", "count", "formula", "trace"]
 
 _HOMES = {
     **dict.fromkeys(["count", "formula", "trace"], "zoo.counting.live"),
     "Cost": "zoo.counting.cost",
-    "Trace": "zoo.counting.trace",
+    "Trace": "zoo.traces",
 }
 
 

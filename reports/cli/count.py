@@ -72,8 +72,8 @@ def count(
     from reports import cost_text
     from zoo.batch.single import InputSpec, count_named
     from zoo.counting.conventions import find_convention
-    from zoo.counting.trace import TRACE_BATCH
     from zoo.errors import InputError
+    from zoo.traces import TRACE_BATCH
 
     if precision and (by is not Grouping.CALL or convention != "matmul"):
         raise InputError("--precision shows single calls and their MACs: add --by call, and leave --convention out.")

@@ -20,9 +20,9 @@ from zoo.counting.build import build_on_meta
 from zoo.counting.cost import Cost
 from zoo.counting.live import count, trace
 from zoo.counting.recorder import Memo
-from zoo.counting.trace import Trace
 from zoo.errors import InputError, UnknownNameError, ZooError, did_you_mean
 from zoo.records import Architecture, CostKey, DeclaredModel, format_tensors, image_input, parse_tensors
+from zoo.traces import Trace
 
 
 @dataclass(frozen=True, slots=True)

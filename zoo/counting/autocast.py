@@ -11,7 +11,6 @@ import contextlib
 import enum
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import torch
@@ -27,6 +26,7 @@ class Policy(enum.Enum):
     FULL_RESULT = enum.auto()  # lets the kernel convert: sets its argument `dtype` to float32, unless it is given
     FULL_NORM = enum.auto()  # the same by another overload, which has that argument
     WIDEST = enum.auto()  # casts every argument to the widest dtype among them
+    FULL_AND_BACK = enum.auto()  # casts every argument to float32, and the result to the dtype the first one had
 
 
 @dataclass(frozen=True)
@@ -62,13 +62,20 @@ _CUDNN_RECURRENT = "lstm gru rnn_tanh rnn_relu"
 
 
 def _policies(key: str, named: Mapping[Policy, str]) -> dict[str, Policy]:
-    """The operators torch has an autocast kernel for; those that the table does not name are of policy FULL."""
-    policy_of = {name: policy for policy, names in named.items() for name in names.split()}
+    """The operators that have an autocast kernel; those of torch that the table does not name are of policy FULL.
+
+    Asked each time: libraries that are imported later bring theirs.
+    """
+    policy_of = {f"aten::{name}": policy for policy, names in named.items() for name in names.split()}
     listed = torch._C._dispatch_get_registrations_for_dispatch_key(key)
-    return {name: policy_of.get(name.removeprefix("aten::").partition(".")[0], Policy.FULL) for name in listed}
+    return {name: policy_of.get(name.partition(".")[0], _policy_of_library(name)) for name in listed}
 
 
-@cache
+def _policy_of_library(name: str) -> Policy:
+    """torchvision/csrc/ops/autocast/: each of its operators converts both ways."""
+    return Policy.FULL_AND_BACK if name.startswith("torchvision::") else Policy.FULL
+
+
 def cuda_autocast() -> Autocast:
     """`torch.autocast("cuda")`: float16."""
     recurrent = [f"aten::{name}.{overload}" for name in _CUDNN_RECURRENT.split() for overload in ("input", "data")]
@@ -76,7 +83,6 @@ def cuda_autocast() -> Autocast:
     return Autocast("cuda", torch.float16, policies)
 
 
-@cache
 def cpu_autocast() -> Autocast:
     """`torch.autocast("cpu")`: bfloat16."""
     return Autocast("cpu", torch.bfloat16, _policies("AutocastCPU", _CPU_POLICIES))

@@ -16,10 +16,11 @@ from zoo.counting.count import count_model, meta_input
 from zoo.counting.formulas import Formula
 from zoo.counting.operations import Kind, register_formula
 from zoo.counting.recorder import Memo
-from zoo.counting.trace import TRACE_BATCH, Trace, trace_model
 from zoo.counting.traced_calls import TraceMemo
+from zoo.counting.tracing import trace_model
 from zoo.counting.weights import without_data
 from zoo.errors import InputError
+from zoo.traces import TRACE_BATCH, Trace
 
 
 def count(  # noqa: PLR0913  # all but two are keyword-only and seldom given

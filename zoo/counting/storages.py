@@ -6,7 +6,7 @@ import weakref
 
 from torch import Tensor
 
-from zoo.counting.trace import TracedStorage
+from zoo.traces import TracedStorage
 
 
 class _Lifetime(weakref.ref):  # type: ignore[type-arg]  # generic only in stubs

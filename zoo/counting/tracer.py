@@ -11,9 +11,10 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from zoo.counting.autocast import Autocast, AutocastState, cast_arguments
+from zoo.counting.autocast import Autocast, AutocastState, Policy, cast_arguments
 from zoo.counting.build import META
 from zoo.counting.einsum import find_products
 from zoo.counting.facts import tensors_in
@@ -80,12 +81,19 @@ class Tracer(TorchDispatchMode):
         """The call as autocast makes it: with its arguments cast, and autocast off inside."""
         assert self._autocast is not None
         assert operator.policy is not None
-        func, args, kwargs = cast_arguments(self._autocast, operator.policy, operator.func, (args, kwargs), self._cast)
+        func, cast_args, kwargs = cast_arguments(self._autocast, operator.policy, operator.func, (args, kwargs), self._cast)
         self._state.enabled = False
         try:
-            return self._call(func, args, kwargs)
+            out = self._call(func, cast_args, kwargs)
+            return out if operator.policy is not Policy.FULL_AND_BACK else self._cast_back(out, args[0].dtype)
         finally:
             self._state.enabled = True
+
+    def _cast_back(self, out: Any, dtype: torch.dtype) -> Any:
+        def cast(tensor: Tensor) -> Tensor:
+            return self._cast(tensor, dtype) if tensor.is_floating_point() and tensor.dtype != dtype else tensor
+
+        return pytree.tree_map_only(Tensor, cast, out)
 
     def _cast(self, tensor: Tensor, dtype: torch.dtype) -> Tensor:
         """Casts of parameters to the lower precision are kept, as autocast keeps them."""

@@ -15,30 +15,47 @@ from zoo.counting.build import META, without_collector
 from zoo.counting.count import meta_input
 from zoo.counting.facts import tensors_in
 from zoo.counting.modules import class_name, follow_modules, list_parts, unchanged
-from zoo.counting.trace import LAYOUTS, PRECISIONS, Trace, TracedCall, TracedTensor
 from zoo.counting.traced_calls import TraceMemo
 from zoo.counting.tracer import Tracer
 from zoo.counting.weights import without_data
 from zoo.errors import UnknownNameError, did_you_mean
+from zoo.traces import LAYOUTS, PRECISIONS, TRACE_BATCH, Trace, TracedCall, TracedTensor
 
 _DTYPES = {"fp16": torch.float16, "bf16": torch.bfloat16}
 
 
-def run_traced(
+def trace_model(  # noqa: PLR0913  # all but two are keyword-only and seldom given
     model: nn.Module,
-    shape: Sequence[int] | None,
-    inputs: Sequence[Any] | None,
-    kwargs: Mapping[str, Any],
-    mode: tuple[str, str, int],
-    memo: TraceMemo | None,
+    shape: Sequence[int] | None = None,
+    *,
+    inputs: Sequence[Any] | None = None,
+    kwargs: Mapping[str, Any] | None = None,
+    precision: str = "fp32",
+    layout: str = "nchw",
+    batch: int = TRACE_BATCH,
+    memo: TraceMemo | None = None,
 ) -> Trace:
-    """What `zoo.counting.trace.trace_model` does."""
-    precision, layout, batch = mode
+    """Runs a model once without data and records every call.
+
+    Args:
+        model: in evaluation mode, on any device; it is not changed.
+        shape: of one input, without the batch.
+        inputs: instead, the positional arguments of `forward`; tensors of any device in any nesting.
+        kwargs: keyword arguments of `forward`, likewise.
+        precision: one of `PRECISIONS`.
+        layout: one of `LAYOUTS`.
+        batch: put before `shape`.
+        memo: calls remembered from other traces; sharing one makes tracing faster and changes nothing.
+
+    Raises:
+        UnknownNameError: if there is no such precision or layout.
+        Exception: whatever the model raises.
+    """
     for name, known, what in ((precision, PRECISIONS, "precision"), (layout, LAYOUTS, "layout")):
         if name not in known:
             raise UnknownNameError(f"There is no {what} '{name}'.{did_you_mean(name, known)}")
     run = Run(model, precision, layout, TraceMemo() if memo is None else memo)
-    given: Any = (tuple(inputs or ()) if shape is None else (meta_input(shape, batch=batch),), dict(kwargs))
+    given: Any = (tuple(inputs or ()) if shape is None else (meta_input(shape, batch=batch),), dict(kwargs or {}))
     batch = next((t.shape[0] for t in tensors_in(given) if t.dim()), 1)
     tracer = run.record(*given)
     if _may_repeat(tracer, batch):

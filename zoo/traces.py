@@ -25,10 +25,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     import pandas as pd
-    import pyarrow as pa
-    from torch import nn
-
-    from zoo.counting.traced_calls import TraceMemo
 
 PRECISIONS = ("fp32", "amp", "amp-fast-norm", "fp16", "bf16")
 """fp32: as built. amp: torch's autocast on CUDA, float16. amp-fast-norm: the same, with timm's `--fast-norm`, which keeps its
@@ -164,51 +160,6 @@ class Trace:
         return pd.DataFrame([{"position": i, **_frame_row(call)} for i, call in enumerate(self.calls)]).astype(
             {"groups": "Int64"}
         )
-
-    def to_arrow(self) -> pa.Table:
-        """The trace as a table of one row, as `zoo.counting.trace_table.TRACE` describes it."""
-        from zoo.counting.trace_table import to_table
-
-        return to_table(self)
-
-    @classmethod
-    def from_arrow(cls, table: pa.Table, row: int = 0) -> Trace:
-        """The trace a table holds in one of its rows; other columns are passed over."""
-        from zoo.counting.trace_table import from_table
-
-        return from_table(table, row)
-
-
-def trace_model(  # noqa: PLR0913  # all but two are keyword-only and seldom given
-    model: nn.Module,
-    shape: Sequence[int] | None = None,
-    *,
-    inputs: Sequence[Any] | None = None,
-    kwargs: Mapping[str, Any] | None = None,
-    precision: str = "fp32",
-    layout: str = "nchw",
-    batch: int = TRACE_BATCH,
-    memo: TraceMemo | None = None,
-) -> Trace:
-    """Runs a model once without data and records every call.
-
-    Args:
-        model: in evaluation mode, on any device; it is not changed.
-        shape: of one input, without the batch.
-        inputs: instead, the positional arguments of `forward`; tensors of any device in any nesting.
-        kwargs: keyword arguments of `forward`, likewise.
-        precision: one of `PRECISIONS`.
-        layout: one of `LAYOUTS`.
-        batch: put before `shape`.
-        memo: calls remembered from other traces; sharing one makes tracing faster and changes nothing.
-
-    Raises:
-        UnknownNameError: if there is no such precision or layout.
-        Exception: whatever the model raises.
-    """
-    from zoo.counting.tracing import run_traced
-
-    return run_traced(model, shape, inputs, kwargs or {}, (precision, layout, batch), memo)
 
 
 def _frame_row(call: TracedCall) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from zoo.counting.trace import Trace, TracedCall, TracedStorage, TracedTensor
+from zoo.traces import Trace, TracedCall, TracedStorage, TracedTensor
 
 TENSOR = pa.struct(
     [
