@@ -151,7 +151,11 @@ def operands(draw: st.DrawFn) -> list[Any]:
         return x
 
     first, kind = operand(dtype), draw(st.integers(0, 5))
-    return [first, draw(st.sampled_from([2, 2.0, True, -1]))] if kind == 0 else [first, operand(dtype if kind > 1 else torch.float16)]
+    return (
+        [first, draw(st.sampled_from([2, 2.0, True, -1]))]
+        if kind == 0
+        else [first, operand(dtype if kind > 1 else torch.float16)]
+    )
 
 
 @pytest.mark.parametrize("packet", OF_TWO, ids=str)
@@ -183,7 +187,9 @@ def test_means_answer_as_their_kernel(x: Tensor, data: st.DataObject) -> None:
 def test_joining_answers_as_its_kernel(shape: list[int], data: st.DataObject) -> None:
     dim, layout = data.draw(st.integers(-len(shape) - 1, len(shape))), st.sampled_from([dense, dense, dense, *LAYOUTS])
     shapes = data.draw(st.lists(st.sampled_from([shape, [*shape[:-1], shape[-1] + 1], [1, *shape]]), min_size=1, max_size=3))
-    tensors = [data.draw(layout)(each, data.draw(st.sampled_from([torch.float32, torch.float32, torch.float16]))) for each in shapes]
+    tensors = [
+        data.draw(layout)(each, data.draw(st.sampled_from([torch.float32, torch.float32, torch.float16]))) for each in shapes
+    ]
     check(aten.cat, ([tensors, dim], {}))
 
 
@@ -199,7 +205,9 @@ def convolutions(draw: st.DrawFn) -> list[Any]:
     groups, inner, out, dtype = draw(small), draw(small), draw(small), draw(st.sampled_from([torch.float32, *DTYPES]))
     channels = groups * inner + draw(st.sampled_from([0, 0, 0, 1]))
     x = dense([draw(small), channels, draw(st.integers(2, 9)), draw(st.integers(2, 9))], dtype)
-    weight = dense([groups * out, inner, draw(small), draw(st.integers(2, 3))], draw(st.sampled_from([dtype, dtype, torch.float32])))
+    weight = dense(
+        [groups * out, inner, draw(small), draw(st.integers(2, 3))], draw(st.sampled_from([dtype, dtype, torch.float32]))
+    )
     bias = draw(st.sampled_from([None, dense([groups * out], dtype)]))
     pairs = [[draw(st.integers(low, 3)), draw(st.integers(low, 3))] for low in (1, 0, 1)]
     return [x, weight, bias, *pairs, groups]

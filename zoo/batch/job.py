@@ -43,6 +43,9 @@ from zoo.records import (
 )
 
 _TOTALS = [name for name in CONVENTIONS if name != "matmul"]  # that is `macs`
+_WITH_PLAIN_CONSTRUCTORS = frozenset({"torchvision", "timm"})
+"""Zoos that construct their models without configuring a library; a model of others may do anything."""
+
 _MESSAGE_LENGTH = 300
 _COLLECT_EVERY = 100
 """Jobs between two runs of the garbage collector, which is off meanwhile: models are full of cycles, but small on meta."""
@@ -78,7 +81,6 @@ class Counter:
         self._done += 1
         if self._done % _COLLECT_EVERY == 0:
             gc.collect()
-            gc.freeze()  # what is left stays for long, and need not be looked at again
         return counted
 
     def _zoo_of(self, job: Job) -> Zoo:
@@ -97,7 +99,7 @@ class Counter:
                     options = zoo.build_options(key)
                     if model is None or built_with != options_key(options):
                         model, built_with = None, options_key(options)
-                        model = build_on_meta(lambda options=options: zoo.build(job.arch, options), zoo.initialisers())  # type: ignore[misc]
+                        model = _build(zoo, job.arch, options)
                     stage = "run"
                     example = zoo.example(model, key)
                     keep = key is not keys[-1]
@@ -136,7 +138,7 @@ class Counter:
     def _runs(self, zoo: Zoo, key: CostKey) -> bool:
         """Whether one pass gets through."""
         try:
-            model = build_on_meta(lambda: zoo.build(key.arch, zoo.build_options(key)), zoo.initialisers())
+            model = _build(zoo, key.arch, zoo.build_options(key))
             example = zoo.example(model, key)
             count_example(example, functools.partial(count_model, model, example.args, kwargs=example.kwargs), self._memo)
         except Exception:  # noqa: BLE001  # that it fails is the answer
@@ -152,6 +154,10 @@ class Counter:
         native = self._inputs[zoo.name].get(key.arch, [])
         channels, *size = image_of(key.input).shape
         return list(dict.fromkeys(with_channels(input, channels) for input in native)) if len(size) >= 2 else native
+
+
+def _build(zoo: Zoo, arch: str, options: dict[str, Any]) -> nn.Module:
+    return build_on_meta(lambda: zoo.build(arch, options), zoo.initialisers(), reuse=zoo.name in _WITH_PLAIN_CONSTRUCTORS)
 
 
 def versions_of(zoo: Zoo) -> Versions:

@@ -1,8 +1,8 @@
 """Building models that hold no numbers: every parameter on torch's meta device, and no time spent on start values.
 
 Most of the time of building on the meta device goes into initialisers that fill tensors which hold nothing, into choosing the
-device of every tensor, into constructing layers again that have been constructed before, and into the garbage collector walking
-the many small objects of a model under construction. All of this is spared here.
+device of every tensor, into constructing layers again that have been constructed before (`zoo.counting.reuse`), and into the
+garbage collector walking the many small objects of a model under construction. All of this is spared here.
 """
 
 from __future__ import annotations
@@ -20,9 +20,8 @@ from torch import nn
 from torch.utils._device import _device_constructors
 
 from zoo.counting.exchange import Exchange
-from zoo.counting.lean import lean_modules, reusing_constructors
-
-META = torch.device("meta")
+from zoo.counting.new_tensors import META
+from zoo.counting.reuse import reusable_constructors, reusing_constructors
 
 
 def _fill_nothing(tensor: Any, *_: Any, **__: Any) -> Any:
@@ -122,38 +121,46 @@ def buildable() -> Iterator[None]:
 
     Nothing is different on threads that do not build. Contexts nest, also over threads.
     """
-    with lean_modules(), _exchange.held():
+    with reusable_constructors(), _exchange.held():
         yield
 
 
 @contextlib.contextmanager
-def _building(names: frozenset[str]) -> Iterator[None]:
+def _allocating_on_meta(names: frozenset[str]) -> Iterator[None]:
     """Sends what this thread allocates with these functions to the meta device."""
     before = _target.names
     _target.names = names
     try:
-        with reusing_constructors():
-            yield
+        yield
     finally:
         _target.names = before
 
 
-def build_on_meta(constructor: Callable[[], nn.Module], initialisers: Iterable[Callable[..., Any]] = ()) -> nn.Module:
+def build_on_meta(
+    constructor: Callable[[], nn.Module], initialisers: Iterable[Callable[..., Any]] = (), *, reuse: bool = False
+) -> nn.Module:
     """The model a constructor makes, in evaluation mode, with all its parameters on the meta device.
 
     Buffers of whole numbers stay where the constructor put them: their values can decide what the model does.
 
+    Args:
+        constructor: makes the model.
+        initialisers: functions that only fill tensors; they are skipped, and torch's own with them.
+        reuse: make modules of torch, torchvision and timm that are like earlier ones from recipes. For constructors that leave
+            the configuration of these libraries as it is.
+
     Raises:
         Exception: whatever the constructor raises.
     """
-    with buildable(), skip_initialisers(initialisers), without_collector():
+    reusing = reusing_constructors if reuse else contextlib.nullcontext
+    with buildable(), skip_initialisers(initialisers), without_collector(), reusing():
         try:
-            with _building(_EVERYTHING):
+            with _allocating_on_meta(_EVERYTHING):
                 model = constructor()
         except (NotImplementedError, RuntimeError) as error:
             if "meta" not in str(error):
                 raise
-            with _building(_PARAMETERS):
+            with _allocating_on_meta(_PARAMETERS):
                 model = constructor()
         _finish(model)
     return model

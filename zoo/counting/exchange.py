@@ -13,6 +13,8 @@ _MISSING = object()
 class Exchange:
     """Attributes that have other values while anybody holds the exchange. Holders nest, also over threads.
 
+    What somebody else has put in the place of such a value meanwhile stays.
+
     Args:
         values: by owner (a class or a module) and name.
         begin: called after the first holder's exchange.
@@ -58,6 +60,8 @@ class Exchange:
     def _restore(self) -> None:
         self._end()
         for (owner, name), value in self._saved.items():
+            if vars(owner).get(name) is not self._values[owner, name]:
+                continue
             if value is _MISSING:
                 delattr(owner, name)  # it was inherited
             else:

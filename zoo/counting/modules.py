@@ -5,22 +5,18 @@ from __future__ import annotations
 import contextlib
 import functools
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
 from zoo.counting.exchange import Exchange
 
-Answer = Callable[[nn.Module, Any], Any]
-"""Given a module and its only argument, the result of calling it if that is known, else None."""
-
 
 class _Following(threading.local):
-    """What is followed on this thread."""
+    """The modules being called on this thread, while they are followed."""
 
     stack: list[nn.Module] | None = None
-    answer: Answer | None = None
 
 
 _following = _Following()
@@ -30,9 +26,6 @@ def _call(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
     stack = _following.stack
     if stack is None:
         return _exchange.original(nn.Module, "__call__")(self, *args, **kwargs)
-    answer = _following.answer
-    if answer is not None and not kwargs and len(args) == 1 and (known := answer(self, args[0])) is not None:
-        return known
     stack.append(self)
     try:
         return _exchange.original(nn.Module, "__call__")(self, *args, **kwargs)
@@ -55,25 +48,14 @@ def followable() -> contextlib.AbstractContextManager[None]:
 @contextlib.contextmanager
 def follow_modules() -> Iterator[list[nn.Module]]:
     """Gives the stack of modules being called on this thread, innermost last."""
-    outer = _following.stack, _following.answer
+    outer = _following.stack
     stack: list[nn.Module] = []
     with followable():
-        _following.stack, _following.answer = stack, None
+        _following.stack = stack
         try:
             yield stack
         finally:
-            _following.stack, _following.answer = outer
-
-
-@contextlib.contextmanager
-def answering(answer: Answer) -> Iterator[None]:
-    """Asks for the result of each module called on this thread before it is run; inside `follow_modules`."""
-    outer = _following.answer
-    _following.answer = answer
-    try:
-        yield
-    finally:
-        _following.answer = outer
+            _following.stack = outer
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-_META = torch.device("meta")
+from zoo.counting.new_tensors import META
 
 CONSTANT = frozenset({int, float, bool, str, bytes, type(None), torch.dtype, torch.device, torch.Size})
 """Types of values that never change, and are equal only if they are the same in every respect but their type."""
@@ -71,11 +71,6 @@ class Recipe:
 
     __hash__ = None  # type: ignore[assignment]
 
-    @property
-    def names(self) -> list[str]:
-        """Of all that a module keeps in its dictionary."""
-        return list(self._state)
-
     def fill(self, held: dict[str, Any]) -> None:
         """Gives a bare module, whose dictionary this is, all that it has after its constructor."""
         held.update(self._state)
@@ -85,10 +80,10 @@ class Recipe:
             held[name] = kind(content)
         for name, like in self._parameters:
             held["_parameters"][name] = like and Tensor._make_subclass(
-                nn.Parameter, _empty(like[0], dtype=like[1], device=_META), like[2]
+                nn.Parameter, _empty(like[0], dtype=like[1], device=META), like[2]
             )
         for name, like in self._buffers:
-            held["_buffers"][name] = like and _empty(like[0], dtype=like[1], device=_META)
+            held["_buffers"][name] = like and _empty(like[0], dtype=like[1], device=META)
         for name, child in self._children:
             held["_modules"][name] = child and child.make()
 
@@ -131,8 +126,10 @@ def comparable(value: Any) -> Any:
     if kind is tuple:
         return all_comparable(value)
     if kind is functools.partial:
-        return value.func, all_comparable(value.args), comparable(tuple(value.keywords.items()))
-    if kind in (type, types.BuiltinFunctionType) or (kind is types.FunctionType and value.__closure__ is None):
+        return comparable(value.func), all_comparable(value.args), comparable(tuple(value.keywords.items()))
+    if kind is type or (kind is types.FunctionType and value.__closure__ is None):
+        return value
+    if kind is types.BuiltinFunctionType and isinstance(value.__self__, types.ModuleType | type):  # no method of an object
         return value
     raise OutOfTheOrdinaryError
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch._prims_common import suggest_memory_format
 
-from zoo.counting.layouts import META, is_canonical, new_tensor, same_as, same_as_two
+from zoo.counting.new_tensors import META, is_canonical, new_tensor, same_as, same_as_two
 
 Shortcut = Callable[[Sequence[Any], dict[str, Any]], "Tensor | None"]
 _aten = torch.ops.aten
@@ -192,11 +192,10 @@ def _conv2d_shape(  # noqa: PLR0913, PLR0917  # they are the operator's own
 
 def _moved(args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor | None:
     """`x.to("cpu")` of what has no data: a model is taken to be on one device, so a move is none, and a dtype is still given."""
-    if args[0].device.type != "meta":
+    if not args[0].is_meta:
         return None
-    device = torch.device("meta")
-    moved = tuple(device if _is_device(arg) else arg for arg in args)
-    named = {name: device if _is_device(value) else value for name, value in kwargs.items()}
+    moved = tuple(META if _is_device(arg) else arg for arg in args)
+    named = {name: META if _is_device(value) else value for name, value in kwargs.items()}
     if moved == args and named == kwargs:
         return None
     result: Tensor = _aten.to(*moved, **named)
