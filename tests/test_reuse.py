@@ -151,7 +151,7 @@ def test_a_constructor_that_somebody_replaced_meanwhile_is_called_and_stays(
         construct_some(5, lambda: FromALibrary(7))
         FromALibrary.__init__ = replacement  # type: ignore[method-assign, assignment]
         construct_some(5, lambda: FromALibrary(7))
-    assert FromALibrary.__init__ is replacement  # type: ignore[comparison-overlap]
+    assert FromALibrary.__init__ is replacement
     assert widths == [7] * 5
     assert constructed() == 4 + 5
 
@@ -303,6 +303,6 @@ def test_what_somebody_else_replaces_meanwhile_stays(monkeypatch: pytest.MonkeyP
     usual = torch.zeros
     monkeypatch.setattr(torch, "zeros", usual)  # so that it is put back
     with buildable():
-        torch.zeros = replacement = functools.partial(usual)  # type: ignore[assignment]
+        torch.zeros = replacement = functools.partial(usual)
     assert torch.zeros is replacement
     monkeypatch.undo()

@@ -117,8 +117,9 @@ def _meet(kind: Any) -> None:
     owner = next(base for base in kind.__mro__ if "__init__" in vars(base))
     if _is_of_a_library(kind) and owner is not nn.Module and _known.constructors.get(owner) is None:
         construct = vars(owner)["__init__"]
-        _known.constructors[owner] = construct, _reusing(construct)
-        _set_constructor(owner, _known.constructors[owner][1])
+        replacement = _reusing(construct)
+        _known.constructors[owner] = construct, replacement
+        _set_constructor(owner, replacement)
 
 
 def _set_constructor(kind: Any, construct: Callable[..., None]) -> None:
