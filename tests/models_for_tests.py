@@ -14,9 +14,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from zoo.adapters.base import Zoo
 from zoo.adapters.registry import open_zoo
-from zoo.counting.build import META, build_on_meta, skip_initialisers
+from zoo.counting.build import build_on_meta, skip_initialisers
 from zoo.counting.cost import Cost
 from zoo.counting.count import count_model, meta_input
+from zoo.counting.new_tensors import META
 from zoo.counting.operations import Kind
 from zoo.counting.recorder import Memo
 from zoo.records import Architecture, CostKey, Status, parse_input

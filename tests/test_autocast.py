@@ -19,8 +19,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 import zoo
 from zoo.counting.autocast import Autocast, AutocastState, Policy, cpu_autocast, cuda_autocast, meta_stands_for
-from zoo.counting.build import META
 from zoo.counting.facts import tensors_in
+from zoo.counting.new_tensors import META
 from zoo.counting.operations import Kind, find_operation, operator_name
 from zoo.counting.traced_calls import TraceMemo
 from zoo.counting.tracer import Tracer

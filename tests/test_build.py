@@ -11,7 +11,8 @@ import torch
 import torchvision
 from torch import nn
 
-from zoo.counting.build import META, build_on_meta, skip_initialisers, without_collector
+from zoo.counting.build import build_on_meta, skip_initialisers, without_collector
+from zoo.counting.new_tensors import META
 
 
 def looks(model: nn.Module) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from zoo.counting import operations
 from zoo.counting.build import build_on_meta
 from zoo.counting.conventions import CONVENTIONS, find_convention
 from zoo.counting.cost import Cost
+from zoo.counting.count import count_model, meta_input
 from zoo.counting.recorder import Memo
 from zoo.errors import UnknownNameError
 
@@ -209,6 +210,13 @@ def test_a_users_own_formula_counts_in_every_convention_but_not_as_the_tool(monk
         "matmul": 28, "all": 56, "fvcore": 28, "ptflops-aten": 28,
     }  # fmt: skip
     assert cost.total("fvcore", as_tool=True) == cost.total("ptflops-aten", as_tool=True) == 0
+
+
+def test_all_totals_at_once_are_those_of_each_convention(memo: Memo) -> None:
+    for name in ("torchvision/resnet18", "timm/vit_tiny_patch16_224"):
+        for _ in range(2):  # the second knows what the first has weighed
+            cost = count_model(build_on_meta(_constructor(name)), [meta_input(_shape(name))], memo)
+            assert cost.totals() == {convention: cost.total(convention) for convention in CONVENTIONS}
 
 
 def test_unknown_convention_names_the_nearest() -> None:

@@ -205,3 +205,24 @@ def test_other_threads_are_neither_recorded_nor_disturbed() -> None:
     cost = count_call(run_elsewhere, on_meta(3))
     assert [row.facts.operation for row in cost.rows] == ["exp"]
     assert results[0].device.type == "cpu"
+
+
+class Leaving(nn.Module):
+    """Leaves a parameter behind in its first pass."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(4, 4, device="meta")
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.table = nn.Parameter(on_meta(10))
+        return self.linear(x)  # type: ignore[no-any-return]
+
+
+def test_a_pass_that_need_not_keep_the_model_costs_the_same() -> None:
+    model = Leaving().eval()
+    kept = without_time(count_model(model, [on_meta(1, 4)]))
+    assert not hasattr(model, "table")
+    assert without_time(count_model(model, [on_meta(1, 4)], keep=False)) == kept
+    assert hasattr(model, "table")
+    assert kept.params == 4 * 4 + 4

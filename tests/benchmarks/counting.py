@@ -1,19 +1,34 @@
-"""Speed of counting beside other counters: `python tests/benchmarks/counting.py --sample 24 --runs 3`.
+"""Speed of counting beside other counters, and of a whole `zoometer run`.
+
+    python tests/benchmarks/counting.py                     24 architectures of all families, three runs
+    python tests/benchmarks/counting.py --sample 60         more of them
+    python tests/benchmarks/counting.py --all --runs 1      all of timm: about an hour
+    python tests/benchmarks/counting.py --whole             only a `zoometer run` over all of timm, with two workers
 
 All counters take turns at each architecture in one process, so that a busy moment of the machine meets all of them; times are
-medians over the runs, summed over the architectures. *Build* is the time to make the model as a counter's user would: with numbers
-on the CPU, or under `torch.device("meta")`. Counters that compute with numbers get small models only, and every ratio is over
-the architectures that both counters managed. *Agree* counts totals within 1 % of torch's own counter.
+CPU seconds, medians over the runs, summed over the architectures. *Build* is the time to make the model as a counter's user would:
+with numbers on the CPU, or under `torch.device("meta")`. fvcore cannot trace without numbers, so it gets small models only. Every ratio is over the architectures that both counters managed; what a
+counter fails on is listed. *Agree* counts totals within 1 % of torch's own counter.
 
-*First pass* starts each run with an empty memo that the architectures share, as in a worker; *repeated* counts the same model again.
+*First pass* starts each run with nothing remembered, and remembers from one architecture to the next, as a worker does; *repeated*
+counts the same model again; *new size* counts it at an input that this architecture has not had. *Count / bare* is the time
+over that of the model's own forward pass on the meta device, at the same input.
+
+The whole run is timed from the start of its process to the end, when all rows are committed; it renders no report and fetches no
+accuracy. Its CPU seconds and peak memory are those of all its processes, as seen five times a second.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
 import logging
+import os
 import statistics
+import subprocess
 import sys
+import tempfile
 import time
 import warnings
 from collections import defaultdict
@@ -23,6 +38,7 @@ from typing import NamedTuple
 
 sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parents[1])]
 
+import psutil  # noqa: E402
 import torch  # noqa: E402 the folders of a script's neighbours are not searched by themselves
 from fvcore.nn import FlopCountAnalysis  # noqa: E402
 from models_for_tests import NAMES, architectures  # noqa: E402
@@ -31,16 +47,19 @@ from torch import nn  # noqa: E402
 from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
 
 from zoo.adapters.registry import open_zoo  # noqa: E402
-from zoo.counting.build import build_on_meta  # noqa: E402
+from zoo.cache.store import Store  # noqa: E402
+from zoo.counting.build import build_on_meta, buildable  # noqa: E402
 from zoo.counting.count import count_model, meta_input  # noqa: E402
 from zoo.counting.recorder import Memo  # noqa: E402
 from zoo.records import CostKey, parse_input  # noqa: E402
 
 Shape = tuple[int, ...]
-Build = Callable[[str], nn.Module]
+Build = Callable[[str, Shape], nn.Module]
 Count = Callable[[nn.Module, Shape], int | None]
 
-FIRST, REPEATED, BARE, TORCH = "zoometer, first pass", "zoometer, repeated", "bare forward on meta", "FlopCounterMode on meta"
+FIRST, REPEATED, NEW_SIZE = "zoometer, first pass", "zoometer, repeated", "zoometer, new size"
+BARE, BARE_NEW, TORCH = "bare forward on meta", "bare forward, new size", "FlopCounterMode on meta"
+BARE_OF = {NEW_SIZE: BARE_NEW, BARE_NEW: BARE_NEW}
 SMALL_PARAMS, SMALL_INPUT = 40_000_000, 3 * 300 * 300
 """Limits of what is computed with numbers."""
 
@@ -51,7 +70,7 @@ class Counter(NamedTuple):
     name: str
     builder: str
     run: Count
-    needs_numbers: bool = False
+    is_new_size: bool = False
 
 
 class Took(NamedTuple):
@@ -65,26 +84,41 @@ class Took(NamedTuple):
 Times = dict[str, dict[str, list[Took]]]
 """By counter and architecture, one entry a run."""
 
+Failures = dict[str, dict[str, str]]
+"""Messages by counter and architecture."""
 
-def construct(name: str) -> nn.Module:
-    """The architecture as its library makes it."""
+
+def construct(name: str, shape: Shape) -> nn.Module:
+    """The architecture as its library makes it for an input."""
     library, _, arch = name.partition("/")
-    zoo, described = open_zoo(library), architectures(library)[arch]
-    return zoo.build(arch, zoo.build_options(CostKey(library, arch, described.input, described.classes))).eval()
+    zoo, classes = open_zoo(library), architectures(library)[arch].classes
+    return zoo.build(arch, zoo.build_options(CostKey(library, arch, "x".join(map(str, shape)), classes))).eval()
 
 
-def build_plainly(name: str) -> nn.Module:
+def build_plainly(name: str, shape: Shape) -> nn.Module:
     """Without numbers, as torch documents it."""
     with torch.device("meta"):
-        return construct(name)
+        return construct(name, shape)
 
 
-def build_quickly(name: str) -> nn.Module:
+def build_quickly(name: str, shape: Shape) -> nn.Module:
     """Without numbers, as zoometer does it."""
-    return build_on_meta(lambda: construct(name), open_zoo(name.partition("/")[0]).initialisers())
+    return build_on_meta(lambda: construct(name, shape), open_zoo(name.partition("/")[0]).initialisers(), reuse=True)
 
 
 BUILDERS: dict[str, Build] = {"zoometer": build_quickly, "meta": build_plainly, "cpu": construct}
+
+
+def native_shape(name: str) -> Shape:
+    """The input an architecture is made for."""
+    library, _, arch = name.partition("/")
+    return parse_input(architectures(library)[arch].input)
+
+
+def new_shape(name: str) -> Shape:
+    """Another input: 256 pixels, or 224 where those are its own."""
+    channels, *sides = native_shape(name)
+    return channels, *[224 if sides == [256, 256] else 256 for _ in sides]
 
 
 def run_bare(model: nn.Module, shape: Shape) -> None:
@@ -111,54 +145,65 @@ def count_with_fvcore(model: nn.Module, shape: Shape) -> int:
 
 
 def count_with_ptflops(model: nn.Module, shape: Shape) -> int:
-    """Its default backend."""
+    """Its default backend. It hides what the model raises behind an answer of None."""
     with torch.no_grad():
-        macs, _ = get_model_complexity_info(model, shape, as_strings=False, print_per_layer_stat=False, backend="pytorch")
-    return int(macs or 0)
+        macs, _ = get_model_complexity_info(
+            model, shape, as_strings=False, print_per_layer_stat=False, backend="pytorch", ost=io.StringIO()
+        )
+    if macs is None:
+        raise RuntimeError("it gave no answer")
+    return int(macs)
 
 
 def counters(memo: Memo) -> list[Counter]:
     """Those compared, in the order of their turns: a repeated pass follows the first."""
+
+    def count(model: nn.Module, shape: Shape) -> int:
+        return count_model(model, [meta_input(shape)], memo).macs
+
     return [
-        Counter(FIRST, "zoometer", lambda model, shape: count_model(model, [meta_input(shape)], memo).macs),
-        Counter(REPEATED, "zoometer", lambda model, shape: count_model(model, [meta_input(shape)], memo).macs),
+        Counter(FIRST, "zoometer", count),
+        Counter(REPEATED, "zoometer", count),
+        Counter(NEW_SIZE, "zoometer", count, is_new_size=True),
         Counter("zoometer without memo", "zoometer", lambda model, shape: count_model(model, [meta_input(shape)]).macs),
         Counter(BARE, "meta", run_bare),
+        Counter(BARE_NEW, "meta", run_bare, is_new_size=True),
         Counter(TORCH, "meta", count_with_torch),
-        Counter("fvcore on CPU", "cpu", count_with_fvcore, needs_numbers=True),
-        Counter("ptflops on CPU", "cpu", count_with_ptflops, needs_numbers=True),
+        Counter("ptflops on meta", "meta", count_with_ptflops),
+        Counter("fvcore on CPU", "cpu", count_with_fvcore),
     ]
 
 
-def measure(names: list[str], runs: int) -> Times:
+def measure(names: list[str], runs: int) -> tuple[Times, Failures]:
     """Lets all counters take turns at every architecture, several times over."""
     times: Times = defaultdict(lambda: defaultdict(list))
+    failures: Failures = defaultdict(dict)
     for _ in range(runs):
-        memo = Memo()
-        for name in names:
-            library, _, arch = name.partition("/")
-            shape = parse_input(architectures(library)[arch].input)
-            measure_one(name, shape, counters(memo), times)
-    return times
+        with buildable():  # a worker holds it too; at the end all is forgotten
+            compared = counters(Memo())
+            for name in names:
+                measure_one(name, compared, times, failures)
+    return times, failures
 
 
-def measure_one(name: str, shape: Shape, compared: list[Counter], times: Times) -> None:
+def measure_one(name: str, compared: list[Counter], times: Times, failures: Failures) -> None:
     """One architecture; each way of building is measured once and its model shared."""
-    built: dict[str, tuple[nn.Module, float]] = {}
+    built: dict[tuple[str, Shape], tuple[nn.Module, float]] = {}
     for counter in compared:
-        if counter.needs_numbers and not is_small(built["zoometer"][0], shape):
+        shape = new_shape(name) if counter.is_new_size else native_shape(name)
+        if counter.builder == "cpu" and not is_small(built["zoometer", native_shape(name)][0], shape):
             continue
         try:
-            if counter.builder not in built:
-                started = time.perf_counter()
-                model = BUILDERS[counter.builder](name)
-                built[counter.builder] = model, time.perf_counter() - started
-            model, build_s = built[counter.builder]
-            started = time.perf_counter()
+            if (counter.builder, shape) not in built:
+                started = time.process_time()
+                model = BUILDERS[counter.builder](name, shape)
+                built[counter.builder, shape] = model, time.process_time() - started
+            model, build_s = built[counter.builder, shape]
+            started = time.process_time()
             macs = counter.run(model, shape)
-            times[counter.name][name].append(Took(build_s, time.perf_counter() - started, macs))
+            times[counter.name][name].append(Took(build_s, time.process_time() - started, macs))
         except Exception as error:  # noqa: BLE001  # whatever a counter cannot do is said, and the others go on
-            sys.stderr.write(f"{counter.name} failed on {name}: {type(error).__name__}: {str(error)[:100]}\n")
+            failures[counter.name][name] = f"{type(error).__name__}: {' '.join(str(error).split())[:80]}"
 
 
 def is_small(model: nn.Module, shape: Shape) -> bool:
@@ -173,7 +218,9 @@ def summed(times: Times, counter: str, names: list[str]) -> tuple[float, float]:
 
 
 def agreeing(times: Times, counter: str) -> str:
-    """How many of a counter's totals are within 1 % of torch's."""
+    """How many of a counter's totals are within 1 % of torch's at the same input."""
+    if counter == NEW_SIZE:
+        return "-"
     pairs = [(took[0].macs, times[TORCH][name][0].macs) for name, took in times[counter].items() if times[TORCH].get(name)]
     known = [(own, other) for own, other in pairs if own is not None and other]
     return f"{sum(abs(own - other) <= 0.01 * other for own, other in known)} of {len(known)}" if known else "-"
@@ -190,8 +237,9 @@ def table(times: Times) -> str:
         both = [name for name in own if name in times[FIRST]]
         first_build, first_count = summed(times, FIRST, both)
         own_build, own_count = summed(times, counter, both)
-        ran = [name for name in own if name in times[BARE]]
-        bare = summed(times, counter, ran)[1] / summed(times, BARE, ran)[1]
+        reference = BARE_OF.get(counter, BARE)
+        ran = [name for name in own if name in times[reference]]
+        bare = summed(times, counter, ran)[1] / summed(times, reference, ran)[1]
         lines.append(
             f"{counter:26}{len(own):8}{build_s:10.2f}{count_s:10.2f}{own_count / first_count:15.2f}"
             f"{(own_build + own_count) / (first_build + first_count):15.2f}{bare:14.2f}{agreeing(times, counter):>12}"
@@ -199,22 +247,98 @@ def table(times: Times) -> str:
     return "\n".join(lines)
 
 
+def failed(failures: Failures) -> str:
+    """What each counter could not do; only the first few by name."""
+    return "\n".join(
+        f"{counter} failed on {len(of)}: " + "; ".join(f"{name} ({message})" for name, message in list(of.items())[:3])
+        for counter, of in failures.items()
+    )
+
+
+CONFIG = """
+cache: cache
+out: out
+zoos: {timm: {include: ["*"]}}
+inputs: [native]
+accuracy: {fetch: false}
+execution: {backend: local, workers: 2}
+reports: []
+"""
+
+
+def run_whole(config: str) -> str:
+    """Counts everything into an empty cache, in processes of its own."""
+    with tempfile.TemporaryDirectory(prefix="zoometer-") as folder:
+        (Path(folder) / "whole.yaml").write_text(config, encoding="utf-8")
+        command = [
+            sys.executable,
+            "-c",
+            "from reports.cli import main; main()",
+            "run",
+            "whole.yaml",
+            "--quiet",
+            "--format",
+            "json",
+        ]
+        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+        started = time.perf_counter()
+        with subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True) as process:
+            cpu_s, peak_bytes = watch(process)
+            wall_s = time.perf_counter() - started
+            said = process.stdout.read() if process.stdout else ""
+        costs = Store(Path(folder) / "cache").costs(columns=["status"])
+    assert process.returncode == 0, said
+    heaviest = sorted(peak_bytes.values(), reverse=True)[:2]
+    return (
+        f"zoometer run over all of timm: {costs['arch'].nunique()} architectures, {len(costs)} rows in {wall_s:.1f} s from the start "
+        f"of its process to committed rows; CPU {cpu_s:.1f} s in {len(peak_bytes)} processes; "
+        f"peak memory of the workers {' and '.join(f'{peak / 1e6:.0f} MB' for peak in heaviest)}"
+    )
+
+
+def watch(process: subprocess.Popen[str]) -> tuple[float, dict[int, int]]:
+    """CPU seconds of a process and all it starts, and the most memory each of them held, in bytes; waits for its end."""
+    root = psutil.Process(process.pid)
+    cpu_s: dict[int, float] = {}
+    peak_bytes: dict[int, int] = defaultdict(int)
+    while process.poll() is None:
+        with contextlib.suppress(psutil.Error):
+            for one in [root, *root.children(recursive=True)]:
+                with contextlib.suppress(psutil.Error):
+                    times = one.cpu_times()
+                    cpu_s[one.pid] = times.user + times.system
+                    peak_bytes[one.pid] = max(peak_bytes[one.pid], one.memory_info().rss)
+        time.sleep(0.2)
+    return sum(cpu_s.values()), peak_bytes
+
+
 def main(arguments: list[str] | None = None) -> None:
-    """Measure and print the table."""
+    """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sample", type=int, default=24, help="architectures, spread over all families (default: 24)")
+    parser.add_argument("--all", action="store_true", help="all of timm in place of a sample")
     parser.add_argument("--runs", type=int, default=3, help="runs whose median is taken (default: 3)")
     parser.add_argument("--threads", type=int, default=1, help="torch's threads, for every counter (default: 1)")
+    parser.add_argument("--whole", action="store_true", help="only time a whole run over all of timm")
     given = parser.parse_args(arguments)
-    names = [NAMES[i * len(NAMES) // given.sample] for i in range(min(given.sample, len(NAMES)))]
+    if given.whole:
+        sys.stdout.write(f"{run_whole(CONFIG)}\n")
+        return
     torch.set_num_threads(given.threads)
     logging.disable(logging.WARNING)
     warnings.simplefilter("ignore")
+    names = [f"timm/{name}" for name in architectures("timm")] if given.all else sample(given.sample)
     measure(["torchvision/resnet18"], runs=1)  # what torch does at its first use belongs to nobody
-    times = measure(names, given.runs)
+    times, failures = measure(names, given.runs)
     sys.stdout.write(
-        f"{len(names)} architectures, median of {given.runs} runs, one process, {given.threads} thread(s)\n{table(times)}\n"
+        f"{len(names)} architectures, median of {given.runs} runs, one process, {given.threads} thread(s), CPU seconds\n"
+        f"{table(times)}\n{failed(failures)}\n"
     )
+
+
+def sample(number: int) -> list[str]:
+    """That many of the tests' architectures, spread over all families."""
+    return [NAMES[i * len(NAMES) // number] for i in range(min(number, len(NAMES)))]
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ from zoo.batch.fit import Fitting, fitting
 from zoo.batch.isolation import TimeUpError, time_limit, timed_out
 from zoo.batch.tracing import Traced, failed_trace, trace_example, traced_row
 from zoo.cache.schema import columns_of
-from zoo.counting.build import build_on_meta
+from zoo.counting.build import build_on_meta, buildable
 from zoo.counting.conventions import CONVENTIONS
 from zoo.counting.cost import Cost
 from zoo.counting.count import count_model
@@ -51,6 +51,9 @@ from zoo.records import (
 from zoo.traces import TRACE_BATCH
 
 _TOTALS = [name for name in CONVENTIONS if name != "matmul"]  # that is `macs`
+_WITH_PLAIN_CONSTRUCTORS = frozenset({"torchvision", "timm"})
+"""Zoos that construct their models without configuring a library; a model of others may do anything."""
+
 _MESSAGE_LENGTH = 300
 _COLLECT_EVERY = 100
 """Jobs between two runs of the garbage collector, which is off meanwhile: models are full of cycles, but small on meta."""
@@ -76,7 +79,8 @@ class Counter:
         self._fittings: dict[CostKey, Fitting | None] = {}  # by key at the native input; None: it does not even run there
         self._done = 0
         self._following = contextlib.ExitStack()
-        self._following.enter_context(followable())  # once for all models
+        self._following.enter_context(followable())  # these two once for all models
+        self._following.enter_context(buildable())
 
     def count(self, job: Job, timeout_s: float | None = None) -> list[Counted | Traced]:
         """A row for each input and each trace, none of which takes longer than it may; never raises for what a model does."""
@@ -97,16 +101,17 @@ class Counter:
         """A row for each key; neighbours with equal options share a build."""
         model: nn.Module | None = None
         built_with: Any = None
-        for key in job.row_keys():
+        keys = job.row_keys()
+        for key in keys:
             stage = "build"
             try:
                 with time_limit(timeout_s):
                     options = zoo.build_options(_cost_key(key))
                     if model is None or built_with != options_key(options):
                         model, built_with = None, options_key(options)
-                        model = build_on_meta(lambda options=options: zoo.build(job.arch, options), zoo.initialisers())  # type: ignore[misc]
+                        model = _build(zoo, job.arch, options)
                     stage = "run"
-                    row = self._row_of(zoo, model, key, versions)
+                    row = self._row_of(zoo, model, key, versions, keep=key is not keys[-1])
                 yield row
             except TimeUpError:
                 assert timeout_s is not None
@@ -119,15 +124,15 @@ class Counter:
             except Exception as error:  # noqa: BLE001  # whatever a model does costs its own row only
                 yield failed(key, self._explain_any(zoo, key, stage, error), versions)
 
-    def _row_of(self, zoo: Zoo, model: nn.Module, key: CostKey | TraceKey, versions: Versions) -> Counted | Traced:
-        """One pass of the model."""
+    def _row_of(self, zoo: Zoo, model: nn.Module, key: CostKey | TraceKey, versions: Versions, *, keep: bool) -> Counted | Traced:
+        """One pass of the model, which is kept as it was if another one comes."""
         if isinstance(key, TraceKey):
             started = time.perf_counter()
             example = zoo.example(model, key.cost_key._replace(batch=TRACE_BATCH))
             trace = trace_example(model, example, key, self._trace_memo)
             return traced_row(key, trace, example.assumption, versions, time.perf_counter() - started)
         example = zoo.example(model, key)
-        counting = functools.partial(count_model, model, example.args, kwargs=example.kwargs)
+        counting = functools.partial(count_model, model, example.args, kwargs=example.kwargs, keep=keep)
         return counted_row(key, count_example(example, counting, self._memo), versions)
 
     def _explain_any(self, zoo: Zoo, key: CostKey | TraceKey, stage: str, error: Exception) -> Failure:
@@ -157,7 +162,7 @@ class Counter:
     def _runs(self, zoo: Zoo, key: CostKey) -> bool:
         """Whether one pass gets through."""
         try:
-            model = build_on_meta(lambda: zoo.build(key.arch, zoo.build_options(key)), zoo.initialisers())
+            model = _build(zoo, key.arch, zoo.build_options(key))
             example = zoo.example(model, key)
             count_example(example, functools.partial(count_model, model, example.args, kwargs=example.kwargs), self._memo)
         except Exception:  # noqa: BLE001  # that it fails is the answer
@@ -175,6 +180,10 @@ class Counter:
         return list(dict.fromkeys(with_channels(input, channels) for input in native)) if len(size) >= 2 else native
 
 
+def _build(zoo: Zoo, arch: str, options: dict[str, Any]) -> nn.Module:
+    return build_on_meta(lambda: zoo.build(arch, options), zoo.initialisers(), reuse=zoo.name in _WITH_PLAIN_CONSTRUCTORS)
+
+
 def versions_of(zoo: Zoo) -> Versions:
     """The versions a count of this zoo depends on, without the build of torch (`2.14.1`, not `2.14.1+cu130`)."""
     return Versions(zoo.version(), torch.__version__.partition("+")[0], COUNTER_VERSION)
@@ -182,7 +191,7 @@ def versions_of(zoo: Zoo) -> Versions:
 
 def counted_row(key: CostKey, cost: Cost, versions: Versions) -> Counted:
     """The row of a model that was counted."""
-    by_kind = cost.macs_by_kind()
+    by_kind, totals = cost.macs_by_kind(), cost.totals()
     now = datetime.now(UTC)
     row = {
         **_common(key, versions, now),
@@ -197,7 +206,7 @@ def counted_row(key: CostKey, cost: Cost, versions: Versions) -> Counted:
         "macs_linear": by_kind[Kind.LINEAR],
         "macs_matmul": by_kind[Kind.MATMUL] + by_kind[Kind.RECURRENT],
         "macs_attention": by_kind[Kind.ATTENTION],
-        **{f"total_{name.replace('-', '_')}": CONVENTIONS[name].total(cost.rows) for name in _TOTALS},
+        **{f"total_{name.replace('-', '_')}": totals[name] for name in _TOTALS},
         "activations": cost.activations,
         "bytes_read": cost.bytes_read,
         "bytes_written": cost.bytes_written,

@@ -1,23 +1,27 @@
 """Building models that hold no numbers: every parameter on torch's meta device, and no time spent on start values.
 
-Most of the time of building on the meta device goes into initialisers that fill tensors which hold nothing, and into the
-garbage collector walking the many small objects of a model under construction; both are switched off here.
+Most of the time of building on the meta device goes into initialisers that fill tensors which hold nothing, into choosing the
+device of every tensor, into constructing layers again that have been constructed before (`zoo.counting.reuse`), and into the
+garbage collector walking the many small objects of a model under construction. All of this is spared here.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import gc
+import threading
 import types
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import torch
 from torch import nn
-from torch.overrides import TorchFunctionMode
-from torch.utils._device import DeviceContext
+from torch.utils._device import _device_constructors
 
-META = torch.device("meta")
+from zoo.counting.exchange import Exchange
+from zoo.counting.new_tensors import META
+from zoo.counting.reuse import reusable_constructors, reusing_constructors
 
 
 def _fill_nothing(tensor: Any, *_: Any, **__: Any) -> Any:
@@ -61,65 +65,134 @@ def without_collector() -> Iterator[None]:
             gc.enable()
 
 
-class _Meta(DeviceContext):
-    """`with torch.device("meta")`, except that random tensors are not drawn: torch's meta kernels for these are slow."""
+class _Target(threading.local):
+    """Which functions allocate on the meta device, on this thread."""
 
-    _RANDOM = frozenset({torch.rand, torch.randn})
-    _FILLS = frozenset({torch.Tensor.normal_, torch.Tensor.uniform_})
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if func in self._RANDOM and not kwargs and all(isinstance(size, int) for size in args):
-            return torch.empty(args, device=META)
-        if func in self._FILLS and args[0].device == META:
-            return args[0]
-        return super().__torch_function__(func, types, args, kwargs)  # type: ignore[no-untyped-call]
+    names: frozenset[str] = frozenset()
 
 
-class _ParametersOnMeta(TorchFunctionMode):
-    """Sends only the tensors that layers allocate for their parameters to the meta device.
+_target = _Target()
+_empty = torch.empty
 
-    For constructors that compute with small tensors and read the results, as torchvision's RegNet does for its widths.
+
+def _allocating(function: Callable[..., Any], name: str) -> Callable[..., Any]:
+    """The function with the meta device as its default, as `torch.device("meta")` has it, but without a mode for all of torch.
+
+    Random numbers are not drawn: torch's meta kernels for these are slow.
     """
+    draws = name in ("rand", "randn")
 
-    _ALLOCATORS = frozenset({torch.empty, torch.rand, torch.randn})
+    @functools.wraps(function)
+    def allocate(*args: Any, **kwargs: Any) -> Any:
+        if name not in _target.names or kwargs.get("device") is not None or torch._C._len_torch_function_stack():
+            return function(*args, **kwargs)
+        kwargs["device"] = META
+        return (_empty if draws and kwargs.keys() <= {"device", "dtype"} else function)(*args, **kwargs)
 
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        kwargs = kwargs or {}
-        if func in self._ALLOCATORS and kwargs.get("device") is None:
-            kwargs["device"] = META
-        return func(*args, **kwargs)
+    return allocate
 
 
-def build_on_meta(constructor: Callable[[], nn.Module], initialisers: Iterable[Callable[..., Any]] = ()) -> nn.Module:
+def _filling(function: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def fill(tensor: Any, *args: Any, **kwargs: Any) -> Any:
+        return tensor if _target.names and tensor.is_meta else function(tensor, *args, **kwargs)
+
+    return fill
+
+
+_ALLOCATORS = {
+    (library, name): _allocating(function, name)
+    for library in (torch, torch.fft)
+    for name, function in list(vars(library).items())
+    if isinstance(function, types.BuiltinFunctionType | types.FunctionType) and function in _device_constructors()
+}
+_FILLS = {(torch.Tensor, name): _filling(getattr(torch.Tensor, name)) for name in ("normal_", "uniform_")}
+_exchange = Exchange({**_ALLOCATORS, **_FILLS})
+
+_EVERYTHING = frozenset(name for _, name in _ALLOCATORS)
+_PARAMETERS = frozenset({"empty", "rand", "randn"})
+"""What layers allocate their parameters with. With only these on the meta device, a constructor can compute with small tensors
+and read the results, as torchvision's RegNet does for its widths."""
+
+
+@contextlib.contextmanager
+def buildable() -> Iterator[None]:
+    """Prepares torch for `build_on_meta` while the context lasts. Worth holding open over many builds: it changes base classes.
+
+    Nothing is different on threads that do not build. Contexts nest, also over threads.
+    """
+    with reusable_constructors(), _exchange.held():
+        yield
+
+
+@contextlib.contextmanager
+def _allocating_on_meta(names: frozenset[str]) -> Iterator[None]:
+    """Sends what this thread allocates with these functions to the meta device."""
+    before = _target.names
+    _target.names = names
+    try:
+        yield
+    finally:
+        _target.names = before
+
+
+def build_on_meta(
+    constructor: Callable[[], nn.Module], initialisers: Iterable[Callable[..., Any]] = (), *, reuse: bool = False
+) -> nn.Module:
     """The model a constructor makes, in evaluation mode, with all its parameters on the meta device.
 
     Buffers of whole numbers stay where the constructor put them: their values can decide what the model does.
 
+    Args:
+        constructor: makes the model.
+        initialisers: functions that only fill tensors; they are skipped, and torch's own with them.
+        reuse: make modules of torch, torchvision and timm that are like earlier ones from recipes. For constructors that leave
+            the configuration of these libraries as it is.
+
     Raises:
         Exception: whatever the constructor raises.
     """
-    with skip_initialisers(initialisers), without_collector():
+    reusing = reusing_constructors if reuse else contextlib.nullcontext
+    with buildable(), skip_initialisers(initialisers), without_collector(), reusing():
         try:
-            with _Meta(META):
+            with _allocating_on_meta(_EVERYTHING):
                 model = constructor()
         except (NotImplementedError, RuntimeError) as error:
             if "meta" not in str(error):
                 raise
-            with _ParametersOnMeta():
+            with _allocating_on_meta(_PARAMETERS):
                 model = constructor()
-    _move_weights(model)
-    return model.eval()
+        _finish(model)
+    return model
 
 
-def _move_weights(model: nn.Module) -> None:
-    """Moves what the constructor left elsewhere to the meta device, keeping shared parameters shared."""
+def _finish(model: nn.Module) -> None:
+    """Evaluation mode, and what the constructor left elsewhere moved to the meta device; shared parameters stay shared."""
     moved: dict[int, nn.Parameter] = {}
-    for module in model.modules():
-        for name, parameter in module._parameters.items():
-            if parameter is not None and parameter.device != META:
+    overrides = False
+    for module in _modules(model):
+        overrides = overrides or type(module).train is not nn.Module.train or type(module).eval is not nn.Module.eval
+        held = module.__dict__
+        held["training"] = False
+        for name, parameter in held["_parameters"].items():
+            if parameter is not None and not parameter.is_meta:
                 if id(parameter) not in moved:
                     moved[id(parameter)] = nn.Parameter(parameter.to(META), requires_grad=parameter.requires_grad)
-                module._parameters[name] = moved[id(parameter)]
-        for name, buffer in module._buffers.items():
-            if buffer is not None and buffer.device != META and buffer.is_floating_point():
-                module._buffers[name] = buffer.to(META)
+                held["_parameters"][name] = moved[id(parameter)]
+        for name, buffer in held["_buffers"].items():
+            if buffer is not None and not buffer.is_meta and buffer.is_floating_point():
+                held["_buffers"][name] = buffer.to(META)
+    if overrides:
+        model.eval()
+
+
+def _modules(model: nn.Module) -> Iterable[nn.Module]:
+    """All modules once; faster than asking the model."""
+    found: dict[int, nn.Module] = {}
+    waiting = [model]
+    while waiting:
+        module = waiting.pop()
+        if id(module) not in found:
+            found[id(module)] = module
+            waiting.extend([child for child in module.__dict__["_modules"].values() if child is not None])
+    return found.values()

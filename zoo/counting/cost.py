@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from zoo.counting.conventions import find_convention
+from zoo.counting.conventions import CONVENTIONS, Convention, find_convention
 from zoo.counting.facts import OperationFacts
 from zoo.counting.modules import ModuleFacts
 from zoo.counting.operations import MATRIX_KINDS, Kind
@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-@dataclass(frozen=True, slots=True)
-class OperationRow:
+class OperationRow(NamedTuple):
     """All calls of one module that are alike: the same operator on the same shapes."""
 
     position: int  # of the first such call in the pass
@@ -119,6 +118,20 @@ class Cost:
         """
         return find_convention(convention).total(self.rows, as_tool=as_tool)
 
+    def totals(self) -> dict[str, int]:
+        """The totals in all conventions, by their own rules; many times faster than asking for each, where rows are alike."""
+        sums = [0] * len(_BY_ROW)
+        for row in self.rows:
+            weights = row.facts.weights.get(row.module_class)
+            if weights is None:
+                one = row._replace(calls=1)
+                weights = row.facts.weights[row.module_class] = tuple([convention.weight(one) for convention in _BY_ROW])
+            for i, weight in enumerate(weights):
+                if weight:
+                    sums[i] += weight * row.calls
+        by_row = dict(zip([convention.name for convention in _BY_ROW], sums, strict=True))
+        return {name: by_row[name] if name in by_row else convention.total(self.rows) for name, convention in CONVENTIONS.items()}
+
     def by_module(self, depth: int | None = None, convention: str = "matmul") -> pd.DataFrame:
         """Parameters, total, activations and calls of each module with all it contains, in the model's order.
 
@@ -197,6 +210,10 @@ class Cost:
 
         totals = "".join(f"<tr><th>{html.escape(k)}</th><td>{html.escape(v)}</td></tr>" for k, v in self.summary().items())
         return f"<table>{totals}</table>{_shown(self.by_module(depth=2)).to_html(index=False, border=0)}"
+
+
+_BY_ROW = [convention for convention in CONVENTIONS.values() if type(convention) is Convention]
+"""Conventions whose totals are sums over rows."""
 
 
 def _add(sums: dict[str, list[int]], path: str, depth: int | None, figures: tuple[int, ...]) -> None:

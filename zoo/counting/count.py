@@ -10,38 +10,45 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from zoo.counting.build import META, without_collector
+from zoo.counting.build import without_collector
 from zoo.counting.cost import Cost, OperationRow
 from zoo.counting.modules import class_name, follow_modules, list_parts, unchanged
+from zoo.counting.new_tensors import META
 from zoo.counting.recorder import Memo, Recorder
 
 
 def count_model(
-    model: nn.Module, inputs: Sequence[Any], memo: Memo | None = None, *, kwargs: Mapping[str, Any] | None = None
+    model: nn.Module,
+    inputs: Sequence[Any],
+    memo: Memo | None = None,
+    *,
+    kwargs: Mapping[str, Any] | None = None,
+    keep: bool = True,
 ) -> Cost:
     """Runs a model on inputs on the meta device and counts what happens.
 
     Args:
-        model: in evaluation mode, its parameters on the meta device; it is not changed.
+        model: in evaluation mode, its parameters on the meta device.
         inputs: positional arguments of `forward`, tensors on the meta device.
         kwargs: its keyword arguments.
         memo: results remembered from other passes; sharing one makes counting several times faster and changes no figure.
+        keep: leave the model as it was; otherwise what the pass leaves in it stays, which is faster and does for a model's last.
 
     Raises:
         Exception: whatever the model raises.
     """
     started = time.perf_counter()
+    parts = list_parts(model)  # before the pass, which may leave something in the model
     with contextlib.ExitStack() as contexts:
         contexts.enter_context(without_collector())
-        contexts.enter_context(unchanged(model))
+        if keep:
+            contexts.enter_context(unchanged(model))
         contexts.enter_context(torch.backends.opt_einsum.flags(enabled=False))  # it would reorder products where it is installed
         contexts.enter_context(torch.inference_mode())
-        modules = contexts.enter_context(follow_modules())
-        recorder = Recorder(modules, memo)
+        recorder = Recorder(contexts.enter_context(follow_modules()), memo)
         with recorder:
             model(*inputs, **(kwargs or {}))
     recorder.memory.forget()
-    parts = list_parts(model)
     return Cost(
         params=sum(p.numel() for p in parts.params),
         buffers=sum(b.numel() for b in parts.buffers),
@@ -66,13 +73,18 @@ def _storage_bytes(tensors: Sequence[Tensor]) -> int:
 def _rows(recorder: Recorder, names: dict[int, str]) -> tuple[OperationRow, ...]:
     """Joins equal calls of a module, in the order of their first call."""
     joined: dict[tuple[int, int], list[Any]] = {}
-    for position, call in enumerate(recorder.recorded()):
-        key = (id(call.module), id(call.facts))  # equal facts are one object
-        if key in joined:
-            joined[key][3] += 1
-        else:
-            joined[key] = [position, call.module, call.facts, 1]
+    position = 0
+    for module, several in recorder.calls:
+        for facts in several:
+            row = joined.get((id(module), id(facts)))  # equal facts are one object
+            if row is None:
+                joined[id(module), id(facts)] = [position, module, facts, 1]
+            else:
+                row[3] += 1
+            position += 1
     return tuple(
-        OperationRow(position, names.get(id(module), ""), class_name(module), facts, calls)
-        for position, module, facts, calls in joined.values()
+        [
+            OperationRow(position, names.get(id(module), ""), class_name(module), facts, calls)
+            for position, module, facts, calls in joined.values()
+        ]
     )

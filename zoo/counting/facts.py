@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from zoo.counting.operations import Kind, Operation
@@ -26,6 +28,8 @@ class OperationFacts:
     elements_out: int
     bytes_in: int
     bytes_out: int
+    weights: dict[str, tuple[int, ...]] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """What one call weighs in each convention, by the class of its module, as far as somebody asked."""
 
 
 def describe_call(name: str, operation: Operation, args: Any, kwargs: Any, out: Any) -> OperationFacts:
@@ -34,24 +38,31 @@ def describe_call(name: str, operation: Operation, args: Any, kwargs: Any, out: 
     ins, outs = list(tensors_in(arguments)), list(tensors_in(out))
     # What a new tensor is shaped like, what is overwritten, and what `out=` names, is not read.
     unread = (kwargs.get("out"), args[0] if operation.overwrites else None)
-    read = [] if operation.kind == Kind.CREATE else [t for t in ins if not any(t is other for other in unread)]
+    read = [] if operation.kind == Kind.CREATE else [t for t in ins if t is not unread[0] and t is not unread[1]]
+    elements_in, bytes_in = _unique_sizes(read)
+    elements_out, bytes_out = _unique_sizes(outs)
     return OperationFacts(
         operation=name,
         kind=operation.kind,
         shapes=f"{_shapes_text(arguments)} -> {_shapes_text((out,))}",
         dtypes=f"{_dtypes_text(ins)} -> {_dtypes_text(outs)}",
-        arguments=", ".join(_argument_text(a) for a in arguments if not isinstance(a, Tensor) and a is not None),
+        arguments=", ".join([_argument_text(a) for a in arguments if a is not None and not isinstance(a, Tensor)]),
         macs=int(operation.macs(args, kwargs, out)) if operation.macs else 0,
-        elements_in=sum(_unique_elements(t) for t in read),
-        elements_out=sum(_unique_elements(t) for t in outs),
-        bytes_in=sum(_unique_elements(t) * t.element_size() for t in read),
-        bytes_out=sum(_unique_elements(t) * t.element_size() for t in outs),
+        elements_in=elements_in,
+        elements_out=elements_out,
+        bytes_in=bytes_in,
+        bytes_out=bytes_out,
     )
 
 
-def _unique_elements(tensor: Tensor) -> int:
-    """Elements that differ in memory: an expanded dimension (stride 0) is read once."""
-    return math.prod(size for size, stride in zip(tensor.shape, tensor.stride(), strict=True) if stride != 0)
+def _unique_sizes(tensors: Sequence[Tensor]) -> tuple[int, int]:
+    """Elements and bytes that differ in memory: an expanded dimension (stride 0) is read once."""
+    elements = nbytes = 0
+    for tensor in tensors:
+        own = math.prod([size for size, stride in zip(tensor.shape, tensor.stride(), strict=True) if stride != 0])
+        elements += own
+        nbytes += own * tensor.element_size()
+    return elements, nbytes
 
 
 def _shapes_text(values: Sequence[Any]) -> str:
@@ -67,8 +78,13 @@ def _shapes_text(values: Sequence[Any]) -> str:
 
 
 def _dtypes_text(tensors: Sequence[Tensor]) -> str:
-    names = [str(t.dtype).removeprefix("torch.") for t in tensors]
-    return names[0] if names and len(set(names)) == 1 else ", ".join(names)
+    dtypes = [t.dtype for t in tensors]
+    return _dtype_name(dtypes[0]) if len(set(dtypes)) == 1 else ", ".join(map(_dtype_name, dtypes))
+
+
+@functools.cache
+def _dtype_name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
 
 
 def _argument_text(value: Any) -> str:

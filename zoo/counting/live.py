@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
-from zoo.counting.build import META
 from zoo.counting.cost import Cost
 from zoo.counting.count import count_model, meta_input
 from zoo.counting.formulas import Formula
+from zoo.counting.new_tensors import META
 from zoo.counting.operations import Kind, register_formula
 from zoo.counting.recorder import Memo
 from zoo.counting.traced_calls import TraceMemo

@@ -3,67 +3,59 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
-_stacks = threading.local()
+from zoo.counting.exchange import Exchange
 
 
-class _Patch:
-    """The replacement of `nn.Module.__call__`, and how many contexts need it."""
+class _Following(threading.local):
+    """The modules being called on this thread, while they are followed."""
 
-    lock = threading.Lock()
-    users = 0
-    original = nn.Module.__call__
+    stack: list[nn.Module] | None = None
+
+
+_following = _Following()
 
 
 def _call(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
-    stack = getattr(_stacks, "current", None)
+    stack = _following.stack
     if stack is None:
-        return _Patch.original(self, *args, **kwargs)
+        return _exchange.original(nn.Module, "__call__")(self, *args, **kwargs)
     stack.append(self)
     try:
-        return _Patch.original(self, *args, **kwargs)
+        return _exchange.original(nn.Module, "__call__")(self, *args, **kwargs)
     finally:
         stack.pop()
 
 
-@contextlib.contextmanager
-def followable() -> Iterator[None]:
+_exchange = Exchange({(nn.Module, "__call__"): _call})
+
+
+def followable() -> contextlib.AbstractContextManager[None]:
     """Lets modules be followed while the context lasts. Worth holding open over many counts: it changes a base class.
 
     `nn.Module.__call__` is replaced: global hooks would send every call through torch's slow path, and looking at stack frames
     would keep their tensors alive and spoil the measurement of memory. Contexts nest, also over threads.
     """
-    with _Patch.lock:
-        if _Patch.users == 0:
-            _Patch.original = nn.Module.__call__
-            nn.Module.__call__ = _call  # type: ignore[method-assign]
-        _Patch.users += 1
-    try:
-        yield
-    finally:
-        with _Patch.lock:
-            _Patch.users -= 1
-            if _Patch.users == 0:
-                nn.Module.__call__ = _Patch.original  # type: ignore[method-assign]
+    return _exchange.held()
 
 
 @contextlib.contextmanager
 def follow_modules() -> Iterator[list[nn.Module]]:
     """Gives the stack of modules being called on this thread, innermost last."""
-    outer = getattr(_stacks, "current", None)
+    outer = _following.stack
     stack: list[nn.Module] = []
     with followable():
-        _stacks.current = stack
+        _following.stack = stack
         try:
             yield stack
         finally:
-            _stacks.current = outer
+            _following.stack = outer
 
 
 @contextlib.contextmanager
@@ -79,8 +71,7 @@ def unchanged(model: nn.Module) -> Iterator[None]:
             held.update(kept)
 
 
-@dataclass(frozen=True, slots=True)
-class ModuleFacts:
+class ModuleFacts(NamedTuple):
     """One module of a model, apart from the modules inside it."""
 
     path: str
@@ -88,8 +79,7 @@ class ModuleFacts:
     params: int  # its own; one that is shared belongs to the first module that has it
 
 
-@dataclass(frozen=True, slots=True)
-class Parts:
+class Parts(NamedTuple):
     """What a model is made of, each part once."""
 
     names: dict[int, str]  # path of every module by its identity; one registered in several places has its first path
@@ -98,11 +88,13 @@ class Parts:
     buffers: list[Tensor]
 
 
-def class_name(module: nn.Module | None) -> str:
-    """`Conv2d` for torch's own classes, the full path for others: a subclass of the same name is another class."""
-    if module is None:
-        return ""
-    kind = type(module)
+def class_name(module: Any) -> str:
+    """Of a module, or of none: `Conv2d` for torch's own classes, the full path for others: a subclass of the same name is another class."""
+    return "" if module is None else _name_of_class(module.__class__)
+
+
+@functools.cache
+def _name_of_class(kind: Any) -> str:
     return kind.__qualname__ if kind.__module__.startswith("torch.nn.") else f"{kind.__module__}.{kind.__qualname__}"
 
 
@@ -113,22 +105,24 @@ def list_parts(model: nn.Module) -> Parts:
     params: dict[int, Tensor] = {}
     buffers: dict[int, Tensor] = {}
 
-    def visit(module: nn.Module, path: str) -> None:
+    def visit(module: Any, path: str) -> None:
         if id(module) in names:
             return
         names[id(module)] = path
+        held = module.__dict__
         own = 0
-        for parameter in module._parameters.values():
+        for parameter in held["_parameters"].values():
             if parameter is not None and id(parameter) not in params:
                 params[id(parameter)] = parameter
                 own += parameter.numel()
-        for buffer in module._buffers.values():
+        for buffer in held["_buffers"].values():
             if buffer is not None:
                 buffers[id(buffer)] = buffer
-        modules.append(ModuleFacts(path, class_name(module), own))
-        for name, child in module._modules.items():
+        modules.append(ModuleFacts(path, _name_of_class(module.__class__), own))
+        inside = f"{path}." if path else ""
+        for name, child in held["_modules"].items():
             if child is not None:
-                visit(child, f"{path}.{name}" if path else name)
+                visit(child, inside + name)
 
     visit(model, "")
     return Parts(names, modules, list(params.values()), list(buffers.values()))

@@ -10,19 +10,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from zoo.counting.build import META
 from zoo.counting.einsum import find_products
 from zoo.counting.facts import OperationFacts, describe_call, tensors_in
 from zoo.counting.memory import LiveBytes
+from zoo.counting.new_tensors import META
 from zoo.counting.operations import Kind, Operation, find_operation, operator_name
-from zoo.counting.shortcuts import ANSWERS, SHORTCUTS
+from zoo.counting.running import is_composite, is_view, on_one_device, run_operator
 
 
 class _Action:
@@ -65,7 +64,7 @@ class Memo:
     def entries_of(self, func: Any) -> _Entries:
         """The calls of an operator met for the first time: none yet."""
         self._known.append(func)
-        entries = self.operators[id(func)] = _VIEWS if _is_view(func) else {}
+        entries = self.operators[id(func)] = _VIEWS if is_view(func) else {}
         return entries
 
 
@@ -130,9 +129,9 @@ class Recorder(TorchDispatchMode):
             return args[0]
         if entry.action == _Action.CALL:
             return func(*args, **kwargs)
-        args, kwargs = _on_one_device(func, args, kwargs)
-        out = _run(func, args, kwargs)
-        self._follow(out, (args, kwargs), module)
+        args, kwargs = on_one_device(func, args, kwargs)
+        out = run_operator(func, args, kwargs)
+        self._follow(out, _storages((args, kwargs)), module)
         return out
 
     def _make_results(self, entry: _Entry, module: Any) -> Any:
@@ -155,25 +154,24 @@ class Recorder(TorchDispatchMode):
     def _run_first(self, func: Any, args: Any, kwargs: Any, key: Any) -> Any:
         """Runs a call not seen before, describes it, and decides what can be remembered of it."""
         module = self._modules[-1] if self._modules else None
-        is_meta = all(t.device == META for t in tensors_in((args, kwargs)))
+        is_meta = all(t.is_meta for t in tensors_in((args, kwargs)))
         if not is_meta:
-            args, kwargs = _on_one_device(func, args, kwargs)
+            args, kwargs = on_one_device(func, args, kwargs)
         before = _storages((args, kwargs))
-        out = _run(func, args, kwargs)
-        fresh = self._follow(out, (args, kwargs), module)
+        out = run_operator(func, args, kwargs)
+        fresh = self._follow(out, before, module)
         facts = self._describe(func, args, kwargs, out, moves_data=fresh or func._schema.is_mutable)
         if facts:
             self.calls.append((module, facts))
-        if key is not None and self._remembers and any(True for _ in tensors_in(out)):
-            is_pure = is_meta and all(t.device == META for t in tensors_in(out))
+        if key is not None and self._remembers and (outs := list(tensors_in(out))):
+            is_pure = is_meta and all(t.is_meta for t in outs)
             self._operators[id(func)][key] = (
                 _remember(func, args, out, before, facts, fresh) if is_pure else _Entry(_Action.TRACK, facts)
             )
         return out
 
-    def _follow(self, out: Any, arguments: Any, module: Any) -> bool:
+    def _follow(self, out: Any, old: set[int], module: Any) -> bool:
         """Adds the storages an operator has made to the live bytes; says whether there were any."""
-        old = _storages(arguments)
         fresh = False
         for tensor in tensors_in(out):
             storage = tensor.untyped_storage()
@@ -186,7 +184,7 @@ class Recorder(TorchDispatchMode):
         """The facts of a call: one record, the records of its parts for a composite we have no formula for, or none for a view."""
         name = operator_name(func)
         operation = find_operation(name)
-        if operation is None and _is_composite(func):
+        if operation is None and is_composite(func):
             return self._take_apart(func, args, kwargs)
         if operation is None:
             operation = Operation(Kind.UNKNOWN)
@@ -204,24 +202,11 @@ class Recorder(TorchDispatchMode):
             func._op_dk(torch._C.DispatchKey.CompositeImplicitAutograd, *args, **kwargs)
         parts.memory.forget()
         facts = [call.facts for call in parts.recorded()]
-        if func._overloadpacket is _aten.einsum:
+        if func._overloadpacket is torch.ops.aten.einsum:
             for position in find_products(args[0], [t.shape for t in args[1]], [fact.operation for fact in facts]):
                 contraction = replace(facts[position], operation="einsum", kind=Kind.MATMUL, macs=facts[position].elements_out)
                 facts[position] = self._memo.facts.setdefault(contraction, contraction)
         return tuple(facts)
-
-
-@cache
-def _is_view(func: Any) -> bool:
-    """True views: their results alias an argument and own nothing. `reshape` and `contiguous` may copy and are none."""
-    schema = func._schema
-    aliases = any(r.alias_info is not None for r in schema.returns)
-    return bool(aliases and not schema.is_mutable and not _is_composite(func))
-
-
-@cache
-def _is_composite(func: Any) -> bool:
-    return bool(torch._C._dispatch_has_kernel_for_dispatch_key(func.name(), "CompositeImplicitAutograd"))
 
 
 _NUMBERS = frozenset({int, float, bool})
@@ -248,44 +233,6 @@ def _signature(args: Sequence[Any], kwargs: dict[str, Any] | None = None) -> tup
 
 def _storages(arguments: Any) -> set[int]:
     return {tensor.untyped_storage()._cdata for tensor in tensors_in(arguments)}
-
-
-_aten = torch.ops.aten
-_TAKES_REAL_INDICES = frozenset({_aten.index, _aten.index_put, _aten.index_put_})
-_TAKES_REAL_LENGTHS = frozenset({_aten.lstm, _aten.gru, _aten.rnn_tanh, _aten.rnn_relu})  # of packed sequences
-
-
-def _on_one_device(func: Any, args: Any, kwargs: Any) -> tuple[Any, Any]:
-    """The arguments with real tensors replaced by meta ones where both kinds meet; without any meta tensor, as they are.
-
-    A constant that a model keeps on the CPU, or a whole model there, then meets activations without any arithmetic. Numbers
-    (0-dimensional tensors) and real indices stay, because torch mixes these and an index's values can decide a shape.
-    """
-    tensors = list(tensors_in((args, kwargs)))
-    if func._overloadpacket in _TAKES_REAL_INDICES or not any(t.device == META for t in tensors):
-        return args, kwargs
-    keeps_whole_numbers = func._overloadpacket in _TAKES_REAL_LENGTHS
-    return _to_meta(args, keeps_whole_numbers), _to_meta(kwargs, keeps_whole_numbers)
-
-
-def _to_meta(value: Any, keeps_whole_numbers: bool) -> Any:
-    if isinstance(value, Tensor):
-        stays = value.device == META or value.dim() == 0 or (keeps_whole_numbers and not value.is_floating_point())
-        return value if stays else value.to(META)
-    if type(value) in (tuple, list):
-        return type(value)(_to_meta(item, keeps_whole_numbers) for item in value)
-    if isinstance(value, dict):
-        return {name: _to_meta(item, keeps_whole_numbers) for name, item in value.items()}
-    return value
-
-
-def _run(func: Any, args: Any, kwargs: Any) -> Any:
-    """The operator's result: known results of common operators without their slow meta kernels, else the kernel's own."""
-    if func._overloadpacket in ANSWERS:
-        return ANSWERS[func._overloadpacket]
-    shortcut = SHORTCUTS.get(func._overloadpacket)
-    out = shortcut(args, kwargs) if shortcut is not None else None
-    return func(*args, **kwargs) if out is None else out
 
 
 def _remember(func: Any, args: Any, out: Any, before: set[int], facts: tuple[OperationFacts, ...], fresh: bool) -> _Entry:

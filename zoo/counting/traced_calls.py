@@ -12,7 +12,7 @@ from torch import Tensor
 from zoo.counting.autocast import Autocast
 from zoo.counting.facts import tensors_in
 from zoo.counting.operations import MATRIX_KINDS, Kind, Operation, find_operation, operator_name
-from zoo.counting.recorder import _is_composite, _is_view
+from zoo.counting.running import is_composite, is_view
 
 _Layout = tuple[str, tuple[int, ...], tuple[int, ...], str]  # argument, shape, strides, dtype of one tensor
 
@@ -59,9 +59,9 @@ class Operator:
         self.policy = autocast.policies.get(func.name()) if autocast else None
         # Autocast looks into composites that it does not list, such as a convolution with padding="same".
         is_hidden = autocast is not None and self.policy is None and operation is not None and operation.kind in MATRIX_KINDS
-        self.is_apart = _is_composite(func) and (operation is None or is_hidden)
+        self.is_apart = is_composite(func) and (operation is None or is_hidden)
         self.operation = operation or Operation(Kind.UNKNOWN)
-        self.is_view = _is_view(func)
+        self.is_view = is_view(func)
         self.entries: dict[Any, Entry] = {}
 
 

@@ -15,12 +15,12 @@ from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from zoo.counting.autocast import Autocast, AutocastState, Policy, cast_arguments
-from zoo.counting.build import META
 from zoo.counting.einsum import find_products
 from zoo.counting.facts import tensors_in
 from zoo.counting.layout import GPU_LAYOUTS
+from zoo.counting.new_tensors import META
 from zoo.counting.operations import Kind
-from zoo.counting.recorder import _on_one_device, _run
+from zoo.counting.running import on_one_device, run_operator
 from zoo.counting.storages import Storages
 from zoo.counting.traced_calls import Entry, Facts, Operator, TraceMemo, as_contraction, describe
 
@@ -183,10 +183,10 @@ class Tracer(TorchDispatchMode):
 
 
 def _run_as_on_gpu(func: Any, args: Any, kwargs: Any) -> Any:
-    args, kwargs = _on_one_device(func, args, kwargs)
+    args, kwargs = on_one_device(func, args, kwargs)
     rule = GPU_LAYOUTS.get(func._overloadpacket)
     out = rule(func, args, kwargs) if rule is not None else None
-    return _run(func, args, kwargs) if out is None else out
+    return run_operator(func, args, kwargs) if out is None else out
 
 
 def _signature(values: Any, tensors: list[Tensor]) -> tuple[Any, ...]:

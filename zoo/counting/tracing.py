@@ -11,10 +11,11 @@ from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
 from zoo.counting.autocast import AutocastState, cuda_autocast, meta_stands_for
-from zoo.counting.build import META, without_collector
+from zoo.counting.build import without_collector
 from zoo.counting.count import meta_input
 from zoo.counting.facts import tensors_in
 from zoo.counting.modules import class_name, follow_modules, list_parts, unchanged
+from zoo.counting.new_tensors import META
 from zoo.counting.traced_calls import TraceMemo
 from zoo.counting.tracer import Tracer
 from zoo.counting.weights import without_data

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from zoo.counting.build import META
+from zoo.counting.new_tensors import META
 
 
 @contextlib.contextmanager
