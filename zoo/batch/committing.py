@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -18,6 +18,7 @@ from zoo.records import Failure, RunSummary, Status, is_unfit
 
 if TYPE_CHECKING:
     from zoo.batch.job import Counted
+    from zoo.batch.local import Outcome
     from zoo.batch.plan import Plan
     from zoo.batch.settings import Execution, Listener
     from zoo.records import Job, Versions
@@ -109,7 +110,6 @@ def count_and_commit(
     if not plan.to_count:
         return
     from zoo.batch.job import failed_row
-    from zoo.batch.local import run_jobs
 
     def keep(counted: Counted) -> None:
         counted.row["fingerprint"] = plan.fingerprints.get((counted.key.zoo, counted.key.arch))
@@ -126,10 +126,28 @@ def count_and_commit(
         for key, failure in plan.known_failures.items():
             keep(failed_row(key, failure, versions[key.zoo]))
         if plan.jobs:
-            with contextlib.closing(run_jobs(plan.jobs, execution, interrupted)) as outcomes:
+            running = _run_jobs(plan.jobs, execution, versions, interrupted, listener.says)
+            with contextlib.closing(running) as outcomes:
                 for job, outcome in outcomes:
                     for counted in _rows_of(job, outcome, versions[job.zoo]):
                         keep(counted)
+
+
+def _run_jobs(
+    jobs: Iterable[Job],
+    execution: Execution,
+    versions: Mapping[str, Versions],
+    interrupted: Callable[[], None],
+    says: Callable[[str], None],
+) -> Generator[Outcome]:
+    """Has the jobs done by whatever the execution names."""
+    if execution.backend == "dask":
+        from zoo.batch import dask
+
+        return dask.run_jobs(jobs, execution, versions, interrupted, says)
+    from zoo.batch import local
+
+    return local.run_jobs(jobs, execution, interrupted)
 
 
 def _rows_of(job: Job, outcome: list[Counted] | Failure, versions: Versions) -> list[Counted]:

@@ -14,8 +14,7 @@ from datetime import UTC, datetime
 import pandas as pd
 
 from zoo.adapters.base import select
-from zoo.adapters.registry import adapter_modules
-from zoo.batch.catalogue import Listing, keep_lists, list_zoos
+from zoo.batch.catalogue import Listing, keep_lists, list_zoos, preload
 from zoo.batch.committing import count_and_commit
 from zoo.batch.plan import Plan, check_globs, cost_keys, make_plan, wanted_keys
 from zoo.batch.processes import refuse_in_a_starting_worker
@@ -68,9 +67,7 @@ def _refresh(settings: RefreshSettings, store: Store, listener: Listener, reques
     with record.kept():
         versions = {name: listing.versions for name, listing in listings.items()}
         if plan.jobs:
-            from zoo.batch.local import preload_workers
-
-            preload_workers(adapter_modules(settings.zoos))
+            preload(settings.execution, settings.zoos)
         count_and_commit(plan, settings.execution, store, summary, listener, versions)
         summary.seconds = time.perf_counter() - clock
     _compact_if_scattered(store)
