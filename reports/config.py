@@ -33,7 +33,7 @@ from zoo.records import DeclaredModel, Selection, Variant
 FORMATS = ("html", "xlsx", "csv", "json", "md", "parquet")
 """What a report can be written as; also the suffix of its file."""
 
-_BACKENDS = ("local",)
+_BACKENDS = ("local", "dask")
 
 # What a value has to be, in a reader's words, by pydantic's name of the mistake.
 _WANTED = {
@@ -140,9 +140,25 @@ class ExecutionSection(_Section):
     """How the counting is done."""
 
     backend: Backend = "local"
-    workers: Annotated[int, Field(ge=1)] | None = None  # None: one a core
+    workers: Annotated[int, Field(ge=1)] | None = None  # None: one a core; of a cluster: as many as its class starts
     timeout_s: Annotated[float, Field(gt=0)] = 120.0
     memory_gb: Annotated[float, Field(gt=0)] = 4.0
+    address: Annotated[str, Field(min_length=1)] | None = None  # of Dask's scheduler; None: a cluster is started for the run
+    cluster: Annotated[str, Field(min_length=1)] | None = None  # its class, such as dask_jobqueue.SLURMCluster; None: local
+    arguments: dict[str, Any] = {}  # of that class
+
+    @model_validator(mode="after")
+    def _keys_belong_together(self) -> Self:
+        given = [key for key in ("address", "cluster", "arguments") if getattr(self, key)]
+        if given and self.backend != "dask":
+            raise ValueError(f"{given[0]} belongs to backend: dask. Add that, or leave {given[0]} out.")
+        if self.address and len(given) > 1:
+            raise ValueError(f"address names a cluster that runs, {given[1]} one to be started; give one of them.")
+        return self
+
+    def settings(self) -> Execution:
+        """The same for a refresh."""
+        return Execution(**self.model_dump() | {"cluster": self.cluster or "local"})
 
 
 def _check_mapping(text: str) -> str:
@@ -201,7 +217,7 @@ class Config(_Axes):
             timm_results=self.accuracy.timm.results,
             fetch_accuracy=self.accuracy.fetch,
             accuracy_max_age_days=self.accuracy.max_age_days,
-            execution=Execution(**self.execution.model_dump()),
+            execution=self.execution.settings(),
         )
 
     def declared_models(self) -> dict[str, tuple[DeclaredModel, ...]]:

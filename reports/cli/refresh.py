@@ -28,6 +28,7 @@ EXAMPLES = examples(
     "zoometer refresh nightly.yaml --no-wait --fail-on changed,failed",
     "zoometer refresh nightly.yaml --only 'timm/resnet*' --rebuild",
     "zoometer refresh nightly.yaml --max-age 30d --format json > summary.json",
+    "zoometer refresh nightly.yaml --address tcp://scheduler:8786",
     closing="""Exit codes:
 
    0  all is well
@@ -40,6 +41,28 @@ EXAMPLES = examples(
 
 FAIL_ON = {"added": "added", "removed": "removed", "changed": "changed", "failed": "broken", "recovered": "recovered"}
 """What `--fail-on` may name, and the figure of a run's summary that counts it."""
+
+
+class Backend(StrEnum):
+    """What does the counting."""
+
+    LOCAL = "local"
+    DASK = "dask"
+
+
+WorkersOption = Annotated[
+    int | None, typer.Option(min=1, help="Processes that count. Default: the configuration's, or one a core.")
+]
+BackendOption = Annotated[
+    Backend | None,
+    typer.Option(
+        help="Count in processes of this machine, or on a Dask cluster. Default: the configuration's.", show_default=False
+    ),
+]
+AddressOption = Annotated[
+    str | None,
+    typer.Option(metavar="ADDRESS", help="Count on the Dask cluster of this scheduler: tcp://host:8786.", show_default=False),
+]
 
 
 class RefreshFormat(StrEnum):
@@ -60,9 +83,9 @@ def refresh(
     max_age: Annotated[
         str | None, typer.Option(metavar="AGE", help="Count again what was counted longer ago: 12h, 30d, 8w.", show_default=False)
     ] = None,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Processes that count. Default: the configuration's, or one a core.")
-    ] = None,
+    workers: WorkersOption = None,
+    backend: BackendOption = None,
+    address: AddressOption = None,
     no_wait: Annotated[
         bool, typer.Option("--no-wait", help="End with code 75 where another refresh of this configuration is running.")
     ] = False,
@@ -84,7 +107,7 @@ def refresh(
     alarms = parse_fail_on(fail_on)
     request = Request(config_name(config), rebuild, tuple(only or ()), parse_age(max_age), wait=not no_wait)
     started = time.perf_counter()
-    chosen = with_workers(load_config(config), workers)
+    chosen = with_execution(load_config(config), workers, backend, address)
     summary = count(chosen, request, quiet=quiet)
     code = exit_code(summary, alarms)
     if form is RefreshFormat.JSON or not quiet:
@@ -106,11 +129,22 @@ def count(config: Config, request: Request, *, quiet: bool) -> RunSummary:
         return refresh_cache(config.refresh_settings(), listener, request)
 
 
-def with_workers(config: Config, workers: int | None) -> Config:
-    """The configuration with another number of processes."""
-    if workers is None:
-        return config
-    return config.model_copy(update={"execution": config.execution.model_copy(update={"workers": workers})})
+def with_execution(config: Config, workers: int | None, backend: Backend | None, address: str | None) -> Config:
+    """The configuration with what the command line says of its execution; an address is that of a Dask scheduler.
+
+    Raises:
+        ConfigError: if an address is given for local workers.
+    """
+    if address and backend is Backend.LOCAL:
+        raise ConfigError("--address is that of a Dask scheduler; leave it out, or give --backend dask.")
+    update: dict[str, object] = {} if workers is None else {"workers": workers}
+    if address:
+        update |= {"backend": "dask", "address": address, "cluster": None, "arguments": {}}
+    elif backend is Backend.LOCAL:
+        update |= {"backend": "local", "address": None, "cluster": None, "arguments": {}}
+    elif backend is Backend.DASK:
+        update |= {"backend": "dask"}
+    return config.model_copy(update={"execution": config.execution.model_copy(update=update)})
 
 
 def parse_fail_on(text: str | None) -> list[str]:

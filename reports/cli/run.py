@@ -13,7 +13,7 @@ import typer
 
 from reports.cli.errors import ExitCode
 from reports.cli.help import examples
-from reports.cli.refresh import config_name, count, with_workers
+from reports.cli.refresh import AddressOption, BackendOption, WorkersOption, config_name, count, with_execution
 from zoo.batch.settings import Request
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 EXAMPLES = examples(
     "zoometer run configs/default.yaml",
     "zoometer run configs/default.yaml --workers 8",
+    "zoometer run configs/default.yaml --backend dask",
     "zoometer run mine.yaml --format json --quiet > summary.json",
     closing="Exit code 3: the reports are written, but some models could not be counted;\n the section Coverage of the report says which and why.",
 )
@@ -39,9 +40,9 @@ def run(
     config: Annotated[
         Path, typer.Argument(metavar="CONFIG", help="Configuration file; `zoometer init` writes one.", show_default=False)
     ],
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Processes that count. Default: the configuration's, or one a core.")
-    ] = None,
+    workers: WorkersOption = None,
+    backend: BackendOption = None,
+    address: AddressOption = None,
     form: Annotated[SummaryFormat, typer.Option("--format", help="How the summary is printed on stdout.")] = SummaryFormat.TEXT,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="No progress; no summary either, unless --format json asks for it.")
@@ -53,7 +54,7 @@ def run(
     """
     from reports.config import load_config
 
-    chosen = with_workers(load_config(config), workers)
+    chosen = with_execution(load_config(config), workers, backend, address)
     outcome = _count_and_render(chosen, config, quiet=quiet)
     code = _exit_code(outcome)
     if form is SummaryFormat.JSON or not quiet:

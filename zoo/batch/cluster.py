@@ -36,7 +36,9 @@ def connected(execution: Execution, says: Callable[[str], None]) -> Iterator[Cli
         try:
             client = stack.enter_context(distributed.Client(target, timeout=_CONNECT_S, set_as_default=False))
         except (OSError, TimeoutError, ValueError) as error:
-            raise ClusterError(f"No Dask scheduler answers at {execution.address}: {error}. Start one with: dask scheduler") from error
+            raise ClusterError(
+                f"No Dask scheduler answers at {execution.address}: {error}. Start one with: dask scheduler"
+            ) from error
         says(f"Counting on Dask at {client.scheduler.address}; dashboard: {client.dashboard_link}")
         yield client
 
@@ -60,7 +62,7 @@ def _started(execution: Execution) -> Iterator[Any]:
             cluster = make(**_arguments(execution))
             if execution.cluster != LOCAL and execution.workers:
                 cluster.scale(execution.workers)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the class is anybody's
             # Only the kind of what was raised: its message may repeat arguments, and with them credentials.
             raise ClusterError(
                 f"Cluster '{execution.cluster}' cannot be started: {type(error).__name__}. Check execution: {{arguments: …}} "
@@ -86,5 +88,9 @@ def _arguments(execution: Execution) -> dict[str, Any]:
     """What a cluster class is called with; on this machine a process a core, each of which does one job at a time."""
     if execution.cluster != LOCAL:
         return dict(execution.arguments)
-    usual = {"n_workers": execution.workers or default_workers(), "threads_per_worker": 1, "dashboard_address": ":0"}
-    return usual | execution.arguments
+    usual: dict[str, Any] = {
+        "n_workers": execution.workers or default_workers(),
+        "threads_per_worker": 1,
+        "dashboard_address": ":0",
+    }
+    return usual | dict(execution.arguments)

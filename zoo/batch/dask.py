@@ -239,4 +239,3 @@ def _libraries(zoos: Iterable[str]) -> list[str]:
     """The libraries that installed zoos say their models come from."""
     installed = [name for name in zoos if name in zoo_names()]
     return sorted({library for name in installed for library in getattr(open_zoo(name), "libraries", ())})
-

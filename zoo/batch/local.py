@@ -114,7 +114,7 @@ def do_jobs(
 
 def unpack(outcome: bytes | Failure) -> list[Counted] | Failure:
     """The rows of a job as its worker made them."""
-    return outcome if isinstance(outcome, Failure) else pickle.loads(outcome)  # type: ignore[no-any-return]  # noqa: S301 - of our own worker
+    return outcome if isinstance(outcome, Failure) else pickle.loads(outcome)  # noqa: S301 - of our own worker
 
 
 def _again(job: Job, failure: Failure, tried: Counter[Job]) -> list[Job]:
