@@ -26,6 +26,7 @@ from reports import yaml_file
 from reports.budgets import BudgetSection
 from reports.declared_models import ModelSection
 from reports.sections import STRICT, Patterns, Sizes, TaskName, VariantName, as_list, one_of
+from zoo.addresses import Address
 from zoo.batch.settings import Execution, RefreshSettings, ZooSettings
 from zoo.errors import AuditError, ConfigError, did_you_mean
 from zoo.records import DeclaredModel, Selection, Variant
@@ -190,6 +191,7 @@ class ReportSection(_Section):
 class Config(_Axes):
     """A whole configuration file."""
 
+    storage: dict[str, Any] = {}  # options of the file system at the cache's address, as fsspec names them; never shown
     cache: Location = "cache/"
     out: Location = "out/"
     zoos: Annotated[dict[ZooName, Annotated[ZooSection, BeforeValidator(lambda v: v or {})]], Field(min_length=1)]
@@ -200,6 +202,11 @@ class Config(_Axes):
     audit: list[AuditSection] = []  # published tables the report holds against the counts
     devices: Location | None = None  # a file of devices of your own, beside those that come with zoometer
     reports: list[ReportSection] = [ReportSection()]
+
+    @field_validator("cache")
+    @classmethod
+    def _cache_is_opened_with_its_options(cls, cache: str, info: ValidationInfo) -> str:
+        return Address.of(cache, info.data.get("storage"))
 
     @field_validator("reports")
     @classmethod
@@ -291,6 +298,8 @@ def _explain(mistake: Any, document: yaml_file.Document) -> str:
             return f"{where} is empty."
         case kind:
             wanted = _WANTED.get(kind) or mistake["msg"].removeprefix("Input should be ")
+            if location[0] == "storage" or location[:2] == ("execution", "arguments"):
+                return f"{where} must be {wanted}."  # what stands there may be a credential
             return f"{where} must be {wanted}, not {yaml_file.as_written(mistake['input'])}."
 
 

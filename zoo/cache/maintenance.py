@@ -15,7 +15,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from zoo.cache.locks import locked
+from zoo.cache.locks import MAINTENANCE, locked
 from zoo.cache.parts import Part, is_replacing
 from zoo.cache.runs import Run
 from zoo.cache.schema import DETAILS, KEY, ORDER, SCHEMA_VERSION, SNAPSHOTS, TABLES
@@ -52,6 +52,7 @@ def compact(store: Store, *, wait: bool = True) -> list[Rewritten]:
         BusyError: if another process is at it and `wait` is false.
     """
     with _alone(store, wait=wait):
+        store.files.forget_listing()
         return [_compact_table(store, name) for name in TABLES]
 
 
@@ -92,7 +93,7 @@ def prune(store: Store, cutoff: datetime, *, wait: bool = True, dry_run: bool = 
 
 
 def _alone(store: Store, *, wait: bool) -> AbstractContextManager[None]:
-    return locked(store.files, "maintenance", what="Another process compacts or prunes this cache", wait=wait)
+    return locked(store.files, MAINTENANCE, what="Another process compacts or prunes this cache", wait=wait)
 
 
 def _compact_table(store: Store, name: str) -> Rewritten:

@@ -21,7 +21,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from zoo.cache.files import Files
+from zoo.addresses import Address
+from zoo.cache.files import open_files
 from zoo.cache.parts import Notes, Part, UnreadableError, Where, by_age, decode, encode, is_replacing, new_name
 from zoo.cache.runs import Run, runs_of
 from zoo.cache.schema import DETAILS, KEY, SNAPSHOTS, TABLES
@@ -51,8 +52,8 @@ class Store:
     """A cache at a folder or any fsspec address."""
 
     def __init__(self, address: str | os.PathLike[str]) -> None:
-        self.address = str(address)
-        self.files = Files(self.address)
+        self.address = Address.of(os.fspath(address))
+        self.files = open_files(self.address)
         self._is_writer = False
         self._warned: set[tuple[str, str]] = set()
 
