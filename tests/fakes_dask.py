@@ -80,5 +80,5 @@ class FakeClient:
             raise self._fails
         if killing := [job.arch for job in jobs if job.arch in self._killers]:
             self.deaths.update(dict.fromkeys(killing, self._allowed + 1))
-            raise KilledWorker("task", None, self._allowed)  # type: ignore[arg-type]
+            raise KilledWorker("task", None, self._allowed)
         return [(job, rows_of(job)) for job in jobs]

@@ -10,14 +10,14 @@ import pytest
 
 from zoo.addresses import Address, redacted
 
-SECRET = "abc/DEF+ghi/SECRETVALUE"
+HIDDEN = "abc/DEF+ghi/SECRETVALUE"
 
 
 def test_credentials_of_an_s3_address_become_options_and_are_no_part_of_its_text() -> None:
-    address = Address.of(f"s3://AKIAKEY:{SECRET}@bucket/cache", {"endpoint_url": "http://localhost:9000"})
+    address = Address.of(f"s3://AKIAKEY:{HIDDEN}@bucket/cache", {"endpoint_url": "http://localhost:9000"})
     assert address == "s3://bucket/cache"
-    assert address.options == {"endpoint_url": "http://localhost:9000", "key": "AKIAKEY", "secret": SECRET}
-    assert f"{address} {address!r} {json.dumps(address)}".count("SECRET") == 0
+    assert address.options == {"endpoint_url": "http://localhost:9000", "key": "AKIAKEY", "secret": HIDDEN}
+    assert f"{address} {address!r} {json.dumps(address)}".count("HIDDEN") == 0
 
 
 def test_other_file_systems_say_username_and_password_and_percent_signs_are_read() -> None:
@@ -53,9 +53,9 @@ def test_options_survive_copies_and_further_ones_are_added() -> None:
 
 
 def test_errors_are_scrubbed_of_every_secret_option_and_keep_the_others() -> None:
-    options = {"secret": SECRET, "endpoint_url": "http://localhost:9000", "client_kwargs": {"aws_session_token": "TOKEN123"}}
+    options = {"secret": HIDDEN, "endpoint_url": "http://localhost:9000", "client_kwargs": {"aws_session_token": "TOKEN123"}}
     address = Address.of("s3://bucket", options | {"key": "ab"})
-    said = address.scrubbed(f"a bad {SECRET} with TOKEN123 at http://localhost:9000")
+    said = address.scrubbed(f"a bad {HIDDEN} with TOKEN123 at http://localhost:9000")
     assert said == "a bad *** with *** at http://localhost:9000"
 
 

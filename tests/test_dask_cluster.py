@@ -11,10 +11,9 @@ import pytest
 from fakes_cluster import SECRETS, Cluster, ended, s3_server
 
 from zoo.addresses import Address
-from zoo.batch import dask as dask_backend
 from zoo.batch.refresh import refresh
 from zoo.batch.settings import Execution, RefreshSettings, Silent, ZooSettings
-from zoo.batch.software import VersionsDifferError
+from zoo.batch.software import VersionsDifferError, software
 from zoo.cache.health import verify
 from zoo.cache.maintenance import compact
 from zoo.cache.schema import KEY
@@ -101,8 +100,8 @@ def test_a_cluster_that_loses_a_worker_counts_what_local_workers_count(
 def test_a_worker_with_other_software_is_refused_by_name(
     cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    usual = dask_backend.software
-    monkeypatch.setattr(dask_backend, "software", lambda libraries: usual(libraries) | {"timm": "0.0.1"})
+    usual = software
+    monkeypatch.setattr("zoo.batch.dask.software", lambda libraries: usual(libraries) | {"timm": "0.0.1"})
     settings = RefreshSettings(
         str(tmp_path), sample(), fetch_accuracy=False, execution=Execution(backend="dask", address=cluster.address)
     )

@@ -161,7 +161,7 @@ def test_without_dask_the_command_to_install_it_is_told(monkeypatch: pytest.Monk
 def test_an_address_where_nothing_answers_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("zoo.batch.cluster._CONNECT_S", 0.5)
     with (
-        pytest.raises(ClusterError, match="No Dask scheduler answers at tcp://127.0.0.1:9"),
+        pytest.raises(ClusterError, match=r"No Dask scheduler answers at tcp://127\.0\.0\.1:9"),
         connected(Execution(backend="dask", address="tcp://127.0.0.1:9"), lambda _: None),
     ):
         pass
@@ -181,7 +181,7 @@ def test_arguments_of_a_cluster_are_named_and_their_values_are_not(monkeypatch: 
     importlib.invalidate_caches()
     execution = Execution(backend="dask", cluster="clusters_of_tests.Fussy", arguments={"token": "hunter22"})
     assert "hunter22" not in repr(execution)
-    with pytest.raises(ClusterError, match="'clusters_of_tests.Fussy' cannot be started: ValueError.*token") as raised:
+    with pytest.raises(ClusterError, match=r"'clusters_of_tests\.Fussy' cannot be started: ValueError.*token") as raised:
         connected(execution, lambda _: None).__enter__()
     assert "hunter22" not in str(raised.value)
     assert raised.value.__cause__ is None

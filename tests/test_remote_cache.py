@@ -30,7 +30,7 @@ from zoo.cache.store import DAMAGED, Store
 from zoo.errors import BusyError, CacheError, ConfigError
 from zoo.records import RunSummary
 
-SECRET = "hunter2-and-more"
+HIDDEN = "hunter2-and-more"
 
 
 @pytest.fixture
@@ -75,7 +75,12 @@ def test_a_reader_lists_the_cache_once(store: Store, monkeypatch: pytest.MonkeyP
     store.append("costs", costs_of(cost(macs=1)))
     listed: list[str] = []
     find = MemoryFileSystem.find
-    monkeypatch.setattr(MemoryFileSystem, "find", lambda self, path, **more: listed.append(path) or find(self, path, **more))
+
+    def noted(self: Any, path: str, **more: Any) -> Any:
+        listed.append(path)
+        return find(self, path, **more)
+
+    monkeypatch.setattr(MemoryFileSystem, "find", noted)
     reader = Store(store.address)
     assert reader.exists()
     reader.costs()
@@ -125,7 +130,7 @@ def test_a_claim_that_another_took_over_is_not_dropped(store: Store) -> None:
     assert store.files._fs.exists(path)
 
 
-class SlowlyWritten(MemoryFileSystem):
+class SlowlyWritten(MemoryFileSystem):  # type: ignore[misc]
     """A server whose files are seen while they are written: they have to be renamed into place."""
 
     protocol = "slowly"
@@ -152,7 +157,7 @@ def test_where_files_are_seen_half_written_they_are_renamed_into_place() -> None
     assert names(store) == [store.files.path("costs", file or "")]
 
 
-class Refusing(MemoryFileSystem):
+class Refusing(MemoryFileSystem):  # type: ignore[misc]
     """A storage that repeats in its errors what it was given."""
 
     protocol = "refusing"
@@ -172,7 +177,7 @@ class Refusing(MemoryFileSystem):
 @pytest.fixture
 def refusing() -> Address:
     fsspec.register_implementation("refusing", Refusing, clobber=True)
-    return Address.of("refusing://cache", {"secret": SECRET})
+    return Address.of("refusing://cache", {"secret": HIDDEN})
 
 
 def test_errors_of_a_storage_are_told_without_its_credentials(refusing: Address) -> None:
@@ -181,7 +186,7 @@ def test_errors_of_a_storage_are_told_without_its_credentials(refusing: Address)
             ask()
         seen: BaseException | None = raised.value
         while seen is not None:
-            assert SECRET not in str(seen)
+            assert HIDDEN not in str(seen)
             seen = seen.__cause__ or (None if seen.__suppress_context__ else seen.__context__)
 
 
@@ -192,7 +197,7 @@ def zoometer(*arguments: str) -> Result:
 def test_no_command_prints_credentials(refusing: Address, tmp_path: Path) -> None:
     config = tmp_path / "c.yaml"
     config.write_text(
-        f"storage: {{secret: {SECRET}}}\ncache: refusing://me:{SECRET}2@cache\nzoos: {{timm: {{include: [resnet18]}}}}\n"
+        f"storage: {{secret: {HIDDEN}}}\ncache: refusing://me:{HIDDEN}2@cache\nzoos: {{timm: {{include: [resnet18]}}}}\n"
     )
     assert load_config(config).cache == "refusing://cache"
     for command in (
@@ -200,8 +205,8 @@ def test_no_command_prints_credentials(refusing: Address, tmp_path: Path) -> Non
         ("run", str(config)),
         ("--debug", "cache", "info", "--config", str(config)),
         ("select", "--config", str(config)),
-        ("list", "--cache", f"refusing://me:{SECRET}@cache"),
-        ("cache", "info", "--cache", f"refusing://me:{SECRET}@cache"),
+        ("list", "--cache", f"refusing://me:{HIDDEN}@cache"),
+        ("cache", "info", "--cache", f"refusing://me:{HIDDEN}@cache"),
     ):
         result = zoometer(*command)
         assert result.exit_code != 0, command
@@ -210,10 +215,10 @@ def test_no_command_prints_credentials(refusing: Address, tmp_path: Path) -> Non
 
 def test_a_mistake_in_the_storage_section_is_told_without_its_value(tmp_path: Path) -> None:
     config = tmp_path / "c.yaml"
-    config.write_text(f"storage: {SECRET}\nexecution: {{backend: dask, arguments: {SECRET}}}\nzoos: {{timm: }}\n")
+    config.write_text(f"storage: {HIDDEN}\nexecution: {{backend: dask, arguments: {HIDDEN}}}\nzoos: {{timm: }}\n")
     with pytest.raises(ConfigError, match="line 1: storage must be a mapping") as raised:
         load_config(config)
-    assert SECRET not in str(raised.value)
+    assert HIDDEN not in str(raised.value)
 
 
 def test_a_file_system_that_is_not_installed_is_told_with_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
