@@ -34,9 +34,9 @@ from zoo.batch.settings import Execution, RefreshSettings, ZooSettings
 from zoo.records import Selection
 
 if __name__ == "__main__":
-    backend, workers, cache, names = sys.argv[1:]
+    backend, workers, cache, names, arguments = sys.argv[1:]
     settings = ZooSettings(Selection(tuple(json.loads(names))))
-    execution = Execution(backend=backend, workers=int(workers))
+    execution = Execution(backend=backend, workers=int(workers), arguments=json.loads(arguments))
     summary = refresh(RefreshSettings(cache, {"timm": settings}, fetch_accuracy=False, execution=execution))
     print(json.dumps([summary.planned, summary.counted, summary.failed]))
 """
@@ -50,15 +50,15 @@ class Times(NamedTuple):
     rows: list[int]  # planned, counted, failed
 
 
-def measure(backend: str, workers: int, names: list[str]) -> Times:
+def measure(backend: str, workers: int, names: list[str], arguments: dict[str, int] | None = None) -> Times:
     """One refresh into an empty cache."""
     with tempfile.TemporaryDirectory(prefix="zoometer-") as folder:
         script = Path(folder) / "run.py"
         script.write_text(RUN, encoding="utf-8")
         environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
-        arguments = [sys.executable, str(script), backend, str(workers), str(Path(folder) / "cache"), json.dumps(names)]
+        asked = [backend, str(workers), str(Path(folder) / "cache"), json.dumps(names), json.dumps(arguments or {})]
         before, began = cpu_of_children(), time.perf_counter()
-        done = subprocess.run(arguments, env=environment, capture_output=True, text=True, check=False)
+        done = subprocess.run([sys.executable, str(script), *asked], env=environment, capture_output=True, text=True, check=False)
         wall = time.perf_counter() - began
         assert done.returncode == 0, done.stderr
         await_orphans()
@@ -93,16 +93,23 @@ def main() -> None:
     names = sample_of(asked.sample)
     say(f"{len(names):,} architectures of timm at their native inputs")
     for workers in asked.workers:
-        local, dask = measure("local", workers, names), measure("dask", workers, names)
-        assert local.rows == dask.rows, (local.rows, dask.rows)
-        for name, times in (("local", local), ("Dask", dask)):
-            planned, counted, failed = times.rows
-            say(
-                f"{name:>5}, {workers} workers: {times.wall_s:6.1f} s, CPU {times.cpu_s:6.1f} s; {counted} of {planned} rows, {failed} failed"
-            )
-        say(
-            f"Dask over local, {workers} workers: time {dask.wall_s / local.wall_s - 1:+.1%}, CPU {dask.cpu_s / local.cpu_s - 1:+.1%}"
-        )
+        local = measure("local", workers, names)
+        show(f"{workers} local", local)
+        one = {"n_workers": 1, "threads_per_worker": workers}
+        each = {"n_workers": workers, "threads_per_worker": 1}
+        for name, arguments in {"1 Dask worker": one, f"{workers} Dask workers": each}.items():
+            if workers > 1 or name == "1 Dask worker":
+                times = measure("dask", workers, names, dict(arguments))
+                assert times.rows == local.rows, (times.rows, local.rows)
+                show(f"{workers} in {name}", times, local)
+
+
+def show(name: str, times: Times, against: Times | None = None) -> None:
+    planned, counted, failed = times.rows
+    said = f"{name:>20}: {times.wall_s:6.1f} s, CPU {times.cpu_s:6.1f} s; {counted} of {planned} rows, {failed} failed"
+    if against:
+        said += f"; over local: time {times.wall_s / against.wall_s - 1:+.1%}, CPU {times.cpu_s / against.cpu_s - 1:+.1%}"
+    say(said)
 
 
 def say(line: str) -> None:

@@ -15,8 +15,11 @@ if TYPE_CHECKING:
 
 LOCAL = "local"
 _CONNECT_S = 30.0
-_ALLOWED_FAILURES = 0
-"""Deaths of workers that a scheduler of ours forgives a task: it reports the first, and jobs are tried again from here."""
+_SETTINGS = {
+    "distributed.scheduler.allowed-failures": 0,  # deaths of workers: the first is reported, and jobs are tried again from here
+    "distributed.worker.profile.enabled": False,  # Dask's workers only wait: where they do is not worth knowing
+}
+"""Dask's own configuration, where a cluster is started for a run."""
 
 
 class ClusterError(ZooError):
@@ -57,7 +60,7 @@ def _started(execution: Execution) -> Iterator[Any]:
     import dask
 
     make = _class_of(execution.cluster)
-    with dask.config.set({"distributed.scheduler.allowed-failures": _ALLOWED_FAILURES}):
+    with dask.config.set(_SETTINGS):
         try:
             cluster = make(**_arguments(execution))
             if execution.cluster != LOCAL and execution.workers:
@@ -85,12 +88,14 @@ def _class_of(name: str) -> Callable[..., Any]:
 
 
 def _arguments(execution: Execution) -> dict[str, Any]:
-    """What a cluster class is called with; on this machine a process a core, each of which does one job at a time."""
+    """What a cluster class is called with.
+
+    On this machine one Dask worker is enough, with a thread for each process that counts: it only hands jobs on, and what these
+    processes have in common is then imported once.
+    """
     if execution.cluster != LOCAL:
         return dict(execution.arguments)
-    usual: dict[str, Any] = {
-        "n_workers": execution.workers or default_workers(),
-        "threads_per_worker": 1,
-        "dashboard_address": ":0",
-    }
+    usual: dict[str, Any] = {"dashboard_address": ":0"}
+    if not {"n_workers", "threads_per_worker"} & execution.arguments.keys():
+        usual |= {"n_workers": 1, "threads_per_worker": execution.workers or default_workers()}
     return usual | dict(execution.arguments)

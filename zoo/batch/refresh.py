@@ -8,10 +8,11 @@ import fnmatch
 import hashlib
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 import pandas as pd
+import pyarrow as pa
 
 from zoo.adapters.base import select
 from zoo.batch.catalogue import Listing, keep_lists, list_zoos, preload
@@ -25,10 +26,13 @@ from zoo.cache.health import lacking_operations
 from zoo.cache.locks import locked
 from zoo.cache.maintenance import compact, is_scattered
 from zoo.cache.runs import Run, RunStatus
-from zoo.cache.schema import table_of
+from zoo.cache.schema import TABLES, columns_of, table_of
 from zoo.cache.store import DAMAGED, Store
 from zoo.errors import BusyError, CacheError, UnknownNameError, did_you_mean
 from zoo.records import Architecture, CostKey, Failure, RunSummary
+
+_DIGESTED = 10_000
+"""Keys of a plan that go into its digest at a time."""
 
 
 def refresh(settings: RefreshSettings, listener: Listener | None = None, request: Request = Request()) -> RunSummary:
@@ -146,9 +150,7 @@ class _Record:
 
     def __init__(self, store: Store, summary: RunSummary, plan: Plan, request: Request, selection: str) -> None:
         self._store, self._summary = store, summary
-        keys = sorted(plan.keys, key=lambda key: tuple(map(str, key)))
-        name = _digest("\n".join("\t".join(map(str, key)) for key in keys))
-        self._plan = table_of("plans", ({"plan": name, **key._asdict()} for key in keys))
+        name, self._plan = planned_keys(plan.keys)
         self._run = Run(
             summary.run,
             RunStatus.RUNNING,
@@ -188,6 +190,17 @@ class _Record:
 
     def _write(self, run: Run, replaces: str | None = None) -> str | None:
         return self._store.append("runs", table_of("runs", [dataclasses.asdict(run)]), replaces=[replaces] if replaces else [])
+
+
+def planned_keys(keys: Collection[CostKey]) -> tuple[str, pa.Table]:
+    """The table of the keys of a plan, and its name, which is the same for the same keys. Built by columns: plans may be long."""
+    columns = {column: [key[place] for key in keys] for place, column in enumerate(CostKey._fields)}
+    table = columns_of("plans", len(keys), columns, {"plan": ""}).sort_by([(column, "ascending") for column in CostKey._fields])
+    digest = hashlib.sha256()
+    for batch in table.to_batches(max_chunksize=_DIGESTED):
+        digest.update(repr(batch.to_pydict()).encode())
+    name = digest.hexdigest()[:16]
+    return name, table.set_column(0, TABLES["plans"].field("plan"), pa.repeat(pa.scalar(name), len(table)))
 
 
 def _compact_if_scattered(store: Store) -> None:

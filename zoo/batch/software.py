@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterable, Mapping
+from functools import cache
 from importlib import metadata
 
 from zoo.counting.version import COUNTER_VERSION
@@ -49,6 +50,7 @@ def refuse_differences(expected: Mapping[str, str], found: Mapping[str, str], wh
         )
 
 
+@cache
 def _version(name: str) -> str:
     try:
         return metadata.version(name).partition("+")[0]
