@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from distributed.scheduler import KilledWorker
 
 from zoo.batch.job import failed_row
+from zoo.batch.packing import pack
 from zoo.batch.remote import Order, Packed
 from zoo.records import Failure, Job, Versions
 
@@ -18,7 +18,7 @@ ORDER = Order(1.0, 1.0, {})
 
 
 def rows_of(job: Job) -> bytes:
-    return pickle.dumps([failed_row(key, Failure("run", "", "stub"), VERSIONS) for key in job.keys()])
+    return pack([failed_row(key, Failure("run", "", "stub"), VERSIONS) for key in job.keys()])
 
 
 class FakeFuture:

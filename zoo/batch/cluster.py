@@ -57,10 +57,9 @@ def _import_distributed() -> Any:
 
 @contextlib.contextmanager
 def _started(execution: Execution) -> Iterator[Any]:
-    import dask
-
+    settings = importlib.import_module("dask.config")
     make = _class_of(execution.cluster)
-    with dask.config.set(_SETTINGS):
+    with settings.set(_SETTINGS):
         try:
             cluster = make(**_arguments(execution))
             if execution.cluster != LOCAL and execution.workers:

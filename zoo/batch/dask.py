@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.adapters.registry import open_zoo, zoo_names
 from zoo.batch.cluster import ClusterError, connected
-from zoo.batch.local import Outcome, unpack
+from zoo.batch.local import Outcome
+from zoo.batch.packing import unpack
 from zoo.batch.processes import refuse_in_a_starting_worker
 from zoo.batch.remote import Order, Packed, count_jobs
 from zoo.batch.settings import Execution
@@ -94,7 +95,7 @@ def do_jobs(
                     interrupted()
                     continue
                 for job, outcome in _settled(ready, crew.outcome(ready), waiting, deaths):
-                    rows = unpack(outcome)
+                    rows = outcome if isinstance(outcome, Failure) else unpack(outcome)
                     _check_rows(rows, versions, job.zoo)
                     yield job, rows
     finally:

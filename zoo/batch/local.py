@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import multiprocessing.forkserver
-import pickle
 import queue
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Sequence
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from pebble import ProcessExpired, ProcessFuture, ProcessPool
 
 from zoo.batch.isolation import timed_out
+from zoo.batch.packing import pack, unpack
 from zoo.batch.processes import NO_WORKER, end_group, manner_of_end, refuse_in_a_starting_worker, worker_context
 from zoo.batch.settings import Execution, default_workers
 from zoo.batch.waiting import Family, Waiting, by_input, catching_interrupt
@@ -70,7 +70,7 @@ def run_jobs(jobs: Iterable[Job], execution: Execution, interrupted: Callable[[]
     try:
         with contextlib.closing(do_jobs(waiting, workers, interrupted)) as outcomes:
             for job, outcome in outcomes:
-                yield job, unpack(outcome)
+                yield job, outcome if isinstance(outcome, Failure) else unpack(outcome)
     finally:
         for worker in workers:
             worker.stop()
@@ -110,11 +110,6 @@ def do_jobs(
                 waiting.put_back(again)
                 continue
             yield job, outcome
-
-
-def unpack(outcome: bytes | Failure) -> list[Counted] | Failure:
-    """The rows of a job as its worker made them."""
-    return outcome if isinstance(outcome, Failure) else pickle.loads(outcome)  # noqa: S301 - of our own worker
 
 
 def _again(job: Job, failure: Failure, tried: Counter[Job]) -> list[Job]:
@@ -178,7 +173,7 @@ def _count(job: Job, timeout_s: float) -> bytes | Failure | None:
     from zoo.batch import worker
 
     outcome = worker.count(job, timeout_s)
-    return pickle.dumps(outcome) if isinstance(outcome, list) else outcome
+    return pack(outcome) if isinstance(outcome, list) else outcome
 
 
 def _outcome(job: Job, future: ProcessFuture[Any], execution: Execution) -> bytes | Failure | None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import fnmatch
+import itertools
+import sys
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 import pandas as pd
@@ -36,15 +38,50 @@ _PASSING_STAGES = ("timeout", "memory", "worker")
 class Plan:
     """Everything a run should leave in the cache, and the part of it that has to be counted now."""
 
-    keys: frozenset[CostKey]
-    jobs: tuple[Job, ...]
+    keys: AbstractSet[CostKey]
+    jobs: Jobs
     known_failures: Mapping[CostKey, Failure]  # rows that can be written without trying
     fingerprints: Mapping[tuple[str, str], str]  # by zoo and architecture, of those that have one; every new row keeps its own
 
     @property
     def to_count(self) -> int:
         """Cost rows this run will produce."""
-        return sum(len(job.inputs) for job in self.jobs) + len(self.known_failures)
+        return self.jobs.rows + len(self.known_failures)
+
+
+class Jobs:
+    """The jobs of a plan, one a model and head. They are made when it is their turn: a plan of a million holds their keys only."""
+
+    def __init__(self, keys: Iterable[CostKey], architectures: Mapping[tuple[str, str], Architecture]) -> None:
+        self._keys = sorted(keys, key=_model_of)
+        self._architectures = architectures
+
+    @property
+    def rows(self) -> int:
+        """Cost rows the jobs will produce."""
+        return len(self._keys)
+
+    def __bool__(self) -> bool:
+        return bool(self._keys)
+
+    def __iter__(self) -> Iterator[Job]:
+        for model, keys in itertools.groupby(self._keys, key=_model_of):
+            yield from _jobs_of(self._architectures[model], keys)
+
+
+def _model_of(key: CostKey) -> tuple[str, str]:
+    return key.zoo, key.arch
+
+
+def _jobs_of(architecture: Architecture, keys: Iterable[CostKey]) -> Iterator[Job]:
+    """One job for each head, variant and batch of an architecture, with all of its inputs."""
+    inputs: dict[tuple[int | None, str, int], list[str]] = defaultdict(list)
+    for key in keys:
+        inputs[key.classes, key.variant, key.batch].append(key.input)
+    for (classes, variant, batch), sizes in inputs.items():
+        yield Job(
+            architecture.zoo, architecture.name, classes, tuple(sizes), variant, batch, architecture.family, architecture.declared
+        )
 
 
 def wanted_keys(
@@ -65,7 +102,7 @@ def wanted_keys(
         if architecture.uncountable:
             failure = Failure("plan", "", architecture.uncountable)
         for size, classes, error in _sizes(architecture, settings.inputs_of(architecture.name), measured):
-            input = size if error else input_as_asked(size, settings)
+            input = sys.intern(size if error else input_as_asked(size, settings))  # one text for all architectures
             for variant in settings.variants:
                 head = 0 if variant == Variant.FEATURES else classes_as_asked(classes, settings)
                 reason = failure or _no_variant(architecture, variant) or error
@@ -132,16 +169,9 @@ def make_plan(
     known = {(a.zoo, a.name): a for a in architectures}
     fingerprints = {name: a.fingerprint for name, a in known.items() if a.fingerprint}
     current = current_keys(cached, versions, fingerprints)
-    missing = {key: failure for key, failure in wanted.items() if key not in current}
-    by_model: dict[Job, list[str]] = defaultdict(list)
-    for key, failure in missing.items():
-        if failure is None:
-            architecture = known[key.zoo, key.arch]
-            job = Job(key.zoo, key.arch, key.classes, (), key.variant, key.batch, architecture.family, architecture.declared)
-            by_model[job].append(key.input)
-    jobs = [dataclasses.replace(job, inputs=tuple(inputs)) for job, inputs in by_model.items()]
-    failures = {key: failure for key, failure in missing.items() if failure is not None}
-    return Plan(frozenset(wanted), tuple(jobs), failures, fingerprints)
+    jobs = Jobs((key for key, failure in wanted.items() if failure is None and key not in current), known)
+    failures = {key: failure for key, failure in wanted.items() if failure is not None and key not in current}
+    return Plan(wanted.keys(), jobs, failures, fingerprints)
 
 
 def current_keys(

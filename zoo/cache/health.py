@@ -9,7 +9,7 @@ from datetime import datetime
 import pyarrow.compute as pc
 
 from zoo.cache.parts import UnreadableError, decode
-from zoo.cache.schema import DETAILS, KEY, TABLES
+from zoo.cache.schema import DETAILS, KEY, SNAPSHOTS, TABLES
 from zoo.cache.store import DAMAGED, NEWER, Store, to_pandas
 
 
@@ -60,7 +60,8 @@ def inspect(store: Store) -> Info:
 
 def _table_info(store: Store, name: str) -> TableInfo:
     files = store.files.names(name)
-    rows = sum(len(part.table) for part in store.load(name).parts.values())
+    found = store.load(name) if name in SNAPSHOTS else store.load(name, ())
+    rows = sum(len(part.table) if name in SNAPSHOTS else part.rows for part in found.parts.values())
     return TableInfo(name, len(files), rows, sum(store.files.size(name, file) for file in files))
 
 
@@ -68,7 +69,7 @@ def verify(store: Store) -> Iterator[Finding]:
     """Reads every file in full and holds the tables against each other."""
     for name in TABLES:
         yield from _verify_files(store, name)
-        if leftovers := len(store.load(name).replaced):
+        if leftovers := len(store.load(name, ()).replaced):
             yield Finding(f"{name}: {leftovers} files were replaced and not yet removed", is_harmful=False)
     costs = to_pandas(store.read("costs", [*KEY, "operations", "counted_at"]))
     if twice := int(costs.duplicated([*KEY, "counted_at"]).sum()):

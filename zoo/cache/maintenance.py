@@ -112,12 +112,12 @@ def _compact_table(store: Store, name: str) -> Rewritten:
 def _rewrite(store: Store, name: str, keep: Keep, *, everything: bool = False, dry_run: bool = False) -> Rewritten:
     """Merges parts in batches, with the rows to keep; parts that are full already stay, unless everything is to be looked at."""
     files_before = len(store.files.names(name))
-    found = store.load(name)
-    rows_before = rows = sum(len(part.table) for part in found.parts.values())
+    found = store.load(name, ())  # how many rows each part has, not yet which: a table may be larger than the memory
+    rows_before = rows = sum(part.rows for part in found.parts.values())
     files = len(found.parts)
     for batch in _batches(found.parts, everything=everything):
-        merged = keep(pa.concat_tables([part.table for part in batch.values()]))
-        dropped = sum(len(part.table) for part in batch.values()) - len(merged)
+        merged = keep(pa.concat_tables([store.whole(name, file) for file in batch]))
+        dropped = sum(part.rows for part in batch.values()) - len(merged)
         if not dropped and _is_done(batch):
             continue
         rows -= dropped
@@ -135,13 +135,13 @@ def _batches(parts: dict[str, Part], *, everything: bool) -> Iterator[dict[str, 
     batch: dict[str, Part] = {}
     rows = 0
     for file, part in parts.items():
-        if not everything and len(part.table) >= FULL_ROWS // 2 and _is_done({file: part}):
+        if not everything and part.rows >= FULL_ROWS // 2 and _is_done({file: part}):
             continue
-        if batch and rows + len(part.table) > FULL_ROWS:
+        if batch and rows + part.rows > FULL_ROWS:
             yield batch
             batch, rows = {}, 0
         batch[file] = part
-        rows += len(part.table)
+        rows += part.rows
     if batch:
         yield batch
 

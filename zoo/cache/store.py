@@ -152,6 +152,17 @@ class Store:
         found.replaced &= files
         return found
 
+    def whole(self, name: str, file: str) -> pa.Table:
+        """All rows of a part.
+
+        Raises:
+            CacheError: if the file is gone, or cannot be read any more.
+        """
+        with contextlib.suppress(FileNotFoundError):
+            if part := self._read_part(name, file, None, None):
+                return part.table
+        raise CacheError(f"{self.files.path(name, file)} cannot be read any more. Try again.")
+
     def check(self, name: str) -> None:
         """Holds every part of a table against its checksum; a writer sets aside what is not as it was written."""
         for file in sorted(self.files.names(name)):
