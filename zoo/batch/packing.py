@@ -5,6 +5,7 @@ Tables go as Arrow streams: pickle takes each of their columns apart, which for 
 
 from __future__ import annotations
 
+import copyreg
 import io
 import pickle
 from typing import Any
@@ -24,15 +25,15 @@ def unpack(data: bytes) -> Any:
     return pickle.loads(data)  # noqa: S301 - what a worker of ours packed
 
 
+def _reduced(table: pa.Table) -> tuple[Any, tuple[bytes]]:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as stream:
+        stream.write_table(table)
+    return _table_of, (sink.getvalue().to_pybytes(),)
+
+
 class _Packer(pickle.Pickler):
-    def reducer_override(self, value: Any) -> Any:
-        """Pickle's own hook for how something is taken apart."""
-        if not isinstance(value, pa.Table):
-            return NotImplemented
-        sink = pa.BufferOutputStream()
-        with pa.ipc.new_stream(sink, value.schema) as stream:
-            stream.write_table(value)
-        return _table_of, (sink.getvalue().to_pybytes(),)
+    dispatch_table = copyreg.dispatch_table | {pa.Table: _reduced}
 
 
 def _table_of(data: bytes) -> pa.Table:
