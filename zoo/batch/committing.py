@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import pyarrow as pa
 
+from zoo.cache.maintenance import compact_if_scattered
 from zoo.cache.schema import table_of
 from zoo.cache.store import Store
 from zoo.errors import ZooError
@@ -27,6 +28,9 @@ COMMIT_EVERY_S = 4.0
 """A row waits no longer than this before it is written."""
 
 _LOOK_EVERY_S = 0.25
+
+_TIDY_EVERY = 10_000
+"""Jobs after which a long run looks whether its many small parts should be merged."""
 
 
 class Committer:
@@ -128,9 +132,11 @@ def count_and_commit(
         if plan.jobs:
             running = _run_jobs(plan.jobs, execution, versions, interrupted, listener.says)
             with contextlib.closing(running) as outcomes:
-                for job, outcome in outcomes:
+                for number, (job, outcome) in enumerate(outcomes, start=1):
                     for counted in _rows_of(job, outcome, versions[job.zoo]):
                         keep(counted)
+                    if number % _TIDY_EVERY == 0:
+                        compact_if_scattered(store)
 
 
 def _run_jobs(

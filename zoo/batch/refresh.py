@@ -24,11 +24,11 @@ from zoo.batch.settings import Listener, RefreshSettings, Request, Silent
 from zoo.cache.changes import Kind, compare, previous_run
 from zoo.cache.health import lacking_operations
 from zoo.cache.locks import locked
-from zoo.cache.maintenance import compact, is_scattered
+from zoo.cache.maintenance import compact_if_scattered
 from zoo.cache.runs import Run, RunStatus
 from zoo.cache.schema import TABLES, columns_of, table_of
 from zoo.cache.store import DAMAGED, Store
-from zoo.errors import BusyError, CacheError, UnknownNameError, did_you_mean
+from zoo.errors import CacheError, UnknownNameError, did_you_mean
 from zoo.records import Architecture, CostKey, Failure, RunSummary
 
 _DIGESTED = 10_000
@@ -74,7 +74,7 @@ def _refresh(settings: RefreshSettings, store: Store, listener: Listener, reques
             preload(settings.execution, settings.zoos)
         count_and_commit(plan, settings.execution, store, summary, listener, versions)
         summary.seconds = time.perf_counter() - clock
-    _compact_if_scattered(store)
+    compact_if_scattered(store)
     return summary
 
 
@@ -201,13 +201,6 @@ def planned_keys(keys: Collection[CostKey]) -> tuple[str, pa.Table]:
         digest.update(repr(batch.to_pydict()).encode())
     name = digest.hexdigest()[:16]
     return name, table.set_column(0, TABLES["plans"].field("plan"), pa.repeat(pa.scalar(name), len(table)))
-
-
-def _compact_if_scattered(store: Store) -> None:
-    """Tidies up after many small commits, unless somebody else is at it."""
-    if is_scattered(store):
-        with contextlib.suppress(BusyError):
-            compact(store, wait=False)
 
 
 def _digest(text: str) -> str:

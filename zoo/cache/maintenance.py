@@ -7,7 +7,7 @@ leaves is a part that still counts, or one that no longer does and is removed ne
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -20,6 +20,7 @@ from zoo.cache.parts import Part, is_replacing
 from zoo.cache.runs import Run
 from zoo.cache.schema import DETAILS, KEY, ORDER, SCHEMA_VERSION, SNAPSHOTS, TABLES
 from zoo.cache.store import Store
+from zoo.errors import BusyError
 
 FULL_ROWS = 250_000
 """Rows of a part that compaction leaves as it is: a part this large is read in row groups, and is small enough for memory."""
@@ -59,6 +60,13 @@ def compact(store: Store, *, wait: bool = True) -> list[Rewritten]:
 def is_scattered(store: Store) -> bool:
     """Whether some table has so many parts that reading it takes noticeably longer."""
     return any(len(store.files.names(name)) > _WORTH_IT for name in TABLES)
+
+
+def compact_if_scattered(store: Store) -> None:
+    """Tidies up after many small commits, unless somebody else is at it."""
+    if is_scattered(store):
+        with suppress(BusyError):
+            compact(store, wait=False)
 
 
 def find_cutoff(runs: Sequence[Run], *, keep_runs: int | None = None, older_than: timedelta | None = None) -> datetime | None:
@@ -116,14 +124,17 @@ def _rewrite(store: Store, name: str, keep: Keep, *, everything: bool = False, d
     rows_before = rows = sum(part.rows for part in found.parts.values())
     files = len(found.parts)
     for batch in _batches(found.parts, everything=everything):
-        merged = keep(pa.concat_tables([store.whole(name, file) for file in batch]))
+        tables = {file: table for file in batch if (table := store.whole(name, file)) is not None}
+        if not tables:
+            continue
+        merged = keep(pa.concat_tables(tables.values()))
         dropped = sum(part.rows for part in batch.values()) - len(merged)
         if not dropped and _is_done(batch):
             continue
         rows -= dropped
         files -= len(batch) - (len(merged) > 0)
         if not dry_run:
-            _replace(store, name, merged, list(batch))
+            _replace(store, name, merged, list(tables))
     if not dry_run:
         for file in found.replaced:
             store.files.remove(name, file)

@@ -56,6 +56,7 @@ class Store:
         self.files = open_files(self.address)
         self._is_writer = False
         self._warned: set[tuple[str, str]] = set()
+        self._surveyed: dict[tuple[str, str], Part] = {}  # parts without their rows; they never change
 
     def exists(self) -> bool:
         """Whether there is a cache at the address."""
@@ -133,10 +134,12 @@ class Store:
         files = self.files.names(name)
         newest_first = list(reversed(by_age(files)))
         found, covered = Found(), set[str]()
+        columns_read = None if name in SNAPSHOTS else columns
         for file in [*filter(is_replacing, newest_first), *(file for file in newest_first if not is_replacing(file))]:
             if file in found.replaced:
                 continue
-            part = self._read_part(name, file, None if name in SNAPSHOTS else columns, where)
+            is_survey = columns == () and name not in SNAPSHOTS
+            part = self._survey(name, file) if is_survey else self._read_part(name, file, columns_read, where)
             if part is None:
                 continue
             found.replaced.update(part.notes.get("replaces", ()))
@@ -152,16 +155,21 @@ class Store:
         found.replaced &= files
         return found
 
-    def whole(self, name: str, file: str) -> pa.Table:
-        """All rows of a part.
-
-        Raises:
-            CacheError: if the file is gone, or cannot be read any more.
-        """
+    def whole(self, name: str, file: str) -> pa.Table | None:
+        """All rows of a part; None if the file is gone, or has been set aside since its table was loaded."""
         with contextlib.suppress(FileNotFoundError):
             if part := self._read_part(name, file, None, None):
                 return part.table
-        raise CacheError(f"{self.files.path(name, file)} cannot be read any more. Try again.")
+        return None
+
+    def _survey(self, name: str, file: str) -> Part | None:
+        """What a part says of itself, and how many rows it has; read once, since a long run asks for it again and again."""
+        if (name, file) not in self._surveyed:
+            part = self._read_part(name, file, (), None)
+            if part is None:
+                return None
+            self._surveyed[name, file] = part
+        return self._surveyed[name, file]
 
     def check(self, name: str) -> None:
         """Holds every part of a table against its checksum; a writer sets aside what is not as it was written."""
