@@ -35,9 +35,9 @@ class Cluster:
             process.kill()
             process.wait()
 
-    def add_worker(self, *, threads: int = 1) -> subprocess.Popen[str]:
-        """Starts a worker that nobody replaces when it dies."""
-        options = ["--nthreads", str(threads), "--no-nanny", "--no-dashboard", "--name", uuid.uuid4().hex[:6]]
+    def add_worker(self, *, nanny: bool) -> subprocess.Popen[str]:
+        """Starts a worker: with a nanny it is a daemon, which may have no processes of its own but for ours; without, nobody replaces it."""
+        options = ["--nthreads", "1", f"--{'' if nanny else 'no-'}nanny", "--no-dashboard", "--name", uuid.uuid4().hex[:6]]
         self.workers.append(self._start("worker", self.address, *options))
         return self.workers[-1]
 

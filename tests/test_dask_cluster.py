@@ -43,8 +43,8 @@ class Teller(Silent):
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     with Cluster(tmp_path_factory.mktemp("cluster")) as cluster:
-        cluster.add_worker()
-        cluster.add_worker()
+        cluster.add_worker(nanny=False)
+        cluster.add_worker(nanny=True)
         yield cluster
 
 

@@ -11,10 +11,13 @@ from typing import Any
 
 import pytest
 from fakes_dask import ORDER, VERSIONS, FakeClient
+from fakes_installed import installed
+from zoo_of_poison import CLASSES, INPUT, declared
 
 from zoo.batch import dask, waiting
 from zoo.batch.cluster import ClusterError, connected
 from zoo.batch.dask import _Crew, do_jobs
+from zoo.batch.packing import unpack
 from zoo.batch.remote import Order, count_jobs
 from zoo.batch.settings import Execution
 from zoo.batch.software import VersionsDifferError, check_software, software
@@ -147,6 +150,24 @@ def test_software_is_compared_without_builds_and_every_difference_is_named() -> 
 def test_a_job_is_not_begun_with_other_software() -> None:
     with pytest.raises(VersionsDifferError, match=r"zoometer .* there, 0\.0\.0 here"):
         count_jobs([*jobs(1)], Order(1.0, 1.0, software() | {"zoometer": "0.0.0"}))
+
+
+@pytest.mark.slow
+def test_a_dask_worker_outlives_what_models_do_to_its_process(tmp_path: Path) -> None:
+    models = {model.name: model for model in declared()}
+    names = ["hangs_deaf", "healthy_after_hangs_deaf", "ends_process", "raises", "healthy_after_raises"]
+    given = [Job("poison", name, CLASSES, (INPUT,), family="one", declared=models[name]) for name in names]
+    with installed(tmp_path):
+        packed = count_jobs(given, Order(4.0, 1.0, software()))
+    assert sorted(job.arch for job, _ in packed) == sorted(names)
+    reasons = {job.arch: str(out) if isinstance(out, Failure) else unpack(out)[0].row.get("reason") for job, out in packed}
+    assert reasons.pop("hangs_deaf").startswith("timeout: not counted within 4 s")
+    assert reasons == {
+        "healthy_after_hangs_deaf": None,
+        "ends_process": "worker: its process ended with code 3",
+        "raises": "run: ValueError: odd size",
+        "healthy_after_raises": None,
+    }
 
 
 def test_without_dask_the_command_to_install_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
