@@ -28,6 +28,7 @@ from reports.declared_models import ModelSection
 from reports.measure_section import MeasureSection
 from reports.sections import STRICT, Modes, Patterns, Sizes, TaskName, VariantName, as_list, one_of
 from reports.uses import UseSection, trace_mode
+from zoo.addresses import Address
 from zoo.batch.settings import Execution, RefreshSettings, ZooSettings
 from zoo.errors import AuditError, ConfigError, did_you_mean
 from zoo.records import DeclaredModel, Selection, Variant
@@ -36,7 +37,7 @@ from zoo.traces import LAYOUTS, Mode, parse_mode
 FORMATS = ("html", "xlsx", "csv", "json", "md", "parquet")
 """What a report can be written as; also the suffix of its file."""
 
-_BACKENDS = ("local",)
+_BACKENDS = ("local", "dask")
 
 # What a value has to be, in a reader's words, by pydantic's name of the mistake.
 _WANTED = {
@@ -143,9 +144,25 @@ class ExecutionSection(_Section):
     """How the counting is done."""
 
     backend: Backend = "local"
-    workers: Annotated[int, Field(ge=1)] | None = None  # None: one a core
+    workers: Annotated[int, Field(ge=1)] | None = None  # None: one a core; of a cluster: as many as its class starts
     timeout_s: Annotated[float, Field(gt=0)] = 120.0
     memory_gb: Annotated[float, Field(gt=0)] = 4.0
+    address: Annotated[str, Field(min_length=1)] | None = None  # of Dask's scheduler; None: a cluster is started for the run
+    cluster: Annotated[str, Field(min_length=1)] | None = None  # its class, such as dask_jobqueue.SLURMCluster; None: local
+    arguments: dict[str, Any] = {}  # of that class
+
+    @model_validator(mode="after")
+    def _keys_belong_together(self) -> Self:
+        given = [key for key in ("address", "cluster", "arguments") if getattr(self, key)]
+        if given and self.backend != "dask":
+            raise ValueError(f"{given[0]} belongs to backend: dask. Add that, or leave {given[0]} out.")
+        if self.address and len(given) > 1:
+            raise ValueError(f"address names a cluster that runs, {given[1]} one to be started; give one of them.")
+        return self
+
+    def settings(self) -> Execution:
+        """The same for a refresh."""
+        return Execution(**self.model_dump() | {"cluster": self.cluster or "local"})
 
 
 def _check_mapping(text: str) -> str:
@@ -177,6 +194,7 @@ class ReportSection(_Section):
 class Config(_Axes):
     """A whole configuration file."""
 
+    storage: dict[str, Any] = {}  # options of the file system at the cache's address, as fsspec names them; never shown
     cache: Location = "cache/"
     out: Location = "out/"
     zoos: Annotated[dict[ZooName, Annotated[ZooSection, BeforeValidator(lambda v: v or {})]], Field(min_length=1)]
@@ -190,6 +208,11 @@ class Config(_Axes):
     devices: Location | None = None  # a file of devices of your own, beside those that come with zoometer
     speed: list[UseSection] = []  # devices, and how models run on them, whose latency the reports show
     reports: list[ReportSection] = [ReportSection()]
+
+    @field_validator("cache")
+    @classmethod
+    def _cache_is_opened_with_its_options(cls, cache: str, info: ValidationInfo) -> str:
+        return Address.of(cache, info.data.get("storage"))
 
     @field_validator("reports")
     @classmethod
@@ -207,7 +230,7 @@ class Config(_Axes):
             timm_results=self.accuracy.timm.results,
             fetch_accuracy=self.accuracy.fetch,
             accuracy_max_age_days=self.accuracy.max_age_days,
-            execution=Execution(**self.execution.model_dump()),
+            execution=self.execution.settings(),
             traces=tuple(dict.fromkeys([*map(parse_mode, self.traces), *self._modes_of_speeds()])),
         )
 
@@ -288,6 +311,8 @@ def _explain(mistake: Any, document: yaml_file.Document) -> str:
             return f"{where} is empty."
         case kind:
             wanted = _WANTED.get(kind) or mistake["msg"].removeprefix("Input should be ")
+            if location[0] == "storage" or location[:2] == ("execution", "arguments"):
+                return f"{where} must be {wanted}."  # what stands there may be a credential
             return f"{where} must be {wanted}, not {yaml_file.as_written(mistake['input'])}."
 
 

@@ -10,6 +10,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+import pyarrow as pa
 import pytest
 from test_store import NOON, cost, costs_of, everything, parts
 
@@ -240,3 +242,49 @@ def test_who_waits_for_a_lock_is_told(store: Store) -> None:
 def _wait_for(store: Store, waiting: threading.Event) -> None:
     with locked(store.files, "x", what="test", on_wait=waiting.set):
         pass
+
+
+def test_compaction_holds_one_batch_of_parts_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A table may be larger than the memory: parts are read again when it is their turn, and let go."""
+    monkeypatch.setattr(maintenance, "FULL_ROWS", 6)
+    store = Store(tmp_path)
+    store.prepare()
+    for part in range(12):
+        store.append("costs", costs_of(cost(f"a{part}", macs=part), cost(f"b{part}", macs=part)))
+    before = store.costs()
+    held: list[int] = []
+    concat = pa.concat_tables
+
+    def noted(tables: Any, **more: Any) -> Any:
+        held.append(len(given := list(tables)))
+        return concat(given, **more)
+
+    monkeypatch.setattr(pa, "concat_tables", noted)
+    (costs, *_) = compact(store)
+    assert (costs.files_before, costs.files, costs.rows) == (12, 4, 24)
+    assert held[:4] == [3, 3, 3, 3]
+    pd.testing.assert_frame_equal(
+        store.costs().sort_values("arch", ignore_index=True), before.sort_values("arch", ignore_index=True)
+    )
+
+
+def test_a_part_that_is_found_damaged_while_it_is_merged_stops_nothing(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.prepare()
+    file = store.append("costs", costs_of(cost("a", macs=1)))
+    store.append("costs", costs_of(cost("b", macs=2)))
+    store.load("costs", ())  # each part is known as it was
+    Path(store.files.path("costs", file or "")).write_bytes(b"no more")
+    compact(store)
+    assert list(store.costs()["arch"]) == ["b"]
+
+
+def test_a_long_run_merges_its_parts_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(maintenance, "_WORTH_IT", 3)
+    store = Store(tmp_path)
+    store.prepare()
+    for part in range(5):
+        store.append("costs", costs_of(cost(f"a{part}", macs=part)))
+        maintenance.compact_if_scattered(store)
+    assert len(store.files.names("costs")) == 2  # the fourth was one too many
+    assert len(store.costs()) == 5

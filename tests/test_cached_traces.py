@@ -63,7 +63,7 @@ def jobs_for(
     wanted: dict[CostKey, Failure | None], traces: pd.DataFrame, *modes: Mode, has_costs: bool = False
 ) -> tuple[Job, ...]:
     costs = cached("costs", *(key._asdict() for key in wanted if has_costs))
-    return make_plan(wanted, costs, {"timm": NOW}, ARCHITECTURES, wanted_traces(wanted, modes), traces).jobs
+    return tuple(make_plan(wanted, costs, {"timm": NOW}, ARCHITECTURES, wanted_traces(wanted, modes), traces).jobs)
 
 
 def test_traces_are_made_of_the_build_that_is_counted() -> None:
@@ -88,7 +88,8 @@ def test_a_trace_is_of_one_batch_whichever_are_counted() -> None:
 def test_what_makes_no_sense_to_count_is_not_traced_either() -> None:
     failure = Failure("plan", "", "no")
     plan = make_plan({NET: failure}, cached("costs"), {"timm": NOW}, ARCHITECTURES, wanted_traces({NET: failure}, [AMP]))
-    assert plan.jobs == ()
+    assert not plan.jobs
+    assert list(plan.jobs) == []
     assert plan.known_failures == {NET: failure, TraceKey(*NET, *AMP): failure}
     assert plan.to_count == plan.rows == 2
 

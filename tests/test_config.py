@@ -2,14 +2,16 @@ from __future__ import annotations
 
 import fnmatch
 from pathlib import Path
-from typing import get_args, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 import pytest
 from pydantic import BaseModel
 
 from reports import config
+from reports.cli.refresh import Backend, with_execution
 from reports.config import Config, load_config
 from zoo.adapters.registry import open_zoo
+from zoo.addresses import Address
 from zoo.batch.settings import Execution, RefreshSettings, ZooSettings
 from zoo.errors import ConfigError
 from zoo.records import DeclaredModel, Selection
@@ -52,6 +54,40 @@ def test_every_key_reaches_the_refresh(tmp_path: Path) -> None:
         fetch_accuracy=False,
         execution=Execution("local", 3, 7.0, 1.5),
     )
+
+
+def test_a_cluster_and_where_the_cache_is_reach_the_refresh(tmp_path: Path) -> None:
+    text = """
+    storage: {key: mine, client_kwargs: {region_name: eu-central-1}}
+    cache: s3://bucket/cache
+    zoos: {timm: }
+    execution: {backend: dask, cluster: dask_jobqueue.SLURMCluster, arguments: {cores: 8, memory: 32GB}, workers: 50}
+    """
+    settings = load(tmp_path, text).refresh_settings()
+    arguments = {"cores": 8, "memory": "32GB"}
+    assert settings.execution == Execution("dask", 50, cluster="dask_jobqueue.SLURMCluster", arguments=arguments)
+    assert settings.cache == "s3://bucket/cache"
+    assert Address.of(settings.cache).options == {"key": "mine", "client_kwargs": {"region_name": "eu-central-1"}}
+
+
+@pytest.mark.parametrize(
+    ("options", "execution"),
+    [
+        ((None, None, None), Execution("dask", 2, cluster="a.B")),
+        ((5, None, None), Execution("dask", 5, cluster="a.B")),
+        ((None, Backend.LOCAL, None), Execution("local", 2)),
+        ((None, None, "tcp://s:1"), Execution("dask", 2, address="tcp://s:1")),
+        ((None, Backend.DASK, "tcp://s:1"), Execution("dask", 2, address="tcp://s:1")),
+    ],
+)
+def test_the_command_line_decides_on_the_execution(tmp_path: Path, options: Any, execution: Execution) -> None:
+    text = "zoos: {timm: }\nexecution: {backend: dask, workers: 2, cluster: a.B}"
+    assert with_execution(load(tmp_path, text), *options).execution.settings() == execution
+
+
+def test_an_address_is_for_dask_alone(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="--address is that of a Dask scheduler"):
+        with_execution(load(tmp_path, "zoos: {timm: }"), None, Backend.LOCAL, "tcp://s:1")
 
 
 def settings_of(folder: Path, text: str) -> dict[str, ZooSettings]:
@@ -147,7 +183,15 @@ def test_a_home_folder_is_expanded_and_an_address_is_not(tmp_path: Path, monkeyp
         ("zoos: {timm: }\ninputs: []", "line 2: inputs is empty."),
         ("zoos: {timm: }\nexecution:\n  workers: 0", "line 3: execution.workers must be greater than or equal to 1, not '0'."),
         ("zoos: {timm: }\nexecution: {workers: true}", "execution.workers must be a whole number, not true."),
-        ("zoos: {timm: }\nexecution: {backend: dask}", "execution.backend: 'dask' is not a backend. Known: local."),
+        ("zoos: {timm: }\nexecution: {backend: desk}", "execution.backend: 'desk' is not a backend. Did you mean dask?"),
+        (
+            "zoos: {timm: }\nexecution: {address: 'tcp://s:8786'}",
+            "execution: address belongs to backend: dask. Add that, or leave address out.",
+        ),
+        (
+            "zoos: {timm: }\nexecution: {backend: dask, address: 'tcp://s:8786', cluster: local}",
+            "execution: address names a cluster that runs, cluster one to be started; give one of them.",
+        ),
         ("zoos: {timm: }\nexecution: {timeout_s: .nan}", "execution.timeout_s must be"),
         ("zoos: {timm: }\nreports: [{name: a/b}]", "reports[0].name: 'a/b' cannot be part of a file name."),
         ("zoos: {timm: }\nreports: [{formats: [pdf]}]", "reports[0].formats[0]: 'pdf' is not a report format. Known: csv, html, json, md, parquet, xlsx."),

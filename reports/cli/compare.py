@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from reports.cli.help import examples
-from reports.cli.show import ModelCache, ModelConfig, cache_and_zoos
+from reports.cli.opening import CacheOption
+from reports.cli.show import ModelConfig, cache_and_zoos
 from zoo.errors import InputError, OutputError
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def compare(
     size: Annotated[
         str, typer.Option("--input", metavar="SIZE", help="Compare at this size: 224, 384x512. Default: each at its own.")
     ] = "native",
-    cache: ModelCache = "cache/",
+    cache: CacheOption = "cache/",
     config: ModelConfig = None,
     form: Annotated[CompareFormat, typer.Option("--format", help="text, or json (exact figures).")] = CompareFormat.TEXT,
     html: Annotated[

@@ -15,6 +15,7 @@ from typing import NoReturn
 
 import typer
 
+from zoo.addresses import redacted
 from zoo.errors import BusyError, ZooError
 
 
@@ -84,8 +85,8 @@ def split_at(args: Sequence[str], separator: str) -> tuple[list[str], list[str],
 
 def _end(message: str, code: ExitCode, *, debug: bool) -> NoReturn:
     if debug:
-        traceback.print_exc()
-    print(f"error: {message}", file=sys.stderr)
+        print(redacted(traceback.format_exc()), file=sys.stderr, end="")
+    print(f"error: {redacted(message)}", file=sys.stderr)
     raise typer.Exit(code)
 
 

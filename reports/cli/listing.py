@@ -110,12 +110,13 @@ def _architectures(zoos: Sequence[str], cache: str, declared: Mapping[str, Seque
 def _of_zoo(name: str, cache: str) -> Sequence[Architecture]:
     """From the cache where it knows them as the zoo would list them: asking a zoo can mean to import torch."""
     from zoo.adapters.registry import open_zoo
+    from zoo.cache.store import Store
 
-    if Path(cache, "architectures").is_dir():
+    store = Store(cache)
+    if store.files.has_folder("architectures"):
         from zoo.batch.catalogue import kept_architectures
-        from zoo.cache.store import Store
 
-        if (kept := kept_architectures(name, Store(cache))) is not None:
+        if (kept := kept_architectures(name, store)) is not None:
             return kept
     return open_zoo(name).architectures()
 

@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from zoo.addresses import Address
 from zoo.errors import CacheError
 
 if TYPE_CHECKING:
     from zoo.cache.store import Store
 
-CacheOption = Annotated[str, typer.Option("--cache", metavar="CACHE", help="Folder or address of the cache.")]
+CacheOption = Annotated[
+    str,
+    typer.Option("--cache", metavar="CACHE", help="Folder or address of the cache.", callback=lambda text: Address.of(text)),  # noqa: PLW0108 - typer reads its signature
+]
 ConfigOption = Annotated[
     Path | None, typer.Option("--config", metavar="CONFIG", help="Take the cache of this configuration.", show_default=False)
 ]

@@ -29,6 +29,7 @@ EXAMPLES = examples(
     "zoometer refresh nightly.yaml --no-wait --fail-on changed,failed",
     "zoometer refresh nightly.yaml --only 'timm/resnet*' --rebuild",
     "zoometer refresh nightly.yaml --max-age 30d --format json > summary.json",
+    "zoometer refresh nightly.yaml --address tcp://scheduler:8786",
     closing="""Exit codes:
 
    0  all is well
@@ -43,6 +44,26 @@ FAIL_ON = {"added": "added", "removed": "removed", "changed": "changed", "failed
 """What `--fail-on` may name, and the figure of a run's summary that counts it."""
 
 
+class Backend(StrEnum):
+    """What does the counting."""
+
+    LOCAL = "local"
+    DASK = "dask"
+
+
+WorkersOption = Annotated[
+    int | None, typer.Option(min=1, help="Processes that count. Default: the configuration's, or one a core.")
+]
+BackendOption = Annotated[
+    Backend | None,
+    typer.Option(
+        help="Count in processes of this machine, or on a Dask cluster. Default: the configuration's.", show_default=False
+    ),
+]
+AddressOption = Annotated[
+    str | None,
+    typer.Option(metavar="ADDRESS", help="Count on the Dask cluster of this scheduler: tcp://host:8786.", show_default=False),
+]
 TracesOption = Annotated[
     list[str] | None,
     typer.Option(
@@ -71,9 +92,9 @@ def refresh(
     max_age: Annotated[
         str | None, typer.Option(metavar="AGE", help="Count again what was counted longer ago: 12h, 30d, 8w.", show_default=False)
     ] = None,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Processes that count. Default: the configuration's, or one a core.")
-    ] = None,
+    workers: WorkersOption = None,
+    backend: BackendOption = None,
+    address: AddressOption = None,
     traces: TracesOption = None,
     no_wait: Annotated[
         bool, typer.Option("--no-wait", help="End with code 75 where another refresh of this configuration is running.")
@@ -96,7 +117,7 @@ def refresh(
     alarms = parse_fail_on(fail_on)
     request = Request(config_name(config), rebuild, tuple(only or ()), parse_age(max_age), wait=not no_wait)
     started = time.perf_counter()
-    chosen = with_options(load_config(config), workers, traces)
+    chosen = with_traces(with_execution(load_config(config), workers, backend, address), traces)
     summary = count(chosen, request, quiet=quiet)
     code = exit_code(summary, alarms)
     if form is RefreshFormat.JSON or not quiet:
@@ -118,18 +139,33 @@ def count(config: Config, request: Request, *, quiet: bool) -> RunSummary:
         return refresh_cache(config.refresh_settings(), listener, request)
 
 
-def with_options(config: Config, workers: int | None, traces: list[str] | None) -> Config:
-    """The configuration with another number of processes, and other modes in which to trace.
+def with_execution(config: Config, workers: int | None, backend: Backend | None, address: str | None) -> Config:
+    """The configuration with what the command line says of its execution; an address is that of a Dask scheduler.
+
+    Raises:
+        ConfigError: if an address is given for local workers.
+    """
+    if address and backend is Backend.LOCAL:
+        raise ConfigError("--address is that of a Dask scheduler; leave it out, or give --backend dask.")
+    update: dict[str, object] = {} if workers is None else {"workers": workers}
+    if address:
+        update |= {"backend": "dask", "address": address, "cluster": None, "arguments": {}}
+    elif backend is Backend.LOCAL:
+        update |= {"backend": "local", "address": None, "cluster": None, "arguments": {}}
+    elif backend is Backend.DASK:
+        update |= {"backend": "dask"}
+    return config.model_copy(update={"execution": config.execution.model_copy(update=update)})
+
+
+def with_traces(config: Config, traces: list[str] | None) -> Config:
+    """The configuration with other modes in which to trace, where some are given.
 
     Raises:
         UnknownNameError: if there is no such mode.
     """
-    changes: dict[str, object] = {}
-    if workers is not None:
-        changes["execution"] = config.execution.model_copy(update={"workers": workers})
-    if traces:
-        changes["traces"] = list(dict.fromkeys(str(parse_mode(mode)) for mode in traces))
-    return config.model_copy(update=changes) if changes else config
+    if not traces:
+        return config
+    return config.model_copy(update={"traces": list(dict.fromkeys(str(parse_mode(mode)) for mode in traces))})
 
 
 def parse_fail_on(text: str | None) -> list[str]:

@@ -13,7 +13,16 @@ import typer
 
 from reports.cli.errors import ExitCode
 from reports.cli.help import examples
-from reports.cli.refresh import TracesOption, config_name, count, with_options
+from reports.cli.refresh import (
+    AddressOption,
+    BackendOption,
+    TracesOption,
+    WorkersOption,
+    config_name,
+    count,
+    with_execution,
+    with_traces,
+)
 from zoo.batch.settings import Request
 
 if TYPE_CHECKING:
@@ -24,6 +33,7 @@ EXAMPLES = examples(
     "zoometer run configs/default.yaml",
     "zoometer run configs/default.yaml --workers 8",
     "zoometer run configs/default.yaml --traces amp-fast-norm/nhwc",
+    "zoometer run configs/default.yaml --backend dask",
     "zoometer run mine.yaml --format json --quiet > summary.json",
     closing="Exit code 3: the reports are written, but some models could not be counted;\n the section Coverage of the report says which and why.",
 )
@@ -40,9 +50,9 @@ def run(
     config: Annotated[
         Path, typer.Argument(metavar="CONFIG", help="Configuration file; `zoometer init` writes one.", show_default=False)
     ],
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Processes that count. Default: the configuration's, or one a core.")
-    ] = None,
+    workers: WorkersOption = None,
+    backend: BackendOption = None,
+    address: AddressOption = None,
     traces: TracesOption = None,
     form: Annotated[SummaryFormat, typer.Option("--format", help="How the summary is printed on stdout.")] = SummaryFormat.TEXT,
     quiet: Annotated[
@@ -55,7 +65,7 @@ def run(
     """
     from reports.config import load_config
 
-    chosen = with_options(load_config(config), workers, traces)
+    chosen = with_traces(with_execution(load_config(config), workers, backend, address), traces)
     outcome = _count_and_render(chosen, config, quiet=quiet)
     code = _exit_code(outcome)
     if form is SummaryFormat.JSON or not quiet:

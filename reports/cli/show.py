@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from reports.cli.help import examples
+from reports.cli.opening import CacheOption
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,7 +25,6 @@ EXAMPLES = examples(
     closing="What the cache does not have at the model's own input is counted now,\n and not kept.",
 )
 
-ModelCache = Annotated[str, typer.Option("--cache", metavar="CACHE", help="Folder or address of the cache.")]
 ModelConfig = Annotated[
     Path | None,
     typer.Option(
@@ -42,7 +42,7 @@ class ShowFormat(StrEnum):
 
 def show(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="zoo/arch or zoo/arch.weights.", show_default=False)],
-    cache: ModelCache = "cache/",
+    cache: CacheOption = "cache/",
     config: ModelConfig = None,
     form: Annotated[ShowFormat, typer.Option("--format", help="text, or json (exact figures).")] = ShowFormat.TEXT,
 ) -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 import fsspec
 import pandas as pd
 
+from zoo.addresses import redacted
 from zoo.errors import AccuracyError
 from zoo.records import Accuracy, AccuracyTable, Unjoined, Weights, format_input, parse_input
 
@@ -132,11 +133,19 @@ def _given_files(results: str) -> Iterator[TableFile]:
         content, modified = _read_web(path) if path.startswith(_WEB) else _read_path(path)
         if content is not None:
             found = True
-            yield TableFile(path, content, dataset, f"timm {Path(path).name}", modified.isoformat(timespec="seconds"))
+            yield TableFile(
+                path,
+                content,
+                dataset,
+                f"timm {Path(redacted(path).partition('?')[0]).name}",
+                modified.isoformat(timespec="seconds"),
+            )
     if not found and (results in wanted or not _exists(results)):
-        raise AccuracyError(f"timm's results '{results}' do not exist. Name a folder with {MAIN_TABLE}, or one such CSV file.")
+        raise AccuracyError(
+            f"timm's results '{redacted(results)}' do not exist. Name a folder with {MAIN_TABLE}, or one such CSV file."
+        )
     if not found:
-        raise AccuracyError(f"'{results}' holds none of timm's result tables ({', '.join(TABLES)}).")
+        raise AccuracyError(f"'{redacted(results)}' holds none of timm's result tables ({', '.join(TABLES)}).")
 
 
 def _exists(folder: str) -> bool:
@@ -157,7 +166,7 @@ def _read_web(address: str) -> tuple[bytes | None, datetime]:
             return None, now
         response.raise_for_status()
     except requests.RequestException as error:
-        raise AccuracyError(f"timm's results '{address}' cannot be fetched: {error}") from error
+        raise AccuracyError(f"timm's results '{redacted(address)}' cannot be fetched: {redacted(str(error))}") from None
     return response.content, now
 
 
@@ -168,7 +177,7 @@ def _read_path(path: str) -> tuple[bytes | None, datetime]:
             return None, datetime.now(UTC)
         return fs.cat_file(root), _modified(fs, root)
     except (ImportError, OSError, ValueError) as error:
-        raise AccuracyError(f"timm's results '{path}' cannot be read: {error}") from error
+        raise AccuracyError(f"timm's results '{redacted(path)}' cannot be read: {redacted(str(error))}") from None
 
 
 def _modified(fs: fsspec.AbstractFileSystem, path: str) -> datetime:

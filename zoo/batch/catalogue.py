@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import importlib.util
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -18,7 +18,7 @@ from typing import Any
 
 from zoo.adapters.fingerprint import fingerprint
 from zoo.adapters.registry import adapter_modules, open_zoo
-from zoo.batch.settings import RefreshSettings, ZooSettings
+from zoo.batch.settings import Execution, RefreshSettings, ZooSettings
 from zoo.cache.parts import Notes
 from zoo.cache.schema import table_of
 from zoo.cache.store import Store
@@ -55,10 +55,16 @@ def list_zoos(settings: RefreshSettings, store: Store) -> dict[str, Listing]:
     kept = store.architectures() if notes else []
     listings = {name: _kept_listing(name, notes.get(name, {}), kept) for name, zoo in settings.zoos.items() if not zoo.models}
     if None in listings.values():
+        preload(settings.execution, settings.zoos)  # what is new to the cache has to be counted as well
+    return {name: listings.get(name) or _new_listing(name, zoo) for name, zoo in settings.zoos.items()}
+
+
+def preload(execution: Execution, zoos: Iterable[str]) -> None:
+    """Starts importing what local workers need; elsewhere they do so themselves."""
+    if execution.backend == "local":
         from zoo.batch.local import preload_workers
 
-        preload_workers(adapter_modules(settings.zoos))  # what is new to the cache has to be counted as well
-    return {name: listings.get(name) or _new_listing(name, zoo) for name, zoo in settings.zoos.items()}
+        preload_workers(adapter_modules(zoos))
 
 
 def kept_architectures(name: str, store: Store) -> list[Architecture] | None:

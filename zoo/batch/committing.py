@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 import pyarrow as pa
 
+from zoo.cache.maintenance import compact_if_scattered
 from zoo.cache.schema import table_of
 from zoo.cache.store import Store
 from zoo.cache.traces import with_traces
@@ -19,6 +20,7 @@ from zoo.records import Failure, RunSummary, Status, TraceKey, is_unfit
 
 if TYPE_CHECKING:
     from zoo.batch.job import Counted
+    from zoo.batch.local import Outcome
     from zoo.batch.plan import Plan
     from zoo.batch.settings import Execution, Listener
     from zoo.batch.tracing import Traced
@@ -28,6 +30,9 @@ COMMIT_EVERY_S = 4.0
 """A row waits no longer than this before it is written."""
 
 _LOOK_EVERY_S = 0.25
+
+_TIDY_EVERY = 10_000
+"""Jobs after which a long run looks whether its many small parts should be merged."""
 
 
 class Committer:
@@ -121,7 +126,6 @@ def count_and_commit(
     if not plan.to_count:
         return
     from zoo.batch.job import failed
-    from zoo.batch.local import run_jobs
 
     def keep(counted: Counted | Traced) -> None:
         counted.row["fingerprint"] = plan.fingerprints.get((counted.key.zoo, counted.key.arch))
@@ -138,10 +142,30 @@ def count_and_commit(
         for key, failure in plan.known_failures.items():
             keep(failed(key, failure, versions[key.zoo]))
         if plan.jobs:
-            with contextlib.closing(run_jobs(plan.jobs, execution, interrupted)) as outcomes:
-                for job, outcome in outcomes:
+            running = _run_jobs(plan.jobs, execution, versions, interrupted, listener.says)
+            with contextlib.closing(running) as outcomes:
+                for number, (job, outcome) in enumerate(outcomes, start=1):
                     for counted in _rows_of(job, outcome, versions[job.zoo]):
                         keep(counted)
+                    if number % _TIDY_EVERY == 0:
+                        compact_if_scattered(store)
+
+
+def _run_jobs(
+    jobs: Iterable[Job],
+    execution: Execution,
+    versions: Mapping[str, Versions],
+    interrupted: Callable[[], None],
+    says: Callable[[str], None],
+) -> Generator[Outcome]:
+    """Has the jobs done by whatever the execution names."""
+    if execution.backend == "dask":
+        from zoo.batch import dask
+
+        return dask.run_jobs(jobs, execution, versions, interrupted, says)
+    from zoo.batch import local
+
+    return local.run_jobs(jobs, execution, interrupted)
 
 
 def _rows_of(job: Job, outcome: list[Counted | Traced] | Failure, versions: Versions) -> list[Counted | Traced]:

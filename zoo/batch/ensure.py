@@ -6,10 +6,8 @@ import uuid
 from collections.abc import Collection
 from datetime import UTC, datetime
 
-from zoo.adapters.registry import adapter_modules
-from zoo.batch.catalogue import keep_lists, list_zoos
+from zoo.batch.catalogue import keep_lists, list_zoos, preload
 from zoo.batch.committing import count_and_commit
-from zoo.batch.local import preload_workers
 from zoo.batch.plan import make_plan
 from zoo.batch.settings import Execution, Listener, RefreshSettings, Silent, ZooSettings
 from zoo.cache.store import Store
@@ -65,7 +63,7 @@ def _ensure(
     if not plan.to_count:
         return True
     listener.planned(plan.rows, plan.to_count)
-    preload_workers(adapter_modules(zoos))
+    preload(execution, zoos)
     summary = RunSummary(run=uuid.uuid4().hex[:12], started_at=datetime.now(UTC).isoformat())
     count_and_commit(plan, execution, store, summary, listener, versions)
     return not summary.interrupted

@@ -6,10 +6,8 @@ import contextlib
 import multiprocessing
 import multiprocessing.forkserver
 import queue
-import signal
-import threading
-from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from concurrent.futures.process import BrokenProcessPool
 from typing import TYPE_CHECKING, Any
@@ -17,8 +15,10 @@ from typing import TYPE_CHECKING, Any
 from pebble import ProcessExpired, ProcessFuture, ProcessPool
 
 from zoo.batch.isolation import timed_out
+from zoo.batch.packing import pack, unpack
 from zoo.batch.processes import NO_WORKER, end_group, manner_of_end, refuse_in_a_starting_worker, worker_context
 from zoo.batch.settings import Execution, default_workers
+from zoo.batch.waiting import Family, Waiting, catching_interrupt
 from zoo.errors import ZooError
 from zoo.records import Failure, Job
 
@@ -41,7 +41,6 @@ _MOST_NOT_BEGUN = 20
 """Jobs in a row that no process began with, from which on none is expected to."""
 
 
-_Family = tuple[str, str | None]
 Outcome = tuple[Job, "list[Counted | Traced] | Failure"]
 
 
@@ -55,7 +54,7 @@ def preload_workers(modules: Sequence[str]) -> None:
         multiprocessing.forkserver.ensure_running()
 
 
-def run_jobs(jobs: Sequence[Job], execution: Execution, interrupted: Callable[[], None]) -> Generator[Outcome]:
+def run_jobs(jobs: Iterable[Job], execution: Execution, interrupted: Callable[[], None]) -> Generator[Outcome]:
     """Does all jobs, in any order.
 
     The first Ctrl-C calls `interrupted`, finishes what is in hand and ends; a second raises.
@@ -67,61 +66,51 @@ def run_jobs(jobs: Sequence[Job], execution: Execution, interrupted: Callable[[]
         ZooError: if no worker gets as far as beginning with a job.
     """
     refuse_in_a_starting_worker()
-    waiting = _Waiting(jobs)
-    workers = [_Worker(execution) for _ in range(max(1, min(execution.workers or default_workers(), len(jobs))))]
-    done: queue.SimpleQueue[tuple[_Worker, Job, ProcessFuture[Any]] | None] = queue.SimpleQueue()
-    tried: Counter[Job] = Counter()
-    not_begun = 0  # in a row
-    is_ending = False
+    waiting = Waiting(jobs)
+    workers = [Worker(execution) for _ in range(max(1, min(execution.workers or default_workers(), len(waiting))))]
     try:
-        with _catching_interrupt(lambda: done.put(None)):
-            while True:
-                if not is_ending:
-                    for worker in workers:
-                        worker.take(waiting, done, others={w.family for w in workers if w is not worker})
-                if not any(worker.in_hand for worker in workers):
-                    break
-                ready = done.get()
-                if ready is None:
-                    is_ending = True
-                    interrupted()
-                    continue
-                worker, job, future = ready
-                worker.in_hand -= 1
-                outcome = _outcome(job, future, execution)
-                if outcome is None:
-                    worker.is_spent = True
-                    waiting.put_back([job])
-                    continue
-                not_begun = not_begun + 1 if outcome == _NOT_BEGUN else 0
-                if not_begun > _MOST_NOT_BEGUN:
-                    raise ZooError(NO_WORKER)
-                if isinstance(outcome, Failure) and (again := _again(job, outcome, tried)):
-                    waiting.put_back(again)
-                    continue
-                yield job, outcome
+        with contextlib.closing(do_jobs(waiting, workers, interrupted)) as outcomes:
+            for job, outcome in outcomes:
+                yield job, outcome if isinstance(outcome, Failure) else unpack(outcome)
     finally:
         for worker in workers:
             worker.stop()
 
 
-@contextlib.contextmanager
-def _catching_interrupt(tell: Callable[[], None]) -> Iterator[None]:
-    """The first Ctrl-C only tells, so that it cannot tear a commit apart; the next one raises as always."""
-    usual = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or not callable(usual):
-        yield
-        return
-
-    def first(*_: object) -> None:
-        signal.signal(signal.SIGINT, usual)
-        tell()
-
-    signal.signal(signal.SIGINT, first)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, usual)
+def do_jobs(
+    waiting: Waiting, workers: Sequence[Worker], interrupted: Callable[[], None]
+) -> Generator[tuple[Job, bytes | Failure]]:
+    """Has all jobs done by these workers, which go on living; the rows are still packed."""
+    done: queue.SimpleQueue[tuple[Worker, Job, ProcessFuture[Any]] | None] = queue.SimpleQueue()
+    tried: Counter[Job] = Counter()
+    not_begun = 0  # in a row
+    is_ending = False
+    with catching_interrupt(lambda: done.put(None)):
+        while True:
+            if not is_ending:
+                for worker in workers:
+                    worker.take(waiting, done, others={w.family for w in workers if w is not worker})
+            if not any(worker.in_hand for worker in workers):
+                break
+            ready = done.get()
+            if ready is None:
+                is_ending = True
+                interrupted()
+                continue
+            worker, job, future = ready
+            worker.in_hand -= 1
+            outcome = _outcome(job, future, worker.execution)
+            if outcome is None:
+                worker.is_spent = True
+                waiting.put_back([job])
+                continue
+            not_begun = not_begun + 1 if outcome == _NOT_BEGUN else 0
+            if not_begun > _MOST_NOT_BEGUN:
+                raise ZooError(NO_WORKER)
+            if isinstance(outcome, Failure) and (again := _again(job, outcome, tried)):
+                waiting.put_back(again)
+                continue
+            yield job, outcome
 
 
 def _again(job: Job, failure: Failure, tried: Counter[Job]) -> list[Job]:
@@ -134,39 +123,17 @@ def _again(job: Job, failure: Failure, tried: Counter[Job]) -> list[Job]:
     return []
 
 
-class _Waiting:
-    """Jobs not yet given out, by family."""
-
-    def __init__(self, jobs: Sequence[Job]) -> None:
-        self._families: dict[_Family, deque[Job]] = defaultdict(deque)
-        self.put_back(jobs)
-
-    def put_back(self, jobs: Sequence[Job]) -> None:
-        for job in jobs:
-            self._families[job.zoo, job.family].append(job)
-
-    def next_for(self, family: _Family | None, others: set[_Family | None]) -> Job | None:
-        """A job of the family a worker is at, else of the largest that no other worker is at, else of the largest."""
-        if family is None or not self._families.get(family):
-            unfinished = [f for f, jobs in self._families.items() if jobs]
-            if not unfinished:
-                return None
-            untouched = [f for f in unfinished if f not in others]
-            family = max(untouched or unfinished, key=lambda f: len(self._families[f]))
-        return self._families[family].popleft()
-
-
-class _Worker:
+class Worker:
     """One process, which is replaced when it dies, or when a model has left in it what cannot be put back."""
 
     def __init__(self, execution: Execution) -> None:
-        self._execution = execution
+        self.execution = execution
         self._pool = _new_pool(execution)
-        self.family: _Family | None = None
+        self.family: Family | None = None
         self.in_hand = 0
         self.is_spent = False
 
-    def take(self, waiting: _Waiting, done: queue.SimpleQueue[Any], others: set[_Family | None]) -> None:
+    def take(self, waiting: Waiting, done: queue.SimpleQueue[Any], others: set[Family | None]) -> None:
         """Fills the worker's hands; `others` are the families that other workers are at."""
         if self.is_spent and self.in_hand == 0:
             self._replace()
@@ -177,14 +144,14 @@ class _Worker:
             self.family = (job.zoo, job.family)
             if not self._pool.active:  # its process died between two jobs
                 self._replace()
-            timeout = self._execution.timeout_s * job.rows + _GRACE_S
-            future = self._pool.schedule(_count, args=[job, self._execution.timeout_s], timeout=timeout)
+            timeout = self.execution.timeout_s * job.rows + _GRACE_S
+            future = self._pool.schedule(_count, args=[job, self.execution.timeout_s], timeout=timeout)
             self.in_hand += 1
             future.add_done_callback(lambda future, job=job: done.put((self, job, future)))  # type: ignore[misc]
 
     def _replace(self) -> None:
         self.stop()
-        self._pool, self.is_spent = _new_pool(self._execution), False
+        self._pool, self.is_spent = _new_pool(self.execution), False
 
     def stop(self) -> None:
         """Ends the process, whatever it is doing."""
@@ -202,16 +169,18 @@ def _start(memory_gb: float) -> None:
     worker.start(memory_gb)
 
 
-def _count(job: Job, timeout_s: float) -> list[Counted | Traced] | Failure | None:
+def _count(job: Job, timeout_s: float) -> bytes | Failure | None:
+    """The rows come packed: they may travel on through processes that have no torch."""
     from zoo.batch import worker
 
-    return worker.count(job, timeout_s)
+    outcome = worker.count(job, timeout_s)
+    return pack(outcome) if isinstance(outcome, list) else outcome
 
 
-def _outcome(job: Job, future: ProcessFuture[Any], execution: Execution) -> list[Counted | Traced] | Failure | None:
+def _outcome(job: Job, future: ProcessFuture[Any], execution: Execution) -> bytes | Failure | None:
     """What became of a job; None where the worker left it to another."""
     try:
-        outcome: list[Counted | Traced] | Failure | None = future.result()
+        outcome: bytes | Failure | None = future.result()
     except FutureTimeoutError:
         return timed_out(execution.timeout_s * job.rows)
     except BrokenProcessPool:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import fnmatch
+import itertools
+import sys
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -40,11 +42,11 @@ _PASSING_STAGES = ("timeout", "memory", "worker")
 class Plan:
     """Everything a run should leave in the cache, and the part of it that has to be counted now."""
 
-    keys: frozenset[CostKey]
-    jobs: tuple[Job, ...]
+    keys: AbstractSet[CostKey]
+    jobs: Jobs
     known_failures: Mapping[CostKey | TraceKey, Failure]  # rows that can be written without trying
     fingerprints: Mapping[tuple[str, str], str]  # by zoo and architecture, of those that have one; every new row keeps its own
-    traces: frozenset[TraceKey] = frozenset()  # all that should be in the cache in the end
+    traces: AbstractSet[TraceKey] = frozenset()  # all that should be in the cache in the end
 
     @property
     def rows(self) -> int:
@@ -54,7 +56,50 @@ class Plan:
     @property
     def to_count(self) -> int:
         """Rows this run will produce."""
-        return sum(job.rows for job in self.jobs) + len(self.known_failures)
+        return self.jobs.rows + len(self.known_failures)
+
+
+class Jobs:
+    """The jobs of a plan, one a model and head. They are made when it is their turn: a plan of a million holds their keys only."""
+
+    def __init__(self, keys: Iterable[CostKey | TraceKey], architectures: Mapping[tuple[str, str], Architecture]) -> None:
+        self._keys = sorted(keys, key=_model_of)
+        self._architectures = architectures
+
+    @property
+    def rows(self) -> int:
+        """Costs and traces the jobs will produce."""
+        return len(self._keys)
+
+    def __bool__(self) -> bool:
+        return bool(self._keys)
+
+    def __iter__(self) -> Iterator[Job]:
+        for model, keys in itertools.groupby(self._keys, key=_model_of):
+            yield from _jobs_of(self._architectures[model], keys)
+
+
+def _model_of(key: CostKey | TraceKey) -> tuple[str, str]:
+    return key.zoo, key.arch
+
+
+def _jobs_of(architecture: Architecture, keys: Iterable[CostKey | TraceKey]) -> Iterator[Job]:
+    """One job for each head, variant and batch of an architecture, with all of its inputs and traces."""
+    together: dict[tuple[int | None, str, int], list[CostKey | TraceKey]] = defaultdict(list)
+    for key in keys:
+        together[key.classes, key.variant, key.batch].append(key)
+    for (classes, variant, batch), rows in together.items():
+        yield Job(
+            architecture.zoo,
+            architecture.name,
+            classes,
+            tuple(key.input for key in rows if isinstance(key, CostKey)),
+            variant,
+            batch,
+            architecture.family,
+            architecture.declared,
+            traces=tuple((key.input, key.precision, key.layout) for key in rows if isinstance(key, TraceKey)),
+        )
 
 
 def wanted_keys(
@@ -75,7 +120,7 @@ def wanted_keys(
         if architecture.uncountable:
             failure = Failure("plan", "", architecture.uncountable)
         for size, classes, error in _sizes(architecture, settings.inputs_of(architecture.name), measured):
-            input = size if error else input_as_asked(size, settings)
+            input = sys.intern(size if error else input_as_asked(size, settings))  # one text for all architectures
             for variant in settings.variants:
                 head = 0 if variant == Variant.FEATURES else classes_as_asked(classes, settings)
                 reason = failure or _no_variant(architecture, variant) or error
@@ -159,23 +204,14 @@ def make_plan(
     fingerprints = {name: a.fingerprint for name, a in known.items() if a.fingerprint}
     current = current_keys(cached, versions, fingerprints)
     current_traces = current_trace_keys(cached_traces, versions, fingerprints)
-    missing: dict[CostKey | TraceKey, Failure | None] = {key: why for key, why in wanted.items() if key not in current}
-    missing |= {key: why for key, why in traces.items() if key not in current_traces}
-    by_model: dict[Job, list[CostKey | TraceKey]] = defaultdict(list)
-    for key, failure in missing.items():
-        if failure is None:
-            architecture = known[key.zoo, key.arch]
-            job = Job(key.zoo, key.arch, key.classes, (), key.variant, key.batch, architecture.family, architecture.declared)
-            by_model[job].append(key)
-    jobs = [_job_of(job, keys) for job, keys in by_model.items()]
-    failures = {key: failure for key, failure in missing.items() if failure is not None}
-    return Plan(frozenset(wanted), tuple(jobs), failures, fingerprints, frozenset(traces))
 
+    def missing() -> Iterator[tuple[CostKey | TraceKey, Failure | None]]:
+        yield from ((key, failure) for key, failure in wanted.items() if key not in current)
+        yield from ((key, failure) for key, failure in traces.items() if key not in current_traces)
 
-def _job_of(job: Job, keys: Iterable[CostKey | TraceKey]) -> Job:
-    """The job with what is to be counted and traced of its model."""
-    traces = tuple((key.input, key.precision, key.layout) for key in keys if isinstance(key, TraceKey))
-    return dataclasses.replace(job, inputs=tuple(key.input for key in keys if isinstance(key, CostKey)), traces=traces)
+    jobs = Jobs((key for key, failure in missing() if failure is None), known)
+    failures = {key: failure for key, failure in missing() if failure is not None}
+    return Plan(wanted.keys(), jobs, failures, fingerprints, traces.keys())
 
 
 def current_trace_keys(

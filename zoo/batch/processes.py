@@ -66,6 +66,16 @@ class _Watched(BaseProcess):
         code = super().exitcode
         return _ENDED_WELL if code == 0 else code
 
+    def start(self) -> None:
+        """As always, but also in a daemon, such as Dask's workers are: ours end with their parent, however that ends."""
+        config = multiprocessing.current_process()._config  # type: ignore[attr-defined]  # noqa: SLF001 - where the refusal looks
+        is_daemon = config.pop("daemon", False)
+        try:
+            super().start()
+        finally:
+            if is_daemon:
+                config["daemon"] = True
+
     def join(self, timeout: float | None = None) -> None:
         super().join(timeout)
         if not self.is_alive():

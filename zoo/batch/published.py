@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 
 from zoo.accuracy import timm as timm_tables
 from zoo.adapters.declared import DeclaredZoo
+from zoo.addresses import redacted
 from zoo.batch.catalogue import Listing
 from zoo.batch.settings import Listener, RefreshSettings
 from zoo.cache.parts import Notes
@@ -109,7 +110,7 @@ def _of_timm(settings: RefreshSettings, listing: Listing, kept: _Kept, listener:
         )
         missing = timm_tables.explain_missing(fetch=settings.fetch_accuracy)
     except AccuracyError as error:
-        if note.get("results") != settings.timm_results:
+        if note.get("results") != _shown(settings.timm_results):
             raise
         files, missing = [], str(error)
     if not files:
@@ -121,7 +122,7 @@ def _of_timm(settings: RefreshSettings, listing: Listing, kept: _Kept, listener:
         listener.says(warning)
     made_of = {
         "depends_on": listing.depends_on,
-        "results": settings.timm_results,
+        "results": _shown(settings.timm_results),
         "digest": _digest(files),
         "checked_at": datetime.now(UTC).isoformat(timespec="seconds"),
     }
@@ -131,13 +132,18 @@ def _of_timm(settings: RefreshSettings, listing: Listing, kept: _Kept, listener:
     return Published(table.rows, table, made_of)
 
 
+def _shown(results: str | None) -> str | None:
+    """An address as it may be kept: without credentials."""
+    return redacted(results) if results else results
+
+
 def _is_web(results: str | None) -> bool:
     return bool(results and results.startswith(_WEB))
 
 
 def _was_just_fetched(results: str | None, note: Notes, max_age: timedelta) -> bool:
     """Whether an address that would have to be fetched was, within the time its tables are trusted for."""
-    if not _is_web(results) or note.get("results") != results:
+    if not _is_web(results) or note.get("results") != _shown(results):
         return False
     return datetime.fromisoformat(note["checked_at"]) > datetime.now(UTC) - max_age
 

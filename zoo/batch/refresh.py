@@ -13,10 +13,10 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 import pandas as pd
+import pyarrow as pa
 
 from zoo.adapters.base import select
-from zoo.adapters.registry import adapter_modules
-from zoo.batch.catalogue import Listing, keep_lists, list_zoos
+from zoo.batch.catalogue import Listing, keep_lists, list_zoos, preload
 from zoo.batch.committing import count_and_commit
 from zoo.batch.plan import Plan, check_globs, make_plan, trace_keys, wanted_keys, wanted_traces
 from zoo.batch.processes import refuse_in_a_starting_worker
@@ -25,15 +25,18 @@ from zoo.batch.settings import Listener, RefreshSettings, Request, Silent
 from zoo.cache.changes import Kind, compare, previous_run
 from zoo.cache.health import lacking_details
 from zoo.cache.locks import locked
-from zoo.cache.maintenance import compact, is_scattered
+from zoo.cache.maintenance import compact_if_scattered
 from zoo.cache.runs import Run, RunStatus
-from zoo.cache.schema import DETAILS, OWNERS, table_of
+from zoo.cache.schema import DETAILS, OWNERS, TABLES, columns_of, table_of
 from zoo.cache.store import DAMAGED, Store
-from zoo.errors import BusyError, CacheError, UnknownNameError, did_you_mean
+from zoo.errors import CacheError, UnknownNameError, did_you_mean
 from zoo.records import Architecture, CostKey, Failure, RunSummary, Status, TraceFailure, TraceKey
 
 _JUDGED = ("status", "reason", "fingerprint", "library_version", "torch_version", "counter_version")
 """What decides whether a row is still valid."""
+
+_DIGESTED = 10_000
+"""Keys of a plan that go into its digest at a time."""
 
 
 def refresh(settings: RefreshSettings, listener: Listener | None = None, request: Request = Request()) -> RunSummary:
@@ -72,13 +75,11 @@ def _refresh(settings: RefreshSettings, store: Store, listener: Listener, reques
     with record.kept():
         versions = {name: listing.versions for name, listing in listings.items()}
         if plan.jobs:
-            from zoo.batch.local import preload_workers
-
-            preload_workers(adapter_modules(settings.zoos))
+            preload(settings.execution, settings.zoos)
         count_and_commit(plan, settings.execution, store, summary, listener, versions)
         summary.trace_failures = _trace_failures(store, plan.traces)
         summary.seconds = time.perf_counter() - clock
-    _compact_if_scattered(store)
+    compact_if_scattered(store)
     return summary
 
 
@@ -173,9 +174,7 @@ class _Record:
 
     def __init__(self, store: Store, summary: RunSummary, plan: Plan, request: Request, selection: str) -> None:
         self._store, self._summary = store, summary
-        keys = sorted(plan.keys, key=lambda key: tuple(map(str, key)))
-        name = _digest("\n".join("\t".join(map(str, key)) for key in keys))
-        self._plan = table_of("plans", ({"plan": name, **key._asdict()} for key in keys))
+        name, self._plan = planned_keys(plan.keys)
         self._run = Run(
             summary.run,
             RunStatus.RUNNING,
@@ -217,11 +216,15 @@ class _Record:
         return self._store.append("runs", table_of("runs", [dataclasses.asdict(run)]), replaces=[replaces] if replaces else [])
 
 
-def _compact_if_scattered(store: Store) -> None:
-    """Tidies up after many small commits, unless somebody else is at it."""
-    if is_scattered(store):
-        with contextlib.suppress(BusyError):
-            compact(store, wait=False)
+def planned_keys(keys: Collection[CostKey]) -> tuple[str, pa.Table]:
+    """The table of the keys of a plan, and its name, which is the same for the same keys. Built by columns: plans may be long."""
+    columns = {column: [key[place] for key in keys] for place, column in enumerate(CostKey._fields)}
+    table = columns_of("plans", len(keys), columns, {"plan": ""}).sort_by([(column, "ascending") for column in CostKey._fields])
+    digest = hashlib.sha256()
+    for batch in table.to_batches(max_chunksize=_DIGESTED):
+        digest.update(repr(batch.to_pydict()).encode())
+    name = digest.hexdigest()[:16]
+    return name, table.set_column(0, TABLES["plans"].field("plan"), pa.repeat(pa.scalar(name), len(table)))
 
 
 def _digest(text: str) -> str:

@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 from zoo.records import CostKey, DeclaredModel, Selection, Status, TraceKey, Variant
 from zoo.speed.devices import Device
@@ -39,9 +39,12 @@ class Execution:
     """How the work is done."""
 
     backend: str = "local"
-    workers: int | None = None  # None: one a core
+    workers: int | None = None  # None: one a core; of a cluster: as many as its class starts
     timeout_s: float = 120.0  # for one model at one input
     memory_gb: float = 4.0  # of one worker
+    address: str | None = None  # of Dask's scheduler; None: a cluster is started for the run
+    cluster: str = "local"  # the class of that cluster, as `package.Class`; local: workers on this machine
+    arguments: Mapping[str, Any] = field(default_factory=dict, repr=False)  # of that class; they may hold credentials
 
 
 @dataclass(frozen=True, slots=True)

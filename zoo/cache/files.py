@@ -1,7 +1,6 @@
-"""The files of a cache, in a folder or at any fsspec address: written whole or not at all, read, listed, set aside.
+"""The files of a cache in a folder: written whole or not at all, read, listed, set aside.
 
-On a local or shared file system a file is written under a temporary name, flushed to disk, read back, and renamed. Object
-stores put a file whole or not at all and need no renaming.
+A file is written under a temporary name, flushed to disk, read back, and renamed. Caches at other addresses are in `remote_files`.
 """
 
 from __future__ import annotations
@@ -12,11 +11,11 @@ import time
 import uuid
 from pathlib import Path
 
-import fsspec
 import pyarrow as pa
-from fsspec.implementations.local import LocalFileSystem
 
+from zoo.addresses import Address
 from zoo.cache.parts import SUFFIX, checksum
+from zoo.cache.remote_files import RemoteFiles
 from zoo.errors import CacheError
 
 _LEFTOVER_AGE_S = 3600
@@ -25,16 +24,29 @@ _LEFTOVER_AGE_S = 3600
 _LISTINGS = 100
 
 
-class Files:
-    """The files at one address, by `folder/name`."""
+_LOCAL = ("file://", "local://")
 
-    def __init__(self, address: str) -> None:
+
+def open_files(address: Address) -> Files | RemoteFiles:
+    """The files at an address; what has no scheme is a folder.
+
+    Raises:
+        CacheError: if the address is not one that can be opened.
+    """
+    for scheme in _LOCAL:
+        if address.startswith(scheme):
+            return Files(Address.of(address.removeprefix(scheme)))
+    return RemoteFiles(address) if "://" in address else Files(address)
+
+
+class Files:
+    """The files in one folder, by `folder/name`."""
+
+    is_local = True
+
+    def __init__(self, address: Address) -> None:
         self.address = address
-        try:
-            self._fs, self.root = fsspec.core.url_to_fs(address)
-        except (ImportError, ValueError) as error:
-            raise CacheError(f"Cache '{address}' cannot be opened: {error}") from error
-        self.is_local = isinstance(self._fs, LocalFileSystem)
+        self.root = os.path.abspath(address)  # noqa: PTH100 - a link stays a link
 
     def path(self, folder: str, name: str) -> str:
         """The whole path of a file."""
@@ -48,21 +60,20 @@ class Files:
         """
         try:
             for folder in folders:
-                self._fs.makedirs(f"{self.root}/{folder}", exist_ok=True)
-            if self.is_local:
-                probe = Path(self.root) / f".write-{uuid.uuid4().hex}"
-                probe.write_bytes(b"")
-                probe.unlink()
-                for folder in folders:
-                    _remove_leftovers(Path(self.root, folder))
+                Path(self.root, folder).mkdir(parents=True, exist_ok=True)
+            probe = Path(self.root) / f".write-{uuid.uuid4().hex}"
+            probe.write_bytes(b"")
+            probe.unlink()
+            for folder in folders:
+                _remove_leftovers(Path(self.root, folder))
         except OSError as error:
             raise CacheError(
                 f"Cache '{self.address}' cannot be written: {error.strerror or error}. Choose another folder with 'cache:'."
             ) from error
 
     def has_folder(self, folder: str) -> bool:
-        """Whether there is such a folder, or at an object store something in it."""
-        return bool(self._fs.isdir(f"{self.root}/{folder}"))
+        """Whether there is such a folder."""
+        return Path(self.root, folder).is_dir()
 
     def names(self, folder: str) -> set[str]:
         """Names of the parts in a folder, such as they all were there at one moment.
@@ -78,14 +89,13 @@ class Files:
         return before
 
     def _list(self, folder: str) -> set[str]:
-        self._fs.invalidate_cache()
         try:
-            found = self._fs.ls(f"{self.root}/{folder}", detail=False)
-        except FileNotFoundError:
+            return {name for name in os.listdir(Path(self.root, folder)) if name.endswith(SUFFIX)}  # noqa: PTH208 - names only
+        except (FileNotFoundError, NotADirectoryError):
             return set()
-        except NotADirectoryError:
-            return set()
-        return {name for path in found if (name := str(path).rpartition("/")[2]).endswith(SUFFIX)}
+
+    def forget_listing(self) -> None:
+        """Does nothing: a folder is looked at anew for every question."""
 
     def read(self, folder: str, name: str) -> bytes:
         """The content of a file.
@@ -94,15 +104,12 @@ class Files:
             FileNotFoundError: if it is gone.
             OSError: if it cannot be read at all.
         """
-        if self.is_local:
-            return Path(self.path(folder, name)).read_bytes()
-        data: bytes = self._fs.cat_file(self.path(folder, name))
-        return data
+        return Path(self.path(folder, name)).read_bytes()
 
     def size(self, folder: str, name: str) -> int:
         """Bytes of a file; 0 if it is gone."""
         try:
-            return int(self._fs.size(self.path(folder, name)) or 0)
+            return Path(self.path(folder, name)).stat().st_size
         except FileNotFoundError:
             return 0
 
@@ -113,10 +120,7 @@ class Files:
             CacheError: if it cannot be; nothing is left of it then, and everything before it is intact.
         """
         try:
-            if self.is_local:
-                _write_durably(Path(self.path(folder, name)), data)
-            else:
-                self._fs.pipe_file(self.path(folder, name), data.to_pybytes())
+            _write_durably(Path(self.path(folder, name)), data)
         except OSError as error:
             raise CacheError(
                 f"Cache '{self.address}' cannot be written: {error.strerror or error}. What was committed before is intact; "
@@ -126,16 +130,13 @@ class Files:
     def remove(self, folder: str, name: str) -> None:
         """Removes a file that another has replaced; one that is gone, or must stay, does no harm."""
         with contextlib.suppress(OSError):
-            self._fs.rm_file(self.path(folder, name))
+            Path(self.path(folder, name)).unlink()
 
     def move(self, name: str, source: str, target: str) -> bool:
         """Moves a file between two folders, and says whether that could be done."""
         try:
-            self._fs.makedirs(f"{self.root}/{target}", exist_ok=True)
-            if self.is_local:
-                Path(self.path(source, name)).rename(self.path(target, name))
-            else:
-                self._fs.mv(self.path(source, name), self.path(target, name))
+            Path(self.root, target).mkdir(parents=True, exist_ok=True)
+            Path(self.path(source, name)).rename(self.path(target, name))
         except OSError:
             return False
         return True

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from zoo.cache.identity import identities
 from zoo.cache.parts import UnreadableError, decode
-from zoo.cache.schema import DETAILS, KEY, OWNERS, TABLES
+from zoo.cache.schema import DETAILS, KEY, OWNERS, SNAPSHOTS, TABLES
 from zoo.cache.store import DAMAGED, NEWER, Store
 
 
@@ -61,7 +62,8 @@ def inspect(store: Store) -> Info:
 
 def _table_info(store: Store, name: str) -> TableInfo:
     files = store.files.names(name)
-    rows = sum(len(part.table) for part in store.load(name, TABLES[name].names[:1]).parts.values())
+    found = store.load(name) if name in SNAPSHOTS else store.load(name, ())
+    rows = sum(len(part.table) if name in SNAPSHOTS else part.rows for part in found.parts.values())
     return TableInfo(name, len(files), rows, sum(store.files.size(name, file) for file in files))
 
 
@@ -77,7 +79,7 @@ def verify(store: Store) -> Iterator[Finding]:
             yield Finding(f"{owner}: {twice} rows are there twice", is_harmful=False)
     for name, owner in DETAILS.items():
         columns = [*OWNERS[owner], "counted_at"]
-        owned = pc.unique(identities(store.read(name, columns), columns))
+        owned = _owned(store, name, columns)
         owners = identities(store.read(owner, columns), columns).combine_chunks()
         if orphans := len(owned.filter(pc.invert(pc.is_in(owned, owners)))):
             yield Finding(f"{name}: details of {orphans} counts that were never committed", is_harmful=False)
@@ -92,9 +94,15 @@ def lacking_details(store: Store, name: str) -> set[tuple[object, ...]]:
     owners = store.in_force(DETAILS[name], ["operations"])
     owners = owners.filter(pc.greater(pc.fill_null(owners["operations"], 0), 0))
     columns = [*key, "counted_at"]
-    has_some = pc.is_in(identities(owners, columns), pc.unique(identities(store.read(name, columns), columns)))
+    has_some = pc.is_in(identities(owners, columns), _owned(store, name, columns))
     lacking = owners.filter(pc.invert(has_some)).select(list(key)).to_pylist()
     return {tuple(row.values()) for row in lacking}
+
+
+def _owned(store: Store, name: str, columns: list[str]) -> pa.Array:
+    """The owners that details name. Read a part at a time: details may be more than the memory holds."""
+    found = [pc.unique(identities(rows, columns)) for rows in store.by_part(name, columns)]
+    return pc.unique(pa.chunked_array(found, pa.string()))
 
 
 def _verify_files(store: Store, name: str) -> Iterator[Finding]:

@@ -7,8 +7,8 @@ leaves is a part that still counts, or one that no longer does and is removed ne
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -17,11 +17,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from zoo.cache.identity import identities
-from zoo.cache.locks import locked
+from zoo.cache.locks import MAINTENANCE, locked
 from zoo.cache.parts import Part, is_replacing
 from zoo.cache.runs import Run
 from zoo.cache.schema import DETAILS, NESTED, ORDER, OWNERS, SCHEMA_VERSION, SNAPSHOTS, TABLES
 from zoo.cache.store import Store
+from zoo.errors import BusyError
 
 FULL_ROWS: Mapping[str, int] = defaultdict(lambda: 250_000, traces=128)
 """Rows of a part that compaction leaves as it is: a part this large is read in row groups, and is small enough for memory."""
@@ -54,12 +55,20 @@ def compact(store: Store, *, wait: bool = True) -> list[Rewritten]:
         BusyError: if another process is at it and `wait` is false.
     """
     with _alone(store, wait=wait):
+        store.files.forget_listing()
         return [_compact_table(store, name) for name in TABLES]
 
 
 def is_scattered(store: Store) -> bool:
     """Whether some table has so many parts that reading it takes noticeably longer."""
     return any(len(store.files.names(name)) > _WORTH_IT for name in TABLES)
+
+
+def compact_if_scattered(store: Store) -> None:
+    """Tidies up after many small commits, unless somebody else is at it."""
+    if is_scattered(store):
+        with suppress(BusyError):
+            compact(store, wait=False)
 
 
 def find_cutoff(runs: Sequence[Run], *, keep_runs: int | None = None, older_than: timedelta | None = None) -> datetime | None:
@@ -93,7 +102,7 @@ def prune(store: Store, cutoff: datetime, *, wait: bool = True, dry_run: bool = 
 
 
 def _alone(store: Store, *, wait: bool) -> AbstractContextManager[None]:
-    return locked(store.files, "maintenance", what="Another process compacts or prunes this cache", wait=wait)
+    return locked(store.files, MAINTENANCE, what="Another process compacts or prunes this cache", wait=wait)
 
 
 def _compact_table(store: Store, name: str) -> Rewritten:
@@ -112,22 +121,34 @@ def _compact_table(store: Store, name: str) -> Rewritten:
 def _rewrite(store: Store, name: str, keep: Keep, *, everything: bool = False, dry_run: bool = False) -> Rewritten:
     """Merges parts in batches, with the rows to keep; parts that are full already stay, unless everything is to be looked at."""
     files_before = len(store.files.names(name))
-    found = store.load(name, [column for column in TABLES[name].names if column not in NESTED])
-    rows_before = rows = sum(len(part.table) for part in found.parts.values())
+    flat = [column for column in TABLES[name].names if column not in NESTED]
+    found = store.load(name, ())  # how many rows each part has, not yet which: a table may be larger than the memory
+    rows_before = rows = sum(part.rows for part in found.parts.values())
     files = len(found.parts)
     for batch in _batches(found.parts, FULL_ROWS[name], everything=everything):
-        left = len(keep(pa.concat_tables([part.table for part in batch.values()])))
-        dropped = sum(len(part.table) for part in batch.values()) - left
+        tables = _tables(store, name, batch, flat)
+        if not tables:
+            continue
+        merged = keep(pa.concat_tables(tables.values()))
+        dropped = sum(part.rows for part in batch.values()) - len(merged)
         if not dropped and _is_done(batch):
             continue
         rows -= dropped
-        files -= len(batch) - (left > 0)
+        files -= len(batch) - (len(merged) > 0)
         if not dry_run:
-            _replace(store, name, keep(pa.concat_tables([store.whole(name, *part) for part in batch.items()])), list(batch))
+            if len(flat) < len(TABLES[name]) and len(merged):
+                tables = _tables(store, name, tables)
+                merged = keep(pa.concat_tables([TABLES[name].empty_table(), *tables.values()]))
+            _replace(store, name, merged, list(tables))
     if not dry_run:
         for file in found.replaced:
             store.files.remove(name, file)
     return Rewritten(name, files_before, files, rows_before, rows)
+
+
+def _tables(store: Store, name: str, files: Iterable[str], columns: Iterable[str] | None = None) -> dict[str, pa.Table]:
+    """The rows of those of the parts that can still be read."""
+    return {file: table for file in files if (table := store.rows(name, file, columns)) is not None}
 
 
 def _batches(parts: dict[str, Part], full: int, *, everything: bool) -> Iterator[dict[str, Part]]:
@@ -135,13 +156,13 @@ def _batches(parts: dict[str, Part], full: int, *, everything: bool) -> Iterator
     batch: dict[str, Part] = {}
     rows = 0
     for file, part in parts.items():
-        if not everything and len(part.table) >= full // 2 and _is_done({file: part}):
+        if not everything and part.rows >= full // 2 and _is_done({file: part}):
             continue
-        if batch and rows + len(part.table) > full:
+        if batch and rows + part.rows > full:
             yield batch
             batch, rows = {}, 0
         batch[file] = part
-        rows += len(part.table)
+        rows += part.rows
     if batch:
         yield batch
 

@@ -52,6 +52,7 @@ class Part:
     table: pa.Table
     notes: Notes = field(default_factory=dict)
     version: int = SCHEMA_VERSION  # of the format it was written in
+    rows: int = 0  # of the whole part, however many were asked for
 
 
 def encode(name: str, table: pa.Table, notes: Notes | None = None) -> pa.Buffer:
@@ -114,7 +115,7 @@ def decode(file: str, data: bytes, name: str, columns: Iterable[str] | None = No
         if lacking := [column for column in required_columns(name, version) if column not in found.names]:
             raise ValueError(f"it lacks {', '.join(lacking)}")
         table = _read(parquet, found.names, name, version, list(TABLES[name].names if columns is None else columns), where or {})
-        return Part(table, json.loads((found.metadata or {}).get(_NOTES.encode(), b"{}")), version)
+        return Part(table, json.loads((found.metadata or {}).get(_NOTES.encode(), b"{}")), version, parquet.metadata.num_rows)
     except (OSError, ValueError, OverflowError, MemoryError, pa.ArrowException) as error:
         why = next(iter(str(error).splitlines()), type(error).__name__)
         raise UnreadableError(f"is damaged: {why}" if match else "is no part of a cache") from error

@@ -12,7 +12,7 @@ import dataclasses
 import logging
 import os
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -21,7 +21,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from zoo.cache.files import Files
+from zoo.addresses import Address
+from zoo.cache.files import open_files
 from zoo.cache.identity import details_of, newest_of_each, those_of
 from zoo.cache.parts import Notes, Part, UnreadableError, Where, by_age, decode, encode, is_replacing, new_name
 from zoo.cache.runs import Run, runs_of
@@ -54,10 +55,11 @@ class Store:
     """A cache at a folder or any fsspec address."""
 
     def __init__(self, address: str | os.PathLike[str]) -> None:
-        self.address = str(address)
-        self.files = Files(self.address)
+        self.address = Address.of(os.fspath(address))
+        self.files = open_files(self.address)
         self._is_writer = False
         self._warned: set[tuple[str, str]] = set()
+        self._surveyed: dict[tuple[str, str], Part] = {}  # parts without their rows; they never change
 
     def exists(self) -> bool:
         """Whether there is a cache at the address."""
@@ -135,10 +137,12 @@ class Store:
         files = self.files.names(name)
         newest_first = list(reversed(by_age(files)))
         found, covered = Found(), set[str]()
+        columns_read = None if name in SNAPSHOTS else columns
         for file in [*filter(is_replacing, newest_first), *(file for file in newest_first if not is_replacing(file))]:
             if file in found.replaced:
                 continue
-            part = self._read_part(name, file, None if name in SNAPSHOTS else columns, where)
+            is_survey = columns == () and name not in SNAPSHOTS
+            part = self._survey(name, file) if is_survey else self._read_part(name, file, columns_read, where)
             if part is None:
                 continue
             found.replaced.update(part.notes.get("replaces", ()))
@@ -154,17 +158,28 @@ class Store:
         found.replaced &= files
         return found
 
-    def whole(self, name: str, file: str, part: Part) -> pa.Table:
-        """All columns of a part that was loaded without the nested ones.
+    def rows(self, name: str, file: str, columns: Iterable[str] | None = None) -> pa.Table | None:
+        """All rows of a part; None if the file is gone, or has been set aside since its table was loaded."""
+        with contextlib.suppress(FileNotFoundError):
+            if part := self._read_part(name, file, columns, None):
+                return part.table
+        return None
 
-        Raises:
-            CacheError: if the file cannot be read any more.
-        """
-        if part.table.column_names == TABLES[name].names:
-            return part.table
-        if again := self._read_part(name, file, None, None):
-            return again.table
-        raise CacheError(f"{self.files.path(name, file)} cannot be read any more. Try again.")
+    def by_part(self, name: str, columns: Iterable[str] | None = None) -> Iterator[pa.Table]:
+        """All rows of a table that only grows, those of one part after the other's."""
+        columns = list(TABLES[name].names if columns is None else columns)
+        for file in self.load(name, ()).parts:
+            if (rows := self.rows(name, file, columns)) is not None:
+                yield rows
+
+    def _survey(self, name: str, file: str) -> Part | None:
+        """What a part says of itself, and how many rows it has; read once, since a long run asks for it again and again."""
+        if (name, file) not in self._surveyed:
+            part = self._read_part(name, file, (), None)
+            if part is None:
+                return None
+            self._surveyed[name, file] = part
+        return self._surveyed[name, file]
 
     def check(self, name: str) -> None:
         """Holds every part of a table against its checksum; a writer sets aside what is not as it was written."""

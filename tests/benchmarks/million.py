@@ -1,0 +1,188 @@
+"""A million jobs through plan, submission, committing and compaction: what the client needs for them.
+
+    python tests/benchmarks/million.py                      1,000,000 architectures, each at its native input
+    python tests/benchmarks/million.py --jobs 100000        fewer
+    python tests/benchmarks/million.py --operations 20      with so many rows of the table `ops` for each; default: 4
+
+Everything is the product's own but the cluster: a Dask client stands in for it, whose workers answer at once with rows made up
+from the job's name, packed as real ones are. Making them up is part of the time. Memory is the largest resident set so far.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import functools
+import os
+import sys
+import tempfile
+import time
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+sys.path.pop(0)  # our own folder, in which dask.py is a benchmark
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+import pyarrow as pa
+
+import zoo.batch.dask as dask_backend
+from zoo.batch.committing import count_and_commit
+from zoo.batch.job import Counted
+from zoo.batch.packing import pack
+from zoo.batch.plan import make_plan, wanted_keys
+from zoo.batch.refresh import planned_keys
+from zoo.batch.settings import Execution, Silent, ZooSettings
+from zoo.cache.changes import FIGURES
+from zoo.cache.maintenance import compact
+from zoo.cache.schema import columns_of
+from zoo.cache.store import Store
+from zoo.records import Architecture, CostKey, Job, RunSummary, Status, Task, Versions
+
+ZOO = "hub"
+VERSIONS = Versions("1.0", "2.0", "3")
+FAMILY = 100  # architectures
+
+
+def architectures(number: int) -> list[Architecture]:
+    return [
+        Architecture(ZOO, f"author_{i % 997:03}/model_{i:07}", Task.CLASSIFICATION, f"family_{i // FAMILY}", "3x224x224", 1000)
+        for i in range(number)
+    ]
+
+
+class StubFuture:
+    """A task that is done when it is asked for."""
+
+    status = "finished"
+
+    def __init__(self, jobs: Sequence[Job], operations: int) -> None:
+        self._jobs, self._operations = jobs, operations
+
+    def add_done_callback(self, tell: Callable[[Any], None]) -> None:
+        tell(self)
+
+    def result(self) -> list[tuple[Job, bytes]]:
+        began = time.thread_time()
+        packed = [(job, pack([count(key, self._operations) for key in job.keys()])) for job in self._jobs]
+        StubClient.made_up_s += time.thread_time() - began
+        return packed
+
+    def release(self) -> None: ...
+
+
+class StubClient:
+    """A cluster of 64 threads that have every answer ready."""
+
+    operations = 0
+    made_up_s = 0.0  # CPU time that making rows up has taken
+
+    def nthreads(self) -> dict[str, int]:
+        return {f"tcp://worker-{i}": 8 for i in range(8)}
+
+    def submit(self, _: Any, jobs: Sequence[Job], *__: Any, **___: Any) -> StubFuture:
+        return StubFuture(jobs, self.operations)
+
+    def cancel(self, _: Any) -> None: ...
+
+
+def count(key: CostKey, operations: int) -> Counted:
+    """Rows as a worker makes them, with figures that follow from the name."""
+    number, now = zlib.crc32(key.arch.encode()), datetime.now(UTC)
+    versions = {"library_version": VERSIONS.library, "torch_version": VERSIONS.torch, "counter_version": VERSIONS.counter}
+    row = {**key._asdict(), **versions, **dict.fromkeys(FIGURES, number), "flops": 2 * number, "counted_at": now}
+    row |= {"status": Status.EXACT.value, "operations": operations, "seconds": 0.1}
+    if not operations:
+        return Counted(key, row, None)
+    table = operations_table(operations)
+    for column, value in (("arch", key.arch), ("counted_at", now)):
+        place = table.schema.get_field_index(column)
+        table = table.set_column(
+            place, table.schema.field(column), pa.repeat(pa.scalar(value, table.schema.field(column).type), operations)
+        )
+    return Counted(key, row, table)
+
+
+@functools.cache
+def operations_table(rows: int) -> pa.Table:
+    """The rows of `ops` that every model has, but for its name and the moment."""
+    columns: dict[str, list[Any]] = {
+        "position": list(range(rows)),
+        "module": [f"layers.{i}" for i in range(rows)],
+        "calls": [1] * rows,
+        "macs": [i * 10**6 for i in range(rows)],
+    }
+    shared = {**CostKey(ZOO, "", "3x224x224", 1000)._asdict(), "counted_at": datetime.now(UTC)}
+    return columns_of(
+        "ops", rows, columns, shared | {"precision": "fp32", "layout": "nchw", "operation": "conv2d", "kind": "conv"}
+    )
+
+
+@contextlib.contextmanager
+def step(name: str, number: int) -> Iterator[None]:
+    wall, cpu = time.perf_counter(), time.process_time()
+    yield
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    say(f"{name:>12}: {wall:7.1f} s, CPU {cpu:7.1f} s, {number / cpu:9,.0f} rows a CPU second; memory {peak_mb():6,.0f} MB")
+
+
+def peak_mb() -> float:
+    (line,) = (line for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines() if line.startswith("VmHWM"))
+    return int(line.split()[1]) * 1024 / 1e6
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--jobs", type=int, default=1_000_000)
+    parser.add_argument("--operations", type=int, default=4)
+    asked = parser.parse_args()
+    StubClient.operations = asked.operations
+    mock.patch.object(dask_backend, "connected", return_value=contextlib.nullcontext(StubClient())).start()
+    with tempfile.TemporaryDirectory(prefix="zoometer-") as folder:
+        run(asked.jobs, Store(Path(folder) / "cache"))
+
+
+def run(number: int, store: Store) -> None:
+    store.prepare()
+    summary = RunSummary("million", started_at=datetime.now(UTC).isoformat())
+    say(f"{number:,} jobs; with what is imported: memory {peak_mb():,.0f} MB")
+    with step("list", number):
+        listed = architectures(number)
+    with step("plan", number):
+        wanted = wanted_keys(listed, ZooSettings(), ())
+        plan = make_plan(wanted, store.costs(), {ZOO: VERSIONS}, listed)
+        assert plan.to_count == number
+    with step("keep plan", number):
+        store.append("plans", planned_keys(plan.keys)[1])
+    with step("count", number):
+        count_and_commit(plan, Execution(backend="dask"), store, summary, Silent(), {ZOO: VERSIONS})
+        assert summary.counted == number, summary
+    say(f"{'':>14}of this, CPU {StubClient.made_up_s:.1f} s for making rows up, as workers would elsewhere")
+    say(f"{'':>14}{len(store.files.names('costs')):,} parts of costs, {len(store.files.names('ops')):,} of ops")
+    with step("compact", number):
+        done = {rewritten.table: rewritten for rewritten in compact(store)}
+        assert done["costs"].rows == number
+    size = sum(file.stat().st_size for file in Path(store.address).rglob("*.parquet")) / 1e6
+    say(
+        f"{'':>14}{done['costs'].files:,} parts of costs, {done['ops'].files:,} of ops with {done['ops'].rows:,} rows; {size:,.0f} MB"
+    )
+    del plan, wanted
+    with step("plan again", number):
+        wanted = wanted_keys(listed, ZooSettings(), ())
+        assert make_plan(wanted, store.costs(columns=PLANNED_BY), {ZOO: VERSIONS}, listed).to_count == 0
+
+
+PLANNED_BY = ["status", "reason", "fingerprint", "library_version", "torch_version", "counter_version"]
+
+
+def say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    main()
