@@ -110,18 +110,18 @@ def _order(group: list[Measured]) -> tuple[bool, bool]:
 @needs_files
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("name", "most_median_percent", "least_rank_correlation"),
-    [("gpu-eager", 8.0, 0.97), ("gpu-compiled", 11.0, 0.95), ("cpu-compiled", 16.0, 0.93)],
+    ("name", "most_median_percent", "least_close_percent"),
+    [("gpu-eager", 8.0, 85), ("gpu-compiled", 11.0, 80), ("cpu-compiled", 16.0, 65)],
 )
 def test_shipped_constants_foresee_published_times(
-    groups: dict[str, list[Measured]], name: str, most_median_percent: float, least_rank_correlation: float
+    groups: dict[str, list[Measured]], name: str, most_median_percent: float, least_close_percent: float
 ) -> None:
     for file in groups[name]:
-        assert len(file.model) >= len(MODELS) - 4
+        assert len(file.model) >= len(MODELS) - 2
         predicted = np.exp(predict(file, shipped_constants()[name]).log_step)
         found = agreement(file.measured_s, predicted)
         assert found.median_error_percent < most_median_percent, file.name
-        assert found.rank_correlation > least_rank_correlation, file.name
+        assert found.close_percent > least_close_percent, file.name
 
 
 @needs_files

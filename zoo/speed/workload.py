@@ -113,7 +113,8 @@ def _describe_all(trace: Trace) -> list[_Described]:
     known: dict[Any, _Described] = {}
     described = []
     for call in trace.calls:
-        key = (call[2:4], tuple(t[:5] for t in call.inputs), tuple(t[:5] for t in call.outputs), call[6:])
+        tensors = tuple((*t[:4], t.is_batch_free) for t in (*call.inputs, *call.outputs))
+        key = (call[2:4], len(call.inputs), tensors, call[6:])
         if key not in known:
             columns = _describe(call, trace.batch)
             known[key] = _Described(
