@@ -265,7 +265,7 @@ def test_a_calibration_finds_the_factor_and_that_computing_is_slower() -> None:
     measured = table[["model", "batch"]].assign(latency_ms=10 * np.exp(truth + generator.normal(0, 0.05, 60)))
     calibration = calibrate(table, measured, key=["model"])
     assert np.abs(calibration.log_factors(shares) - truth).max() < 0.12
-    assert calibration.coefficients[1] > max(calibration.coefficients[2:]) + 0.2
+    assert calibration.coefficients[1] > max(calibration.coefficients[2:]) + 0.1
     assert calibration.standard_error < 0.05
     assert calibration.measurements == 60
 
