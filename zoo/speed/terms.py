@@ -90,7 +90,7 @@ GPU_TERMS: Mapping[str, Term] = {
     "depthwise_memory": Term("memory", 1.6),
     "depthwise_memory_last": Term("memory", 1.6),
     "conversion": Term("memory", 1.0),
-    "recurrent": Term("memory", 4.0),
+    "recurrent": Term("memory", 1.0),
     "bilinear": Term("overhead", 2e-7),
     "kernel": Term("overhead", 5e-6),
 }
@@ -137,8 +137,8 @@ _LARGE_KERNEL = 25
 _CACHE_SHARE = 0.6
 _CACHE_TIME = 0.35
 _CPU_CACHE_TIME = 0.2
-_GATE_PASSES = 26.0
-"""How often a recurrent layer moves as much as its result, with its four gates: the experiment's guess."""
+_GATE_PASSES = 8.0
+"""How often a recurrent layer moves as much as its result: each of its four gates is written and read once."""
 
 
 def make_calls(workloads: pd.DataFrame, batch: int | pd.Series[int], *, is_compiled: bool) -> Calls:
