@@ -59,3 +59,23 @@ def names() -> list[str]:
 def by_name(name: str, outputs: int = 3) -> nn.Module:
     """A layer with as many inputs as its name says."""
     return nn.Linear(int(name), outputs)
+
+
+class OnlyInFullPrecision(nn.Module):
+    """A convolution that does not go on with what autocast makes of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.see = nn.Conv2d(3, WIDTH, 3)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """What it sees."""
+        seen: Tensor = self.see(image)
+        if seen.dtype == torch.float16:
+            raise ValueError("half is not enough")
+        return seen
+
+
+def convolution() -> nn.Module:
+    """One convolution after another of the same form."""
+    return nn.Sequential(nn.Conv2d(WIDTH, WIDTH, 3, padding=1), nn.ReLU(), nn.Conv2d(WIDTH, WIDTH, 3, padding=1))

@@ -75,8 +75,7 @@ def test_compacting_again_writes_nothing(store: Store) -> None:
 
 
 def test_full_parts_stay_as_they_are(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(maintenance, "FULL_GROUPS", 4)
-    monkeypatch.setattr(maintenance, "ROWS_TOGETHER", dict.fromkeys(TABLES, 1))
+    monkeypatch.setattr(maintenance, "FULL_ROWS", dict.fromkeys(TABLES, 4))
     for i in range(6):
         store.append("costs", costs_of(cost(f"a{i}", macs=i), cost(f"b{i}", macs=i)))
     compact(store)

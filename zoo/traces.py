@@ -56,8 +56,7 @@ def parse_mode(text: str) -> Mode:
     """
     precision, slash, layout = text.strip().lower().partition("/")
     if precision not in PRECISIONS:
-        known = f" Precisions are {', '.join(PRECISIONS)}."
-        raise UnknownNameError(f"'{text}' names no precision.{did_you_mean(precision, PRECISIONS) or known}")
+        raise UnknownNameError(f"'{text}' names no precision.{did_you_mean(precision, PRECISIONS)}")
     if slash and layout not in LAYOUTS:
         raise UnknownNameError(f"'{text}' names no layout. Write {precision}/nchw or {precision}/nhwc.")
     return Mode(precision, layout or LAYOUTS[0])

@@ -208,7 +208,7 @@ def _current_rows(
     rows = rows[~((rows["status"] == Status.FAILED) & stage.isin(_PASSING_STAGES))]
     fingerprints_then = rows["fingerprint"].astype(object).where(rows["fingerprint"].notna(), None)
     models = zip(rows["zoo"], rows["arch"], fingerprints_then, strict=True)
-    return rows[[fingerprints.get((zoo, arch)) == fingerprint for zoo, arch, fingerprint in models]]
+    return rows.loc[[fingerprints.get((zoo, arch)) == fingerprint for zoo, arch, fingerprint in models]]
 
 
 def cost_keys(costs: pd.DataFrame) -> list[CostKey]:

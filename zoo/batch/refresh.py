@@ -144,7 +144,7 @@ def _trusted(store: Store, details: str, request: Request, rows: pd.DataFrame) -
     if _has_lost(store, details) and (lacking := lacking_details(store, details)):
         key = rows[list(OWNERS[DETAILS[details]])].astype(object)
         keys = key.where(key.notna(), None).itertuples(index=False, name=None)
-        rows = rows[[key not in lacking for key in keys]]
+        rows = rows.loc[[key not in lacking for key in keys]]
     return rows
 
 

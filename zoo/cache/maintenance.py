@@ -6,7 +6,8 @@ leaves is a part that still counts, or one that no longer does and is removed ne
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -19,11 +20,11 @@ from zoo.cache.identity import identities
 from zoo.cache.locks import locked
 from zoo.cache.parts import Part, is_replacing
 from zoo.cache.runs import Run
-from zoo.cache.schema import DETAILS, NESTED, ORDER, OWNERS, ROWS_TOGETHER, SCHEMA_VERSION, SNAPSHOTS, TABLES
+from zoo.cache.schema import DETAILS, NESTED, ORDER, OWNERS, SCHEMA_VERSION, SNAPSHOTS, TABLES
 from zoo.cache.store import Store
 
-FULL_GROUPS = 16
-"""Row groups of a part that compaction leaves as it is: a part this large is read in parts itself, and is small enough for memory."""
+FULL_ROWS: Mapping[str, int] = defaultdict(lambda: 250_000, traces=128)
+"""Rows of a part that compaction leaves as it is: a part this large is read in row groups, and is small enough for memory."""
 
 _WORTH_IT = 200
 """Parts of one table from which on a refresh compacts at its end."""
@@ -114,7 +115,7 @@ def _rewrite(store: Store, name: str, keep: Keep, *, everything: bool = False, d
     found = store.load(name, [column for column in TABLES[name].names if column not in NESTED])
     rows_before = rows = sum(len(part.table) for part in found.parts.values())
     files = len(found.parts)
-    for batch in _batches(found.parts, FULL_GROUPS * ROWS_TOGETHER[name], everything=everything):
+    for batch in _batches(found.parts, FULL_ROWS[name], everything=everything):
         left = len(keep(pa.concat_tables([part.table for part in batch.values()])))
         dropped = sum(len(part.table) for part in batch.values()) - left
         if not dropped and _is_done(batch):

@@ -30,7 +30,7 @@ _NAME = re.compile(
 )
 _STAMP = "%Y%m%dT%H%M%S%f"
 _NOTES = "zoometer.notes"
-Where = Mapping[str, Collection[str]]
+Where = Mapping[str, Collection[Any]]
 """Values that columns may have; rows with others are left out."""
 
 Notes = Mapping[str, Any]
