@@ -16,7 +16,9 @@ from reports import cli
 from reports.cli.errors import ExitCode, end_in_words, explain_refusal, split_at
 from zoo.errors import ZooError
 
-VERBS = tuple("run count init report list show compare select check devices validate-speed audit refresh changes schedule version".split())
+VERBS = tuple(
+    "run count init report list show compare select check devices validate-speed audit refresh changes schedule version".split()
+)
 
 
 def zoometer(*arguments: str) -> Result:

@@ -50,6 +50,10 @@ class Found:
         return pa.concat_tables(tables) if tables else schema.empty_table()
 
 
+_PLAIN = {"int32": "int64", "int64": "int64", "double": "float64", "bool": "bool"}
+"""Types of columns that are never null, as numpy has them."""
+
+
 class Store:
     """A cache at a folder or any fsspec address."""
 
@@ -209,8 +213,8 @@ class Store:
     ) -> pd.DataFrame:
         """The distinct calls of the newest traces, in no order between models; amounts are for one image."""
         rows = self._details("workloads", _equal(zoo=zoo, arch=arch, precision=precision, layout=layout), columns)
-        plain = [f.name for f in rows.schema if pa.types.is_integer(f.type) and not f.nullable]
-        return to_pandas(rows).astype(dict.fromkeys(plain, "int64"))  # such as numpy calculates with
+        plain = {f.name: _PLAIN[str(f.type)] for f in rows.schema if str(f.type) in _PLAIN and not f.nullable}
+        return to_pandas(rows).astype(plain)  # such as numpy calculates with
 
     def trace(self, key: TraceKey) -> Trace:
         """The newest trace of a key.
