@@ -11,7 +11,7 @@ times better than the larger of computing and moving data: kernels overlap the t
   last cache, is still there from the call before, and takes about a third of the time.
 - Eager convolutions add their bias in a pass of its own; those of channels-first tensors convert to channels last and back on
   tensor cores.
-- Bilinear resampling of channels-first tensors goes through image after image and channel after channel.
+- Eager bilinear resampling of channels-first tensors goes through image after image and channel after channel.
 """
 
 from __future__ import annotations
@@ -204,7 +204,7 @@ def gpu_terms(calls: Calls, sheet: Sheet) -> dict[str, Array]:
         "depthwise_memory_last": seconds * (is_depthwise & is_last),
         "conversion": moved.activation_seconds * converts,
         "recurrent": _GATE_PASSES * calls["bytes_out"] * calls.batch / sheet.bytes_per_s * calls.is_any("recurrent"),
-        "bilinear": calls["planes"] * calls.batch,
+        "bilinear": calls["planes"] * calls.batch * (not calls.is_compiled),
         "kernel": moved.launches,
     }
 

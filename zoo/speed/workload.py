@@ -99,7 +99,8 @@ def summarise(trace: Trace, *, by_module: bool = False) -> list[dict[str, Any]]:
             joined[key]["calls"] += 1
             continue
         where = {"position": position, "module": call.module, "module_class": call.module_class, "calls": 1}
-        joined[key] = {**where, **like.columns, **fused._asdict(), **model}
+        row = {**where, **like.columns, **fused._asdict(), **model}
+        joined[key] = {name: row[name] for name in COLUMNS}
     return list(joined.values())
 
 
