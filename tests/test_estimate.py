@@ -16,6 +16,7 @@ from zoo.speed.calibration import SHARES, Calibration, calibrate, read_calibrati
 from zoo.speed.constants import Constants, dump_constants, parse_constants, shipped_constants
 from zoo.speed.devices import Device, find_device, parse_device
 from zoo.speed.estimate import FIGURES, estimate, layers
+from zoo.speed.sheet import sustained_share
 from zoo.speed.terms import CPU_TERMS, GPU_TERMS, HOST_S_PER_CALL
 from zoo.speed.workload import summarise
 
@@ -30,6 +31,7 @@ CARD = parse_device(
         "memory": "8 GiB",
     },
 )
+SUSTAINED = 1.09  # of the stated peak, on desktop cards that nobody measured
 HALF = 2
 KERNEL_S = 1e-6
 
@@ -60,8 +62,14 @@ BATCH = 4096
 def test_products_take_as_long_as_their_padded_sizes_at_the_peak() -> None:
     rows = workloads(nn.Linear(40, 100, bias=False), (40,))
     padded = 2 * BATCH * 128 * 64  # 100 outputs fill 128, 40 inputs fill 64
-    expected = 3 * padded / PEAK + KERNEL_S
+    expected = 3 * padded / (SUSTAINED * PEAK) + KERNEL_S
     assert step_s(rows, constants_of(dense=3.0), batch=BATCH) == pytest.approx(expected, rel=1e-3)
+
+
+def test_cards_sustain_what_was_measured_of_them() -> None:
+    assert sustained_share(find_device("t4")) == pytest.approx(24 / 65)  # held to 70 W
+    assert sustained_share(find_device("rtx-3090")) == pytest.approx(78 / 71)  # runs above its stated clock
+    assert sustained_share(CARD) == SUSTAINED
 
 
 def test_short_contractions_take_longer() -> None:
@@ -84,8 +92,9 @@ def test_an_eager_convolution_adds_its_bias_in_a_pass_of_its_own_and_a_compiled_
         free = HALF * (8 * 8 * 9 + 8 * bias)
         expected[bias] = (BATCH * (image + image_out * (1 + 2 * bias)) + free) / BANDWIDTH + KERNEL_S
         assert step_s(rows, constants_of(stream=1.0), batch=BATCH, layout="nhwc") == pytest.approx(expected[bias], rel=1e-3)
-    options = {"batch": BATCH, "layout": "nhwc", "compiled": True}
-    assert step_s(rows, constants_of(stream=1.0), **options) == pytest.approx(expected[False], rel=1e-3)
+    with_bias = workloads(nn.Conv2d(8, 8, 3, padding=1), (8, 16, 16), layout="nhwc")
+    compiled = step_s(with_bias, constants_of(stream=1.0), batch=BATCH, layout="nhwc", compiled=True)
+    assert compiled == pytest.approx(expected[False], rel=1e-3)
 
 
 def test_channels_first_convolutions_convert_on_the_way() -> None:
@@ -255,7 +264,8 @@ def test_a_calibration_finds_the_factor_and_that_computing_is_slower() -> None:
     truth = np.log(1.5) + 0.4 * shares[:, 0]
     measured = table[["model", "batch"]].assign(latency_ms=10 * np.exp(truth + generator.normal(0, 0.05, 60)))
     calibration = calibrate(table, measured, key=["model"])
-    assert np.abs(calibration.log_factors(shares) - truth).max() < 0.08
+    assert np.abs(calibration.log_factors(shares) - truth).max() < 0.12
+    assert calibration.coefficients[1] > max(calibration.coefficients[2:]) + 0.1
     assert calibration.standard_error < 0.05
     assert calibration.measurements == 60
 

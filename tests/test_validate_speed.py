@@ -110,24 +110,24 @@ def _order(group: list[Measured]) -> tuple[bool, bool]:
 @needs_files
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("name", "most_median_percent", "least_rank_correlation"),
-    [("gpu-eager", 8.0, 0.97), ("gpu-compiled", 11.0, 0.95), ("cpu-compiled", 16.0, 0.93)],
+    ("name", "most_median_percent", "least_close_percent"),
+    [("gpu-eager", 8.0, 85), ("gpu-compiled", 11.0, 80), ("cpu-compiled", 16.0, 65)],
 )
 def test_shipped_constants_foresee_published_times(
-    groups: dict[str, list[Measured]], name: str, most_median_percent: float, least_rank_correlation: float
+    groups: dict[str, list[Measured]], name: str, most_median_percent: float, least_close_percent: float
 ) -> None:
     for file in groups[name]:
-        assert len(file.model) >= len(MODELS) - 4
+        assert len(file.model) >= len(MODELS) - 2
         predicted = np.exp(predict(file, shipped_constants()[name]).log_step)
         found = agreement(file.measured_s, predicted)
         assert found.median_error_percent < most_median_percent, file.name
-        assert found.rank_correlation > least_rank_correlation, file.name
+        assert found.close_percent > least_close_percent, file.name
 
 
 @needs_files
 @pytest.mark.slow
 def test_no_large_part_of_the_time_is_left_out_or_counted_twice(groups: dict[str, list[Measured]]) -> None:
-    """Halving or doubling what takes a tenth of the time or more makes estimates worse on the whole."""
+    """Halving or doubling what takes a twentieth of the time or more makes estimates worse on the whole."""
     constants = shipped_constants()["gpu-eager"]
     names = list(groups["gpu-eager"][0].prepared.table)
     values = constants.array(names)
@@ -138,13 +138,13 @@ def test_no_large_part_of_the_time_is_left_out_or_counted_twice(groups: dict[str
     def error(values: Any) -> float:
         return float(np.mean(np.abs(np.log(terms @ values / measured))))
 
-    large = [i for i, share in enumerate(shares) if share > 0.1]
+    large = [i for i, share in enumerate(shares) if share > 0.05]
     assert len(large) >= 3
     for i in large:
         for factor in (0.5, 2.0):
             changed = values.copy()
             changed[i] *= factor
-            assert error(changed) > 1.1 * error(values), (names[i], factor)
+            assert error(changed) > 1.02 * error(values), (names[i], factor)
 
 
 @needs_files

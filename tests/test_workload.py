@@ -138,6 +138,12 @@ def test_a_result_that_others_read_is_written_by_its_kernel() -> None:
     ]
 
 
+def test_casts_of_weights_count_as_weights_and_activations_for_one_image() -> None:
+    rows = rows_of(nn.Linear(16, 4, bias=False), (16,), precision="amp")
+    assert {row["model_weight_bytes"] for row in rows} == {(FULL + HALF) * 64}
+    assert {row["model_peak_bytes"] for row in rows} == {HALF * (16 + 4)}  # the cast input and the result
+
+
 def test_equal_calls_are_one_row_unless_modules_are_kept_apart() -> None:
     model = nn.Sequential(*(nn.Linear(4, 4) for _ in range(3)))
     trace = zoo.trace(model, (4,))

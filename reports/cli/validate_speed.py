@@ -23,8 +23,8 @@ EXAMPLES = examples(
     "zoometer validate-speed mine.csv --devices devices.yaml --format json",
     "zoometer validate-speed speed-infer-*.csv --write-constants constants.yaml",
     closing=(
-        "Nothing is tested on a row that its fit or its calibration saw. The first run traces\n"
-        " each model of the files into the cache; later ones read them from there."
+        "Nothing is tested on a row that its fit or its calibration saw. The first run\n"
+        " traces each model of the files into the cache; later ones read them there."
     ),
 )
 

@@ -283,33 +283,37 @@ def run_whole(config: str) -> str:
         environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
         started = time.perf_counter()
         with subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True) as process:
-            cpu_s, peak_bytes = watch(process)
+            cpu_s, peaks = watch(process)
             wall_s = time.perf_counter() - started
             said = process.stdout.read() if process.stdout else ""
         costs = Store(Path(folder) / "cache").costs(columns=["status"])
     assert process.returncode == 0, said
-    heaviest = sorted(peak_bytes.values(), reverse=True)[:2]
     return (
         f"zoometer run over all of timm: {costs['arch'].nunique()} architectures, {len(costs)} rows in {wall_s:.1f} s from the start "
-        f"of its process to committed rows; CPU {cpu_s:.1f} s in {len(peak_bytes)} processes; "
-        f"peak memory of the workers {' and '.join(f'{peak / 1e6:.0f} MB' for peak in heaviest)}"
+        f"of its process to committed rows; CPU {cpu_s:.1f} s in all processes; peak memory of the workers "
+        f"{' and '.join(f'{peak / 1e6:.0f} MB' for peak in peaks)}"
     )
 
 
-def watch(process: subprocess.Popen[str]) -> tuple[float, dict[int, int]]:
-    """CPU seconds of a process and all it starts, and the most memory each of them held, in bytes; waits for its end."""
+def watch(process: subprocess.Popen[str]) -> tuple[float, list[int]]:
+    """CPU seconds of a process and all it starts, and the most bytes each worker held; waits for its end.
+
+    Workers are forked by a server that the process starts.
+    """
     root = psutil.Process(process.pid)
     cpu_s: dict[int, float] = {}
     peak_bytes: dict[int, int] = defaultdict(int)
     while process.poll() is None:
         with contextlib.suppress(psutil.Error):
+            servers = root.children()
             for one in [root, *root.children(recursive=True)]:
                 with contextlib.suppress(psutil.Error):
                     times = one.cpu_times()
                     cpu_s[one.pid] = times.user + times.system
-                    peak_bytes[one.pid] = max(peak_bytes[one.pid], one.memory_info().rss)
+                    if one.pid != root.pid and one not in servers:
+                        peak_bytes[one.pid] = max(peak_bytes[one.pid], one.memory_info().rss)
         time.sleep(0.2)
-    return sum(cpu_s.values()), peak_bytes
+    return sum(cpu_s.values()), list(peak_bytes.values())
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -227,7 +227,7 @@ class Store:
         figures = [field.name for field in rows.schema if not (field.nullable or pa.types.is_string(field.type))]
         others = to_pandas(rows.drop_columns(figures))
         both: pd.DataFrame = pd.concat([others, rows.select(figures).to_pandas()], axis=1)  # such as numpy calculates with
-        return both[rows.column_names]
+        return both.reindex(columns=rows.column_names)
 
     def trace(self, key: TraceKey) -> Trace:
         """The newest trace of a key.

@@ -38,6 +38,8 @@ _SHARE_DEVIATION = 0.2
 """Prior standard deviation of the factors of the shares."""
 _OUTLIER = 0.25
 """Residuals beyond this many standard deviations weigh less (Huber): few do not, so that the result is close to a median."""
+_EFFICIENCY = 2 / math.pi
+"""Of a median, against a mean of normal values: as many measurements as this share of them say as much."""
 _ROUNDS = 20
 
 
@@ -119,6 +121,7 @@ def regress(
         residuals = np.abs(log_ratios - design @ coefficients)
         noise = max(_NOISE, 1.4826 * float(np.median(residuals)))
         weights = np.minimum(1, _OUTLIER * noise / np.maximum(residuals, 1e-12))
+        weights *= _EFFICIENCY / weights.mean()
         scaled = design * (weights / noise**2)[:, None]
         covariance = np.linalg.inv(scaled.T @ design + prior)
         coefficients = covariance @ (scaled.T @ log_ratios)

@@ -185,14 +185,16 @@ def _fill(
     log_step = np.log(device_and_host(parts.sum(axis=1), prepared.host_s))
     shares = shares_of(parts, np.exp(log_step))
     own = constants.widths(hardness(prepared, values))
-    between = constants.device_deviation if device.kind in constants.kinds else _OTHER_DEVICE_DEVIATION
-    deviation: Array = np.full(len(table), between)
-    if calibration is not None:
-        log_step, deviation = log_step + calibration.log_factors(shares), calibration.errors(shares)
-    width = np.hypot(own, QUANTILE * deviation)
+    if calibration is None:
+        between = constants.device_deviation if device.kind in constants.kinds else _OTHER_DEVICE_DEVIATION
+        width = np.hypot(own, QUANTILE * between)
+    else:
+        log_step = log_step + calibration.log_factors(shares)
+        width = np.hypot(own, QUANTILE * calibration.errors(shares))
     found = np.column_stack([np.exp(log_step), np.exp(log_step - width), np.exp(log_step + width)]) * _MS
     table[list(FIGURES[:3])] = pd.DataFrame(found, index=table.index, dtype="Float64")
-    table["samples_per_s"] = (table["batch"] / np.exp(log_step)).astype("Float64")
+    images = table["batch"].to_numpy(dtype=np.float64)
+    table["samples_per_s"] = pd.Series(images / np.exp(log_step), index=table.index, dtype="Float64")
     table[list(SHARES)] = pd.DataFrame(shares, index=table.index, dtype="Float64")
     how = "not calibrated" if calibration is None else f"calibrated with {calibration.measurements} measurements"
     return table.assign(latency_from=f"estimated, {how}")

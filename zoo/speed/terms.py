@@ -11,7 +11,7 @@ times better than the larger of computing and moving data: kernels overlap the t
   last cache, is still there from the call before, and takes about a third of the time.
 - Eager convolutions add their bias in a pass of its own; those of channels-first tensors convert to channels last and back on
   tensor cores.
-- Bilinear resampling of channels-first tensors goes through image after image and channel after channel.
+- Eager bilinear resampling of channels-first tensors goes through image after image and channel after channel.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ GPU_TERMS: Mapping[str, Term] = {
     "depthwise_memory": Term("memory", 1.6),
     "depthwise_memory_last": Term("memory", 1.6),
     "conversion": Term("memory", 1.0),
-    "recurrent": Term("memory", 4.0),
+    "recurrent": Term("memory", 1.0),
     "bilinear": Term("overhead", 2e-7),
     "kernel": Term("overhead", 5e-6),
 }
@@ -137,8 +137,8 @@ _LARGE_KERNEL = 25
 _CACHE_SHARE = 0.6
 _CACHE_TIME = 0.35
 _CPU_CACHE_TIME = 0.2
-_GATE_PASSES = 26.0
-"""How often a recurrent layer moves as much as its result, with its four gates: the experiment's guess."""
+_GATE_PASSES = 8.0
+"""How often a recurrent layer moves as much as its result: each of its four gates is written and read once."""
 
 
 def make_calls(workloads: pd.DataFrame, batch: int | pd.Series[int], *, is_compiled: bool) -> Calls:
@@ -204,7 +204,7 @@ def gpu_terms(calls: Calls, sheet: Sheet) -> dict[str, Array]:
         "depthwise_memory_last": seconds * (is_depthwise & is_last),
         "conversion": moved.activation_seconds * converts,
         "recurrent": _GATE_PASSES * calls["bytes_out"] * calls.batch / sheet.bytes_per_s * calls.is_any("recurrent"),
-        "bilinear": calls["planes"] * calls.batch,
+        "bilinear": calls["planes"] * calls.batch * (not calls.is_compiled),
         "kernel": moved.launches,
     }
 

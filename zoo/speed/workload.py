@@ -24,7 +24,7 @@ is computed from weights alone. A row has all that eager running needs and, in i
 | steps | passes that must follow one another: the positions of a recurrent layer, otherwise 1 |
 | fused_work | the class of the fused kernel that starts with this call; empty where the call joins an earlier one |
 | fused_bytes_in, fused_bytes_out, fused_free_bytes, fused_is_transposed | of that kernel |
-| model_weight_bytes, model_peak_bytes | of the whole model: its weights, and the most bytes of activations alive at once for one image |
+| model_weight_bytes, model_peak_bytes | of the whole model: weights and what is made of them alone, and the most bytes of activations alive at once for one image |
 
 Fusion: a call that works on single elements, normalises, reduces, pools or copies joins the kernel that made its latest input; a
 kernel reads what others made once, and writes what others read. Convolutions, products, attention and recurrent layers stand alone.
@@ -35,7 +35,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from zoo.traces import Trace, TracedCall, TracedTensor
@@ -88,7 +88,10 @@ def summarise(trace: Trace, *, by_module: bool = False) -> list[dict[str, Any]]:
     described = _describe_all(trace)
     kernels = _fuse(trace, described)
     weight_bytes = sum(storage.nbytes for storage in trace.storages if storage.role == "weight")
-    model = {"model_weight_bytes": float(weight_bytes), "model_peak_bytes": trace.peak_activation_bytes / trace.batch}
+    model = {
+        "model_weight_bytes": float(weight_bytes + _peak_bytes(trace, of_constants=True)),
+        "model_peak_bytes": _peak_bytes(trace, of_constants=False) / trace.batch,
+    }
     joined: dict[Any, dict[str, Any]] = {}
     for position, (call, like, fused) in enumerate(zip(trace.calls, described, kernels, strict=True)):
         key = (id(like), fused, call.module if by_module else None)
@@ -96,8 +99,17 @@ def summarise(trace: Trace, *, by_module: bool = False) -> list[dict[str, Any]]:
             joined[key]["calls"] += 1
             continue
         where = {"position": position, "module": call.module, "module_class": call.module_class, "calls": 1}
-        joined[key] = {**where, **like.columns, **fused._asdict(), **model}
+        row = {**where, **like.columns, **fused._asdict(), **model}
+        joined[key] = {name: row[name] for name in COLUMNS}
     return list(joined.values())
+
+
+def _peak_bytes(trace: Trace, *, of_constants: bool) -> int:
+    """Most bytes alive at once of what calls make: of what is the same for every batch, such as casts of weights, or of the rest."""
+    storages = tuple(
+        storage if (storage.role == "constant") == of_constants else storage._replace(nbytes=0) for storage in trace.storages
+    )
+    return replace(trace, storages=storages).peak_activation_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +128,8 @@ def _describe_all(trace: Trace) -> list[_Described]:
     known: dict[Any, _Described] = {}
     described = []
     for call in trace.calls:
-        key = (call[2:4], tuple(t[:5] for t in call.inputs), tuple(t[:5] for t in call.outputs), call[6:])
+        tensors = tuple((*t[:4], t.is_batch_free) for t in (*call.inputs, *call.outputs))
+        key = (call[2:4], len(call.inputs), tensors, call[6:])
         if key not in known:
             columns = _describe(call, trace.batch)
             known[key] = _Described(
