@@ -246,7 +246,7 @@ def _wait_for(store: Store, waiting: threading.Event) -> None:
 
 def test_compaction_holds_one_batch_of_parts_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A table may be larger than the memory: parts are read again when it is their turn, and let go."""
-    monkeypatch.setattr(maintenance, "FULL_ROWS", 6)
+    monkeypatch.setattr(maintenance, "FULL_ROWS", dict.fromkeys(TABLES, 6))
     store = Store(tmp_path)
     store.prepare()
     for part in range(12):
