@@ -8,7 +8,7 @@ from typing import Any
 
 from distributed.scheduler import KilledWorker
 
-from zoo.batch.job import failed_row
+from zoo.batch.job import failed
 from zoo.batch.packing import pack
 from zoo.batch.remote import Order, Packed
 from zoo.records import Failure, Job, Versions
@@ -18,7 +18,7 @@ ORDER = Order(1.0, 1.0, {})
 
 
 def rows_of(job: Job) -> bytes:
-    return pack([failed_row(key, Failure("run", "", "stub"), VERSIONS) for key in job.keys()])
+    return pack([failed(key, Failure("run", "", "stub"), VERSIONS) for key in job.row_keys()])
 
 
 class FakeFuture:

@@ -8,7 +8,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import pandas as pd
+import pyarrow as pa
 import pytest
 from models_for_tests import build
 from nets_for_tests import WIDTH
@@ -23,8 +25,10 @@ from zoo.batch.plan import make_plan, wanted_traces
 from zoo.batch.refresh import refresh
 from zoo.batch.settings import Execution, RefreshSettings, Request, ZooSettings
 from zoo.batch.tracing import SUMMARY
+from zoo.cache import maintenance
 from zoo.cache.health import lacking_details, verify
 from zoo.cache.maintenance import compact, prune
+from zoo.cache.parts import by_age
 from zoo.cache.schema import OWNERS, TABLES, TRACE_KEY, table_of
 from zoo.cache.store import Store, to_pandas
 from zoo.cache.traces import from_table
@@ -307,6 +311,54 @@ def test_compaction_keeps_traces_whole(traced: Traced, tmp_path: Path) -> None:
     assert len(store.files.names("traces")) == 1
     assert store.read("traces").num_rows == 4 + 3
     assert store.trace(key_of("twice", AMP)) == traced.store.trace(key_of("twice", AMP))
+
+
+def test_compaction_holds_the_calls_of_one_batch_of_parts_at_a_time(
+    traced: Traced, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The calls are most of a cache: they are read when it is clear that they will be written again."""
+    store = Store(traced.copy(tmp_path))
+    (part,) = store.files.names("traces")
+    for _ in range(3):
+        store.append("traces", store.read("traces", where={"arch": ["twice"]}).slice(0, 2))
+    monkeypatch.setattr(maintenance, "FULL_ROWS", dict.fromkeys(TABLES, 4))
+    read: list[tuple[str, bool]] = []
+    rows = Store.rows
+
+    def noted(store: Store, name: str, file: str, columns: Any = None) -> pa.Table | None:
+        table = rows(store, name, file, columns)
+        if name == "traces" and table is not None:
+            read.append((file, "calls" in table.column_names))
+        return table
+
+    monkeypatch.setattr(Store, "rows", noted)
+    appended = by_age(store.files.names("traces") - {part})
+    compact(store)
+    batches = [[part], appended[:2], appended[2:]]
+    assert read == [(file, whole) for batch in batches for whole in (False, True) for file in batch]
+    read.clear()
+    compact(store)  # what is full stays, and a part of two rows is as full as one that is merged has to be
+    assert not read
+    assert store.trace(key_of("twice", AMP)) == traced.store.trace(key_of("twice", AMP))
+
+
+def test_traces_are_kept_at_an_address_as_in_a_folder(traced: Traced) -> None:
+    store = Store("memory://traced")
+    store.prepare()
+    try:
+        for name in ("workloads", "traces", "ops", "costs"):
+            whole = traced.store.read(name)
+            for start in (0, len(whole) // 2):
+                store.append(name, whole.slice(start, len(whole) - len(whole) // 2 if start else len(whole) // 2))
+        compact(store)
+        assert len(store.files.names("traces")) == len(store.files.names("workloads")) == 1
+        assert not list(verify(store))
+        assert store.trace(key_of("twice", AMP)) == traced.store.trace(key_of("twice", AMP))
+        assert len(store.workloads()) == len(traced.store.workloads())
+        assert [one.rows for one in prune(store, datetime.now(UTC)) if one.table == "traces"] == [4]
+        assert store.trace(key_of("full", FULL)) == traced.store.trace(key_of("full", FULL))
+    finally:
+        fsspec.filesystem("memory").rm("/traced", recursive=True)
 
 
 def test_an_export_as_parquet_has_the_calls(traced: Traced, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,10 @@ from zoo.batch.settings import Execution, RefreshSettings, Silent, ZooSettings
 from zoo.batch.software import VersionsDifferError, software
 from zoo.cache.health import verify
 from zoo.cache.maintenance import compact
-from zoo.cache.schema import KEY
+from zoo.cache.schema import KEY, TRACE_KEY
 from zoo.cache.store import Store
 from zoo.records import CostKey, Selection, Status, TraceKey
+from zoo.traces import Mode
 
 ARCHITECTURES = 60
 SHIFTING = ["seconds", "counted_at", "run"]  # columns that differ from run to run
@@ -94,6 +96,30 @@ def test_a_cluster_that_loses_a_worker_counts_what_local_workers_count(
     assert ended(lost)
     assert len(cluster.workers) == 2
     assert not [secret for secret in SECRETS.values() if secret in caplog.text + str(teller.said)]
+
+
+@pytest.mark.slow
+def test_a_cluster_traces_what_local_workers_trace(cluster: Cluster, storage: dict[str, Any], tmp_path: Path) -> None:
+    remote = Address.of("s3://cache/traced", storage)
+    zoos = {"torchvision": ZooSettings(Selection(("alexnet", "resnet18")), inputs=("64",))}
+    modes = (Mode("fp32", "nchw"), Mode("amp-fast-norm", "nhwc"))
+    given = RefreshSettings(str(tmp_path), zoos, fetch_accuracy=False, traces=modes)
+    there_settings = dataclasses.replace(given, cache=remote, execution=Execution(backend="dask", address=cluster.address))
+    summary = refresh(there_settings)
+    here_summary = refresh(dataclasses.replace(given, execution=Execution(workers=1)))
+    assert (summary.counted, summary.traced, summary.untraced) == (2, 4, 0)
+    assert (here_summary.counted, here_summary.traced, here_summary.untraced) == (2, 4, 0)
+    there, here = Store(remote), Store(tmp_path)
+    compact(there)
+    for read in (Store.traces, Store.workloads):
+        frames = [read(store).drop(columns=SHIFTING, errors="ignore") for store in (there, here)]
+        order = [name for name in [*TRACE_KEY, "position"] if name in frames[0]]
+        pd.testing.assert_frame_equal(*(frame.sort_values(order, ignore_index=True) for frame in frames))
+    key = TraceKey("torchvision", "resnet18", "3x64x64", 1000, precision=modes[1].precision, layout=modes[1].layout)
+    assert there.trace(key) == here.trace(key)
+    assert not list(verify(there))
+    again = refresh(there_settings)
+    assert (again.counted, again.traced) == (0, 0)
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import itertools
 import sys
@@ -82,6 +83,18 @@ def test_of_a_job_with_several_inputs_each_gets_its_own_try() -> None:
     outcomes = run(client, jobs(1, inputs=("3x8x8", "3x16x16")))
     assert [job.inputs for job, _ in outcomes] == [("3x8x8",), ("3x16x16",)]
     assert client.deaths["model_0"] == 3  # together, and each by itself
+
+
+def test_of_a_job_with_traces_each_row_gets_its_own_try() -> None:
+    mode = ("amp", "nhwc")
+    (job,) = jobs(1)
+    given = dataclasses.replace(job, traces=(("3x8x8", *mode), ("3x16x16", *mode)))
+    outcomes = run(client := FakeClient({"a": 1}, killers=["model_0"]), [given])
+    assert [key for job, _ in outcomes for key in job.row_keys()] == [*job.keys(), *given.trace_keys()]
+    assert client.deaths["model_0"] == 1 + 3  # together, and each by itself
+    assert len(reasons(outcomes)) == 1
+    ((_, rows),) = run(FakeClient({"a": 1}), [given])
+    assert [row.key for row in rows] == given.row_keys()
 
 
 def test_a_scheduler_that_tries_again_itself_is_asked_no_more_than_it_takes_to_tell_jobs_apart() -> None:

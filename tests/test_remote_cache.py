@@ -205,6 +205,9 @@ def test_no_command_prints_credentials(refusing: Address, tmp_path: Path) -> Non
         ("run", str(config)),
         ("--debug", "cache", "info", "--config", str(config)),
         ("select", "--config", str(config)),
+        ("measure", str(config), "--way", "cpu/fp32/nchw"),
+        ("calibrate", "--device", "t4", "--config", str(config)),
+        ("calibrate", "--device", "t4", "--cache", f"refusing://me:{HIDDEN}@cache"),
         ("list", "--cache", f"refusing://me:{HIDDEN}@cache"),
         ("cache", "info", "--cache", f"refusing://me:{HIDDEN}@cache"),
     ):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 import uuid
 from collections.abc import Mapping, Sequence
@@ -21,10 +20,10 @@ from zoo.batch.measure_time import TimeLeft
 from zoo.batch.processes import refuse_in_a_starting_worker
 from zoo.batch.settings import MeasureSettings, RefreshSettings
 from zoo.cache.locks import locked
-from zoo.cache.maintenance import compact, is_scattered
+from zoo.cache.maintenance import compact_if_scattered
 from zoo.cache.schema import table_of
 from zoo.cache.store import Store
-from zoo.errors import BusyError, SpeedError
+from zoo.errors import SpeedError
 from zoo.records import Failure
 from zoo.speed.environment import as_text, device_id
 from zoo.speed.repeat import halving
@@ -101,9 +100,7 @@ class _Run:
         left = self._plan(asked, places, known)
         for subject in asked:
             self._measure_subject(subject, places[subject.way], known, left)
-        with contextlib.suppress(BusyError):
-            if is_scattered(self._store):
-                compact(self._store, wait=False)
+        compact_if_scattered(self._store)
         self._summary.seconds = time.perf_counter() - started
         return self._summary
 
