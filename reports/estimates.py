@@ -1,15 +1,17 @@
-"""Estimated speed of the rows of a leaderboard, from the operations that the cache holds of each model."""
+"""Estimated speed: of the rows of a leaderboard, from the operations that the cache holds of each model, and of one model by itself."""
 
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from reports.uses import PRECISIONS, trace_mode
 from zoo.batch.calibrations import kept_calibration
 from zoo.cache.store import Store
+from zoo.errors import InputError
 
 if TYPE_CHECKING:
     from reports.budgets import BudgetSection
@@ -24,6 +26,64 @@ _FIGURES = ["latency_ms", "latency_low_ms", "latency_high_ms"]
 def estimator_for(store: Store, budget: BudgetSection, device: Device | None) -> Estimator | None:
     """What estimates the speed that a budget speaks of; None where it speaks of none, or of no device."""
     return Estimates(store).estimator(budget.use(device)) if device and budget.is_about_speed else None
+
+
+@dataclass(frozen=True)
+class ModelEstimate:
+    """How long one model would take on a device. Figures are None where there is no estimate, and `latency_from` says why."""
+
+    model: str
+    input: str
+    use: Use
+    latency_ms: float | None  # of one step of the batch
+    latency_low_ms: float | None  # nine in ten lie between the two
+    latency_high_ms: float | None
+    samples_per_s: float | None
+    latency_from: str
+    shares: dict[str, float]  # of the time: in computing, in moving data, and in what each call takes at least
+    layers: pd.DataFrame  # call by call in order: module, module_class, operation, calls, time_ms, share, bound
+
+
+def estimate_model(target: str, use: Use, size: str | None, store: Store) -> ModelEstimate:
+    """Traces a model and estimates it; nothing is kept.
+
+    Args:
+        target: `zoo/arch`, `zoo/arch.tag` or `package.module:factory`.
+        use: the device, and how the model runs there.
+        size: the input; None: the native one.
+        store: a cache that may have a calibration of the device.
+
+    Raises:
+        ZooError: if there is no such model, or it cannot be built or run.
+    """
+    from zoo.batch.single import InputSpec, count_named
+    from zoo.speed.calibration import SHARES
+    from zoo.speed.estimate import estimate, layers
+    from zoo.speed.workload import summarise
+    from zoo.traces import TRACE_BATCH
+
+    mode = trace_mode(use.dtype, use.layout)
+    if mode is None:
+        raise InputError(f"The speed in {use.dtype} is not estimated. Choose one of {', '.join(PRECISIONS)}.")
+    spec = InputSpec((size,) if size else (), TRACE_BATCH, precision=mode.precision, layout=mode.layout)
+    (counted,) = count_named(target, spec)
+    assert counted.trace is not None
+    workloads = pd.DataFrame(summarise(counted.trace, by_module=True)).assign(model=target)
+    calibration = kept_calibration(store, use.device.id, *mode, compiled=use.compiled) if store.exists() else None
+    how: dict[str, Any] = {"batch": use.batch, "precision": mode.precision, "compiled": use.compiled}
+    found = estimate(workloads, use.device, layout=mode.layout, calibration=calibration, key=["model"], **how)
+    (row,) = found.to_dict("records")
+    known = {name: None if pd.isna(row[name]) else float(row[name]) for name in (*_FIGURES, "samples_per_s", *SHARES)}
+    figures = {name: known[name] for name in (*_FIGURES, "samples_per_s")}
+    return ModelEstimate(
+        target,
+        counted.input,
+        use,
+        **figures,
+        latency_from=row["latency_from"],
+        shares={name.removeprefix("share_"): share for name in SHARES if (share := known[name]) is not None},
+        layers=layers(workloads, use.device, **how) if figures["latency_ms"] is not None else pd.DataFrame(),
+    )
 
 
 class Estimates:

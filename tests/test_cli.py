@@ -17,7 +17,7 @@ from reports.cli.errors import ExitCode, end_in_words, explain_refusal, split_at
 from zoo.errors import ZooError
 
 VERBS = tuple(
-    "run count init report list show compare select check devices measure calibrate validate-speed audit refresh changes schedule version".split()
+    "run count init report list show compare select check devices estimate measure calibrate validate-speed audit refresh changes schedule version".split()
 )
 
 

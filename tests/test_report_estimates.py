@@ -109,3 +109,25 @@ def test_without_traces_a_selection_says_how_to_make_them() -> None:
 def test_a_selection_that_is_not_about_speed_estimates_none() -> None:
     answer = json.loads(zoometer("select", "c.yaml", "--device", "rtx-4090", "--dataset", "none", "--format", "json"))
     assert "latency_ms" not in answer["pick"]
+
+
+def test_one_model_is_estimated_as_in_the_report(speeds: pd.DataFrame) -> None:
+    row = speeds[(speeds["device"] == CARD.id) & (speeds["arch"] == "test_vit")].iloc[0]
+    command = ("estimate", "timm/test_vit", "--device", CARD.id, "--dtype", "amp", "--layout", "nhwc", "--batch", "8")
+    found = json.loads(zoometer(*command, "--input", row["input"], "--format", "json"))
+    assert found["latency_ms"] == pytest.approx(row["latency_ms"])
+    assert found["latency_low_ms"] < found["latency_ms"] < found["latency_high_ms"]
+    assert sum(found["shares"].values()) == pytest.approx(1)
+    layers = pd.DataFrame(found["layers"])
+    assert layers["share"].sum() == pytest.approx(1)
+    assert set(layers.loc[layers["time_ms"] > 0, "bound"]) <= {"compute", "memory", "overhead"}
+    text = zoometer(*command, "--layers", "3")
+    slowest = layers.sort_values("time_ms", ascending=False)["module"].iloc[0]
+    assert slowest in text
+    assert "The slowest 3 of" in text
+
+
+def test_one_model_without_an_estimate_says_why() -> None:
+    assert "microcontroller" in zoometer("estimate", "timm/test_vit", "--device", "stm32h743", code=1)
+    result = CliRunner().invoke(cli.app, ["estimate", "timm/test_vit", "--device", "rtx-4090", "--dtype", "int8"])
+    assert result.exit_code == 2

@@ -20,6 +20,7 @@ from reports.cli import (
     count,
     devices,
     errors,
+    estimate,
     init,
     listing,
     measure,
@@ -113,6 +114,7 @@ app.command("compare", cls=verb_with(compare.EXAMPLES))(compare.compare)
 app.command("select", cls=verb_with(select.EXAMPLES))(select.select)
 app.command("check", cls=verb_with(check.EXAMPLES))(check.check)
 app.command("devices", cls=verb_with(devices.EXAMPLES))(devices.devices)
+app.command("estimate", cls=verb_with(estimate.EXAMPLES))(estimate.estimate)
 app.command("measure", cls=verb_with(measure.EXAMPLES))(measure.measure)
 app.add_typer(speeds.app, name="speeds")
 app.command("calibrate", cls=verb_with(calibrate.EXAMPLES))(calibrate.calibrate)
