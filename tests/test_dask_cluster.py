@@ -17,7 +17,7 @@ from zoo.batch.settings import Execution, RefreshSettings, Silent, ZooSettings
 from zoo.batch.software import VersionsDifferError, software
 from zoo.cache.health import verify
 from zoo.cache.maintenance import compact
-from zoo.cache.schema import KEY, TRACE_KEY
+from zoo.cache.schema import TRACE_KEY
 from zoo.cache.store import Store
 from zoo.records import CostKey, Selection, Status, TraceKey
 from zoo.traces import Mode
@@ -65,8 +65,10 @@ def sample() -> dict[str, ZooSettings]:
 
 
 def lasting(store: Store, name: str = "costs") -> pd.DataFrame:
-    rows = store.costs() if name == "costs" else store.details(name)
-    order = [*KEY, "position"] if name == "ops" else list(KEY)
+    """The rows in force without what differs from run to run, in the order of their keys."""
+    in_force = {"costs": Store.costs, "traces": Store.traces}
+    rows: pd.DataFrame = in_force[name](store) if name in in_force else store.details(name)
+    order = [column for column in (*TRACE_KEY, "position") if column in rows]
     return rows.drop(columns=SHIFTING, errors="ignore").sort_values(order, ignore_index=True)
 
 
@@ -111,10 +113,8 @@ def test_a_cluster_traces_what_local_workers_trace(cluster: Cluster, storage: di
     counts = len(here.costs())
     assert (summary.counted, summary.traced, summary.untraced) == (counts, len(modes) * counts, 0)
     compact(there)
-    for read in (Store.traces, Store.workloads):
-        frames = [read(store).drop(columns=SHIFTING, errors="ignore") for store in (there, here)]
-        order = [name for name in [*TRACE_KEY, "position"] if name in frames[0]]
-        pd.testing.assert_frame_equal(*(frame.sort_values(order, ignore_index=True) for frame in frames))
+    for name in ("traces", "workloads"):
+        pd.testing.assert_frame_equal(lasting(there, name), lasting(here, name))
     key = TraceKey("torchvision", "resnet18", "3x64x64", 1000, precision=modes[1].precision, layout=modes[1].layout)
     assert there.trace(key) == here.trace(key)
     assert not list(verify(there))
