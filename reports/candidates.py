@@ -127,6 +127,8 @@ def _estimate_note(estimated: pd.DataFrame) -> str:
     for rows, verb in ((estimated[is_there], "are"), (estimated[~is_there], "are not known:")):
         for said, count in rows["latency_from"].value_counts().head(2).items():
             words.append(f"{count:,} latencies {verb} {said}.")
+    if not is_there.all():
+        words.append("Measured speeds take their place: zoometer measure, or --speed FILE.")
     return " ".join(words)
 
 

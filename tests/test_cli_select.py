@@ -145,7 +145,9 @@ def test_latency_without_measurements_is_unknown_and_says_what_is_missing() -> N
     code, found = record("--max-latency", "10ms", "--device", "rtx-4090")
     assert (code, found["pick"]) == (1, None)
     assert found["candidates"] == {"fits": 0, "over": 0, "unknown": 6}
-    assert any("nothing was measured there" in sentence for sentence in found["assumptions"])
+    (said,) = [sentence for sentence in found["assumptions"] if "latencies are not known" in sentence]
+    assert "zoometer run CONFIG --traces fp32/nchw" in said
+    assert "zoometer measure" in said
 
 
 def test_measured_speed_is_a_limit_and_an_objective() -> None:

@@ -149,9 +149,8 @@ def _in_variant(key: CostKey, variant: str, tallies: Tallies) -> CostKey:
 
 def _readings(base: Reading, tallies: Tallies, changes: int) -> Iterator[Reading]:
     """Readings that differ from the base in exactly so many things: fields of the key, or of the counting."""
-    for key in tallies:
-        if (key.zoo, key.arch, key.batch) != (base.key.zoo, base.key.arch, base.key.batch):
-            continue
+    alike = [key for key in tallies if (key.zoo, key.arch, key.batch) == (base.key.zoo, base.key.arch, base.key.batch)]
+    for key in sorted(alike, key=lambda key: (key.variant, key.input, key.classes or 0)):
         structural = sum(mine != its for mine, its in zip(key, base.key, strict=True))
         if structural == changes:
             yield Reading(key, base.counting)
