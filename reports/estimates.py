@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from reports.uses import PRECISIONS, trace_mode
+from reports.uses import trace_mode
 from zoo.batch.calibrations import kept_calibration
 from zoo.cache.store import Store
 from zoo.errors import InputError
+from zoo.speed.measured import PRECISION_OF
 
 if TYPE_CHECKING:
     from reports.budgets import BudgetSection
@@ -20,12 +21,9 @@ if TYPE_CHECKING:
     from zoo.speed.devices import Device
 
 _KEY = ["zoo", "arch", "input", "classes", "variant"]
+_ALSO = {"amp": ("amp-fast-norm",)}
+"""Precisions of traces that stand in for one that the cache has none of."""
 _FIGURES = ["latency_ms", "latency_low_ms", "latency_high_ms"]
-
-
-def estimator_for(store: Store, budget: BudgetSection, device: Device | None) -> Estimator | None:
-    """What estimates the speed that a budget speaks of; None where it speaks of none, or of no device."""
-    return Estimates(store).estimator(budget.use(device)) if device and budget.is_about_speed else None
 
 
 @dataclass(frozen=True)
@@ -64,7 +62,7 @@ def estimate_model(target: str, use: Use, size: str | None, store: Store) -> Mod
 
     mode = trace_mode(use.dtype, use.layout)
     if mode is None:
-        raise InputError(f"The speed in {use.dtype} is not estimated. Choose one of {', '.join(PRECISIONS)}.")
+        raise InputError(f"The speed in {use.dtype} is not estimated. Choose one of {', '.join(PRECISION_OF)}.")
     spec = InputSpec((size,) if size else (), TRACE_BATCH, precision=mode.precision, layout=mode.layout)
     (counted,) = count_named(target, spec)
     assert counted.trace is not None
@@ -90,23 +88,26 @@ class Estimates:
     """What the cache knows of speed beside measurements: operations of models, and calibrations of devices."""
 
     def __init__(self, store: Store) -> None:
-        self._store = store
+        self.store = store
+        self._read: dict[tuple[str, str], pd.DataFrame] = {}  # workloads by precision and layout: several uses share them
 
     def estimator(self, use: Use) -> Estimator:
         """Estimates rows of a leaderboard in one use; the work begins with the first call."""
         return functools.partial(self._estimate, use)
 
+    def of_budget(self, budget: BudgetSection, device: Device | None) -> Estimator | None:
+        """Estimates the speed that a budget speaks of; None where it speaks of none, or of no device."""
+        return self.estimator(budget.use(device)) if device and budget.is_about_speed else None
+
     def _estimate(self, use: Use, rows: pd.DataFrame) -> pd.DataFrame:
         from zoo.speed.estimate import estimate
-        from zoo.speed.workload import AMOUNTS
 
         if trace_mode(use.dtype, use.layout) is None:
             return _refused(rows, f"not estimated: {use.dtype} is not supported")
         precision = self._precision(use)
         if precision is None:
             return _refused(rows, _not_traced(use))
-        workloads = self._store.workloads(precision=precision, layout=use.layout, columns=[*_KEY, *AMOUNTS])
-        workloads = workloads.merge(rows[_KEY].drop_duplicates(), on=_KEY)
+        workloads = self._workloads(precision, use.layout).merge(rows[_KEY].drop_duplicates(), on=_KEY)
         found = estimate(
             workloads,
             use.device,
@@ -114,7 +115,7 @@ class Estimates:
             precision=precision,
             layout=use.layout,
             compiled=use.compiled,
-            calibration=kept_calibration(self._store, use.device.id, precision, use.layout, compiled=use.compiled),
+            calibration=kept_calibration(self.store, use.device.id, precision, use.layout, compiled=use.compiled),
             key=tuple(_KEY),
         )
         joined = rows[_KEY].merge(found[[*_KEY, *_FIGURES, "latency_from"]], on=_KEY, how="left").set_axis(rows.index)
@@ -122,8 +123,17 @@ class Estimates:
 
     def _precision(self, use: Use) -> str | None:
         """The precision of traces that the cache has for a use."""
-        known = set(self._store.traces(layout=use.layout, columns=["precision"])["precision"])
-        return next((precision for precision in PRECISIONS.get(use.dtype, ()) if precision in known), None)
+        known = set(self.store.traces(layout=use.layout, columns=["precision"])["precision"])
+        precision = PRECISION_OF[use.dtype]
+        return next((one for one in (precision, *_ALSO.get(precision, ())) if one in known), None)
+
+    def _workloads(self, precision: str, layout: str) -> pd.DataFrame:
+        from zoo.speed.workload import AMOUNTS
+
+        way = (precision, layout)
+        if way not in self._read:
+            self._read[way] = self.store.workloads(precision=precision, layout=layout, columns=[*_KEY, *AMOUNTS])
+        return self._read[way]
 
 
 def _not_traced(use: Use) -> str:

@@ -11,7 +11,7 @@ from reports.answers import answer_budget, choose_device
 from reports.budgets import BudgetSection
 from reports.candidates import Estimator
 from reports.config import Config
-from reports.estimates import Estimates, estimator_for
+from reports.estimates import Estimates
 from reports.leaderboard import Report, typed
 from reports.report_parts import CHANGES, BudgetAnswer, DeviceSpeed, PublishedAudit, WhatChanged
 from reports.speeds import device_speeds, with_latencies
@@ -52,8 +52,9 @@ def build_full_report(config: Config, *, title: str, name: str | None = None, ma
     devices = _devices(config)
     report = leaderboard.build_report(config.refresh_settings(), title=title)
     store = Store(config.cache)
-    answers = (_answer(report.leaderboard, store, key, budget, devices[key]) for key, budget in config.budgets.items())
-    speeds = _device_speeds(config, store, report.leaderboard)
+    estimates = Estimates(store)
+    answers = (_answer(report.leaderboard, estimates, key, budget, devices[key]) for key, budget in config.budgets.items())
+    speeds = _device_speeds(config, estimates, report.leaderboard)
     return dataclasses.replace(
         report,
         budgets=tuple(answers),
@@ -64,19 +65,18 @@ def build_full_report(config: Config, *, title: str, name: str | None = None, ma
     )
 
 
-def _answer(table: pd.DataFrame, store: Store, name: str, budget: BudgetSection, device: Device | None) -> BudgetAnswer:
+def _answer(table: pd.DataFrame, estimates: Estimates, name: str, budget: BudgetSection, device: Device | None) -> BudgetAnswer:
     """The answer to a budget with what the cache knows of speed."""
-    measured = known_speeds(store, device.id) if device else None
-    return make_answer(table, name, budget, device, measured, estimator_for(store, budget, device))
+    measured = known_speeds(estimates.store, device.id) if device else None
+    return make_answer(table, name, budget, device, measured, estimates.of_budget(budget, device))
 
 
-def _device_speeds(config: Config, store: Store, table: pd.DataFrame) -> tuple[DeviceSpeed, ...]:
+def _device_speeds(config: Config, estimates: Estimates, table: pd.DataFrame) -> tuple[DeviceSpeed, ...]:
     """The speeds that the configuration asks for."""
     if not config.speed:
         return ()
     uses = _uses(config)
-    measured = pd.concat([known_speeds(store, device) for device in {use.device.id for use in uses}], ignore_index=True)
-    estimates = Estimates(store)
+    measured = pd.concat([known_speeds(estimates.store, device) for device in {use.device.id for use in uses}], ignore_index=True)
     return device_speeds(table, uses, measured, [estimates.estimator(use) for use in uses])
 
 

@@ -13,84 +13,18 @@ are float16 where that is safe: as float32, its memory is an upper bound."""
 
 _DERIVED = "derived from the count, see the assumptions"
 _SPEED = "measured, or estimated where that is said"
-PEAK = Column(
-    "peak_bytes",
-    "Peak memory",
-    "Most bytes of activations alive at one moment of inference, at the dtype and batch asked for; input, weights and scratch inside kernels excluded.",
-    _DERIVED,
-    Kind.NUMBER,
-    "MB",
-    1e6,
-    2,
-    Better.LOW,
-    "Memory",
-    13,
-)
-WEIGHTS = Column(
-    "weights_at_dtype_bytes",
-    "Weights",
-    "Bytes of parameters and buffers at the dtype asked for.",
-    _DERIVED,
-    Kind.NUMBER,
-    "MB",
-    1e6,
-    2,
-    Better.LOW,
-    "Memory",
-    10,
-)
-WORKING = Column(
-    "working_bytes",
-    "Input and activations",
-    "Peak memory and the input.",
-    _DERIVED,
-    Kind.NUMBER,
-    "MB",
-    1e6,
-    2,
-    Better.LOW,
-    "Memory",
-    13,
-)
-MEMORY = Column(
-    "memory_bytes",
-    "Memory",
-    "Weights, input and activations together; scratch inside kernels and the runtime excluded.",
-    _DERIVED,
-    Kind.NUMBER,
-    "MB",
-    1e6,
-    2,
-    Better.LOW,
-    "Memory",
-    10,
-)
-LATENCY = Column(
-    "latency_ms",
-    "Latency",
-    "Time of one step of the batch asked for, on the device asked for.",
-    _SPEED,
-    Kind.NUMBER,
-    "ms",
-    1,
-    2,
-    Better.LOW,
-    "Speed",
-    10,
-)
-THROUGHPUT = Column(
-    "samples_per_s",
-    "Throughput",
-    "Images a second on the device asked for; where no batch is asked for, at the fastest one measured.",
-    _SPEED,
-    Kind.NUMBER,
-    "/s",
-    1,
-    0,
-    Better.HIGH,
-    "Speed",
-    10,
-)
+
+
+def _memory(key: str, title: str, meaning: str, width: int) -> Column:
+    return Column(key, title, meaning, _DERIVED, Kind.NUMBER, "MB", 1e6, 2, Better.LOW, "Memory", width)
+
+
+PEAK = _memory("peak_bytes", "Peak memory", "Most bytes of activations alive at one moment of inference, at the dtype and batch asked for; input, weights and scratch inside kernels excluded.", 13)  # fmt: skip
+WEIGHTS = _memory("weights_at_dtype_bytes", "Weights", "Bytes of parameters and buffers at the dtype asked for.", 10)
+WORKING = _memory("working_bytes", "Input and activations", "Peak memory and the input.", 13)
+MEMORY = _memory("memory_bytes", "Memory", "Weights, input and activations together; scratch inside kernels and the runtime excluded.", 10)  # fmt: skip
+LATENCY = Column("latency_ms", "Latency", "Time of one step of the batch asked for, on the device asked for.", _SPEED, Kind.NUMBER, "ms", 1, 2, Better.LOW, "Speed", 10)  # fmt: skip
+THROUGHPUT = Column("samples_per_s", "Throughput", "Images a second on the device asked for; where no batch is asked for, at the fastest one measured.", _SPEED, Kind.NUMBER, "/s", 1, 0, Better.HIGH, "Speed", 10)  # fmt: skip
 INTERVAL = ("latency_low_ms", "latency_high_ms")
 """Columns beside the latency: where an estimate lies nine times in ten."""
 

@@ -18,16 +18,13 @@ from zoo.errors import SpeedError
 from zoo.records import Architecture, TraceKey, Unjoined
 from zoo.speed.devices import Device, shipped_devices
 from zoo.speed.estimate import DTYPES, Way
-from zoo.speed.measured import Setting, Speed
+from zoo.speed.measured import PRECISION_OF, Setting, Speed
 from zoo.speed.prepared import prepare
 from zoo.speed.sheet import sheet_of
 from zoo.speed.tables import read_speeds, timm_setting
 from zoo.speed.validation import Measured
 
 KEY = ["zoo", "arch", "input", "classes", "variant"]
-
-PRECISIONS = {"float32": "fp32", "float16": "fp16", "bfloat16": "bf16", "amp": "amp"}
-"""Of a measurement's dtype, the precision of the trace that stands for it."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +84,7 @@ def join_measurements(paths: Sequence[Path], source: Source, devices: Mapping[st
 
 def _precision(row: Speed, path: Path) -> str:
     """timm's own files of mixed precision behave as if measured with `--fast-norm`."""
-    precision = PRECISIONS.get(row.dtype, row.dtype)
+    precision = PRECISION_OF.get(row.dtype, row.dtype)
     return "amp-fast-norm" if precision == "amp" and timm_setting(path) != Setting() else precision
 
 

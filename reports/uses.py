@@ -10,11 +10,8 @@ from pydantic import BaseModel, BeforeValidator, Field
 from reports.limits import ITEM_BYTES
 from reports.sections import STRICT, one_of
 from zoo.speed.devices import Device
-from zoo.speed.measured import canonical_dtype
+from zoo.speed.measured import PRECISION_OF, canonical_dtype
 from zoo.traces import LAYOUTS, Mode
-
-PRECISIONS = {"float32": ("fp32",), "amp": ("amp", "amp-fast-norm"), "float16": ("fp16",), "bfloat16": ("bf16",)}
-"""Precisions of traces that a dtype is estimated from, the first one that the cache has; other dtypes are not estimated."""
 
 Dtype = Annotated[str, BeforeValidator(lambda name: canonical_dtype(str(name))), one_of("dtype", lambda: list(ITEM_BYTES))]
 Layout = Annotated[str, one_of("memory layout", lambda: list(LAYOUTS))]
@@ -38,8 +35,8 @@ class UseSection(BaseModel):
 
 def trace_mode(dtype: str, layout: str) -> Mode | None:
     """The trace that the speed of a use is estimated from; None where its dtype is not estimated."""
-    precisions = PRECISIONS.get(dtype)
-    return Mode(precisions[0], layout) if precisions else None
+    precision = PRECISION_OF.get(dtype)
+    return Mode(precision, layout) if precision else None
 
 
 @dataclass(frozen=True, slots=True)

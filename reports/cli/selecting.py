@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from reports import selection_text, text
 from reports.answers import answer_budget, choose_device
 from reports.budgets import BudgetSection
-from reports.estimates import estimator_for
+from reports.estimates import Estimates
 from reports.exports.tables import records
 from reports.leaderboard import read_leaderboard, read_whole_leaderboard
 from reports.limits import INTERVAL, LATENCY, THROUGHPUT, AnyLimit, Limit
@@ -113,7 +113,7 @@ def answer(asked: Asked) -> Answer:
     device = choose_device(budget.device, asked.devices or (config.devices if config else None), store)
     leaderboard = read_leaderboard(config.refresh_settings()) if config else read_whole_leaderboard(asked.cache)
     speeds = known_speeds(store, device.id, asked.speeds, shipped_devices()) if device else None
-    return Answer(*answer_budget(leaderboard, budget, device, speeds, estimator_for(store, budget, device)))
+    return Answer(*answer_budget(leaderboard, budget, device, speeds, Estimates(store).of_budget(budget, device)))
 
 
 def read_budget(named: BudgetSection | None, options: Mapping[str, Any]) -> BudgetSection:

@@ -22,10 +22,10 @@ from zoo.speed.calibration import KEY, LEAST_MEASUREMENTS, Calibration, calibrat
 from zoo.speed.constants import constants_for
 from zoo.speed.devices import Device
 from zoo.speed.estimate import estimate
+from zoo.speed.measured import PRECISION_OF
 from zoo.speed.metrics import Agreement, agreement
-from zoo.speed.sheet import CPU_KINDS, GPU_KINDS
+from zoo.speed.sheet import GPU_KINDS
 
-_PRECISIONS = {"float32": "fp32", "float16": "fp16", "bfloat16": "bf16", "amp": "amp"}
 _TIMM_FILE = re.compile(r"(?:speed|benchmark)-infer-.*\.csv")
 """Files that timm publishes: their amp is that of its option `--fast-norm`."""
 
@@ -99,7 +99,7 @@ def measurements(store: Store, device: Device, files: Sequence[Path]) -> pd.Data
             "table of measurements with --from FILE."
         )
     is_timm = rows["source"].map(lambda source: bool(_TIMM_FILE.fullmatch(Path(str(source)).name)))
-    rows["precision"] = rows["dtype"].map(lambda dtype: _PRECISIONS.get(dtype, dtype))
+    rows["precision"] = rows["dtype"].map(lambda dtype: PRECISION_OF.get(dtype, dtype))
     rows.loc[is_timm & (rows["dtype"] == "amp"), "precision"] = "amp-fast-norm"
     rows["layout"] = rows["layout"].fillna("nchw")
     rows["compiled"] = rows["compiled"].fillna(value=False).astype(bool)
@@ -109,7 +109,7 @@ def measurements(store: Store, device: Device, files: Sequence[Path]) -> pd.Data
 def _calibrate_way(
     store: Store, device: Device, way: Refused, rows: pd.DataFrame, execution: Execution, listener: Listener | None
 ) -> Calibrated:
-    if way.precision not in {"amp-fast-norm", *_PRECISIONS.values()}:
+    if way.precision not in {"amp-fast-norm", *PRECISION_OF.values()}:
         raise SpeedError(f"nothing is known of how models run in {way.precision}")
     chosen = _of_one_runtime(rows)
     if len(chosen) < LEAST_MEASUREMENTS:
@@ -169,11 +169,6 @@ class Estimating:
 
     def of(self, rows: pd.DataFrame, calibration: Calibration | None = None) -> pd.DataFrame:
         """An estimate for each measured model and batch."""
-        constants = None
-        if self.device.kind in (*GPU_KINDS, *CPU_KINDS):  # of others there is no estimate, with a reason
-            constants = dataclasses.replace(
-                constants_for(is_gpu=self._is_gpu, compiled=self.way.compiled), needs_calibration=False
-            )
         found = [
             estimate(
                 self.workloads.merge(rows.loc[rows["batch"] == batch, _MODEL].drop_duplicates(), on=_MODEL),
@@ -183,7 +178,7 @@ class Estimating:
                 layout=self.way.layout,
                 compiled=self.way.compiled,
                 calibration=calibration,
-                constants=constants,
+                for_calibration=True,
             )
             for batch in sorted({int(batch) for batch in rows["batch"]})
         ]

@@ -7,13 +7,15 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from zoo.records import CostKey, DeclaredModel, Selection, Status, TraceKey, Variant
-from zoo.speed.devices import Device
 from zoo.speed.repeat import Precision
 from zoo.speed.way import Way
 from zoo.traces import Mode
+
+if TYPE_CHECKING:
+    from zoo.speed.devices import Device
 
 
 @dataclass(frozen=True, slots=True)

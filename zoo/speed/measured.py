@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,6 +53,10 @@ class Setting:
     layout: str | None = None
     compiled: bool | None = None
     source: str | None = None
+
+
+PRECISION_OF: Mapping[str, str] = {"float32": "fp32", "float16": "fp16", "bfloat16": "bf16", "amp": "amp"}
+"""Of a measurement's dtype, the precision of the trace that stands for it; other dtypes have none."""
 
 
 def canonical_dtype(name: str) -> str:
