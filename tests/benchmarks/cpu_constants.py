@@ -54,7 +54,9 @@ def main() -> None:
     known = read_devices(asked.devices) if asked.devices else {}
     device = find_device(asked.device, known) if asked.device else measured_device(rows, asked.threads)
     measured = join(rows, device, Store(asked.cache))
-    say(f"\n{'tested on models held out of the fit':34} {'':14} {'models':>6} {'rank':>6} {'median':>8} {'p90':>8} {'<25 %':>6} {'covered':>8}")
+    say(
+        f"\n{'tested on models held out of the fit':34} {'':14} {'models':>6} {'rank':>6} {'median':>8} {'p90':>8} {'<25 %':>6} {'covered':>8}"
+    )
     for tested in validate([measured])[0]:
         print_line(tested.protocol.removeprefix("same device, "), "", tested.agreement)
     write(fitted(measured, rows, asked), asked.constants)
@@ -65,7 +67,9 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_measuring_options(parser)
     parser.add_argument("constants", type=Path, help="file that the constants are written to")
-    parser.add_argument("--without", nargs="*", default=[], help="architectures that something disturbed while they were measured")
+    parser.add_argument(
+        "--without", nargs="*", default=[], help="architectures that something disturbed while they were measured"
+    )
     return parser.parse_args()
 
 

@@ -59,6 +59,9 @@ def main() -> None:
     names = small_architectures(asked)
     measure_architectures(asked, names)
     rows = measured_rows(asked, names)
+    if asked.write:
+        columns = ["arch", "input", "latency_ms", "peak_gflops_per_s"]
+        rows.sort_values("arch")[columns].to_csv(asked.write, index=False, float_format="%.3f")
     known = read_devices(asked.devices) if asked.devices else {}
     device = find_device(asked.device, known) if asked.device else measured_device(rows, asked.threads)
     print_agreement(rows, device, Store(asked.cache))
@@ -69,6 +72,9 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_measuring_options(parser)
     parser.add_argument("--most-gmacs", type=float, default=4.0, help="architectures with more are left out")
+    parser.add_argument(
+        "--write", type=Path, help="file that the measurements are written to, such as tests/fixtures/cpu_speeds.csv"
+    )
     return parser.parse_args()
 
 

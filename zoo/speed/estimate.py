@@ -27,12 +27,12 @@ import pandas as pd
 
 from zoo.errors import SpeedError
 from zoo.speed.calibration import KEY, SHARES, Calibration
+from zoo.speed.calls import Array
 from zoo.speed.constants import Constants, constants_for
 from zoo.speed.devices import Device
 from zoo.speed.fitting import device_and_host
 from zoo.speed.prepared import PARTS, Prepared, prepare
 from zoo.speed.sheet import Sheet, sheet_of
-from zoo.speed.calls import Array
 
 DTYPES: Mapping[str, str] = {
     "fp32": "float32", "fp16": "float16", "bf16": "bfloat16", "amp": "float16", "amp-fast-norm": "float16",
