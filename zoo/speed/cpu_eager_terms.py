@@ -11,11 +11,14 @@ Layers that are linear, and products of activations, are matrix products too. On
 vectors empty: it takes longer by a constant over that size.
 
 Tensors of one image stay in the caches, whose rate grows with the cores', not with the memory's: what moves through them takes
-bytes / (peak / 4 FLOP a byte), which is 23 GB/s for each 92 GFLOP/s, and the part that the last cache does not hold, bytes / (bytes +
-0.6 of the cache), the memory's bandwidth besides. Functions and norms compute for each element, at the rate of a vector unit.
+four FLOP a byte at the peak (23 GB/s where that is 92 GFLOP/s), and what the last cache does not hold takes the memory's bandwidth
+besides: of activations bytes / (bytes + 0.6 of the cache), and the weights of models that are larger than the cache. Functions,
+softmax and norms compute for each element, poolings for each position of each window.
 
-Constants tell how many times as long as that a term takes. Which kernel is chosen is that of one thread; with more threads, windows
-of one position go to oneDNN as well.
+Neutral values of the constants are from the times of single operators, which torch's profiler gave for the models of
+`tests/benchmarks/cpu_fit_set.py` on one core of an AMD EPYC (Zen 3, 256-bit vectors). With more threads than one, windows of one
+position go to oneDNN as well; the terms do not know of that. What the system takes to map memory that was given back (on Linux with
+glibc's allocator a quarter of a pass, or nothing, by the order in which tensors come and go) is not foreseen.
 """
 
 from __future__ import annotations
@@ -73,6 +76,7 @@ FLOPS_PER_ELEMENT = 64.0
 """Of functions, softmax, norms, pools (for each position of the window) and resampling."""
 
 _THIN = 16.0
+"""The constants of thin products are in multiples of it over a size."""
 _COLUMN_FLOPS = 2 * 4 * FLOPS_PER_CACHED_BYTE
 """To write a float32 of a column and read it again."""
 _BLOCK = 8.0
@@ -82,8 +86,9 @@ _LEAST_BATCH_OF_POINTS = 16
 _FEW_ELEMENTS, _SMALL_WINDOW = 20_480, 9
 _FLOAT32_BYTES = 4.0
 _FUNCTIONS = ("gelu", "silu", "sigmoid", "tanh", "exp", "erf", "mish", "softplus", "elu", "log_sigmoid", "sin", "cos", "log")
-_TAPS = {"upsample_bilinear2d": 2.7, "upsample_bicubic2d": 5.0}
-"""How many times as long as for the nearest neighbour an element takes, on one core of an AMD EPYC."""
+_MAX_POOLS = ("max_pool1d", "max_pool2d", "max_pool3d", "max_pool2d_with_indices", "adaptive_max_pool2d")
+_BILINEAR, _BICUBIC = 2.7, 5.0
+"""How many times as long as for the nearest neighbour an element takes: 5.5 and 10 ns where that takes 2."""
 _PRODUCTS = ("product", "attention", "masked_attention")
 _ATTENTION = ("attention", "masked_attention")
 
@@ -102,7 +107,9 @@ def cpu_eager_terms(calls: Calls, sheet: Sheet) -> dict[str, Array]:
     products = calls.is_any(*_PRODUCTS)
     inner = calls.is_any(*_ATTENTION) * calls["m"] * calls["n"] * calls["products"] * calls.batch
     straight = ~calls["is_transposed"].astype(bool)
-    is_max = np.char.startswith(calls["operation"].astype(str), "max_pool")
+    operation = calls["operation"]
+    is_max = np.isin(operation, _MAX_POOLS)
+    taps = np.where(operation == "upsample_bilinear2d", _BILINEAR, np.where(operation == "upsample_bicubic2d", _BICUBIC, 1.0))
     norms, streams = calls.is_any("norm"), calls.is_any("elementwise", "cast")
     return {
         "gemm": compute * kind.is_gemm,
@@ -114,12 +121,12 @@ def cpu_eager_terms(calls: Calls, sheet: Sheet) -> dict[str, Array]:
         "narrow_groups": compute * kind.is_grouped * _BLOCK / np.maximum(calls["group_width"], 1),
         "depthwise": compute * kind.is_depthwise,
         "strided_depthwise": compute * (kind.is_depthwise & kind.is_strided),
-        "functions": element_s * np.isin(calls["operation"], _FUNCTIONS),
+        "functions": element_s * np.isin(operation, _FUNCTIONS),
         "softmax": element_s * calls.is_any("softmax") + inner * FLOPS_PER_ELEMENT / sheet.vector_flops_per_s,
-        "layer_norm": element_s * (calls["operation"] == "layer_norm"),
+        "layer_norm": element_s * (operation == "layer_norm"),
         "max_pools": element_s * window * is_max,
         "pools": element_s * window * (calls.is_any("pool") & ~is_max),
-        "resample": element_s * np.vectorize(_TAPS.get)(calls["operation"], 1.0) * calls.is_any("resample"),
+        "resample": element_s * taps * calls.is_any("resample"),
         "gemm_moves": moves * (kind.is_gemm | products),
         "columns": compute / np.maximum(calls["n"], 1) * _COLUMN_FLOPS / 2 * (kind.is_gemm & (window > 1)),
         "conv_moves": moves * kind.is_dense,
@@ -158,7 +165,7 @@ class _Kinds:
 def _kinds(calls: Calls) -> _Kinds:
     elements_in = calls["bytes_in"] / _FLOAT32_BYTES
     groups, width = np.maximum(calls["groups"], 1), np.maximum(calls["group_width"], 1)
-    is_strided = calls["m"] < elements_in / (groups * width)
+    is_strided = 2 * calls["m"] <= elements_in / (groups * width)
     is_conv = calls.is_any("conv", "stem", "grouped", "depthwise")
     is_point = (calls["kernel"] == 1) & ~is_strided & (calls.batch < _LEAST_BATCH_OF_POINTS)
     is_small = (calls.batch == 1) & (elements_in <= _FEW_ELEMENTS) & (calls["kernel"] <= _SMALL_WINDOW) & (groups == 1)
