@@ -3,8 +3,8 @@
     time of a call = sum over terms of constant x term
 
 A constant is how many times as long as the data sheet says a term takes; those of fixed costs are in seconds. Sums fit measured
-times better than the larger of computing and moving data: kernels overlap the two only in part. GPUs, compiled models on CPUs and
-eager ones on CPUs have terms of their own.
+times better than the larger of computing and moving data: kernels overlap the two only in part. GPUs (`zoo.speed.gpu_terms`),
+compiled models on CPUs (`zoo.speed.cpu_compiled_terms`) and eager ones (`zoo.speed.cpu_eager_terms`) have terms of their own.
 """
 
 from __future__ import annotations
