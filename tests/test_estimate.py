@@ -14,10 +14,12 @@ import zoo
 from zoo.errors import SpeedError
 from zoo.speed.calibration import SHARES, Calibration, calibrate, read_calibration, write_calibration
 from zoo.speed.constants import Constants, dump_constants, parse_constants, shipped_constants
+from zoo.speed.cpu_compiled_terms import CPU_COMPILED_TERMS
+from zoo.speed.cpu_eager_terms import CPU_EAGER_TERMS
 from zoo.speed.devices import Device, find_device, parse_device
 from zoo.speed.estimate import FIGURES, estimate, layers
+from zoo.speed.gpu_terms import GPU_TERMS, HOST_S_PER_CALL
 from zoo.speed.sheet import sustained_share
-from zoo.speed.terms import CPU_TERMS, GPU_TERMS, HOST_S_PER_CALL
 from zoo.speed.workload import summarise
 
 PEAK, VECTOR, BANDWIDTH = 100e12, 20e12, 500e9
@@ -237,11 +239,13 @@ def test_only_the_rows_of_the_precision_and_layout_asked_for_are_used(resnet: pd
 
 
 def test_the_shipped_constants_name_every_term_and_their_origin() -> None:
+    tables = {"gpu-eager": GPU_TERMS, "gpu-compiled": GPU_TERMS, "cpu-compiled": CPU_COMPILED_TERMS, "cpu-eager": CPU_EAGER_TERMS}
+    assert set(shipped_constants()) == set(tables)
     for name, constants in shipped_constants().items():
-        assert list(constants.values) == list(GPU_TERMS if name.startswith("gpu") else CPU_TERMS)
+        assert list(constants.values) == list(tables[name])
         assert constants.array(list(constants.values)).min() > 0
         assert constants.fitted_on
-        assert constants.command.startswith("zoometer validate-speed ")
+        assert constants.command.startswith(("zoometer validate-speed ", "python tests/benchmarks/cpu_constants.py "))
 
 
 def test_constants_are_read_as_they_were_written() -> None:

@@ -3,7 +3,8 @@
 Measures one small timm architecture of each family (float32, channels first, one image, eager), calibrates the estimate with ten
 of them, and prints how well it agrees with the others: with ten that are spread over the range of MACs, and the median of many
 random tens. Measurements are kept in the folder CACHE and not made again, so that the program can be interrupted and repeated.
-It wants a quiet machine and takes about ten minutes on one.
+It wants a quiet machine and takes about ten minutes on one. `cpu_constants.py` beside it fits the constants that the estimates
+rest on to other architectures.
 
 The data sheet is that of `--device ID` (with `--devices FILE` a user's own), or is measured in the same run: the rate of a matrix
 product, and that of copying memory. MACs alone stand beside it: one factor, from the same ten.
@@ -14,6 +15,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Collection
 from pathlib import Path
 from typing import TypeAlias
 
@@ -53,20 +55,14 @@ MODEL = list(KEY)
 def main() -> None:
     """Measure what is missing, then print the agreement."""
     asked = parse_arguments()
+    count_architectures(asked.cache, TIMM)
+    names = small_architectures(asked)
+    measure_architectures(asked, names)
+    rows = measured_rows(asked, names)
+    if asked.write:
+        columns = ["arch", "input", "latency_ms", "peak_gflops_per_s"]
+        rows.sort_values("arch")[columns].to_csv(asked.write, index=False, float_format="%.3f")
     known = read_devices(asked.devices) if asked.devices else {}
-    count_architectures(asked)
-    measure(
-        MeasureSettings(
-            cache=asked.cache,
-            zoos={"timm": ZooSettings(Selection(tuple(small_architectures(asked))))},
-            ways=(Way("cpu", threads=asked.threads),),
-            precision=Precision(time_s=asked.time_s),
-            device_id=asked.device,
-            devices={**shipped_devices(), **known},
-        ),
-        Progress(),
-    )
-    rows = measured_rows(asked)
     device = find_device(asked.device, known) if asked.device else measured_device(rows, asked.threads)
     print_agreement(rows, device, Store(asked.cache))
 
@@ -74,22 +70,30 @@ def main() -> None:
 def parse_arguments() -> argparse.Namespace:
     """What the command line says."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("cache", help="folder where measurements are kept")
-    parser.add_argument("--threads", type=int, default=1)
+    add_measuring_options(parser)
     parser.add_argument("--most-gmacs", type=float, default=4.0, help="architectures with more are left out")
-    parser.add_argument("--time-s", type=float, default=4.0, help="limit of the repetitions of one measurement")
-    parser.add_argument("--device", help="id of this machine's CPU, whose data sheet is used in place of a measured one")
-    parser.add_argument("--devices", type=Path, help="devices of your own, in YAML")
+    parser.add_argument(
+        "--write", type=Path, help="file that the measurements are written to, such as tests/fixtures/cpu_speeds.csv"
+    )
     return parser.parse_args()
 
 
-def count_architectures(asked: argparse.Namespace) -> None:
+def add_measuring_options(parser: argparse.ArgumentParser) -> None:
+    """Those of how and where is measured."""
+    parser.add_argument("cache", help="folder where measurements are kept")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--time-s", type=float, default=4.0, help="limit of the repetitions of one measurement")
+    parser.add_argument("--device", help="id of this machine's CPU, whose data sheet is used in place of a measured one")
+    parser.add_argument("--devices", type=Path, help="devices of your own, in YAML")
+
+
+def count_architectures(cache: str, names: Collection[str]) -> None:
     """Counts them, so that large ones can be left out and measuring knows how long it takes."""
     from zoo.batch.ensure import list_architectures
     from zoo.records import CostKey
 
-    listed = [one for one in list_architectures(asked.cache, ["timm"]) if one.name in TIMM]
-    ensure_counted([CostKey("timm", one.name, one.input, one.classes) for one in listed], asked.cache, Execution(workers=1))
+    listed = [one for one in list_architectures(cache, ["timm"]) if one.name in names]
+    ensure_counted([CostKey("timm", one.name, one.input, one.classes) for one in listed], cache, Execution(workers=1))
 
 
 def small_architectures(asked: argparse.Namespace) -> list[str]:
@@ -98,11 +102,25 @@ def small_architectures(asked: argparse.Namespace) -> list[str]:
     return sorted(set(costs.loc[costs["macs"] <= asked.most_gmacs * 1e9, "arch"]) & set(TIMM))
 
 
-def measured_rows(asked: argparse.Namespace) -> pd.DataFrame:
+def measure_architectures(asked: argparse.Namespace, names: Collection[str]) -> None:
+    """Those that the cache has no measurement of."""
+    known = read_devices(asked.devices) if asked.devices else {}
+    settings = MeasureSettings(
+        cache=asked.cache,
+        zoos={"timm": ZooSettings(Selection(tuple(names)))},
+        ways=(Way("cpu", threads=asked.threads),),
+        precision=Precision(time_s=asked.time_s),
+        device_id=asked.device,
+        devices={**shipped_devices(), **known},
+    )
+    measure(settings, Progress())
+
+
+def measured_rows(asked: argparse.Namespace, names: Collection[str]) -> pd.DataFrame:
     """The newest measurement of each architecture with this number of threads."""
     rows = Store(asked.cache).speeds()
     rows = rows[(rows["threads"] == asked.threads) & (rows["dtype"] == "float32") & ~rows["compiled"] & (rows["batch"] == 1)]
-    rows = rows[rows["arch"].isin(small_architectures(asked))].reset_index(drop=True)
+    rows = rows[rows["arch"].isin(names)].reset_index(drop=True)
     known = rows["half_width"].median()
     say(f"\n{len(rows)} architectures, {asked.threads} thread(s); the medians' intervals are ±{known:.1%} wide in the median.")
     typed: pd.DataFrame = rows.astype({"latency_ms": float, "batch": int})
@@ -141,10 +159,7 @@ def copying_bytes_per_s(threads: int) -> float:
 
 def print_agreement(rows: pd.DataFrame, device: Device, store: Store) -> None:
     """Of the estimate calibrated with ten, and of MACs alone."""
-    keys = trace_keys(store, rows, WAY.precision, WAY.layout)
-    ensure_traced(keys, store.address, Execution(workers=1))
-    workloads = store.workloads(precision=WAY.precision, layout=WAY.layout)
-    workloads = workloads.merge(pd.DataFrame(keys)[[*MODEL, "classes"]].astype({"classes": "Int64"}))
+    workloads = workloads_of(rows, store)
     estimating = Estimating(device, WAY, workloads)
     estimates = estimating.of(rows)
     usable = rows.merge(estimates.loc[estimates["latency_ms"].notna(), MODEL], on=MODEL)
@@ -159,6 +174,14 @@ def print_agreement(rows: pd.DataFrame, device: Device, store: Store) -> None:
         print_line(name, "estimate", median_of([test(estimating, estimates, usable, ten) for ten in tens]))
         print_line("", "MACs alone", median_of([test_macs(usable, ten) for ten in tens]))
     print_worst(estimating, estimates, usable, spread)
+
+
+def workloads_of(rows: pd.DataFrame, store: Store) -> pd.DataFrame:
+    """Of the measured architectures; what the cache lacks is traced."""
+    keys = trace_keys(store, rows, WAY.precision, WAY.layout)
+    ensure_traced(keys, store.address, Execution(workers=1))
+    workloads = store.workloads(precision=WAY.precision, layout=WAY.layout)
+    return workloads.merge(pd.DataFrame(keys)[[*MODEL, "classes"]].astype({"classes": "Int64"}))
 
 
 def test(estimating: Estimating, estimates: pd.DataFrame, rows: pd.DataFrame, ten: Indices) -> Agreement:

@@ -46,8 +46,13 @@ def shipped_constants() -> Mapping[str, Constants]:
 
 
 def constants_for(*, is_gpu: bool, compiled: bool) -> Constants:
-    """The shipped ones for a device and a way of running. Those of CPUs were fitted to compiled models alone and serve for both."""
-    return shipped_constants()[("gpu-compiled" if compiled else "gpu-eager") if is_gpu else "cpu-compiled"]
+    """The shipped ones for a device and a way of running."""
+    return shipped_constants()[name_of(is_gpu=is_gpu, compiled=compiled)]
+
+
+def name_of(*, is_gpu: bool, compiled: bool) -> str:
+    """Of the constants for a device and a way of running, such as `cpu-eager`."""
+    return f"{'gpu' if is_gpu else 'cpu'}-{'compiled' if compiled else 'eager'}"
 
 
 def read_constants(path: str | Path) -> Mapping[str, Constants]:

@@ -5,9 +5,9 @@
     layers(rows, find_device("rtx-4090"), batch=64, precision="amp")
 
 The time of a step is T = (D^4 + H^4)^(1/4). D, the device's, is the sum over calls of constant x term, each term a quantity of
-work over a rate of the data sheet (`zoo.speed.terms` has the formulas); H, the host's, is a fixed time for each call. It is a
-roofline (Williams, Waterman and Patterson, 2009) with tile padding, with a sum where that has a maximum, and with constants
-fitted to published measurements (`constants.yaml`).
+work over a rate of the data sheet (`zoo.speed.terms` names the modules with the formulas); H, the host's, is a fixed time for each
+call. It is a roofline (Williams, Waterman and Patterson, 2009) with tile padding, with a sum where that has a maximum, and with
+constants fitted to measurements: published ones, and for eager models on CPUs our own (`constants.yaml`).
 
 A precision says how the model was traced: fp32 for float32, fp16 and bf16 for a model converted as a whole, amp for float32 weights
 under torch's autocast in float16; amp-fast-norm is the same with timm's `--fast-norm`, the way of timm's published tables.
@@ -27,12 +27,12 @@ import pandas as pd
 
 from zoo.errors import SpeedError
 from zoo.speed.calibration import KEY, SHARES, Calibration
+from zoo.speed.calls import Array
 from zoo.speed.constants import Constants, constants_for
 from zoo.speed.devices import Device
 from zoo.speed.fitting import device_and_host
 from zoo.speed.prepared import PARTS, Prepared, prepare
 from zoo.speed.sheet import Sheet, sheet_of
-from zoo.speed.terms import Array
 
 DTYPES: Mapping[str, str] = {
     "fp32": "float32", "fp16": "float16", "bf16": "bfloat16", "amp": "float16", "amp-fast-norm": "float16",

@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from zoo.speed.calls import Array, Calls, Term, make_calls
 from zoo.speed.sheet import Sheet
-from zoo.speed.terms import Array, Calls, Term, host_seconds, make_calls, term_table, terms_of
+from zoo.speed.terms import host_seconds, term_table, terms_of
 
 PARTS = ("compute", "memory", "overhead")
 """Parts of the time, in the order of the columns of `Prepared.parts`."""
@@ -58,5 +59,6 @@ def prepare(
     keys = workloads[list(key)].drop_duplicates(ignore_index=True)
     calls = make_calls(workloads, batch, is_compiled=compiled)
     terms = np.stack(list(terms_of(calls, sheet).values()), axis=1)
-    prepared = Prepared(keys, model, calls, terms, term_table(sheet), np.zeros(0))
-    return Prepared(keys, model, calls, terms, term_table(sheet), prepared.by_model(host_seconds(calls, sheet)))
+    table = term_table(sheet, is_compiled=compiled)
+    prepared = Prepared(keys, model, calls, terms, table, np.zeros(0))
+    return Prepared(keys, model, calls, terms, table, prepared.by_model(host_seconds(calls, sheet)))

@@ -16,7 +16,8 @@ is computed from weights alone. A row has all that eager running needs and, in i
 | bytes_in, bytes_out, free_bytes | of distinct elements read and written |
 | elements_out | elements written |
 | m, n, k, products | `products` matrix products of m x k with k x n; m is for one image where one product takes the whole batch |
-| groups, group_width, kernel | of convolutions: groups, input channels of one, positions of the kernel |
+| groups, group_width | of convolutions: groups, and input channels of one |
+| kernel | positions of the window of convolutions and poolings |
 | is_channels_last | whether a convolution or resampling writes channels last |
 | is_transposed | whether the fastest dimension of the result is another one than that of what is read |
 | has_bias, has_mask | of the call |
@@ -207,7 +208,8 @@ def _dtype(call: TracedCall, work: str) -> str:
 
 def _dimensions(call: TracedCall, work: str, batch: int) -> dict[str, Any]:
     """Sizes of the matrix products inside a call. A convolution is one of positions, output channels and kernel elements."""
-    none = {"m": 0.0, "n": 0.0, "k": 0.0, "products": 0.0, "groups": 1, "group_width": 0, "kernel": 1}
+    window = math.prod(call.kernel) if call.kind == "pool" else 1
+    none = {"m": 0.0, "n": 0.0, "k": 0.0, "products": 0.0, "groups": 1, "group_width": 0, "kernel": window}
     if work not in MATRIX_WORKS or not call.outputs:
         return none
     out = call.outputs[0].shape
