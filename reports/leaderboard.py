@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from importlib.metadata import version
 from typing import Any
 
 import pandas as pd
@@ -14,7 +13,6 @@ from reports.breakdown import empty_breakdown, read_breakdown
 from reports.columns import ACCURACY_COLUMNS, COVERAGE, LEADERBOARD, UNJOINED, Better, Column, Kind, quality_of
 from reports.frontier import frontier
 from reports.report_parts import SPEEDS, BudgetAnswer, DeviceSpeed, PublishedAudit, WhatChanged
-from zoo.accuracy.timm import HOW_TO_SUPPLY
 from zoo.adapters.base import select
 from zoo.batch.plan import classes_as_asked, cost_keys, input_as_asked, wanted_keys
 from zoo.batch.settings import RefreshSettings, ZooSettings
@@ -216,7 +214,7 @@ def _weights_rows(facts: _Facts) -> pd.DataFrame:
     rows = rows.merge(results[[c for c in results.columns if c]].reset_index(), on=[*identity, "input"], how="left")
     costs = facts.costs.drop(columns=["library_version"])
     rows = rows.merge(costs, on=_KEY, how="left")
-    rows["model"] = rows["zoo"] + "/" + rows["arch"] + rows["tag"].map(lambda tag: f".{tag}" if tag else "")
+    rows["model"] = rows["zoo"] + "/" + rows["arch"] + ("." + rows["tag"]).mask(rows["tag"] == "", "")
     return rows
 
 
@@ -243,19 +241,23 @@ def _finish(rows: pd.DataFrame) -> pd.DataFrame:
         on_frontier=False,
     )
     table = typed(rows, LEADERBOARD)
-    boards = [_ranked(group) for _, group in table.groupby("task", sort=False, dropna=False)]
+    figures = table[["task", "model", "macs", *(accuracy.column.key for accuracy in ACCURACY_COLUMNS)]]
+    boards = [_ranked(group) for _, group in figures.groupby("task", sort=False, dropna=False)]
     boards.sort(key=lambda board: _task_order(board["task"].iloc[0]))
-    return pd.concat(boards, ignore_index=True) if boards else table
+    if not boards:
+        return table
+    ranked = pd.concat(boards)
+    return table.loc[ranked.index].assign(on_frontier=ranked["on_frontier"].astype(_DTYPES[Kind.FLAG])).reset_index(drop=True)
 
 
 def _ranked(board: pd.DataFrame) -> pd.DataFrame:
-    """One task's rows with their frontier, the best first; errors are better the lower they are."""
+    """One task's figures with their frontier, the best first; errors are better the lower they are."""
     quality = quality_of(board)
     if quality is None:
-        return board.sort_values(["macs", "model"], na_position="last")
+        return board.assign(on_frontier=False).sort_values(["macs", "model"], na_position="last")
     is_error = quality.better is Better.LOW
     costs, qualities = (["macs", quality.key], []) if is_error else (["macs"], [quality.key])
-    board = board.assign(on_frontier=frontier(board, costs, qualities).astype(_DTYPES[Kind.FLAG]))
+    board = board.assign(on_frontier=frontier(board, costs, qualities))
     return board.sort_values([quality.key, "macs", "model"], ascending=[is_error, True, True], na_position="last")
 
 
@@ -300,6 +302,8 @@ def _totals(facts: _Facts) -> Totals:
 
 def _versions(facts: _Facts) -> dict[str, str]:
     """zoometer's own version, and those the counts were made with, the newest first where there are several."""
+    from importlib.metadata import version  # slow to import, and no answer to a budget needs it
+
     versions = {"zoometer": version("zoometer")}
     for zoo, rows in facts.costs.groupby("zoo"):
         versions[str(zoo)] = ", ".join(sorted(rows["library_version"].dropna().unique(), reverse=True))
@@ -308,6 +312,8 @@ def _versions(facts: _Facts) -> dict[str, str]:
 
 
 def _warnings(facts: _Facts) -> list[str]:
+    from zoo.accuracy.timm import HOW_TO_SUPPLY  # slow to import too
+
     warnings = []
     has_timm = (facts.weights["zoo"] == "timm").any()
     if has_timm and not (facts.accuracy["zoo"] == "timm").any():
