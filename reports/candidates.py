@@ -63,7 +63,7 @@ def candidates(leaderboard: pd.DataFrame, conditions: Conditions) -> Candidates:
     scale = ITEM_BYTES[conditions.dtype] / ITEM_BYTES["float32"]
     table[PEAK.key] = table["peak_activation_bytes"] * scale
     table[WEIGHTS.key] = table["weight_bytes"].astype("Float64") * scale
-    inputs = table["input"].map(_input_elements).astype("Float64")
+    inputs = table["input"].map({text: _input_elements(text) for text in table["input"].unique()}).astype("Float64")
     table[WORKING.key] = table[PEAK.key] + inputs * ITEM_BYTES[conditions.dtype] * conditions.images
     table[MEMORY.key] = table[WORKING.key] + table[WEIGHTS.key]
     table, measured = _with_speed(table, conditions)

@@ -253,6 +253,7 @@ def _finish(rows: pd.DataFrame) -> pd.DataFrame:
 def _ranked(board: pd.DataFrame) -> pd.DataFrame:
     """One task's figures with their frontier, the best first; errors are better the lower they are."""
     quality = quality_of(board)
+    board = board[["task", "model", "macs", *([quality.key] if quality else [])]]
     if quality is None:
         return board.assign(on_frontier=False).sort_values(["macs", "model"], na_position="last")
     is_error = quality.better is Better.LOW
