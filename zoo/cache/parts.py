@@ -135,9 +135,9 @@ def _version_of(found: pa.Schema, *, is_named: bool, has_checksum: bool) -> int:
 def _read(parquet: pq.ParquetFile, names: list[str], name: str, version: int, columns: list[str], where: Where) -> pa.Table:
     """The wanted columns of the wanted rows, in the present schema."""
     schema = TABLES[name]
-    known = [column for column in dict.fromkeys([*columns, *where]) if column in names]
     # Statistics of format 1 are under no checksum of ours, so its rows are all looked at.
-    groups = _groups_with(parquet, where) if version > 1 else list(range(parquet.num_row_groups))
+    groups, where = _groups_with(parquet, where) if version > 1 else (list(range(parquet.num_row_groups)), where)
+    known = [column for column in dict.fromkeys([*columns, *where]) if column in names]
     is_large = parquet.num_row_groups > 1  # threads cost more than they save in a small part
     table = upgrade(parquet.read_row_groups(groups, columns=known, use_threads=is_large), name, version)
     for column, values in where.items():
@@ -149,19 +149,27 @@ def _read(parquet: pq.ParquetFile, names: list[str], name: str, version: int, co
     return pa.Table.from_arrays(arrays, schema=wanted)
 
 
-def _groups_with(parquet: pq.ParquetFile, where: Where) -> list[int]:
-    """The row groups whose statistics do not rule the wanted values out."""
+def _groups_with(parquet: pq.ParquetFile, where: Where) -> tuple[list[int], Where]:
+    """The row groups whose statistics do not rule the wanted values out, and what has still to be looked for in their rows."""
     metadata = parquet.metadata
     leaves = {parquet.schema.column(i).path: i for i in range(len(parquet.schema))}  # a nested column has several
-    groups = []
+    groups, unsettled = [], {column for column in where if column not in leaves}
     for index in range(metadata.num_row_groups):
         group = metadata.row_group(index)
         ranges = {column: group.column(leaves[column]).statistics for column in where if column in leaves}
-        if all(
-            known is None
-            or not known.has_min_max
-            or any(value is None or known.min <= value <= known.max for value in where[column])
-            for column, known in ranges.items()
-        ):
+        if all(_may_have(known, where[column]) for column, known in ranges.items()):
             groups.append(index)
-    return groups
+            unsettled.update(column for column, known in ranges.items() if not _has_only(known, where[column]))
+    return groups, {column: values for column, values in where.items() if column in unsettled}
+
+
+def _may_have(known: Any, wanted: Collection[Any]) -> bool:
+    if known is None or not known.has_min_max:
+        return True
+    return any(value is None or known.min <= value <= known.max for value in wanted)
+
+
+def _has_only(known: Any, wanted: Collection[Any]) -> bool:
+    """Whether every row has the same value, and it is a wanted one."""
+    is_one = known is not None and known.has_min_max and known.has_null_count and known.null_count == 0 and known.min == known.max
+    return is_one and known.min in wanted
