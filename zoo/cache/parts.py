@@ -136,7 +136,8 @@ def _read(parquet: pq.ParquetFile, names: list[str], name: str, version: int, co
     """The wanted columns of the wanted rows, in the present schema."""
     schema = TABLES[name]
     # Statistics of format 1 are under no checksum of ours, so its rows are all looked at.
-    groups, where = _groups_with(parquet, where) if version > 1 else (list(range(parquet.num_row_groups)), where)
+    groups = _groups_with(parquet, where) if version > 1 else list(range(parquet.num_row_groups))
+    where = _unsettled(parquet, groups, where) if version > 1 else where
     known = [column for column in dict.fromkeys([*columns, *where]) if column in names]
     is_large = parquet.num_row_groups > 1  # threads cost more than they save in a small part
     table = upgrade(parquet.read_row_groups(groups, columns=known, use_threads=is_large), name, version)
@@ -149,18 +150,28 @@ def _read(parquet: pq.ParquetFile, names: list[str], name: str, version: int, co
     return pa.Table.from_arrays(arrays, schema=wanted)
 
 
-def _groups_with(parquet: pq.ParquetFile, where: Where) -> tuple[list[int], Where]:
-    """The row groups whose statistics do not rule the wanted values out, and what has still to be looked for in their rows."""
-    metadata = parquet.metadata
+def _groups_with(parquet: pq.ParquetFile, where: Where) -> list[int]:
+    """The row groups whose statistics do not rule the wanted values out."""
+    groups = range(parquet.num_row_groups)
+    known = {column: _statistics(parquet, column, groups) for column in where}
+    return [group for group in groups if all(_may_have(known[column][group], where[column]) for column in where)]
+
+
+def _unsettled(parquet: pq.ParquetFile, groups: list[int], where: Where) -> Where:
+    """What has still to be looked for in the rows of these row groups, whose statistics do not settle it."""
+    return {
+        column: wanted
+        for column, wanted in where.items()
+        if not all(_has_only(known, wanted) for known in _statistics(parquet, column, groups))
+    }
+
+
+def _statistics(parquet: pq.ParquetFile, column: str, groups: Iterable[int]) -> list[Any]:
+    """Of a column in each row group; None where there are none."""
     leaves = {parquet.schema.column(i).path: i for i in range(len(parquet.schema))}  # a nested column has several
-    groups, unsettled = [], {column for column in where if column not in leaves}
-    for index in range(metadata.num_row_groups):
-        group = metadata.row_group(index)
-        ranges = {column: group.column(leaves[column]).statistics for column in where if column in leaves}
-        if all(_may_have(known, where[column]) for column, known in ranges.items()):
-            groups.append(index)
-            unsettled.update(column for column, known in ranges.items() if not _has_only(known, where[column]))
-    return groups, {column: values for column, values in where.items() if column in unsettled}
+    if column not in leaves:
+        return [None for _ in groups]
+    return [parquet.metadata.row_group(group).column(leaves[column]).statistics for group in groups]
 
 
 def _may_have(known: Any, wanted: Collection[Any]) -> bool:
