@@ -11,7 +11,6 @@ from typing import Any
 
 import pandas as pd
 
-from zoo.batch.measure_plan import MEASURED
 from zoo.cache.schema import table_of
 from zoo.cache.store import Store
 from zoo.errors import SpeedError
@@ -92,6 +91,8 @@ def _known_architectures(store: Store) -> list[Architecture]:
 
 
 def _table_rows(file: Path, rows: Iterable[Speed]) -> list[dict[str, Any]]:
+    from zoo.batch.measure_plan import MEASURED  # slow to import too
+
     now = datetime.now(UTC)
     more = {"status": MEASURED, "added_at": now}
     return [{**record, **more, "measured_at": _moment(file, record["measured_at"])} for record in as_records(rows)]
