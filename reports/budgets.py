@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
 from reports.columns import ACCURACY_COLUMNS, LEADERBOARD, Column
-from reports.limits import LATENCY, MEMORY, PEAK, THROUGHPUT, WEIGHTS, WORKING, Allowed, AnyLimit, Limit
+from reports.limits import COCO_MAP, LATENCY, MEMORY, PEAK, THROUGHPUT, WEIGHTS, WORKING, Allowed, AnyLimit, Limit
 from reports.sections import STRICT, amount, as_list, one_of
 from reports.uses import Dtype, Layout, Use
 from zoo.speed.devices import Device
@@ -19,8 +18,10 @@ ACCURACY = "accuracy"
 NO_DATASET = "none"
 """Written as the dataset, it leaves accuracy out of the objectives."""
 
-DATASETS: Mapping[str, Column] = {known.dataset: known.column for known in reversed(ACCURACY_COLUMNS)}
-"""The accuracy column of each dataset: of several metrics the first."""
+DATASETS: Mapping[str, Column] = {known.dataset: known.column for known in reversed(ACCURACY_COLUMNS)} | {
+    "coco-val2017": COCO_MAP
+}
+"""The accuracy column of each dataset: of several metrics the first, or the one that each model's task is about."""
 
 _BY_KEY = {column.key: column for column in LEADERBOARD}
 COSTS: Mapping[str, Column] = {
@@ -113,13 +114,9 @@ def _device_limits(device: Device) -> list[AnyLimit]:
     limits: list[AnyLimit] = []
     if device.kind == "microcontroller":
         if device.memory_bytes:
-            limits.append(Limit(_titled(WORKING, "RAM of the device"), device.memory_bytes.value))
+            limits.append(Limit(WORKING, device.memory_bytes.value, "RAM of the device"))
         if device.flash_bytes:
-            limits.append(Limit(_titled(WEIGHTS, "Flash of the device"), device.flash_bytes.value))
+            limits.append(Limit(WEIGHTS, device.flash_bytes.value, "Flash of the device"))
     elif device.memory_bytes:
-        limits.append(Limit(_titled(MEMORY, "Memory of the device"), device.memory_bytes.value))
+        limits.append(Limit(MEMORY, device.memory_bytes.value, "Memory of the device"))
     return limits
-
-
-def _titled(column: Column, title: str) -> Column:
-    return dataclasses.replace(column, title=title)

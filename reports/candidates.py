@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from reports.columns import Column
-from reports.limits import INTERVAL, ITEM_BYTES, LATENCY, MEMORY, PEAK, THROUGHPUT, WEIGHTS, WORKING
+from reports.columns import LEADERBOARD, Column
+from reports.limits import BY_TASK, INTERVAL, ITEM_BYTES, LATENCY, MEMORY, PEAK, THROUGHPUT, WEIGHTS, WORKING
 from zoo.errors import InputError
 from zoo.records import elements, parse_input
 from zoo.speed.devices import Device
@@ -23,6 +23,7 @@ step, NA where it refuses, and `latency_from`, which says how the figure came ab
 
 _IDENTITY = ["zoo", "arch", "tag", "input", "classes", "variant"]
 _WORK = ("macs", "flops", "activations")
+_TITLES = {column.key: column.title for column in LEADERBOARD}
 _MEASURED = ["zoo", "arch", "input", "variant"]
 _CONFIGURATION = ["runtime", "dtype", "layout", "compiled", "threads"]
 
@@ -63,12 +64,13 @@ def candidates(leaderboard: pd.DataFrame, conditions: Conditions) -> Candidates:
     scale = ITEM_BYTES[conditions.dtype] / ITEM_BYTES["float32"]
     table[PEAK.key] = table["peak_activation_bytes"] * scale
     table[WEIGHTS.key] = table["weight_bytes"].astype("Float64") * scale
-    inputs = table["input"].map(_input_elements).astype("Float64")
+    inputs = table["input"].map({text: _input_elements(text) for text in table["input"].unique()}).astype("Float64")
     table[WORKING.key] = table[PEAK.key] + inputs * ITEM_BYTES[conditions.dtype] * conditions.images
     table[MEMORY.key] = table[WORKING.key] + table[WEIGHTS.key]
     table, measured = _with_speed(table, conditions)
+    table, metrics = _with_accuracy_by_task(table)
     memory = _memory_note(conditions, is_all_counted=bool(is_counted.all()))
-    notes = dict.fromkeys((PEAK.key, WORKING.key, MEMORY.key), memory) | {WEIGHTS.key: _dtype_note(conditions)}
+    notes = metrics | dict.fromkeys((PEAK.key, WORKING.key, MEMORY.key), memory) | {WEIGHTS.key: _dtype_note(conditions)}
     speed = measured or _no_speed_note(conditions)
     return Candidates(table, notes | {LATENCY.key: speed, THROUGHPUT.key: speed})
 
@@ -100,6 +102,25 @@ def _input_elements(text: str) -> int | None:
         return elements(parse_input(text))
     except InputError:
         return None  # several tensors: their names and dtypes are not this module's
+
+
+def _with_accuracy_by_task(table: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Each column of `BY_TASK`, and which metrics are in it."""
+    notes = {}
+    for key, metrics in BY_TASK.items():
+        values = pd.Series(pd.NA, index=table.index, dtype="Float64")
+        tasks: dict[str, list[str]] = {}  # by metric
+        known = table[table[[name for name in metrics if name in table]].notna().any(axis=1)]
+        for task, rows in known.groupby("task", sort=False) if len(known) else ():
+            metric = next(name for name in metrics if name in rows and rows[name].notna().any())
+            values[rows.index] = rows[metric]
+            title = _TITLES[metric]
+            tasks.setdefault(title[0].lower() + title[1:], []).append(str(task))
+        table[key] = values
+        said = "; ".join(f"{title} for {' and '.join(sorted(of))}" for title, of in tasks.items())
+        more = " Figures of different tasks say nothing of each other: --task chooses one." if len(tasks) > 1 else ""
+        notes[key] = f"mAP is {said}.{more}" if said else ""
+    return table, notes
 
 
 def _with_speed(table: pd.DataFrame, conditions: Conditions) -> tuple[pd.DataFrame, str]:

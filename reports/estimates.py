@@ -6,6 +6,7 @@ import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from reports.uses import trace_mode
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from zoo.speed.devices import Device
 
 _KEY = ["zoo", "arch", "input", "classes", "variant"]
+_MODEL = "model"
 _ALSO = {"amp": ("amp-fast-norm",)}
 """Precisions of traces that stand in for one that the cache has none of."""
 _FIGURES = ["latency_ms", "latency_low_ms", "latency_high_ms"]
@@ -84,12 +86,26 @@ def estimate_model(target: str, use: Use, size: str | None, store: Store) -> Mod
     )
 
 
+@dataclass(frozen=True)
+class _Workloads:
+    """What traces of one precision and layout ask of a device."""
+
+    precision: str
+    models: pd.DataFrame  # `_KEY`, and the number that stands for it
+    rows: pd.DataFrame  # the calls of each model, by its number
+
+    def of_models(self, numbers: pd.Series[int]) -> pd.DataFrame:
+        """The calls of some models."""
+        is_wanted = np.isin(np.arange(len(self.models)), numbers)
+        return self.rows if is_wanted.all() else self.rows[is_wanted[self.rows[_MODEL]]]
+
+
 class Estimates:
     """What the cache knows of speed beside measurements: operations of models, and calibrations of devices."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self._read: dict[tuple[str, str], pd.DataFrame] = {}  # workloads by precision and layout: several uses share them
+        self._read: dict[tuple[str, str], _Workloads] = {}  # by precision and layout: several uses share them
 
     def estimator(self, use: Use) -> Estimator:
         """Estimates rows of a leaderboard in one use; the work begins with the first call."""
@@ -104,35 +120,38 @@ class Estimates:
 
         if trace_mode(use.dtype, use.layout) is None:
             return _refused(rows, f"not estimated: {use.dtype} is not supported")
-        precision = self._precision(use)
-        if precision is None:
+        of_cache = self._workloads_of(use)
+        if of_cache is None:
             return _refused(rows, _not_traced(use))
-        workloads = self._workloads(precision, use.layout).merge(rows[_KEY].drop_duplicates(), on=_KEY)
+        asked = rows[_KEY].drop_duplicates().merge(of_cache.models, on=_KEY)
+        precision = of_cache.precision
         found = estimate(
-            workloads,
+            of_cache.of_models(asked[_MODEL]),
             use.device,
             batch=use.batch,
             precision=precision,
             layout=use.layout,
             compiled=use.compiled,
             calibration=kept_calibration(self.store, use.device.id, precision, use.layout, compiled=use.compiled),
-            key=tuple(_KEY),
+            key=(_MODEL,),
         )
-        joined = rows[_KEY].merge(found[[*_KEY, *_FIGURES, "latency_from"]], on=_KEY, how="left").set_axis(rows.index)
+        found = asked.merge(found[[_MODEL, *_FIGURES, "latency_from"]], on=_MODEL)
+        joined = rows[_KEY].merge(found, on=_KEY, how="left").set_axis(rows.index)
         return joined[[*_FIGURES, "latency_from"]].fillna({"latency_from": _not_traced(use)})
 
-    def _precision(self, use: Use) -> str | None:
-        """The precision of traces that the cache has for a use."""
-        known = set(self.store.traces(layout=use.layout, columns=["precision"])["precision"])
+    def _workloads_of(self, use: Use) -> _Workloads | None:
+        """What the cache has for a use, in the first precision that it has any of."""
         precision = PRECISION_OF[use.dtype]
-        return next((one for one in (precision, *_ALSO.get(precision, ())) if one in known), None)
+        found = (self._workloads(one, use.layout) for one in (precision, *_ALSO.get(precision, ())))
+        return next((workloads for workloads in found if len(workloads.models)), None)
 
-    def _workloads(self, precision: str, layout: str) -> pd.DataFrame:
+    def _workloads(self, precision: str, layout: str) -> _Workloads:
         from zoo.speed.workload import AMOUNTS
 
         way = (precision, layout)
         if way not in self._read:
-            self._read[way] = self.store.workloads(precision=precision, layout=layout, columns=[*_KEY, *AMOUNTS])
+            models, rows = self.store.workloads_by_model(*way, key=_KEY, columns=AMOUNTS)
+            self._read[way] = _Workloads(precision, models.assign(**{_MODEL: range(len(models))}), rows)
         return self._read[way]
 
 

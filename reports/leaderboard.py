@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from importlib.metadata import version
 from typing import Any
 
 import pandas as pd
@@ -14,10 +13,10 @@ from reports.breakdown import empty_breakdown, read_breakdown
 from reports.columns import ACCURACY_COLUMNS, COVERAGE, LEADERBOARD, UNJOINED, Better, Column, Kind, quality_of
 from reports.frontier import frontier
 from reports.report_parts import SPEEDS, BudgetAnswer, DeviceSpeed, PublishedAudit, WhatChanged
-from zoo.accuracy.timm import HOW_TO_SUPPLY
 from zoo.adapters.base import select
 from zoo.batch.plan import classes_as_asked, cost_keys, input_as_asked, wanted_keys
 from zoo.batch.settings import RefreshSettings, ZooSettings
+from zoo.cache.schema import TABLES
 from zoo.cache.store import Store, to_pandas
 from zoo.errors import CacheError
 from zoo.records import Architecture, CostKey, Status, Task, Variant, is_unfit
@@ -25,6 +24,17 @@ from zoo.records import Architecture, CostKey, Status, Task, Variant, is_unfit
 CONVENTION = "matmul"
 _HEAD = ["zoo", "arch", "input", "classes"]  # an architecture with one of its heads, at one input
 _KEY = list(CostKey._fields)
+_SHOWN = {column.key for column in LEADERBOARD}
+_COSTS = [*_KEY, *(name for name in TABLES["costs"].names if name in _SHOWN and name not in _KEY)]
+_WEIGHTS = [name for name in TABLES["weights"].names if name in _SHOWN]
+_WHOLE = {
+    "architectures": ["zoo", "arch", "family", "task"],
+    "weights": _WEIGHTS,
+    "accuracy": ["zoo", "arch", "tag", "dataset", "metric", "input", "value"],
+    "unjoined": [],
+}
+"""Columns of the tables, beside those of the costs, that a leaderboard needs."""
+
 _TEXT = pd.StringDtype()
 _DTYPES: dict[Kind, Any] = {Kind.INTEGER: pd.Int64Dtype(), Kind.NUMBER: pd.Float64Dtype(), Kind.FLAG: pd.BooleanDtype()}
 
@@ -141,10 +151,10 @@ def read_whole_leaderboard(cache: str) -> pd.DataFrame:
         CacheError: if it holds no counts.
     """
     store = Store(cache)
-    costs = store.costs()
+    costs = store.costs(columns=_COSTS)
     if costs.empty:
         raise CacheError(f"The cache '{cache}' holds no counts. Name another one, or fill it with: zoometer run CONFIG")
-    tables = {name: to_pandas(store.read(name)) for name in ("architectures", "weights", "accuracy", "unjoined")}
+    tables = {name: to_pandas(store.read(name, columns)) for name, columns in _WHOLE.items()}
     return _leaderboard(_Facts(wanted=costs[_KEY], costs=costs, **tables))
 
 
@@ -206,17 +216,17 @@ def _weights_rows(facts: _Facts) -> pd.DataFrame:
     """Each set of weights at its native input, where that is asked for, and wherever it was evaluated, with its cost there."""
     identity = ["zoo", "arch", "tag"]
     evaluated = facts.accuracy[[*identity, "input"]].drop_duplicates()
-    elsewhere = facts.weights.drop(columns="input").merge(evaluated, on=identity)
-    rows = pd.concat([facts.weights, elsewhere], ignore_index=True).drop_duplicates([*identity, "input"])
+    weights = facts.weights[_WEIGHTS]
+    elsewhere = weights.drop(columns="input").merge(evaluated, on=identity)
+    rows = pd.concat([weights, elsewhere], ignore_index=True).drop_duplicates([*identity, "input"])
     rows = rows.merge(facts.wanted[facts.wanted["variant"] != Variant.FEATURES], on=_HEAD)
     results = facts.accuracy.pivot_table(
         index=[*identity, "input"], columns=["dataset", "metric"], values="value", aggfunc="last"
     )
     results.columns = pd.Index([_accuracy_key(*published) for published in results.columns.to_list()])
     rows = rows.merge(results[[c for c in results.columns if c]].reset_index(), on=[*identity, "input"], how="left")
-    costs = facts.costs.drop(columns=["library_version"])
-    rows = rows.merge(costs, on=_KEY, how="left")
-    rows["model"] = rows["zoo"] + "/" + rows["arch"] + rows["tag"].map(lambda tag: f".{tag}" if tag else "")
+    rows = rows.merge(facts.costs[_COSTS], on=_KEY, how="left")
+    rows["model"] = rows["zoo"] + "/" + rows["arch"] + ("." + rows["tag"]).mask(rows["tag"] == "", "")
     return rows
 
 
@@ -227,7 +237,7 @@ def _accuracy_key(dataset: str, metric: str) -> str:
 def _untrained_rows(facts: _Facts, trained: pd.DataFrame) -> pd.DataFrame:
     """Counted architectures at inputs where no weights stand for them: without a tag, and without accuracy."""
     covered = trained[_KEY].drop_duplicates().assign(is_covered=True)
-    rows = facts.costs.drop(columns=["library_version"]).merge(covered, on=_KEY, how="left")
+    rows = facts.costs[_COSTS].merge(covered, on=_KEY, how="left")
     rows = rows[rows["is_covered"].isna()].drop(columns="is_covered")
     rows = rows.merge(facts.architectures[["zoo", "arch", "family", "task"]], on=["zoo", "arch"])
     rows["task"] = rows["task"].mask(rows["variant"] == Variant.FEATURES, Task.FEATURES.value)  # whatever its head would do
@@ -243,19 +253,24 @@ def _finish(rows: pd.DataFrame) -> pd.DataFrame:
         on_frontier=False,
     )
     table = typed(rows, LEADERBOARD)
-    boards = [_ranked(group) for _, group in table.groupby("task", sort=False, dropna=False)]
+    figures = table[["task", "model", "macs", *(accuracy.column.key for accuracy in ACCURACY_COLUMNS)]]
+    boards = [_ranked(group) for _, group in figures.groupby("task", sort=False, dropna=False)]
     boards.sort(key=lambda board: _task_order(board["task"].iloc[0]))
-    return pd.concat(boards, ignore_index=True) if boards else table
+    if not boards:
+        return table
+    ranked = pd.concat(boards)
+    return table.loc[ranked.index].assign(on_frontier=ranked["on_frontier"].astype(_DTYPES[Kind.FLAG])).reset_index(drop=True)
 
 
 def _ranked(board: pd.DataFrame) -> pd.DataFrame:
-    """One task's rows with their frontier, the best first; errors are better the lower they are."""
+    """One task's figures with their frontier, the best first; errors are better the lower they are."""
     quality = quality_of(board)
+    board = board[["task", "model", "macs", *([quality.key] if quality else [])]]
     if quality is None:
-        return board.sort_values(["macs", "model"], na_position="last")
+        return board.assign(on_frontier=False).sort_values(["macs", "model"], na_position="last")
     is_error = quality.better is Better.LOW
     costs, qualities = (["macs", quality.key], []) if is_error else (["macs"], [quality.key])
-    board = board.assign(on_frontier=frontier(board, costs, qualities).astype(_DTYPES[Kind.FLAG]))
+    board = board.assign(on_frontier=frontier(board, costs, qualities))
     return board.sort_values([quality.key, "macs", "model"], ascending=[is_error, True, True], na_position="last")
 
 
@@ -300,6 +315,8 @@ def _totals(facts: _Facts) -> Totals:
 
 def _versions(facts: _Facts) -> dict[str, str]:
     """zoometer's own version, and those the counts were made with, the newest first where there are several."""
+    from importlib.metadata import version  # slow to import, and no answer to a budget needs it
+
     versions = {"zoometer": version("zoometer")}
     for zoo, rows in facts.costs.groupby("zoo"):
         versions[str(zoo)] = ", ".join(sorted(rows["library_version"].dropna().unique(), reverse=True))
@@ -308,6 +325,8 @@ def _versions(facts: _Facts) -> dict[str, str]:
 
 
 def _warnings(facts: _Facts) -> list[str]:
+    from zoo.accuracy.timm import HOW_TO_SUPPLY  # slow to import too
+
     warnings = []
     has_timm = (facts.weights["zoo"] == "timm").any()
     if has_timm and not (facts.accuracy["zoo"] == "timm").any():

@@ -28,7 +28,11 @@ THROUGHPUT = Column("samples_per_s", "Throughput", "Images a second on the devic
 INTERVAL = ("latency_low_ms", "latency_high_ms")
 """Columns beside the latency: where an estimate lies nine times in ten."""
 
-OF_USE = (PEAK, WEIGHTS, WORKING, MEMORY, LATENCY, THROUGHPUT)
+COCO_MAP = Column("coco_map", "mAP", "Mean average precision on COCO val2017, of what the model's task gives: keypoints where it is that, otherwise boxes.", "published results", Kind.NUMBER, "%", 1, 2, Better.HIGH, "Accuracy", 10)  # fmt: skip
+BY_TASK = {COCO_MAP.key: ("coco_keypoint_map", "coco_box_map")}
+"""Accuracy that is another metric for each task: the first of these columns of the leaderboard that any model of the task has."""
+
+OF_USE = (COCO_MAP, PEAK, WEIGHTS, WORKING, MEMORY, LATENCY, THROUGHPUT)
 """What `reports.candidates` adds to the leaderboard."""
 
 
@@ -38,6 +42,7 @@ class Limit:
 
     column: Column
     bound: float
+    name: str | None = None  # where it is another one than the column's
 
     @property
     def is_least(self) -> bool:
@@ -47,7 +52,7 @@ class Limit:
     @property
     def title(self) -> str:
         """Name of the limit."""
-        return self.column.title
+        return self.name or self.column.title
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from zoo.cache.store import Store
 from zoo.errors import SpeedError
 from zoo.records import Architecture, TraceKey, Unjoined
 from zoo.speed.devices import Device, shipped_devices
-from zoo.speed.estimate import DTYPES, Way
+from zoo.speed.estimate import DTYPES, TracedWay
 from zoo.speed.measured import PRECISION_OF, Setting, Speed
 from zoo.speed.prepared import prepare
 from zoo.speed.sheet import sheet_of
@@ -129,7 +129,7 @@ def _measured(
     ]
     if joined.empty:
         return None, missing
-    device, way = known[device_id], Way(precision, layout, compiled)
+    device, way = known[device_id], TracedWay(precision, layout, compiled)
     sheet = sheet_of(device, DTYPES[precision])
     assert not isinstance(sheet, str)
     prepared = prepare(joined, sheet, batch=joined["batch"], compiled=compiled, key=KEY)

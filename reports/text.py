@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import pandas as pd
 from rich import box
@@ -16,9 +16,11 @@ from rich.table import Table
 from rich.text import Text
 
 from reports.columns import ACCURACY_COLUMNS
-from reports.leaderboard import Report
 from zoo.records import RunSummary, TraceFailure
 from zoo.units import format_bytes, format_seconds
+
+if TYPE_CHECKING:
+    from reports.leaderboard import Report
 
 _TOP1 = ACCURACY_COLUMNS[0].column.key
 _MOST_REASONS, _MOST_MODELS = 5, 3  # shown of traces that could not be made

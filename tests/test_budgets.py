@@ -61,6 +61,11 @@ def test_a_device_limits_memory_where_it_is_known(device: str, expected: dict[st
     assert bounds(BudgetSection(), device) == expected
 
 
+def test_a_limit_of_a_device_leaves_the_title_to_what_is_limited() -> None:
+    (limit,) = BudgetSection().limits(find_device("rtx-4090"))
+    assert (limit.title, limit.column.title) == ("Memory of the device", "Memory")
+
+
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
@@ -109,3 +114,4 @@ def test_the_configuration_has_budgets_by_name(tmp_path: Path) -> None:
 
 def test_every_dataset_has_its_first_metric() -> None:
     assert DATASETS["imagenet-1k"].key == "imagenet_top1"
+    assert DATASETS["coco-val2017"].key == "coco_map"  # whichever the model's task is about

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from reports.candidates import Candidates, Conditions, candidates
-from reports.limits import LATENCY, MEMORY, OF_USE, PEAK, THROUGHPUT, WEIGHTS, WORKING
+from reports.limits import COCO_MAP, LATENCY, MEMORY, OF_USE, PEAK, THROUGHPUT, WEIGHTS, WORKING
 from zoo.speed.devices import Device, find_device
 from zoo.speed.measured import Speed, as_records
 
@@ -131,3 +131,27 @@ def test_an_estimate_fills_what_was_not_measured() -> None:
 @pytest.mark.parametrize(("device", "said"), [(None, "Speed needs a device"), (CARD, "nothing was measured there")])
 def test_without_speed_it_says_what_is_missing(device: Device | None, said: str) -> None:
     assert said in candidates(leaderboard("a"), Conditions(device=device)).notes_on([LATENCY])[0]
+
+
+def of_tasks(*rows: tuple[str, float | None, float | None]) -> pd.DataFrame:
+    """A leaderboard of these tasks, with the mAP of keypoints and of boxes."""
+    tasks, keypoints, boxes = (list(values) for values in zip(*rows, strict=True))
+    table = leaderboard(*(f"model{place}" for place in range(len(rows))))
+    return table.assign(
+        task=tasks, coco_keypoint_map=pd.array(keypoints, dtype="Float64"), coco_box_map=pd.array(boxes, dtype="Float64")
+    )
+
+
+def test_the_map_on_coco_is_that_of_each_models_task() -> None:
+    rows = [("detection", None, 37.0), ("keypoints", 65.0, 54.6), ("keypoints", None, 50.0), ("classification", None, None)]
+    found = candidates(of_tasks(*rows), Conditions())
+    assert plain(found, COCO_MAP.key) == [37.0, 65.0, None, None]  # the third's boxes are not what its task is about
+    (note,) = found.notes_on([COCO_MAP])
+    assert note.startswith("mAP is box mAP for detection; keypoint mAP for keypoints.")
+    assert "--task" in note
+
+
+def test_of_one_task_the_map_needs_no_warning() -> None:
+    found = candidates(of_tasks(("detection", None, 37.0)), Conditions())
+    assert found.notes_on([COCO_MAP]) == ["mAP is box mAP for detection."]
+    assert candidates(of_tasks(("detection", None, None)), Conditions()).notes_on([COCO_MAP]) == []

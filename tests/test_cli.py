@@ -13,6 +13,7 @@ import typer
 from typer.testing import CliRunner, Result
 
 from reports import cli
+from reports.cli import verbs as cli_verbs
 from reports.cli.errors import ExitCode, end_in_words, explain_refusal, split_at
 from zoo.errors import ZooError
 
@@ -46,7 +47,8 @@ def raising() -> Iterator[list[BaseException]]:
 
 
 def test_every_verb_is_tested_for_its_help() -> None:
-    assert {command.name for command in cli.app.registered_commands} == set(VERBS)
+    groups = {"speeds", "cache"}  # each has verbs of its own, tested with it
+    assert set(cli_verbs.VERBS) - groups == set(VERBS)
 
 
 @pytest.mark.parametrize("verb", VERBS)

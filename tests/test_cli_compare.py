@@ -92,7 +92,7 @@ def test_a_page_and_a_workbook_hold_just_these_models(cache: str, tmp_path: Path
         (["zeta/small", "zeta/small"], "There is nothing to compare zeta/small with."),
         (["zeta/small", "zeta/large", "--input", "1x2x3x4x5"], "does not fit a model that takes 3x224x224"),
         (["zeta/small", "tim/resnet50"], "There is no zoo 'tim'. Did you mean timm?"),
-        (["zeta/small", "zeta/large", "--html", "/dev/null/c.html"], "cannot be written to /dev/null/c.html"),
+        (["zeta/small", "zeta/large", "--html", "/dev/null/c.html"], "/dev/null/c.html cannot be written"),
     ],
 )
 def test_a_mistake_ends_with_code_2_and_the_way_out(cache: str, arguments: list[str], said: str) -> None:

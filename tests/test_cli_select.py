@@ -189,13 +189,15 @@ def test_a_mistake_ends_with_code_2_and_the_way_out(args: list[str], sentence: s
     assert sentence in " ".join(err.split())
 
 
-def test_it_answers_without_torch(folder: Path) -> None:
+def test_it_answers_without_torch_and_without_what_it_does_not_need(folder: Path) -> None:
     code = """
 import contextlib, sys, reports.cli
 sys.argv = ["zoometer", "select", "--max-gmacs", "0.5"]
 with contextlib.suppress(SystemExit):
     reports.cli.main()
 assert not {"torch", "torchvision", "timm"} & set(sys.modules)
+slow = {"fsspec", "filelock", "zoo.batch.ensure", "zoo.accuracy.timm", "reports.config", "reports.cli.refresh", "scipy"}
+assert not slow & set(sys.modules), slow & set(sys.modules)
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -12,7 +12,7 @@ import jsonschema  # type: ignore[import-untyped]  # its stubs are a distributio
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from fakes_excel import as_table, distinct_report, hostile_report, make_report
+from fakes_excel import as_table, distinct_report, hostile_report, make_report, with_budgets
 from pandas.testing import assert_frame_equal
 
 from reports import exports
@@ -133,7 +133,7 @@ def test_parquet_keeps_types_and_says_what_columns_mean(tmp_path: Path, report: 
     assert pq.read_schema(path).field("macs").metadata[b"meaning"].decode() == macs.meaning
 
 
-@pytest.mark.parametrize("make", [lambda: make_report(40), hostile_report, lambda: make_report(10, accuracy=False)])
+@pytest.mark.parametrize("make", [lambda: with_budgets(make_report(40)), hostile_report, lambda: make_report(10, accuracy=False)])
 def test_json_keeps_to_the_published_schema(tmp_path: Path, make: Any) -> None:
     path = written(make(), tmp_path / "report.json")
     schema = json.loads(exports.SCHEMA_PATH.read_text(encoding="utf-8"))
@@ -153,6 +153,29 @@ def test_json_has_every_table_and_knows_no_infinity(tmp_path: Path) -> None:
     assert found["leaderboard"][0]["imagenet_top1_percent"] is None
     assert [row["reason"] for row in found["coverage"]] == report.coverage["reason"].tolist()
     assert [row["name"] for row in found["unjoined"]] == report.unjoined["name"].tolist()
+
+
+def test_json_has_changes_budgets_and_audits(tmp_path: Path) -> None:
+    report = with_budgets(make_report(40))
+    found = json.loads(written(report, tmp_path / "report.json").read_text(encoding="utf-8"))
+    (changes,) = found["changes"]
+    assert report.changes is not None
+    assert (changes["heading"], changes["counts"]) == (report.changes.heading, report.changes.counts)
+    assert [row["arch"] for row in changes["rows"]] == report.changes.rows["arch"].tolist()
+    ((audit,), (own,)) = (found["audits"], report.audits)
+    assert (audit["title"], audit["verdicts"]) == (own.title, own.verdicts)
+    assert [row["verdict"] for row in audit["rows"]] == own.rows["verdict"].tolist()
+    assert [cause["rows"] for cause in audit["causes"]] == [rows for _, rows in own.causes]
+    assert [budget["name"] for budget in found["budgets"]] == [answer.name for answer in report.budgets]
+    for budget, answer in zip(found["budgets"], report.budgets, strict=True):
+        models = answer.selected.table["model"]
+        assert [row["model"] for row in budget["rows"]] == [models.iloc[row] for row in answer.selected.fitting]
+        assert {row["model"] for row in budget["rows"] if row["on_frontier"]} == {
+            models.iloc[i] for i in answer.selected.frontier
+        }
+        assert budget["pick"] == (budget["rows"][0]["model"] if budget["rows"] else None)
+        assert (budget["limits"], budget["reasons"]) == (list(answer.limits), list(answer.reasons))
+    assert any(budget["rows"] for budget in found["budgets"])
 
 
 def test_an_empty_report_is_still_a_file(tmp_path: Path) -> None:

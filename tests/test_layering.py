@@ -9,14 +9,31 @@ from pathlib import Path
 
 import pytest
 
+from reports.cli.verbs import VERBS
+
 HEAVY = ("torch", "torchvision", "timm", "pandas", "pyarrow", "pydantic", "openpyxl", "numpy")
 
 
 def modules_after(code: str, folder: Path) -> set[str]:
     """Top-level modules that are loaded after some code ran in a new interpreter."""
-    listing = f"import sys\n{code}\nprint('\\n'.join(sorted({{name.partition('.')[0] for name in sys.modules}})))"
+    return {name.partition(".")[0] for name in all_modules_after(code, folder)}
+
+
+def all_modules_after(code: str, folder: Path) -> set[str]:
+    """All modules that are loaded after some code ran in a new interpreter."""
+    listing = f"import sys\n{code}\nprint('\\n'.join(sorted(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", listing], cwd=folder, capture_output=True, text=True, check=True)
     return set(done.stdout.splitlines())
+
+
+def running(arguments: list[str]) -> str:
+    """Code that runs the command and prints nothing."""
+    return f"""
+import contextlib, reports.cli
+sys.argv = ["zoometer", *{arguments}]
+with contextlib.suppress(SystemExit), contextlib.redirect_stdout(None):
+    reports.cli.main()
+"""
 
 
 def test_contracts_between_packages_are_kept(
@@ -40,14 +57,14 @@ def test_importing_loads_nothing_heavy(repository: Path, code: str) -> None:
     "arguments", [["--help"], ["run", "--help"], ["list", "--help"], ["--version"], ["version"], ["run", "missing.yaml"]]
 )
 def test_the_command_answers_without_loading_torch(repository: Path, arguments: list[str]) -> None:
-    code = f"""
-import contextlib, reports.cli
-sys.argv = ["zoometer", *{arguments}]
-with contextlib.suppress(SystemExit), contextlib.redirect_stdout(None):
-    reports.cli.main()
-"""
-    loaded = modules_after(code, repository)
+    loaded = modules_after(running(arguments), repository)
     assert not loaded & {"torch", "torchvision", "timm", "pandas"}
+
+
+def test_a_verb_is_imported_without_the_others(repository: Path) -> None:
+    loaded = all_modules_after(running(["version"]), repository)
+    verbs = {f"reports.cli.{place.partition(':')[0]}" for place in VERBS.values()}
+    assert verbs & loaded == {"reports.cli.version"}
 
 
 def test_a_configuration_is_checked_without_loading_torch(repository: Path) -> None:

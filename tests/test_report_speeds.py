@@ -132,6 +132,9 @@ def test_the_workbook_has_a_column_a_limit_and_a_sheet(tmp_path: Path) -> None:
     speed = [cell.value for cell in book["Speed"][1]]
     assert speed[0] == "Architecture"
     assert book["Speed"].max_row - 1 == len(report.speeds)
+    about = {str(row[0]): str(row[1]) for row in book["About"].iter_rows(values_only=True) if row[0]}
+    for of in report.device_speeds:
+        assert about[of.use.device.name].startswith(f"{of.use.way}. ")
 
 
 @pytest.mark.browser

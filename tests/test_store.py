@@ -260,3 +260,18 @@ def test_an_address_without_folders_works() -> None:
 def test_an_unknown_kind_of_address_is_an_error() -> None:
     with pytest.raises(CacheError, match=r"^Cache 'carrier-pigeon://cache' cannot be opened: Protocol not known"):
         Store("carrier-pigeon://cache")
+
+
+@pytest.mark.parametrize("devices", [["a"], ["a", "b"], ["a", None], ["b"], [None], ["b", "a", "b"]])
+@pytest.mark.parametrize("wanted", [["a"], ["b", "a"], ["c"], [None]])
+def test_rows_with_wanted_values_are_found_whatever_the_statistics_say(
+    store: Store, devices: list[str | None], wanted: list[str | None]
+) -> None:
+    rows = [
+        {"arch": f"model{i}", "device": device, "status": "measured", "added_at": NOON, "zoo": "timm"}
+        for i, device in enumerate(devices)
+    ]
+    store.append("speed", table_of("speed", rows))
+    found = store.read("speed", ["arch"], where={"device": wanted, "zoo": ["timm"]})
+    assert found["arch"].to_pylist() == [row["arch"] for row in rows if row["device"] in wanted]
+    assert found.column_names == ["arch"]

@@ -16,7 +16,6 @@ from reports import selection_text, text
 from reports.answers import answer_budget, choose_device
 from reports.budgets import BudgetSection
 from reports.estimates import Estimates
-from reports.exports.tables import records
 from reports.leaderboard import read_leaderboard, read_whole_leaderboard
 from reports.limits import INTERVAL, LATENCY, THROUGHPUT, AnyLimit, Limit
 from reports.selection import Selected, State
@@ -65,6 +64,8 @@ class Answer:
 
     def record(self) -> dict[str, Any]:
         """Everything for programs: exact numbers, units in the names."""
+        from reports.exports.tables import records  # with all exports; a table for the terminal needs none
+
         selected = self.selected
         rows = list(records(self._rows()))
         return {

@@ -1,40 +1,45 @@
 """The command's frame: its verbs, what holds for all of them, and how every one of them ends.
 
-Nothing here imports more than typer: `zoometer --help` has to answer at once, so each verb imports what it needs when it runs.
+Nothing here imports more than typer: a verb is imported when it is asked for, and imports what it needs when it runs, so that
+every answer comes as soon as it can.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from importlib import import_module
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from reports.cli import (
-    audit,
-    cache,
-    calibrate,
-    changes,
-    check,
-    compare,
-    count,
-    devices,
-    errors,
-    estimate,
-    init,
-    listing,
-    measure,
-    refresh,
-    report,
-    run,
-    schedule,
-    select,
-    show,
-    speeds,
-    validate_speed,
-    version,
-)
+from reports.cli import errors
 from reports.cli.help import examples, verb_with
+
+VERBS: Mapping[str, str] = {
+    "run": "run:run",
+    "init": "init:init",
+    "count": "count:count",
+    "report": "report:report",
+    "list": "listing:list_models",
+    "show": "show:show",
+    "compare": "compare:compare",
+    "select": "select:select",
+    "check": "check:check",
+    "devices": "devices:devices",
+    "estimate": "estimate:estimate",
+    "measure": "measure:measure",
+    "calibrate": "calibrate:calibrate",
+    "validate-speed": "validate_speed:validate_speed",
+    "audit": "audit:audit",
+    "refresh": "refresh:refresh",
+    "changes": "changes:changes",
+    "schedule": "schedule:schedule",
+    "version": "version:version",
+    "speeds": "speeds:app",
+    "cache": "cache:app",
+}
+"""Each verb, and the function or the group of verbs in this package that does it; imported when it is asked for."""
 
 EXAMPLES = examples(
     "zoometer init                    write a commented starter configuration",
@@ -57,7 +62,18 @@ EXAMPLES = examples(
 
 
 class Verbs(TyperGroup):
-    """The group of verbs: understands `--debug` anywhere, and turns whatever a verb raises into an exit code."""
+    """The group of verbs: imports them, understands `--debug` anywhere, and turns whatever a verb raises into an exit code."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """All verbs, those not imported yet too."""
+        return list(dict.fromkeys([*VERBS, *super().list_commands(ctx)]))
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The verb of this name; all are imported for a name that is none, because typer looks for what was meant among them."""
+        for name in [cmd_name] if cmd_name in {*VERBS, *self.commands} else VERBS:
+            if name not in self.commands:
+                self.commands[name] = _import_verb(name)
+        return super().get_command(ctx, cmd_name)
 
     def parse_args(self, ctx: Any, args: Any) -> Any:
         """Help for an empty line, and `--debug` behind the verb too: whoever meets an error appends it to the line just typed."""
@@ -77,6 +93,18 @@ class Verbs(TyperGroup):
         formatter.write(EXAMPLES)
 
 
+def _import_verb(name: str) -> Any:
+    module_name, _, attribute = VERBS[name].partition(":")
+    module = import_module(f"reports.cli.{module_name}")
+    alone = typer.Typer(rich_markup_mode="rich")
+    verb = getattr(module, attribute)
+    if isinstance(verb, typer.Typer):
+        alone.add_typer(verb, name=name)
+    else:
+        alone.command(name, cls=verb_with(module.EXAMPLES))(verb)
+    return typer.main.get_group(alone).commands[name]
+
+
 app = typer.Typer(
     name="zoometer",
     cls=Verbs,
@@ -90,6 +118,8 @@ app = typer.Typer(
 
 def _print_version(wanted: bool) -> None:
     if wanted:
+        from reports.cli import version
+
         typer.echo(version.one_line())
         raise typer.Exit
 
@@ -102,29 +132,6 @@ def _common(
     ] = False,
 ) -> None:
     """Options of every verb; `debug` is read by `Verbs.invoke` and `print_version` by its callback."""
-
-
-app.command("run", cls=verb_with(run.EXAMPLES))(run.run)
-app.command("init", cls=verb_with(init.EXAMPLES))(init.init)
-app.command("count", cls=verb_with(count.EXAMPLES))(count.count)
-app.command("report", cls=verb_with(report.EXAMPLES))(report.report)
-app.command("list", cls=verb_with(listing.EXAMPLES))(listing.list_models)
-app.command("show", cls=verb_with(show.EXAMPLES))(show.show)
-app.command("compare", cls=verb_with(compare.EXAMPLES))(compare.compare)
-app.command("select", cls=verb_with(select.EXAMPLES))(select.select)
-app.command("check", cls=verb_with(check.EXAMPLES))(check.check)
-app.command("devices", cls=verb_with(devices.EXAMPLES))(devices.devices)
-app.command("estimate", cls=verb_with(estimate.EXAMPLES))(estimate.estimate)
-app.command("measure", cls=verb_with(measure.EXAMPLES))(measure.measure)
-app.add_typer(speeds.app, name="speeds")
-app.command("calibrate", cls=verb_with(calibrate.EXAMPLES))(calibrate.calibrate)
-app.command("validate-speed", cls=verb_with(validate_speed.EXAMPLES))(validate_speed.validate_speed)
-app.command("audit", cls=verb_with(audit.EXAMPLES))(audit.audit)
-app.command("refresh", cls=verb_with(refresh.EXAMPLES))(refresh.refresh)
-app.command("changes", cls=verb_with(changes.EXAMPLES))(changes.changes)
-app.add_typer(cache.app, name="cache")
-app.command("schedule", cls=verb_with(schedule.EXAMPLES))(schedule.schedule)
-app.command("version", cls=verb_with(version.EXAMPLES))(version.version)
 
 
 def main() -> None:

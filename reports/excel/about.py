@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pandas as pd
@@ -13,6 +13,7 @@ from reports.excel.page import Page
 from reports.excel.sheet import Book, TableSpec, prose_height, write_table
 from reports.excel.text import sheet_name
 from reports.exports.safe_text import is_formula_like, is_web_address
+from reports.report_parts import DeviceSpeed
 
 CONVENTIONS = {
     "matmul": "Convolutions, linear layers, matrix products and attention: what papers, torchvision and timm mean by GMACs or, wrongly named, GFLOPs.",
@@ -76,11 +77,17 @@ def write_about(book: Book) -> None:
         "Sources of published figures (address, note, retrieved)",
         sources or [("none", "No published figures are in this report.")],
     )
+    row = _section(book, page, row, "Speed", _speeds(report.device_speeds))
     row = _section(book, page, row, "Words", WORDS)
     row = _section(book, page, row, "Licences of the weights", _licences(report.leaderboard))
     row = _section(book, page, row, "Warnings", [("", text) for text in (*report.warnings, *book.notices)])
     row = _section(book, page, row, "Notes", [("", text) for text in report.notes])
     page.print_on(row, len(_WIDTHS) - 1)
+
+
+def _speeds(speeds: Sequence[DeviceSpeed]) -> list[tuple[str, str]]:
+    """How models run in each use of a device, and what is assumed in its figures."""
+    return [(speed.use.device.name, f"{speed.use.way}. {speed.note}".rstrip()) for speed in speeds]
 
 
 def _licences(leaderboard: pd.DataFrame) -> list[tuple[str, str]]:

@@ -77,9 +77,9 @@ def write_speeds(book: Book) -> None:
     speeds = book.report.device_speeds
     if not speeds:
         return
-    uses = "; ".join(f"{speed.use.device.name}: {speed.use.way}" for speed in speeds)
-    notes = " ".join(dict.fromkeys(speed.note for speed in speeds))
-    write_table(book, TableSpec(sheet_name("Speed", book.taken), "Speed", f"{uses}. {notes}", SPEEDS, book.report.speeds))
+    devices = ", ".join(dict.fromkeys(speed.use.device.id for speed in speeds))
+    description = f"How fast each architecture is on {devices}; what is assumed is in About."
+    write_table(book, TableSpec(sheet_name("Speed", book.taken), "Speed", description, SPEEDS, book.report.speeds))
 
 
 def write_coverage(book: Book) -> None:

@@ -26,7 +26,8 @@ def replacing(path: Path) -> Iterator[Path]:
     except OSError as error:
         reason = error.strerror or str(error)
         raise OutputError(
-            f"{path} cannot be written: {reason}. Free the disk, close the file where it is open, or choose another folder."
+            f"{path} cannot be written: {reason}. Make the folder writable, free the disk, close the file where it is open, "
+            "or choose another folder."
         ) from error
     finally:
         with suppress(OSError):  # it is not there after a rename, nor where its folder could not be made

@@ -10,8 +10,10 @@ from typing import Any, TextIO
 
 from reports.columns import Column, Kind
 from reports.exports.files import replacing
+from reports.exports.parts import PARTS, Part, audits_of, budgets_of, changes_of
 from reports.exports.tables import TABLES, describe, export_table, provenance, records
 from reports.leaderboard import Report, Source, Totals
+from reports.report_parts import AUDIT, CHANGES
 
 SCHEMA_PATH = Path(__file__).with_name("report.schema.json")
 """The published schema; it ships with the package."""
@@ -22,20 +24,33 @@ _TYPES = {Kind.TEXT: "string", Kind.LINK: "string", Kind.INTEGER: "integer", Kin
 
 
 def write_json(report: Report, path: Path) -> None:
-    """Write the report: provenance, the meaning of the columns, and every table as a list of rows.
+    """Write the report: provenance, the meaning of the columns, every table as a list of rows, and the parts beside them.
 
     Raises:
         OutputError: if the file cannot be written.
     """
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8", errors="replace") as file:
-        columns = {name: describe(columns) for name, columns in TABLES.items()}
+        columns = {name: describe(columns) for name, columns in (TABLES | PARTS).items()}
         head = {"schema": SCHEMA_ID, "provenance": provenance(report), "columns": columns}
         file.write(_dump(head, indent=1).removesuffix("\n}"))
         for name in TABLES:
             file.write(f',\n "{name}": [')
             _write_rows(file, records(export_table(report, name)))
             file.write("]")
+        for name, parts in (("changes", changes_of(report)), ("budgets", budgets_of(report)), ("audits", audits_of(report))):
+            file.write(f',\n "{name}": [')
+            _write_parts(file, parts)
+            file.write("]")
         file.write("\n}\n")
+
+
+def _write_parts(file: TextIO, parts: Iterable[Part]) -> None:
+    separator = "\n  "
+    for part in parts:
+        file.write(separator + _dump(part.said).removesuffix("}") + ', "rows": [')
+        _write_rows(file, part.rows)
+        file.write("]}")
+        separator = ",\n  "
 
 
 def _write_rows(file: TextIO, rows: Iterable[dict[str, Any]]) -> None:
@@ -64,9 +79,20 @@ def json_schema() -> dict[str, Any]:
         "versions": {"type": "object", "additionalProperties": text}, "totals": totals,
         "sources": {"type": "array", "items": source}, "warnings": texts, "notes": texts,
     })  # fmt: skip
-    tables = {
-        name: {"type": "array", "items": _object({c.export_name: _value(c) for c in columns})} for name, columns in TABLES.items()
-    }
+    tables = {name: _rows_of(columns) for name, columns in TABLES.items()}
+    named_counts = {"type": "object", "additionalProperties": counts}
+    cause = _object({"causes": text, "rows": counts})
+    parts = {
+        "changes": {"heading": text, "counts": named_counts, "rows": _rows_of(CHANGES)},
+        "budgets": {
+            "name": text, "limits": texts, "objectives": texts, "candidates": named_counts, "pick": {"type": ["string", "null"]},
+            "reasons": texts, "relaxations": texts, "notes": texts, "rows": {"type": "array", "items": {"type": "object"}},
+        },
+        "audits": {
+            "title": text, "zoo": text, "counts_as": text, "verdicts": named_counts, "causes": {"type": "array", "items": cause},
+            "rows": _rows_of(AUDIT),
+        },
+    }  # fmt: skip
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": SCHEMA_ID,
@@ -74,9 +100,21 @@ def json_schema() -> dict[str, Any]:
         "description": "What vision models cost and how accurate they are. Values are exact; null is unknown.",
         **_object({
             "schema": {"const": SCHEMA_ID}, "provenance": origin,
-            "columns": _object({name: {"type": "array", "items": described} for name in TABLES}), **tables,
+            "columns": _object({name: {"type": "array", "items": described} for name in TABLES | PARTS}), **tables,
+            **{name: {"type": "array", "items": _object(keys), "description": _MEANINGS[name]} for name, keys in parts.items()},
         }),
     }  # fmt: skip
+
+
+_MEANINGS = {
+    "changes": "What the last run changed since the one before it; nothing where there was none.",
+    "budgets": "Each budget of the configuration, with what fits, the best first, under the names of the figures it speaks of.",
+    "audits": "Each published table of the configuration, held against our counts.",
+}
+
+
+def _rows_of(columns: Iterable[Column]) -> dict[str, Any]:
+    return {"type": "array", "items": _object({column.export_name: _value(column) for column in columns})}
 
 
 def _object(properties: dict[str, Any]) -> dict[str, Any]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import uuid
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -11,12 +9,12 @@ from pathlib import Path
 import jinja2
 
 from reports.columns import columns_for
+from reports.exports.files import replacing
 from reports.html.embed import safe_json, safe_script, safe_style, security_policy
 from reports.html.libraries import load_datatables
 from reports.html.parts import parts_of
 from reports.html.payload import build_payload
 from reports.leaderboard import Report
-from zoo.errors import OutputError
 from zoo.units import FLOPS_PER_MAC
 
 # Sheets and scripts in the order they are joined: a later one builds on an earlier one.
@@ -85,21 +83,9 @@ def write(report: Report, path: Path) -> None:
         OutputError: if the folder or the file cannot be written.
     """
     text = render(report)
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            # A name may hold what UTF-8 cannot; it must not cost the report.
-            temporary.write_text(text, "utf-8", errors="replace", newline="\n")
-            os.replace(temporary, path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise OutputError(
-            f"The page cannot be written to {path}: {reason}. Make the folder writable, free some space, or set another `out` folder."
-        ) from error
+    with replacing(path) as temporary:
+        # A name may hold what UTF-8 cannot; it must not cost the report.
+        temporary.write_text(text, "utf-8", errors="replace", newline="\n")
 
 
 def _read(resources: Traversable, *parts: str) -> str:

@@ -3,6 +3,7 @@
     python tests/benchmarks/page.py 2400 20000
     python tests/benchmarks/page.py --page out/leaderboard.html
     python tests/benchmarks/page.py --page out/leaderboard.html --picture page.webp
+    python tests/benchmarks/page.py --page out/jetson.html --picture configs/jetson.png --part '#chart-area' --address '#least=80'
 
 *Render* is the time to make the file, *usable* from opening it to the frame that shows table and chart, *filter* from a typed
 limit or word to table, frontier, counts and chart updated, *painted* the same to the end of the frame that shows it, *sort* from
@@ -50,6 +51,7 @@ _SORT = """(key) => new Promise((done) => {
     document.querySelector(`#board th[data-key=${key}]`).click();
 })"""
 LIMITS = ("30", "3", "300", "")
+_MARGIN = 12  # pixels around the part that a picture is of
 WORDS = ("v", "vi", "vit", "resnet", "resnet -224", "")
 SORTS = ("params", "macs", "family")
 
@@ -104,12 +106,19 @@ def _open(browser: Browser, path: Path) -> Opened:
     return Opened(usable_ms, metrics["TaskDuration"] * 1000)
 
 
-def take_picture(browser: Browser, path: Path, picture: Path) -> None:
-    """The page's first screen with a budget typed in, as WebP: small enough to stand beside the source."""
-    at = Visit(browser, path, "#max.params=30&max.macs=5", width=1280, height=1140)
+def take_picture(browser: Browser, path: Path, picture: Path, address: str, selector: str | None) -> None:
+    """The page's first screen with a budget typed in, or a part of it, as WebP or PNG: small enough to stand beside the source."""
+    at = Visit(browser, path, address, width=1280, height=1140)
     at.settle()
     protocol = at.page.context.new_cdp_session(at.page)
-    shot = protocol.send("Page.captureScreenshot", {"format": "webp", "quality": 82})
+    how: dict[str, object] = {"format": "webp", "quality": 82} if picture.suffix == ".webp" else {"format": "png"}
+    if selector:
+        box = at.page.locator(selector).bounding_box()
+        assert box, f"{selector} is not on the page"
+        around = {"x": box["x"] - _MARGIN, "y": box["y"] - _MARGIN}
+        size = {"width": box["width"] + 2 * _MARGIN, "height": box["height"] + 2 * _MARGIN}
+        how |= {"captureBeyondViewport": True, "clip": {**around, **size, "scale": 1}}
+    shot = protocol.send("Page.captureScreenshot", how)
     picture.write_bytes(base64.b64decode(shot["data"]))
     at.close()
 
@@ -137,13 +146,15 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--page", type=Path, help="a page that zoometer has made, instead of synthetic rows")
     parser.add_argument("--picture", type=Path, metavar="FILE", help="write a picture of the first page, and measure nothing")
+    parser.add_argument("--address", default="#max.params=30&max.macs=5", metavar="TEXT", help="what the picture's page shows")
+    parser.add_argument("--part", metavar="SELECTOR", help="the part of the page that the picture is of")
     arguments = parser.parse_args()
     program = next(filter(None, map(shutil.which, CHROMIUM_NAMES)), None)
     if program is None:
         sys.exit("This benchmark needs Chromium: apt-get install chromium")
     with started_browser(program) as browser, _pages(arguments.rows, arguments.page) as pages:
         if arguments.picture:
-            take_picture(browser, pages[0][1], arguments.picture)
+            take_picture(browser, pages[0][1], arguments.picture, arguments.address, arguments.part)
             return
         head = (
             "page                  file MB  render s  usable ms  CPU ms  filter by limit ms  by words ms  painted ms  sort ms\n"

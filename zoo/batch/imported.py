@@ -11,12 +11,10 @@ from typing import Any
 
 import pandas as pd
 
-from zoo.batch.ensure import list_architectures
-from zoo.batch.measure_plan import MEASURED
 from zoo.cache.schema import table_of
 from zoo.cache.store import Store
 from zoo.errors import SpeedError
-from zoo.records import SPEED_KEY, Unjoined
+from zoo.records import SPEED_KEY, Architecture, Unjoined
 from zoo.speed.measured import Setting, Speed, as_records
 from zoo.speed.tables import read_speeds
 
@@ -49,7 +47,7 @@ def import_speeds(cache: str, files: Sequence[Path], devices: Iterable[str] = ()
     """
     store = Store(cache)
     store.prepare()
-    architectures = store.architectures() or list_architectures(cache, _ZOOS)
+    architectures = _known_architectures(store)
     read = [(file, read_speeds(file, architectures, devices, given)) for file in files]
     rows = [(file, _table_rows(file, table.rows), table.unjoined) for file, table in read]
     known, run = _known(store), uuid.uuid4().hex[:12]
@@ -77,7 +75,7 @@ def known_speeds(
     Raises:
         SpeedError: if a file is no table of speeds.
     """
-    architectures = (store.architectures() or list_architectures(store.address, _ZOOS)) if files else []
+    architectures = _known_architectures(store) if files else []
     names = [*devices, device]
     rows = [record for file in files for record in _table_rows(file, read_speeds(file, architectures, names).rows)]
     given = pd.DataFrame([record for record in rows if record["device"] == device], columns=[*Speed.__slots__])
@@ -86,7 +84,15 @@ def known_speeds(
     return both.drop_duplicates(list(SPEED_KEY)).infer_objects().reset_index(drop=True)
 
 
+def _known_architectures(store: Store) -> list[Architecture]:
+    from zoo.batch.ensure import list_architectures  # what lists zoos is slow to import, and seldom wanted
+
+    return store.architectures() or list_architectures(store.address, _ZOOS)
+
+
 def _table_rows(file: Path, rows: Iterable[Speed]) -> list[dict[str, Any]]:
+    from zoo.batch.measure_plan import MEASURED  # slow to import too
+
     now = datetime.now(UTC)
     more = {"status": MEASURED, "added_at": now}
     return [{**record, **more, "measured_at": _moment(file, record["measured_at"])} for record in as_records(rows)]

@@ -10,13 +10,16 @@ import os
 import time
 import uuid
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from zoo.addresses import Address
 from zoo.cache.parts import SUFFIX, checksum
-from zoo.cache.remote_files import RemoteFiles
 from zoo.errors import CacheError
+
+if TYPE_CHECKING:
+    from zoo.cache.remote_files import RemoteFiles
 
 _LEFTOVER_AGE_S = 3600
 """A temporary file this old was left by a process that is gone."""
@@ -36,7 +39,11 @@ def open_files(address: Address) -> Files | RemoteFiles:
     for scheme in _LOCAL:
         if address.startswith(scheme):
             return Files(Address.of(address.removeprefix(scheme)))
-    return RemoteFiles(address) if "://" in address else Files(address)
+    if "://" not in address:
+        return Files(address)
+    from zoo.cache.remote_files import RemoteFiles  # fsspec is slow to import
+
+    return RemoteFiles(address)
 
 
 class Files:

@@ -135,9 +135,10 @@ def _version_of(found: pa.Schema, *, is_named: bool, has_checksum: bool) -> int:
 def _read(parquet: pq.ParquetFile, names: list[str], name: str, version: int, columns: list[str], where: Where) -> pa.Table:
     """The wanted columns of the wanted rows, in the present schema."""
     schema = TABLES[name]
-    known = [column for column in dict.fromkeys([*columns, *where]) if column in names]
     # Statistics of format 1 are under no checksum of ours, so its rows are all looked at.
     groups = _groups_with(parquet, where) if version > 1 else list(range(parquet.num_row_groups))
+    where = _unsettled(parquet, groups, where) if version > 1 else where
+    known = [column for column in dict.fromkeys([*columns, *where]) if column in names]
     is_large = parquet.num_row_groups > 1  # threads cost more than they save in a small part
     table = upgrade(parquet.read_row_groups(groups, columns=known, use_threads=is_large), name, version)
     for column, values in where.items():
@@ -151,17 +152,35 @@ def _read(parquet: pq.ParquetFile, names: list[str], name: str, version: int, co
 
 def _groups_with(parquet: pq.ParquetFile, where: Where) -> list[int]:
     """The row groups whose statistics do not rule the wanted values out."""
-    metadata = parquet.metadata
+    groups = range(parquet.num_row_groups)
+    known = {column: _statistics(parquet, column, groups) for column in where}
+    return [group for group in groups if all(_may_have(known[column][group], where[column]) for column in where)]
+
+
+def _unsettled(parquet: pq.ParquetFile, groups: list[int], where: Where) -> Where:
+    """What has still to be looked for in the rows of these row groups, whose statistics do not settle it."""
+    return {
+        column: wanted
+        for column, wanted in where.items()
+        if not all(_has_only(known, wanted) for known in _statistics(parquet, column, groups))
+    }
+
+
+def _statistics(parquet: pq.ParquetFile, column: str, groups: Iterable[int]) -> list[Any]:
+    """Of a column in each row group; None where there are none."""
     leaves = {parquet.schema.column(i).path: i for i in range(len(parquet.schema))}  # a nested column has several
-    groups = []
-    for index in range(metadata.num_row_groups):
-        group = metadata.row_group(index)
-        ranges = {column: group.column(leaves[column]).statistics for column in where if column in leaves}
-        if all(
-            known is None
-            or not known.has_min_max
-            or any(value is None or known.min <= value <= known.max for value in where[column])
-            for column, known in ranges.items()
-        ):
-            groups.append(index)
-    return groups
+    if column not in leaves:
+        return [None for _ in groups]
+    return [parquet.metadata.row_group(group).column(leaves[column]).statistics for group in groups]
+
+
+def _may_have(known: Any, wanted: Collection[Any]) -> bool:
+    if known is None or not known.has_min_max:
+        return True
+    return any(value is None or known.min <= value <= known.max for value in wanted)
+
+
+def _has_only(known: Any, wanted: Collection[Any]) -> bool:
+    """Whether every row has the same value, and it is a wanted one."""
+    is_one = known is not None and known.has_min_max and known.has_null_count and known.null_count == 0 and known.min == known.max
+    return is_one and known.min in wanted

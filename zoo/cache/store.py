@@ -12,7 +12,7 @@ import dataclasses
 import logging
 import os
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -23,7 +23,7 @@ import pyarrow.compute as pc
 
 from zoo.addresses import Address
 from zoo.cache.files import open_files
-from zoo.cache.identity import details_of, newest_of_each, those_of
+from zoo.cache.identity import details_of, newest_of_each, numbered, those_of
 from zoo.cache.parts import Notes, Part, UnreadableError, Where, by_age, decode, encode, is_replacing, new_name
 from zoo.cache.runs import Run, runs_of
 from zoo.cache.schema import DETAILS, NESTED, OWNERS, SNAPSHOTS, TABLES
@@ -228,6 +228,28 @@ class Store:
         others = to_pandas(rows.drop_columns(figures))
         both: pd.DataFrame = pd.concat([others, rows.select(figures).to_pandas()], axis=1)  # such as numpy calculates with
         return both.reindex(columns=rows.column_names)
+
+    def workloads_by_model(
+        self, precision: str, layout: str, *, key: Sequence[str], columns: Sequence[str]
+    ) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """The same of all models for calculating at once: which models there are, and their rows.
+
+        Args:
+            precision: of the traces.
+            layout: likewise.
+            key: columns that name a model.
+            columns: those of the rows that are wanted; texts come as categories.
+
+        Returns:
+            The models by `key`, and the wanted columns with `model`, the row's place among the models.
+        """
+        rows = self._details("workloads", _equal(precision=precision, layout=layout), [*key, *columns])
+        models, model = numbered(rows, key)
+        rows = rows.select(columns)
+        for place, field_ in enumerate(rows.schema):
+            if pa.types.is_string(field_.type):
+                rows = rows.set_column(place, field_.name, rows[field_.name].combine_chunks().dictionary_encode())
+        return to_pandas(models), rows.to_pandas(split_blocks=True).assign(model=model)
 
     def trace(self, key: TraceKey) -> Trace:
         """The newest trace of a key.

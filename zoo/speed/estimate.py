@@ -52,8 +52,8 @@ _MS = 1000.0
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
-    """How a model is run."""
+class TracedWay:
+    """How a model was traced, and whether it is compiled; `zoo.speed.way` says how one is run while it is measured."""
 
     precision: str = "fp32"
     layout: str = "nchw"
@@ -92,7 +92,7 @@ def estimate(  # noqa: PLR0913  # all but two are keyword-only
         A row for each model: `key`, device, precision, layout, compiled, batch, `FIGURES` (NA where there is no estimate), and
         latency_from: how the figure came about, or why there is none.
     """
-    way = Way(precision, layout, compiled)
+    way = TracedWay(precision, layout, compiled)
     workloads = _of_way(workloads, way)
     batches = batch.loc[workloads.index] if isinstance(batch, pd.Series) else pd.Series(batch, index=workloads.index)
     table = _empty(workloads, device, way, batches, key)
@@ -125,7 +125,7 @@ def layers(
     Raises:
         SpeedError: if there is no estimate for the device.
     """
-    basis = _basis(device, Way(precision, compiled=compiled), None, None, is_relative=True)
+    basis = _basis(device, TracedWay(precision, compiled=compiled), None, None, is_relative=True)
     if isinstance(basis, str):
         raise SpeedError(f"{basis[0].upper()}{basis[1:]}.")
     sheet, constants = basis
@@ -138,14 +138,14 @@ def layers(
     return table.sort_values("position", kind="stable", ignore_index=True)
 
 
-def _of_way(workloads: pd.DataFrame, way: Way) -> pd.DataFrame:
+def _of_way(workloads: pd.DataFrame, way: TracedWay) -> pd.DataFrame:
     for name, value in (("precision", way.precision), ("layout", way.layout)):
         if name in workloads:
             workloads = workloads[workloads[name] == value]
     return workloads
 
 
-def _empty(workloads: pd.DataFrame, device: Device, way: Way, batches: pd.Series[int], key: Sequence[str]) -> pd.DataFrame:
+def _empty(workloads: pd.DataFrame, device: Device, way: TracedWay, batches: pd.Series[int], key: Sequence[str]) -> pd.DataFrame:
     """One row a model, in the order of their first calls, without figures."""
     table = workloads[list(key)].assign(
         device=device.id, precision=way.precision, layout=way.layout, compiled=way.compiled, batch=batches
@@ -157,7 +157,7 @@ def _empty(workloads: pd.DataFrame, device: Device, way: Way, batches: pd.Series
 
 
 def _basis(
-    device: Device, way: Way, calibration: Calibration | None, constants: Constants | None, *, is_relative: bool = False
+    device: Device, way: TracedWay, calibration: Calibration | None, constants: Constants | None, *, is_relative: bool = False
 ) -> tuple[Sheet, Constants] | str:
     """What an estimate rests on, or why there is none."""
     if way.precision not in DTYPES:

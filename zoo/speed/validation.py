@@ -26,7 +26,7 @@ import numpy.typing as npt
 from zoo.speed.calibration import regress
 from zoo.speed.constants import Constants, name_of
 from zoo.speed.devices import Device
-from zoo.speed.estimate import QUANTILE, Way, hardness, shares_of
+from zoo.speed.estimate import QUANTILE, TracedWay, hardness, shares_of
 from zoo.speed.fitting import Sample, device_and_host, fit
 from zoo.speed.metrics import Agreement, agreement, median_of
 from zoo.speed.prepared import Prepared
@@ -53,7 +53,7 @@ class Measured:
 
     name: str
     device: Device
-    way: Way
+    way: TracedWay
     family: npt.NDArray[np.object_]
     model: npt.NDArray[np.object_]  # what to call each
     measured_s: Array  # of a step

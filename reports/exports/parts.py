@@ -1,0 +1,78 @@
+"""What a report holds beside its tables, as plain data: changes since the last run, answers to budgets, audits.
+
+Each part is an object with what is said of it as a whole, and its `rows` under their export names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from reports.columns import LEADERBOARD, Column
+from reports.exports.tables import records
+from reports.leaderboard import Report
+from reports.report_parts import AUDIT, CHANGES, BudgetAnswer, PublishedAudit, WhatChanged
+from reports.selection import State
+
+PARTS = {"changes": CHANGES, "audits": AUDIT}
+"""Columns of the parts whose rows always have the same; those of a budget depend on what it asks for."""
+
+_NAMED = tuple(column for column in LEADERBOARD if column.key in {"model", "input"})
+
+
+class Part(NamedTuple):
+    """One part: what is said of it, and its rows."""
+
+    said: dict[str, Any]
+    rows: Iterator[dict[str, Any]]
+
+
+def changes_of(report: Report) -> list[Part]:
+    """What the last run changed; none where there was no run before it."""
+    return [_changes(report.changes)] if report.changes else []
+
+
+def budgets_of(report: Report) -> list[Part]:
+    """Each budget with what fits, the best first."""
+    return [_budget(answer) for answer in report.budgets]
+
+
+def audits_of(report: Report) -> list[Part]:
+    """Each published table held against our counts."""
+    return [_audit(audit) for audit in report.audits]
+
+
+def _changes(changes: WhatChanged) -> Part:
+    return Part({"heading": changes.heading, "counts": dict(changes.counts)}, _rows(changes.rows, CHANGES))
+
+
+def _audit(audit: PublishedAudit) -> Part:
+    causes = [{"causes": causes, "rows": rows} for causes, rows in audit.causes]
+    said = {"title": audit.title, "zoo": audit.zoo, "counts_as": audit.counts_as, "verdicts": dict(audit.verdicts)}
+    return Part({**said, "causes": causes}, _rows(audit.rows, AUDIT))
+
+
+def _budget(answer: BudgetAnswer) -> Part:
+    selected = answer.selected
+    states = selected.verdicts["state"]
+    columns = list({column.key: column for column in (*_NAMED, *answer.columns)}.values())
+    table = selected.table.assign(on_frontier=selected.on_frontier)
+    said = {
+        "name": answer.name,
+        "limits": list(answer.limits),
+        "objectives": [column.export_name for column in selected.objectives],
+        "candidates": {state.value: int((states == state).sum()) for state in State},
+        "pick": None if selected.pick is None else str(selected.table["model"].iloc[selected.pick]),
+        "reasons": list(answer.reasons),
+        "relaxations": list(answer.relaxations),
+        "notes": list(answer.notes),
+    }
+    on_frontier = next(column for column in LEADERBOARD if column.key == "on_frontier")
+    return Part(said, _rows(table.iloc[selected.fitting], [*columns, on_frontier]))
+
+
+def _rows(table: pd.DataFrame, columns: Sequence[Column]) -> Iterator[dict[str, Any]]:
+    rows = table[[column.key for column in columns]]
+    return records(rows.set_axis([column.export_name for column in columns], axis=1))
