@@ -20,7 +20,7 @@ from zoo.batch.cluster import ClusterError, connected
 from zoo.batch.local import Outcome
 from zoo.batch.packing import unpack
 from zoo.batch.processes import refuse_in_a_starting_worker
-from zoo.batch.remote import Order, Packed, count_jobs
+from zoo.batch.remote import Order, Packed, count_jobs, end_processes
 from zoo.batch.settings import Execution
 from zoo.batch.software import refuse_differences, software
 from zoo.batch.waiting import Family, Waiting, catching_interrupt
@@ -72,7 +72,10 @@ def run_jobs(
     refuse_in_a_starting_worker()
     order = Order(execution.timeout_s, execution.memory_gb, software(_libraries(versions)))
     with connected(execution, says) as client:
-        yield from do_jobs(Waiting(jobs), _Crew(client, order, says), versions, interrupted)
+        try:
+            yield from do_jobs(Waiting(jobs), _Crew(client, order, says), versions, interrupted)
+        finally:
+            end_processes()  # of workers that are threads of this process, which the cluster would wait for
 
 
 def do_jobs(

@@ -132,12 +132,13 @@ class Worker:
         self.family: Family | None = None
         self.in_hand = 0
         self.is_spent = False
+        self._has_ended = False
 
     def take(self, waiting: Waiting, done: queue.SimpleQueue[Any], others: set[Family | None]) -> None:
         """Fills the worker's hands; `others` are the families that other workers are at."""
-        if self.is_spent and self.in_hand == 0:
+        if self.is_spent and self.in_hand == 0 and not self._has_ended:
             self._replace()
-        while self.in_hand < _IN_HAND and not self.is_spent:
+        while self.in_hand < _IN_HAND and not self.is_spent and not self._has_ended:
             job = waiting.next_for(self.family, others)
             if job is None:
                 return
@@ -152,6 +153,11 @@ class Worker:
     def _replace(self) -> None:
         self.stop()
         self._pool, self.is_spent = _new_pool(self.execution), False
+
+    def end(self) -> None:
+        """Ends the process for good: it takes no job any more, and what it has in hand is lost."""
+        self._has_ended = True
+        self.stop()
 
     def stop(self) -> None:
         """Ends the process, whatever it is doing."""

@@ -54,46 +54,57 @@ def count_jobs(jobs: Sequence[Job], order: Order) -> list[Packed]:
         return list(do_jobs(Waiting(jobs), [process], lambda: None))
 
 
+def end_processes() -> None:
+    """Ends the processes of the Dask workers that live in this process, whatever they are doing; there may be none."""
+    _processes.stop()
+
+
 class _Processes:
     """Processes that wait for jobs, by what they were started with. Each thread of a Dask worker takes one at a time."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._busy: list[Worker] = []
         self._idle: list[tuple[float, Worker]] = []  # since when
         self._janitor: threading.Thread | None = None
-        Finalize(None, self._stop, exitpriority=1)  # before multiprocessing waits for all processes there are
+        Finalize(None, self.stop, exitpriority=1)  # before multiprocessing waits for all processes there are
 
     @contextlib.contextmanager
     def one(self, execution: Execution, family: Family) -> Iterator[Worker]:
         """A process for a while, if possible one that is at the family; after an error it is not used again."""
-        process = self._take(execution, family) or Worker(execution)
+        process = self._take(execution, family)
         try:
             yield process
         except BaseException:
+            with self._lock:
+                self._busy.remove(process)
             process.stop()
             raise
         self._give_back(process)
 
-    def _take(self, execution: Execution, family: Family) -> Worker | None:
+    def _take(self, execution: Execution, family: Family) -> Worker:
         with self._lock:
             fitting = [entry for entry in self._idle if entry[1].execution == execution]
-            if not fitting:
-                return None
-            taken = next((entry for entry in fitting if entry[1].family == family), fitting[-1])
-            self._idle.remove(taken)
-            return taken[1]
+            taken = next((entry for entry in fitting if entry[1].family == family), fitting[-1] if fitting else None)
+            if taken:
+                self._idle.remove(taken)
+            process = taken[1] if taken else Worker(execution)
+            self._busy.append(process)
+            return process
 
     def _give_back(self, process: Worker) -> None:
         with self._lock:
+            self._busy.remove(process)
             self._idle.append((time.monotonic(), process))
             if self._janitor is None:
                 self._janitor = threading.Thread(target=self._end_idle_ones, name="janitor", daemon=True)
                 self._janitor.start()
 
-    def _stop(self) -> None:
+    def stop(self) -> None:
+        """Ends all of them; those that are at a job begin with no other."""
         with self._lock:
-            for _, process in self._idle:
-                process.stop()
+            for process in [*self._busy, *(process for _, process in self._idle)]:
+                process.end()
             self._idle.clear()
 
     def _end_idle_ones(self) -> None:
