@@ -17,6 +17,8 @@ _CONNECT_S = 30.0
 _SETTINGS = {
     "distributed.scheduler.allowed-failures": 0,  # deaths of workers: the first is reported, and jobs are tried again from here
     "distributed.worker.profile.enabled": False,  # Dask's workers only wait: where they do is not worth knowing
+    "distributed.admin.tick.interval": "1s",  # nor is it, 50 times a second, how promptly
+    "distributed.admin.tick.limit": "30s",
 }
 """Dask's own configuration, where a cluster is started for a run."""
 
