@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing.util import Finalize
+from typing import NamedTuple
 
 from zoo.adapters.registry import adapter_modules
 from zoo.batch.local import Worker, do_jobs, preload_workers
@@ -25,6 +26,13 @@ _IDLE_S = 60.0
 """For a process without jobs, until it is ended: another run may come, but its memory is somebody else's."""
 
 Packed = tuple[Job, bytes | Failure]
+
+
+class Done(NamedTuple):
+    """What came of jobs that were done together."""
+
+    packed: list[Packed]
+    seconds: float  # that it took
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +49,19 @@ class Order:
         return Execution(workers=1, timeout_s=self.timeout_s, memory_gb=self.memory_gb)
 
 
-def count_jobs(jobs: Sequence[Job], order: Order) -> list[Packed]:
+def count_jobs(jobs: Sequence[Job], order: Order) -> Done:
     """Does jobs one after another, with the limits and the second tries of a local run.
 
     Raises:
         VersionsDifferError: if this worker has other software than the client.
         ZooError: if no process gets as far as beginning with a job.
     """
+    began = time.monotonic()
     check_software(order.software, _own_address())
     preload_workers(adapter_modules(dict.fromkeys(job.zoo for job in jobs)))
     with _processes.one(order.execution, (jobs[0].zoo, jobs[0].family)) as process:
-        return list(do_jobs(Waiting(jobs), [process], lambda: None))
+        packed = list(do_jobs(Waiting(jobs), [process], lambda: None))
+    return Done(packed, time.monotonic() - began)
 
 
 def end_processes() -> None:
