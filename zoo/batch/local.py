@@ -132,6 +132,7 @@ class Worker:
         self.family: Family | None = None
         self.in_hand = 0
         self.is_spent = False
+        self._under_way: set[ProcessFuture[Any]] = set()
         self._has_ended = False
 
     def take(self, waiting: Waiting, done: queue.SimpleQueue[Any], others: set[Family | None]) -> None:
@@ -148,6 +149,8 @@ class Worker:
             timeout = self.execution.timeout_s * job.rows + _GRACE_S
             future = self._pool.schedule(_count, args=[job, self.execution.timeout_s], timeout=timeout)
             self.in_hand += 1
+            self._under_way.add(future)
+            future.add_done_callback(self._under_way.discard)
             future.add_done_callback(lambda future, job=job: done.put((self, job, future)))  # type: ignore[misc]
 
     def _replace(self) -> None:
@@ -157,6 +160,8 @@ class Worker:
     def end(self) -> None:
         """Ends the process for good: it takes no job any more, and what it has in hand is lost."""
         self._has_ended = True
+        for future in list(self._under_way):
+            future.cancel()  # a pool that is stopped leaves whoever waits for a job without an answer
         self.stop()
 
     def stop(self) -> None:
