@@ -161,7 +161,8 @@ class Worker:
         """Ends the process for good: it takes no job any more, and what it has in hand is lost."""
         self._has_ended = True
         for future in list(self._under_way):
-            future.cancel()  # a pool that is stopped leaves whoever waits for a job without an answer
+            # A pool that is stopped leaves whoever waits for a job without an answer.
+            future.cancel()  # type: ignore[no-untyped-call]
         self.stop()
 
     def stop(self) -> None:
