@@ -10,7 +10,7 @@ from distributed.scheduler import KilledWorker
 
 from zoo.batch.job import failed
 from zoo.batch.packing import pack
-from zoo.batch.remote import Order, Packed
+from zoo.batch.remote import Done, Order, Packed
 from zoo.records import Failure, Job, Versions
 
 VERSIONS = Versions("1.0", "2.0", "3")
@@ -32,15 +32,15 @@ class FakeFuture:
     def add_done_callback(self, tell: Callable[[Any], None]) -> None:
         tell(self)
 
-    def result(self) -> list[Packed]:
-        return self._client.do(self, self._jobs)
+    def result(self) -> Done:
+        return Done(self._client.do(self, self._jobs), self._client.seconds * len(self._jobs))
 
     def release(self) -> None:
         self._client.held -= len(self._jobs)
 
 
 class FakeClient:
-    """`killers` are the names of models that end the Dask worker they come to; `fails` is raised by every task."""
+    """`killers` are the names of models that end the Dask worker they come to; `fails` is raised by every task; a job takes `seconds`."""
 
     def __init__(
         self,
@@ -50,7 +50,9 @@ class FakeClient:
         allowed_failures: int = 0,
         fails: BaseException | None = None,
         status: str = "finished",
+        seconds: float = 0.0,
     ) -> None:
+        self.seconds = seconds
         self.workers, self._killers, self._allowed, self._fails, self._status = workers, killers, allowed_failures, fails, status
         self.deaths: Counter[str] = Counter()
         self.held = self.most_held = 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -325,11 +326,11 @@ def test_compaction_holds_the_calls_of_one_batch_of_parts_at_a_time(
     read: list[tuple[str, bool]] = []
     rows = Store.rows
 
-    def noted(store: Store, name: str, file: str, columns: Any = None) -> pa.Table | None:
-        table = rows(store, name, file, columns)
-        if name == "traces" and table is not None:
-            read.append((file, "calls" in table.column_names))
-        return table
+    def noted(store: Store, name: str, files: Iterable[str], columns: Any = None) -> Iterator[tuple[str, pa.Table]]:
+        for file, table in rows(store, name, files, columns):
+            if name == "traces":
+                read.append((file, "calls" in table.column_names))
+            yield file, table
 
     monkeypatch.setattr(Store, "rows", noted)
     appended = by_age(store.files.names("traces") - {part})

@@ -19,7 +19,7 @@ from zoo.batch import dask, waiting
 from zoo.batch.cluster import ClusterError, connected
 from zoo.batch.dask import _Crew, do_jobs
 from zoo.batch.packing import unpack
-from zoo.batch.remote import Order, count_jobs
+from zoo.batch.remote import Order, count_jobs, end_processes
 from zoo.batch.settings import Execution
 from zoo.batch.software import VersionsDifferError, check_software, software
 from zoo.batch.waiting import Waiting
@@ -43,7 +43,7 @@ def reasons(outcomes: list[Any]) -> dict[str, str]:
 def test_every_job_is_done_once_and_few_are_held_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     lookahead = 200
     monkeypatch.setattr(waiting, "LOOKAHEAD", lookahead)
-    client = FakeClient({"a": 1, "b": 3})
+    client = FakeClient({"a": 1, "b": 3}, seconds=dask._BATCH_S / dask._FIRST_BATCH)
     number = 10 * lookahead
     read = itertools.count()
     lead = 0
@@ -62,11 +62,20 @@ def test_every_job_is_done_once_and_few_are_held_at_a_time(monkeypatch: pytest.M
         lead = max(lead, int(repr(read)[6:-1]) - yielded)
     threads = 1 + 3
     assert len(done) == number
-    assert client.most_held <= threads * dask._IN_HAND * dask._BATCH
+    assert client.most_held <= threads * dask._IN_HAND * dask._FIRST_BATCH
     assert lead <= lookahead + client.most_held + 1
     assert client.held == 0
-    assert max(client.sizes) == dask._BATCH
+    assert max(client.sizes) == dask._FIRST_BATCH
     assert client.sizes[-1] == 1  # towards the end, so that workers end together
+
+
+@pytest.mark.parametrize(("seconds", "most"), [(dask._BATCH_S / 20, 20), (10 * dask._BATCH_S, 1), (0.0, dask._MOST_AT_ONCE)])
+def test_the_longer_jobs_take_the_fewer_are_sent_at_once(seconds: float, most: int) -> None:
+    client = FakeClient({"a": 1}, seconds=seconds)
+    run(client, jobs(2000))
+    first = dask._IN_HAND + 1  # are sent before it is known
+    assert client.sizes[:first] == [dask._FIRST_BATCH] * dask._IN_HAND + [min(2 * dask._FIRST_BATCH, most)]
+    assert set(client.sizes[first:]) == {1} if most == 1 else max(client.sizes) == most
 
 
 def test_a_model_that_takes_a_worker_along_twice_gets_a_failed_row_and_the_others_theirs() -> None:
@@ -171,7 +180,8 @@ def test_a_dask_worker_outlives_what_models_do_to_its_process(tmp_path: Path) ->
     names = ["hangs_deaf", "healthy_after_hangs_deaf", "ends_process", "raises", "healthy_after_raises"]
     given = [Job("poison", name, CLASSES, (INPUT,), family="one", declared=models[name]) for name in names]
     with installed(tmp_path):
-        packed = count_jobs(given, Order(4.0, 1.0, software()))
+        packed = count_jobs(given, Order(4.0, 1.0, software())).packed
+    end_processes()  # which would wait for another run
     assert sorted(job.arch for job, _ in packed) == sorted(names)
     reasons = {job.arch: str(out) if isinstance(out, Failure) else unpack(out)[0].row.get("reason") for job, out in packed}
     assert reasons.pop("hangs_deaf").startswith("timeout: not counted within 4 s")

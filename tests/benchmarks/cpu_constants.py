@@ -36,7 +36,7 @@ from zoo.errors import SpeedError  # noqa: E402
 from zoo.speed.constants import Constants, dump_constants, read_constants  # noqa: E402
 from zoo.speed.devices import Device, find_device, read_devices  # noqa: E402
 from zoo.speed.environment import cpu_name  # noqa: E402
-from zoo.speed.estimate import Way  # noqa: E402
+from zoo.speed.estimate import TracedWay  # noqa: E402
 from zoo.speed.prepared import prepare  # noqa: E402
 from zoo.speed.sheet import sheet_of  # noqa: E402
 from zoo.speed.validation import Measured, fit_constants, validate  # noqa: E402
@@ -86,7 +86,7 @@ def join(rows: pd.DataFrame, device: Device, store: Store) -> Measured:
     return Measured(
         name="speeds",
         device=device,
-        way=Way(WAY.precision, WAY.layout, compiled=False),
+        way=TracedWay(WAY.precision, WAY.layout, compiled=False),
         family=models["arch"].map(families).to_numpy(object),
         model=models["arch"].to_numpy(object),
         measured_s=models["latency_ms"].to_numpy(float) / 1000,

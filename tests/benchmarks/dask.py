@@ -1,10 +1,12 @@
-"""What Dask costs: the same refresh by local workers and by Dask's, side by side.
+"""What Dask costs: the same refresh by local workers and by Dask's, side by side, in turns.
 
-    python tests/benchmarks/dask.py                 all of timm, with one and with two workers
-    python tests/benchmarks/dask.py --sample 100    every so many architectures of it
+    python tests/benchmarks/dask.py                           all of timm, with one and with two workers, three times each
+    python tests/benchmarks/dask.py --sample 100 --rounds 5   every so many architectures of it, more often
 
-Each run is a process of its own with an empty cache. Its time is from its start to its end, importing and starting workers
-included; CPU is user and system time of it and of every process it started. Where others use the machine, compare CPU.
+Each run is a process of its own with an empty cache; a run with Dask starts its scheduler and its workers as well. *Whole* is the
+time from the start of the process until all rows are committed, importing and starting workers included; *counting* is the part
+of it from the first row on. CPU is user and system time of the process and of every process it started. Figures are medians of
+the rounds. Where others use the machine, compare CPU.
 """
 
 from __future__ import annotations
@@ -15,12 +17,15 @@ import ctypes
 import json
 import os
 import resource
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 sys.path.pop(0)  # our own folder, in which dask.py is a benchmark
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
@@ -30,39 +35,62 @@ _BECOME_REAPER = 36  # PR_SET_CHILD_SUBREAPER of prctl(2): whose parents are gon
 RUN = """
 import json, sys, time
 from zoo.batch.refresh import refresh
-from zoo.batch.settings import Execution, RefreshSettings, ZooSettings
+from zoo.batch.settings import Execution, RefreshSettings, Silent, ZooSettings
 from zoo.records import Selection
 
+class Watch(Silent):
+    first_row = None
+
+    def counted(self, key, status, reason):
+        self.first_row = self.first_row or time.time()
+
 if __name__ == "__main__":
-    backend, workers, cache, names, arguments = sys.argv[1:]
-    settings = ZooSettings(Selection(tuple(json.loads(names))))
-    execution = Execution(backend=backend, workers=int(workers), arguments=json.loads(arguments))
-    summary = refresh(RefreshSettings(cache, {"timm": settings}, fetch_accuracy=False, execution=execution))
-    print(json.dumps([summary.planned, summary.counted, summary.failed]))
+    began, execution, cache, names = sys.argv[1:]
+    settings = RefreshSettings(
+        cache,
+        {"timm": ZooSettings(Selection(tuple(json.loads(names))))},
+        fetch_accuracy=False,
+        execution=Execution(**json.loads(execution)),
+    )
+    watch = Watch()
+    summary = refresh(settings, watch)
+    done = time.time()
+    print(json.dumps([done - float(began), done - watch.first_row, [summary.planned, summary.counted, summary.failed]]))
 """
 
 
 class Times(NamedTuple):
-    """What one run took."""
+    """What one run took, or the medians of several."""
 
-    wall_s: float
+    whole_s: float
+    counting_s: float
     cpu_s: float
-    rows: list[int]  # planned, counted, failed
 
 
-def measure(backend: str, workers: int, names: list[str], arguments: dict[str, int] | None = None) -> Times:
-    """One refresh into an empty cache."""
+def ways(workers: int) -> dict[str, dict[str, Any]]:
+    """The executions to compare; the first is the one that the others are compared with."""
+    each = {"n_workers": workers, "threads_per_worker": 1}
+    return {
+        f"local, {_number(workers, 'worker')}": {"workers": workers},
+        f"Dask, {_number(workers, 'worker')}": {"backend": "dask", "arguments": each},
+        f"Dask, {_number(workers, 'worker')}, each a process": {"backend": "dask", "arguments": {**each, "processes": True}},
+    }
+
+
+def measure(execution: Mapping[str, Any], names: Sequence[str]) -> tuple[Times, list[int]]:
+    """One refresh into an empty cache: its times; and its rows that were planned, were counted, and failed."""
     with tempfile.TemporaryDirectory(prefix="zoometer-") as folder:
         script = Path(folder) / "run.py"
         script.write_text(RUN, encoding="utf-8")
         environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
-        asked = [backend, str(workers), str(Path(folder) / "cache"), json.dumps(names), json.dumps(arguments or {})]
-        before, began = cpu_of_children(), time.perf_counter()
-        done = subprocess.run([sys.executable, str(script), *asked], env=environment, capture_output=True, text=True, check=False)
-        wall = time.perf_counter() - began
+        asked = [json.dumps(execution), str(Path(folder) / "cache"), json.dumps(names)]
+        before = cpu_of_children()
+        command = [sys.executable, str(script), str(time.time()), *asked]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         await_orphans()
-        return Times(wall, cpu_of_children() - before, json.loads(done.stdout.splitlines()[-1]))
+        whole_s, counting_s, rows = json.loads(done.stdout.splitlines()[-1])
+        return Times(whole_s, counting_s, cpu_of_children() - before), rows
 
 
 def cpu_of_children() -> float:
@@ -88,28 +116,49 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sample", type=int, help="number of architectures; default: all")
     parser.add_argument("--workers", type=int, nargs="*", default=[1, 2])
+    parser.add_argument("--rounds", type=int, default=3)
     asked = parser.parse_args()
     ctypes.CDLL(None).prctl(_BECOME_REAPER, 1, 0, 0, 0)
     names = sample_of(asked.sample)
     say(f"{len(names):,} architectures of timm at their native inputs")
+    taken: dict[str, list[Times]] = defaultdict(list)
+    rows: list[list[int]] = []
+    for number in range(1, asked.rounds + 1):
+        for workers in asked.workers:
+            for name, execution in ways(workers).items():
+                times, of_this = measure(execution, names)
+                taken[name].append(times)
+                rows.append(of_this)
+                say(f"round {number}, {name}: {_words(times)}")
+    assert all(of_this == rows[0] for of_this in rows), rows
+    planned, counted, failed = rows[0]
+    say(f"Each run: {counted} of {planned} rows counted, {failed} failed. Medians of {_number(asked.rounds, 'round')}:")
     for workers in asked.workers:
-        local = measure("local", workers, names)
-        show(f"{workers} local", local)
-        one = {"n_workers": 1, "threads_per_worker": workers}
-        each = {"n_workers": workers, "threads_per_worker": 1}
-        for name, arguments in {"1 Dask worker": one, f"{workers} Dask workers": each}.items():
-            if workers > 1 or name == "1 Dask worker":
-                times = measure("dask", workers, names, dict(arguments))
-                assert times.rows == local.rows, (times.rows, local.rows)
-                show(f"{workers} in {name}", times, local)
+        local, *others = ways(workers)
+        show(local, taken[local])
+        for name in others:
+            show(name, taken[name], taken[local])
 
 
-def show(name: str, times: Times, against: Times | None = None) -> None:
-    planned, counted, failed = times.rows
-    said = f"{name:>20}: {times.wall_s:6.1f} s, CPU {times.cpu_s:6.1f} s; {counted} of {planned} rows, {failed} failed"
+def show(name: str, taken: Sequence[Times], against: Sequence[Times] = ()) -> None:
+    times = _medians(taken)
+    line = f"{name:>32}: {_words(times)}"
     if against:
-        said += f"; over local: time {times.wall_s / against.wall_s - 1:+.1%}, CPU {times.cpu_s / against.cpu_s - 1:+.1%}"
-    say(said)
+        over = [f"{own / other - 1:+.1%}" for own, other in zip(times, _medians(against), strict=True)]
+        line += f"; over local: whole {over[0]}, counting {over[1]}, CPU {over[2]}"
+    say(line)
+
+
+def _medians(taken: Sequence[Times]) -> Times:
+    return Times(*map(statistics.median, zip(*taken, strict=True)))
+
+
+def _words(times: Times) -> str:
+    return f"whole {times.whole_s:6.1f} s, counting {times.counting_s:6.1f} s, CPU {times.cpu_s:6.1f} s"
+
+
+def _number(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def say(line: str) -> None:

@@ -60,8 +60,8 @@ def list_zoos(settings: RefreshSettings, store: Store) -> dict[str, Listing]:
 
 
 def preload(execution: Execution, zoos: Iterable[str]) -> None:
-    """Starts importing what local workers need; elsewhere they do so themselves."""
-    if execution.backend == "local":
+    """Starts importing what workers need where they are children of this process; elsewhere they do so themselves."""
+    if execution.is_at_home:
         from zoo.batch.local import preload_workers
 
         preload_workers(adapter_modules(zoos))

@@ -7,17 +7,18 @@ import importlib
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from zoo.batch.settings import Execution, default_workers
+from zoo.batch.settings import LOCAL, Execution, default_workers
 from zoo.errors import ZooError
 
 if TYPE_CHECKING:
     from distributed import Client
 
-LOCAL = "local"
 _CONNECT_S = 30.0
 _SETTINGS = {
     "distributed.scheduler.allowed-failures": 0,  # deaths of workers: the first is reported, and jobs are tried again from here
     "distributed.worker.profile.enabled": False,  # Dask's workers only wait: where they do is not worth knowing
+    "distributed.admin.tick.interval": "1s",  # nor is it, 50 times a second, how promptly
+    "distributed.admin.tick.limit": "30s",
 }
 """Dask's own configuration, where a cluster is started for a run."""
 
@@ -89,12 +90,14 @@ def _class_of(name: str) -> Callable[..., Any]:
 def _arguments(execution: Execution) -> dict[str, Any]:
     """What a cluster class is called with.
 
-    On this machine one Dask worker is enough, with a thread for each process that counts: it only hands jobs on, and what these
-    processes have in common is then imported once.
+    On this machine scheduler and worker are threads of this process, and one worker is enough, with a thread for each process that
+    counts: it only hands jobs on, and what these processes have in common is then imported once.
     """
     if execution.cluster != LOCAL:
         return dict(execution.arguments)
-    usual: dict[str, Any] = {"dashboard_address": ":0"}
+    usual: dict[str, Any] = {"dashboard_address": ":0", "processes": False}
+    if execution.is_at_home:
+        usual["memory_limit"] = 0  # it would be held against all this process has, which is not what jobs need
     if not {"n_workers", "threads_per_worker"} & execution.arguments.keys():
         usual |= {"n_workers": 1, "threads_per_worker": execution.workers or default_workers()}
     return usual | dict(execution.arguments)

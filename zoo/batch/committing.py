@@ -92,7 +92,7 @@ class Committer:
 
     def _append_details(self, name: str, tables: list[pa.Table | None]) -> None:
         if known := [table for table in tables if table is not None]:
-            self._store.append(name, pa.concat_tables(known))
+            self._store.append(name, pa.concat_tables(known).combine_chunks())  # thousands of short pieces are slow to write
 
     def _has_rows(self) -> bool:
         return bool(self._counted or self._traced)

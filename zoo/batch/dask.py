@@ -20,7 +20,7 @@ from zoo.batch.cluster import ClusterError, connected
 from zoo.batch.local import Outcome
 from zoo.batch.packing import unpack
 from zoo.batch.processes import refuse_in_a_starting_worker
-from zoo.batch.remote import Order, Packed, count_jobs
+from zoo.batch.remote import Done, Order, Packed, count_jobs, end_processes
 from zoo.batch.settings import Execution
 from zoo.batch.software import refuse_differences, software
 from zoo.batch.waiting import Family, Waiting, catching_interrupt
@@ -30,8 +30,11 @@ from zoo.records import CostKey, Failure, Job, TraceKey, Versions
 if TYPE_CHECKING:
     from distributed import Client, Future
 
-_BATCH = 8
-"""Jobs sent at once: few enough that a lost worker costs seconds, enough that sending costs next to nothing."""
+_BATCH_S = 1.0
+"""What jobs sent at once should take: little enough that a lost worker costs seconds, enough that sending costs next to nothing."""
+
+_FIRST_BATCH, _MOST_AT_ONCE = 8, 64
+"""Jobs sent at once to a worker of which nothing is known yet, and to the fastest."""
 
 _IN_HAND = 2
 """Batches for each thread of a worker: the one it does and the next."""
@@ -72,7 +75,10 @@ def run_jobs(
     refuse_in_a_starting_worker()
     order = Order(execution.timeout_s, execution.memory_gb, software(_libraries(versions)))
     with connected(execution, says) as client:
-        yield from do_jobs(Waiting(jobs), _Crew(client, order, says), versions, interrupted)
+        try:
+            yield from do_jobs(Waiting(jobs), _Crew(client, order, says), versions, interrupted)
+        finally:
+            end_processes()  # of workers that are threads of this process, which the cluster would wait for
 
 
 def do_jobs(
@@ -130,6 +136,11 @@ class _Seat:
     family: Family | None = None
     in_hand: int = 0
     has_suspect: bool = False
+    batch: int = _FIRST_BATCH  # jobs to send at once
+
+    def learn(self, jobs: int, seconds: float) -> None:
+        """Takes note of how long jobs took that were sent at once."""
+        self.batch = max(1, min(_MOST_AT_ONCE, 2 * jobs, int(jobs * _BATCH_S / max(seconds, 1e-3))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +173,7 @@ class _Crew:
         for address, seat in self._seats.items():
             others: set[Family | None] = {other.family for other in self._seats.values() if other is not seat}
             while not seat.has_suspect and seat.in_hand < _IN_HAND * seat.threads:
-                most = max(1, min(_BATCH, len(waiting) // (_IN_HAND * _IN_HAND * threads)))
+                most = max(1, min(seat.batch, len(waiting) // (_IN_HAND * _IN_HAND * threads)))
                 if batch := waiting.batch_for(seat.family, others, most):
                     seat.family = (batch[-1].zoo, batch[-1].family)
                     self._submit(batch, address, seat)
@@ -186,7 +197,7 @@ class _Crew:
         batch.seat.has_suspect = False
         assert future is not None
         try:
-            packed: list[Packed] = future.result()
+            done: Done = future.result()
         except KilledWorker as error:
             return int(error.allowed_failures) + 1
         except ZooError:
@@ -202,7 +213,8 @@ class _Crew:
             return [(job, failure) for job in batch.jobs]
         finally:
             future.release()
-        return packed
+        batch.seat.learn(len(batch.jobs), done.seconds)
+        return done.packed
 
     def stop(self) -> None:
         """Lets go of what is still in hand."""

@@ -132,12 +132,14 @@ class Worker:
         self.family: Family | None = None
         self.in_hand = 0
         self.is_spent = False
+        self._under_way: set[ProcessFuture[Any]] = set()
+        self._has_ended = False
 
     def take(self, waiting: Waiting, done: queue.SimpleQueue[Any], others: set[Family | None]) -> None:
         """Fills the worker's hands; `others` are the families that other workers are at."""
-        if self.is_spent and self.in_hand == 0:
+        if self.is_spent and self.in_hand == 0 and not self._has_ended:
             self._replace()
-        while self.in_hand < _IN_HAND and not self.is_spent:
+        while self.in_hand < _IN_HAND and not self.is_spent and not self._has_ended:
             job = waiting.next_for(self.family, others)
             if job is None:
                 return
@@ -147,11 +149,21 @@ class Worker:
             timeout = self.execution.timeout_s * job.rows + _GRACE_S
             future = self._pool.schedule(_count, args=[job, self.execution.timeout_s], timeout=timeout)
             self.in_hand += 1
+            self._under_way.add(future)
+            future.add_done_callback(self._under_way.discard)
             future.add_done_callback(lambda future, job=job: done.put((self, job, future)))  # type: ignore[misc]
 
     def _replace(self) -> None:
         self.stop()
         self._pool, self.is_spent = _new_pool(self.execution), False
+
+    def end(self) -> None:
+        """Ends the process for good: it takes no job any more, and what it has in hand is lost."""
+        self._has_ended = True
+        for future in list(self._under_way):
+            # A pool that is stopped leaves whoever waits for a job without an answer.
+            future.cancel()  # type: ignore[no-untyped-call]
+        self.stop()
 
     def stop(self) -> None:
         """Ends the process, whatever it is doing."""

@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing.util import Finalize
+from typing import NamedTuple
 
 from zoo.adapters.registry import adapter_modules
 from zoo.batch.local import Worker, do_jobs, preload_workers
@@ -25,6 +26,13 @@ _IDLE_S = 60.0
 """For a process without jobs, until it is ended: another run may come, but its memory is somebody else's."""
 
 Packed = tuple[Job, bytes | Failure]
+
+
+class Done(NamedTuple):
+    """What came of jobs that were done together."""
+
+    packed: list[Packed]
+    seconds: float  # that it took
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +49,24 @@ class Order:
         return Execution(workers=1, timeout_s=self.timeout_s, memory_gb=self.memory_gb)
 
 
-def count_jobs(jobs: Sequence[Job], order: Order) -> list[Packed]:
+def count_jobs(jobs: Sequence[Job], order: Order) -> Done:
     """Does jobs one after another, with the limits and the second tries of a local run.
 
     Raises:
         VersionsDifferError: if this worker has other software than the client.
         ZooError: if no process gets as far as beginning with a job.
     """
+    began = time.monotonic()
     check_software(order.software, _own_address())
     preload_workers(adapter_modules(dict.fromkeys(job.zoo for job in jobs)))
     with _processes.one(order.execution, (jobs[0].zoo, jobs[0].family)) as process:
-        return list(do_jobs(Waiting(jobs), [process], lambda: None))
+        packed = list(do_jobs(Waiting(jobs), [process], lambda: None))
+    return Done(packed, time.monotonic() - began)
+
+
+def end_processes() -> None:
+    """Ends the processes of the Dask workers that live in this process, whatever they are doing; there may be none."""
+    _processes.stop()
 
 
 class _Processes:
@@ -59,41 +74,47 @@ class _Processes:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._busy: list[Worker] = []
         self._idle: list[tuple[float, Worker]] = []  # since when
         self._janitor: threading.Thread | None = None
-        Finalize(None, self._stop, exitpriority=1)  # before multiprocessing waits for all processes there are
+        Finalize(None, self.stop, exitpriority=1)  # before multiprocessing waits for all processes there are
 
     @contextlib.contextmanager
     def one(self, execution: Execution, family: Family) -> Iterator[Worker]:
         """A process for a while, if possible one that is at the family; after an error it is not used again."""
-        process = self._take(execution, family) or Worker(execution)
+        process = self._take(execution, family)
         try:
             yield process
         except BaseException:
+            with self._lock:
+                self._busy.remove(process)
             process.stop()
             raise
         self._give_back(process)
 
-    def _take(self, execution: Execution, family: Family) -> Worker | None:
+    def _take(self, execution: Execution, family: Family) -> Worker:
         with self._lock:
             fitting = [entry for entry in self._idle if entry[1].execution == execution]
-            if not fitting:
-                return None
-            taken = next((entry for entry in fitting if entry[1].family == family), fitting[-1])
-            self._idle.remove(taken)
-            return taken[1]
+            taken = next((entry for entry in fitting if entry[1].family == family), fitting[-1] if fitting else None)
+            if taken:
+                self._idle.remove(taken)
+            process = taken[1] if taken else Worker(execution)
+            self._busy.append(process)
+            return process
 
     def _give_back(self, process: Worker) -> None:
         with self._lock:
+            self._busy.remove(process)
             self._idle.append((time.monotonic(), process))
             if self._janitor is None:
                 self._janitor = threading.Thread(target=self._end_idle_ones, name="janitor", daemon=True)
                 self._janitor.start()
 
-    def _stop(self) -> None:
+    def stop(self) -> None:
+        """Ends all of them; those that are at a job begin with no other."""
         with self._lock:
-            for _, process in self._idle:
-                process.stop()
+            for process in [*self._busy, *(process for _, process in self._idle)]:
+                process.end()
             self._idle.clear()
 
     def _end_idle_ones(self) -> None:

@@ -17,6 +17,9 @@ from zoo.traces import Mode
 if TYPE_CHECKING:
     from zoo.speed.devices import Device
 
+LOCAL = "local"
+"""The backend that is no cluster, and the cluster of this machine."""
+
 
 @dataclass(frozen=True, slots=True)
 class ZooSettings:
@@ -40,13 +43,20 @@ class ZooSettings:
 class Execution:
     """How the work is done."""
 
-    backend: str = "local"
+    backend: str = LOCAL
     workers: int | None = None  # None: one a core; of a cluster: as many as its class starts
     timeout_s: float = 120.0  # for one model at one input
     memory_gb: float = 4.0  # of one worker
     address: str | None = None  # of Dask's scheduler; None: a cluster is started for the run
-    cluster: str = "local"  # the class of that cluster, as `package.Class`; local: workers on this machine
+    cluster: str = LOCAL  # the class of that cluster, as `package.Class`; local: workers on this machine
     arguments: Mapping[str, Any] = field(default_factory=dict, repr=False)  # of that class; they may hold credentials
+
+    @property
+    def is_at_home(self) -> bool:
+        """Whether the processes that count are children of this one: local workers, or a Dask cluster inside this process."""
+        if self.backend == LOCAL:
+            return True
+        return self.address is None and self.cluster == LOCAL and not self.arguments.get("processes", False)
 
 
 @dataclass(frozen=True, slots=True)

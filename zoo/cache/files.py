@@ -9,6 +9,8 @@ import contextlib
 import os
 import time
 import uuid
+from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +21,7 @@ from zoo.cache.parts import SUFFIX, checksum
 from zoo.errors import CacheError
 
 if TYPE_CHECKING:
-    from zoo.cache.remote_files import RemoteFiles
+    from zoo.cache.remote_files import Pick, Read, RemoteFiles
 
 _LEFTOVER_AGE_S = 3600
 """A temporary file this old was left by a process that is gone."""
@@ -112,6 +114,10 @@ class Files:
             OSError: if it cannot be read at all.
         """
         return Path(self.path(folder, name)).read_bytes()
+
+    def reads(self, folder: str, names: Iterable[str], _: Pick | None = None) -> Iterator[tuple[str, Read]]:
+        """Each of the files with what reads it whole, as `read` does."""
+        return ((name, partial(self.read, folder, name)) for name in names)
 
     def size(self, folder: str, name: str) -> int:
         """Bytes of a file; 0 if it is gone."""

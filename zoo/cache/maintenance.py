@@ -148,7 +148,7 @@ def _rewrite(store: Store, name: str, keep: Keep, *, everything: bool = False, d
 
 def _tables(store: Store, name: str, files: Iterable[str], columns: Iterable[str] | None = None) -> dict[str, pa.Table]:
     """The rows of those of the parts that can still be read."""
-    return {file: table for file in files if (table := store.rows(name, file, columns)) is not None}
+    return dict(store.rows(name, files, columns))
 
 
 def _batches(parts: dict[str, Part], full: int, *, everything: bool) -> Iterator[dict[str, Part]]:

@@ -12,7 +12,7 @@ import hashlib
 import json
 import re
 import uuid
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from zoo.cache.ranges import Range, pages_of
 from zoo.cache.schema import ROWS_TOGETHER, SCHEMA_VERSION, TABLES, VERSION_NOTE, schema_version
 from zoo.cache.upgrades import required_columns, upgrade
 
@@ -99,14 +100,34 @@ def by_age(names: Iterable[str]) -> list[str]:
     return sorted(names, key=lambda name: (written_at(name), name))
 
 
-def decode(file: str, data: bytes, name: str, columns: Iterable[str] | None = None, where: Where | None = None) -> Part:
+def pick_pages(parquet: pq.ParquetFile, name: str, columns: Iterable[str] | None, where: Where | None) -> Iterator[Range]:
+    """Where in a part of table `name` is what `decode` reads of these columns and rows."""
+    known = [*(TABLES[name].names if columns is None else columns), *(where or {})]
+    return pages_of(parquet, known, _groups_with(parquet, where or {}))
+
+
+def has_checksum(file: str) -> bool:
+    """Whether a name holds the checksum of the whole file, so that its rows can be trusted to be where its footer says."""
+    match = _NAME.fullmatch(file)
+    return bool(match and match["checksum"])
+
+
+def decode(
+    file: str,
+    data: bytes | pa.Buffer,
+    name: str,
+    columns: Iterable[str] | None = None,
+    where: Where | None = None,
+    *,
+    is_whole: bool = True,
+) -> Part:
     """The part of table `name` that a file of this name and content is, in the present schema.
 
     Raises:
-        UnreadableError: if it is none, or not as it was written.
+        UnreadableError: if it is none, or not as it was written; of data that are not whole, only what is read is looked at.
     """
     match = _NAME.fullmatch(file)
-    if match and match["checksum"] and match["checksum"] != checksum(data):
+    if is_whole and match and match["checksum"] and match["checksum"] != checksum(data):
         raise UnreadableError("is damaged: it is not as it was written")
     try:
         parquet = pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True)

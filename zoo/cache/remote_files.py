@@ -8,16 +8,21 @@ seen half written (SFTP, FTP, SMB, HDFS), it is put under a temporary name and r
 from __future__ import annotations
 
 import contextlib
+import itertools
 import time
 import uuid
-from collections import defaultdict
-from collections.abc import Iterator
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 
 import fsspec
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from zoo.addresses import Address
-from zoo.cache.parts import SUFFIX
+from zoo.cache.parts import SUFFIX, has_checksum
+from zoo.cache.ranges import WHOLE_BELOW, Range, read_part
 from zoo.errors import CacheError
 
 _PUT_WHOLE = {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oss", "oci", "memory"}
@@ -25,6 +30,13 @@ _PUT_WHOLE = {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oss", "oc
 
 _LISTING_AGE_S = 60.0
 """For which a listing is taken for the present state: a command lists the whole cache once, not each table many times."""
+
+_AT_ONCE = 16
+"""Files that are read ahead at an address: it answers many questions in the time of one."""
+
+Read = Callable[[], "bytes | pa.Buffer"]
+Pick = Callable[[pq.ParquetFile], Iterable[Range]]
+"""What is wanted of a part."""
 
 _EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gs", "gcs": "gs"}
 
@@ -100,6 +112,48 @@ class RemoteFiles:
             raise
         return data
 
+    def reads(self, folder: str, names: Iterable[str], pick: Pick | None = None) -> Iterator[tuple[str, Read]]:
+        """Each of the files with what reads it, as `read` does; the next ones are under way meanwhile.
+
+        Args:
+            folder: where they are.
+            names: of the files; read on as they are needed.
+            pick: what is wanted of a large part; None: all of it.
+        """
+        if not getattr(self._fs, "async_impl", False):  # a connection that answers one question at a time
+            yield from ((name, partial(self.read, folder, name)) for name in names)
+            return
+        waiting = iter(names)
+        with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="reader") as readers:
+            under_way: deque[tuple[str, Future[bytes | pa.Buffer]]] = deque()
+            try:
+                while True:
+                    for name in itertools.islice(waiting, _AT_ONCE - len(under_way)):
+                        under_way.append((name, readers.submit(self._read_picked, folder, name, self.size(folder, name), pick)))
+                    if not under_way:
+                        return
+                    name, future = under_way.popleft()
+                    yield name, future.result
+            finally:
+                readers.shutdown(wait=False, cancel_futures=True)
+
+    def _read_picked(self, folder: str, name: str, size: int, pick: Pick | None) -> bytes | pa.Buffer:
+        if pick is None or size < WHOLE_BELOW or not has_checksum(name):
+            return self.read(folder, name)
+        path = self.path(folder, name)
+
+        def read_ranges(ranges: Sequence[Range]) -> list[bytes]:
+            with self._in_words():
+                starts, stops = zip(*ranges, strict=True)
+                pieces: list[bytes] = self._fs.cat_ranges([path] * len(ranges), list(starts), list(stops), on_error="raise")
+            return pieces
+
+        try:
+            return read_part(read_ranges, size, pick)
+        except FileNotFoundError:
+            self.forget_listing()
+            raise
+
     def size(self, folder: str, name: str) -> int:
         """Bytes of a file; 0 if it is gone."""
         return self._listing().get(folder, {}).get(name, 0)
@@ -171,7 +225,8 @@ class RemoteFiles:
         self._fs.mv(f"{folder}/.{name}.tmp", path)
 
     def _listing(self) -> dict[str, dict[str, int]]:
-        if self._listed is None or time.monotonic() - self._listed_at > _LISTING_AGE_S:
+        listed = self._listed
+        if listed is None or time.monotonic() - self._listed_at > _LISTING_AGE_S:
             try:
                 with self._in_words():
                     self._fs.invalidate_cache()
@@ -180,12 +235,13 @@ class RemoteFiles:
                 found = {}
             except OSError as error:
                 raise CacheError(f"Cache '{self.address}' cannot be read: {error.strerror or error}.") from None
-            self._listed, self._listed_at = defaultdict(dict), time.monotonic()
+            listed, self._listed_at = defaultdict(dict), time.monotonic()
             for path, info in found.items():
                 folder, _, name = str(path).removeprefix(f"{self.root}/").rpartition("/")
                 if name.endswith(SUFFIX):
-                    self._listed[folder][name] = int(info.get("size") or 0)
-        return self._listed
+                    listed[folder][name] = int(info.get("size") or 0)
+            self._listed = listed
+        return listed
 
     @contextlib.contextmanager
     def _in_words(self) -> Iterator[None]:

@@ -208,9 +208,7 @@ ORDER = (*TRACE_KEY, "plan", "run", "counted_at", "position")
 
 def table_of(name: str, rows: Iterable[Mapping[str, Any]]) -> pa.Table:
     """Rows as a table of the named schema; missing columns are null."""
-    schema = TABLES[name]
-    rows = list(rows)
-    return pa.table({field.name: pa.array([row.get(field.name) for row in rows], field.type) for field in schema}, schema=schema)
+    return pa.Table.from_pylist(list(rows), schema=TABLES[name])
 
 
 def columns_of(name: str, rows: int, columns: Mapping[str, list[Any]], shared: Mapping[str, Any]) -> pa.Table:

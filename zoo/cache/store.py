@@ -13,9 +13,10 @@ import logging
 import os
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pyarrow as pa
@@ -24,13 +25,16 @@ import pyarrow.compute as pc
 from zoo.addresses import Address
 from zoo.cache.files import open_files
 from zoo.cache.identity import details_of, newest_of_each, numbered, those_of
-from zoo.cache.parts import Notes, Part, UnreadableError, Where, by_age, decode, encode, is_replacing, new_name
+from zoo.cache.parts import Notes, Part, UnreadableError, Where, by_age, decode, encode, is_replacing, new_name, pick_pages
 from zoo.cache.runs import Run, runs_of
 from zoo.cache.schema import DETAILS, NESTED, OWNERS, SNAPSHOTS, TABLES
 from zoo.cache.traces import from_table
 from zoo.errors import CacheError, UnknownNameError
 from zoo.records import SPEED_KEY, Accuracy, Architecture, Status, TraceKey, Weights
 from zoo.traces import Trace
+
+if TYPE_CHECKING:
+    from zoo.cache.remote_files import Read
 
 _log = logging.getLogger(__name__)
 _READS = 100
@@ -138,54 +142,50 @@ class Store:
         newest_first = list(reversed(by_age(files)))
         found, covered = Found(), set[str]()
         columns_read = None if name in SNAPSHOTS else columns
-        for file in [*filter(is_replacing, newest_first), *(file for file in newest_first if not is_replacing(file))]:
-            if file in found.replaced:
-                continue
-            is_survey = columns == () and name not in SNAPSHOTS
-            part = self._survey(name, file) if is_survey else self._read_part(name, file, columns_read, where)
-            if part is None:
-                continue
-            found.replaced.update(part.notes.get("replaces", ()))
-            if name in SNAPSHOTS:
-                part = _uncovered(part, covered)
-                if not _zoos_of(part):
+        is_survey = columns == () and name not in SNAPSHOTS
+        for is_needed in (is_replacing, lambda file: not is_replacing(file)):
+            group = list(filter(is_needed, newest_first))
+            parts = self._parts(name, group, found.replaced, columns_read, where)
+            for file, part in self._survey(name, group, found.replaced) if is_survey else parts:
+                found.replaced.update(part.notes.get("replaces", ()))
+                if name not in SNAPSHOTS:
+                    found.parts[file] = part
+                elif _zoos_of(left := _uncovered(part, covered)):
+                    covered.update(_zoos_of(left))
+                    selected = left.table.select(list(TABLES[name].names if columns is None else columns))
+                    found.parts[file] = Part(selected, left.notes, left.version)
+                else:
                     found.replaced.add(file)
-                    continue
-                covered.update(_zoos_of(part))
-                part = Part(part.table.select(list(TABLES[name].names if columns is None else columns)), part.notes, part.version)
-            found.parts[file] = part
         found.parts = {file: found.parts[file] for file in by_age(found.parts)}
         found.replaced &= files
         return found
 
-    def rows(self, name: str, file: str, columns: Iterable[str] | None = None) -> pa.Table | None:
-        """All rows of a part; None if the file is gone, or has been set aside since its table was loaded."""
-        with contextlib.suppress(FileNotFoundError):
-            if part := self._read_part(name, file, columns, None):
-                return part.table
-        return None
+    def rows(self, name: str, files: Iterable[str], columns: Iterable[str] | None = None) -> Iterator[tuple[str, pa.Table]]:
+        """All rows of each of these parts but those that are gone, or have been set aside since their table was loaded."""
+        for file, read in self._reads(name, files, columns, None):
+            with contextlib.suppress(FileNotFoundError):
+                if part := self._read_part(name, file, columns, None, read):
+                    yield file, part.table
 
     def by_part(self, name: str, columns: Iterable[str] | None = None) -> Iterator[pa.Table]:
         """All rows of a table that only grows, those of one part after the other's."""
         columns = list(TABLES[name].names if columns is None else columns)
-        for file in self.load(name, ()).parts:
-            if (rows := self.rows(name, file, columns)) is not None:
-                yield rows
+        for _, rows in self.rows(name, self.load(name, ()).parts, columns):
+            yield rows
 
-    def _survey(self, name: str, file: str) -> Part | None:
-        """What a part says of itself, and how many rows it has; read once, since a long run asks for it again and again."""
-        if (name, file) not in self._surveyed:
-            part = self._read_part(name, file, (), None)
-            if part is None:
-                return None
+    def _survey(self, name: str, files: Sequence[str], replaced: AbstractSet[str]) -> Iterator[tuple[str, Part]]:
+        """What parts say of themselves, and how many rows they have; read once, since a long run asks for it again and again."""
+        known = [file for file in files if (name, file) in self._surveyed]
+        yield from ((file, self._surveyed[name, file]) for file in known if file not in replaced)
+        for file, part in self._parts(name, [file for file in files if file not in known], replaced, (), None):
             self._surveyed[name, file] = part
-        return self._surveyed[name, file]
+            yield file, part
 
     def check(self, name: str) -> None:
         """Holds every part of a table against its checksum; a writer sets aside what is not as it was written."""
-        for file in sorted(self.files.names(name)):
+        for file, read in self.files.reads(name, sorted(self.files.names(name))):
             with contextlib.suppress(FileNotFoundError):  # merged meanwhile
-                self._read_part(name, file, (), None)
+                self._read_part(name, file, (), None, read)
 
     def costs(
         self,
@@ -320,9 +320,26 @@ class Store:
         """What was noted about each zoo of a snapshot."""
         return {zoo: part.notes for part in self.load(name).parts.values() for zoo in _zoos_of(part)}
 
-    def _read_part(self, folder: str, file: str, columns: Iterable[str] | None, where: Where | None) -> Part | None:
+    def _parts(
+        self, name: str, files: Iterable[str], replaced: AbstractSet[str], columns: Iterable[str] | None, where: Where | None
+    ) -> Iterator[tuple[str, Part]]:
+        """Those of the files that are parts, and that none before them replaces: `replaced` may grow meanwhile."""
+        for file, read in self._reads(name, (file for file in files if file not in replaced), columns, where):
+            if file not in replaced and (part := self._read_part(name, file, columns, where, read)):
+                yield file, part
+
+    def _reads(
+        self, name: str, files: Iterable[str], columns: Iterable[str] | None, where: Where | None
+    ) -> Iterator[tuple[str, Read]]:
+        """How to read each of the files; of large ones at an address no more than is asked for."""
+        if not where and (columns is None or {*columns}.issuperset(TABLES[name].names)):
+            return self.files.reads(name, files)
+        return self.files.reads(name, files, lambda parquet: pick_pages(parquet, name, columns, where))
+
+    def _read_part(self, folder: str, file: str, columns: Iterable[str] | None, where: Where | None, read: Read) -> Part | None:
         try:
-            return decode(file, self.files.read(folder, file), folder, columns, where)
+            data = read()
+            return decode(file, data, folder, columns, where, is_whole=isinstance(data, bytes))
         except UnreadableError as error:
             self._set_aside(folder, file, str(error), NEWER if error.is_newer else DAMAGED)
         except IsADirectoryError:
