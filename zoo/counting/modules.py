@@ -100,16 +100,26 @@ def _name_of_class(kind: Any) -> str:
 
 def list_parts(model: nn.Module) -> Parts:
     """Walks a model once, in registration order; much faster than asking it for modules, parameters and buffers apart."""
-    names: dict[int, str] = {}
-    modules: list[ModuleFacts] = []
-    params: dict[int, Tensor] = {}
-    buffers: dict[int, Tensor] = {}
+    walk = _Walk()
+    walk.visit(model, "")
+    return Parts(walk.names, walk.modules, list(walk.params.values()), list(walk.buffers.values()))
 
-    def visit(module: Any, path: str) -> None:
-        if id(module) in names:
+
+class _Walk:
+    """What a walk has found. A function that calls itself from inside another would be garbage that only the collector frees."""
+
+    def __init__(self) -> None:
+        self.names: dict[int, str] = {}
+        self.modules: list[ModuleFacts] = []
+        self.params: dict[int, Tensor] = {}
+        self.buffers: dict[int, Tensor] = {}
+
+    def visit(self, module: Any, path: str) -> None:
+        """Adds a module and all inside it, unless it was there."""
+        if id(module) in self.names:
             return
-        names[id(module)] = path
-        held = module.__dict__
+        self.names[id(module)] = path
+        held, params = module.__dict__, self.params
         own = 0
         for parameter in held["_parameters"].values():
             if parameter is not None and id(parameter) not in params:
@@ -117,12 +127,9 @@ def list_parts(model: nn.Module) -> Parts:
                 own += parameter.numel()
         for buffer in held["_buffers"].values():
             if buffer is not None:
-                buffers[id(buffer)] = buffer
-        modules.append(ModuleFacts(path, _name_of_class(module.__class__), own))
+                self.buffers[id(buffer)] = buffer
+        self.modules.append(ModuleFacts(path, _name_of_class(module.__class__), own))
         inside = f"{path}." if path else ""
         for name, child in held["_modules"].items():
             if child is not None:
-                visit(child, inside + name)
-
-    visit(model, "")
-    return Parts(names, modules, list(params.values()), list(buffers.values()))
+                self.visit(child, inside + name)

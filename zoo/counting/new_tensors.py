@@ -52,8 +52,10 @@ def same_as_two(x: Tensor, y: Tensor) -> Tensor | None:
 
     torch sorts the dimensions by their strides in the first operand, and in the second where the first leaves it open. So the
     layout is certain where the first has the whole shape and no two strides alike, or where both are canonical and no two strides
-    of the whole one are alike.
+    of the whole one are alike. Two of the same layout give it to the result.
     """
+    if x.shape == y.shape and x.stride() == y.stride():
+        return same_as(x)
     whole, other = (x, y) if x.numel() >= y.numel() else (y, x)
     if not _can_be_repeated_to(other.shape, whole.shape) or len(set(whole.stride())) != whole.dim():
         return None
