@@ -5,18 +5,22 @@ from __future__ import annotations
 import contextlib
 import functools
 import threading
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple, TypeAlias
 
 from torch import Tensor, nn
 
 from zoo.counting.exchange import Exchange
+
+Answer: TypeAlias = Callable[[nn.Module, tuple[Any, ...], dict[str, Any], Callable[..., Any]], Any]
+"""Gives the result of a module called with arguments; the last argument is what runs it with them."""
 
 
 class _Following(threading.local):
     """The modules being called on this thread, while they are followed."""
 
     stack: list[nn.Module] | None = None
+    answer: Answer | None = None
 
 
 _following = _Following()
@@ -26,9 +30,17 @@ def _call(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
     stack = _following.stack
     if stack is None:
         return _exchange.original(nn.Module, "__call__")(self, *args, **kwargs)
-    stack.append(self)
+    if _following.answer is not None:
+        return _following.answer(self, args, kwargs, _run)
+    return _run(self, args, kwargs)
+
+
+def _run(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    stack = _following.stack
+    assert stack is not None
+    stack.append(module)
     try:
-        return _exchange.original(nn.Module, "__call__")(self, *args, **kwargs)
+        return _exchange.original(nn.Module, "__call__")(module, *args, **kwargs)
     finally:
         stack.pop()
 
@@ -48,14 +60,25 @@ def followable() -> contextlib.AbstractContextManager[None]:
 @contextlib.contextmanager
 def follow_modules() -> Iterator[list[nn.Module]]:
     """Gives the stack of modules being called on this thread, innermost last."""
-    outer = _following.stack
+    outer = _following.stack, _following.answer
     stack: list[nn.Module] = []
     with followable():
-        _following.stack = stack
+        _following.stack, _following.answer = stack, None
         try:
             yield stack
         finally:
-            _following.stack = outer
+            _following.stack, _following.answer = outer
+
+
+@contextlib.contextmanager
+def answering(answer: Answer) -> Iterator[None]:
+    """Lets every call of a module on this thread be answered; inside `follow_modules`."""
+    outer = _following.answer
+    _following.answer = answer
+    try:
+        yield
+    finally:
+        _following.answer = outer
 
 
 @contextlib.contextmanager
