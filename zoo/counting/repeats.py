@@ -20,6 +20,7 @@ from torch.nn.modules import module as torch_module
 
 from zoo.counting.facts import OperationFacts, tensors_in
 from zoo.counting.new_tensors import META, fills_its_storage
+from zoo.counting.recipes import CONSTANT
 from zoo.counting.signature import signature
 from zoo.counting.structure import Structures
 
@@ -84,6 +85,7 @@ class Repeats:
         self._recorder = recorder
         self._order: list[nn.Module] = []
         self._places: dict[int, _Place] = {}
+        self._changed: set[int] = set()  # identities of modules
         self._find_places(model, set())
 
     def call(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], run: Callable[..., Any]) -> Any:
@@ -101,6 +103,10 @@ class Repeats:
             return self._repeat(known, place, args, kwargs)
         return run(module, args, kwargs)
 
+    def note_change(self, module: nn.Module) -> None:
+        """From now on the module is run, and those around it."""
+        self._changed.add(id(module))
+
     def _find_places(self, module: nn.Module, seen: set[int]) -> int | None:
         """Numbers a module and all inside in registration order, and gives those whose calls may be kept their places.
 
@@ -114,7 +120,9 @@ class Repeats:
         children = module.__dict__["_modules"]
         if not children:
             return self._structures.of(module, ())
-        structure = self._structures.of(module, tuple([0 if m is None else self._find_places(m, seen) for m in children.values()]))
+        structure = self._structures.of(
+            module, tuple([0 if m is None else self._find_places(m, seen) for m in children.values()])
+        )
         size = len(self._order) - start
         if structure is not None and size >= _FEWEST_MODULES:
             self._places[id(module)] = _Place(structure, start, size)
@@ -122,18 +130,22 @@ class Repeats:
 
     def _key(self, place: _Place, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """All that a call depends on; None if that cannot be told."""
-        if any(_HOOKS):
+        if any(_HOOKS) or (self._changed and self._has_changed(place)) or not _is_plain((*args, *kwargs.values())):
             return None
-        try:
-            key = (place.structure, signature(args, kwargs), torch.is_autocast_enabled(), torch.is_grad_enabled())
-            hash(key)
-        except TypeError:
-            return None
+        modes = torch.is_autocast_enabled("cuda"), torch.is_autocast_enabled("cpu"), torch.is_grad_enabled()
+        key: tuple[Any, ...] = (place.structure, signature(args, kwargs), modes)
         tensors = list(tensors_in((args, kwargs)))
         if len(tensors) > 1:  # some modules ask whether two arguments are the same
             first: dict[int, int] = {}
             key = (*key, *[first.setdefault(id(t), i) for i, t in enumerate(tensors)])
-        return key if all(t.is_meta for t in tensors) else None
+        return key
+
+    def _has_changed(self, place: _Place) -> bool:
+        return any(id(module) in self._changed for module in self._inside(place))
+
+    def _inside(self, place: _Place) -> list[nn.Module]:
+        """A module and all inside."""
+        return self._order[place.start : place.start + place.size]
 
     def _keep(self, module: nn.Module, place: _Place, key: Any, args: Any, kwargs: Any, run: Callable[..., Any]) -> Any:
         """Runs a module and keeps what happens."""
@@ -145,10 +157,12 @@ class Repeats:
         results = _results(out, args, kwargs)
         if results is None or self._key(place, args, kwargs) != key or not self._is_as_it_was(place):
             return out
-        fresh = {t.untyped_storage()._cdata for t, result in zip(tensors_in(out), results, strict=True) if result.argument is None}
+        fresh = {
+            t.untyped_storage()._cdata for t, result in zip(tensors_in(out), results, strict=True) if result.argument is None
+        }
         if not watch.leaves_only(fresh):
             return out
-        numbers = {id(m): i for i, m in enumerate(self._order[place.start : place.start + place.size])}
+        numbers = {id(m): i for i, m in enumerate(self._inside(place))}
         numbered = [(numbers.get(id(module)), facts) for module, facts in calls[first:]]
         riser = numbers.get(id(watch.owner))
         if all(number is not None for number, _ in numbered) and (riser is not None or watch.rise == 0):
@@ -158,7 +172,7 @@ class Repeats:
 
     def _repeat(self, kept: _Kept, place: _Place, args: Any, kwargs: Any) -> Any:
         """Does what happened before."""
-        inside = self._order[place.start : place.start + place.size]
+        inside = self._inside(place)
         self._recorder.calls += [(inside[number], facts) for number, facts in kept.calls]
         memory = self._recorder.memory
         memory.rise(kept.rise, None if kept.riser is None else inside[kept.riser])
@@ -177,12 +191,23 @@ class Repeats:
         """Whether a module and all inside are the same ones and still have their structure."""
         order: list[nn.Module] = []
         is_same = self._structure(self._order[place.start], order) == place.structure
-        return is_same and list(map(id, order)) == list(map(id, self._order[place.start : place.start + place.size]))
+        return is_same and list(map(id, order)) == list(map(id, self._inside(place)))
 
     def _structure(self, module: nn.Module, order: list[nn.Module]) -> int | None:
         order.append(module)
         children = module.__dict__["_modules"]
         return self._structures.of(module, tuple([0 if m is None else self._structure(m, order) for m in children.values()]))
+
+
+def _is_plain(values: Sequence[Any]) -> bool:
+    """Whether all that can be told of arguments is in their signature."""
+    for value in values:
+        kind = value.__class__
+        if kind in CONSTANT or (isinstance(value, Tensor) and value.is_meta):
+            continue
+        if kind not in (list, tuple) or not _is_plain(value):
+            return False
+    return True
 
 
 def _results(out: Any, args: Any, kwargs: Any) -> list[_Result] | None:

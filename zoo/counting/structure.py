@@ -31,6 +31,7 @@ class _Form(NamedTuple):
 
     names: tuple[str, ...]
     kinds: tuple[type, ...]
+    forward: Any
     number: int
     constants: itemgetter[Any]
     containers: itemgetter[Any]
@@ -50,26 +51,20 @@ class Structures:
         """The structure of a module, given those of the modules inside it; None if it has none.
 
         `inside` has an entry for each entry of the module's `_modules`: 0 for one that is None. Written for speed: models have
-        hundreds of modules.
+        hundreds of modules, and each is looked at before every pass.
         """
         if None in inside:
             return None
         held = module.__dict__
-        names, values = tuple(held), tuple(held.values())
-        kinds = tuple(map(type, values))
-        for form in self._forms[module.__class__]:
-            if kinds == form.kinds and names == form.names:
-                break
-        else:
-            if (form := self._new_form(module.__class__, names, kinds)) is None:  # type: ignore[assignment]
-                return None
+        values = tuple(held.values())
+        form = self._form_of(module.__class__, tuple(held), tuple(map(type, values)))
+        if form is None:
+            return None
         state: list[Any] = [form.number, form.constants(values)]
         if inside:
             state += (inside, *held["_modules"])
         try:
-            for name, tensor in held["_parameters"].items():
-                state += (name, _described(tensor))
-            for name, tensor in held["_buffers"].items():
+            for name, tensor in (*held["_parameters"].items(), *held["_buffers"].items()):
                 state += (name, _described(tensor))
             if form.others is not None:
                 state.append(_compared(form.others(values), form.compared))
@@ -79,8 +74,18 @@ class Structures:
             return None
         return self._numbers.setdefault(tuple(state), len(self._numbers) + 1)
 
-    def _new_form(self, kind: type, names: tuple[str, ...], kinds: tuple[type, ...]) -> _Form | None:
+    def _form_of(self, kind: type, names: tuple[str, ...], kinds: tuple[type, ...]) -> _Form | None:
         """None for a class that is not of one of the libraries, and for modules without what `nn.Module` gives them."""
+        forward = kind.forward  # type: ignore[attr-defined]  # that of a class may be exchanged
+        for form in self._forms[kind]:
+            if kinds == form.kinds and names == form.names and forward is form.forward:
+                return form
+        new = self._new_form(kind, names, kinds, forward)
+        if new is not None:
+            self._forms[kind].append(new)
+        return new
+
+    def _new_form(self, kind: type, names: tuple[str, ...], kinds: tuple[type, ...], forward: Any) -> _Form | None:
         constants, containers, other = [], [], []
         for i, (name, each) in enumerate(zip(names, kinds, strict=True)):
             if each in CONSTANT:
@@ -93,9 +98,7 @@ class Structures:
             return None
         self._count += 1
         others = itemgetter(*other) if other else None
-        form = _Form(names, kinds, self._count, itemgetter(*constants), itemgetter(*containers), others, {})
-        self._forms[kind].append(form)
-        return form
+        return _Form(names, kinds, forward, self._count, itemgetter(*constants), itemgetter(*containers), others, {})
 
 
 def _compared(values: Any, known: dict[Any, Any]) -> Any:
