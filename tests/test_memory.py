@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -122,6 +124,31 @@ ONE = size_of(4, 8)
 def test_the_peak_is_what_is_alive_at_once(function: Callable[[Tensor], Any], peak: int, memo: Memo | None) -> None:
     for _ in range(2):
         assert count_call(function, on_meta(4, 8), memo=memo).peak_activation_bytes == peak
+
+
+FIRST = """
+import torch
+from torch import nn
+from zoo.counting.count import count_model, meta_input
+
+class Doubling(nn.Module):
+    def forward(self, x):
+        for _ in range(3):
+            x = self.double(x)
+        return x
+
+    def double(self, x):
+        y = x + x
+        return torch.cat([y, y], 1)[:, :3]
+
+print(count_model(Doubling(), [meta_input((3, 4))]).peak_activation_bytes)
+"""
+
+
+def test_the_first_count_of_a_process_keeps_nothing_alive() -> None:
+    """A kernel written in Python, here of an addition in an odd layout, must not leave frames behind that hold activations."""
+    printed = subprocess.run([sys.executable, "-c", FIRST], capture_output=True, text=True, check=True).stdout
+    assert int(printed) == size_of(6, 4) + size_of(3, 4) + size_of(6, 4)
 
 
 def test_the_peak_is_found_in_the_module_where_it_occurs() -> None:

@@ -22,8 +22,10 @@ Arguments = tuple[list[Any], dict[str, Any]]
 NORMS = {aten.layer_norm, aten.group_norm, aten.batch_norm}
 OF_TWO = sorted([aten.add, aten.sub, aten.mul, aten.div, aten.pow, aten.clamp_min], key=str)
 LAYERS = {aten.linear, aten.conv2d, aten.scaled_dot_product_attention}
+RESIZING = [aten.upsample_bicubic2d, aten.upsample_bilinear2d]
+REDUCING = [aten.mean, aten.linalg_vector_norm]
 ELEMENTWISE = sorted(
-    (packet for packet in SHORTCUTS if packet not in {*NORMS, *OF_TWO, *LAYERS, aten.mean, aten.cat}),
+    (packet for packet in SHORTCUTS if packet not in {*NORMS, *OF_TWO, *LAYERS, *RESIZING, *REDUCING, aten.cat, aten.roll}),
     key=str,
 )
 
@@ -98,7 +100,7 @@ def check(packet: Any, arguments: Arguments) -> Tensor | None:
 
 
 def test_every_shortcut_is_tested_here() -> None:
-    assert {*ELEMENTWISE, *NORMS, *OF_TWO, *LAYERS, aten.mean, aten.cat} == set(SHORTCUTS)
+    assert {*ELEMENTWISE, *NORMS, *OF_TWO, *LAYERS, *RESIZING, *REDUCING, aten.cat, aten.roll} == set(SHORTCUTS)
 
 
 @pytest.mark.parametrize("packet", ELEMENTWISE, ids=str)
@@ -170,6 +172,8 @@ def test_operators_of_two_operands_have_an_answer_for_activations(packet: Any, o
     for layout in (dense, channels_last):
         x = layout((2, 4, 3, 3), torch.float32)
         assert check(packet, ([x, 2.0 if other is None else dense(other, torch.float32)], {})) is not None
+    x = dense((1, 1, 5), torch.float32)
+    assert check(packet, ([x, x], {})) is not None
 
 
 def test_an_addition_with_a_factor_is_left_to_the_kernel() -> None:
@@ -181,6 +185,41 @@ def test_an_addition_with_a_factor_is_left_to_the_kernel() -> None:
 def test_means_answer_as_their_kernel(x: Tensor, data: st.DataObject) -> None:
     dims = data.draw(st.lists(st.integers(-x.dim() - 1, x.dim()), max_size=x.dim(), unique=True))
     check(aten.mean, ([x, dims, *data.draw(st.sampled_from([[], [True], [False]]))], {}))
+
+
+@given(tensors(), st.data())
+def test_norms_answer_as_their_kernel(x: Tensor, data: st.DataObject) -> None:
+    dims = data.draw(st.none() | st.lists(st.integers(-x.dim() - 1, x.dim()), max_size=x.dim(), unique=True))
+    order = data.draw(st.sampled_from([2, 2.0, 1, float("inf")]))
+    check(aten.linalg_vector_norm, ([x, order, dims, *data.draw(st.sampled_from([[], [True], [False]]))], {}))
+
+
+@given(tensors(), st.data())
+def test_rolling_answers_as_its_kernel(x: Tensor, data: st.DataObject) -> None:
+    dims = data.draw(st.lists(st.integers(-x.dim() - 1, x.dim()), max_size=3))
+    shifts = data.draw(st.lists(st.integers(-3, 3), min_size=max(len(dims) - 1, 0), max_size=len(dims)))
+    check(aten.roll, ([x, data.draw(st.sampled_from([shifts, [1] * len(dims)])), dims], {}))
+
+
+@pytest.mark.parametrize("packet", RESIZING, ids=str)
+@given(data=st.data())
+def test_resizing_answers_as_its_kernel(packet: Any, data: st.DataObject) -> None:
+    shape = data.draw(st.lists(st.integers(0, 4), min_size=3, max_size=4))
+    x = data.draw(st.sampled_from(LAYOUTS))(shape, data.draw(st.sampled_from([torch.float32, torch.float32, *DTYPES])))
+    size = data.draw(st.none() | st.lists(st.integers(0, 9), min_size=1, max_size=2))
+    factors = data.draw(st.sampled_from([None, None, [2.0, 1.5]]))
+    check(packet, ([x, size, data.draw(st.booleans()), factors], {}))
+
+
+@pytest.mark.parametrize("layout", [dense, channels_last])
+def test_resizing_rolling_and_norms_have_an_answer_for_activations(layout: Callable[..., Tensor]) -> None:
+    x = dense([2, 4, 3, 3], torch.float32)
+    for packet in RESIZING:
+        answer = check(packet, ([layout([2, 4, 3, 3], torch.float32), [7, 5], False, None], {}))
+        assert answer is not None
+        assert answer.shape == (2, 4, 7, 5)
+    assert check(aten.roll, ([x, [1, -1], [1, 2]], {})) is not None
+    assert check(aten.linalg_vector_norm, ([x, 2.0, [-1], True], {})) is not None
 
 
 @given(st.lists(small, min_size=1, max_size=4), st.data())
@@ -197,6 +236,8 @@ def test_means_and_joining_have_an_answer_for_activations() -> None:
     x = dense([2, 4, 3, 3], torch.float32)
     assert check(aten.mean, ([x, [2, 3], True], {})) is not None
     assert check(aten.cat, ([[x, x, x], 1], {})) is not None
+    tokens = transposed([2, 9, 4], torch.float32)  # of a patch embedding, after a class token
+    assert check(aten.cat, ([[dense([2, 1, 4], torch.float32), tokens], 1], {})) is not None
 
 
 @st.composite

@@ -90,6 +90,7 @@ class Counter:
         self._done += 1
         if self._done % _COLLECT_EVERY == 0:
             gc.collect()
+            gc.freeze()  # what is left is remembered for good: no need to look at it again
         return counted
 
     def _zoo_of(self, job: Job) -> Zoo:

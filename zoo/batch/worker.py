@@ -16,7 +16,6 @@ from multiprocessing.util import Finalize
 
 import pandas as pd  # noqa: F401 - pyarrow imports it when it makes its first array: once here, not in every worker
 import torch
-import torch._dynamo  # torch's Python kernels import it at their first call; garbage of that would count as peak memory
 
 from zoo.batch.isolation import Condition, kept_state, mapped_bytes
 from zoo.batch.job import Counted, Counter, said_by

@@ -5,35 +5,73 @@ from __future__ import annotations
 import contextlib
 import functools
 import threading
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple, Protocol
 
 from torch import Tensor, nn
 
 from zoo.counting.exchange import Exchange
 
 
+class Answering(Protocol):
+    """Somebody who may know the result of a module's call."""
+
+    def call(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], run: Callable[..., Any]) -> Any:
+        """The result; `run(module, args, kwargs)` has the module give it."""
+        ...
+
+    def note_change(self, module: nn.Module) -> None:
+        """An attribute of the module is given another value."""
+        ...
+
+
 class _Following(threading.local):
     """The modules being called on this thread, while they are followed."""
 
     stack: list[nn.Module] | None = None
+    answering: Answering | None = None
 
 
 _following = _Following()
 
 
 def _call(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
+    if _following.stack is None:
+        return _exchange.original(nn.Module, "__call__")(self, *args, **kwargs)
+    if _following.answering is not None:
+        return _following.answering.call(self, args, kwargs, _run)
+    return _run(self, args, kwargs)
+
+
+def _run(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     stack = _following.stack
-    if stack is None:
-        return _exchange.original(nn.Module, "__call__")(self, *args, **kwargs)
-    stack.append(self)
+    assert stack is not None
+    stack.append(module)
     try:
-        return _exchange.original(nn.Module, "__call__")(self, *args, **kwargs)
+        return _exchange.original(nn.Module, "__call__")(module, *args, **kwargs)
     finally:
         stack.pop()
 
 
-_exchange = Exchange({(nn.Module, "__call__"): _call})
+def _set_attribute(self: nn.Module, name: str, value: Any) -> None:
+    if _following.answering is not None:
+        _following.answering.note_change(self)
+    _exchange.original(nn.Module, "__setattr__")(self, name, value)
+
+
+def _delete_attribute(self: nn.Module, name: str) -> None:
+    if _following.answering is not None:
+        _following.answering.note_change(self)
+    _exchange.original(nn.Module, "__delattr__")(self, name)
+
+
+_exchange = Exchange(
+    {
+        (nn.Module, "__call__"): _call,
+        (nn.Module, "__setattr__"): _set_attribute,
+        (nn.Module, "__delattr__"): _delete_attribute,
+    }
+)
 
 
 def followable() -> contextlib.AbstractContextManager[None]:
@@ -48,14 +86,25 @@ def followable() -> contextlib.AbstractContextManager[None]:
 @contextlib.contextmanager
 def follow_modules() -> Iterator[list[nn.Module]]:
     """Gives the stack of modules being called on this thread, innermost last."""
-    outer = _following.stack
+    outer = _following.stack, _following.answering
     stack: list[nn.Module] = []
     with followable():
-        _following.stack = stack
+        _following.stack, _following.answering = stack, None
         try:
             yield stack
         finally:
-            _following.stack = outer
+            _following.stack, _following.answering = outer
+
+
+@contextlib.contextmanager
+def answered_by(somebody: Answering) -> Iterator[None]:
+    """Lets every call of a module on this thread be answered; inside `follow_modules`."""
+    outer = _following.answering
+    _following.answering = somebody
+    try:
+        yield
+    finally:
+        _following.answering = outer
 
 
 @contextlib.contextmanager
@@ -100,16 +149,26 @@ def _name_of_class(kind: Any) -> str:
 
 def list_parts(model: nn.Module) -> Parts:
     """Walks a model once, in registration order; much faster than asking it for modules, parameters and buffers apart."""
-    names: dict[int, str] = {}
-    modules: list[ModuleFacts] = []
-    params: dict[int, Tensor] = {}
-    buffers: dict[int, Tensor] = {}
+    walk = _Walk()
+    walk.visit(model, "")
+    return Parts(walk.names, walk.modules, list(walk.params.values()), list(walk.buffers.values()))
 
-    def visit(module: Any, path: str) -> None:
-        if id(module) in names:
+
+class _Walk:
+    """What a walk has found. A function that calls itself from inside another would be garbage that only the collector frees."""
+
+    def __init__(self) -> None:
+        self.names: dict[int, str] = {}
+        self.modules: list[ModuleFacts] = []
+        self.params: dict[int, Tensor] = {}
+        self.buffers: dict[int, Tensor] = {}
+
+    def visit(self, module: Any, path: str) -> None:
+        """Adds a module and all inside it, unless it was there."""
+        if id(module) in self.names:
             return
-        names[id(module)] = path
-        held = module.__dict__
+        self.names[id(module)] = path
+        held, params = module.__dict__, self.params
         own = 0
         for parameter in held["_parameters"].values():
             if parameter is not None and id(parameter) not in params:
@@ -117,12 +176,9 @@ def list_parts(model: nn.Module) -> Parts:
                 own += parameter.numel()
         for buffer in held["_buffers"].values():
             if buffer is not None:
-                buffers[id(buffer)] = buffer
-        modules.append(ModuleFacts(path, _name_of_class(module.__class__), own))
+                self.buffers[id(buffer)] = buffer
+        self.modules.append(ModuleFacts(path, _name_of_class(module.__class__), own))
         inside = f"{path}." if path else ""
         for name, child in held["_modules"].items():
             if child is not None:
-                visit(child, inside + name)
-
-    visit(model, "")
-    return Parts(names, modules, list(params.values()), list(buffers.values()))
+                self.visit(child, inside + name)

@@ -52,8 +52,10 @@ def same_as_two(x: Tensor, y: Tensor) -> Tensor | None:
 
     torch sorts the dimensions by their strides in the first operand, and in the second where the first leaves it open. So the
     layout is certain where the first has the whole shape and no two strides alike, or where both are canonical and no two strides
-    of the whole one are alike.
+    of the whole one are alike. Two of the same layout give it to the result.
     """
+    if x.shape == y.shape and x.stride() == y.stride():
+        return same_as(x)
     whole, other = (x, y) if x.numel() >= y.numel() else (y, x)
     if not _can_be_repeated_to(other.shape, whole.shape) or len(set(whole.stride())) != whole.dim():
         return None
@@ -63,3 +65,10 @@ def same_as_two(x: Tensor, y: Tensor) -> Tensor | None:
 def _can_be_repeated_to(shape: Sequence[int], whole: Sequence[int]) -> bool:
     missing = len(whole) - len(shape)
     return missing >= 0 and all(size in (1, full) for size, full in zip(shape, whole[missing:], strict=True))
+
+
+def fills_its_storage(tensor: Tensor) -> bool:
+    """Whether a tensor's elements reach from the first byte of its storage to the last: a new one like it would have such a storage."""
+    reach = 1 + sum((size - 1) * stride for size, stride in zip(tensor.shape, tensor.stride(), strict=True))
+    extent = tensor.storage_offset() + (reach if tensor.numel() else 0)
+    return bool(extent * tensor.element_size() == tensor.untyped_storage().nbytes())

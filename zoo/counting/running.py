@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any
 
 import torch
+import torch._dynamo  # torch's Python kernels import it at their first call; what that leaves behind would keep activations alive
 from torch import Tensor
 
 from zoo.counting.facts import tensors_in

@@ -83,6 +83,45 @@ def _layer_norm(args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor | None:
     return new_tensor(x.shape, x) if is_canonical(x) or (not x.is_contiguous() and x.numel()) else None
 
 
+def _may_be_channels_last(tensor: Tensor) -> bool:
+    """Whether that is not excluded at first sight. With it, torch's own slow test has an answer almost never in vain."""
+    return tensor.dim() == 4 and tensor.stride(3) >= tensor.stride(1) * tensor.shape[1]
+
+
+def _is_channels_last(tensor: Tensor) -> bool:
+    """What torch takes an image's layout for, of two names it can have."""
+    return _may_be_channels_last(tensor) and suggest_memory_format(tensor) == torch.channels_last
+
+
+def _norm(args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor | None:
+    """(input, order, dimensions, whether they are kept as 1)."""
+    return _mean((args[0], *args[2:]), kwargs) if len(args) > 2 and type(args[1]) in (int, float) else None
+
+
+def _roll(args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor | None:
+    """(input, shifts, dimensions)."""
+    x, *rest = args
+    if kwargs or len(rest) != 2 or not _is_plain(x) or not is_canonical(x):
+        return None
+    shifts, dims = rest
+    if not (isinstance(shifts, list | tuple) and isinstance(dims, list | tuple) and 0 < len(shifts) == len(dims)):
+        return None
+    return new_tensor(x.shape, x) if all(-x.dim() <= dim < x.dim() for dim in dims) else None
+
+
+def _resized(args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor | None:
+    """(image, height and width, …): of that size, in the layout of the image."""
+    x, size = args[0], args[1] if len(args) > 1 else None
+    if kwargs or not _is_float(x) or x.dim() != 4 or not isinstance(size, list | tuple) or len(size) != 2 or len(args) > 4:
+        return None
+    if min(*x.shape, *size) < 1 or (len(args) == 4 and args[3] is not None):
+        return None
+    memory_format = torch.channels_last if _is_channels_last(x) else torch.contiguous_format
+    if not x.is_contiguous(memory_format=memory_format):
+        return None
+    return torch.empty((*x.shape[:2], *size), dtype=x.dtype, device=META, memory_format=memory_format)
+
+
 def _mean(args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor | None:
     """(input, dimensions, whether they are kept as 1)."""
     x, *rest = args
@@ -96,14 +135,17 @@ def _mean(args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor | None:
 
 
 def _cat(args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor | None:
-    """(tensors, dimension): contiguous ones, of the same shape but for that dimension."""
+    """(tensors, dimension): of the same shape but for that dimension, joined in a new tensor that is contiguous.
+
+    Images are otherwise where they are channels last.
+    """
     tensors, dim = args[0], args[1] if len(args) > 1 else 0
-    if kwargs or not tensors or not all(_is_plain(t) and t.numel() for t in tensors) or not _is_one_type(tensors):
+    if kwargs or not tensors or not all(_is_float(t) and t.numel() for t in tensors) or not _is_one_type(tensors):
         return None
     dims = tensors[0].dim()
     if not -dims <= dim < dims or any(t.dim() != dims for t in tensors):
         return None
-    if dims == 4 and any(t.is_contiguous(memory_format=torch.channels_last) for t in tensors):
+    if dims > 3 and not all(t.is_contiguous() and not _may_be_channels_last(t) for t in tensors):
         return None
     before, after = tensors[0].shape[: dim % dims], tensors[0].shape[dim % dims + 1 :]
     if any(t.shape[: len(before)] != before or t.shape[len(before) + 1 :] != after for t in tensors):
@@ -153,7 +195,7 @@ def _conv2d(args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor | None:
     x, weight = args[0], args[1]
     if x.dim() != 4:
         return None
-    is_channels_last = any(suggest_memory_format(t) == torch.channels_last for t in (x, weight))
+    is_channels_last = _is_channels_last(x) or _is_channels_last(weight)
     if not is_channels_last and not (x.is_contiguous() and weight.is_contiguous()):
         return None
     shape = _conv2d_shape(*args, **kwargs)
@@ -219,6 +261,9 @@ SHORTCUTS: dict[Any, Shortcut] = {
     _aten.to: _moved,
     **dict.fromkeys([_aten.add, _aten.sub, _aten.mul, _aten.div, _aten.pow, _aten.clamp_min], _of_two),
     _aten.mean: _mean,
+    _aten.linalg_vector_norm: _norm,
+    _aten.roll: _roll,
+    **dict.fromkeys([_aten.upsample_bicubic2d, _aten.upsample_bilinear2d], _resized),
     _aten.cat: _cat,
     _aten.layer_norm: _layer_norm,
     _aten.group_norm: _normalised,
