@@ -55,8 +55,9 @@ _WITH_PLAIN_CONSTRUCTORS = frozenset({"torchvision", "timm"})
 """Zoos that construct their models without configuring a library; a model of others may do anything."""
 
 _MESSAGE_LENGTH = 300
-_COLLECT_EVERY = 100
-"""Jobs between two runs of the garbage collector, which is off meanwhile: models are full of cycles, but small on meta."""
+_COLLECT_AT = 1_000_000
+"""Objects more than after the last run of the garbage collector, which is off meanwhile, that make it run: some hundred models that
+refer to themselves. Others are freed without it, and what is remembered for the next job stays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,6 @@ class Counter:
         self._zoos: dict[str, Zoo] = {}
         self._inputs: dict[str, dict[str, list[str]]] = {}  # native inputs by zoo and architecture
         self._fittings: dict[CostKey, Fitting | None] = {}  # by key at the native input; None: it does not even run there
-        self._done = 0
         self._following = contextlib.ExitStack()
         self._following.enter_context(followable())  # these two once for all models
         self._following.enter_context(buildable())
@@ -87,8 +87,7 @@ class Counter:
         zoo = self._zoo_of(job)
         versions = versions_of(zoo)
         counted = list(self._rows_of(zoo, job, versions, timeout_s))
-        self._done += 1
-        if self._done % _COLLECT_EVERY == 0:
+        if gc.get_count()[0] > _COLLECT_AT:
             gc.collect()
             gc.freeze()  # what is left is remembered for good: no need to look at it again
         return counted
