@@ -48,14 +48,16 @@ def amount(kind: Quantity) -> BeforeValidator:
 
 
 def _check_size(value: object) -> str:
-    """`native`, or a size or shape; YAML reads `224` as a number."""
+    """`native`, `default`, or a size or shape; YAML reads `224` as a number."""
     text = str(value).strip().lower()
-    if text == "native":
+    if text in ("native", "default"):
         return text
     try:
         return format_tensors(parse_tensors(str(value).strip() if ":" in text or "=" in text else text))
     except InputError:
-        raise ValueError(f"'{value}' is not an input size. Write native, 224, 384x512 (height x width) or 3x224x224.") from None
+        raise ValueError(
+            f"'{value}' is not an input size. Write native, default, 224, 384x512 (height x width) or 3x224x224."
+        ) from None
 
 
 def _check_mode(text: str) -> str:

@@ -179,7 +179,7 @@ def test_a_home_folder_is_expanded_and_an_address_is_not(tmp_path: Path, monkeyp
         ("zoos: [timm]", "line 1: zoos must be a mapping, not a list."),
         ("zoos: {timm: {tasks: [detektion]}}", "zoos.timm.tasks[0]: 'detektion' is not a task. Did you mean detection?"),
         ("zoos: {timm: {pretrained_only: 1}}", "zoos.timm.pretrained_only must be true or false, not '1'."),
-        ("zoos: {timm: }\ninputs: [224, 22px]", "line 2: inputs[1]: '22px' is not an input size. Write native, 224, 384x512"),
+        ("zoos: {timm: }\ninputs: [224, 22px]", "line 2: inputs[1]: '22px' is not an input size. Write native, default, 224, 384x512"),
         ("zoos: {timm: }\ninputs: []", "line 2: inputs is empty."),
         ("zoos: {timm: }\nexecution:\n  workers: 0", "line 3: execution.workers must be greater than or equal to 1, not '0'."),
         ("zoos: {timm: }\nexecution: {workers: true}", "execution.workers must be a whole number, not true."),

@@ -61,6 +61,14 @@ def test_native_is_the_input_of_the_architecture_and_of_each_of_its_weights() ->
     }
 
 
+def test_default_is_the_input_of_the_architecture_alone() -> None:
+    assert wanted(NET, BARE, inputs=("default",)) == {
+        ("net", "3x256x256", 1000, "train"): None,
+        ("bare", "3x160x160", None, "train"): None,
+    }
+    assert wanted(NET, inputs=("default", "native")) == wanted(NET)
+
+
 @pytest.mark.parametrize(
     ("size", "input"), [("224", "3x224x224"), ("384x512", "3x384x512"), ("1x28x28", "1x28x28"), (" 3X64X64 ", "3x64x64")]
 )

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from zoo.batch.catalogue import Listing
-from zoo.batch.plan import NATIVE, input_as_asked
+from zoo.batch.plan import DEFAULT, NATIVE, input_as_asked
 from zoo.batch.settings import MeasureSettings, ZooSettings
 from zoo.errors import InputError
 from zoo.records import SPEED_KEY, Architecture, CostKey, Variant, image_input
@@ -76,7 +76,7 @@ def _keys(architecture: Architecture, settings: ZooSettings) -> Iterator[CostKey
 
 def _input(size: str, architecture: Architecture) -> str | None:
     try:
-        return architecture.input if size == NATIVE else image_input(size, architecture.input)
+        return architecture.input if size in (DEFAULT, NATIVE) else image_input(size, architecture.input)
     except InputError:
         return None
 

@@ -34,6 +34,9 @@ from zoo.records import (
 from zoo.traces import Mode
 
 NATIVE = "native"
+DEFAULT = "default"
+"""The native input of an architecture, without those of its other weights."""
+
 _PASSING_STAGES = ("timeout", "memory", "worker")
 """Failures that another run may not meet; their rows are counted again."""
 
@@ -107,8 +110,9 @@ def wanted_keys(
 ) -> dict[CostKey, Failure | None]:
     """The cost rows asked for, with the failure of those that make no sense for the architecture.
 
-    Each architecture is counted with its own head at every configured input, and with the head of each of its weights at their
-    native input and wherever one of their results was measured; all this in every configured batch and variant. A variant that
+    Each architecture is counted with its own head at every configured input, and with the head of each of its weights wherever
+    one of their results was measured and, if `native` is asked for, at their native input; all this in every configured batch and
+    variant. A variant that
     the architecture does not have is no row, except for feature maps: a user who asks for them is told why there are none.
     """
     measured: dict[tuple[str, str], set[str]] = defaultdict(set)
@@ -168,18 +172,21 @@ def _sizes(
 ) -> Iterable[tuple[str, int | None, Failure | None]]:
     for size in inputs:
         try:
-            native = architecture.inputs or (architecture.input,)
-            own = native if size == NATIVE else (image_input(size, architecture.input),)
+            for input in _inputs(size, architecture):
+                yield input, architecture.classes, None
         except InputError as error:
             yield size, architecture.classes, Failure(INPUT_STAGE, "", str(error))
-            continue
-        for input in own:
-            yield input, architecture.classes, None
     for weights in architecture.weights:
         if NATIVE in inputs:
             yield weights.input, weights.classes, None
         for input in sorted(measured[weights.arch, weights.tag]):
             yield input, weights.classes, None
+
+
+def _inputs(size: str, architecture: Architecture) -> Sequence[str]:
+    if size == NATIVE:
+        return architecture.inputs or (architecture.input,)
+    return [architecture.input if size == DEFAULT else image_input(size, architecture.input)]
 
 
 def make_plan(

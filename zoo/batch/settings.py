@@ -23,7 +23,7 @@ LOCAL = "local"
 
 @dataclass(frozen=True, slots=True)
 class ZooSettings:
-    """Which part of one zoo is counted, at which inputs (`native`, `224`, `384x512`, `3x224x224`), and in which forms."""
+    """Which part of one zoo is counted, at which inputs (`native`, `default`, `224`, `384x512`, `3x224x224`), and in which forms."""
 
     selection: Selection = Selection()
     inputs: tuple[str, ...] = ("native",)
