@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from zoo.cache.parts import checksum
 from zoo.cache.schema import KEY, TABLES, columns_of, table_of
 from zoo.cache.store import Store
 from zoo.errors import CacheError
@@ -198,6 +199,29 @@ def test_a_replacement_that_was_killed_before_it_removed_the_old_part_doubles_no
     assert [row["tag"] for row in store.read("weights").to_pylist()] == ["b", "c"]
     store.replace("weights", weights_of("timm", "b", "c"), {"timm"})
     assert len(parts(store, "weights")) == 1
+
+
+@pytest.mark.parametrize("goes_back", [False, True], ids=["the clock goes on", "the clock goes back"])
+def test_a_merged_part_that_was_merged_again_doubles_nothing(
+    store: Store, monkeypatch: pytest.MonkeyPatch, goes_back: bool
+) -> None:
+    """Between the second merger's part and the removal of the first one's, which a reader may have met before."""
+    first = store.append("costs", costs_of(cost("a")))
+    assert first is not None
+    merged = store.append("costs", costs_of(cost("a")), replaces=[first])
+    assert merged is not None
+    (kept,) = parts(store)
+    content = kept.read_bytes()
+    reader = Store(store.address)
+    assert list(reader.load("costs", ()).parts) == [merged]  # what it says of itself is known from now on
+    if goes_back:
+        earlier = merged.replace(merged[5:13], "20000101", 1)
+        monkeypatch.setattr("zoo.cache.store.new_name", lambda data, **_: earlier.replace(merged[-34:-18], checksum(data)))
+    store.append("costs", costs_of(cost("a")), replaces=[merged])
+    kept.write_bytes(content)  # as if it had not been removed yet
+    assert len(parts(store)) == 2
+    assert len(reader.read("costs")) == 1
+    assert len(reader.load("costs", ()).parts) == 1
 
 
 def test_refreshes_of_different_zoos_take_nothing_from_each_other(store: Store) -> None:

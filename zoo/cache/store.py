@@ -156,7 +156,8 @@ class Store:
                     found.parts[file] = Part(selected, left.notes, left.version)
                 else:
                     found.replaced.add(file)
-        found.parts = {file: found.parts[file] for file in by_age(found.parts)}
+        # Names say when a part was written, by clocks that may differ: one can be met before the part that replaces it.
+        found.parts = {file: found.parts[file] for file in by_age(found.parts) if file not in found.replaced}
         found.replaced &= files
         return found
 
