@@ -12,10 +12,9 @@ from torch import Tensor, nn
 
 from zoo.counting.build import without_collector
 from zoo.counting.cost import Cost, OperationRow
-from zoo.counting.modules import answered_by, class_name, follow_modules, list_parts, unchanged
+from zoo.counting.modules import class_name, follow_modules, list_parts, unchanged
 from zoo.counting.new_tensors import META
 from zoo.counting.recorder import Memo, Recorder
-from zoo.counting.repeats import Repeats
 
 
 def count_model(
@@ -47,8 +46,6 @@ def count_model(
         contexts.enter_context(torch.backends.opt_einsum.flags(enabled=False))  # it would reorder products where it is installed
         contexts.enter_context(torch.inference_mode())
         recorder = Recorder(contexts.enter_context(follow_modules()), memo)
-        if memo is not None:
-            contexts.enter_context(answered_by(Repeats(model, memo.calls, recorder)))
         with recorder:
             model(*inputs, **(kwargs or {}))
     recorder.memory.forget()

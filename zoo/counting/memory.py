@@ -7,9 +7,7 @@ allocator's rounding; scratch memory inside kernels belongs to the backend and i
 
 from __future__ import annotations
 
-import contextlib
 import weakref
-from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -55,49 +53,6 @@ class LiveBytes:
         if self._alive.pop(lifetime.address, None) is not None:
             self.live -= lifetime.nbytes
 
-    def rise(self, nbytes: int, owner: Any) -> None:
-        """Takes note that so many bytes more than now were alive for a while."""
-        if self.live + nbytes > self.peak:
-            self.peak = self.live + nbytes
-            self.peak_owner = owner
-
-    @contextlib.contextmanager
-    def watched(self) -> Iterator[Watch]:
-        """Says, at the end of the context, what it did to the bytes alive."""
-        watch = Watch(self)
-        peak, owner = self.peak, self.peak_owner
-        self.peak, self.peak_owner = self.live, None
-        try:
-            yield watch
-        finally:
-            watch.end(self)
-            if self.peak <= peak:
-                self.peak, self.peak_owner = peak, owner
-
-    def alive(self) -> list[_Lifetime]:
-        """The storages alive, in no order."""
-        return list(self._alive.values())
-
     def forget(self) -> None:
         """Stops following what is still alive, such as the outputs."""
         self._alive.clear()
-
-
-class Watch:
-    """What a part of a pass does to the bytes alive."""
-
-    def __init__(self, memory: LiveBytes) -> None:
-        self._live, self._before = memory.live, memory.alive()
-        self._after: list[_Lifetime] = []
-        self.rise = 0  # bytes, at most, above those alive at the beginning
-        self.owner: Any = None  # of the storage that made it so
-
-    def end(self, memory: LiveBytes) -> None:
-        """Notes how things stand now."""
-        self._after = memory.alive()
-        self.rise, self.owner = memory.peak - self._live, memory.peak_owner
-
-    def leaves_only(self, storages: set[int]) -> bool:
-        """Whether of what it made only these are alive, by their addresses, and everything older still is."""
-        before, after = set(map(id, self._before)), set(map(id, self._after))
-        return before <= after and {lifetime.address for lifetime in self._after if id(lifetime) not in before} == storages

@@ -5,73 +5,35 @@ from __future__ import annotations
 import contextlib
 import functools
 import threading
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
 from zoo.counting.exchange import Exchange
 
 
-class Answering(Protocol):
-    """Somebody who may know the result of a module's call."""
-
-    def call(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], run: Callable[..., Any]) -> Any:
-        """The result; `run(module, args, kwargs)` has the module give it."""
-        ...
-
-    def note_change(self, module: nn.Module) -> None:
-        """An attribute of the module is given another value."""
-        ...
-
-
 class _Following(threading.local):
     """The modules being called on this thread, while they are followed."""
 
     stack: list[nn.Module] | None = None
-    answering: Answering | None = None
 
 
 _following = _Following()
 
 
 def _call(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
-    if _following.stack is None:
-        return _exchange.original(nn.Module, "__call__")(self, *args, **kwargs)
-    if _following.answering is not None:
-        return _following.answering.call(self, args, kwargs, _run)
-    return _run(self, args, kwargs)
-
-
-def _run(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     stack = _following.stack
-    assert stack is not None
-    stack.append(module)
+    if stack is None:
+        return _exchange.original(nn.Module, "__call__")(self, *args, **kwargs)
+    stack.append(self)
     try:
-        return _exchange.original(nn.Module, "__call__")(module, *args, **kwargs)
+        return _exchange.original(nn.Module, "__call__")(self, *args, **kwargs)
     finally:
         stack.pop()
 
 
-def _set_attribute(self: nn.Module, name: str, value: Any) -> None:
-    if _following.answering is not None:
-        _following.answering.note_change(self)
-    _exchange.original(nn.Module, "__setattr__")(self, name, value)
-
-
-def _delete_attribute(self: nn.Module, name: str) -> None:
-    if _following.answering is not None:
-        _following.answering.note_change(self)
-    _exchange.original(nn.Module, "__delattr__")(self, name)
-
-
-_exchange = Exchange(
-    {
-        (nn.Module, "__call__"): _call,
-        (nn.Module, "__setattr__"): _set_attribute,
-        (nn.Module, "__delattr__"): _delete_attribute,
-    }
-)
+_exchange = Exchange({(nn.Module, "__call__"): _call})
 
 
 def followable() -> contextlib.AbstractContextManager[None]:
@@ -86,25 +48,14 @@ def followable() -> contextlib.AbstractContextManager[None]:
 @contextlib.contextmanager
 def follow_modules() -> Iterator[list[nn.Module]]:
     """Gives the stack of modules being called on this thread, innermost last."""
-    outer = _following.stack, _following.answering
+    outer = _following.stack
     stack: list[nn.Module] = []
     with followable():
-        _following.stack, _following.answering = stack, None
+        _following.stack = stack
         try:
             yield stack
         finally:
-            _following.stack, _following.answering = outer
-
-
-@contextlib.contextmanager
-def answered_by(somebody: Answering) -> Iterator[None]:
-    """Lets every call of a module on this thread be answered; inside `follow_modules`."""
-    outer = _following.answering
-    _following.answering = somebody
-    try:
-        yield
-    finally:
-        _following.answering = outer
+            _following.stack = outer
 
 
 @contextlib.contextmanager

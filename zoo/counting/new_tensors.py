@@ -65,10 +65,3 @@ def same_as_two(x: Tensor, y: Tensor) -> Tensor | None:
 def _can_be_repeated_to(shape: Sequence[int], whole: Sequence[int]) -> bool:
     missing = len(whole) - len(shape)
     return missing >= 0 and all(size in (1, full) for size, full in zip(shape, whole[missing:], strict=True))
-
-
-def fills_its_storage(tensor: Tensor) -> bool:
-    """Whether a tensor's elements reach from the first byte of its storage to the last: a new one like it would have such a storage."""
-    reach = 1 + sum((size - 1) * stride for size, stride in zip(tensor.shape, tensor.stride(), strict=True))
-    extent = tensor.storage_offset() + (reach if tensor.numel() else 0)
-    return bool(extent * tensor.element_size() == tensor.untyped_storage().nbytes())

@@ -19,11 +19,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from zoo.counting.einsum import find_products
 from zoo.counting.facts import OperationFacts, describe_call, tensors_in
 from zoo.counting.memory import LiveBytes
-from zoo.counting.new_tensors import META, fills_its_storage
+from zoo.counting.new_tensors import META
 from zoo.counting.operations import Kind, Operation, find_operation, operator_name
-from zoo.counting.repeats import KeptCalls
 from zoo.counting.running import is_composite, is_view, on_one_device, run_operator
-from zoo.counting.signature import signature
 
 
 class _Action:
@@ -58,7 +56,6 @@ class Memo:
     def __init__(self) -> None:
         self.operators: dict[int, _Entries] = {}  # by identity: hashing an operator is a Python call
         self.facts: dict[OperationFacts, OperationFacts] = {}  # one object for equal facts, so that they compare by identity
-        self.calls = KeptCalls()  # of whole modules
         self._known: list[Any] = []  # keeps operators alive, so that an identity is never used twice
 
     def __len__(self) -> int:
@@ -117,7 +114,7 @@ class Recorder(TorchDispatchMode):
             return func(*args, **kwargs)
         key: Any
         try:
-            key = signature(args, kwargs)
+            key = _signature(args, kwargs)
             entry = entries.get(key)
         except TypeError:  # an argument that cannot be hashed
             key = entry = None
@@ -212,6 +209,28 @@ class Recorder(TorchDispatchMode):
         return tuple(facts)
 
 
+_NUMBERS = frozenset({int, float, bool})
+
+
+def _signature(args: Sequence[Any], kwargs: dict[str, Any] | None = None) -> tuple[Any, ...]:
+    """All that a meta kernel can see of its arguments, as a hashable value. Types are kept: 1, 1.0 and True are equal."""
+    parts: list[Any] = []
+    for value in args:
+        kind = value.__class__
+        if kind in _NUMBERS:
+            parts += (kind, value)
+        elif kind is list or kind is tuple:
+            parts.append(_signature(value))
+        elif isinstance(value, Tensor):
+            parts += (value.shape, value.stride(), value.dtype, value.is_meta)
+        else:
+            parts.append(value)
+    if kwargs:
+        for name, value in kwargs.items():
+            parts += (name, _signature((value,)))
+    return tuple(parts)
+
+
 def _storages(arguments: Any) -> set[int]:
     return {tensor.untyped_storage()._cdata for tensor in tensors_in(arguments)}
 
@@ -239,7 +258,12 @@ def _can_be_made_again(outs: Sequence[Any], before: set[int]) -> bool:
     for tensor in outs:
         if tensor is None:
             continue
-        if type(tensor) is not Tensor or not fills_its_storage(tensor) or tensor.untyped_storage()._cdata in seen:
+        if type(tensor) is not Tensor:
             return False
-        seen.add(tensor.untyped_storage()._cdata)
+        storage = tensor.untyped_storage()
+        reach = 1 + sum((size - 1) * stride for size, stride in zip(tensor.shape, tensor.stride(), strict=True))
+        extent = tensor.storage_offset() + (reach if tensor.numel() else 0)
+        if storage._cdata in seen or extent * tensor.element_size() != storage.nbytes():
+            return False
+        seen.add(storage._cdata)
     return True
