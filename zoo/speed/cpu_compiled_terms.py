@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from zoo.speed.calls import Array, Calls, Term, is_any
-from zoo.speed.moved import PRODUCTS, STREAMS, moved_by
+from zoo.speed.moved import LARGE_KERNEL, PRODUCTS, STREAMS, moved_by
 from zoo.speed.sheet import Sheet
 from zoo.speed.workload import MATRIX_WORKS
 
@@ -43,7 +43,6 @@ CPU_COMPILED_TERMS: Mapping[str, Term] = {
 }
 """On CPUs. weights: read from memory at every step where the model does not fit into the cache."""
 
-_LARGE_KERNEL = 25
 _SHORT = 64.0
 """Positions below which a CPU's convolutions are not full: the constant of `short_conv` is in multiples of it."""
 _FUNCTIONS = ("gelu", "silu", "sigmoid", "tanh", "exp", "erf", "mish", "softplus", "hardswish")
@@ -65,7 +64,7 @@ def cpu_compiled_terms(calls: Calls, sheet: Sheet) -> dict[str, Array]:
         "linear": seconds * calls.is_any("linear", "recurrent"),
         "product": seconds * calls.is_any(*PRODUCTS),
         "grouped": seconds * calls.is_any("grouped"),
-        "depthwise": seconds * calls.is_any("depthwise") * (calls["kernel"] <= _LARGE_KERNEL),
+        "depthwise": seconds * calls.is_any("depthwise") * (calls["kernel"] <= LARGE_KERNEL),
         "short_conv": seconds * calls.is_any("conv", "stem") * _SHORT / np.maximum(calls["m"], 1.0),
         "functions": elements_s * np.isin(calls["operation"], _FUNCTIONS),
         "norms": elements_s * calls.is_any("norm"),
@@ -79,7 +78,7 @@ def cpu_compiled_terms(calls: Calls, sheet: Sheet) -> dict[str, Array]:
         "transposed": moved.activation_seconds * moved.is_transposed * ~is_matrix,
         "group_norm": own * (calls["operation"] == "group_norm"),
         "cat": own * calls.is_any("cat"),
-        "large_depthwise": seconds * calls.is_any("depthwise") * (calls["kernel"] > _LARGE_KERNEL),
+        "large_depthwise": seconds * calls.is_any("depthwise") * (calls["kernel"] > LARGE_KERNEL),
         "recurrent_step": calls["steps"] * calls.is_any("recurrent"),
         "conv_kernel": moved.launches * calls.is_any("conv", "stem", "grouped"),
         "depthwise_kernel": moved.launches * calls.is_any("depthwise"),

@@ -29,6 +29,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from zoo.speed.calls import Array, Calls, Flags, Term
+from zoo.speed.moved import CACHE_SHARE, PRODUCTS
 from zoo.speed.sheet import Sheet
 from zoo.speed.workload import MATRIX_WORKS
 
@@ -81,7 +82,6 @@ _COLUMN_FLOPS = 2 * 4 * FLOPS_PER_CACHED_BYTE
 """To write a float32 of a column and read it again."""
 _BLOCK = 8.0
 """Channels that oneDNN computes together with 256-bit vectors."""
-_CACHE_SHARE = 0.6
 _LEAST_BATCH_OF_POINTS = 16
 _FEW_ELEMENTS, _SMALL_WINDOW = 20_480, 9
 _FLOAT32_BYTES = 4.0
@@ -89,7 +89,6 @@ _FUNCTIONS = ("gelu", "silu", "sigmoid", "tanh", "exp", "erf", "mish", "softplus
 _MAX_POOLS = ("max_pool1d", "max_pool2d", "max_pool3d", "max_pool2d_with_indices", "adaptive_max_pool2d")
 _BILINEAR, _BICUBIC = 2.7, 5.0
 """How many times as long as for the nearest neighbour an element takes: 5.5 and 10 ns where that takes 2."""
-_PRODUCTS = ("product", "attention", "masked_attention")
 _ATTENTION = ("attention", "masked_attention")
 
 
@@ -104,7 +103,7 @@ def cpu_eager_terms(calls: Calls, sheet: Sheet) -> dict[str, Array]:
     is_last = calls["is_channels_last"] & kind.is_onednn
     rows = calls["m"] * np.where(calls.is_any("linear"), calls.batch, 1)
     thin = _THIN * (1 / np.maximum(rows, 1) + 1 / np.maximum(calls["n"], 1) + 1 / np.maximum(calls["k"], 1))
-    products = calls.is_any(*_PRODUCTS)
+    products = calls.is_any(*PRODUCTS)
     inner = calls.is_any(*_ATTENTION) * calls["m"] * calls["n"] * calls["products"] * calls.batch
     straight = ~calls["is_transposed"].astype(bool)
     operation = calls["operation"]
@@ -184,7 +183,7 @@ def _kinds(calls: Calls) -> _Kinds:
 def _beyond_cache(calls: Calls, sheet: Sheet) -> Array:
     """Seconds of what the last cache does not hold: activations that are too large for it, and weights of models that are."""
     activations = (calls["bytes_in"] + calls["bytes_out"]) * calls.batch
-    held = _CACHE_SHARE * max(sheet.cache_bytes, 1.0)
+    held = CACHE_SHARE * max(sheet.cache_bytes, 1.0)
     weights = calls["free_bytes"] * calls.is_any(*MATRIX_WORKS)
     outside = weights / (1 + (held / np.maximum(calls["model_weight_bytes"], 1.0)) ** 2)
     seconds: Array = (activations * activations / (activations + held) + outside) / sheet.bytes_per_s

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from zoo.speed.calls import JOINED, Array, Calls, Term, is_any
-from zoo.speed.moved import CONVOLUTIONS, PRODUCTS, STREAMS, moved_by
+from zoo.speed.moved import CONVOLUTIONS, LARGE_KERNEL, PRODUCTS, STREAMS, moved_by
 from zoo.speed.sheet import Sheet
 
 GPU_TERMS: Mapping[str, Term] = {
@@ -50,7 +50,6 @@ HOST_S_PER_CALL = 8e-6
 COMPILED_HOST_S_PER_CALL = 3e-6
 
 _DENSE = ("conv", "linear", "recurrent")
-_LARGE_KERNEL = 25
 _GATE_PASSES = 8.0
 """How often a recurrent layer moves as much as its result: each of its four gates is written and read once."""
 
@@ -60,7 +59,7 @@ def gpu_terms(calls: Calls, sheet: Sheet) -> dict[str, Array]:
     compute, short = _gpu_compute(calls, sheet)
     moved = moved_by(calls, sheet)
     seconds, straight = moved.seconds, ~moved.is_transposed
-    is_depthwise, is_large, is_last = calls.is_any("depthwise"), calls["kernel"] > _LARGE_KERNEL, moved.is_channels_last
+    is_depthwise, is_large, is_last = calls.is_any("depthwise"), calls["kernel"] > LARGE_KERNEL, moved.is_channels_last
     streams, gathers = is_any(moved.work, STREAMS), ~is_any(moved.work, STREAMS) & ~is_depthwise
     has_window = calls.is_any("conv") & (calls["kernel"] > 1) & is_last
     is_cast, is_softmax = is_any(moved.work, ("cast",)), is_any(moved.work, ("softmax",))

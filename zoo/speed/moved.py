@@ -16,7 +16,12 @@ CONVOLUTIONS = ("conv", "stem", "grouped")
 STREAMS = ("elementwise", "cast", "batch_norm", *(work for work in MATRIX_WORKS if work != "depthwise"))
 """Work that goes through its tensors from their beginning to their end."""
 
-_CACHE_SHARE = 0.6
+LARGE_KERNEL = 25
+"""Positions of a depthwise convolution's window above which kernels are others."""
+
+CACHE_SHARE = 0.6
+"""Of the last cache, what activations find room in."""
+
 _CACHE_TIME = 0.35
 _CPU_CACHE_TIME = 0.2
 
@@ -52,7 +57,7 @@ def moved_by(calls: Calls, sheet: Sheet) -> Moved:
     spared = 1.0
     if sheet.cache_bytes:
         cached = _CACHE_TIME if sheet.is_gpu else _CPU_CACHE_TIME
-        spared = 1 - (1 - cached) / (1 + activations / (_CACHE_SHARE * sheet.cache_bytes))
+        spared = 1 - (1 - cached) / (1 + activations / (CACHE_SHARE * sheet.cache_bytes))
     return Moved(
         work=work,
         seconds=(activations + free + bias * calls.batch) / sheet.bytes_per_s * spared,
