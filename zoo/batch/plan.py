@@ -112,8 +112,8 @@ def wanted_keys(
 
     Each architecture is counted with its own head at every configured input, and with the head of each of its weights wherever
     one of their results was measured and, if `native` is asked for, at their native input; all this in every configured batch and
-    variant. A variant that
-    the architecture does not have is no row, except for feature maps: a user who asks for them is told why there are none.
+    variant. A variant that the architecture does not have is no row, except for feature maps: a user who asks for them is told why
+    there are none.
     """
     measured: dict[tuple[str, str], set[str]] = defaultdict(set)
     for result in results:

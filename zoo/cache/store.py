@@ -176,9 +176,9 @@ class Store:
 
     def _survey(self, name: str, files: Sequence[str], replaced: AbstractSet[str]) -> Iterator[tuple[str, Part]]:
         """What parts say of themselves, and how many rows they have; read once, since a long run asks for it again and again."""
-        known = [file for file in files if (name, file) in self._surveyed]
-        yield from ((file, self._surveyed[name, file]) for file in known if file not in replaced)
-        for file, part in self._parts(name, [file for file in files if file not in known], replaced, (), None):
+        new = [file for file in files if (name, file) not in self._surveyed]
+        yield from ((file, part) for file in files if (part := self._surveyed.get((name, file))) and file not in replaced)
+        for file, part in self._parts(name, new, replaced, (), None):
             self._surveyed[name, file] = part
             yield file, part
 

@@ -84,7 +84,7 @@ def _layer_norm(args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor | None:
 
 
 def _may_be_channels_last(tensor: Tensor) -> bool:
-    """Whether that is not excluded at first sight. With it, torch's own slow test has an answer almost never in vain."""
+    """Whether its strides do not exclude that at first sight, which spares most tensors torch's own slow test."""
     return tensor.dim() == 4 and tensor.stride(3) >= tensor.stride(1) * tensor.shape[1]
 
 
