@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import pytest
 from hypothesis import settings
+from paths import REPOSITORY
 
-from reports.columns import COVERAGE, LEADERBOARD, UNJOINED, Column, Kind
-from reports.leaderboard import Report, Totals
+from reports.columns.columns import COVERAGE, LEADERBOARD, UNJOINED, Column, Kind
+from reports.leaderboard.leaderboard import Report, Totals
 
 if TYPE_CHECKING:
     from fakes_default_run import DefaultRun
@@ -30,7 +31,7 @@ _DTYPES = {Kind.TEXT: "string", Kind.LINK: "string", Kind.INTEGER: "Int64", Kind
 @pytest.fixture(scope="session")
 def repository() -> Path:
     """The checkout the tests stand in."""
-    return Path(__file__).resolve().parents[1]
+    return REPOSITORY
 
 
 @pytest.fixture(scope="session")

@@ -12,13 +12,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from reports.audit.figures import Tally
-from zoo.batch.ensure import ensure_counted
-from zoo.batch.plan import cost_keys
-from zoo.batch.settings import Execution, Listener
-from zoo.cache.schema import KEY
+from zoo.cache.schema.tables import KEY
 from zoo.cache.store import Store
-from zoo.counting.operations import Kind
+from zoo.operators.operations import Kind
 from zoo.records import CostKey, Status
+from zoo.refresh.fill_missing import ensure_counted
+from zoo.refresh.plan import cost_keys
+from zoo.settings import Execution, Listener
 
 
 class _Facts(NamedTuple):

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
+from zoo.counting.convention_rules import FVCORE_RULES, Row
 from zoo.counting.conventions import CONVENTIONS
-from zoo.counting.operations import MATRIX_KINDS, Kind
-from zoo.counting.rules import FVCORE_RULES, Row
-from zoo.counting.shapes import parse_shapes
+from zoo.operators.operations import MATRIX_KINDS, Kind
+from zoo.operators.recorded_shapes import parse_shapes
 
 QUANTITIES = ("params", "macs", "activations")
 """What is compared: parameters, multiply-accumulates and elements written by matrix operations."""

@@ -13,31 +13,31 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from reports.cli import errors
-from reports.cli.help import examples, verb_with
+from reports.cli.common import errors
+from reports.cli.common.help import examples, verb_with
 
 VERBS: Mapping[str, str] = {
-    "run": "run:run",
-    "init": "init:init",
-    "count": "count:count",
-    "report": "report:report",
-    "list": "listing:list_models",
-    "show": "show:show",
-    "compare": "compare:compare",
-    "select": "select:select",
-    "check": "check:check",
-    "devices": "devices:devices",
-    "estimate": "estimate:estimate",
-    "measure": "measure:measure",
-    "calibrate": "calibrate:calibrate",
-    "validate-speed": "validate_speed:validate_speed",
-    "audit": "audit:audit",
-    "refresh": "refresh:refresh",
-    "changes": "changes:changes",
-    "schedule": "schedule:schedule",
-    "version": "version:version",
-    "speeds": "speeds:app",
-    "cache": "cache:app",
+    "run": "report.run:run",
+    "init": "report.init:init",
+    "count": "count.count:count",
+    "report": "report.report:report",
+    "list": "count.listing:list_models",
+    "show": "choose.show:show",
+    "compare": "choose.compare:compare",
+    "select": "choose.select:select",
+    "check": "count.check:check",
+    "devices": "choose.devices:devices",
+    "estimate": "choose.estimate:estimate",
+    "measure": "measure.measure:measure",
+    "calibrate": "measure.calibrate:calibrate",
+    "validate-speed": "measure.validate_speed:validate_speed",
+    "audit": "report.audit:audit",
+    "refresh": "keep.refresh:refresh",
+    "changes": "keep.changes:changes",
+    "schedule": "keep.schedule:schedule",
+    "version": "keep.version:version",
+    "speeds": "measure.speeds:app",
+    "cache": "keep.cache:app",
 }
 """Each verb, and the function or the group of verbs in this package that does it; imported when it is asked for."""
 
@@ -118,7 +118,7 @@ app = typer.Typer(
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        from reports.cli import version
+        from reports.cli.keep import version
 
         typer.echo(version.one_line())
         raise typer.Exit

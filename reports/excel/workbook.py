@@ -9,15 +9,15 @@ from openpyxl.packaging.core import DocumentProperties
 from openpyxl.workbook.properties import CalcProperties
 from openpyxl.workbook.views import BookView
 
-from reports.excel import about, sheets, since, summary
-from reports.excel.board import make_boards
-from reports.excel.budgets_sheet import evaluate_boards, make_limits, write_budgets
-from reports.excel.package import save
-from reports.excel.sheet import Book
-from reports.excel.styles import Styles
-from reports.excel.text import clean_text, sheet_name
+from reports.excel.budgets.budgets_sheet import evaluate_boards, make_limits, write_budgets
+from reports.excel.sheets import about, sheets, since, summary
+from reports.excel.sheets.board import make_boards
+from reports.excel.writer.package import save
+from reports.excel.writer.sheet import Book
+from reports.excel.writer.styles import Styles
+from reports.excel.writer.text import clean_text, sheet_name
 from reports.exports.files import replacing
-from reports.leaderboard import Report
+from reports.leaderboard.leaderboard import Report
 
 
 def write(report: Report, path: Path) -> None:

@@ -11,11 +11,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-from reports.columns import Column, Kind
+from reports.columns.columns import Column, Kind
 from reports.exports.files import replacing
 from reports.exports.safe_text import is_formula_like, printable
 from reports.exports.tables import TABLES, export_table, provenance
-from reports.leaderboard import Report
+from reports.leaderboard.leaderboard import Report
 
 _DATATYPES = {Kind.TEXT: "string", Kind.INTEGER: "integer", Kind.NUMBER: "number", Kind.FLAG: "boolean", Kind.LINK: "anyURI"}
 

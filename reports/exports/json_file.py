@@ -8,12 +8,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TextIO
 
-from reports.columns import Column, Kind
+from reports.columns.columns import Column, Kind
 from reports.exports.files import replacing
 from reports.exports.parts import PARTS, Part, audits_of, budgets_of, changes_of
 from reports.exports.tables import TABLES, describe, export_table, provenance, records
-from reports.leaderboard import Report, Source, Totals
-from reports.report_parts import AUDIT, CHANGES
+from reports.leaderboard.leaderboard import Report, Source, Totals
+from reports.leaderboard.report_parts import AUDIT, CHANGES
 
 SCHEMA_PATH = Path(__file__).with_name("report.schema.json")
 """The published schema; it ships with the package."""

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from reports.columns import LEADERBOARD, Better, Column, Kind, quality_of
+from reports.columns.columns import LEADERBOARD, Better, Column, Kind, quality_of
 from reports.exports.files import replacing
 from reports.exports.safe_text import is_web_address, printable
-from reports.leaderboard import Report
+from reports.leaderboard.leaderboard import Report
 
 KEYS: tuple[str, ...] = ("model", "input", "params", "macs", "peak_activation_bytes")
 """Columns that fit a README; the metric of the task stands before `params`."""

@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from reports.columns import LEADERBOARD, Column
+from reports.columns.columns import LEADERBOARD, Column
 from reports.exports.tables import records
-from reports.leaderboard import Report
-from reports.report_parts import AUDIT, CHANGES, BudgetAnswer, PublishedAudit, WhatChanged
-from reports.selection import State
+from reports.leaderboard.leaderboard import Report
+from reports.leaderboard.report_parts import AUDIT, CHANGES, BudgetAnswer, PublishedAudit, WhatChanged
+from reports.selection.selection import State
 
 PARTS = {"changes": CHANGES, "audits": AUDIT}
 """Columns of the parts whose rows always have the same; those of a budget depend on what it asks for."""

@@ -9,9 +9,9 @@ from typing import Any
 
 import pandas as pd
 
-from reports.columns import COVERAGE, LEADERBOARD, UNJOINED, Column
-from reports.leaderboard import Report
-from reports.report_parts import SPEEDS
+from reports.columns.columns import COVERAGE, LEADERBOARD, UNJOINED, Column
+from reports.leaderboard.leaderboard import Report
+from reports.leaderboard.report_parts import SPEEDS
 
 TABLES: dict[str, tuple[Column, ...]] = {
     "leaderboard": LEADERBOARD,

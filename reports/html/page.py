@@ -8,13 +8,13 @@ from pathlib import Path
 
 import jinja2
 
-from reports.columns import columns_for
+from reports.columns.columns import columns_for
 from reports.exports.files import replacing
 from reports.html.embed import safe_json, safe_script, safe_style, security_policy
 from reports.html.libraries import load_datatables
 from reports.html.parts import parts_of
 from reports.html.payload import build_payload
-from reports.leaderboard import Report
+from reports.leaderboard.leaderboard import Report
 from zoo.units import FLOPS_PER_MAC
 
 # Sheets and scripts in the order they are joined: a later one builds on an earlier one.

@@ -7,9 +7,17 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from reports.columns import LEADERBOARD, Column
-from reports.leaderboard import Report
-from reports.report_parts import AUDIT, CHANGES, BudgetAnswer, PublishedAudit, WhatChanged, changes_line, verdicts_line
+from reports.columns.columns import LEADERBOARD, Column
+from reports.leaderboard.leaderboard import Report
+from reports.leaderboard.report_parts import (
+    AUDIT,
+    CHANGES,
+    BudgetAnswer,
+    PublishedAudit,
+    WhatChanged,
+    changes_line,
+    verdicts_line,
+)
 
 _MOST_ROWS = 200
 _BEST = 10

@@ -9,9 +9,9 @@ from typing import Any
 
 import pandas as pd
 
-from reports.columns import ACCURACY_COLUMNS, COVERAGE, LEADERBOARD, UNJOINED, Better, Column, Kind, columns_for
-from reports.leaderboard import Report
-from reports.report_parts import SPEEDS, DeviceSpeed
+from reports.columns.columns import ACCURACY_COLUMNS, COVERAGE, LEADERBOARD, UNJOINED, Better, Column, Kind, columns_for
+from reports.leaderboard.leaderboard import Report
+from reports.leaderboard.report_parts import SPEEDS, DeviceSpeed
 
 # What a reader may limit, in the order of the budget bar. A column without a single figure is left out.
 BUDGET_COLUMNS = ("params", "macs", "activations", "peak_activation_bytes", "file_bytes")

@@ -28,7 +28,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from zoo.cache.changes import FIGURES
 from zoo.cache.maintenance import compact
-from zoo.cache.schema import columns_of
+from zoo.cache.schema.tables import columns_of
 from zoo.cache.store import Store
 from zoo.records import CostKey
 
@@ -86,11 +86,11 @@ def say(line: str) -> None:
 
 def refresh_nothing(folder: Path) -> None:
     """Everything torchvision and timm have, at two sizes, all of it in the cache."""
-    from reports.config import load_config
-    from zoo.batch.catalogue import keep_lists, list_zoos
-    from zoo.batch.plan import wanted_keys
-    from zoo.batch.published import keep_published, read_published
-    from zoo.batch.settings import Silent
+    from reports.config.config import load_config
+    from zoo.refresh.accuracy_sync import keep_published, read_published
+    from zoo.refresh.catalogue import keep_lists, list_zoos
+    from zoo.refresh.plan import wanted_keys
+    from zoo.settings import Silent
 
     config = folder / "all.yaml"
     config.write_text(CONFIG.format(cache=folder / "cache"), encoding="utf-8")

@@ -37,7 +37,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parents[1])]
+sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parents[1] / "support")]
 
 import psutil  # noqa: E402
 import torch  # noqa: E402 the folders of a script's neighbours are not searched by themselves
@@ -49,9 +49,9 @@ from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
 
 from zoo.adapters.registry import open_zoo  # noqa: E402
 from zoo.cache.store import Store  # noqa: E402
-from zoo.counting.build import build_on_meta, buildable  # noqa: E402
 from zoo.counting.count import count_model, meta_input  # noqa: E402
 from zoo.counting.recorder import Memo  # noqa: E402
+from zoo.meta.build import build_on_meta, buildable  # noqa: E402
 from zoo.records import CostKey, parse_input  # noqa: E402
 
 Shape = tuple[int, ...]

@@ -1,4 +1,4 @@
-"""Fits the constants of eager CPUs: `python tests/benchmarks/cpu_constants.py CACHE zoo/speed/constants.yaml --threads 1`.
+"""Fits the constants of eager CPUs: `python tests/benchmarks/cpu_constants.py CACHE zoo/estimation/constants.yaml --threads 1`.
 
 Measures the architectures of `cpu_fit_set.py` (float32, channels first, one image, eager) as `cpu_speed.py` does its own, which are
 others. Prints how well constants that were fitted without a model's family foresee it, and puts those fitted to all into the file,
@@ -12,7 +12,7 @@ import dataclasses
 import sys
 from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parents[1])]
+sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parents[1] / "support")]
 
 import numpy as np  # noqa: E402 the folders of a script's neighbours are not searched by themselves
 import pandas as pd  # noqa: E402
@@ -32,14 +32,14 @@ from cpu_speed import (  # noqa: E402
 from models_for_tests import TIMM  # noqa: E402
 
 from zoo.cache.store import Store  # noqa: E402
+from zoo.devices.device_spec import sheet_of  # noqa: E402
+from zoo.devices.devices import Device, find_device, read_devices  # noqa: E402
 from zoo.errors import SpeedError  # noqa: E402
-from zoo.speed.constants import Constants, dump_constants, read_constants  # noqa: E402
-from zoo.speed.devices import Device, find_device, read_devices  # noqa: E402
-from zoo.speed.environment import cpu_name  # noqa: E402
-from zoo.speed.estimate import TracedWay  # noqa: E402
-from zoo.speed.prepared import prepare  # noqa: E402
-from zoo.speed.sheet import sheet_of  # noqa: E402
-from zoo.speed.validation import Measured, fit_constants, validate  # noqa: E402
+from zoo.estimation.constants import Constants, dump_constants, read_constants  # noqa: E402
+from zoo.estimation.estimate import TracedWay  # noqa: E402
+from zoo.estimation.term_matrix import prepare  # noqa: E402
+from zoo.measurement.environment import cpu_name  # noqa: E402
+from zoo.validation.validation import Measured, fit_constants, validate  # noqa: E402
 
 NAMES = [name for name in FIT_SET if name not in TIMM]
 """None that `cpu_speed.py` tests on."""

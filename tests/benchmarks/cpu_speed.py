@@ -19,7 +19,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import TypeAlias
 
-sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parents[1])]
+sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parents[1] / "support")]
 
 import numpy as np  # noqa: E402 the folders of a script's neighbours are not searched by themselves
 import numpy.typing as npt  # noqa: E402
@@ -27,19 +27,20 @@ import pandas as pd  # noqa: E402
 import torch  # noqa: E402
 from models_for_tests import TIMM  # noqa: E402
 
-from reports.cli.measuring import Progress  # noqa: E402
-from zoo.batch.calibrating import Estimating, Refused, compare, trace_keys  # noqa: E402
-from zoo.batch.ensure import ensure_counted, ensure_traced  # noqa: E402
-from zoo.batch.measure import measure  # noqa: E402
-from zoo.batch.settings import Execution, MeasureSettings, ZooSettings  # noqa: E402
+from reports.cli.common.measure_run import Progress  # noqa: E402
 from zoo.cache.store import Store  # noqa: E402
+from zoo.devices.devices import Device, Figure, Source, find_device, read_devices, shipped_devices  # noqa: E402
 from zoo.errors import SpeedError  # noqa: E402
+from zoo.estimation.calibration import KEY, calibrate  # noqa: E402
+from zoo.measurement.repetition import Precision  # noqa: E402
+from zoo.measurement.session import measure  # noqa: E402
+from zoo.measurement.settings import MeasureSettings  # noqa: E402
+from zoo.measurement.way import Way  # noqa: E402
 from zoo.records import Selection  # noqa: E402
-from zoo.speed.calibration import KEY, calibrate  # noqa: E402
-from zoo.speed.devices import Device, Figure, Source, find_device, read_devices, shipped_devices  # noqa: E402
-from zoo.speed.metrics import Agreement, agreement, median_of  # noqa: E402
-from zoo.speed.repeat import Precision  # noqa: E402
-from zoo.speed.way import Way  # noqa: E402
+from zoo.refresh.fill_missing import ensure_counted, ensure_traced  # noqa: E402
+from zoo.settings import Execution, ZooSettings  # noqa: E402
+from zoo.validation.calibrate_device import Estimating, Refused, compare, trace_keys  # noqa: E402
+from zoo.validation.metrics import Agreement, agreement, median_of  # noqa: E402
 
 CALIBRATING = 10
 DRAWS = 200
@@ -89,8 +90,8 @@ def add_measuring_options(parser: argparse.ArgumentParser) -> None:
 
 def count_architectures(cache: str, names: Collection[str]) -> None:
     """Counts them, so that large ones can be left out and measuring knows how long it takes."""
-    from zoo.batch.ensure import list_architectures
     from zoo.records import CostKey
+    from zoo.refresh.fill_missing import list_architectures
 
     listed = [one for one in list_architectures(cache, ["timm"]) if one.name in names]
     ensure_counted([CostKey("timm", one.name, one.input, one.classes) for one in listed], cache, Execution(workers=1))

@@ -34,8 +34,8 @@ _BECOME_REAPER = 36  # PR_SET_CHILD_SUBREAPER of prctl(2): whose parents are gon
 
 RUN = """
 import json, sys, time
-from zoo.batch.refresh import refresh
-from zoo.batch.settings import Execution, RefreshSettings, Silent, ZooSettings
+from zoo.refresh.refresh import refresh
+from zoo.settings import Execution, RefreshSettings, Silent, ZooSettings
 from zoo.records import Selection
 
 class Watch(Silent):

@@ -29,19 +29,19 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import pyarrow as pa
 
-import zoo.batch.dask as dask_backend
-from zoo.batch.committing import count_and_commit
-from zoo.batch.job import Counted
-from zoo.batch.packing import pack
-from zoo.batch.plan import make_plan, wanted_keys
-from zoo.batch.refresh import planned_keys
-from zoo.batch.remote import Done, Packed
-from zoo.batch.settings import Execution, Silent, ZooSettings
+import zoo.dask_backend.client as dask_backend
 from zoo.cache.changes import FIGURES
 from zoo.cache.maintenance import compact
-from zoo.cache.schema import OPS, columns_of
+from zoo.cache.schema.tables import OPS, columns_of
 from zoo.cache.store import Store
+from zoo.dask_backend.remote_worker import Done, Packed
 from zoo.records import Architecture, CostKey, Job, RunSummary, Status, Task, Versions
+from zoo.refresh.committer import count_and_commit
+from zoo.refresh.plan import make_plan, wanted_keys
+from zoo.refresh.refresh import planned_keys
+from zoo.settings import Execution, Silent, ZooSettings
+from zoo.workers.job import Counted
+from zoo.workers.packing import pack
 
 ZOO = "hub"
 VERSIONS = Versions("1.0", "2.0", "3")

@@ -26,7 +26,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parents[1])]
+sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parents[1] / "support")]
 
 from fakes_html import zoo_like  # noqa: E402 the folders of a script's neighbours are not searched by themselves
 from fakes_html_browser import CHROMIUM_NAMES, Visit, started_browser  # noqa: E402

@@ -3,7 +3,7 @@
 An adapter lists what exists without building a model or touching the network, and builds one architecture when asked. It counts
 nothing and keeps nothing. An adapter may name in `libraries` the distributions that decide what it lists, such as
 `libraries = ("timm", "torch")`: as long as they and the adapter's source stay the same, it is not asked again. One that names
-none is asked by every refresh. `zoo.adapters.torchvision` is the shorter of the two built-in examples.
+none is asked by every refresh. `zoo.adapters.torchvision.zoo` is the shorter of the two built-in examples.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ import pandas as pd
 import pyarrow as pa
 
 from zoo.cache.runs import LATEST, Run, find_run
-from zoo.cache.schema import KEY, TABLES
+from zoo.cache.schema.tables import KEY, TABLES
 from zoo.cache.store import Store, to_pandas
 from zoo.records import Status, is_unfit
 

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from zoo.cache.identity import identities
-from zoo.cache.parts import UnreadableError, decode
-from zoo.cache.schema import DETAILS, KEY, OWNERS, SNAPSHOTS, TABLES
+from zoo.cache.schema.tables import DETAILS, KEY, OWNERS, SNAPSHOTS, TABLES
+from zoo.cache.storage.parts import UnreadableError, decode
 from zoo.cache.store import DAMAGED, NEWER, Store
 
 

@@ -17,10 +17,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from zoo.cache.identity import identities
-from zoo.cache.locks import MAINTENANCE, locked
-from zoo.cache.parts import Part, is_replacing
 from zoo.cache.runs import Run
-from zoo.cache.schema import DETAILS, NESTED, ORDER, OWNERS, SCHEMA_VERSION, SNAPSHOTS, TABLES
+from zoo.cache.schema.tables import DETAILS, NESTED, ORDER, OWNERS, SCHEMA_VERSION, SNAPSHOTS, TABLES
+from zoo.cache.storage.locks import MAINTENANCE, locked
+from zoo.cache.storage.parts import Part, is_replacing
 from zoo.cache.store import Store
 from zoo.errors import BusyError
 

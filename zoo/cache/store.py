@@ -23,18 +23,29 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from zoo.addresses import Address
-from zoo.cache.files import open_files
 from zoo.cache.identity import details_of, newest_of_each, numbered, those_of
-from zoo.cache.parts import Notes, Part, UnreadableError, Where, by_age, decode, encode, is_replacing, new_name, pick_pages
 from zoo.cache.runs import Run, runs_of
-from zoo.cache.schema import DETAILS, NESTED, OWNERS, SNAPSHOTS, TABLES
-from zoo.cache.traces import from_table
+from zoo.cache.schema.tables import DETAILS, NESTED, OWNERS, SNAPSHOTS, TABLES
+from zoo.cache.schema.trace_rows import from_table
+from zoo.cache.storage.files import open_files
+from zoo.cache.storage.parts import (
+    Notes,
+    Part,
+    UnreadableError,
+    Where,
+    by_age,
+    decode,
+    encode,
+    is_replacing,
+    new_name,
+    pick_pages,
+)
 from zoo.errors import CacheError, UnknownNameError
 from zoo.records import SPEED_KEY, Accuracy, Architecture, Status, TraceKey, Weights
 from zoo.traces import Trace
 
 if TYPE_CHECKING:
-    from zoo.cache.remote_files import Read
+    from zoo.cache.storage.remote_files import Read
 
 _log = logging.getLogger(__name__)
 _READS = 100

@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from zoo.counting.operations import Kind
-from zoo.counting.rules import (
+from zoo.counting.convention_rules import (
     ALL_BY_KIND,
     ALL_RULES,
     FVCORE_RULES,
@@ -21,8 +20,9 @@ from zoo.counting.rules import (
     Row,
     Rule,
 )
-from zoo.counting.shapes import parse_shapes
 from zoo.errors import UnknownNameError, did_you_mean
+from zoo.operators.operations import Kind
+from zoo.operators.recorded_shapes import parse_shapes
 
 _FAST_PATH_MODULE = "MultiheadAttention"  # in evaluation without gradients, one opaque kernel on real devices
 _CONVOLUTIONS = "conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d convolution _convolution"

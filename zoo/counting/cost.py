@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from zoo.counting.conventions import CONVENTIONS, Convention, find_convention
-from zoo.counting.facts import OperationFacts
-from zoo.counting.modules import ModuleFacts
-from zoo.counting.operations import MATRIX_KINDS, Kind
+from zoo.meta.module_stack import ModuleFacts
+from zoo.operators.op_record import OperationFacts
+from zoo.operators.operations import MATRIX_KINDS, Kind
 from zoo.records import Status
 from zoo.units import FLOPS_PER_MAC, format_amount, format_bytes
 

@@ -10,11 +10,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from zoo.counting.build import without_collector
 from zoo.counting.cost import Cost, OperationRow
-from zoo.counting.modules import class_name, follow_modules, list_parts, unchanged
-from zoo.counting.new_tensors import META
 from zoo.counting.recorder import Memo, Recorder
+from zoo.meta.build import without_collector
+from zoo.meta.module_stack import class_name, follow_modules, list_parts, unchanged
+from zoo.meta.new_tensors import META
 
 
 def count_model(

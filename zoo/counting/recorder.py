@@ -16,12 +16,12 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from zoo.counting.einsum import find_products
-from zoo.counting.facts import OperationFacts, describe_call, tensors_in
 from zoo.counting.memory import LiveBytes
-from zoo.counting.new_tensors import META
-from zoo.counting.operations import Kind, Operation, find_operation, operator_name
-from zoo.counting.running import is_composite, is_view, on_one_device, run_operator
+from zoo.meta.new_tensors import META
+from zoo.operators.dispatch import is_composite, is_view, on_one_device, run_operator
+from zoo.operators.einsum import find_products
+from zoo.operators.op_record import OperationFacts, describe_call, tensors_in
+from zoo.operators.operations import Kind, Operation, find_operation, operator_name
 
 
 class _Action:
@@ -80,7 +80,7 @@ class Recorder(TorchDispatchMode):
     """Dispatch mode that records operations; use it inside `torch.inference_mode()`, one instance a pass.
 
     Args:
-        modules: stack of the modules being called, kept by `zoo.counting.modules.follow_modules`.
+        modules: stack of the modules being called, kept by `zoo.meta.module_stack.follow_modules`.
         memo: results remembered from earlier passes; None runs every operator.
     """
 

@@ -1,0 +1,89 @@
+"""`zoometer compare`: a few models side by side."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import json
+import shlex
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from reports.cli.choose.show import ModelConfig, cache_and_zoos
+from reports.cli.common.cache_option import CacheOption
+from reports.cli.common.help import examples
+from zoo.errors import InputError, OutputError
+
+if TYPE_CHECKING:
+    from reports.models.model_lookup import Excerpt
+
+EXAMPLES = examples(
+    "zoometer compare timm/resnet50 timm/convnext_tiny torchvision/swin_t",
+    "zoometer compare timm/resnet50 timm/vit_base_patch16_224 --input 384",
+    "zoometer compare timm/resnet50.a1_in1k timm/resnet50.tv_in1k --format json",
+    "zoometer compare timm/resnet50 torchvision/swin_t --html c.html --xlsx c.xlsx",
+    closing="Accuracy is that of the named weights, or of an architecture's default ones.",
+)
+
+
+class CompareFormat(StrEnum):
+    """How the comparison is printed."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+def compare(
+    models: Annotated[list[str], typer.Argument(metavar="MODEL...", help="zoo/arch or zoo/arch.weights.", show_default=False)],
+    size: Annotated[
+        str, typer.Option("--input", metavar="SIZE", help="Compare at this size: 224, 384x512. Default: each at its own.")
+    ] = "native",
+    cache: CacheOption = "cache/",
+    config: ModelConfig = None,
+    form: Annotated[CompareFormat, typer.Option("--format", help="text, or json (exact figures).")] = CompareFormat.TEXT,
+    html: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write a page of just these models.", show_default=False)
+    ] = None,
+    xlsx: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write a workbook of just these models.", show_default=False)
+    ] = None,
+) -> None:
+    """Compare models side by side: accuracy and cost, with differences from the first one."""
+    from reports.models import comparison
+    from reports.models.model_lookup import excerpt
+    from reports.terminal import comparison_text
+    from reports.terminal import summary as text
+
+    names = list(dict.fromkeys(models))
+    if len(names) < 2:
+        raise InputError(
+            f"There is nothing to compare {names[0]} with. Name two models or more; one alone: zoometer show {names[0]}"
+        )
+    address, zoos = cache_and_zoos(cache, config)
+    with excerpt(names, address, zoos, size) as found:
+        compared = comparison.compare(found, size)
+        if form is CompareFormat.JSON:
+            typer.echo(json.dumps(comparison.record(compared), indent=2))
+        else:
+            comparison_text.print_comparison(text.make_console(), compared)
+        _write(found, {"html": html, "xlsx": xlsx}, shlex.join(["zoometer", "compare", *names]))
+
+
+def _write(found: Excerpt, files: dict[str, Path | None], command: str) -> None:
+    """The report of these models in each format that was asked for."""
+    from reports.cli.common.render import WRITERS
+    from reports.models.comparison import report_of
+
+    wanted = {form: path for form, path in files.items() if path is not None}
+    if not wanted:
+        return
+    report = dataclasses.replace(report_of(found), command=command)
+    for form, path in wanted.items():
+        try:
+            importlib.import_module(WRITERS[form]).write(report, path)
+        except OSError as error:
+            raise OutputError(f"'{path}' cannot be written: {error.strerror or error}. Choose another place.") from error
+        typer.echo(f"Wrote {path}", err=True)

@@ -1,0 +1,147 @@
+"""`zoometer devices`: what is known of each device, and from which document."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from reports.cli.common.help import examples
+
+if TYPE_CHECKING:
+    from zoo.devices.devices import Device, Figure
+
+EXAMPLES = examples(
+    "zoometer devices                        all of them",
+    "zoometer devices rtx-4090               one, with the source of each figure",
+    "zoometer devices --kind microcontroller --format json",
+    "zoometer devices --devices mine.yaml    with those of your own",
+    closing="""A device of your own, in mine.yaml; every figure is optional and has its unit:
+
+   devices:
+     my-board:
+       source: data sheet DS-123, table 4
+       memory: 2 GiB
+       memory_bandwidth: 12.8 GB/s
+       peak: {fp32_vector: 60 GFLOP/s, int8_tensor: 4 TOP/s}""",
+)
+
+# What a column shows: the first of these ways of computing whose peak is known.
+_PEAKS = {
+    "FP32": ("fp32_vector",),
+    "FP16": ("fp16_tensor_fp32_acc", "fp16_tensor", "fp16_tensor_fp16_acc", "fp16_vector"),
+    "INT8": ("int8_tensor_int32_acc", "int8_tensor", "int8_vector"),
+}
+_UNITS = {"bytes_per_s": "B/s", "bytes": "B", "hz": "Hz", "w": "W"}
+
+
+class DevicesFormat(StrEnum):
+    """How devices are printed."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+def devices(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="ID", help="Only these, each in full with its sources.", show_default=False)
+    ] = None,
+    kind: Annotated[str | None, typer.Option(help="Only devices of this kind, such as desktop-gpu.")] = None,
+    own: Annotated[Path | None, typer.Option("--devices", metavar="FILE", help="Devices of your own, in YAML.")] = None,
+    form: Annotated[DevicesFormat, typer.Option("--format", help="table or json.")] = DevicesFormat.TABLE,
+) -> None:
+    """List the devices that are known, with peak rates, memory and the source of each figure."""
+    from zoo.devices.devices import KINDS, find_device, read_devices, shipped_devices
+
+    mine = read_devices(own) if own else {}
+    known = {**shipped_devices(), **mine}
+    chosen = [find_device(name, mine) for name in names or known]
+    if kind:
+        chosen = _of_kind(chosen, kind, KINDS)
+    if form is DevicesFormat.JSON:
+        typer.echo(json.dumps([record(device) for device in chosen], indent=2))
+    elif names:
+        for device in chosen:
+            _print_one(device)
+    else:
+        _print_table(sorted(chosen, key=lambda device: KINDS.index(device.kind)))
+
+
+def record(device: Device) -> dict[str, Any]:
+    """A device for programs: the unit of every figure is in its name, peaks are in FLOP/s or operations a second."""
+    words = {name: getattr(device, name) for name in ("id", "name", "kind", "architecture", "note")}
+    peaks = {name: _with_source(figure) for name, figure in device.peak_per_s.items()}
+    rest = {name: _with_source(figure) for name, figure in device.figures() if name not in device.peak_per_s}
+    return {**words, "peak_per_s": peaks, **rest}
+
+
+def _with_source(figure: Figure) -> dict[str, Any]:
+    return {"value": figure.value, "source": figure.source.title, "url": figure.source.url}
+
+
+def _of_kind(chosen: Sequence[Device], kind: str, kinds: Sequence[str]) -> list[Device]:
+    from zoo.errors import UnknownNameError
+
+    if kind not in kinds:
+        raise UnknownNameError(f"'{kind}' is not a kind of device. Known: {', '.join(kinds)}.")
+    return [device for device in chosen if device.kind == kind]
+
+
+def figure_text(name: str, figure: Figure | None) -> str:
+    """A figure in its unit, which its name says: `82.6 TFLOP/s`, `24.0 GiB`; a dash where it is not known."""
+    from zoo.units import format_amount
+
+    if figure is None:
+        return "–"
+    if name.endswith("_bytes"):  # capacities are powers of 1024
+        power = next((p for p in (3, 2, 1) if figure.value >= 1024**p), 0)
+        return f"{figure.value / 1024**power:.4g} {('', 'Ki', 'Mi', 'Gi')[power]}B"
+    unit = next((unit for ending, unit in _UNITS.items() if name.endswith(f"_{ending}")), "")
+    if name.partition("_")[0] in ("int8", "int4"):
+        unit = "OP/s"
+    elif name.split("_")[1:2] in (["vector"], ["tensor"]):
+        unit = "FLOP/s"
+    amount, prefixed = format_amount(figure.value, unit, digits=4).partition(" ")[::2]
+    return f"{float(amount):g} {prefixed}".rstrip()
+
+
+def _print_one(device: Device) -> None:
+    from rich.text import Text
+
+    from reports.terminal import summary as text
+
+    console = text.make_console()
+    about = ", ".join(filter(None, (device.kind, device.architecture)))
+    console.print(Text.assemble((device.id, "bold"), f"  {device.name}  ", (about, "dim")))
+    rows = [(name, figure_text(name, figure), figure.source.title) for name, figure in device.figures()]
+    text.print_table(console, ("figure", "value", "source"), rows, right=("value",))
+    for title, url in dict.fromkeys((figure.source.title, figure.source.url) for _, figure in device.figures()):
+        if url:
+            console.print(Text(f"{title}: {url}", style="dim"), soft_wrap=True)
+    if device.note:
+        console.print(Text(f"! {device.note}"))
+    console.print()
+
+
+def _print_table(chosen: Sequence[Device]) -> None:
+    from reports.terminal import summary as text
+
+    headers = ("device", *_PEAKS, "bandwidth", "memory", "cache", "power", "kind")
+    rows = []
+    for device in chosen:
+        peaks = [
+            next(((name, device.peak_per_s[name]) for name in names if name in device.peak_per_s), ("", None))
+            for names in _PEAKS.values()
+        ]
+        rest = ("memory_bandwidth_bytes_per_s", "memory_bytes", "cache_bytes", "power_w")
+        figures = [*peaks, *((name, getattr(device, name)) for name in rest)]
+        rows.append((device.id, *(figure_text(name, figure) for name, figure in figures), device.kind))
+    text.print_table(text.make_console(), headers, rows, right=headers[1:-1])
+    typer.echo(
+        "Peaks are dense; FP16 and INT8 are those of the matrix units where there are any. zoometer devices ID names each with its source.",
+        err=True,
+    )

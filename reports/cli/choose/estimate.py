@@ -1,0 +1,75 @@
+"""`zoometer estimate`: how long one model would take on a device, layer by layer, and what binds each."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from reports.cli.common.errors import ExitCode
+from reports.cli.common.help import examples
+
+EXAMPLES = examples(
+    "zoometer estimate timm/resnet50 --device rtx-4090 --dtype amp",
+    "zoometer estimate timm/convnext_tiny --device t4 --dtype fp16 --batch 8",
+    "zoometer estimate mypackage.models:Net --device l4 --input 3x224x224",
+    "zoometer estimate torchvision/swin_t --device a100-sxm-80gb --format csv",
+    closing="""Without a calibration of the device (zoometer calibrate) an estimate rests
+ on its data sheet alone; CPUs need one.
+
+ Exit code 1: there is no estimate, and the reason is printed.""",
+)
+
+
+class EstimateFormat(StrEnum):
+    """How the estimate is printed."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+
+
+def estimate(
+    target: Annotated[
+        str, typer.Argument(metavar="MODEL", help="zoo/arch, zoo/arch.tag, or package.module:factory.", show_default=False)
+    ],
+    device: Annotated[str, typer.Option(metavar="ID", help="zoometer devices lists them.", show_default=False)],
+    input: Annotated[str | None, typer.Option(help="Shape or size without the batch: 3x224x224, 384. Default: native.")] = None,
+    dtype: Annotated[str, typer.Option(help="float32, amp (autocast), float16 (fp16) or bfloat16.")] = "float32",
+    batch: Annotated[int, typer.Option(min=1, help="Images in a step.")] = 1,
+    layout: Annotated[str, typer.Option(help="Of images: nchw, or nhwc (channels last).")] = "nchw",
+    compiled: Annotated[bool, typer.Option("--compiled", help="Run by torch.compile.")] = False,
+    devices: Annotated[Path | None, typer.Option(metavar="FILE", help="Devices of your own, in YAML.")] = None,
+    cache: Annotated[str, typer.Option(metavar="DIR", help="Where calibrations are kept.")] = "cache/",
+    most: Annotated[int, typer.Option("--layers", min=0, help="Layers shown, the slowest first.")] = 15,
+    form: Annotated[
+        EstimateFormat, typer.Option("--format", help="table, json, or csv (every layer, in order).")
+    ] = EstimateFormat.TABLE,
+) -> None:
+    """Estimate a model's latency on a device. Nothing is downloaded, and no arithmetic is run."""
+    from reports.config.uses import UseSection
+    from reports.selection.answers import choose_device
+    from reports.selection.estimates import estimate_model
+    from reports.terminal import estimate_text
+    from reports.terminal.summary import make_console
+    from zoo.cache.store import Store
+    from zoo.errors import InputError
+
+    try:
+        asked = UseSection.model_validate(
+            {"device": device, "dtype": dtype, "batch": batch, "layout": layout, "compiled": compiled}
+        )
+    except ValueError as error:
+        raise InputError(str(getattr(error, "errors", list)()[0]["msg"]).removeprefix("Value error, ")) from None
+    store = Store(cache)
+    chosen = choose_device(device, devices, store)
+    assert chosen is not None
+    found = estimate_model(target, asked.of(chosen), input, store)
+    if form is EstimateFormat.TABLE:
+        estimate_text.print_estimate(make_console(), found, most)
+    else:
+        typer.echo(estimate_text.as_json(found) if form is EstimateFormat.JSON else found.layers.to_csv(index=False), nl=False)
+    if found.latency_ms is None:
+        raise typer.Exit(ExitCode.NO)

@@ -1,0 +1,192 @@
+"""From what `zoometer measure` was asked to its settings; its progress on stderr; and tables of measured speeds."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TextIO
+
+import typer
+from pydantic import ValidationError
+
+from reports.config.config import Config, load_config
+from reports.config.measure_section import MeasureSection
+from reports.exports.tables import records
+from reports.terminal import summary as text
+from zoo.cache.schema.tables import table_of
+from zoo.cache.store import to_pandas
+from zoo.devices.devices import read_devices, shipped_devices
+from zoo.errors import ConfigError, did_you_mean
+from zoo.measurement.settings import MeasureSettings
+from zoo.settings import ZooSettings
+from zoo.units import format_bytes, format_seconds
+
+_COLUMNS = ("model", "input", "batch", "latency", "±", "images/s", "GFLOP/s", "of peak", "spread", "memory", "device", "way")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Asked:
+    """What the command line says."""
+
+    targets: tuple[str, ...]
+    options: Mapping[str, Any]  # keys of `MeasureSection`
+    inputs: tuple[str, ...] = ()
+    cache: str | None = None
+    devices: Path | None = None
+    rebuild: bool = False
+
+
+def read_settings(asked: Asked) -> MeasureSettings:
+    """The settings: the configuration's, with what the command line says in its place.
+
+    Raises:
+        ConfigError: if something is wrong; the message names the option or the line.
+        DeviceError: if the file of devices cannot be read.
+    """
+    paths = [target for target in asked.targets if target.endswith((".yaml", ".yml"))]
+    if len(paths) > 1:
+        raise ConfigError(f"'{paths[0]}' and '{paths[1]}' are two configurations; measure them one after another.")
+    config = load_config(paths[0]) if paths else None
+    globs = _globs_by_zoo([target for target in asked.targets if target not in paths])
+    section = _with_options(config.measure if config else MeasureSection(), asked.options)
+    own = asked.devices or (config.devices if config else None)
+    devices = {**shipped_devices(), **(read_devices(own) if own else {})}
+    zoos = _zoos(config, globs, asked.inputs)
+    cache = asked.cache or (config.cache if config else "cache/")
+    return section.settings(cache, zoos, devices, rebuild=asked.rebuild)
+
+
+def _globs_by_zoo(targets: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    globs: dict[str, tuple[str, ...]] = {}
+    for target in targets:
+        zoo, slash, glob = target.partition("/")
+        if not slash or ":" in target:
+            raise ConfigError(
+                f"'{target}' names no model of a zoo. Write zoo/architecture, such as timm/resnet50, or the file of a configuration; "
+                "a model of your own is declared in one."
+            )
+        globs[zoo] = (*globs.get(zoo, ()), glob)
+    return globs
+
+
+def _zoos(config: Config | None, globs: Mapping[str, tuple[str, ...]], inputs: tuple[str, ...]) -> dict[str, ZooSettings]:
+    """Which architectures of which zoo, at which inputs."""
+    zoos = config.refresh_settings().zoos if config else {name: ZooSettings() for name in globs}
+    for name in globs:
+        if name not in zoos:
+            raise ConfigError(f"The configuration has no zoo '{name}'.{did_you_mean(name, zoos)}")
+    chosen = {name: zoo for name, zoo in zoos.items() if name in globs or not globs}
+    narrowed = {
+        name: dataclasses.replace(zoo, selection=dataclasses.replace(zoo.selection, include=globs[name]))
+        if name in globs
+        else zoo
+        for name, zoo in chosen.items()
+    }
+    return {name: dataclasses.replace(zoo, inputs=inputs, inputs_for=()) if inputs else zoo for name, zoo in narrowed.items()}
+
+
+def _with_options(section: MeasureSection, options: Mapping[str, Any]) -> MeasureSection:
+    """The section with what the command line sets in its place.
+
+    Raises:
+        ConfigError: if an option is wrong; the message names it.
+    """
+    try:
+        given = MeasureSection(**options)
+        return section.model_copy(update={name: getattr(given, name) for name in given.model_fields_set})
+    except ValidationError as error:
+        mistakes = [
+            f"--{str(mistake['loc'][0]).replace('_', '-')}: {mistake.get('ctx', {}).get('error') or mistake['msg']}"
+            for mistake in error.errors(include_url=False)
+        ]
+        raise ConfigError("\n".join(mistakes)) from None
+
+
+class Progress:
+    """A line a measurement, on stderr: each takes seconds."""
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream or sys.stderr
+        self._to_measure = self._done = 0
+
+    def planned(self, total: int, to_measure: int, expected_s: float, most_s: float) -> None:
+        self._to_measure = to_measure
+        takes = f"; about {format_seconds(expected_s)}, at most {format_seconds(most_s)}" if to_measure else ""
+        self.says(f"{total:,} measurements, {total - to_measure:,} in the cache, {to_measure:,} to make{takes}")
+
+    def measured(self, row: Mapping[Any, Any], left_s: float) -> None:
+        self._done += 1
+        name = f"{row['zoo']}/{row['arch']} {row['input']}, batch {row['batch']}, {_way(row)}"
+        left = f"; {format_seconds(left_s)} left" if self._done < self._to_measure and left_s else ""
+        self.says(f"{self._done:,} of {max(self._done, self._to_measure):,}  {name}: {_result(row)}{left}")
+
+    def says(self, message: str) -> None:
+        print(f"{datetime.now():%H:%M:%S}  {message}", file=self._stream, flush=True)
+
+
+def print_rows(rows: Sequence[Mapping[Any, Any]], form: str) -> None:
+    """Rows of the table `speed`, as `table`, `json` or `csv`."""
+    frame = to_pandas(table_of("speed", rows))
+    for name in ("measured_at", "added_at"):
+        frame[name] = frame[name].dt.strftime("%Y-%m-%dT%H:%M:%S%z").astype("string")
+    if form == "json":
+        typer.echo(json.dumps([_record(row) for row in records(frame)], indent=2))
+    elif form == "csv":
+        typer.echo(frame.to_csv(index=False), nl=False)
+    else:
+        console = text.make_console()
+        shown = list(records(frame))
+        text.print_table(console, _COLUMNS, [_cells(row) for row in shown], right=_COLUMNS[2:-2])
+        for row in shown:
+            if row["reason"]:
+                console.print(f"! {row['zoo']}/{row['arch']} {row['input']}, batch {row['batch']}: {row['reason']}", markup=False)
+
+
+def _record(row: dict[str, Any]) -> dict[str, Any]:
+    """A row for programs; the environment as what it is."""
+    return row | {"environment": json.loads(row["environment"]) if row["environment"] else None}
+
+
+def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
+    def cell(name: str, form: str) -> str:
+        value = row[name]
+        return "–" if value is None else format(value, form)
+
+    return (
+        f"{row['zoo']}/{row['arch']}",
+        row["input"] if row["variant"] == "train" else f"{row['input']} {row['variant']}",
+        str(row["batch"]),
+        f"{row['latency_ms']:.4g} ms" if row["latency_ms"] is not None else row["status"],
+        cell("half_width", ".1%"),
+        _rate(row["samples_per_s"]),
+        _rate(row["achieved_gflops_per_s"]),
+        cell("share_of_peak", ".0%"),
+        cell("spread", ".1%"),
+        format_bytes(row["peak_memory_bytes"]),
+        row["device"],
+        _way(row),
+    )
+
+
+def _rate(value: float | None) -> str:
+    return "–" if value is None else f"{value:,.0f}" if value >= 1000 else f"{value:.4g}"
+
+
+def _way(row: Mapping[Any, Any]) -> str:
+    words = [row["runtime"], row["dtype"], row["layout"]]
+    words.append(None if row["compiled"] is None else "compiled" if row["compiled"] else "eager")
+    words.append(None if row["threads"] is None else f"{row['threads']} thread{'s' if row['threads'] > 1 else ''}")
+    return ", ".join(word for word in words if word)
+
+
+def _result(row: Mapping[Any, Any]) -> str:
+    if row["status"] == "failed":
+        return f"failed: {row['reason']}"
+    known = "" if row["half_width"] is None else f" ±{row['half_width']:.1%}"
+    rate = "" if row["achieved_gflops_per_s"] is None else f", {_rate(row['achieved_gflops_per_s'])} GFLOP/s"
+    share = "" if row["share_of_peak"] is None else f" ({row['share_of_peak']:.0%} of the peak)"
+    return f"{row['latency_ms']:.4g} ms{known}, {_rate(row['samples_per_s'])} images/s{rate}{share}"

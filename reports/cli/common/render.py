@@ -1,0 +1,89 @@
+"""From cached facts to report files: what `run` and `report` share."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zoo.errors import ConfigError, OutputError, did_you_mean
+
+if TYPE_CHECKING:
+    from reports.config.config import Config, ReportSection
+    from reports.leaderboard.leaderboard import Report
+
+WRITERS = {"html": "reports.html", "xlsx": "reports.excel", **dict.fromkeys(("csv", "json", "md", "parquet"), "reports.exports")}
+"""The module whose `write(report, path)` makes each format."""
+
+
+def choose_formats(config: Config, wanted: Sequence[str]) -> list[ReportSection]:
+    """The configured reports, narrowed to the wanted formats; with none wanted, as they are.
+
+    Raises:
+        ConfigError: if a format does not exist, or no report is configured.
+    """
+    names = list(dict.fromkeys(name.strip() for text in wanted for name in text.split(",") if name.strip()))
+    for name in names:
+        if name not in WRITERS:
+            raise ConfigError(f"'{name}' is not a report format.{did_you_mean(name, WRITERS)}")
+    if not config.reports:
+        raise ConfigError("The configuration asks for no report. Add one, or leave `reports` out to have the default one.")
+    return [section.model_copy(update={"formats": names or section.formats}) for section in config.reports]
+
+
+def prepare(config: Config) -> None:
+    """See to it that nobody counts for minutes and then has no report: read what it needs, make its folder and write in it.
+
+    Raises:
+        OutputError: if the folder cannot be made or written to.
+        ZooError: if something that the configuration names cannot be read.
+    """
+    if config.budgets or config.audit:
+        from reports.leaderboard.full_report import check_inputs
+
+        check_inputs(config)
+    folder = Path(config.out)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=".zoometer-"):
+            pass
+    except OSError as error:
+        raise OutputError(f"The folder '{folder}' cannot be written to: {error.strerror}. Set another one as `out`.") from error
+
+
+def render(
+    config: Config, sections: Sequence[ReportSection], command: str, *, name: str | None = None, may_count: bool = False
+) -> tuple[Report, tuple[Path, ...]]:
+    """Build the report from the cache once, and write it under each configured name, title and format.
+
+    Args:
+        config: the configuration.
+        sections: what to write.
+        command: that makes the report again.
+        name: the one that runs of this configuration are recorded under.
+        may_count: whether audits may count what the cache lacks.
+    """
+    from reports.leaderboard.full_report import build_full_report
+
+    report = build_full_report(config, title=sections[0].title, name=name, may_count=may_count)
+    report = dataclasses.replace(report, command=command)
+    files = []
+    for section in sections:
+        titled = dataclasses.replace(report, title=section.title)
+        files += [_write(titled, Path(config.out) / f"{section.name}.{form}", form) for form in section.formats]
+    return report, tuple(files)
+
+
+def _write(report: Report, path: Path, form: str) -> Path:
+    writer = importlib.import_module(WRITERS[form])
+    try:
+        writer.write(report, path)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise OutputError(
+            f"'{path}' cannot be written: {reason}. What was counted is kept; `zoometer report` renders it again."
+        ) from error
+    return path

@@ -1,0 +1,1 @@
+"""Verbs that list, count and check models."""

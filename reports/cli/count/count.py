@@ -1,0 +1,110 @@
+"""`zoometer count`: what one model costs, by module or by operation, at any input."""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from reports.cli.common.help import examples
+
+if TYPE_CHECKING:
+    from zoo.api.named import Counted
+    from zoo.records import DeclaredModel
+
+EXAMPLES = examples(
+    "zoometer count timm/resnet50",
+    "zoometer count timm/vit_base_patch16_224 --depth 2 --convention fvcore",
+    "zoometer count timm/convnext_base --input 224 --input 384 --by operation",
+    "zoometer count torchvision/swin_t --format json > swin_t.json",
+    "zoometer count timm/resnet50 --by call --precision amp --layout nhwc",
+    "zoometer count mypackage.models:NeuralNetwork --input 28x28",
+    "zoometer count tutorial/mlp --config configs/mlp.yaml",
+    closing="Conventions: matmul, all, fvcore, ptflops-aten, ptflops-pytorch, weights-only.",
+)
+
+
+class Grouping(StrEnum):
+    """What the table has a row for."""
+
+    MODULE = "module"
+    OPERATION = "operation"
+    CALL = "call"
+
+
+class CountFormat(StrEnum):
+    """How the cost is printed."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+
+
+def count(
+    target: Annotated[
+        str, typer.Argument(metavar="MODEL", help="zoo/arch, zoo/arch.tag, or package.module:factory.", show_default=False)
+    ],
+    input: Annotated[
+        list[str] | None,
+        typer.Option(help="Shape or size without the batch: 3x224x224, 384, 384x512. Repeatable. Default: native."),
+    ] = None,
+    convention: Annotated[str, typer.Option(help="Which operations a total includes.")] = "matmul",
+    by: Annotated[Grouping, typer.Option(help="A row a module, a kind of operation, or a distinct call.")] = Grouping.MODULE,
+    depth: Annotated[int | None, typer.Option(min=0, help="Levels of modules shown. Default: 1.")] = None,
+    precision: Annotated[
+        str | None, typer.Option(help="With --by call, every call in order: fp32, amp, amp-fast-norm, fp16 or bf16.")
+    ] = None,
+    layout: Annotated[str, typer.Option(help="With --precision: nchw, or nhwc for channels last.")] = "nchw",
+    batch: Annotated[int | None, typer.Option(min=1, help="Images in the batch. Default: 1, or 2 with --precision.")] = None,
+    dtype: Annotated[str, typer.Option(help="float32, float16 or bfloat16.")] = "float32",
+    classes: Annotated[int | None, typer.Option(min=0, help="Outputs of the head, instead of the model's own.")] = None,
+    config: Annotated[
+        Path | None, typer.Option(metavar="CONFIG", help="Configuration that declares zoos of your own, for zoo/arch.")
+    ] = None,
+    digits: Annotated[int, typer.Option(min=0, max=9, help="Digits after the point.")] = 2,
+    as_tool: Annotated[bool, typer.Option("--as-tool", help="The tool's own figure, its known defects included.")] = False,
+    form: Annotated[CountFormat, typer.Option("--format", help="table, json (exact figures) or csv.")] = CountFormat.TABLE,
+) -> None:
+    """Count one model. Nothing is downloaded, and no arithmetic is run."""
+    from reports.terminal import cost_text
+    from zoo.api.named import InputSpec, count_named
+    from zoo.counting.conventions import find_convention
+    from zoo.errors import InputError
+    from zoo.traces import TRACE_BATCH
+
+    if precision and (by is not Grouping.CALL or convention != "matmul"):
+        raise InputError("--precision shows single calls and their MACs: add --by call, and leave --convention out.")
+    if layout != "nchw" and not precision:
+        raise InputError(f"--layout {layout} needs a precision: --precision fp32, amp, amp-fast-norm, fp16 or bf16.")
+    images = batch or (TRACE_BATCH if precision else 1)
+    chosen = find_convention(convention)
+    view = cost_text.View(chosen, by.value, 1 if depth is None else depth, digits, as_tool)
+    counted = count_named(target, InputSpec(tuple(input or ()), images, dtype, precision, layout), classes, _declared(config))
+    _print(counted, view, form)
+
+
+def _declared(config: Path | None) -> dict[str, tuple[DeclaredModel, ...]]:
+    if config is None:
+        return {}
+    from reports.config.config import load_config
+
+    return load_config(config).declared_models()
+
+
+def _print(counted: list[Counted], view: object, form: CountFormat) -> None:
+    from reports.terminal import cost_text
+    from reports.terminal import summary as text
+
+    assert isinstance(view, cost_text.View)
+    if form is CountFormat.JSON:
+        typer.echo(json.dumps([cost_text.record(one, view) for one in counted], indent=2))
+        return
+    if form is CountFormat.CSV:
+        typer.echo(cost_text.joined_table(counted, view).to_csv(index=False), nl=False)
+        return
+    console = text.make_console()
+    for one in counted:
+        cost_text.print_cost(console, one, view)

@@ -1,0 +1,182 @@
+"""`zoometer list`: what the installed zoos have, read from their registries without building a model."""
+
+from __future__ import annotations
+
+import csv
+import fnmatch
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from reports.cli.common.help import examples
+from zoo.errors import UnknownNameError, ZooError, did_you_mean
+from zoo.records import Task
+
+if TYPE_CHECKING:
+    from zoo.records import Architecture, DeclaredModel, Weights
+
+EXAMPLES = examples(
+    "zoometer list                               every architecture",
+    "zoometer list 'resnet*' --zoo timm          those that match",
+    "zoometer list mobilenetv3_large_100 --weights",
+    "zoometer list --task detection --has-weights --format csv > models.csv",
+    "zoometer list 'vit_*' --weights --license 'apache-*'",
+)
+
+# In the order of their importance: a narrow terminal shows the first of them.
+_COLUMNS = ("zoo", "arch", "input", "weights", "task", "classes", "family")
+_WEIGHTS_COLUMNS = ("zoo", "arch", "tag", "input", "dataset", "task", "classes", "license")
+
+
+class ListFormat(StrEnum):
+    """How the list is printed."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+
+
+def list_models(
+    patterns: Annotated[
+        list[str] | None, typer.Argument(metavar="GLOB", help="Shell globs on `arch` or `zoo/arch`.", show_default=False)
+    ] = None,
+    zoo: Annotated[list[str] | None, typer.Option(help="Only this zoo. Repeatable. Default: all that are installed.")] = None,
+    task: Annotated[
+        Task | None, typer.Option(metavar="TASK", help=f"Only models for this task: {', '.join(Task)}.", show_default=False)
+    ] = None,
+    has_weights: Annotated[
+        bool, typer.Option("--has-weights", "--pretrained", help="Only architectures with trained weights.")
+    ] = False,
+    licence: Annotated[
+        list[str] | None,
+        typer.Option("--license", metavar="GLOB", help="Only weights of this licence, such as apache-2.0. Repeatable."),
+    ] = None,
+    weights: Annotated[
+        bool, typer.Option("--weights", help="One line for each set of weights, instead of each architecture.")
+    ] = False,
+    cache: Annotated[
+        str, typer.Option(metavar="CACHE", help="Where lists may be kept: asking the zoos takes longer.")
+    ] = "cache/",
+    config: Annotated[
+        Path | None, typer.Option(metavar="CONFIG", help="Configuration that declares zoos of your own, which are listed too.")
+    ] = None,
+    form: Annotated[
+        ListFormat, typer.Option("--format", help="table, json (architectures with their weights) or csv.")
+    ] = ListFormat.TABLE,
+) -> None:
+    """List architectures and weights that can be selected. Nothing is built or downloaded."""
+    everything = [_of_licence(arch, licence or []) for arch in _architectures(zoo or [], cache, _declared(config))]
+    wanted = _Wanted(tuple(patterns or ()), task, has_weights or bool(licence))
+    found = [arch for arch in everything if wanted.includes(arch)]
+    if not found:
+        raise UnknownNameError(_nothing_found(patterns or [], everything))
+    if form is ListFormat.JSON:
+        typer.echo(json.dumps([asdict(arch) for arch in found], indent=2))
+        return
+    columns = _WEIGHTS_COLUMNS if weights else _COLUMNS
+    rows = [_cells(line, columns) for arch in found for line in (arch.weights if weights else [arch])]
+    _print_csv(columns, rows) if form is ListFormat.CSV else _print_table(columns, rows, found)
+
+
+def _declared(config: Path | None) -> dict[str, tuple[DeclaredModel, ...]]:
+    if config is None:
+        return {}
+    from reports.config.config import load_config
+
+    return load_config(config).declared_models()
+
+
+def _architectures(zoos: Sequence[str], cache: str, declared: Mapping[str, Sequence[DeclaredModel]]) -> list[Architecture]:
+    """What the zoos have. One that was not asked for, and whose library is missing, is left out with a word about it."""
+    from zoo.adapters.registry import open_zoo, zoo_names
+
+    found: list[Architecture] = []
+    for name in zoos or [*zoo_names(), *declared]:
+        try:
+            found += open_zoo(name, declared[name]).architectures() if name in declared else _of_zoo(name, cache)
+        except ZooError as error:
+            if zoos:
+                raise
+            typer.echo(f"Left out: {error}", err=True)
+    return found
+
+
+def _of_zoo(name: str, cache: str) -> Sequence[Architecture]:
+    """From the cache where it knows them as the zoo would list them: asking a zoo can mean to import torch."""
+    from zoo.adapters.registry import open_zoo
+    from zoo.cache.store import Store
+
+    store = Store(cache)
+    if store.files.has_folder("architectures"):
+        from zoo.refresh.catalogue import kept_architectures
+
+        if (kept := kept_architectures(name, store)) is not None:
+            return kept
+    return open_zoo(name).architectures()
+
+
+def _of_licence(arch: Architecture, patterns: Sequence[str]) -> Architecture:
+    """The architecture with those of its weights whose licence matches."""
+    if not patterns:
+        return arch
+    kept = [w for w in arch.weights if w.license and any(fnmatch.fnmatch(w.license.lower(), glob.lower()) for glob in patterns)]
+    return replace(arch, weights=tuple(kept))
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What was asked for."""
+
+    patterns: tuple[str, ...]
+    task: Task | None
+    has_weights: bool
+
+    def includes(self, arch: Architecture) -> bool:
+        """Whether this architecture is meant."""
+        if (self.task and arch.task != self.task) or (self.has_weights and not arch.weights):
+            return False
+        names = (arch.name, f"{arch.zoo}/{arch.name}")
+        return not self.patterns or any(fnmatch.fnmatchcase(name, pattern) for pattern in self.patterns for name in names)
+
+
+def _nothing_found(patterns: Sequence[str], everything: Sequence[Architecture]) -> str:
+    if not patterns:
+        return "No architecture has all of this. Leave out an option, or see them all with: zoometer list"
+    quoted = " or ".join(f"'{pattern}'" for pattern in patterns)
+    if any(_Wanted(tuple(patterns), None, False).includes(arch) for arch in everything):
+        return f"No architecture matches {quoted} with these options. Leave one out."
+    near = did_you_mean(patterns[0], (arch.name for arch in everything))
+    return f"No architecture matches {quoted}.{near or ' See them all with: zoometer list'}"
+
+
+def _cells(line: Architecture | Weights, columns: Sequence[str]) -> list[str]:
+    """One line's values as text; nothing is written where nothing is known."""
+    record: dict[str, Any] = asdict(line)
+    record["arch"] = record.get("arch", record.get("name"))
+    if "weights" in record:
+        record["weights"] = len(record["weights"])
+    return ["" if record[column] is None else str(record[column]) for column in columns]
+
+
+def _print_csv(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(rows)
+
+
+def _print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], found: Sequence[Architecture]) -> None:
+    from reports.terminal import summary as text
+
+    # The model's full name comes first: it is what the reader looks for and copies.
+    joined = ["/".join(row[:2]) + (f".{row[2]}" if columns is _WEIGHTS_COLUMNS else "") for row in rows]
+    rest = 3 if columns is _WEIGHTS_COLUMNS else 2
+    table = [[name, *row[rest:]] for name, row in zip(joined, rows, strict=True)]
+    text.print_table(text.make_console(), ("model", *columns[rest:]), table, right=("input", "classes", "weights"))
+    count = sum(len(arch.weights) for arch in found)
+    sys.stderr.write(f"{len(found):,} architecture{'s' * (len(found) != 1)}, {count:,} set{'s' * (count != 1)} of weights\n")

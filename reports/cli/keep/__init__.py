@@ -1,0 +1,1 @@
+"""Verbs that keep the cache fresh and tidy."""

@@ -1,0 +1,123 @@
+"""`zoometer calibrate`: a few measurements on a device make the estimates of all models better."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from reports.cli.common.errors import ExitCode
+from reports.cli.common.help import examples
+
+if TYPE_CHECKING:
+    from zoo.validation.calibrate_device import Calibrated, Refused
+    from zoo.validation.metrics import Agreement
+
+EXAMPLES = examples(
+    "zoometer calibrate --device rtx-4090 --from speed.csv",
+    "zoometer calibrate --device core-i9-10940x",
+    "zoometer calibrate --device my-gpu --devices mine.yaml --format json",
+    closing="""Without --from, the measurements are those of the cache: what measure and
+ speeds import put there. Each way of running (dtype, layout, eager or compiled)
+ has a calibration of its own, of at least five models; ten, of different
+ families, are better. They are kept in the cache.
+
+ The errors of calibrated estimates are those of estimates made without the
+ model's own measurement.
+
+ Exit code 1: no way of running was measured often enough.""",
+)
+
+
+class CalibrateFormat(StrEnum):
+    """How the result is printed."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+def calibrate(
+    device: Annotated[str, typer.Option("--device", metavar="ID", help="The device; zoometer devices lists them.")],
+    files: Annotated[
+        list[Path] | None, typer.Option("--from", metavar="FILE", help="Measured speeds, a CSV as for select. Repeatable.")
+    ] = None,
+    devices: Annotated[Path | None, typer.Option(metavar="FILE", help="Devices of your own, in YAML.")] = None,
+    cache: Annotated[str | None, typer.Option(metavar="DIR", help="The cache. Default: the configuration's, or cache/.")] = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", metavar="CONFIG", help="Take cache and devices of this configuration.")
+    ] = None,
+    form: Annotated[CalibrateFormat, typer.Option("--format", help="text or json.")] = CalibrateFormat.TEXT,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")] = False,
+) -> None:
+    """Fit the estimates of a device to what was measured on it, and say how much better that makes them."""
+    from reports.cli.common.progress import listen
+    from reports.config.config import load_config
+    from reports.selection.answers import choose_device
+    from zoo.validation.calibrate_device import Calibrated as Done
+    from zoo.validation.calibrate_device import calibrate_device
+
+    loaded = load_config(config) if config else None
+    chosen = choose_device(device, devices or (loaded.devices if loaded else None))
+    assert chosen is not None
+    with listen(quiet=quiet) as listener:
+        found = calibrate_device(cache or (loaded.cache if loaded else "cache/"), chosen, files or (), listener=listener)
+    if form is CalibrateFormat.JSON:
+        typer.echo(json.dumps([_record(one) for one in found], indent=2))
+    else:
+        _print(found)
+    if not any(isinstance(one, Done) for one in found):
+        raise typer.Exit(ExitCode.NO)
+
+
+def _record(one: Calibrated | Refused) -> dict[str, Any]:
+    from zoo.validation.calibrate_device import Refused as No
+
+    if isinstance(one, No):
+        return {"status": "refused", **dataclasses.asdict(one)}
+    calibration = one.calibration
+    return {
+        "status": "calibrated",
+        **{name: getattr(calibration, name) for name in ("device", "precision", "layout", "compiled", "measurements", "factor")},
+        "standard_error": calibration.standard_error,
+        "path": one.path,
+        "not_calibrated": None if one.before is None else dataclasses.asdict(one.before),
+        "calibrated": dataclasses.asdict(one.after),
+        "unused": list(one.unused),
+        "left_out": one.left_out,
+    }
+
+
+def _print(found: list[Calibrated | Refused]) -> None:
+    from zoo.validation.calibrate_device import Refused as No
+
+    for one in found:
+        way = one if isinstance(one, No) else one.calibration
+        words = f"{way.precision}, {way.layout}, {'compiled' if way.compiled else 'eager'}"
+        if isinstance(one, No):
+            typer.echo(f"{words}: not calibrated: {one.reason}")
+            continue
+        calibration = one.calibration
+        typer.echo(
+            f"{calibration.device}, {words}: {calibration.measurements} measurements, which take {calibration.factor:.2f} times as "
+            f"long as estimated (±{calibration.standard_error:.0%})"
+        )
+        before = "no estimates without a calibration" if one.before is None else _errors(one.before)
+        typer.echo(f"  not calibrated  {before}")
+        typer.echo(f"  calibrated      {_errors(one.after)}")
+        for sentence in one.unused:
+            typer.echo(f"  ! {sentence}")
+        if one.left_out:
+            typer.echo(f"  ! {one.left_out} measurements of other runtimes or numbers of threads were left out")
+        typer.echo(f"  kept in {one.path}")
+
+
+def _errors(found: Agreement) -> str:
+    covered = "" if found.covered_percent is None else f", {found.covered_percent:.0f} % in their interval"
+    return (
+        f"median error {found.median_error_percent:.1f} %, 90 % below {found.p90_error_percent:.1f} %, "
+        f"{found.close_percent:.0f} % within 25 %{covered}, rank correlation {found.rank_correlation:.3f}"
+    )

@@ -1,0 +1,140 @@
+"""`zoometer speeds`: the measured speeds that the cache has, and those of others that are brought into it."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from reports.cli.common.cache_option import CacheOption, ConfigOption, open_cache
+from reports.cli.common.help import examples, verb_with
+
+if TYPE_CHECKING:
+    from zoo.measurement.speed_imports import Imported
+
+app = typer.Typer(no_args_is_help=True, help="List the measured speeds of the cache; import those that others measured.")
+
+_EXAMPLES_SHOWN = 3
+
+IMPORT_EXAMPLES = examples(
+    "zoometer speeds import speed-infer-amp-nhwc-pt240-cu124-rtx4090.csv",
+    "zoometer speeds import mine.csv --device my-board --dtype fp16",
+    "zoometer speeds import bench/*.csv --format json",
+    closing="""timm's tables (benchmark-infer-*.csv, speed-infer-*.csv) are known by their
+ columns; their name says device, dtype, layout and torch. A table of your own
+ is a CSV with these columns; the model and one of the two speeds must be there:
+
+   model           zoo/arch, or arch where one zoo alone has it
+   latency_ms      of a step, in milliseconds
+   samples_per_s   images a second
+   batch           images in a step; left out: 1
+   input           224, 384x512 or 3x224x224; left out: native
+   device, dtype   in each row, or as --device and --dtype
+   runtime, layout, compiled, variant, threads, spread_percent, source,
+   measured_at     all optional""",
+)
+LIST_EXAMPLES = examples(
+    "zoometer speeds list",
+    "zoometer speeds list 'timm/resnet*' --device rtx-4090",
+    "zoometer speeds list --failed --format csv > speeds.csv",
+)
+
+
+class SpeedsFormat(StrEnum):
+    """How speeds are printed."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+
+
+class ImportFormat(StrEnum):
+    """How the outcome of an import is printed."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+_Text = str | None
+
+
+def import_files(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Tables of speeds, as CSV.", show_default=False)],
+    device: Annotated[_Text, typer.Option(metavar="ID", help="Where a table does not say it.")] = None,
+    dtype: Annotated[_Text, typer.Option(help="Likewise: float32, float16, bfloat16, amp.")] = None,
+    runtime: Annotated[_Text, typer.Option(help="Likewise: torch-2.9.1, onnxruntime-1.20.")] = None,
+    layout: Annotated[_Text, typer.Option(help="Likewise: nchw or nhwc.")] = None,
+    compiled: Annotated[bool | None, typer.Option("--compiled/--eager", help="Likewise.", show_default=False)] = None,
+    devices: Annotated[Path | None, typer.Option(metavar="FILE", help="Devices of your own, in YAML.")] = None,
+    cache: CacheOption = "cache/",
+    config: ConfigOption = None,
+    form: Annotated[ImportFormat, typer.Option("--format", help="text or json.")] = ImportFormat.TEXT,
+) -> None:
+    """Bring measured speeds into the cache. Says how many rows joined, and which did not and why."""
+    from reports.config.config import load_config
+    from zoo.devices.devices import read_devices, shipped_devices
+    from zoo.measurement.speed_imports import import_speeds
+    from zoo.measurement.speed_record import Setting
+
+    loaded = load_config(config) if config else None
+    own = devices or (loaded.devices if loaded else None)
+    known = [*shipped_devices(), *(read_devices(own) if own else {}), *([device] if device else [])]
+    given = Setting(device, runtime, dtype, layout, compiled)
+    imported = import_speeds(loaded.cache if loaded else cache, files, known, given)
+    if form is ImportFormat.JSON:
+        typer.echo(json.dumps([_record(one) for one in imported], indent=2))
+        return
+    for one in imported:
+        _print(one)
+
+
+def list_speeds(
+    models: Annotated[
+        list[str] | None, typer.Argument(metavar="[MODEL]...", help="Globs on zoo/arch. Default: all.", show_default=False)
+    ] = None,
+    device: Annotated[_Text, typer.Option(metavar="ID", help="Only on this device.")] = None,
+    failed: Annotated[bool, typer.Option("--failed", help="Also what could not be measured.")] = False,
+    cache: CacheOption = "cache/",
+    config: ConfigOption = None,
+    form: Annotated[SpeedsFormat, typer.Option("--format", help="table, json or csv.")] = SpeedsFormat.TABLE,
+) -> None:
+    """List the newest measurement of each model and way of running it."""
+    import fnmatch
+
+    from reports.cli.common.measure_run import print_rows
+
+    speeds = open_cache(cache, config).speeds(device, failed=failed)
+    names = speeds["zoo"] + "/" + speeds["arch"]
+    wanted = [not models or any(fnmatch.fnmatchcase(name, glob) for glob in models) for name in names]
+    rows = speeds[wanted].astype(object)
+    print_rows(rows.where(rows.notna(), None).to_dict("records"), form.value)
+
+
+def _record(imported: Imported) -> dict[str, Any]:
+    unjoined = [{"model": one.name, "input": one.input, "reason": one.reason} for one in imported.unjoined]
+    return {"file": imported.file, "added": imported.added, "known": imported.known, "unjoined": unjoined}
+
+
+def _print(imported: Imported) -> None:
+    said = f"{imported.file}: {imported.added:,} rows added"
+    if imported.known:
+        said += f", {imported.known:,} were there already"
+    typer.echo(f"{said}, {len(imported.unjoined):,} not used{':' if imported.unjoined else '.'}")
+    reasons = Counter(_kind(one.reason) for one in imported.unjoined)
+    for reason, count in reasons.most_common():
+        names = list(dict.fromkeys(one.name for one in imported.unjoined if _kind(one.reason) == reason))
+        more = f" and {len(names) - _EXAMPLES_SHOWN} more" if len(names) > _EXAMPLES_SHOWN else ""
+        typer.echo(f"  {count:,}  {reason}: {', '.join(names[:_EXAMPLES_SHOWN])}{more}")
+
+
+def _kind(reason: str) -> str:
+    """A reason without what differs from row to row."""
+    return "no such architecture is known" if reason.startswith("no architecture ") else reason
+
+
+app.command("import", cls=verb_with(IMPORT_EXAMPLES))(import_files)
+app.command("list", cls=verb_with(LIST_EXAMPLES))(list_speeds)

@@ -1,0 +1,167 @@
+"""`zoometer validate-speed`: hold estimates of speed against measurements, by models and devices that the fit did not see."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from reports.cli.common.help import examples
+
+if TYPE_CHECKING:
+    from zoo.records import Unjoined
+    from zoo.validation.validation import Measured, Tested
+
+EXAMPLES = examples(
+    "zoometer validate-speed speed-infer-*.csv",
+    "zoometer validate-speed speed-infer-*.csv --families --worst 10",
+    "zoometer validate-speed mine.csv --devices devices.yaml --format json",
+    "zoometer validate-speed speed-infer-*.csv --write-constants constants.yaml",
+    closing=(
+        "Nothing is tested on a row that its fit or its calibration saw. The first run\n"
+        " traces each model of the files into the cache; later ones read them there."
+    ),
+)
+
+_MOST_LEFT_OUT = 5
+_HEADERS = ("file and protocol", "models", "rank corr.", "median error", "90th pct.", "within 25 %", "covered")
+
+
+class ValidationFormat(StrEnum):
+    """How the result is printed."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+def validate_speed(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="timm's speed tables, or your own.", show_default=False)],
+    devices: Annotated[Path | None, typer.Option(metavar="FILE", help="Devices of your own, in YAML.")] = None,
+    cache: Annotated[str, typer.Option(help="Where traces are kept.")] = "cache/",
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes that trace. Default: one a core.")] = None,
+    families: Annotated[bool, typer.Option("--families", help="Show each family too.")] = False,
+    worst: Annotated[int, typer.Option(min=0, metavar="N", help="Show the N worst models of each file.")] = 0,
+    write_constants: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write constants fitted to all the files.", show_default=False)
+    ] = None,
+    form: Annotated[ValidationFormat, typer.Option("--format", help="table or json.")] = ValidationFormat.TABLE,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+) -> None:
+    """Compare estimated with measured speed: by data sheet only, with ten calibrating models, and with families held out."""
+    from reports.cli.common.progress import listen
+    from zoo.devices.devices import read_devices
+    from zoo.settings import Execution
+    from zoo.validation.joined_measurements import Source, by_kind, join_measurements
+    from zoo.validation.validation import validate
+
+    with listen(quiet=quiet) as listener:
+        source = Source(cache, Execution(workers=workers), listener)
+        joined = join_measurements(files, source, read_devices(devices) if devices else None)
+    groups = by_kind(joined.files)
+    if write_constants:
+        _write_constants(write_constants, groups, files)
+    found = [(file, tests) for group in groups for file, tests in zip(group, validate(group), strict=True)]
+    if form is ValidationFormat.JSON:
+        typer.echo(
+            json.dumps(
+                {"files": [_record(*one) for one in found], "left_out": list(map(dataclasses.asdict, joined.left_out))}, indent=2
+            )
+        )
+    else:
+        _print(found, families=families, worst=worst)
+        _print_left_out(joined.left_out)
+
+
+def _write_constants(path: Path, groups: Sequence[Sequence[Measured]], files: Sequence[Path]) -> None:
+    from zoo.estimation.constants import dump_constants
+    from zoo.validation.validation import fit_constants
+
+    command = f"zoometer validate-speed {' '.join(file.name for file in files)} --write-constants {path.name}"
+    path.write_text(dump_constants([fit_constants(group, command=command) for group in groups]), encoding="utf-8")
+
+
+def _record(file: Measured, tests: Sequence[Tested]) -> dict[str, Any]:
+    """Everything for programs."""
+    return {
+        "file": file.name,
+        "device": file.device.id,
+        **dataclasses.asdict(file.way),
+        "models": len(file.measured_s),
+        "protocols": [
+            {
+                "protocol": test.protocol,
+                **dataclasses.asdict(test.agreement),
+                "families": _by_family(file, test),
+                "worst": _worst(file, test, 10),
+            }
+            for test in tests
+        ],
+    }
+
+
+def _by_family(file: Measured, test: Tested) -> dict[str, Mapping[str, float]]:
+    import numpy as np
+
+    if test.log_ratios is None:
+        return {}
+    return {
+        family: {
+            "models": int((of := file.family == family).sum()),
+            "median_error_percent": 100 * float(np.median(np.abs(np.exp(test.log_ratios[of]) - 1))),
+            "median_ratio": float(np.exp(np.median(test.log_ratios[of]))),
+        }
+        for family in sorted(set(file.family))
+    }
+
+
+def _worst(file: Measured, test: Tested, most: int) -> list[dict[str, Any]]:
+    import numpy as np
+
+    if test.log_ratios is None:
+        return []
+    order = np.argsort(-np.abs(test.log_ratios), kind="stable")[:most]
+    return [{"model": str(file.model[i]), "estimated_over_measured": float(np.exp(test.log_ratios[i]))} for i in order]
+
+
+def _print(found: Sequence[tuple[Measured, Sequence[Tested]]], *, families: bool, worst: int) -> None:
+    from reports.terminal import summary as text
+
+    console = text.make_console()
+    rows = []
+    for file, tests in found:
+        rows.append((f"{file.name} ({file.device.id})", *[""] * (len(_HEADERS) - 1)))
+        for test in tests:
+            a = test.agreement
+            covered = "–" if a.covered_percent is None else f"{a.covered_percent:.0f} %"
+            figures = (f"{a.median_error_percent:.1f} %", f"{a.p90_error_percent:.0f} %", f"{a.close_percent:.0f} %", covered)
+            rows.append((f"  {test.protocol}", f"{a.models:,}", f"{a.rank_correlation:.3f}", *figures))
+    text.print_table(console, _HEADERS, rows, right=_HEADERS[1:])
+    for file, tests in found:
+        held_out = next(test for test in tests if "family held out" in test.protocol)
+        if families:
+            _print_families(console, file, held_out)
+        for one in _worst(file, held_out, worst):
+            typer.echo(f"{file.name}: {one['model']} estimated at {one['estimated_over_measured']:.2f} times what was measured")
+
+
+def _print_families(console: Any, file: Measured, test: Tested) -> None:
+    from reports.terminal import summary as text
+
+    rows = [
+        (family, f"{values['models']}", f"{values['median_error_percent']:.1f} %", f"{values['median_ratio']:.2f}")
+        for family, values in sorted(_by_family(file, test).items(), key=lambda item: -item[1]["median_error_percent"])
+    ]
+    headers = (f"family, {file.name}, {test.protocol}", "models", "median error", "estimated/measured")
+    text.print_table(console, headers, rows, right=headers[1:])
+
+
+def _print_left_out(left_out: Sequence[Unjoined]) -> None:
+    if left_out:
+        typer.echo(f"{len(left_out)} rows of the files are not used:", err=True)
+    for row in left_out[:_MOST_LEFT_OUT]:
+        typer.echo(f"  {row.source}: {row.name} {row.input}: {row.reason}", err=True)

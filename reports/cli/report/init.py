@@ -1,0 +1,45 @@
+"""`zoometer init`: write the starter configuration."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from reports.cli.common.help import examples
+from zoo.errors import ConfigError, OutputError
+
+EXAMPLES = examples(
+    "zoometer init                     writes zoometer.yaml",
+    "zoometer init configs/mine.yaml   writes there, making the folder",
+    "zoometer init --force             writes over a file that exists",
+)
+
+
+def init(
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="File to write.")] = Path("zoometer.yaml"),
+    force: Annotated[bool, typer.Option("--force", help="Write over a file that exists.")] = False,
+) -> None:
+    """Write a commented starter configuration: all of torchvision and all of timm."""
+    text = starter_text()
+    if path.is_dir():
+        raise ConfigError(f"'{path}' is a folder. Name the file to write: zoometer init {path / 'zoometer.yaml'}")
+    if path.exists() and not force:
+        raise ConfigError(f"'{path}' exists already. Choose another name, or write over it with --force.")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise OutputError(f"'{path}' cannot be written: {error.strerror}. Choose another place.") from error
+    typer.echo(f"Wrote {path}. Edit it if you like, then: zoometer run {path}")
+
+
+def starter_text() -> str:
+    """The starter configuration. A wheel carries it next to this module; a checkout has it once, as `configs/default.yaml`."""
+    package = resources.files("reports.cli")
+    packed = package / "default.yaml"
+    if packed.is_file():
+        return packed.read_text(encoding="utf-8")
+    return (Path(str(package)).parents[1] / "configs" / "default.yaml").read_text(encoding="utf-8")

@@ -1,0 +1,48 @@
+"""`zoometer report`: render the reports from the cache, counting nothing."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from reports.cli.common.errors import ExitCode
+from reports.cli.common.help import examples
+from reports.cli.keep.refresh import config_name
+from reports.cli.report.run import SummaryFormat, print_outcome
+
+EXAMPLES = examples(
+    "zoometer report configs/default.yaml",
+    "zoometer report configs/default.yaml --format html",
+    "zoometer report configs/default.yaml --format html,xlsx,csv,json,md",
+)
+
+
+def report(
+    config: Annotated[
+        Path, typer.Argument(metavar="CONFIG", help="Configuration file, as for `zoometer run`.", show_default=False)
+    ],
+    form: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--format",
+            help="html, xlsx, csv, json, md, parquet; several with commas. Default: the configuration's.",
+            metavar="FORMATS",
+        ),
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+) -> None:
+    """Render a configuration's reports from what the cache holds; no model is built or counted."""
+    from reports.cli.common import render
+    from reports.config.config import load_config
+    from reports.terminal.summary import Outcome
+
+    chosen = load_config(config)
+    sections = render.choose_formats(chosen, form or [])
+    render.prepare(chosen)
+    command = shlex.join(["zoometer", "report", str(config)])
+    made, files = render.render(chosen, sections, command, name=config_name(config))
+    if not quiet:
+        print_outcome(Outcome(chosen.cache, report=made, files=files, warnings=made.warnings), SummaryFormat.TEXT, ExitCode.OK)

@@ -1,0 +1,110 @@
+"""`zoometer run`: count what is not in the cache yet, then render the reports."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import time
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from reports.cli.common.errors import ExitCode
+from reports.cli.common.help import examples
+from reports.cli.keep.refresh import (
+    AddressOption,
+    BackendOption,
+    TracesOption,
+    WorkersOption,
+    config_name,
+    count,
+    with_execution,
+    with_traces,
+)
+from zoo.settings import Request
+
+if TYPE_CHECKING:
+    from reports.config.config import Config
+    from reports.terminal.summary import Outcome
+
+EXAMPLES = examples(
+    "zoometer run configs/default.yaml",
+    "zoometer run configs/default.yaml --workers 8",
+    "zoometer run configs/default.yaml --traces amp-fast-norm/nhwc",
+    "zoometer run configs/default.yaml --backend dask",
+    "zoometer run mine.yaml --format json --quiet > summary.json",
+    closing="Exit code 3: the reports are written, but some models could not be counted;\n the section Coverage of the report says which and why.",
+)
+
+
+class SummaryFormat(StrEnum):
+    """How the closing summary is printed on stdout."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+def run(
+    config: Annotated[
+        Path, typer.Argument(metavar="CONFIG", help="Configuration file; `zoometer init` writes one.", show_default=False)
+    ],
+    workers: WorkersOption = None,
+    backend: BackendOption = None,
+    address: AddressOption = None,
+    traces: TracesOption = None,
+    form: Annotated[SummaryFormat, typer.Option("--format", help="How the summary is printed on stdout.")] = SummaryFormat.TEXT,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="No progress; no summary either, unless --format json asks for it.")
+    ] = False,
+) -> None:
+    """Count the models a configuration selects, keep the counts, and render its reports.
+
+    What the cache already holds is not counted again. Progress goes to stderr, the summary to stdout.
+    """
+    from reports.config.config import load_config
+
+    chosen = with_traces(with_execution(load_config(config), workers, backend, address), traces)
+    outcome = _count_and_render(chosen, config, quiet=quiet)
+    code = _exit_code(outcome)
+    if form is SummaryFormat.JSON or not quiet:
+        print_outcome(outcome, form, code)
+    raise typer.Exit(code)
+
+
+def print_outcome(outcome: Outcome, form: SummaryFormat, code: ExitCode) -> None:
+    """Say on stdout what was done, for a person or for a program."""
+    from reports.terminal import summary as text
+
+    if form is SummaryFormat.JSON:
+        typer.echo(json.dumps(text.summary_record(outcome, code), indent=2))
+    else:
+        text.print_summary(text.make_console(), outcome)
+
+
+def _count_and_render(config: Config, path: Path, *, quiet: bool) -> Outcome:
+    from reports.cli.common import render
+    from reports.terminal.summary import Outcome
+
+    started = time.perf_counter()
+    if config.reports:
+        render.prepare(config)
+    summary = count(config, Request(config_name(path)), quiet=quiet)
+    if summary.interrupted or not config.reports:
+        return Outcome(config.cache, summary, time.perf_counter() - started)
+    command = shlex.join(["zoometer", "run", str(path)])
+    report, files = render.render(config, config.reports, command, name=config_name(path), may_count=True)
+    return Outcome(config.cache, summary, time.perf_counter() - started, report, files, report.warnings)
+
+
+def _exit_code(outcome: Outcome) -> ExitCode:
+    """Failed models count whether this run failed at them or found the failure in the cache: the report lacks them either way.
+
+    An input size that an architecture cannot take is a finding, not a failure.
+    """
+    summary, report = outcome.summary, outcome.report
+    if summary and summary.interrupted:
+        return ExitCode.INTERRUPTED
+    failed = report.totals.failed - report.totals.unfit if report else summary and summary.failing
+    return ExitCode.MODELS_FAILED if failed else ExitCode.OK

@@ -1,0 +1,1 @@
+"""Every column of every report, limits on them, and the Pareto frontier."""

@@ -1,0 +1,122 @@
+"""Budgets: limits under their names, with units, as the configuration and the command line write them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
+
+from reports.columns.columns import ACCURACY_COLUMNS, LEADERBOARD, Column
+from reports.columns.limits import COCO_MAP, LATENCY, MEMORY, PEAK, THROUGHPUT, WEIGHTS, WORKING, Allowed, AnyLimit, Limit
+from reports.config.sections import STRICT, amount, as_list, one_of
+from reports.config.uses import Dtype, Layout, Use
+from zoo.devices.devices import Device
+from zoo.units import BYTES, COUNT, DURATION_MS, IMAGES_PER_S, MACS, PERCENT
+
+ACCURACY = "accuracy"
+NO_DATASET = "none"
+"""Written as the dataset, it leaves accuracy out of the objectives."""
+
+DATASETS: Mapping[str, Column] = {known.dataset: known.column for known in reversed(ACCURACY_COLUMNS)} | {
+    "coco-val2017": COCO_MAP
+}
+"""The accuracy column of each dataset: of several metrics the first, or the one that each model's task is about."""
+
+_BY_KEY = {column.key: column for column in LEADERBOARD}
+COSTS: Mapping[str, Column] = {
+    "params": _BY_KEY["params"],
+    "macs": _BY_KEY["macs"],
+    "activations": _BY_KEY["activations"],
+    "peak_memory": PEAK,
+    "memory": MEMORY,
+    "file_size": _BY_KEY["file_bytes"],
+    "latency": LATENCY,
+    "throughput": THROUGHPUT,
+}
+"""Limits and objectives by the name that a budget gives them. Accuracy is one more, on the budget's dataset."""
+
+OBJECTIVES = (ACCURACY, *COSTS)
+
+
+def _read_accuracy(value: float | None) -> float | None:
+    if value is not None and 0 < value <= 1:
+        raise ValueError(f"{value:g} % is hardly meant. Accuracy is in percent: write {100 * value:g}%.")
+    return value
+
+
+Texts = Annotated[list[str], BeforeValidator(as_list)]
+Dataset = Annotated[str, one_of("dataset with known accuracy", lambda: [*DATASETS, NO_DATASET])]
+Objective = Annotated[str, one_of("name of an objective", lambda: list(OBJECTIVES))]
+
+
+class BudgetSection(BaseModel):
+    """A budget. Every limit is optional; all that are set have to be kept. Amounts are written with their unit."""
+
+    model_config = STRICT
+
+    params: Annotated[float | None, amount(COUNT)] = None  # at most: 6M
+    macs: Annotated[float | None, amount(MACS)] = None  # 600M or 0.6GMACs
+    activations: Annotated[float | None, amount(COUNT)] = None
+    peak_memory: Annotated[float | None, amount(BYTES)] = None  # of activations, at `dtype` and `batch`: 200MB, 256KiB
+    memory: Annotated[float | None, amount(BYTES)] = None  # weights, input and activations together
+    file_size: Annotated[float | None, amount(BYTES)] = None
+    latency: Annotated[float | None, amount(DURATION_MS)] = None  # on `device`: 10ms
+    throughput: Annotated[float | None, amount(IMAGES_PER_S)] = None  # at least: 1000/s
+    accuracy: Annotated[float | None, amount(PERCENT), AfterValidator(_read_accuracy)] = None  # at least, on `dataset`: 80%
+    dataset: Dataset = "imagenet-1k"  # none: rank by cost alone
+    license: Texts = []  # globs, such as apache-2.0 or cc-*; empty: all
+    zoo: Texts = []
+    family: Texts = []
+    task: Texts = []
+    device: str | None = None  # an id of `zoometer devices`
+    dtype: Dtype = "float32"
+    batch: Annotated[int, Field(ge=1)] | None = None
+    layout: Layout | None = None  # for speed: of images in memory; None: as measured for most models, estimates for nchw
+    compiled: bool | None = None  # for speed: by torch.compile; None: as measured for most models, estimates for eager
+    pareto: Annotated[list[Objective], BeforeValidator(as_list), Field(min_length=1)] = [
+        "macs"
+    ]  # of the frontier, beside accuracy
+    pick: Objective = ACCURACY  # what decides among those that fit
+
+    def limits(self, device: Device | None = None) -> list[AnyLimit]:
+        """What a candidate has to keep, the memory of the device included where that is known."""
+        limits: list[AnyLimit] = [
+            Limit(column, bound) for name, column in COSTS.items() if (bound := getattr(self, name)) is not None
+        ]
+        if self.accuracy is not None and self.dataset != NO_DATASET:
+            limits.append(Limit(DATASETS[self.dataset], self.accuracy))
+        texts = {name: tuple(getattr(self, name)) for name in ("license", "zoo", "family", "task")}
+        limits += [Allowed(_BY_KEY[name], patterns) for name, patterns in texts.items() if patterns]
+        return limits + (_device_limits(device) if device else [])
+
+    @property
+    def is_about_speed(self) -> bool:
+        """Whether a limit or an objective is a latency or a throughput."""
+        ranked = {self.pick, *self.pareto}
+        return self.latency is not None or self.throughput is not None or not ranked.isdisjoint({"latency", "throughput"})
+
+    def use(self, device: Device) -> Use:
+        """How the models would be run on the device."""
+        return Use(device, self.dtype, self.batch or 1, self.layout or "nchw", bool(self.compiled))
+
+    def objectives(self) -> list[Column]:
+        """What ranks candidates, `pick` deciding: accuracy unless it is left out, then the costs of `pareto`."""
+        names = [self.pick, ACCURACY, *self.pareto]
+        known: dict[str, Column] = dict(COSTS)
+        if self.dataset != NO_DATASET:
+            known[ACCURACY] = DATASETS[self.dataset]
+        return [known[name] for name in dict.fromkeys(names) if name in known]
+
+
+def _device_limits(device: Device) -> list[AnyLimit]:
+    """A microcontroller has activations in RAM and weights in flash; everything else has all of them in its memory."""
+    limits: list[AnyLimit] = []
+    if device.kind == "microcontroller":
+        if device.memory_bytes:
+            limits.append(Limit(WORKING, device.memory_bytes.value, "RAM of the device"))
+        if device.flash_bytes:
+            limits.append(Limit(WEIGHTS, device.flash_bytes.value, "Flash of the device"))
+    elif device.memory_bytes:
+        limits.append(Limit(MEMORY, device.memory_bytes.value, "Memory of the device"))
+    return limits

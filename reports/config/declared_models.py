@@ -1,0 +1,82 @@
+"""The part of the configuration that declares models of the user's own."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, model_validator
+
+from reports.config.sections import STRICT, TaskName, as_list
+from zoo.errors import InputError
+from zoo.records import DeclaredModel, Task, format_tensors, parse_tensors
+
+_TARGET = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
+
+
+def _check_target(text: str) -> str:
+    if not _TARGET.fullmatch(text):
+        raise ValueError(f"'{text}' names nothing that can be imported. Write package.module:function.")
+    return text
+
+
+def _check_tensors(value: object) -> str:
+    """One input in its one spelling; YAML reads `784` as a number."""
+    try:
+        return format_tensors(parse_tensors(str(value)))
+    except InputError as error:
+        raise ValueError(str(error)) from None
+
+
+def _check_arguments(arguments: dict[str, Any]) -> dict[str, Any]:
+    try:
+        json.dumps(arguments)
+    except (TypeError, ValueError):
+        raise ValueError("only text, numbers, true, false, lists and mappings can be passed on.") from None
+    return arguments
+
+
+Target = Annotated[str, AfterValidator(_check_target)]
+Tensors = Annotated[str, BeforeValidator(_check_tensors)]
+Number = Annotated[float, BeforeValidator(lambda value: float(value) if type(value) is int else value)]
+
+
+class ModelSection(BaseModel):
+    """One model, or with `registry` and no `name` a whole list of them."""
+
+    model_config = STRICT
+
+    name: Annotated[str, Field(pattern=r"^\w[\w.+-]*$")] | None = None
+    factory: Target | None = None  # a function or class that makes the model
+    registry: Target | None = None  # a mapping of names to factories, a list of them, or a function that gives one
+    kwargs: Annotated[dict[str, Any], AfterValidator(_check_arguments)] = {}  # passed to the factory
+    inputs: Annotated[list[Tensors], BeforeValidator(as_list), Field(min_length=1)]  # without the batch, the native one first
+    task: TaskName = Task.CLASSIFICATION.value
+    family: str | None = None
+    classes: Annotated[int, Field(ge=0)] | None = None  # outputs, for the reader; kwargs decide
+    accuracy: dict[str, dict[str, Number]] = {}  # published results at the native input, by dataset and metric
+
+    @model_validator(mode="after")
+    def _names_one_thing(self) -> ModelSection:
+        if self.factory is None and self.registry is None:
+            raise ValueError("needs a factory, or a registry. Write factory: package.module:function.")
+        if self.name is None and self.registry is None:
+            raise ValueError("needs a name.")
+        if self.name is None and self.accuracy:
+            raise ValueError("accuracy belongs to one model: give its name beside the registry.")
+        return self
+
+    def declared(self) -> DeclaredModel:
+        """The same as what workers are sent."""
+        return DeclaredModel(
+            name=self.name or "",
+            factory=self.factory,
+            registry=self.registry,
+            arguments=json.dumps(self.kwargs, sort_keys=True),
+            inputs=tuple(self.inputs),
+            task=self.task,
+            family=self.family,
+            classes=self.classes,
+            accuracy=tuple((dataset, metric, value) for dataset, of in self.accuracy.items() for metric, value in of.items()),
+        )

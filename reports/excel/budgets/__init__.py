@@ -1,0 +1,1 @@
+"""The sheet Budgets: limits to type in, and live answers."""

@@ -1,0 +1,157 @@
+"""A budget in the workbook: the limits a reader may set, and the formulas that hold each row of a leaderboard against them.
+
+What fits is decided in `reports.selection.selection`. The formulas say the same in a spreadsheet's words, and recalculate when a limit is
+changed. The values written beside them are the selection's, so that a viewer which does not calculate (a preview, a mail client,
+pandas) shows the right thing too; the tests hold the two against each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from reports.columns.columns import LEADERBOARD, Better, Column, Kind
+from reports.columns.limits import PEAK, Limit
+from reports.leaderboard.report_parts import BudgetAnswer
+from reports.selection.selection import State, select, shares
+from zoo.records import Status
+
+FITS, OVER, UNKNOWN, NO_LIMIT = State.FITS.value, State.OVER.value, State.UNKNOWN.value, "–"
+UNLIMITED = 1e300  # what an empty limit counts as: every ratio to it is nothing
+SLACK = 0.1  # how far over the budget a model may be to be shown as just over
+_LEAST_QUALITY = 1e-9  # keeps a ratio finite
+
+_WORKBOOK = "computed in this workbook from the sheet Budgets"
+OF_BUDGET = Column(
+    "of_budget", "Of budget", "Largest share of a limit the model uses; above 100 % it does not fit. For a least accuracy: the limit by the accuracy.",
+    _WORKBOOK, Kind.NUMBER, "", 0.01, 0, Better.LOW, "Budget", 10,
+)  # fmt: skip
+VERDICT = Column(
+    "budget", "Budget", "fits: within every limit of the sheet Budgets. over: beyond one. unknown: a limited figure is not known, or nothing was counted.", _WORKBOOK, group="Budget", width=10
+)  # fmt: skip
+BINDING = Column(
+    "binding_limit",
+    "Binding limit",
+    "The limit the model comes closest to, or exceeds most.",
+    _WORKBOOK,
+    group="Budget",
+    width=15,
+)
+COLUMNS = (OF_BUDGET, VERDICT, BINDING)
+
+_BY_KEY = {column.key: column for column in LEADERBOARD}
+COSTS: tuple[Column, ...] = tuple(
+    _BY_KEY[key] for key in ("params", "macs", "activations", "peak_activation_bytes", "file_bytes")
+)
+"""Costs that a reader may limit; the accuracy each task is ranked by is one more."""
+
+EXAMPLE: Mapping[str, float] = {"params": 30e6, "macs": 5e9}
+"""The exact limits a workbook starts with where no budget is configured."""
+
+
+class Live(NamedTuple):
+    """What of a configured budget can be a limit of the leaderboards, exact and by column key; and the other limits in words."""
+
+    limits: dict[str, float]
+    others: list[str]
+
+
+def is_least(column: Column) -> bool:
+    """Whether a figure has to reach its limit rather than stay under it."""
+    return column.better is Better.HIGH
+
+
+def limit_name(column: Column) -> str:
+    """Name of the cell with the exact limit."""
+    return f"limit_{column.key}"
+
+
+def live_limits(answer: BudgetAnswer, columns: Iterable[Column]) -> Live:
+    """The limits of an answer that are on these columns of the leaderboards."""
+    keys = {column.key: column.key for column in columns}
+    if answer.budget.dtype == "float32" and answer.budget.batch in (None, 1):  # as the leaderboard counts it
+        keys[PEAK.key] = "peak_activation_bytes"
+    live = Live({}, [])
+    for limit, words in zip(answer.selected.limits, answer.limits, strict=True):
+        if isinstance(limit, Limit) and limit.column.key in keys and limit.bound > 0:
+            live.limits[keys[limit.column.key]] = limit.bound
+        else:
+            live.others.append(words)
+    return live
+
+
+def evaluate(table: pd.DataFrame, limits: Mapping[str, float], columns: Sequence[Column]) -> pd.DataFrame:
+    """The budget columns for each row: what the formulas of the workbook give for these limits.
+
+    Args:
+        table: has these columns.
+        limits: exact limit by column key; a missing key is no limit.
+        columns: those that may be limited in this table.
+    """
+    kept = [Limit(column, limits[column.key]) for column in columns if column.key in limits]
+    verdicts = select(table, kept, [_BY_KEY["macs"]], most_misses=0).verdicts
+    used = np.nan_to_num(shares(table, kept), nan=0.0)
+    for row, limit in zip(used, kept, strict=True):
+        row[np.isinf(row)] = limit.bound / _LEAST_QUALITY
+    load = used.max(axis=0, initial=0.0)
+    closest = np.array([limit.title for limit in kept] or [NO_LIMIT], dtype=object)[used.argmax(axis=0) if kept else 0]
+    binding = verdicts["binding"].fillna(pd.Series(np.where(load > 0, closest, NO_LIMIT), index=table.index, dtype="string"))
+    return pd.DataFrame({OF_BUDGET.key: load, VERDICT.key: verdicts["state"], BINDING.key: binding}, index=table.index)
+
+
+def formulas(table: str, columns: Sequence[Column]) -> dict[str, str]:
+    """The same three columns as formulas of a table's row."""
+    ratios = [_ratio_formula(table, column) for column in columns]
+    cells = {column: _this_row(table, column) for column in columns}
+    load = _this_row(table, OF_BUDGET)
+    beyond = ",".join(_is_beyond(cells[column], column) for column in columns)
+    unknown = ",".join(f'AND({cells[column]}="",{_is_set(column)})' for column in columns)
+    failed = f'{_this_row(table, _BY_KEY["status"])}="{Status.FAILED}"'
+    binding = f'"{NO_LIMIT}"'
+    for column, ratio in reversed(list(zip(columns, ratios, strict=True))):
+        binding = f'IF({ratio}={load},"{column.title}",{binding})'
+    return {
+        OF_BUDGET.key: f"MAX({','.join(ratios)})",
+        VERDICT.key: f'IF(OR({beyond}),"{OVER}",IF(OR({failed},{unknown}),"{UNKNOWN}","{FITS}"))',
+        BINDING.key: f'IF({load}<1E-150,"{NO_LIMIT}",{binding})',
+    }
+
+
+def _is_beyond(cell: str, column: Column) -> str:
+    """An empty cell is below everything, and only what is known can be beyond a limit."""
+    if is_least(column):
+        return f'AND({cell}<>"",{cell}<{limit_name(column)})'
+    return f"{cell}>{limit_name(column)}"
+
+
+def _is_set(column: Column) -> str:
+    return f"{limit_name(column)}>0" if is_least(column) else f"{limit_name(column)}<{UNLIMITED:.0E}"
+
+
+def _ratio_formula(table: str, column: Column) -> str:
+    cell = _this_row(table, column)
+    if is_least(column):
+        return f'IF({cell}="",0,{limit_name(column)}/MAX({cell},{_LEAST_QUALITY:.0E}))'
+    return f"{cell}/{limit_name(column)}"
+
+
+def _this_row(table: str, column: Column) -> str:
+    return f"{table}[[#This Row],[{column.header}]]"
+
+
+def best_fitting(table: pd.DataFrame, rank: str, most: int) -> list[int]:
+    """Ranks of the best models that fit."""
+    return _lowest(table.loc[table[VERDICT.key] == FITS, rank], most)
+
+
+def just_over(table: pd.DataFrame, rank: str, most: int, slack: float = SLACK) -> list[int]:
+    """Ranks of the best models that exceed the budget by no more than `slack`."""
+    load = table[OF_BUDGET.key]
+    return _lowest(table.loc[(load > 1) & (load <= 1 + slack), rank], most)
+
+
+def _lowest(ranks: pd.Series[int], most: int) -> list[int]:
+    return [int(rank) for rank in ranks.dropna().sort_values().head(most)]

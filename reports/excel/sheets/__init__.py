@@ -1,0 +1,1 @@
+"""The other sheets of the workbook."""

@@ -1,0 +1,118 @@
+"""The leaderboard of each task as the workbook shows it: ranked, with the figures of its budget."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from reports.columns.columns import ACCURACY_COLUMNS, LEADERBOARD, Better, Column, Kind, columns_for, quality_of
+from reports.excel.budgets import budget
+from reports.excel.writer.text import sheet_name
+
+COST = next(c for c in LEADERBOARD if c.key == "macs")
+SIZE = next(c for c in LEADERBOARD if c.key == "params")
+MODEL = LEADERBOARD[0]
+CARD = next(c for c in LEADERBOARD if c.kind is Kind.LINK)
+ON_FRONTIER = next(c for c in LEADERBOARD if c.kind is Kind.FLAG)
+
+_BY_ACCURACY = "Place by {} within the task; the one with fewer MACs first where equal."
+_BY_COST = "Place by MACs, most first, because no accuracy is known in this task. It is no measure of how good a model is."
+
+
+@dataclass(frozen=True)
+class Board:
+    """One task: its rows, best first, with rank and budget beside the report's own columns."""
+
+    task: str
+    quality: Column | None  # the accuracy it is ranked by; None where none is known
+    frame: pd.DataFrame
+    sheet: str
+    table: str  # name of the Excel table
+    suffix: str  # what tells this task's other sheets and tables from those of the first
+    latencies: tuple[Column, ...] = ()  # those of which something is known in this task
+
+    @property
+    def rank(self) -> Column:
+        """The column of ranks, with its meaning here."""
+        meaning = _BY_ACCURACY.format(self.quality.title) if self.quality else _BY_COST
+        return Column("rank", "Rank", meaning, "computed from this table", Kind.INTEGER, group="Model", width=8)
+
+    @property
+    def limited(self) -> tuple[Column, ...]:
+        """What a reader may limit here: costs, and the accuracy the task is ranked by."""
+        costs = (*budget.COSTS, *self.latencies)
+        return (*costs, self.quality) if self.quality else costs
+
+    @property
+    def identity(self) -> tuple[Column, ...]:
+        """What tells rows of one model apart: the input, and variant and batch where there are several."""
+        return tuple(c for c in self.columns if c.key in _APART and c.shown)
+
+    @functools.cached_property
+    def columns(self) -> tuple[Column, ...]:
+        """Model and what is shown first, then the budget, then details, which accuracies are that nothing here has."""
+        rest = columns_for(self.frame, self.latencies)[1:]
+        shown = [c for c in rest if c.shown and not (self._is_blank_accuracy(c))]
+        hidden = [dataclasses.replace(c, shown=False) for c in rest if c not in shown]
+        return (MODEL, self.rank, *shown, *budget.COLUMNS, *hidden)
+
+    @property
+    def frontier(self) -> pd.DataFrame:
+        """The rows on the frontier, cheapest first."""
+        return self.frame[self.frame[ON_FRONTIER.key].fillna(False).astype(bool)].sort_values(COST.key)
+
+    def _is_blank_accuracy(self, column: Column) -> bool:
+        return column in ACCURACIES and not self.frame[column.key].notna().any()
+
+
+_APART = {"input", "variant", "batch"}
+ACCURACIES = tuple(entry.column for entry in ACCURACY_COLUMNS)
+
+
+def make_boards(leaderboard: pd.DataFrame, taken: set[str], latencies: Sequence[Column] = ()) -> list[Board]:
+    """One board a task: those with an accuracy first, then the larger ones. Their budget is still to be evaluated.
+
+    Args:
+        leaderboard: of the report.
+        taken: names of sheets that there are; those of the boards are added.
+        latencies: columns of the leaderboard beside the declared ones.
+    """
+    tasks = leaderboard["task"].fillna("unknown task")
+    boards = [(str(task), quality_of(rows), rows) for task, rows in leaderboard.groupby(tasks, sort=True)]
+    boards.sort(key=lambda board: (board[1] is None, -len(board[2])))
+    return [
+        dataclasses.replace(
+            _make_board(number, task, quality, rows, taken),
+            latencies=tuple(column for column in latencies if rows[column.key].notna().any()),
+        )
+        for number, (task, quality, rows) in enumerate(boards)
+    ]
+
+
+def _make_board(number: int, task: str, quality: Column | None, rows: pd.DataFrame, taken: set[str]) -> Board:
+    suffix = "" if number == 0 else f" {task}"
+    return Board(
+        task,
+        quality,
+        _ranked(rows, quality),
+        sheet_name(f"Leaderboard{suffix}", taken),
+        f"Leaderboard{number + 1 if number else ''}",
+        suffix,
+    )
+
+
+def _ranked(rows: pd.DataFrame, quality: Column | None) -> pd.DataFrame:
+    """Best first; rows that cannot be ranked keep no rank and come last."""
+    keys, ascending = ([quality.key, COST.key], [quality.better is Better.LOW, True]) if quality else ([COST.key], [False])
+    ranked = rows.assign(_known=rows[[*keys, COST.key]].notna().all(axis=1))
+    by = ["_known", *keys, MODEL.key]
+    ranked = ranked.sort_values(by, ascending=[False, *ascending, True], na_position="last", kind="stable", ignore_index=True)
+    known = ranked.pop("_known").to_numpy(dtype=bool)
+    ranked["rank"] = pd.array(np.where(known, known.cumsum(), 0), dtype="Int64")
+    ranked.loc[~known, "rank"] = pd.NA
+    return ranked

@@ -1,0 +1,66 @@
+"""The sheets *Changes* and *Audit*: what the last run changed, and published tables held against the counts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pandas as pd
+
+from reports.excel.writer import styles
+from reports.excel.writer.sheet import Book, TableSpec, write_table
+from reports.excel.writer.text import sheet_name
+from reports.leaderboard.report_parts import (
+    AUDIT,
+    CHANGES,
+    KINDS,
+    VERDICTS,
+    PublishedAudit,
+    changes_line,
+    verdicts_line,
+)
+
+_MOST_CAUSES = 5
+
+
+def write_changes(book: Book) -> None:
+    """What the last run changed; nothing where there was no run before it."""
+    changes = book.report.changes
+    if changes is None:
+        return
+    table = changes.rows.sort_values("kind", key=_place_in(KINDS), kind="stable")
+    write_table(book, TableSpec(
+        sheet_name("Changes", book.taken), "Changes", f"What the last run changed: {changes_line(changes)}.", CHANGES, table,
+        empty="Every figure is as it was.", above=(changes.heading, changes_line(changes)),
+    ))  # fmt: skip
+
+
+def write_audits(book: Book) -> None:
+    """A sheet for each published table the configuration names, the rows a person should look at first."""
+    for number, audit in enumerate(book.report.audits, start=1):
+        table = audit.rows.sort_values("verdict", key=_place_in(VERDICTS), kind="stable")
+        write_table(book, TableSpec(
+            sheet_name("Audit" if len(book.report.audits) == 1 else f"Audit {number} {audit.zoo}", book.taken),
+            f"Audit{number}", f"{audit.title}, held against the counts: {verdicts_line(audit)}.", AUDIT, table,
+            above=tuple(_above(audit)), empty="The table has no rows.", colour=styles.ACCENT,
+        ))  # fmt: skip
+
+
+def _above(audit: PublishedAudit) -> list[str]:
+    lines = [
+        f"{audit.title}: {len(audit.rows):,} rows about {audit.zoo}",
+        f"Counts as: {audit.counts_as}",
+        f"Verdicts: {verdicts_line(audit)}",
+    ]
+    named = [f"{causes} ({rows:,})" for causes, rows in audit.causes[:_MOST_CAUSES]]
+    more = len(audit.causes) - _MOST_CAUSES
+    if named:
+        lines.append(
+            f"Most frequent causes, with the rows they explain: {'; '.join(named)}{f'; and {more} more' if more > 0 else ''}"
+        )
+    return lines
+
+
+def _place_in(order: tuple[str, ...]) -> Callable[[pd.Series[str]], pd.Series[int]]:
+    """A sorting key: the place of each word in this order."""
+    places = {word: place for place, word in enumerate(order)}
+    return lambda words: words.map(places).fillna(len(order)).astype(int)

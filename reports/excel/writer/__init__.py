@@ -1,0 +1,1 @@
+"""Sheets, cells and styles as the file holds them."""

@@ -1,0 +1,88 @@
+"""Cells as a sheet's file holds them.
+
+openpyxl's own cell writer is not used, for four reasons. It writes no value beside a formula, so that previews, Protected View
+and pandas would show nothing. It rounds numbers to 16 digits, and a double needs 17 to come back as it was. It takes any text
+that begins with = for a formula, and here only a `Formula` is one. And it needs an object and a dozen calls per cell, where a
+report has millions of them.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable
+from numbers import Integral
+from typing import NamedTuple
+from xml.sax.saxutils import escape
+
+from openpyxl.utils import get_column_letter
+
+from reports.excel.writer.text import clean_text
+
+# `_x0041_` stands for a character in the format; where it is meant literally, it is broken into two runs.
+_LIKE_AN_ESCAPE = re.compile(r"(?<=_x)(?=[0-9A-Fa-f]{4}_)")
+
+
+class Formula(NamedTuple):
+    """A formula, without the equals sign, and what it gives until a spreadsheet recalculates."""
+
+    text: str
+    value: object
+
+
+def address(row: int, column: int, *, absolute: str = "") -> str:
+    """`A1` for 0, 0. `absolute` names what does not move when the formula is copied: `column` or `both`."""
+    before = "$" if absolute else ""
+    return f"{before}{get_column_letter(column + 1)}{'$' if absolute == 'both' else ''}{row + 1}"
+
+
+def render_cell(place: str, value: object, style: int) -> str:
+    """One cell. None gives an empty one that has only its style; text is cut and cleaned as its cell needs it."""
+    head = f'<c r="{place}" s="{style}"'
+    if value is None:
+        return f"{head}/>"
+    if isinstance(value, Formula):
+        return render_formula(place, f"<f>{escape(value.text)}</f>", value.value, style)
+    if isinstance(value, str):
+        return f'{head} t="inlineStr"><is>{_render_text(clean_text(value))}</is></c>'
+    return f"{head}{_typed(value)}</c>"
+
+
+def render_formula(place: str, formula: str, value: object, style: int) -> str:
+    """A cell with a formula that is XML already, for those that stand in every row of a table."""
+    head = f'<c r="{place}" s="{style}"'
+    if isinstance(value, str):
+        text = _LIKE_AN_ESCAPE.sub("005F_x", clean_text(value))  # _x0041_ becomes _x005F_x0041_: no runs are possible here
+        return f'{head} t="str">{formula}<v>{escape(text)}</v></c>'
+    if value is None:
+        return f"{head}>{formula}</c>"
+    kind, _, rest = _typed(value).partition(">")
+    return f"{head}{kind}>{formula}{rest}</c>"
+
+
+def render_row(row: int, cells: Iterable[str], height: float | None = None) -> str:
+    """A row, counted from 0, of cells that were rendered for it."""
+    tall = f' ht="{height:g}" customHeight="1"' if height is not None else ""
+    return f'<row r="{row + 1}"{tall}>{"".join(cells)}</row>'
+
+
+def _typed(value: object) -> str:
+    """What comes after the head of a cell with a number or a truth value, up to its end."""
+    if isinstance(value, bool):
+        return f' t="b"><v>{value:d}</v>'
+    if isinstance(value, int | Integral):  # the first is quicker to see, the second has numpy's
+        return f"><v>{value}</v>"
+    if isinstance(value, float) and math.isfinite(value):
+        return f"><v>{float(value)!r}</v>"  # numpy's floats are floats with another repr
+    raise TypeError(f"{value!r} cannot stand in a cell")
+
+
+def _render_text(text: str) -> str:
+    if "_x" in text and len(runs := _LIKE_AN_ESCAPE.split(text)) > 1:
+        return "".join(f"<r>{_render_run(run)}</r>" for run in runs)
+    return _render_run(text)
+
+
+def _render_run(text: str) -> str:
+    keep = ' xml:space="preserve"' if text[:1].isspace() or text[-1:].isspace() else ""
+    return f"<t{keep}>{escape(text)}</t>"

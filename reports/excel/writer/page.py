@@ -1,0 +1,114 @@
+"""A sheet while it is composed: openpyxl's for everything around the cells, and the cells themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, Literal
+
+from openpyxl.chart.scatter_chart import ScatterChart
+from openpyxl.comments.comment_sheet import CommentRecord
+from openpyxl.drawing.spreadsheet_drawing import AnchorMarker, TwoCellAnchor
+from openpyxl.utils import get_column_letter
+from openpyxl.worksheet.hyperlink import Hyperlink
+from openpyxl.worksheet.properties import PageSetupProperties
+from openpyxl.worksheet.worksheet import Worksheet
+
+from reports.excel.writer.cells import address, render_cell, render_row
+
+_PADDING = 0.71  # what a spreadsheet adds to a width in characters
+_NOTE_WIDTH = 260  # pixels
+A4 = 9  # the format's number for it
+
+
+class Page:
+    """One sheet. Rows and columns are counted from 0; cells may be put in any order.
+
+    Attributes:
+        sheet: openpyxl's sheet, for views, widths, printing, tables, charts and conditional formats; its own cells stay empty.
+        heights: by row, in points, where it is not the usual one.
+        body: rows already rendered that follow those put; they are read once, while the file is written.
+        body_cells: how many cells they have, about, from which the size of the file is foretold.
+        links: where cells lead.
+        notes: comments on cells.
+        descriptions: of each chart, for readers who cannot see it.
+    """
+
+    def __init__(self, sheet: Worksheet) -> None:
+        self.sheet = sheet
+        self.heights: dict[int, float] = {}
+        self.body: Iterable[str] = ()
+        self.body_cells = 0
+        self.links: list[Hyperlink] = []
+        self.notes: list[CommentRecord] = []
+        self.descriptions: list[str] = []
+        self._cells: dict[int, dict[int, str]] = {}
+        self._last = (0, 0)
+
+    def put(self, row: int, column: int, value: object, style: int, *, link: str | None = None) -> None:
+        """Write a cell, which leads to an address or, if that begins with #, to a place in the workbook."""
+        place = address(row, column)
+        self._cells.setdefault(row, {})[column] = render_cell(place, value, style)
+        self.reach(row, column)
+        if link is not None:
+            self.add_link(place, link)
+
+    def add_link(self, place: str, link: str) -> None:
+        """Make a cell lead somewhere."""
+        inside = link.startswith("#")
+        self.links.append(Hyperlink(ref=place, location=link[1:] if inside else None, target=None if inside else link))
+
+    def add_note(self, row: int, column: int, text: str) -> None:
+        """Say something of a cell to who points at it."""
+        note = CommentRecord(address(row, column), author="zoometer", width=_NOTE_WIDTH, height=18 * (2 + len(text) // 42))
+        note.text.t = text
+        self.notes.append(note)
+
+    def add_chart(self, chart: ScatterChart, first: tuple[int, int], end: tuple[int, int], description: str) -> None:
+        """Place a chart from the upper left corner of one cell to that of another: so wide as the columns are, whatever the font."""
+        corners = (AnchorMarker(row=row, col=column) for row, column in (first, end))
+        placed: Any = chart  # its stubs know only the corner
+        placed.anchor = TwoCellAnchor("oneCell", *corners)
+        self.sheet.add_chart(chart)
+        self.descriptions.append(description)
+
+    def reach(self, row: int, column: int) -> None:
+        """Note that the sheet has cells up to here."""
+        self._last = (max(self._last[0], row), max(self._last[1], column))
+
+    @property
+    def extent(self) -> str:
+        """The range of all cells."""
+        return f"A1:{address(*self._last)}"
+
+    def rows(self) -> Iterator[str]:
+        """Every row from top to bottom; the body is used up by it."""
+        for row in sorted(self._cells.keys() | self.heights.keys()):
+            cells = self._cells.get(row, {})
+            yield render_row(row, (cells[column] for column in sorted(cells)), self.heights.get(row))
+        yield from self.body
+
+    def set_width(self, first: int, last: int, characters: float) -> None:
+        """Width of some columns."""
+        for column in range(first, last + 1):
+            self.sheet.column_dimensions[get_column_letter(column + 1)].width = characters + _PADDING
+
+    def fold(self, column: int) -> None:
+        """Put a column into the group that a click on [+] unfolds."""
+        dimension = self.sheet.column_dimensions[get_column_letter(column + 1)]
+        dimension.outlineLevel, dimension.hidden = 1, True
+        self.sheet.column_dimensions.max_outline = 1  # openpyxl would find it out after it wrote where it stands
+
+    def end_fold(self, column: int) -> None:
+        """The column after a group, which carries its [+]."""
+        self.set_width(column, column, 3)
+        self.sheet.column_dimensions[get_column_letter(column + 1)].collapsed = True
+
+    def print_on(
+        self, last_row: int, last_column: int, *, orientation: Literal["landscape", "portrait"] = "landscape", pages_high: int = 0
+    ) -> None:
+        """Print everything up to this cell, a page wide and, where 0 is given, as many pages high as it takes."""
+        self.sheet.print_area = f"A1:{address(last_row, last_column)}"
+        self.sheet.sheet_properties.pageSetUpPr = PageSetupProperties(fitToPage=True)
+        setup = self.sheet.page_setup
+        setup.orientation, setup.paperSize = orientation, A4
+        setup.fitToWidth, setup.fitToHeight = 1, pages_high

@@ -1,0 +1,265 @@
+"""A table of the report as an Excel table on a sheet of its own: header in the first row, exact values, shared styles."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from xml.sax.saxutils import escape
+
+import pandas as pd
+from openpyxl import Workbook
+from openpyxl.utils import get_column_letter
+from openpyxl.worksheet.filters import AutoFilter
+from openpyxl.worksheet.page import PageMargins
+from openpyxl.worksheet.table import Table, TableColumn, TableFormula, TableStyleInfo
+
+from reports.columns.columns import Column, Kind
+from reports.excel.writer import styles
+from reports.excel.writer.cells import address, render_cell, render_formula, render_row
+from reports.excel.writer.marks import add_marks
+from reports.excel.writer.page import Page
+from reports.excel.writer.styles import Styles
+from reports.excel.writer.text import MAX_LINKS, footer_text, sheet_name
+from reports.exports.safe_text import MAX_ADDRESS, is_formula_like
+from reports.leaderboard.leaderboard import Report
+
+MAX_ROWS = 1_048_575  # rows of values under one header
+_HEADER_HEIGHT = 33
+_FILL = 1.12  # letters of prose to a character of width, which is that of a digit
+_MOST_LINES = 12
+_WRAPPED_FROM = 90  # columns declared as wide as this hold prose
+_WIDEST = 60  # characters; longer texts are cut by the next cell
+
+
+@dataclass
+class Book:
+    """The workbook being composed, and what its Summary will say of it."""
+
+    report: Report
+    workbook: Workbook
+    looks: Styles
+    pages: dict[str, Page] = field(default_factory=dict)  # by title of the sheet
+    taken: set[str] = field(default_factory=set)  # names of sheets, lower case
+    contents: list[tuple[str, str]] = field(default_factory=list)  # sheet, what is on it
+    notices: list[str] = field(default_factory=list)  # what a reader must know about the file itself
+    budget_rows: dict[str, tuple[str, int]] = field(default_factory=dict)  # by configured budget: the sheet and row of its answer
+    columns: dict[tuple[str, str], tuple[Column, list[str]]] = field(default_factory=dict)  # by header and meaning: where each is
+
+    def add_sheet(self, name: str, description: str, *, colour: str = styles.RULE) -> Page:
+        """A new sheet under a name that is free already, listed on the Summary."""
+        sheet = self.workbook.create_sheet(name)
+        sheet.sheet_properties.tabColor = colour
+        sheet.sheet_view.showGridLines = False
+        sheet.page_margins = PageMargins(left=0.4, right=0.4, top=0.5, bottom=0.6, header=0.3, footer=0.3)
+        made = f"{footer_text(self.report.title)}, {self.report.created_at:%Y-%m-%d}"
+        footer = sheet.oddFooter
+        for part, text in ((footer.left, made), (footer.center, "&A"), (footer.right, "Page &P of &N")):
+            part.text, part.size = text, 8
+        page = Page(sheet)
+        self.pages[name] = page
+        self.contents.append((name, description))
+        return page
+
+
+@dataclass(frozen=True)
+class TableSpec:
+    """What to write: where, which columns of which table, and what in it is a formula or leads somewhere."""
+
+    sheet: str
+    table: str
+    description: str
+    columns: Sequence[Column]
+    frame: pd.DataFrame
+    formulas: Callable[[str], dict[str, str]] = lambda _: {}  # column key to formula, given the table's name
+    links: Sequence[str | None] = ()  # where the first column's cells lead
+    empty: str = "Nothing to list."
+    above: Sequence[str] = ()  # sentences above the table
+    colour: str = styles.RULE
+
+
+def write_table(book: Book, spec: TableSpec) -> Page:
+    """Write the table, over more than one sheet where Excel's rows do not suffice; the first sheet is returned."""
+    parts = max(1, math.ceil(len(spec.frame) / MAX_ROWS))
+    if parts > 1:
+        book.notices.append(
+            f"{spec.sheet}: {len(spec.frame):,} rows are more than a sheet can hold; they continue on {parts - 1} further sheet(s). Live picks and charts read the first only."
+        )
+    pages: list[Page] = []
+    for part in range(parts):
+        rows = slice(part * MAX_ROWS, (part + 1) * MAX_ROWS)
+        name = spec.sheet if part == 0 else sheet_name(f"{spec.sheet} ({part + 1})", book.taken)
+        page = book.add_sheet(name, spec.description if part == 0 else f"Continues {spec.sheet}.", colour=spec.colour)
+        table = spec.table if part == 0 else f"{spec.table}_{part + 1}"
+        _write_part(book, page, spec, table, spec.frame.iloc[rows], spec.links[rows])
+        pages.append(page)
+    return pages[0]
+
+
+def _write_part(book: Book, page: Page, spec: TableSpec, table: str, frame: pd.DataFrame, links: Sequence[str | None]) -> None:
+    top = _write_above(book, page, spec)
+    _set_widths(page, spec.columns, frame)
+    _set_up_page(page, spec.columns, len(frame), top)
+    _note_columns(book, spec)
+    _write_header(book, page, spec.columns, top)
+    if frame.empty:
+        page.put(top + 1, 0, spec.empty, book.looks.get(italic=True, colour=styles.GREY))
+        return
+    formulas = spec.formulas(table)
+    linked = _add_links(book, page, spec, frame, links, top)
+    page.body = _render_body(book, spec.columns, frame, formulas, linked, top)
+    page.body_cells = frame.shape[0] * len(spec.columns)
+    last = top + len(frame), len(spec.columns) - 1
+    page.reach(*last)
+    page.sheet.add_table(_make_table(table, f"{address(top, 0)}:{address(*last)}", spec.columns, formulas))
+    for place, column in enumerate(spec.columns):
+        letter = get_column_letter(place + 1)
+        add_marks(page, column, f"{letter}{top + 2}:{letter}{top + len(frame) + 1}")
+
+
+def _write_above(book: Book, page: Page, spec: TableSpec) -> int:
+    """The sentences above the table, the first one as their heading, and the row of the table's header."""
+    for row, text in enumerate(spec.above):
+        look = {"bold": True, "size": 12, "colour": styles.ACCENT} if row == 0 else {"colour": styles.GREY}
+        page.put(row, 0, text, book.looks.get(quoted=is_formula_like(text), **look))
+    return len(spec.above) + 1 if spec.above else 0
+
+
+def as_cells(values: pd.Series) -> list[object]:
+    """Python values, None where unknown."""
+    return [None if unknown else value for value, unknown in zip(values.tolist(), values.isna().tolist(), strict=True)]
+
+
+def _make_table(name: str, area: str, columns: Sequence[Column], formulas: dict[str, str]) -> Table:
+    """The table's own part of the file. Its headings repeat those of the cells, and a formula fills rows a reader adds."""
+    table = Table(displayName=name, ref=area, autoFilter=AutoFilter(ref=area))
+    table.tableStyleInfo = TableStyleInfo(name=styles.TABLE_STYLE, showRowStripes=True)
+    for number, column in enumerate(columns, start=1):
+        formula = formulas.get(column.key)
+        rule = TableFormula(attr_text=formula) if formula else None
+        table.tableColumns.append(TableColumn(id=number, name=column.header, calculatedColumnFormula=rule))
+    return table
+
+
+def _write_header(book: Book, page: Page, columns: Sequence[Column], top: int) -> None:
+    """Heads, each with a note that says what the column means."""
+    # Bold letters are wider than digits, in which widths are counted.
+    lines = max(len(textwrap.wrap(column.header, max(column.width - 2, 9))) for column in columns)
+    page.heights[top] = max(_HEADER_HEIGHT, 15 * lines + 3)
+    for place, column in enumerate(columns):
+        page.put(top, place, column.header, book.looks.header(column))
+        page.add_note(top, place, f"{column.meaning}\nOrigin: {column.origin}.")
+
+
+def _render_body(
+    book: Book, columns: Sequence[Column], frame: pd.DataFrame, formulas: dict[str, str], linked: frozenset[int], top: int
+) -> Iterator[str]:
+    """The rows under the header in row `top`, one after the other: all of them at once could be more than a machine holds."""
+    rendered = []
+    for place, column in enumerate(columns):
+        values, letter = as_cells(frame[column.key]), get_column_letter(place + 1)
+        if column.key in formulas:
+            rendered.append(_render_formulas(letter, formulas[column.key], values, book.looks.cell(column), top))
+        elif place == 0:
+            rendered.append(_render_first(book, values, linked, top))
+        else:
+            rendered.append(_render_values(book, letter, column, values, top))
+    heights = _prose_heights(columns, frame)
+    for row, cells in enumerate(zip(*rendered, strict=True), start=1):
+        yield render_row(top + row, cells, heights.get(row))
+
+
+def _render_values(book: Book, letter: str, column: Column, values: list[object], top: int) -> Iterator[str]:
+    """One column, top to bottom. An unknown value leaves its cell empty."""
+    plain = book.looks.cell(column, wrap=column.width >= _WRAPPED_FROM)
+    quoted = book.looks.get(quoted=True, indent=1)
+    for row, value in enumerate(values, start=top + 2):
+        if value is None:
+            yield ""
+        elif isinstance(value, int) or (isinstance(value, float) and math.isfinite(value)):
+            yield render_cell(f"{letter}{row}", value, plain)
+        else:
+            text = str(value)
+            yield render_cell(f"{letter}{row}", text, quoted if is_formula_like(text) else plain)
+
+
+def _render_first(book: Book, values: list[object], linked: frozenset[int], top: int) -> Iterator[str]:
+    """The column of names, those that lead somewhere in the colour of links."""
+    for row, value in enumerate(values, start=1):
+        text = "" if value is None else str(value)
+        look = book.looks.link(text, indent=1) if row in linked else book.looks.get(quoted=is_formula_like(text), indent=1)
+        yield "" if value is None and row not in linked else render_cell(f"A{top + row + 1}", text, look)
+
+
+def _render_formulas(letter: str, formula: str, values: list[object], style: int, top: int) -> Iterator[str]:
+    shared = f"<f>{escape(formula)}</f>"
+    for row, value in enumerate(values, start=top + 2):
+        yield render_formula(f"{letter}{row}", shared, value, style)
+
+
+def _prose_heights(columns: Sequence[Column], frame: pd.DataFrame) -> dict[int, float]:
+    """Heights of the rows, from 1, that hold more prose than a line."""
+    heights: dict[int, float] = {}
+    for column in (c for c in columns if c.width >= _WRAPPED_FROM):
+        for row, value in enumerate(as_cells(frame[column.key]), start=1):
+            if value is not None and len(str(value)) > column.width * _FILL:
+                heights[row] = max(heights.get(row, 0), prose_height(len(str(value)), column.width))
+    return heights
+
+
+def prose_height(letters: int, width: float) -> float:
+    """Height of a row that holds so much prose in a cell of this width; what is far longer is cut, or no row could show it."""
+    return 15 * min(_MOST_LINES, max(1, math.ceil(letters / (width * _FILL))))
+
+
+def _add_links(
+    book: Book, page: Page, spec: TableSpec, frame: pd.DataFrame, links: Sequence[str | None], top: int
+) -> frozenset[int]:
+    """Make the first column's cells lead somewhere and say which rows, from 1; the addresses were judged by who made the spec."""
+    wanted = [(row, link) for row, link in enumerate(links, start=1) if link is not None]
+    if len(wanted) > MAX_LINKS:
+        book.notices.append(
+            f"{spec.sheet}: only the first {MAX_LINKS:,} of {len(wanted):,} models are links, which is what Excel can hold."
+        )
+    texts = as_cells(frame[spec.columns[0].key])
+    # A text too long for a link is only text.
+    fitting = [(row, link) for row, link in wanted[:MAX_LINKS] if len(str(texts[row - 1])) <= MAX_ADDRESS]
+    for row, link in fitting:
+        page.add_link(address(top + row, 0), link)
+    return frozenset(row for row, _ in fitting)
+
+
+def _set_widths(page: Page, columns: Sequence[Column], frame: pd.DataFrame) -> None:
+    """Widths as declared, or wider where the text needs it; details at the end form a group that is folded away."""
+    folded = 0
+    while folded < len(columns) and not columns[-1 - folded].shown:
+        folded += 1
+    for place, column in enumerate(columns):
+        longest_word = max(len(word) for word in column.header.split())
+        page.set_width(place, place, max(column.width, longest_word + 3, _needed_width(column, frame)))
+        if place >= len(columns) - folded:
+            page.fold(place)
+    if folded:
+        page.end_fold(len(columns))
+
+
+def _needed_width(column: Column, frame: pd.DataFrame) -> int:
+    """Characters that hold nearly all of the column's texts: one long exception should not push the rest off the screen."""
+    if column.is_figure or column.kind is not Kind.TEXT or frame.empty:
+        return 0
+    lengths = frame[column.key].dropna().astype(str).str.len()
+    return 0 if lengths.empty else min(_WIDEST, math.ceil(lengths.quantile(0.98)) + 2)
+
+
+def _set_up_page(page: Page, columns: Sequence[Column], rows: int, top: int) -> None:
+    page.sheet.freeze_panes = f"B{top + 2}"
+    page.sheet.print_title_rows = f"{top + 1}:{top + 1}"
+    page.print_on(top + max(rows, 1), len(columns) - 1)
+
+
+def _note_columns(book: Book, spec: TableSpec) -> None:
+    for column in spec.columns:
+        sheets = book.columns.setdefault((column.header, column.meaning), (column, []))[1]
+        if spec.sheet not in sheets:
+            sheets.append(spec.sheet)

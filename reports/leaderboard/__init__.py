@@ -1,0 +1,1 @@
+"""From cached facts to the tables and parts of a report."""

@@ -1,0 +1,143 @@
+"""A configuration's whole report: its leaderboard, answers to its budgets, what the last run changed, and its audits."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pandas as pd
+
+from reports.config.budgets import BudgetSection
+from reports.config.config import Config
+from reports.config.uses import Use
+from reports.leaderboard import change_wording, leaderboard
+from reports.leaderboard.device_latencies import device_speeds, with_latencies
+from reports.leaderboard.leaderboard import Report, typed
+from reports.leaderboard.report_parts import CHANGES, BudgetAnswer, DeviceSpeed, PublishedAudit, WhatChanged
+from reports.selection import wording
+from reports.selection.answers import answer_budget, choose_device
+from reports.selection.candidates import Estimator
+from reports.selection.estimates import Estimates
+from zoo.cache.changes import Changes, changes_between
+from zoo.cache.store import Store
+from zoo.devices.devices import Device
+from zoo.measurement.speed_imports import known_speeds
+
+
+def check_inputs(config: Config) -> None:
+    """Reads what a report needs besides the cache, so that a mistake is found before anything is counted.
+
+    Raises:
+        ZooError: if a budget's device is unknown, or a table to audit cannot be read.
+    """
+    _devices(config)
+    _uses(config)
+    if config.audit:
+        from reports.leaderboard.report_audits import read_published
+
+        for section in config.audit:
+            read_published(section)
+
+
+def build_full_report(config: Config, *, title: str, name: str | None = None, may_count: bool = False) -> Report:
+    """The report of what a configuration selects.
+
+    Args:
+        config: the configuration.
+        title: of the report.
+        name: the one that runs of this configuration are recorded under; None: the last run of all is spoken of.
+        may_count: whether audits may count what they need and the cache lacks, such as other input sizes.
+
+    Raises:
+        ZooError: if the cache holds nothing of the selection, or what else is needed cannot be read.
+    """
+    devices = _devices(config)
+    report = leaderboard.build_report(config.refresh_settings(), title=title)
+    store = Store(config.cache)
+    estimates = Estimates(store)
+    answers = (_answer(report.leaderboard, estimates, key, budget, devices[key]) for key, budget in config.budgets.items())
+    speeds = _device_speeds(config, estimates, report.leaderboard)
+    return dataclasses.replace(
+        report,
+        budgets=tuple(answers),
+        changes=_last_changes(store, name),
+        audits=_audits(config, may_count=may_count),
+        device_speeds=speeds,
+        leaderboard=with_latencies(report.leaderboard, speeds),
+    )
+
+
+def _answer(table: pd.DataFrame, estimates: Estimates, name: str, budget: BudgetSection, device: Device | None) -> BudgetAnswer:
+    """The answer to a budget with what the cache knows of speed."""
+    measured = known_speeds(estimates.store, device.id) if device else None
+    return make_answer(table, name, budget, device, measured, estimates.of_budget(budget, device))
+
+
+def _device_speeds(config: Config, estimates: Estimates, table: pd.DataFrame) -> tuple[DeviceSpeed, ...]:
+    """The speeds that the configuration asks for."""
+    if not config.speed:
+        return ()
+    uses = _uses(config)
+    measured = pd.concat([known_speeds(estimates.store, device) for device in {use.device.id for use in uses}], ignore_index=True)
+    return device_speeds(table, uses, measured, [estimates.estimator(use) for use in uses])
+
+
+def _uses(config: Config) -> list[Use]:
+    store = Store(config.cache)
+    devices = [choose_device(section.device, config.devices, store) for section in config.speed]
+    return [section.of(device) for section, device in zip(config.speed, devices, strict=True) if device]
+
+
+def _devices(config: Config) -> dict[str, Device | None]:
+    return {name: choose_device(budget.device, config.devices, Store(config.cache)) for name, budget in config.budgets.items()}
+
+
+def _audits(config: Config, *, may_count: bool) -> tuple[PublishedAudit, ...]:
+    if not config.audit:
+        return ()
+    from reports.leaderboard.report_audits import run_audit
+
+    return tuple(run_audit(config, section, may_count=may_count) for section in config.audit)
+
+
+def make_answer(  # all but three are optional
+    table: pd.DataFrame,
+    name: str,
+    budget: BudgetSection,
+    device: Device | None = None,
+    speeds: pd.DataFrame | None = None,
+    estimate: Estimator | None = None,
+) -> BudgetAnswer:
+    """The answer to a budget from a leaderboard, measured speeds and estimates, with its sentences."""
+    selected, assumptions = answer_budget(table, budget, device, speeds, estimate)
+    unknown = wording.missing_text(selected)
+    unranked = [f"{selected.unranked:,} of those that fit cannot be ranked: an objective is not known for them."]
+    return BudgetAnswer(
+        name=name,
+        budget=budget,
+        selected=selected,
+        columns=tuple(wording.shown_columns(selected)),
+        limits=tuple(map(wording.limit_text, selected.limits)),
+        reasons=tuple(wording.reasons(selected)),
+        relaxations=tuple(wording.relaxation_text(selected, relaxation) for relaxation in selected.relaxations),
+        notes=(
+            *([f"Not known, so not considered: {'; '.join(unknown)}."] if unknown else []),
+            *(unranked if selected.unranked else []),
+            *assumptions,
+        ),
+    )
+
+
+def _last_changes(store: Store, name: str | None) -> WhatChanged | None:
+    """What the last run changed; None where no run came before it, and all of it is new."""
+    runs = [run for run in store.runs() if name is None or run.config == name]
+    found = changes_between(store, after=runs[-1].run) if runs else None
+    return describe_changes(found) if found and found.before else None
+
+
+def describe_changes(changes: Changes) -> WhatChanged:
+    """A difference between two runs as a report shows it."""
+    rows = changes.rows
+    old, new = (rows[key].astype("Float64") for key in ("old", "new"))
+    shares = (100 * (new - old) / old.mask(old == 0)).rename("change")
+    counts = {kind.replace("_", " "): number for kind, number in changes.counts().items() if number}
+    return WhatChanged(change_wording.heading(changes), counts, typed(pd.concat([rows, shares], axis=1), CHANGES))

@@ -1,0 +1,1 @@
+"""Everything known of one model, or of a few side by side."""

@@ -1,0 +1,216 @@
+"""The leaderboard under the conditions of a use: memory at a dtype and batch, and speed on a device.
+
+Costs are counted at batch 1 in float32 unless the cache has the batch asked for. What is not counted is derived, and each
+derivation is named: a note a column says what is assumed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from reports.columns.columns import LEADERBOARD, Column
+from reports.columns.limits import BY_TASK, INTERVAL, ITEM_BYTES, LATENCY, MEMORY, PEAK, THROUGHPUT, WEIGHTS, WORKING
+from zoo.devices.devices import Device
+from zoo.errors import InputError
+from zoo.records import elements, parse_input
+
+Estimator = Callable[[pd.DataFrame], pd.DataFrame]
+"""Estimates speed: gets rows of the leaderboard, gives `latency_ms` and its interval `latency_low_ms`, `latency_high_ms` of one
+step, NA where it refuses, and `latency_from`, which says how the figure came about or why there is none; under the rows' index."""
+
+_IDENTITY = ["zoo", "arch", "tag", "input", "classes", "variant"]
+_WORK = ("macs", "flops", "activations")
+_TITLES = {column.key: column.title for column in LEADERBOARD}
+_MEASURED = ["zoo", "arch", "input", "variant"]
+_CONFIGURATION = ["runtime", "dtype", "layout", "compiled", "threads"]
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """How a model would be used."""
+
+    dtype: str = "float32"
+    batch: int | None = None  # None: 1, and for throughput the fastest measured
+    device: Device | None = None
+    speeds: pd.DataFrame | None = None  # measurements, with the columns of the `speed` table
+    estimate: Estimator | None = None
+    layout: str | None = None  # of images, where it was measured; None: as was for most candidates
+    compiled: bool | None = None  # likewise
+
+    @property
+    def images(self) -> int:
+        """Images in a step."""
+        return self.batch or 1
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """The leaderboard with the columns of `reports.columns.limits.OF_USE`, and what is assumed in them, by column key."""
+
+    table: pd.DataFrame
+    notes: dict[str, str] = field(default_factory=dict)
+
+    def notes_on(self, columns: Sequence[Column]) -> list[str]:
+        """What is assumed in these columns, each sentence once."""
+        return list(dict.fromkeys(self.notes[column.key] for column in columns if self.notes.get(column.key)))
+
+
+def candidates(leaderboard: pd.DataFrame, conditions: Conditions) -> Candidates:
+    """The leaderboard under the given conditions."""
+    table, is_counted = _at_batch(leaderboard, conditions.images)
+    scale = ITEM_BYTES[conditions.dtype] / ITEM_BYTES["float32"]
+    table[PEAK.key] = table["peak_activation_bytes"] * scale
+    table[WEIGHTS.key] = table["weight_bytes"].astype("Float64") * scale
+    inputs = table["input"].map({text: _input_elements(text) for text in table["input"].unique()}).astype("Float64")
+    table[WORKING.key] = table[PEAK.key] + inputs * ITEM_BYTES[conditions.dtype] * conditions.images
+    table[MEMORY.key] = table[WORKING.key] + table[WEIGHTS.key]
+    table, measured = _with_speed(table, conditions)
+    table, metrics = _with_accuracy_by_task(table)
+    memory = _memory_note(conditions, is_all_counted=bool(is_counted.all()))
+    notes = metrics | dict.fromkeys((PEAK.key, WORKING.key, MEMORY.key), memory) | {WEIGHTS.key: _dtype_note(conditions)}
+    speed = measured or _no_speed_note(conditions)
+    return Candidates(table, notes | {LATENCY.key: speed, THROUGHPUT.key: speed})
+
+
+def _at_batch(leaderboard: pd.DataFrame, images: int) -> tuple[pd.DataFrame, pd.Series[bool]]:
+    """One row a model and input, its work that of one image and its peak memory that of the batch; and where that was counted.
+
+    Where the cache has no count at the batch, the peak is that of a smaller one times the ratio of the two.
+    """
+    leaderboard = leaderboard.reset_index(drop=True)
+    if "batch" not in leaderboard:
+        leaderboard["batch"] = 1
+    order = leaderboard.assign(is_other=leaderboard["batch"] != 1, is_not_asked=leaderboard["batch"] != images)
+    order = order.sort_values(["is_other", "is_not_asked", "batch"], kind="stable").drop_duplicates(_IDENTITY)
+    table = leaderboard.loc[sorted(order.index)].reset_index(drop=True)
+    at = leaderboard.loc[leaderboard["batch"] == images, [*_IDENTITY, "peak_activation_bytes"]]
+    at_batch = table[_IDENTITY].merge(at, on=_IDENTITY, how="left")["peak_activation_bytes"].astype("Float64")
+    counted = table["batch"].astype("Float64")
+    scaled = (table["peak_activation_bytes"].astype("Float64") * images / counted).where(counted <= images)
+    table["peak_activation_bytes"] = at_batch.fillna(scaled)
+    if (counted != 1).any():
+        for name in _WORK:
+            table[name] = table[name].astype("Float64") / counted
+    return table, at_batch.notna() | scaled.isna()
+
+
+def _input_elements(text: str) -> int | None:
+    try:
+        return elements(parse_input(text))
+    except InputError:
+        return None  # several tensors: their names and dtypes are not this module's
+
+
+def _with_accuracy_by_task(table: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Each column of `BY_TASK`, and which metrics are in it."""
+    notes = {}
+    for key, metrics in BY_TASK.items():
+        values = pd.Series(pd.NA, index=table.index, dtype="Float64")
+        tasks: dict[str, list[str]] = {}  # by metric
+        known = table[table[[name for name in metrics if name in table]].notna().any(axis=1)]
+        for task, rows in known.groupby("task", sort=False) if len(known) else ():
+            metric = next(name for name in metrics if name in rows and rows[name].notna().any())
+            values[rows.index] = rows[metric]
+            title = _TITLES[metric]
+            tasks.setdefault(title[0].lower() + title[1:], []).append(str(task))
+        table[key] = values
+        said = "; ".join(f"{title} for {' and '.join(sorted(of))}" for title, of in tasks.items())
+        more = " Figures of different tasks say nothing of each other: --task chooses one." if len(tasks) > 1 else ""
+        notes[key] = f"mAP is {said}.{more}" if said else ""
+    return table, notes
+
+
+def _with_speed(table: pd.DataFrame, conditions: Conditions) -> tuple[pd.DataFrame, str]:
+    """Measured speed where there is one, estimates elsewhere; and a note on where they come from."""
+    found, note = _measured(conditions, table)
+    table = table.merge(found, on=_MEASURED, how="left") if len(found) else table
+    for name in (LATENCY.key, *INTERVAL, THROUGHPUT.key):
+        table[name] = (table[name] if name in table else pd.Series(pd.NA, index=table.index)).astype("Float64")
+    table["latency_from"] = pd.Series("measured", index=table.index, dtype="string").where(table[LATENCY.key].notna())
+    missing = table[LATENCY.key].isna()
+    if conditions.estimate and missing.any():
+        estimated = conditions.estimate(table[missing])
+        for name in (LATENCY.key, *INTERVAL, "latency_from"):
+            table[name] = table[name].fillna(estimated[name].astype(table[name].dtype))
+        note = " ".join(filter(None, [note, _estimate_note(estimated)]))
+        rate = 1000 * conditions.images / table[LATENCY.key]
+        table[THROUGHPUT.key] = table[THROUGHPUT.key].fillna(rate)
+    return table, note
+
+
+def _estimate_note(estimated: pd.DataFrame) -> str:
+    """How many latencies are estimated and how well, and why the others are not; the most frequent of each."""
+    is_there = estimated[LATENCY.key].notna()
+    words = []
+    for rows, verb in ((estimated[is_there], "are"), (estimated[~is_there], "are not known:")):
+        for said, count in rows["latency_from"].value_counts().head(2).items():
+            words.append(f"{count:,} latencies {verb} {said}.")
+    if not is_there.all():
+        words.append("Measured speeds take their place: zoometer measure, or --speed FILE.")
+    return " ".join(words)
+
+
+def _measured(conditions: Conditions, table: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """Speeds of the one way of running that was measured for most candidates, so that they can be compared."""
+    none = pd.DataFrame(columns=[*_MEASURED, LATENCY.key, THROUGHPUT.key])
+    speeds, device = conditions.speeds, conditions.device
+    if speeds is None or device is None:
+        return none, ""
+    accepted = [conditions.dtype, *(["amp"] if conditions.dtype == "float16" else [])]
+    speeds = speeds[(speeds["device"] == device.id) & speeds["dtype"].isin(accepted)]
+    for name in ("batch", "layout", "compiled"):
+        if (asked := getattr(conditions, name)) is not None:
+            speeds = speeds[speeds[name] == asked]
+    speeds = speeds.merge(table[_MEASURED].drop_duplicates(), on=_MEASURED)
+    if speeds.empty:
+        return none, ""
+    ways = speeds.groupby(_CONFIGURATION, dropna=False).size().sort_values(ascending=False, kind="stable")
+    chosen = dict(zip(_CONFIGURATION, ways.index[0], strict=True))
+    for name, value in chosen.items():
+        speeds = speeds[speeds[name].isna() if pd.isna(value) else speeds[name] == value]
+    fastest = speeds.groupby(_MEASURED, as_index=False)[THROUGHPUT.key].max()
+    steps = speeds[speeds["batch"] == conditions.images].groupby(_MEASURED, as_index=False)[LATENCY.key].min()
+    way = ", ".join(_way_words(chosen))
+    more = len(ways) - 1
+    others = (
+        f" {more} other way{'s' if more > 1 else ''} of running {'were' if more > 1 else 'was'} measured too." if more else ""
+    )
+    return fastest.merge(steps, on=_MEASURED, how="left"), f"Speed is as measured on {device.name} ({way}).{others}"
+
+
+def _way_words(chosen: dict[str, object]) -> list[str]:
+    words = [str(chosen[name]) for name in ("runtime", "dtype", "layout") if not pd.isna(chosen[name])]  # type: ignore[call-overload]
+    if not pd.isna(chosen["threads"]):  # type: ignore[call-overload]
+        words.append(f"{chosen['threads']} thread{'s' if chosen['threads'] != 1 else ''}")
+    return words if pd.isna(chosen["compiled"]) else [*words, "compiled" if chosen["compiled"] else "eager"]  # type: ignore[call-overload]
+
+
+def _no_speed_note(conditions: Conditions) -> str:
+    if conditions.device is None:
+        return "Speed needs a device: --device ID (zoometer devices lists them)."
+    where = f"on {conditions.device.name} in {conditions.dtype} at batch {conditions.images}"
+    return f"No speed {where} is known: nothing was measured there. Measure it (zoometer measure), or give measurements with --speed FILE."
+
+
+def _memory_note(conditions: Conditions, *, is_all_counted: bool) -> str:
+    words = [_dtype_note(conditions)]
+    if conditions.images > 1 and not is_all_counted:
+        words.append(
+            f"Where the cache has no count at batch {conditions.images}, activations are those of a smaller batch in proportion: "
+            "an upper bound, because what does not depend on the batch is multiplied too."
+        )
+    return " ".join(filter(None, words))
+
+
+def _dtype_note(conditions: Conditions) -> str:
+    if conditions.dtype == "float32":
+        return ""
+    if conditions.dtype == "amp":
+        return "Memory under autocast is that of float32: an upper bound, because many activations are float16."
+    return (
+        f"Memory in {conditions.dtype} is that of float32 times {ITEM_BYTES[conditions.dtype]}/4: it assumes that every tensor has "
+        f"that dtype, and is too low where some are kept wider. zoometer count --dtype counts a model in float16 or bfloat16."
+    )

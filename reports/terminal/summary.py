@@ -1,0 +1,231 @@
+"""What the terminal shows: the summary of a run and tables of models, coloured where that helps and plain in a pipe."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+import pandas as pd
+from rich import box
+from rich.console import Console, JustifyMethod
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from reports.columns.columns import ACCURACY_COLUMNS
+from zoo.records import RunSummary, TraceFailure
+from zoo.units import format_bytes, format_seconds
+
+if TYPE_CHECKING:
+    from reports.leaderboard.leaderboard import Report
+
+_TOP1 = ACCURACY_COLUMNS[0].column.key
+_MOST_REASONS, _MOST_MODELS = 5, 3  # shown of traces that could not be made
+_PIPE_WIDTH = 160  # a pipe has no width: wide enough that no model's name is broken
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a command did, for a person or a program to read."""
+
+    cache: str
+    summary: RunSummary | None = None  # None where nothing was counted, only rendered
+    seconds: float = 0.0  # of the whole command, rendering included
+    report: Report | None = None  # None where the configuration asks for no report
+    files: tuple[Path, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Pick:
+    """A model on the frontier of accuracy against MACs."""
+
+    model: str
+    input: str
+    top1: float  # percent
+    macs: int
+    params: int | None
+
+    @property
+    def top1_per_gmac(self) -> float:
+        """Percent of top-1 accuracy for each GMAC."""
+        return self.top1 / (self.macs / 1e9)
+
+
+def make_console(stream: TextIO | None = None) -> Console:
+    """A console on `stream` (default: stdout). rich itself obeys NO_COLOR and leaves colours out of pipes."""
+    file = stream or sys.stdout
+    return Console(file=file, width=None if file.isatty() else _PIPE_WIDTH, highlight=False, soft_wrap=False)
+
+
+def best_picks(leaderboard: pd.DataFrame, most: int = 10) -> list[Pick]:
+    """The frontier's models with the most top-1 accuracy per MAC, best first; models without accuracy are never among them."""
+    known = leaderboard[
+        leaderboard["on_frontier"].fillna(False) & leaderboard[_TOP1].notna() & (leaderboard["macs"] > 0).fillna(False)
+    ]
+    picks = [
+        Pick(
+            row["model"],
+            row["input"],
+            float(row[_TOP1]),
+            int(row["macs"]),
+            None if pd.isna(row["params"]) else int(row["params"]),
+        )
+        for row in known.to_dict("records")
+    ]
+    return sorted(picks, key=lambda pick: -pick.top1_per_gmac)[:most]
+
+
+def summary_record(outcome: Outcome, exit_code: int) -> dict[str, Any]:
+    """The outcome for programs: exact numbers, stable names."""
+    record: dict[str, Any] = {"exit_code": exit_code, "cache": outcome.cache, "seconds": outcome.seconds}
+    if outcome.summary is not None:
+        counting = asdict(outcome.summary)
+        record["counting_seconds"] = counting.pop("seconds")
+        record |= counting | {"reused": reused(outcome.summary)}
+    if outcome.report is not None:
+        record["totals"] = asdict(outcome.report.totals)
+        record["frontier"] = [
+            asdict(pick) | {"top1_per_gmac": pick.top1_per_gmac} for pick in best_picks(outcome.report.leaderboard)
+        ]
+    record["files"] = [{"path": str(file), "bytes": file.stat().st_size} for file in outcome.files]
+    record["warnings"] = list(outcome.warnings)
+    return record
+
+
+def reused(summary: RunSummary) -> int:
+    """Rows that the cache already had."""
+    return max(0, summary.planned - summary.counted - summary.failed)
+
+
+def print_summary(console: Console, outcome: Outcome) -> None:
+    """What was done, how far it can be trusted, the ten best models, the files, and what the reader should know."""
+    if outcome.summary is not None:
+        _print_totals(console, outcome.summary, outcome)
+    if outcome.report is not None:
+        _print_picks(console, best_picks(outcome.report.leaderboard))
+    _print_files(console, outcome.files)
+    if outcome.warnings:
+        console.print()
+    for warning in outcome.warnings:
+        console.print(_hanging("!", warning, "yellow"))
+
+
+def print_table(console: Console, headers: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[str] = ()) -> None:
+    """A plain table, its first column foremost; headers named in `right` hold numbers.
+
+    Columns stand in the order of their importance: those that do not fit at the end are left out before a name is broken.
+    """
+    table = new_table()
+    shown = _columns_that_fit(console.width, headers, rows)
+    for index, header in enumerate(headers[:shown]):
+        justify: JustifyMethod = "right" if header in right else "left"
+        table.add_column(header, justify=justify, overflow="fold", style="bold" if index == 0 else "", no_wrap=index > 0)
+    for row in rows:
+        table.add_row(*map(Text, row[:shown]))  # as it is: a name in brackets is no markup
+    console.print(table)
+
+
+def _columns_that_fit(width: int, headers: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
+    """How many columns fit side by side without breaking a value; two at least."""
+    used = 0
+    for index, header in enumerate(headers):
+        used += max(len(header), *(len(row[index]) for row in rows)) + 2  # the gap between two columns
+        if used - 2 > width:
+            return max(2, index)
+    return len(headers)
+
+
+def _print_totals(console: Console, summary: RunSummary, outcome: Outcome) -> None:
+    title = Text("Interrupted after " if summary.interrupted else "Done in ", style="bold")
+    title.append(format_seconds(outcome.seconds or summary.seconds))
+    if summary.versions:
+        title.append(f"  {summary.versions}", style="not bold dim")
+    console.print()
+    console.print(title)
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    table.add_column(justify="left")
+    table.add_column(justify="right", style="bold")
+    table.add_column(style="dim", overflow="fold")
+    totals = outcome.report.totals if outcome.report else None
+    unfit = totals.unfit if totals else summary.unfit
+    failed = (totals.failed if totals else summary.failed) - unfit
+    table.add_row("planned", f"{summary.planned:,}", "one row for each architecture, input size and head")
+    table.add_row("counted", f"{summary.counted:,}", "now, on torch's meta device")
+    table.add_row("reused", f"{reused(summary):,}", "from the cache")
+    if totals:
+        table.add_row(
+            "bounded", f"{totals.bound:,}", "rest on an assumption that is named", style="yellow" if totals.bound else ""
+        )
+    table.add_row("failed", f"{failed:,}", "could not be counted", style="red" if failed else "")
+    if unfit:
+        table.add_row("unfit", f"{unfit:,}", "at an input, or in a form, that the architecture cannot take")
+    if summary.traces_planned:
+        untraced = sum(len(failure.models) for failure in summary.trace_failures)
+        kept = summary.traces_planned - summary.traced - untraced
+        table.add_row("traced", f"{summary.traced:,}", f"traces made now; {kept:,} are from the cache")
+        table.add_row("untraced", f"{untraced:,}", "traces could not be made", style="yellow" if untraced else "")
+    console.print(Padding(table, (0, 0, 0, 2), expand=False))
+    _print_trace_failures(console, summary.trace_failures)
+    if failed or unfit or (totals and totals.bound):
+        reasons = f"column `reason` of {outcome.cache.rstrip('/')}/costs"
+        console.print(f"  Why: {'section Coverage of the report, or ' if totals else ''}{reasons}.")
+
+
+def _print_trace_failures(console: Console, failures: Sequence[TraceFailure]) -> None:
+    """Why traces could not be made: the commonest reasons, with the first models of each."""
+    most_common = sorted(failures, key=lambda failure: -len(failure.models))
+    for failure in most_common[:_MOST_REASONS]:
+        named = ", ".join(failure.models[:_MOST_MODELS])
+        more = f" and {len(failure.models) - _MOST_MODELS:,} more" if len(failure.models) > _MOST_MODELS else ""
+        console.print(_hanging("!", f"Not traced in {failure.mode}: {named}{more}: {failure.reason}", "yellow"))
+    if rest := most_common[_MOST_REASONS:]:
+        models = sum(len(failure.models) for failure in rest)
+        console.print(
+            _hanging("!", f"{models:,} more could not be traced; column `reason` of the table traces says why.", "yellow")
+        )
+
+
+def _print_picks(console: Console, picks: Sequence[Pick]) -> None:
+    console.print()
+    if not picks:
+        console.print("No frontier of classifiers: none has both an accuracy and a cost. Other tasks have theirs in the report.")
+        return
+    console.print("Most accuracy per GMAC on the frontier", style="bold", end="")
+    console.print("  ImageNet-1k top-1 against MACs", style="dim")
+    table = new_table()
+    table.add_column("Model", overflow="fold", style="bold")
+    for header in ("Input", "Top-1 %", "GMACs", "Params M", "%/GMAC"):
+        table.add_column(header, justify="right", no_wrap=True)
+    for pick in picks:
+        # The figures take 46 columns; a name too long for the rest is broken before its tag.
+        name = pick.model if len(pick.model) <= console.width - 46 else pick.model.replace(".", "\n  .", 1)
+        gmacs, params = f"{pick.macs / 1e9:.3f}", "–" if pick.params is None else f"{pick.params / 1e6:.1f}"
+        table.add_row(name, pick.input, f"{pick.top1:.2f}", gmacs, params, f"{pick.top1_per_gmac:,.0f}")
+    console.print(table)
+
+
+def _print_files(console: Console, files: Sequence[Path]) -> None:
+    if not files:
+        return
+    console.print()
+    console.print("Written", style="bold")
+    width = max(len(str(file)) for file in files)
+    for file in files:
+        size = format_bytes(file.stat().st_size)
+        console.print(Text.assemble("  ", (f"{file!s:<{width}}", "cyan"), (f"  {size}", "dim")), soft_wrap=True)
+
+
+def new_table() -> Table:
+    """An unframed table with dim headers."""
+    return Table(box=box.SIMPLE_HEAD, header_style="dim", pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
+
+
+def _hanging(mark: str, text: str, style: str) -> Table:
+    """A paragraph behind a mark, its lines aligned with the first."""
+    table = Table.grid(padding=(0, 1, 0, 0))
+    table.add_row(Text(mark, style=f"bold {style}"), Text(text, overflow="fold"))
+    return table

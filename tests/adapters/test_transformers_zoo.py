@@ -1,0 +1,197 @@
+"""The optional zoo of transformers: built from configuration classes, and held against fvcore."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import warnings
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from fakes_installed import installed
+from torch import Tensor, nn
+
+from zoo.adapters.registry import open_zoo
+from zoo.cache.store import Store
+from zoo.counting.cost import Cost
+from zoo.counting.count import count_model
+from zoo.counting.recorder import Memo
+from zoo.errors import VariantError, ZooError
+from zoo.meta.build import build_on_meta, skip_initialisers
+from zoo.records import CostKey, Task, Variant, parse_input
+from zoo.refresh.refresh import refresh
+from zoo.settings import Execution, RefreshSettings, ZooSettings
+
+needs_transformers = pytest.mark.skipif(
+    find_spec("transformers") is None, reason="transformers is not installed: pip install 'zoometer[transformers]'"
+)
+ADAPTER = "zoo.adapters.transformers:TransformersZoo"
+
+FEW = ("mobilenet_v2", "segformer")
+MANY = ("regnet", "convnext", "deit", "dinov2", "levit", "poolformer", "pvt_v2", "resnet", "swin", "vit")
+
+
+@pytest.fixture(autouse=True)
+def quiet() -> Iterator[None]:
+    """fvcore's tracer warns about everything it does not count, transformers about some of its own defaults."""
+    logging.disable(logging.WARNING)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+    logging.disable(logging.NOTSET)
+
+
+@pytest.fixture(scope="module")
+def zoo() -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from zoo.adapters.transformers import TransformersZoo
+
+        return TransformersZoo()
+
+
+def key_of(zoo: Any, arch: str, input: str | None = None, classes: int | None = None, variant: str = Variant.TRAIN) -> CostKey:
+    described = {a.name: a for a in zoo.architectures()}[arch]
+    return CostKey("transformers", arch, input or described.input, described.classes if classes is None else classes, variant)
+
+
+def build(zoo: Any, key: CostKey) -> nn.Module:
+    options = zoo.build_options(key)
+    return build_on_meta(lambda: zoo.build(key.arch, options), zoo.initialisers())
+
+
+def count(zoo: Any, key: CostKey, memo: Memo | None = None) -> Cost:
+    model = build(zoo, key)
+    example = zoo.example(model, key)
+    return count_model(model, example.args, memo, kwargs=example.kwargs)
+
+
+class Logits(nn.Module):
+    """The tensor inside what transformers' models return; fvcore follows no dictionaries."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.model(x).logits
+        return logits
+
+
+def total_of_fvcore(zoo: Any, key: CostKey) -> int:
+    """fvcore's own total, with attention written out: fused, it would count as nothing."""
+    from fvcore.nn import FlopCountAnalysis
+
+    with skip_initialisers(zoo.initialisers()):  # tracing needs memory behind the tensors, whatever is in it
+        model = zoo.build(key.arch, zoo.build_options(key)).eval()
+    model.set_attn_implementation("eager")
+    with torch.no_grad():
+        analysis = FlopCountAnalysis(Logits(model), torch.zeros(1, *parse_input(key.input)))
+        return int(analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False).total())
+
+
+def check_against_fvcore(zoo: Any, arch: str) -> None:
+    key = key_of(zoo, arch)
+    cost = count(zoo, key)
+    assert (cost.status, cost.total("fvcore")) == ("exact", total_of_fvcore(zoo, key))
+
+
+@needs_transformers
+@pytest.mark.parametrize("arch", FEW)
+def test_totals_equal_those_of_fvcore(zoo: Any, arch: str) -> None:
+    check_against_fvcore(zoo, arch)
+
+
+@needs_transformers
+@pytest.mark.slow
+@pytest.mark.parametrize("arch", MANY)
+def test_totals_of_many_families_equal_those_of_fvcore(zoo: Any, arch: str) -> None:
+    check_against_fvcore(zoo, arch)
+
+
+@needs_transformers
+def test_every_model_type_of_the_registries_is_listed_but_wrappers_of_timm(zoo: Any) -> None:
+    from transformers.models.auto import modeling_auto as registry
+
+    names = [a.name for a in zoo.architectures()]
+    classifiers, backbones = registry.MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES, registry.MODEL_FOR_BACKBONE_MAPPING_NAMES
+    assert names == sorted({*classifiers, *backbones} - {"timm_backbone", "timm_wrapper"})
+    tasks = {a.name: a.task for a in zoo.architectures()}
+    assert {name for name, task in tasks.items() if task == Task.CLASSIFICATION} == set(classifiers) & set(names)
+    assert {a.name for a in zoo.architectures() if a.uncountable} <= {"dinat", "imagegpt", "perceiver", "shieldgemma2", "siglip2"}
+
+
+@needs_transformers
+def test_figures_are_those_of_the_papers(zoo: Any) -> None:
+    # ResNet-50 and ViT-B/16 are what these types' configurations describe; torchvision publishes the same numbers of parameters.
+    assert count(zoo, key_of(zoo, "resnet")).params == 25_557_032
+    assert count(zoo, key_of(zoo, "vit")).params == 86_567_656
+
+
+@needs_transformers
+def test_another_size_head_and_number_of_channels_reach_the_model(zoo: Any) -> None:
+    memo = Memo()
+    native = count(zoo, key_of(zoo, "vit"), memo)
+    larger = count(zoo, key_of(zoo, "vit", "3x256x320"), memo)
+    width, patch = 768, 16
+    assert larger.params - native.params == (16 * 20 - 14 * 14) * width  # one position for each patch
+    fewer = count(zoo, key_of(zoo, "vit", classes=10), memo)
+    assert native.params - fewer.params == 990 * (width + 1)
+    grey = count(zoo, key_of(zoo, "vit", "1x224x224"), memo)
+    assert native.params - grey.params == 2 * patch * patch * width
+
+
+@needs_transformers
+def test_a_part_that_sees_the_image_is_given_the_size(zoo: Any) -> None:
+    native, larger = count(zoo, key_of(zoo, "clip")), count(zoo, key_of(zoo, "clip", "3x256x256"))
+    assert larger.params - native.params == (8 * 8 - 7 * 7) * 768  # patches of 32
+
+
+@needs_transformers
+def test_backbones_are_counted_without_their_heads(zoo: Any) -> None:
+    memo = Memo()
+    assert {a.name: a.variants for a in zoo.architectures()}["convnext"] == (Variant.TRAIN, Variant.FEATURES)
+    whole, backbone = key_of(zoo, "convnext"), key_of(zoo, "convnext", classes=0, variant=Variant.FEATURES)
+    width, classes = 768, 1000
+    assert count(zoo, whole, memo).macs - count(zoo, backbone, memo).macs == width * classes
+    with pytest.raises(VariantError, match=r"^transformers has no backbone of vit, only a classifier$"):
+        zoo.build_options(key_of(zoo, "vit", classes=0))
+    with pytest.raises(VariantError, match=r"^transformers has no classifier of dinov3_vit, only a backbone$"):
+        zoo.build_options(key_of(zoo, "dinov3_vit", classes=10))
+
+
+@needs_transformers
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_all_of_it_is_counted_by_workers_without_a_download(tmp_path: Path) -> None:
+    with installed(tmp_path, transformers=ADAPTER):
+        settings = RefreshSettings(str(tmp_path / "cache"), {"transformers": ZooSettings()}, execution=Execution(workers=2))
+        refresh(settings)
+        uncountable = {a.name for a in open_zoo("transformers").architectures() if a.uncountable}
+    costs = Store(tmp_path / "cache").costs().set_index("arch")
+    assert set(costs.index[costs["status"] != "exact"]) == uncountable
+    assert costs.loc[sorted(uncountable), "reason"].str.startswith("plan: ").all()
+
+
+def test_without_the_library_the_zoo_says_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "transformers", None)  # as if it were not installed
+    monkeypatch.delitem(sys.modules, "zoo.adapters.transformers", raising=False)
+    with (
+        installed(tmp_path, transformers=ADAPTER),
+        pytest.raises(ZooError, match=r"^Zoo 'transformers' needs a package that is missing"),
+    ):
+        open_zoo("transformers")
+
+
+def test_nothing_else_imports_it(repository: Path) -> None:
+    importers = [
+        path
+        for package in ("zoo", "reports")
+        for path in (repository / package).rglob("*.py")
+        if "import transformers" in path.read_text()
+    ]
+    assert importers == [repository / "zoo" / "adapters" / "transformers.py"]

@@ -1,0 +1,64 @@
+"""`zoometer devices`: the table, one device in full, and for programs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from reports import cli
+from zoo.devices.devices import shipped_devices
+
+
+def zoometer(*args: str) -> tuple[int, str, str]:
+    result = CliRunner().invoke(cli.app, ["devices", *args])
+    return result.exit_code, result.stdout, result.stderr
+
+
+def test_all_are_listed_with_units_and_dashes_for_what_is_not_known() -> None:
+    code, out, _ = zoometer()
+    assert code == 0
+    lines = {line.split()[0]: line for line in out.splitlines() if line.strip()}
+    assert set(shipped_devices()) <= set(lines)
+    assert "165.2 TFLOP/s" in lines["rtx-4090"]
+    assert "24 GiB" in lines["rtx-4090"]
+    assert lines["stm32f746"].split()[1:6] == ["–", "–", "–", "–", "320"]
+
+
+def test_one_device_is_shown_with_the_source_of_each_figure() -> None:
+    _, out, _ = zoometer("rtx-3060")
+    assert "computed: 192 bits x 15 Gbit/s" in out
+    assert "https://www.nvidia.com" in out
+
+
+def test_json_has_exact_figures_units_in_names_and_sources() -> None:
+    _, out, _ = zoometer("stm32h743", "rtx-4090", "--format", "json")
+    controller, card = json.loads(out)
+    assert controller["memory_bytes"]["value"] == 2**20
+    assert "DS12110" in controller["flash_bytes"]["source"]
+    assert card["peak_per_s"]["fp16_tensor_fp32_acc"]["value"] == 165.2e12
+    assert "memory_bytes" not in json.loads(zoometer("apple-m1", "--format", "json")[1])[0]
+
+
+def test_a_kind_and_own_devices(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("devices: {bench: {source: measured, kind: phone, memory: 3 GiB}}")
+    found = json.loads(zoometer("--kind", "phone", "--devices", str(path), "--format", "json")[1])
+    assert {"bench", "pixel-8"} <= {device["id"] for device in found}
+    assert {device["kind"] for device in found} == {"phone"}
+
+
+@pytest.mark.parametrize(
+    ("args", "sentence"),
+    [
+        (["rtx4090"], "There is no device 'rtx4090'. Did you mean rtx-4090"),
+        (["--kind", "gpu"], "'gpu' is not a kind of device."),
+        (["--devices", "missing.yaml"], "The devices 'missing.yaml' cannot be read"),
+    ],
+)
+def test_a_mistake_ends_with_code_2(args: list[str], sentence: str) -> None:
+    code, out, err = zoometer(*args)
+    assert (code, out) == (2, "")
+    assert sentence in " ".join(err.split())

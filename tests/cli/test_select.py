@@ -1,0 +1,211 @@
+"""`zoometer select`, from a budget to an answer."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from fakes_cache import Cache
+from typer.testing import CliRunner
+
+from reports import cli
+from reports.cli.common.select_run import read_budget
+from reports.config.budgets import BudgetSection
+
+PEAKS = {"tiny": 100_000, "small": 1_000_000, "large": 4_000_000, "huge": 16_000_000}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four trained models of growing cost and merit, one without accuracy, one that failed; and a configuration of them."""
+    folder = tmp_path_factory.mktemp("select")
+    cache = Cache(folder / "cache")
+    for name, macs, top1, licence in (
+        ("tiny", 10**8, 60.0, "apache-2.0"),
+        ("small", 4 * 10**8, 70.0, None),
+        ("large", 10**9, 80.0, "mit"),
+        ("huge", 4 * 10**9, 85.0, "cc-by-nc-4.0"),
+    ):
+        cache.arch(name)
+        cache.weights(name, "in1k", license=licence)
+        cache.cost(name, macs, params=macs // 100, weight_bytes=macs // 25, peak_activation_bytes=PEAKS[name])
+        cache.accuracy(name, "in1k", top1)
+    cache.arch("unknown")
+    cache.weights("unknown", "in1k")
+    cache.cost("unknown", 10**8, params=10**6, weight_bytes=4 * 10**6, peak_activation_bytes=10**6)
+    cache.arch("broken")
+    cache.weights("broken", "in1k")
+    cache.cost("broken", None, status="failed", reason="run: ValueError: odd")
+    cache.accuracy("broken", "in1k", 99.0)
+    cache.report()
+    (folder / "zoometer.yaml").write_text(
+        f"cache: {folder / 'cache'}\nzoos: {{timm: {{}}}}\nbudgets:\n  phone: {{macs: 1G, accuracy: 65}}\n  none: {{macs: 1K}}\n"
+    )
+    (folder / "speed.csv").write_text(
+        "model,latency_ms,device,dtype,runtime\nsmall,4,rtx-4090,fp16,trt\nlarge,12,rtx-4090,fp16,trt\nhuge,30,rtx-4090,fp16,trt\n"
+    )
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def stay_there(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+
+
+def zoometer(*args: str) -> tuple[int, str, str]:
+    result = CliRunner().invoke(cli.app, ["select", *args])
+    return result.exit_code, result.stdout, result.stderr
+
+
+def record(*args: str) -> tuple[int, Any]:
+    code, out, _ = zoometer(*args, "--format", "json")
+    return code, json.loads(out)
+
+
+def archs(rows: list[dict[str, Any]]) -> list[str]:
+    return [row["model"].removeprefix("timm/").partition(".")[0] for row in rows]
+
+
+def test_the_answer_names_the_pick_what_binds_the_others_and_what_more_would_buy() -> None:
+    code, found = record("--max-gmacs", "0.5")
+    assert code == 0
+    assert archs([found["pick"]]) == ["small"]
+    assert found["reasons"][0] == "timm/small.in1k at 3x224x224 has the highest Top-1 (70.00 %) of the 3 that fit."
+    assert found["reasons"][1] == "It is closest to MACs ≤ 0.50 G: it has 0.40 G, 80% of it."
+    assert archs(found["frontier"]) == ["small", "tiny"]
+    assert sorted((archs([row])[0], row["ratio"]) for row in found["left_out"]) == [("huge", 8), ("large", 2)]
+    assert archs(found["nearest_misses"]) == ["large", "huge"]
+    (relaxed,) = found["relaxations"]
+    assert (archs([relaxed["next"]]), relaxed["ratio"], archs([relaxed["best"]])) == (["large"], 2, ["huge"])
+    assert relaxed["sentence"].startswith(
+        "MACs ≤ 0.50 G moved to 1.00 G (+100.0%): timm/large.in1k at 3x224x224, Top-1 80.00 % (+10.00 %)"
+    )
+    assert (archs(found["unknown"]), found["unranked"]) == (["broken"], 1)
+
+
+def test_the_table_says_the_same() -> None:
+    code, out, _ = zoometer("--max-gmacs", "0.5", "--min-top1", "65")
+    assert code == 0
+    said = " ".join(out.split())
+    for sentence in (
+        "timm/small.in1k at 3x224x224 has the highest Top-1 (70.00 %)", "On the frontier of Top-1, MACs: 1", "Left out: 3 of 6",
+        "MACs ≤ 0.50 G 2 2 1", "Nearest misses that would be picked instead", "What a limit that gives way would buy",
+        "Not known, so not considered: 1 without a count; 1 without Top-1.",
+    ):  # fmt: skip
+        assert sentence in said, out
+
+
+def test_nothing_fits_is_exit_code_1_with_the_nearest_misses() -> None:
+    code, out, _ = zoometer("--max-gmacs", "0.05")
+    assert code == 1
+    assert "Nothing fits: of 6 candidates" in out
+    assert "MACs ≤ 0.050 G moved to 0.10 G (+100.0%): timm/tiny.in1k" in out
+
+
+def test_csv_has_a_row_a_candidate() -> None:
+    _, out, _ = zoometer("--max-gmacs", "0.5", "--format", "csv")
+    table = pd.read_csv(io.StringIO(out)).set_index("model")
+    assert table["state"].to_dict() == {
+        "timm/broken.in1k": "unknown", "timm/huge.in1k": "over", "timm/large.in1k": "over", "timm/small.in1k": "fits",
+        "timm/tiny.in1k": "fits", "timm/unknown.in1k": "fits",
+    }  # fmt: skip
+    assert table.loc["timm/huge.in1k"].to_dict().items() >= {"binding": "MACs", "ratio": 8, "broken": 1}.items()
+
+
+def test_a_named_budget_and_options_that_go_before_it() -> None:
+    assert archs([record("zoometer.yaml", "--budget", "phone")[1]["pick"]]) == ["large"]
+    assert archs([record("zoometer.yaml", "--budget", "phone", "--max-gmacs", "0.5")[1]["pick"]]) == ["small"]
+    assert record("zoometer.yaml", "--budget", "none")[0] == 1
+
+
+def test_a_licence_that_is_not_known_does_not_pass() -> None:
+    _, found = record("--license", "apache-*", "--license", "MIT")
+    assert archs([found["pick"]]) == ["large"]
+    assert set(archs(found["unknown"])) == {"small", "unknown", "broken"}
+    (relaxed,) = found["relaxations"]
+    assert relaxed["sentence"] == "Allowing licence cc-by-nc-4.0: timm/huge.in1k at 3x224x224, Top-1 85.00 % (+5.00 %)"
+
+
+def test_memory_is_that_of_the_dtype_and_of_the_device() -> None:
+    _, found = record("--max-peak-memory", "2MB", "--dtype", "fp16")
+    assert archs([found["pick"]]) == ["large"]  # 4 MB in float32
+    assert "float32 times 2/4" in found["assumptions"][0]
+    _, found = record("--device", "stm32h743", "--dtype", "int8")
+    assert archs([found["pick"]]) == ["tiny"]  # its 1 MB of weights are in flash, as small's 4 MB cannot be
+    assert [limit["title"] for limit in found["limits"]] == ["RAM of the device", "Flash of the device"]
+
+
+def test_latency_without_measurements_is_unknown_and_says_what_is_missing() -> None:
+    code, found = record("--max-latency", "10ms", "--device", "rtx-4090")
+    assert (code, found["pick"]) == (1, None)
+    assert found["candidates"] == {"fits": 0, "over": 0, "unknown": 6}
+    (said,) = [sentence for sentence in found["assumptions"] if "latencies are not known" in sentence]
+    assert "zoometer run CONFIG --traces fp32/nchw" in said
+    assert "zoometer measure" in said
+
+
+def test_measured_speed_is_a_limit_and_an_objective() -> None:
+    options = ("--device", "rtx-4090", "--dtype", "fp16", "--speed", "speed.csv")
+    _, found = record(*options, "--max-latency", "20ms", "--pareto", "latency")
+    assert archs([found["pick"]]) == ["large"]
+    assert archs(found["frontier"]) == ["large", "small"]
+    assert {"tiny", "unknown", "broken"} <= set(archs(found["unknown"]))
+    _, found = record(*options, "--pick", "latency", "--min-top1", "75")
+    assert archs([found["pick"]]) == ["large"]
+
+
+def test_an_objective_that_nobody_has_is_left_out_and_named() -> None:
+    _, found = record("--pareto", "latency,params")
+    assert [objective["column"] for objective in found["objectives"]] == ["imagenet_top1", "params"]
+    assert "Latency is not known for any candidate, so it ranks none." in found["assumptions"]
+
+
+@pytest.mark.parametrize(
+    ("args", "sentence"),
+    [
+        (
+            ["--max-params", "5Q", "--min-top1", "0.8"],
+            "--max-params: '5Q' is not a number. Write 25M. --min-top1: 0.8 % is hardly meant.",
+        ),
+        (["--max-gmacs", "1GFLOPs"], "--max-gmacs: '1GFLOPs' is not an amount of MACs."),
+        (["--budget", "phone"], "--budget phone needs the configuration that has it"),
+        (["zoometer.yaml", "--budget", "fhone"], "has no budget 'fhone'. Did you mean phone"),
+        (["--device", "rtx4090"], "There is no device 'rtx4090'. Did you mean rtx-4090"),
+        (["--cache", "nowhere"], "The cache 'nowhere' holds no counts."),
+        (["--device", "rtx-4090", "--speed", "zoometer.yaml"], "The speed table 'zoometer.yaml' cannot be read"),
+        (["--speed", "speed.csv"], "--speed is of no use without a device"),
+        (["--pareto", "speed"], "--pareto: 'speed' is not a name of an objective."),
+    ],
+)
+def test_a_mistake_ends_with_code_2_and_the_way_out(args: list[str], sentence: str) -> None:
+    code, out, err = zoometer(*args)
+    assert (code, out) == (2, "")
+    assert sentence in " ".join(err.split())
+
+
+def test_it_answers_without_torch_and_without_what_it_does_not_need(folder: Path) -> None:
+    code = """
+import contextlib, sys, reports.cli
+sys.argv = ["zoometer", "select", "--max-gmacs", "0.5"]
+with contextlib.suppress(SystemExit):
+    reports.cli.main()
+assert not {"torch", "torchvision", "timm"} & set(sys.modules)
+slow = {"fsspec", "filelock", "zoo.refresh.fill_missing", "zoo.accuracy.timm", "reports.config.config", "reports.cli.keep.refresh", "scipy"}
+assert not slow & set(sys.modules), slow & set(sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "timm/small.in1k" in done.stdout
+
+
+def test_options_replace_parts_of_a_budget_and_leave_the_others_as_they_are() -> None:
+    """A duration without its unit is none: what was read once must not be read again."""
+    named = BudgetSection.model_validate({"latency": "10ms", "throughput": "5/s", "params": "6M"})
+    budget = read_budget(named, {"params": "5M"})
+    assert (budget.latency, budget.throughput, budget.params) == (10.0, 5.0, 5_000_000)

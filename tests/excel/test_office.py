@@ -1,0 +1,179 @@
+"""The workbook in a real spreadsheet program: it opens, prints, and its formulas say what Python computed."""
+
+from __future__ import annotations
+
+import csv
+import subprocess
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import openpyxl
+import pandas as pd
+import pytest
+from fakes_excel import hostile_report, make_report, with_budgets
+from openpyxl.worksheet.worksheet import Worksheet
+
+from reports import excel
+from reports.columns.columns import ACCURACY_COLUMNS
+from reports.columns.limits import Limit
+from reports.excel.budgets import budget, budgets_sheet, live_picks
+from reports.excel.sheets.board import Board, make_boards
+from reports.leaderboard.leaderboard import Report
+from reports.selection.selection import Selected, select
+
+# LibreOffice writes extensions, which openpyxl announces that it does not read.
+pytestmark = [pytest.mark.office, pytest.mark.filterwarnings("ignore:.* extension is not supported:UserWarning")]
+
+LIMITS = {"params": 6_500_000.0, "macs": 1_500_000_000.0, "peak_activation_bytes": 20_000_000.0, "imagenet_top1": 65.0}
+"""Another budget than the one the workbook starts with."""
+CHOSEN = "far*out"
+BUDGET_OF: dict[str, Mapping[str, float]] = {
+    "written": {"params": 30e6, "macs": 5e9},
+    "chosen": {"macs": 1e9, "imagenet_top1": 70.0},
+    "typed": LIMITS,
+    "none": {},
+}
+"""The limits in force after each change: the first budget's, another one's as far as cells hold it, typed ones, none."""
+ENTRY = budgets_sheet.ENTRY + 1
+_CSV = "csv:Text - txt - csv (StarCalc):44,34,76,1,,0,false,true,false,false,false,-1"  # comma, quote, UTF-8, every sheet
+
+Convert = Callable[[str, Path, list[Path]], None]
+
+
+@pytest.fixture(scope="module")
+def convert(require_program: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -> Convert:
+    """LibreOffice with a profile of its own, so that it neither waits for nor disturbs one that is open."""
+    program = require_program("soffice", "libreoffice")
+    profile = tmp_path_factory.mktemp("profile").as_uri()
+
+    def run(target: str, folder: Path, paths: list[Path]) -> None:
+        command = [program, f"-env:UserInstallation={profile}", "--headless", "--convert-to", target, "--outdir", str(folder)]
+        finished = subprocess.run([*command, *map(str, paths)], capture_output=True, text=True, timeout=300, check=False)
+        assert finished.returncode == 0, finished.stderr
+        assert "Error" not in finished.stderr
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def report() -> Report:
+    return with_budgets(make_report(150))
+
+
+@pytest.fixture(scope="module")
+def board(report: Report) -> Board:
+    return make_boards(report.leaderboard, set())[0]
+
+
+@pytest.fixture(scope="module")
+def recalculated(report: Report, convert: Convert, tmp_path_factory: pytest.TempPathFactory) -> dict[str, openpyxl.Workbook]:
+    """The workbook after LibreOffice worked out every formula: as written, with another budget chosen, limits typed, and none."""
+    folder = tmp_path_factory.mktemp("office")
+    written = folder / "leaderboard.xlsx"
+    excel.write(report, written)
+    for name, limits in BUDGET_OF.items():
+        book = openpyxl.load_workbook(written)
+        page = book["Budgets"]
+        if name == "chosen":
+            page.cell(budgets_sheet.START_ROW + 1, ENTRY).value = CHOSEN
+        elif name != "written":
+            _type_limits(page, limits)
+        # openpyxl saves formulas without their values: nothing of ours is left to be read back.
+        book.save(folder / f"{name}.xlsx")
+    convert("xlsx", folder / "out", [folder / f"{name}.xlsx" for name in BUDGET_OF])
+    return {name: openpyxl.load_workbook(folder / "out" / f"{name}.xlsx", data_only=True) for name in BUDGET_OF}
+
+
+def _type_limits(page: Worksheet, limits: Mapping[str, float]) -> None:
+    columns = (*budget.COSTS, ACCURACY_COLUMNS[0].column)
+    for row, column in enumerate(columns, start=budgets_sheet.FIRST_LIMIT + 1):
+        exact = limits.get(column.key)
+        page.cell(row, ENTRY).value = None if exact is None else exact / column.scale
+
+
+def selected(board: Board, limits: Mapping[str, float]) -> Selected:
+    """What the selection behind `zoometer select` says of the rows of a leaderboard."""
+    kept = [Limit(column, limits[column.key]) for column in board.limited if column.key in limits]
+    assert board.quality is not None
+    return select(board.frame, kept, [board.quality, next(c for c in board.limited if c.key == "macs")])
+
+
+@pytest.mark.parametrize("name", list(BUDGET_OF))
+def test_formulas_say_what_the_selection_says(recalculated: dict[str, openpyxl.Workbook], board: Board, name: str) -> None:
+    rows = recalculated[name]["Leaderboard"].iter_rows(values_only=True)
+    found = pd.DataFrame(rows, columns=next(rows))
+    wanted = selected(board, BUDGET_OF[name]).verdicts
+    assert found["Model"].tolist() == board.frame["model"].tolist()
+    assert found["Budget"].tolist() == wanted["state"].tolist()
+    over = (wanted["state"] == budget.OVER).to_numpy()
+    assert found["Binding limit"][over].tolist() == wanted["binding"][over].tolist()
+    assert found["Of budget"][over].tolist() == pytest.approx(wanted["ratio"][over].tolist(), rel=1e-12)
+
+
+@pytest.mark.parametrize("name", list(BUDGET_OF))
+def test_formulas_say_what_stands_beside_them_in_the_file(
+    recalculated: dict[str, openpyxl.Workbook], board: Board, name: str
+) -> None:
+    rows = recalculated[name]["Leaderboard"].iter_rows(values_only=True)
+    found = pd.DataFrame(rows, columns=next(rows))
+    wanted = budget.evaluate(board.frame, BUDGET_OF[name], board.limited)
+    for column in (budget.VERDICT, budget.BINDING):
+        assert found[column.title].tolist() == wanted[column.key].tolist()
+    assert found["Of budget"].tolist() == pytest.approx(wanted["of_budget"].tolist(), rel=1e-12, abs=1e-200)
+
+
+@pytest.mark.parametrize("name", list(BUDGET_OF))
+def test_changing_a_limit_changes_the_picks(recalculated: dict[str, openpyxl.Workbook], board: Board, name: str) -> None:
+    table = board.frame.assign(**budget.evaluate(board.frame, BUDGET_OF[name], board.limited))
+    near = budget.just_over(table, "rank", live_picks.NEAR)
+    best = selected(board, BUDGET_OF[name]).fitting[: live_picks.BEST]
+    names = table.dropna(subset=["rank"]).set_index("rank")["model"]
+    page = recalculated[name]["Budgets"]
+    first = budgets_sheet.FIRST_LIMIT + len(board.limited) + 1
+    last = next(row for row in range(first, page.max_row) if str(page.cell(row, 1).value).startswith("Budget "))
+    listed = [(page.cell(row, 1).value, page.cell(row, 2).value) for row in range(first, last)]
+    ranked = [(rank, model) for rank, model in listed if isinstance(rank, int) and rank > 0 and str(model)[:2] in ("ti", "to")]
+    assert [model for _, model in ranked] == [*table["model"].iloc[best], *(names[rank] for rank in near)]
+    fitting = int((table["budget"] == budget.FITS).sum())
+    assert (fitting, f"of {len(table)} rows fit. Unknown figures under a limit do not.") in listed
+
+
+def test_the_budgets_of_this_test_tell_apart(board: Board) -> None:
+    picks = [tuple(selected(board, limits).fitting[: live_picks.BEST]) for limits in BUDGET_OF.values()]
+    assert len(set(picks)) == len(picks)
+
+
+@pytest.fixture(scope="module")
+def converted(convert: Convert, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("converted")
+    reports = {"full": with_budgets(make_report(60)), "offline": make_report(40, accuracy=False), "hostile": hostile_report()}
+    for name, report in reports.items():
+        excel.write(report, folder / f"{name}.xlsx")
+    paths = [folder / f"{name}.xlsx" for name in reports]
+    convert("pdf", folder, paths)
+    convert(_CSV, folder, paths)
+    return folder
+
+
+@pytest.mark.parametrize("name", ["full", "offline", "hostile"])
+def test_it_prints(converted: Path, name: str) -> None:
+    printed = (converted / f"{name}.pdf").read_bytes()
+    assert printed.startswith(b"%PDF")
+    assert printed.rstrip().endswith(b"%%EOF")
+    assert len(printed) > 20_000
+
+
+@pytest.mark.parametrize("name", ["full", "offline", "hostile"])
+def test_every_sheet_converts_to_csv_without_an_error_value(converted: Path, name: str) -> None:
+    sheets = openpyxl.load_workbook(converted / f"{name}.xlsx", read_only=True).sheetnames
+    for title in sheets:
+        with (converted / f"{name}-{title}.csv").open(newline="", encoding="utf-8") as file:
+            cells = [cell for row in csv.reader(file) for cell in row]
+        assert cells
+        assert not [cell for cell in cells if cell.startswith(("#NAME", "#REF", "#VALUE", "#DIV", "#N/A", "Err:"))], title
+
+
+def test_hostile_text_is_shown_and_not_run(converted: Path) -> None:
+    with (converted / "hostile-Leaderboard.csv").open(newline="", encoding="utf-8") as file:
+        models = {row["Model"] for row in csv.DictReader(file)}
+    assert {"=1+1model", "+1model", "-1model", "@SUM(A1)model", '=HYPERLINK("http://evil.example","x")model'} <= models

@@ -1,0 +1,136 @@
+"""Measured speeds read from timm's tables and from a user's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from paths import SHARED
+
+from zoo.devices.devices import shipped_devices
+from zoo.errors import SpeedError
+from zoo.measurement.speed_record import SPEED_KEY, Setting, Speed, SpeedTable, as_records
+from zoo.measurement.speed_tables import COLUMNS, read_speeds, timm_setting
+from zoo.records import Architecture
+
+TIMM = SHARED / "data" / "timm"
+HEADER = "model,infer_img_size,infer_samples_per_sec,infer_step_time,infer_batch_size,param_count\n"
+
+
+def architecture(name: str, zoo: str = "timm", input: str = "3x224x224") -> Architecture:
+    return Architecture(zoo, name, "classification", None, input, 1000)
+
+
+KNOWN = [architecture("resnet50"), architecture("resnet50", "torchvision"), architecture("grey", input="1x28x28")]
+
+
+def read(folder: Path, text: str, name: str = "mine.csv", given: Setting | None = None) -> SpeedTable:
+    path = folder / name
+    path.write_text(text)
+    return read_speeds(path, KNOWN, shipped_devices(), given)
+
+
+def test_a_timm_table_is_read_with_what_its_name_says(tmp_path: Path) -> None:
+    text = HEADER + "resnet50,224,2000.0,128.0,256,25.56\nresnet50.a1_in1k,288,1000.0,256.0,256,25.56\nresnet5,224,1,1000,1,1.0\n"
+    table = read(tmp_path, text, "speed-infer-amp-nhwc-pt240-cu124-rtx4090-dynamo.csv")
+    source = "speed-infer-amp-nhwc-pt240-cu124-rtx4090-dynamo.csv"
+    assert table.rows[0] == Speed(
+        "timm", "resnet50", "3x224x224", "train", "rtx-4090", "torch-2.4.0+cu124", "amp", "nhwc", True, 256, 2000.0, 128.0, None, source, None
+    )  # fmt: skip
+    assert [row.input for row in table.rows] == ["3x224x224", "3x288x288"]
+    assert [(one.name, one.input, one.reason) for one in table.unjoined] == [("resnet5", "224", "no architecture resnet5")]
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("benchmark-infer-amp-nhwc-pt113-cu117-rtx3090.csv", Setting("rtx3090", "torch-1.13+cu117", "amp", "nhwc", False)),
+        ("speed-infer-fp32-nchw-pt240-cpu-i9_10940x-dynamo.csv", Setting("i9_10940x", "torch-2.4.0", "fp32", "nchw", True)),
+        ("mine.csv", Setting()),
+    ],
+)
+def test_the_names_of_timms_files(name: str, expected: Setting) -> None:
+    assert timm_setting(name) == expected
+
+
+def test_a_users_table_needs_little_and_can_say_everything(tmp_path: Path) -> None:
+    text = (
+        "model,input,batch,latency_ms,samples_per_s,device,runtime,dtype,layout,compiled,variant,threads,spread_percent,source,"
+        "measured_at\n"
+        "torchvision/resnet50,256,4,10,,my-board,ort-1.20,fp16,nhwc,yes,deploy,8,2.5,bench 7,2026-01-02\n"
+        "grey,,,,50,i9_10940x,,int8,,,,,,,\n"
+    )
+    full, least = read(tmp_path, text).rows
+    assert full == Speed(
+        "torchvision", "resnet50", "3x256x256", "deploy", "my-board", "ort-1.20", "float16", "nhwc", True, 4, 400.0, 10.0, 0.025, "bench 7", "2026-01-02", 8
+    )  # fmt: skip
+    assert (least.input, least.batch, least.latency_ms, least.device) == ("1x28x28", 1, 1000 / 50, "core-i9-10940x")
+    assert (least.source, least.runtime, least.compiled, least.spread, least.measured_at) == ("mine.csv", None, None, None, None)
+    assert set(text.splitlines()[0].split(",")) == set(COLUMNS)
+
+
+def test_what_the_table_leaves_out_can_be_given(tmp_path: Path) -> None:
+    (row,) = read(tmp_path, "model,latency_ms\ngrey,5\n", given=Setting(device="t4", dtype="fp16", runtime="trt-10")).rows
+    assert (row.device, row.dtype, row.runtime) == ("t4", "float16", "trt-10")
+
+
+def test_rows_that_cannot_be_used_are_kept_apart_with_the_reason(tmp_path: Path) -> None:
+    text = (
+        "model,input,batch,latency_ms,samples_per_s,device,dtype\n"
+        "grey,28,2,10,200,t4,fp32\n"
+        "resnet50,224,1,10,100,t4,fp32\n"
+        "grey,28,2,11,182,t4,fp32\n"
+        "grey,28,1,10,200,t4,fp32\n"
+        "grey,28,1,,,t4,fp32\n"
+        "grey,1x2x3x4,1,1,,t4,fp32\n"
+    )
+    table = read(tmp_path, text)
+    assert len(table.rows) == 1
+    assert [one.reason.split(";")[0] for one in table.unjoined] == [
+        "timm and torchvision both have it",
+        "measured by an earlier row of the table already",
+        "10 ms for 1 images are 100 images a second, not 200",
+        "neither a latency nor a rate",
+        "Input '1x2x3x4' does not fit a model that takes 1x28x28.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("model,latency_ms,dtype\ngrey,1,fp32\n", "does not say the device"),
+        ("model,latency_ms,device\ngrey,1,t4\n", "does not say the dtype"),
+        ("model,device,dtype\ngrey,t4,fp32\n", "needs a column model, and latency_ms or samples_per_s"),
+        ("model,latency,device,dtype\ngrey,1,t4,fp32\n", "a column 'latency'. Did you mean latency_ms"),
+        ("model,latency_ms,device,dtype\ngrey,fast,t4,fp32\n", "line 2: latency_ms is 'fast'"),
+        ("model,latency_ms,device,dtype\ngrey,0,t4,fp32\n", "must be a number above 0"),
+        ("model,latency_ms,device,dtype,compiled\ngrey,1,t4,fp32,maybe\n", "compiled is 'maybe'"),
+        ("model,infer_samples_per_sec\ngrey,1\n", "not one of timm's speed tables: it has no column infer_batch_size"),
+        ("", "cannot be read"),
+    ],
+)
+def test_a_table_that_is_wrong_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(SpeedError, match=message):
+        read(tmp_path, text)
+
+
+def test_a_table_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SpeedError, match="No such file"):
+        read_speeds(tmp_path / "missing.csv", KNOWN)
+
+
+def test_records_have_the_columns_of_the_table(tmp_path: Path) -> None:
+    (record,) = as_records(read(tmp_path, "model,latency_ms,device,dtype\ngrey,5,t4,fp32\n").rows)
+    assert set(SPEED_KEY) < set(record)
+    assert record["samples_per_s"] == 200
+
+
+@pytest.mark.skipif(not TIMM.exists(), reason="timm's tables are not there")
+@pytest.mark.parametrize("path", sorted(TIMM.glob("speed-infer-*.csv")), ids=lambda path: path.stem)
+def test_every_row_of_timms_newest_tables_joins(path: Path) -> None:
+    from zoo.adapters.registry import open_zoo
+
+    table = read_speeds(path, open_zoo("timm").architectures(), shipped_devices())
+    assert len(table.rows) > 1400
+    assert not table.unjoined
+    assert {row.device for row in table.rows} <= set(shipped_devices())

@@ -1,0 +1,5 @@
+"""torchvision's zoo."""
+
+from zoo.adapters.torchvision.zoo import TorchvisionZoo
+
+__all__ = ["TorchvisionZoo"]

@@ -1,0 +1,191 @@
+"""torchvision's zoo, read from its registry and the metadata of its weights."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from functools import cache
+from types import ModuleType
+from typing import Any
+
+import torch
+import torchvision
+from torch import nn
+from torchvision import models
+from torchvision.models import WeightsEnum
+
+from zoo.adapters.base import Example, Zoo
+from zoo.adapters.torchvision.detection import detection_example, limit_options
+from zoo.adapters.torchvision.inputs import check_input, limits_of, native_input
+from zoo.adapters.torchvision.published import published_costs
+from zoo.adapters.torchvision.quantized import ASSUMPTION, int8_weight_bytes, is_quantized
+from zoo.records import Architecture, CostKey, PublishedCost, Task, Weights, image_of
+
+_TASKS: dict[ModuleType, Task] = {
+    models: Task.CLASSIFICATION,
+    models.quantization: Task.CLASSIFICATION,
+    models.detection: Task.DETECTION,
+    models.segmentation: Task.SEGMENTATION,
+    models.video: Task.VIDEO,
+    models.optical_flow: Task.OPTICAL_FLOW,
+}
+_DETECTION = (Task.DETECTION, Task.KEYPOINTS)
+
+_GOOGLENET = {"aux_logits": False, "init_weights": False, "transform_input": True}
+_INCEPTION = {"aux_logits": True, "init_weights": False, "transform_input": True}
+_AS_WITH_WEIGHTS: dict[str, dict[str, Any]] = {
+    # The constructors' defaults differ from what loading weights gives; published parameters are those with weights.
+    "googlenet": _GOOGLENET,  # auxiliary heads are dropped
+    "quantized_googlenet": _GOOGLENET,
+    "inception_v3": _INCEPTION,  # kept, but unused in evaluation
+    "quantized_inception_v3": _INCEPTION,
+    "ssdlite320_mobilenet_v3_large": {"weights_backbone": None},  # weights for its backbone would widen the backbone's tail
+    **{
+        name: {"aux_loss": True}
+        for name in models.list_models(module=models.segmentation)
+        if name.startswith(("fcn", "deeplab"))  # run in evaluation as well
+    },
+}
+
+_AUXILIARY_RUNS = "MACs and parameters include the auxiliary head of its weights, which torchvision runs in evaluation too"
+_QUANTIZED = "counted as its float architecture; weight memory is that of int8 weights"
+_NOTES = {
+    "googlenet": "counted without its two auxiliary heads, which its weights do not have",
+    "inception_v3": "parameters include the auxiliary head of its weights, which evaluation does not run and MACs do not include",
+    **{name: _AUXILIARY_RUNS for name, options in _AS_WITH_WEIGHTS.items() if "aux_loss" in options},
+    **dict.fromkeys(models.list_models(module=models.quantization), _QUANTIZED),
+    "quantized_googlenet": f"{_QUANTIZED}; the published file also holds the two auxiliary heads, which are dropped",
+    "quantized_mobilenet_v3_large": f"{_QUANTIZED}; the published file holds float32 weights, which are converted when loaded",
+    **dict.fromkeys(("wide_resnet50_2", "wide_resnet101_2"), "the published file of IMAGENET1K_V1 holds float16 weights"),
+    # What torchvision's own figures were measured with: a noise image, on which trained detectors find nothing or one person.
+    "fasterrcnn_mobilenet_v3_large_320_fpn": "torchvision publishes the MACs of an image without any proposal",
+    "fasterrcnn_mobilenet_v3_large_fpn": "torchvision publishes the MACs of an image without any proposal",
+    "maskrcnn_resnet50_fpn": "torchvision publishes the MACs of an image without any detection, and so without masks",
+    "keypointrcnn_resnet50_fpn": "torchvision publishes the MACs of an image with one person (COCO_V1) or none (COCO_LEGACY)",
+}
+
+
+class TorchvisionZoo(Zoo):
+    """Every architecture that `torchvision.models.list_models` names."""
+
+    name = "torchvision"
+    libraries = ("torchvision", "torch")
+
+    def version(self) -> str:
+        """torchvision's version without its build (`0.29.1`, not `0.29.1+cpu`): builds share one Python source."""
+        return str(torchvision.__version__).partition("+")[0]
+
+    def architectures(self) -> list[Architecture]:
+        """All registered architectures with their weights."""
+        return [_describe(name, module) for module in _TASKS for name in models.list_models(module=module)]
+
+    def build_options(self, key: CostKey) -> dict[str, Any]:
+        """Head, size where it is built in, limits of a detector's heads, and what differs from loading weights."""
+        task = _task(key.arch)
+        check_input(key.arch, task, key.input)
+        options = dict(_AS_WITH_WEIGHTS.get(key.arch, {}))
+        if key.classes is not None:
+            options["num_classes"] = key.classes
+        if task in _DETECTION:
+            options |= limit_options(key.arch, limits_of(key.input))
+        return options | _size_options(key.arch, image_of(key.input).shape)
+
+    def build(self, arch: str, options: dict[str, Any]) -> nn.Module:
+        """`torchvision.models.get_model` without weights.
+
+        Detectors are built as if their backbone's were loaded: without them their norms would have parameters, which the
+        detectors that torchvision publishes have not.
+        """
+        with _nothing_loaded():
+            model: nn.Module = models.get_model(arch, weights=None, **options)
+        return model
+
+    def published_costs(self) -> list[PublishedCost]:
+        """Parameters and MACs from the metadata of the weights."""
+        return published_costs(self.architectures())
+
+    def example(self, model: nn.Module, key: CostKey) -> Example:
+        """One image or clip, a list of images for detectors, a pair for optical flow."""
+        task, shape = _task(key.arch), image_of(key.input).shape
+        if task in _DETECTION:
+            return detection_example(model, shape, key.batch)
+        images = tuple(torch.empty((key.batch, *shape), device="meta") for _ in range(2 if task == Task.OPTICAL_FLOW else 1))
+        if is_quantized(key.arch):
+            return Example(images, assumption=ASSUMPTION, weight_bytes=int8_weight_bytes(model, _backend(key.arch)))
+        return Example(images)
+
+
+def _size_options(arch: str, shape: tuple[int, ...]) -> dict[str, Any]:
+    family = models.get_model_builder(arch).__module__.rsplit(".", 1)[-1]
+    if family == "vision_transformer":
+        return {"image_size": shape[-1]}
+    return {"input_size": shape[-2:]} if family == "maxvit" else {}
+
+
+@contextlib.contextmanager
+def _nothing_loaded() -> Iterator[None]:
+    """Lets constructors ask for weights in vain. Not safe against another thread that loads a model meanwhile."""
+    fetch, load = WeightsEnum.get_state_dict, nn.Module.load_state_dict
+    try:
+        WeightsEnum.get_state_dict = lambda *_, **__: {}
+        nn.Module.load_state_dict = lambda *_, **__: None  # type: ignore[method-assign]
+        yield
+    finally:
+        WeightsEnum.get_state_dict, nn.Module.load_state_dict = fetch, load  # type: ignore[method-assign]
+
+
+@cache
+def _tasks() -> dict[str, Task]:
+    by_module = {name: task for module, task in _TASKS.items() for name in models.list_models(module=module)}
+    return {name: Task.KEYPOINTS if name.startswith("keypoint") else task for name, task in by_module.items()}
+
+
+def _task(arch: str) -> Task:
+    return _tasks()[arch]
+
+
+@cache
+def _describe(name: str, module: ModuleType) -> Architecture:
+    entries = models.get_model_weights(name)
+    default = getattr(entries, "DEFAULT", None)
+    task = _task(name)
+    return Architecture(
+        zoo="torchvision",
+        name=name,
+        task=task,
+        family=models.get_model_builder(name).__module__.rsplit(".", 1)[-1],
+        input=native_input(name, task, default),
+        classes=_classes(default),
+        weights=tuple(_weights(name, module, entry, is_default=entry is default) for entry in entries),
+        note=_NOTES.get(name),
+    )
+
+
+def _weights(arch: str, module: ModuleType, entry: Any, *, is_default: bool) -> Weights:
+    meta, task = entry.meta, _task(arch)
+    megabyte = 1024 * 1024  # `_file_size` is in binary megabytes, to three decimals
+    return Weights(
+        zoo="torchvision",
+        arch=arch,
+        tag=entry.name,
+        task=task,
+        dataset=next(iter(meta.get("_metrics", {})), "").lower() or None,
+        classes=_classes(entry),
+        input=native_input(arch, task, entry),
+        file_bytes=round(meta["_file_size"] * megabyte) if "_file_size" in meta else None,
+        license=meta.get("license"),
+        source=f"https://docs.pytorch.org/vision/stable/models/generated/{module.__name__}.{arch.removeprefix('quantized_')}.html",
+        recipe=meta.get("recipe"),
+        is_default=is_default,
+    )
+
+
+def _classes(entry: Any) -> int | None:
+    categories = entry.meta.get("categories") if entry is not None else None
+    return len(categories) if categories else None
+
+
+def _backend(arch: str) -> str:
+    """The quantised arithmetic the weights are for."""
+    backend: str = models.get_model_weights(arch).DEFAULT.meta["backend"]
+    return backend

@@ -1,0 +1,148 @@
+"""Counting a user's own model: any module, on any device, left exactly as it was."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils import _pytree as pytree
+
+from zoo.counting.cost import Cost
+from zoo.counting.count import count_model, meta_input
+from zoo.counting.recorder import Memo
+from zoo.errors import InputError
+from zoo.meta.new_tensors import META
+from zoo.meta.weights import without_data
+from zoo.operators.formulas import Formula
+from zoo.operators.operations import Kind, register_formula
+from zoo.traces import TRACE_BATCH, Trace
+from zoo.tracing.call_description import TraceMemo
+from zoo.tracing.trace import trace_model
+
+
+def count(  # noqa: PLR0913  # all but two are keyword-only and seldom given
+    model: nn.Module,
+    shape: Sequence[int] | None = None,
+    *,
+    inputs: Any = None,
+    kwargs: Mapping[str, Any] | None = None,
+    batch: int = 1,
+    dtype: torch.dtype = torch.float32,
+    memo: Memo | None = None,
+) -> Cost:
+    """What one forward pass of a model costs, in evaluation mode.
+
+    No arithmetic is run and nothing of the model is changed, whatever device it is on: its parameters are exchanged for ones
+    without data while its Python code runs once.
+
+    Args:
+        model: any module; a compiled one is counted as the module it was made from.
+        shape: of one input without the batch, such as (3, 224, 224).
+        inputs: instead of `shape`, the positional arguments of `forward`: tensors in any nesting, on any device.
+        kwargs: keyword arguments of `forward`, likewise.
+        batch: size of the batch put before `shape`.
+        dtype: of the input made from `shape`.
+        memo: results shared between counts; one for many models makes counting several times faster.
+
+    Raises:
+        InputError: if neither or both of `shape` and `inputs` (or `kwargs`) are given.
+        Exception: whatever the model raises.
+    """
+    _require_one(shape, inputs, kwargs)
+    if shape is not None:
+        arguments: tuple[Any, ...] = (meta_input(shape, batch=batch, dtype=dtype),)
+    else:
+        arguments = _without_data(_as_arguments(inputs))
+    eager = getattr(model, "_orig_mod", model)
+    with _evaluating(eager), without_data(eager):
+        return count_model(eager, arguments, memo, kwargs=_without_data(dict(kwargs or {})))
+
+
+def trace(  # noqa: PLR0913  # all but two are keyword-only and seldom given
+    model: nn.Module,
+    shape: Sequence[int] | None = None,
+    *,
+    inputs: Any = None,
+    kwargs: Mapping[str, Any] | None = None,
+    precision: str = "fp32",
+    layout: str = "nchw",
+    batch: int = TRACE_BATCH,
+    memo: TraceMemo | None = None,
+) -> Trace:
+    """Every call of one forward pass in order, with shapes, strides and dtypes as they are on a GPU, and who feeds whom.
+
+    Args:
+        model: any module; a compiled one is traced as the module it was made from. It is left as it was.
+        shape: of one input without the batch, such as (3, 224, 224).
+        inputs: instead of `shape`, the positional arguments of `forward`: tensors in any nesting, on any device.
+        kwargs: keyword arguments of `forward`, likewise.
+        precision: fp32; amp, as torch.autocast("cuda") casts; amp-fast-norm, with timm's `--fast-norm`; fp16 or bf16, the whole
+            model converted.
+        layout: nchw, or nhwc for weights and input in torch.channels_last.
+        batch: size of the batch put before `shape`; with one image, strides would say too little.
+        memo: calls shared between traces; one for many models makes tracing several times faster.
+
+    Raises:
+        InputError: if neither or both of `shape` and `inputs` (or `kwargs`) are given.
+        UnknownNameError: if there is no such precision or layout.
+        Exception: whatever the model raises.
+    """
+    _require_one(shape, inputs, kwargs)
+    eager = getattr(model, "_orig_mod", model)
+    given = None if shape is not None else _as_arguments(inputs)
+    with _evaluating(eager):
+        return trace_model(
+            eager, shape, inputs=given, kwargs=kwargs, precision=precision, layout=layout, batch=batch, memo=memo
+        )  # fmt: skip
+
+
+def formula(name: str, *, kind: str = Kind.MATMUL) -> Any:
+    """Registers the decorated function as the formula of an operator that zoometer does not know.
+
+        @zoo.formula("mylib::op")
+        def op_macs(args, kwargs, out):
+            return out.numel() * args[0].shape[-1]
+
+    Args:
+        name: `library::operator`.
+        kind: the class of operation it is added to: conv, linear, matmul, attention or recurrent.
+
+    Raises:
+        ZooError: if the operator has a formula already.
+    """
+
+    def register(function: Formula) -> Formula:
+        register_formula(name, function, Kind(kind))
+        return function
+
+    return register
+
+
+def _require_one(shape: Sequence[int] | None, inputs: Any, kwargs: Mapping[str, Any] | None) -> None:
+    if (shape is not None) == (inputs is not None or kwargs is not None):
+        raise InputError("Give either a shape without the batch, such as (3, 224, 224), or inputs=(…) and kwargs={…}.")
+
+
+def _as_arguments(inputs: Any) -> tuple[Any, ...]:
+    return () if inputs is None else tuple(inputs) if isinstance(inputs, (tuple, list)) else (inputs,)
+
+
+def _without_data(value: Any) -> Any:
+    return pytree.tree_map_only(Tensor, lambda tensor: tensor.detach().to(META), value)
+
+
+@contextlib.contextmanager
+def _evaluating(model: nn.Module) -> Iterator[None]:
+    """Evaluation mode for every module, each put back into its own; compiled parts run as they were written."""
+    modes = [(module, module.training) for module in model.modules()]
+    try:
+        for module, _ in modes:
+            module.training = False
+        with torch.compiler.set_stance("force_eager"):
+            yield
+    finally:
+        for module, mode in modes:
+            module.training = mode

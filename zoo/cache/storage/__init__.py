@@ -1,0 +1,1 @@
+"""Part files, locks and file systems: a folder or any fsspec address."""

@@ -1,0 +1,231 @@
+"""The rules of conventions: what one call of each operation weighs, by operation, by kind and by module.
+
+Each rule is stated as its tool states it; the constants are the tools' own, except those of `all`, which are zoometer's.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Protocol
+
+from zoo.operators.operations import Kind
+from zoo.operators.recorded_shapes import Shapes
+
+
+class Facts(Protocol):
+    """What a rule may look at: one distinct call. `zoo.counting.recorder.OperationFacts`, or a row of the cache."""
+
+    @property
+    def operation(self) -> str: ...
+    @property
+    def kind(self) -> Kind: ...
+    @property
+    def shapes(self) -> str: ...
+    @property
+    def arguments(self) -> str: ...
+    @property
+    def macs(self) -> int: ...
+    @property
+    def elements_out(self) -> int: ...
+
+
+class Row(Protocol):
+    """All calls of one module that are alike."""
+
+    @property
+    def module(self) -> str: ...
+    @property
+    def module_class(self) -> str: ...
+    @property
+    def facts(self) -> Facts: ...
+    @property
+    def calls(self) -> int: ...
+
+
+Rule = Callable[[Facts, Shapes], int]
+"""What one call of an operation weighs."""
+
+
+def count_macs(facts: Facts, shapes: Shapes) -> int:
+    """The products of the call."""
+    return facts.macs
+
+
+def _first(times: int) -> Rule:
+    return lambda facts, shapes: times * shapes.elements(0)
+
+
+def _out(times: int) -> Rule:
+    return lambda facts, shapes: times * facts.elements_out
+
+
+def _macs_and_bias(facts: Facts, shapes: Shapes) -> int:
+    """Convolutions and linear layers: (x, weight, bias). One addition for each output where there is a bias."""
+    return facts.macs + (facts.elements_out if shapes.has(2) else 0)
+
+
+def _affine(plain: int, with_weight: int) -> Rule:
+    """Normalisations (x, weight, bias, …), a multiple of |x| that depends on whether there is a weight."""
+    return lambda facts, shapes: shapes.elements(0) * (with_weight if shapes.has(1) else plain)
+
+
+def _fvcore_batch_norm(facts: Facts, shapes: Shapes) -> int:
+    """fvcore: in training 5 or 4 times |x|, in evaluation 2 or 1 times."""
+    is_training = facts.arguments.startswith("True")
+    return _affine(4, 5)(facts, shapes) if is_training else _affine(1, 2)(facts, shapes)
+
+
+def _attention_scores(shapes: Shapes) -> int:
+    """Entries of softmax(q k^T): heads * L * S."""
+    out, k = shapes.output(), shapes.input(1)
+    return math.prod(out[:-1]) * k[-2]
+
+
+def _ptflops_attention(facts: Facts, shapes: Shapes) -> int:
+    """ptflops' attention: scaling of q, both products, softmax at one operation an entry."""
+    return facts.macs + shapes.elements(0) + _attention_scores(shapes)
+
+
+_RECURRENT_ELEMENTWISE = {"lstm": 10, "gru": 7, "rnn_tanh": 1, "rnn_relu": 1}
+"""Elementwise operations a hidden unit takes in a time step, as ptflops' `rnn_flops` adds them up."""
+
+
+def _ptflops_recurrent(facts: Facts, shapes: Shapes) -> int:
+    """Both matrices, both biases and the elementwise work of every layer and direction, each time step."""
+    x = shapes.input(0)
+    weights = max(shapes.lists(), key=len)
+    matrices = [shape for shape in weights if len(shape) == 2]
+    biases = sum(math.prod(shape) for shape in weights if len(shape) == 1)
+    hidden = [shape[1] for shape in matrices[1::2]]
+    steps = math.prod(x) // x[-1]
+    return facts.macs + steps * (biases + _RECURRENT_ELEMENTWISE[facts.operation] * sum(hidden))
+
+
+def _ptflops_deformable(facts: Facts, shapes: Shapes) -> int:
+    """torchvision::deform_conv2d (x, weight, offset, mask, bias): 24 or, with a mask, 25 extra for each sampled point."""
+    kernel = math.prod(shapes.input(1)[2:])
+    positions = facts.elements_out // shapes.input(1)[0]
+    extra = 25 if shapes.elements(3) else 24
+    return facts.macs + positions * kernel * extra + (facts.elements_out if shapes.has(4) else 0)
+
+
+def _kernel_size(arguments: str) -> int:
+    """|kernel| of a pooling call, whose first argument it is: `[3, 3], [2, 2], …`."""
+    first = arguments.partition("]")[0].lstrip("[")
+    return math.prod(int(size) for size in first.split(", ")) if first else 1
+
+
+def _pool_window(facts: Facts, shapes: Shapes) -> int:
+    """One operation for each element under the window, for each output."""
+    return facts.elements_out * _kernel_size(facts.arguments)
+
+
+def _all_attention(facts: Facts, shapes: Shapes) -> int:
+    scores = _attention_scores(shapes)
+    return 2 * facts.macs + shapes.elements(0) + _SOFTMAX * scores + (scores if shapes.has(3) else 0)
+
+
+def _fourier(facts: Facts, shapes: Shapes) -> int:
+    """5 n log2(n) for each complex transform of n points, the field's customary figure (fftw.org/speed); real ones take half.
+
+    Several dimensions are transformed one after another, which adds up to n = their product. Real transforms are those where the
+    two sides differ in size; the larger one, which is not complex, says how many points there are.
+    """
+    dims = [int(dim) for dim in facts.arguments.partition("]")[0].lstrip("[").split(", ")]
+    inputs, outputs = shapes.input(0), shapes.output()
+    points = math.prod(max(inputs[dim], outputs[dim]) for dim in dims)
+    transforms = math.prod(inputs) // math.prod(inputs[dim] for dim in dims)
+    flops = transforms * points * math.log2(points) * 5
+    return round(flops if facts.operation == "_fft_c2c" else flops / 2)
+
+
+def _embedding_bag(facts: Facts, shapes: Shapes) -> int:
+    """(table, indices, …): every row that is looked up is added."""
+    return shapes.elements(1) * shapes.input(0)[-1]
+
+
+_SOFTMAX = 5  # maximum, difference, exponential, sum and quotient of each entry
+MATRIX_BY_KIND: dict[Kind, Rule] = dict.fromkeys(
+    (Kind.CONV, Kind.LINEAR, Kind.MATMUL, Kind.ATTENTION, Kind.RECURRENT), count_macs
+)
+"""The products of every matrix operation, those of a user's own formula included."""
+
+_CONVOLUTIONS = """conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d convolution _convolution""".split()
+
+FVCORE_RULES: dict[str, Rule] = {
+    "batch_norm": _fvcore_batch_norm,
+    "group_norm": _affine(4, 5),
+    "layer_norm": _affine(4, 5),
+    "instance_norm": _affine(4, 5),
+    "upsample_nearest2d": _out(1),
+    "upsample_bilinear2d": _out(4),
+    "adaptive_avg_pool2d": _first(1),
+    "grid_sampler": _out(4),
+}
+
+PTFLOPS_ATEN_RULES: dict[str, Rule] = {
+    **dict.fromkeys([*_CONVOLUTIONS, "linear"], _macs_and_bias),
+    "addmm": lambda facts, shapes: facts.macs + facts.elements_out,
+}
+
+ALL_BY_KIND: dict[Kind, Rule] = {
+    Kind.MATMUL: lambda facts, shapes: 2 * facts.macs,
+    Kind.RECURRENT: lambda facts, shapes: 2 * facts.macs,
+    Kind.CONV: lambda facts, shapes: facts.macs + _macs_and_bias(facts, shapes),
+    Kind.LINEAR: lambda facts, shapes: facts.macs + _macs_and_bias(facts, shapes),
+    Kind.ATTENTION: _all_attention,
+    Kind.NORM: _affine(5, 7),
+    Kind.SOFTMAX: _out(_SOFTMAX),
+    Kind.ELEMENTWISE: _out(1),
+    Kind.POOL: _first(1),
+    Kind.REDUCE: _first(1),
+    Kind.RESAMPLE: _out(8),
+    Kind.FOURIER: _fourier,
+}
+ALL_RULES: dict[str, Rule] = {
+    "batch_norm": _affine(2, 4),
+    "rms_norm": _affine(3, 4),
+    "_weight_norm_interface": _first(3),  # square, sum, and the scaling
+    "addr": _out(2),
+    "linalg_cross": _out(3),
+    **dict.fromkeys(["_embedding_bag", "_embedding_bag_forward_only"], _embedding_bag),
+    **dict.fromkeys(["max_pool1d", "max_pool2d", "max_pool3d", "avg_pool1d", "avg_pool2d", "avg_pool3d"], _pool_window),
+    **dict.fromkeys(["upsample_nearest1d", "upsample_nearest2d", "upsample_nearest3d", "dropout", "feature_dropout"], _out(0)),
+    **dict.fromkeys(["upsample_bicubic2d", "_upsample_bicubic2d_aa"], _out(32)),
+    **dict.fromkeys(
+        ["gru", "lstm", "rnn_tanh", "rnn_relu"], lambda facts, shapes: facts.macs + _ptflops_recurrent(facts, shapes)
+    ),
+}
+
+# ptflops' rules are by exact class of module; within a module, by the operation that does its work.
+_WEIGHT_LAYER: dict[str, Rule] = dict.fromkeys([*_CONVOLUTIONS, "linear"], _macs_and_bias)
+_ATTENTION_MODULE: dict[str, Rule] = {
+    "linear": _macs_and_bias,
+    **dict.fromkeys(["matmul", "bmm", "baddbmm"], count_macs),
+    "scaled_dot_product_attention": _ptflops_attention,
+    "softmax": _out(1),
+    "mul": _out(1),  # the scaling of q, where attention is not fused
+}
+MODULE_RULES: dict[str, dict[str, Rule]] = {
+    **dict.fromkeys("Conv1d Conv2d Conv3d ConvTranspose1d ConvTranspose2d ConvTranspose3d Linear".split(), _WEIGHT_LAYER),
+    **dict.fromkeys(
+        "ReLU PReLU ELU LeakyReLU ReLU6 GELU".split(),
+        dict.fromkeys("relu prelu elu leaky_relu hardtanh relu6 gelu".split(), _out(1)),
+    ),
+    **dict.fromkeys(
+        [f"{kind}{n}d" for kind in ("MaxPool", "AvgPool", "AdaptiveMaxPool", "AdaptiveAvgPool") for n in (1, 2, 3)],
+        dict.fromkeys([f"{kind}{n}d" for kind in ("max_pool", "avg_pool", "adaptive_max_pool", "adaptive_avg_pool") for n in (1, 2, 3)], _first(1)),
+    ),
+    **dict.fromkeys(
+        [f"{kind}{n}d" for kind in ("BatchNorm", "InstanceNorm") for n in (1, 2, 3)],
+        dict.fromkeys(["batch_norm", "instance_norm"], _affine(1, 2)),
+    ),
+    "GroupNorm": {"group_norm": _affine(1, 2)},
+    "LayerNorm": {"layer_norm": _first(1)},
+    "Upsample": dict.fromkeys([f"upsample_{kind}" for kind in ("nearest1d", "nearest2d", "nearest3d", "linear1d", "bilinear2d", "bicubic2d", "trilinear3d")], _out(1)),
+    **dict.fromkeys("RNN GRU LSTM".split(), dict.fromkeys(["lstm", "gru", "rnn_tanh", "rnn_relu"], _ptflops_recurrent)),
+    "MultiheadAttention": _ATTENTION_MODULE,
+    "torchvision.ops.deform_conv.DeformConv2d": {"torchvision::deform_conv2d": _ptflops_deformable},
+    "timm.layers.attention.Attention": _ATTENTION_MODULE,
+}  # fmt: skip

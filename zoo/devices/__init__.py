@@ -1,0 +1,1 @@
+"""Devices: what their makers publish, each figure with its source."""

@@ -1,0 +1,78 @@
+"""What the estimate takes from a device's data sheet, and from what was measured of its matrix units."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any
+
+import yaml
+
+from zoo.devices.devices import Device
+from zoo.units import FLOPS_PER_S, parse_quantity
+
+GPU_KINDS = ("data-centre-gpu", "desktop-gpu", "embedded-gpu")
+CPU_KINDS = ("desktop-cpu", "server-cpu", "laptop-cpu")
+
+_PEAKS = {
+    "float16": ("fp16_tensor_fp32_acc", "fp16_tensor", "fp16_tensor_fp16_acc", "fp16_vector"),
+    "bfloat16": ("bf16_tensor_fp32_acc", "bf16_tensor", "bf16_vector"),
+    "float32": ("fp32_vector",),
+    "tf32": ("tf32_tensor_fp32_acc", "tf32_tensor", "fp32_vector"),
+}
+"""Ways of computing with a dtype, best known first. torch accumulates in float32."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """The figures of a device that the estimate uses."""
+
+    is_gpu: bool
+    vector_flops_per_s: float  # float32 on ordinary cores
+    matrix_flops_per_s: float  # products in the dtype asked for, as sustained
+    conv_flops_per_s: float  # convolutions in it: on GPUs, torch lets those of float32 use TF32
+    bytes_per_s: float
+    cache_bytes: float  # 0 where it is not known
+    memory_bytes: float | None
+
+
+def sheet_of(device: Device, dtype: str) -> Sheet | str:
+    """The figures for products in a dtype (float32, float16 or bfloat16), or why there is no estimate."""
+    is_gpu = device.kind in GPU_KINDS
+    if not is_gpu and device.kind not in CPU_KINDS:
+        return f"no estimate: no device of the kind {device.kind} was ever fitted to"
+    peak = _peak(device, dtype)
+    conv = _peak(device, "tf32") if is_gpu and dtype == "float32" else peak
+    share = sustained_share(device) if is_gpu else 1.0
+    vector = _peak(device, "float32")
+    if peak is None or conv is None or vector is None:
+        return f"no estimate: the peak rate of {device.id} in {dtype if vector is not None else 'float32'} is not known"
+    if device.memory_bandwidth_bytes_per_s is None:
+        return f"no estimate: the memory bandwidth of {device.id} is not known"
+    return Sheet(
+        is_gpu=is_gpu,
+        vector_flops_per_s=vector,
+        matrix_flops_per_s=peak if dtype == "float32" else share * peak,
+        conv_flops_per_s=conv if conv == vector else share * conv,
+        bytes_per_s=device.memory_bandwidth_bytes_per_s.value,
+        cache_bytes=device.cache_bytes.value if device.cache_bytes else 0.0,
+        memory_bytes=device.memory_bytes.value if device.memory_bytes else None,
+    )
+
+
+def sustained_share(device: Device) -> float:
+    """What a GPU's matrix units sustain, as a share of their stated peak in 16 bits (`sustained.yaml` names the measurements)."""
+    known, peak = _sustained(), _peak(device, "float16")
+    if peak is not None and device.id in known["cards"]:
+        return parse_quantity(known["cards"][device.id]["rate"], FLOPS_PER_S) / peak
+    return float(known["otherwise"][device.kind])
+
+
+@functools.cache
+def _sustained() -> Any:
+    return yaml.safe_load(resources.files("zoo.devices").joinpath("sustained.yaml").read_text(encoding="utf-8"))
+
+
+def _peak(device: Device, dtype: str) -> float | None:
+    return next((device.peak_per_s[way].value for way in _PEAKS[dtype] if way in device.peak_per_s), None)

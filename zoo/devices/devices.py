@@ -1,0 +1,232 @@
+"""Devices: what their makers say they can do, each figure with its source.
+
+The figures are in `devices.yaml` beside this module, whose head explains its words. A user's own devices are written the same
+way and are added to them, or replace those of the same name.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from zoo.errors import DeviceError, UnitError, UnknownNameError, did_you_mean
+from zoo.units import (
+    BYTES,
+    BYTES_PER_S,
+    COUNT,
+    FLOPS_PER_S,
+    HERTZ,
+    OPERATIONS_PER_S,
+    WATTS,
+    Quantity,
+    parse_quantity,
+)
+
+KINDS = (
+    "data-centre-gpu", "desktop-gpu", "embedded-gpu", "accelerator", "board", "phone", "microcontroller",
+    "desktop-cpu", "server-cpu", "laptop-cpu", "laptop-soc",
+)  # fmt: skip
+"""What a device is, in the order they are listed."""
+
+FIGURES: Mapping[str, tuple[str, Quantity]] = {
+    "memory_bandwidth": ("memory_bandwidth_bytes_per_s", BYTES_PER_S),
+    "memory": ("memory_bytes", BYTES),
+    "flash": ("flash_bytes", BYTES),
+    "cache": ("cache_bytes", BYTES),
+    "power": ("power_w", WATTS),
+    "base_clock": ("base_clock_hz", HERTZ),
+    "boost_clock": ("boost_clock_hz", HERTZ),
+    "cores": ("cores", COUNT),
+    "compute_units": ("compute_units", COUNT),
+}
+"""Key in a file of devices: the attribute of `Device` it becomes, which names the unit, and how it is read."""
+
+_TEXTS = ("name", "kind", "architecture", "note", "source")
+_KEYS = (*_TEXTS, "peak", *FIGURES, "sources")
+_FORMATS = "fp64|fp32|tf32|fp16|bf16|fp8|fp4|int8|int4"
+_PATH = re.compile(rf"(?P<format>{_FORMATS})_(vector|tensor(_(fp64|fp32|fp16|int32)_acc)?)")
+_INTEGER = "int"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A document a figure comes from, or what it was computed from."""
+
+    title: str
+    url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A number in the unit that its name says, and where it comes from."""
+
+    value: float
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A device's data sheet. A figure that its maker does not state is None, or missing from `peak_per_s`.
+
+    `peak_per_s` holds FLOP/s, and integer operations a second, dense; one multiply-accumulate is two. Its keys name the format
+    and the unit that computes: `fp32_vector`, `fp16_tensor_fp32_acc`, and `fp16_tensor` where the maker does not name the
+    accumulation.
+    """
+
+    id: str
+    name: str
+    kind: str
+    architecture: str | None = None
+    note: str | None = None
+    peak_per_s: Mapping[str, Figure] = field(default_factory=dict)
+    memory_bandwidth_bytes_per_s: Figure | None = None
+    memory_bytes: Figure | None = None
+    flash_bytes: Figure | None = None
+    cache_bytes: Figure | None = None  # the last one before memory
+    power_w: Figure | None = None
+    base_clock_hz: Figure | None = None
+    boost_clock_hz: Figure | None = None
+    cores: Figure | None = None
+    compute_units: Figure | None = None  # streaming multiprocessors of a GPU
+
+    def figures(self) -> Iterator[tuple[str, Figure]]:
+        """Every known figure with its name, peaks first."""
+        yield from self.peak_per_s.items()
+        for attribute, _ in FIGURES.values():
+            if (figure := getattr(self, attribute)) is not None:
+                yield attribute, figure
+
+
+@functools.cache
+def shipped_devices() -> Mapping[str, Device]:
+    """The devices that come with zoometer, by id."""
+    text = resources.files("zoo.devices").joinpath("devices.yaml").read_text(encoding="utf-8")
+    content = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - safe, only faster
+    sources = {name: Source(**source) for name, source in content["sources"].items()}
+    return {name: parse_device(name, entry, sources) for name, entry in content["devices"].items()}
+
+
+def read_devices(path: str | Path) -> dict[str, Device]:
+    """The devices of a user's file: those under its key `devices`, or the whole of it.
+
+    Raises:
+        DeviceError: if there is no such file, or a device in it cannot be read; the message names the figure.
+    """
+    try:
+        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise DeviceError(f"The devices '{path}' cannot be read: {getattr(error, 'strerror', None) or error}.") from None
+    except yaml.YAMLError as error:
+        raise DeviceError(f"'{path}' is not readable as YAML: {' '.join(str(error).split())}") from None
+    entries = content.get("devices", content) if isinstance(content, dict) else None
+    if not isinstance(entries, dict) or not entries:
+        raise DeviceError(f"'{path}' holds no devices. Write them under the key `devices`, each under its own name.")
+    try:
+        return {str(name): parse_device(str(name), entry) for name, entry in entries.items()}
+    except DeviceError as error:
+        raise DeviceError(f"{path}: {error}") from None
+
+
+def find_device(device_id: str, own: Mapping[str, Device] | None = None) -> Device:
+    """The device of this id; a user's own ones come first.
+
+    Raises:
+        UnknownNameError: if there is none.
+    """
+    known = {**shipped_devices(), **(own or {})}
+    if device_id not in known:
+        hint = did_you_mean(device_id, known) or " See them all with: zoometer devices"
+        raise UnknownNameError(f"There is no device '{device_id}'.{hint}")
+    return known[device_id]
+
+
+def parse_device(device_id: str, entry: Any, sources: Mapping[str, Source] | None = None) -> Device:
+    """A device from what a file says of it.
+
+    Args:
+        device_id: its name in the file.
+        entry: its keys and values.
+        sources: documents that `source` and `sources` may name; any other text stands for itself.
+
+    Raises:
+        DeviceError: if a key is unknown or missing, or a figure cannot be read.
+    """
+    if not isinstance(entry, dict):
+        raise DeviceError(f"Device '{device_id}' must be a mapping of keys, such as memory: 8 GiB.")
+    for key in entry:
+        if key not in _KEYS:
+            raise DeviceError(f"Device '{device_id}': '{key}' is not a known key.{did_you_mean(str(key), _KEYS) or _list(_KEYS)}")
+    texts: dict[str, Any] = {key: str(entry[key]) for key in _TEXTS if entry.get(key) is not None}
+    source = texts.pop("source", None)
+    if source is None:
+        raise DeviceError(
+            f"Device '{device_id}' names no source. Say where its figures come from, such as source: data sheet 123."
+        )
+    kind = texts.setdefault("kind", "board")
+    if kind not in KINDS:
+        raise DeviceError(f"Device '{device_id}': '{kind}' is not a kind of device.{_list(KINDS)}")
+    texts.setdefault("name", device_id)
+    named = _Sources(device_id, source, _mapping(device_id, entry, "sources"), sources or {})
+    peaks = _mapping(device_id, entry, "peak")
+    figures: dict[str, Any] = {
+        attribute: named.figure(key, entry[key], kind) for key, (attribute, kind) in FIGURES.items() if key in entry
+    }
+    peak_per_s = {path: named.figure(path, value, _peak_kind(device_id, path)) for path, value in peaks.items()}
+    named.check_used([*peaks, *(key for key in FIGURES if key in entry), "peak"])
+    return Device(id=device_id, **texts, peak_per_s=peak_per_s, **figures)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sources:
+    """Where the figures of one device come from."""
+
+    device_id: str
+    default: str
+    exceptions: Mapping[str, Any]
+    documents: Mapping[str, Source]
+
+    def figure(self, key: str, value: Any, kind: Quantity) -> Figure:
+        """A figure with its source: its own, that of all peaks, or the device's."""
+        name = self.exceptions.get(key) or (_PATH.fullmatch(key) and self.exceptions.get("peak")) or self.default
+        try:
+            number = parse_quantity(value, kind)
+        except UnitError as error:
+            raise DeviceError(f"Device '{self.device_id}', {key}: {error}") from None
+        if number <= 0:
+            raise DeviceError(f"Device '{self.device_id}', {key}: must be more than 0. Leave it out where it is not known.")
+        return Figure(number, self.documents.get(str(name)) or Source(str(name)))
+
+    def check_used(self, keys: list[str]) -> None:
+        """A source for a figure that is not there is a spelling mistake."""
+        for key in self.exceptions:
+            if key not in keys:
+                raise DeviceError(
+                    f"Device '{self.device_id}': sources names '{key}', which is no figure of it.{did_you_mean(key, keys)}"
+                )
+
+
+def _peak_kind(device_id: str, path: Any) -> Quantity:
+    if not (match := _PATH.fullmatch(str(path))):
+        raise DeviceError(
+            f"Device '{device_id}': '{path}' does not name a way of computing. Write a format ({_FORMATS.replace('|', ', ')}) with "
+            "_vector, _tensor, or _tensor and what it accumulates in: fp32_vector, fp16_tensor_fp32_acc, int8_tensor_int32_acc."
+        )
+    return OPERATIONS_PER_S if match["format"].startswith(_INTEGER) else FLOPS_PER_S
+
+
+def _mapping(device_id: str, entry: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    value = entry.get(key) or {}
+    if not isinstance(value, dict):
+        raise DeviceError(f"Device '{device_id}': {key} must be a mapping.")
+    return value
+
+
+def _list(names: tuple[str, ...]) -> str:
+    return f" Known: {', '.join(names)}."

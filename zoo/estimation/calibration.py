@@ -1,0 +1,162 @@
+"""Calibration: what a few measurements on a device say of how far its estimates are off.
+
+The logarithm of measured over estimated time is modelled as one factor for all, plus one each for the shares of time that an
+estimate gives to computing, to memory and to overhead; the latter three are shrunk towards nothing, so that ten measurements
+suffice: a card that does not keep its clock is slow where it computes, and as fast as others where it waits for memory. It is a
+linear regression with normal priors, reweighted so that single outliers (Huber) do not decide.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import yaml
+
+from zoo.errors import SpeedError
+
+KEY = ("zoo", "arch", "input", "variant")
+"""Columns that name what is estimated or measured."""
+
+SHARES = ("share_compute", "share_memory", "share_overhead")
+"""Columns of an estimate: the parts of its time."""
+
+LEAST_MEASUREMENTS = 5
+"""Fewer give no calibration: the factor would be as uncertain as the estimates."""
+
+_NOISE = 0.1
+"""Standard deviation of log (measured over estimated) between models, once the factor is right."""
+_FACTOR_DEVIATION = 2.0
+"""Prior standard deviation of the factor for all: nearly free."""
+_SHARE_DEVIATION = 0.2
+"""Prior standard deviation of the factors of the shares."""
+_OUTLIER = 0.25
+"""Residuals beyond this many standard deviations weigh less (Huber): few do not, so that the result is close to a median."""
+_EFFICIENCY = 2 / math.pi
+"""Of a median, against a mean of normal values: as many measurements as this share of them say as much."""
+_ROUNDS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """How the estimates of one device, run in one way, are corrected.
+
+    `coefficients` are of 1 and of `SHARES`, in the logarithm; `covariance` is theirs.
+    """
+
+    device: str
+    precision: str
+    layout: str
+    compiled: bool
+    measurements: int
+    coefficients: tuple[float, ...]
+    covariance: tuple[tuple[float, ...], ...]
+
+    @property
+    def factor(self) -> float:
+        """Measured over estimated time of a model with equal shares."""
+        return math.exp(self.coefficients[0] + sum(self.coefficients[1:]) / len(SHARES))
+
+    @property
+    def standard_error(self) -> float:
+        """Of the logarithm of `factor`."""
+        return float(self.errors(np.full((1, len(SHARES)), 1 / len(SHARES)))[0])
+
+    def log_factors(self, shares: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """By how much to correct, for models with these shares (models x 3)."""
+        corrections: npt.NDArray[np.float64] = _design(shares) @ np.array(self.coefficients)
+        return corrections
+
+    def errors(self, shares: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Standard errors of `log_factors`."""
+        design = _design(shares)
+        errors: npt.NDArray[np.float64] = np.sqrt(np.einsum("ij,jk,ik->i", design, np.array(self.covariance), design))
+        return errors
+
+
+def calibrate(estimates: pd.DataFrame, measurements: pd.DataFrame, key: Sequence[str] = KEY) -> Calibration:
+    """The calibration that measurements give to uncalibrated estimates.
+
+    Args:
+        estimates: what `zoo.estimation.estimate.estimate` gave, without a calibration.
+        measurements: `latency_ms` of a step by the columns of `key` and `batch`.
+        key: what names a model in both.
+
+    Raises:
+        SpeedError: if fewer than `LEAST_MEASUREMENTS` of the measurements have an estimate.
+    """
+    usable = estimates[estimates["latency_ms"].notna()]
+    joined = usable.merge(measurements[[*key, "batch", "latency_ms"]], on=[*key, "batch"], suffixes=("", "_measured"))
+    if len(joined) < LEAST_MEASUREMENTS:
+        raise SpeedError(
+            f"{len(joined)} of the measurements have an estimate at their batch; a calibration needs {LEAST_MEASUREMENTS}, "
+            "better ten. Measure models of different families."
+        )
+    ratios = np.log(joined["latency_ms_measured"].to_numpy(float) / joined["latency_ms"].to_numpy(float))
+    coefficients, covariance = regress(joined[list(SHARES)].to_numpy(float), ratios)
+    way = joined.iloc[0]
+    return Calibration(
+        str(way["device"]), str(way["precision"]), str(way["layout"]), bool(way["compiled"]), len(joined),
+        tuple(coefficients.tolist()), tuple(map(tuple, covariance.tolist())),
+    )  # fmt: skip
+
+
+def regress(
+    shares: npt.NDArray[np.float64], log_ratios: npt.NDArray[np.float64]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Coefficients of 1 and the shares, and their covariance."""
+    design = _design(shares)
+    deviations = np.array([_FACTOR_DEVIATION, *[_SHARE_DEVIATION] * len(SHARES)])
+    prior = np.diag(deviations**-2.0)
+    weights = np.ones(len(log_ratios))
+    coefficients = np.array([float(np.median(log_ratios)), *[0.0] * len(SHARES)])
+    covariance = np.diag(deviations**2.0)
+    for _ in range(_ROUNDS):
+        residuals = np.abs(log_ratios - design @ coefficients)
+        noise = max(_NOISE, 1.4826 * float(np.median(residuals)))
+        weights = np.minimum(1, _OUTLIER * noise / np.maximum(residuals, 1e-12))
+        weights *= _EFFICIENCY / weights.mean()
+        scaled = design * (weights / noise**2)[:, None]
+        covariance = np.linalg.inv(scaled.T @ design + prior)
+        coefficients = covariance @ (scaled.T @ log_ratios)
+    return coefficients, covariance
+
+
+def write_calibration(calibration: Calibration, path: str | Path) -> None:
+    """Writes a calibration as YAML."""
+    record = asdict(calibration)
+    record["coefficients"] = dict(zip(("all", *SHARES), map(float, calibration.coefficients), strict=True))
+    record["covariance"] = [list(map(float, row)) for row in calibration.covariance]
+    Path(path).write_text(yaml.safe_dump(record, sort_keys=False), encoding="utf-8")
+
+
+def read_calibration(path: str | Path) -> Calibration:
+    """The calibration of a file.
+
+    Raises:
+        SpeedError: if there is none, or it is no calibration.
+    """
+    try:
+        record: Any = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        coefficients = tuple(float(record["coefficients"][name]) for name in ("all", *SHARES))
+        covariance = tuple(tuple(float(value) for value in row) for row in record["covariance"])
+        if [len(row) for row in covariance] != [len(coefficients)] * len(coefficients):
+            raise ValueError("covariance")
+        return Calibration(
+            str(record["device"]), str(record["precision"]), str(record["layout"]), bool(record["compiled"]),
+            int(record["measurements"]), coefficients, covariance,
+        )  # fmt: skip
+    except (OSError, UnicodeDecodeError) as error:
+        raise SpeedError(f"The calibration '{path}' cannot be read: {getattr(error, 'strerror', None) or error}.") from None
+    except (yaml.YAMLError, KeyError, TypeError, ValueError):
+        raise SpeedError(f"'{path}' is no calibration. Make one with: zoometer calibrate") from None
+
+
+def _design(shares: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    return np.column_stack([np.ones(len(shares)), shares])

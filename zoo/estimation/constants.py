@@ -1,0 +1,111 @@
+"""The constants of the estimate: read from `constants.yaml` beside this module, which says what they were fitted on."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import yaml
+
+from zoo.errors import SpeedError
+
+
+@dataclass(frozen=True, slots=True)
+class Constants:
+    """The constants of one family of devices, run eagerly or compiled."""
+
+    name: str  # such as gpu-eager
+    values: Mapping[str, float]  # by term; how many times as long as the data sheet says, or seconds
+    half_widths: tuple[float, ...]  # of the interval that holds 90 % of log (measured over estimated), by hardness, easy first
+    hardness: tuple[float, ...]  # the bounds between these: shares of time in hard work
+    device_deviation: float  # of the factor between devices like those fitted on
+    kinds: tuple[str, ...]  # the kinds of devices fitted on
+    fitted_on: tuple[str, ...]
+    command: str
+    needs_calibration: bool = False
+
+    def array(self, terms: Sequence[str]) -> npt.NDArray[np.float64]:
+        """In the order of the terms."""
+        return np.array([self.values[term] for term in terms])
+
+    def widths(self, hardness: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Half-widths of models by their hardness."""
+        return np.array(self.half_widths)[np.searchsorted(np.array(self.hardness), hardness)]
+
+
+@functools.cache
+def shipped_constants() -> Mapping[str, Constants]:
+    """Those that come with zoometer, by name."""
+    return parse_constants(resources.files("zoo.estimation").joinpath("constants.yaml").read_text(encoding="utf-8"))
+
+
+def constants_for(*, is_gpu: bool, compiled: bool) -> Constants:
+    """The shipped ones for a device and a way of running."""
+    return shipped_constants()[name_of(is_gpu=is_gpu, compiled=compiled)]
+
+
+def name_of(*, is_gpu: bool, compiled: bool) -> str:
+    """Of the constants for a device and a way of running, such as `cpu-eager`."""
+    return f"{'gpu' if is_gpu else 'cpu'}-{'compiled' if compiled else 'eager'}"
+
+
+def read_constants(path: str | Path) -> Mapping[str, Constants]:
+    """Constants of a file that `zoometer validate-speed --write-constants` wrote.
+
+    Raises:
+        SpeedError: if there is none, or it holds no constants.
+    """
+    try:
+        return parse_constants(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SpeedError(f"The constants '{path}' cannot be read: {error.strerror}.") from None
+    except (yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError):
+        raise SpeedError(f"'{path}' holds no constants. Make them with: zoometer validate-speed FILE --write-constants") from None
+
+
+def parse_constants(text: str) -> Mapping[str, Constants]:
+    """From YAML."""
+    content: Any = yaml.safe_load(text)
+    return {name: _parse(name, entry) for name, entry in content.items()}
+
+
+def _parse(name: str, entry: Mapping[str, Any]) -> Constants:
+    return Constants(
+        name=name,
+        values={term: float(value) for term, value in entry["values"].items()},
+        half_widths=tuple(map(float, entry["half_widths"])),
+        hardness=tuple(map(float, entry["hardness"])),
+        device_deviation=float(entry["device_deviation"]),
+        kinds=tuple(entry["kinds"]),
+        fitted_on=tuple(entry["fitted_on"]),
+        command=str(entry["command"]),
+        needs_calibration=bool(entry.get("needs_calibration", False)),
+    )
+
+
+def dump_constants(constants: Sequence[Constants]) -> str:
+    """As YAML, four digits to a number."""
+    return yaml.safe_dump({one.name: _record(one) for one in constants}, sort_keys=False, width=120)
+
+
+def _record(constants: Constants) -> dict[str, Any]:
+    return {
+        "values": {term: _rounded(value) for term, value in constants.values.items()},
+        "half_widths": [_rounded(value) for value in constants.half_widths],
+        "hardness": [_rounded(value) for value in constants.hardness],
+        "device_deviation": constants.device_deviation,
+        "kinds": list(constants.kinds),
+        "fitted_on": list(constants.fitted_on),
+        "command": constants.command,
+        "needs_calibration": constants.needs_calibration,
+    }
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.4g}")

@@ -1,0 +1,90 @@
+"""Fitting the constants of the estimate to measured times.
+
+An estimate is a sum of terms (`zoo.estimation.terms`), each a quantity of work divided by a rate of the data sheet; a constant is how
+many times as long as that a term takes. Constants are fitted in the logarithm, so that they stay positive, by Gauss-Newton steps
+with Levenberg's damping on a loss that is quadratic for small relative errors and linear for large ones (Charbonnier's:
+sqrt(1 + (e/s)^2) - 1), plus a weak pull towards neutral values: a term that the data do not determine stays there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+Array: TypeAlias = npt.NDArray[np.float64]
+
+_SCALE = 0.12
+"""Relative error from which the loss grows in proportion; about the standard error of a good estimate."""
+_MOST_STEPS = 100
+_LEAST_GAIN = 1e-10
+_MOST_DAMPING = 1e8
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Models measured in one way: a row of terms each, in seconds; the host's time for a step; the measured time of the step."""
+
+    terms: Array  # models x constants
+    host_s: Array
+    measured_s: Array
+
+    def select(self, rows: npt.NDArray[np.bool_]) -> Sample:
+        """Some of the models."""
+        return Sample(self.terms[rows], self.host_s[rows], self.measured_s[rows])
+
+
+def device_and_host(device_s: Array, host_s: Array) -> Array:
+    """Time of a step: that of the device or of the host that feeds it, whichever is slower, with a smooth passage between them."""
+    whole: Array = (device_s**4 + host_s**4) ** 0.25
+    return whole
+
+
+def fit(samples: Sequence[Sample], neutral: Array, pull: Array) -> Array:
+    """The constants that fit the samples best.
+
+    Args:
+        samples: each weighs as many models as it has.
+        neutral: values the constants start from and are pulled to.
+        pull: how strongly, for each constant.
+    """
+    terms = np.concatenate([sample.terms for sample in samples])
+    host = np.concatenate([sample.host_s for sample in samples])
+    target = np.log(np.concatenate([sample.measured_s for sample in samples]))
+    start = np.log(neutral)
+    pull = pull / len(pull)
+
+    def evaluate(logs: Array) -> tuple[Array, Array, float]:
+        """Residuals, their derivatives by each log constant, and the loss."""
+        parts = terms * np.exp(logs)
+        device = parts.sum(axis=1)
+        whole4 = device**4 + host**4
+        residuals = np.log(whole4) / 4 - target
+        slopes = parts * (device**3 / whole4)[:, None]
+        loss = float((np.sqrt(1 + (residuals / _SCALE) ** 2) - 1).mean() + (pull * (logs - start) ** 2).sum())
+        return residuals, slopes, loss
+
+    logs, damping = start.copy(), 1e-3
+    residuals, slopes, loss = evaluate(logs)
+    for _ in range(_MOST_STEPS):
+        weighted = slopes * (1 / (np.sqrt(1 + (residuals / _SCALE) ** 2) * _SCALE**2 * len(target)))[:, None]
+        curvature = weighted.T @ slopes + 2 * np.diag(pull)
+        slope = weighted.T @ residuals + 2 * pull * (logs - start)
+        while True:
+            step = np.linalg.solve(curvature + damping * np.diag(np.diag(curvature)), -slope)
+            tried = logs + np.clip(step, -1, 1)
+            new = evaluate(tried)
+            if new[2] < loss or damping > _MOST_DAMPING:
+                break
+            damping *= 4
+        gain = loss - new[2]
+        if gain <= 0:
+            break
+        logs, (residuals, slopes, loss), damping = tried, new, damping / 4
+        if gain < _LEAST_GAIN:
+            break
+    found: Array = np.exp(logs)
+    return found

@@ -1,0 +1,1 @@
+"""Measured latency: on this machine, and imported from tables of others."""

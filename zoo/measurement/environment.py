@@ -1,0 +1,131 @@
+"""What a measured time depends on beside the model: the machine, its drivers and libraries, as one JSON text.
+
+Two measurements with one text were made in the same environment. It holds nothing that changes from minute to minute, such as
+the present clock.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import platform
+import re
+import subprocess
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from zoo.devices.devices import Device
+from zoo.measurement.way import Way
+
+_GPU_FIELDS = ("driver_version", "power.limit", "clocks.max.sm", "clocks.max.memory")
+_SYSTEM = Path("/sys/devices/system/cpu")
+_NOISE = re.compile(r"\((?:R|TM|C)\)|\bCPU\b|\bProcessor\b|@.*|\b\d+-Core\b", re.IGNORECASE)
+"""What CPUs say beside their name: `Intel(R) Core(TM) i9-10940X CPU @ 3.30GHz`."""
+
+
+def environment(way: Way) -> dict[str, Any]:
+    """The facts of this process and machine; imports torch. Unknown ones are absent."""
+    import torch
+
+    facts: dict[str, Any] = {
+        "cpu": cpu_name(),
+        "cores": len(physical_cores()),
+        "system": f"{platform.system()} {platform.machine()}",
+        "torch": torch.__version__,
+        "governor": _read(_SYSTEM / "cpu0/cpufreq/scaling_governor"),
+    }
+    if way.is_cpu:
+        facts |= {"threads": threads_of(way), "simd": torch.backends.cpu.get_cpu_capability(), "mkldnn": _mkldnn(torch)}
+    elif way.device.startswith("cuda"):
+        facts |= _cuda_facts(torch, way.device)
+    else:
+        facts["gpu"] = cpu_name()  # of Apple's chips both are one
+    return {name: value for name, value in facts.items() if value not in (None, "")}
+
+
+def as_text(facts: Mapping[str, Any]) -> str:
+    """The one way in which an environment is written."""
+    return json.dumps(facts, sort_keys=True)
+
+
+def threads_of(way: Way) -> int:
+    """How many threads a CPU measurement uses: as many as asked for, or one a physical core."""
+    return way.threads or len(physical_cores())
+
+
+@cache
+def physical_cores() -> tuple[int, ...]:
+    """Numbers of the processors this process may use, one a core: a core's second processor shares its arithmetic."""
+    allowed = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
+    by_core: dict[str, int] = {}
+    for number in allowed:
+        by_core.setdefault(_read(_SYSTEM / f"cpu{number}/topology/thread_siblings_list") or str(number), number)
+    return tuple(by_core.values())
+
+
+@cache
+def cpu_name() -> str:
+    """What the processor calls itself."""
+    for line in (_read(Path("/proc/cpuinfo")) or "").splitlines():
+        if line.lower().startswith("model name"):
+            return line.partition(":")[2].strip()
+    if platform.system() == "Darwin":
+        return _output("sysctl", "-n", "machdep.cpu.brand_string").strip()
+    return platform.processor() or platform.machine()
+
+
+def device_id(facts: Mapping[str, Any], known: Iterable[Device]) -> str:
+    """The known device of exactly the name that the hardware gives itself, else an id made from it: `amd-epyc-7763`."""
+    name = str(facts.get("gpu") or facts["cpu"])
+    plain = _words(name)
+    return next((device.id for device in known if _words(device.name) == plain), "-".join(plain))
+
+
+def _words(name: str) -> list[str]:
+    return re.findall(r"[a-z0-9+]+", _NOISE.sub(" ", name).lower())
+
+
+def _cuda_facts(torch: Any, device: str) -> dict[str, Any]:
+    index = torch.device(device).index or 0
+    facts = {
+        "gpu": torch.cuda.get_device_name(index),
+        "cuda": torch.version.cuda,
+        "hip": torch.version.hip,
+        "cudnn": torch.backends.cudnn.version(),
+        "tf32": {"convolution": torch.backends.cudnn.allow_tf32, "matmul": torch.backends.cuda.matmul.allow_tf32},
+    }
+    uuid = _plain_uuid(str(getattr(torch.cuda.get_device_properties(index), "uuid", "")))
+    rows = list(
+        csv.reader(_output("nvidia-smi", f"--query-gpu=uuid,{','.join(_GPU_FIELDS)}", "--format=csv,noheader").splitlines())
+    )
+    for found, *values in rows:
+        if _plain_uuid(found) == uuid:
+            facts |= {name: value.strip() for name, value in zip(_GPU_FIELDS, values, strict=False)}
+    return facts
+
+
+def _plain_uuid(text: str) -> str:
+    """As torch writes it; NVIDIA's tool puts `GPU-` before it."""
+    return text.strip().removeprefix("GPU-")
+
+
+def _mkldnn(torch: Any) -> bool:
+    return bool(torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled)
+
+
+def _read(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return None
+
+
+def _output(*command: str) -> str:
+    """What a program prints; nothing where it is not there or fails."""
+    try:
+        return subprocess.run(command, capture_output=True, text=True, timeout=20, check=True).stdout
+    except (OSError, subprocess.SubprocessError):
+        return ""

@@ -1,0 +1,112 @@
+"""What is to be measured: models and ways of running them, less what the table has from the same environment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from zoo.errors import InputError
+from zoo.measurement.repetition import Precision, halving
+from zoo.measurement.settings import MeasureSettings
+from zoo.measurement.way import Way
+from zoo.records import SPEED_KEY, Architecture, CostKey, Variant, image_input
+from zoo.refresh.catalogue import Listing
+from zoo.refresh.plan import DEFAULT, NATIVE, input_as_asked
+from zoo.settings import ZooSettings
+
+MEASURED, FAILED = "measured", "failed"
+"""What the column `status` of the table `speed` says."""
+
+TOO_LARGE = "memory:"
+"""How the reason of a batch begins for which there was not enough memory."""
+
+_PASSING = ("timeout:", "worker:")
+"""Reasons of failures that another try may not meet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A model to be measured in one way; what a process is sent."""
+
+    key: CostKey  # of a batch of one
+    way: Way
+    precision: Precision
+    memory_gb: float | None
+    architecture: Architecture
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the measuring is done: the machine as one way of running sees it."""
+
+    way: Way
+    device_id: str
+    facts: Mapping[str, Any]  # the environment
+    runtime: str
+
+
+def subjects(
+    settings: MeasureSettings, listings: Mapping[str, Listing], chosen: Mapping[str, Sequence[Architecture]]
+) -> list[Subject]:
+    """Each chosen architecture at its configured inputs and variants, in every way of running.
+
+    Inputs that an architecture cannot take are left out: that is a fact about the architecture, and counting tells it.
+    """
+    assert set(chosen) <= set(listings)
+    return [
+        Subject(key, way, settings.precision, settings.memory_gb, architecture)
+        for way in settings.ways
+        for name, architectures in chosen.items()
+        for architecture in architectures
+        if not architecture.uncountable
+        for key in _keys(architecture, settings.zoos[name])
+    ]
+
+
+def _keys(architecture: Architecture, settings: ZooSettings) -> Iterator[CostKey]:
+    inputs = dict.fromkeys(_input(size, architecture) for size in settings.inputs_of(architecture.name))
+    for input in inputs:
+        for variant in settings.variants:
+            if input is not None and variant in architecture.variants:
+                head = 0 if variant == Variant.FEATURES else architecture.classes
+                yield CostKey(architecture.zoo, architecture.name, input_as_asked(input, settings), head, variant)
+
+
+def _input(size: str, architecture: Architecture) -> str | None:
+    try:
+        return architecture.input if size in (DEFAULT, NATIVE) else image_input(size, architecture.input)
+    except InputError:
+        return None
+
+
+class Known:
+    """What the table has that need not be measured again: by key and environment, the reason of failures or None."""
+
+    def __init__(self, table: pd.DataFrame) -> None:
+        rows = table.astype(object).where(table.notna(), None)
+        self._rows = {
+            (tuple(row[name] for name in SPEED_KEY), row["environment"]): row
+            for row in rows.to_dict("records")
+            if row["status"] == MEASURED or not str(row["reason"]).startswith(_PASSING)
+        }
+
+    def row(self, identity: Mapping[str, Any], environment: str) -> dict[Any, Any] | None:
+        """The row of exactly this measurement in exactly this environment."""
+        return self._rows.get((tuple(identity[name] for name in SPEED_KEY), environment))
+
+
+def is_too_large(row: Mapping[Any, Any]) -> bool:
+    """Whether memory was not enough for this row's batch."""
+    return row["status"] == FAILED and str(row["reason"]).startswith(TOO_LARGE)
+
+
+def missing(batches: Iterable[int], max_batch: int | None, recall: Callable[[int], dict[Any, Any] | None]) -> list[int]:
+    """The batches of one subject that have to be measured; the search for the largest that fits is the next one it tries."""
+    absent = [batch for batch in batches if recall(batch) is None]
+    if max_batch is None:
+        return absent
+    *_, (batch, row) = halving(max_batch, recall, lambda row: row is not None and is_too_large(row))
+    return absent if row is not None or batch in absent else [*absent, batch]

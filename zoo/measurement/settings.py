@@ -1,0 +1,31 @@
+"""What measuring is asked to do, already checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from zoo.measurement.repetition import Precision
+from zoo.measurement.way import Way
+from zoo.settings import ZooSettings
+
+if TYPE_CHECKING:
+    from zoo.devices.devices import Device
+
+
+@dataclass(frozen=True, slots=True)
+class MeasureSettings:
+    """What is measured, how, and where it is kept."""
+
+    cache: str
+    zoos: Mapping[str, ZooSettings]
+    ways: tuple[Way, ...] = (Way(),)
+    batches: tuple[int, ...] = (1,)
+    max_batch: int | None = None  # also the largest batch that fits: this one, halved as long as memory runs out
+    precision: Precision = field(default_factory=Precision)
+    device_id: str | None = None  # what this machine is called in `devices.yaml`; None: by the name of its hardware
+    devices: Mapping[str, Device] = field(default_factory=dict)  # among which that name is looked for
+    timeout_s: float = 300.0  # for one measurement, building the model included
+    memory_gb: float | None = None  # of a process that measures on the CPU; None: four fifths of what is free
+    rebuild: bool = False  # measure again what the table has

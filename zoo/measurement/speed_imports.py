@@ -1,0 +1,118 @@
+"""Speeds that others measured, brought into the table `speed`."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from zoo.cache.schema.tables import table_of
+from zoo.cache.store import Store
+from zoo.errors import SpeedError
+from zoo.measurement.speed_record import Setting, Speed, as_records
+from zoo.measurement.speed_tables import read_speeds
+from zoo.records import SPEED_KEY, Architecture, Unjoined
+
+_ZOOS = ("timm", "torchvision")
+"""Listed where the cache knows no architecture yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What became of the rows of one file."""
+
+    file: str
+    added: int
+    known: int  # that the table has already
+    unjoined: tuple[Unjoined, ...]
+
+
+def import_speeds(cache: str, files: Sequence[Path], devices: Iterable[str] = (), given: Setting | None = None) -> list[Imported]:
+    """Puts the rows of timm's tables, or of a user's own, into the table `speed`. What is there already is not added again.
+
+    Args:
+        cache: where the table is.
+        files: each as `zoo.measurement.speed_tables` describes.
+        devices: ids that a device's name in a file may stand for.
+        given: what holds where neither a row nor timm's file name says it.
+
+    Raises:
+        SpeedError: if a file is no such table, or a row of it is wrong; then nothing of any file is added.
+        CacheError: if the cache cannot be written.
+    """
+    store = Store(cache)
+    store.prepare()
+    architectures = _known_architectures(store)
+    read = [(file, read_speeds(file, architectures, devices, given)) for file in files]
+    rows = [(file, _table_rows(file, table.rows), table.unjoined) for file, table in read]
+    known, run = _known(store), uuid.uuid4().hex[:12]
+    imported = []
+    for file, records, unjoined in rows:
+        new = [record for record in records if _identity(record) not in known]
+        known.update(map(_identity, new))
+        store.append("speed", table_of("speed", ({**record, "run": run} for record in new)))
+        imported.append(Imported(str(file), len(new), len(records) - len(new), unjoined))
+    return imported
+
+
+def known_speeds(
+    store: Store, device: str, files: Sequence[Path] = (), devices: Iterable[str] = (), *, cached: bool = True
+) -> pd.DataFrame:
+    """Measurements on one device: of the files, and of the table `speed` where no file has the same one.
+
+    Args:
+        store: the cache.
+        device: id of the device.
+        files: tables of speeds, read but not kept.
+        devices: ids that a device's name in a file may stand for.
+        cached: whether the table's measurements are wanted too.
+
+    Raises:
+        SpeedError: if a file is no table of speeds.
+    """
+    architectures = _known_architectures(store) if files else []
+    names = [*devices, device]
+    rows = [record for file in files for record in _table_rows(file, read_speeds(file, architectures, names).rows)]
+    given = pd.DataFrame([record for record in rows if record["device"] == device], columns=[*Speed.__slots__])
+    kept = store.speeds(device)[[*Speed.__slots__]].iloc[: None if cached else 0]
+    both = pd.concat([frame for frame in (given.astype(object), kept.astype(object)) if len(frame)] or [given])
+    return both.drop_duplicates(list(SPEED_KEY)).infer_objects().reset_index(drop=True)
+
+
+def _known_architectures(store: Store) -> list[Architecture]:
+    from zoo.refresh.fill_missing import list_architectures  # what lists zoos is slow to import, and seldom wanted
+
+    return store.architectures() or list_architectures(store.address, _ZOOS)
+
+
+def _table_rows(file: Path, rows: Iterable[Speed]) -> list[dict[str, Any]]:
+    from zoo.measurement.plan import MEASURED  # slow to import too
+
+    now = datetime.now(UTC)
+    more = {"status": MEASURED, "added_at": now}
+    return [{**record, **more, "measured_at": _moment(file, record["measured_at"])} for record in as_records(rows)]
+
+
+def _moment(file: Path, text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise SpeedError(f"{file}: measured_at is '{text}', and must be a date and time as in 2026-01-31T12:00:00.") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _known(store: Store) -> set[tuple[Any, ...]]:
+    table = store.read("speed", [*SPEED_KEY, "latency_ms", "source"]).to_pylist()
+    return {_identity(row) for row in table}
+
+
+def _identity(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    """One figure of one source: the same measured anew is another."""
+    return (*(row[name] for name in SPEED_KEY), row["latency_ms"], row["source"])

@@ -1,0 +1,227 @@
+"""Speeds that others measured: timm's tables of inference speed, and a table of a user's own.
+
+timm's tables (`benchmark-infer-*.csv`, `speed-infer-*.csv`) say what was measured in their file name; rates are per image, times
+per step of a whole batch. A user's table is a CSV with a header. Its columns:
+
+| column | meaning |
+|---|---|
+| model | `zoo/arch`, `zoo/arch.tag`, or `arch` where one zoo alone has it |
+| input | `224`, `384x512` or `3x224x224`; left out: the native input of the architecture |
+| batch | images in a step; left out: 1 |
+| latency_ms, samples_per_s | milliseconds of a step, images a second: one of them, or both |
+| device, runtime, dtype | such as `rtx-4090`, `torch-2.9.1`, `fp16`; device and dtype must be there or be given for the whole table |
+| layout, compiled, variant | `nchw` or `nhwc`; `true` or `false`; `train` or `deploy` |
+| threads | of a CPU |
+| spread_percent | interquartile range of the repetitions, in percent of the median |
+| source, measured_at | where the row comes from, and when (ISO 8601) |
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from zoo.errors import InputError, SpeedError, did_you_mean
+from zoo.measurement.speed_record import SPEED_KEY, Setting, Speed, SpeedTable, canonical_dtype
+from zoo.records import Architecture, Unjoined, Variant, image_input
+
+COLUMNS = (
+    "model", "input", "batch", "latency_ms", "samples_per_s", "device", "runtime", "dtype", "layout", "compiled", "variant", "threads",
+    "spread_percent", "source", "measured_at",
+)  # fmt: skip
+"""The columns of a user's table."""
+
+_TIMM_COLUMNS = {
+    "infer_img_size": "input", "infer_batch_size": "batch", "infer_step_time": "latency_ms", "infer_samples_per_sec": "samples_per_s",
+}  # fmt: skip
+_TIMM_NAME = re.compile(
+    r"(?:benchmark|speed)-infer-(?P<dtype>\w+)-(?P<layout>nchw|nhwc)-(?P<torch>pt\d+)-(?:(?P<cuda>cu\d+)|cpu)-(?P<device>\w+?)(?P<dynamo>-dynamo)?",
+)
+_DISAGREEMENT = 0.05
+"""How far a stated rate and a stated time may be from each other; timm's own files agree within 2 %."""
+
+
+@dataclass(slots=True)
+class _Known:
+    """The architectures by `zoo/arch` and by `arch`."""
+
+    by_name: dict[str, list[Architecture]] = field(default_factory=lambda: defaultdict(list))
+
+    @classmethod
+    def of(cls, architectures: Iterable[Architecture]) -> _Known:
+        known = cls()
+        for architecture in architectures:
+            known.by_name[architecture.name].append(architecture)
+            known.by_name[f"{architecture.zoo}/{architecture.name}"].append(architecture)
+        return known
+
+    def find(self, name: str) -> Architecture:
+        """The architecture of `zoo/arch`, `zoo/arch.tag` or `arch`; raises InputError with the reason there is none."""
+        found = self.by_name.get(name) or self.by_name.get(name.partition(".")[0], [])
+        if not found:
+            raise InputError(f"no architecture {name.partition('.')[0]}")
+        if len(found) > 1:
+            raise InputError(f"{' and '.join(a.zoo for a in found)} both have it; write zoo/{name}")
+        return found[0]
+
+
+def read_speeds(
+    path: str | Path, architectures: Iterable[Architecture], devices: Iterable[str] = (), given: Setting | None = None
+) -> SpeedTable:
+    """The measurements of a CSV: one of timm's speed tables, known by its columns, or a user's own.
+
+    Args:
+        path: the file.
+        architectures: what its models are looked up in; a row of another model is kept apart with the reason.
+        devices: ids that a device's name may stand for (`rtx4090` for `rtx-4090`).
+        given: what holds where neither a row nor timm's file name says it.
+
+    Raises:
+        SpeedError: if there is no such table, it lacks a column, or holds a number that is none.
+    """
+    table = _read_csv(path)
+    setting, candidates = given or Setting(), list(architectures)
+    if "infer_samples_per_sec" in table:
+        table = _from_timm(table, path)
+        candidates = [architecture for architecture in candidates if architecture.zoo == "timm"]
+        setting = _fill(timm_setting(path), setting)
+    _check_columns(table, path, setting)
+    setting = replace(setting, source=setting.source or Path(path).name)
+    known, names = _Known.of(candidates), {_plain(name): name for name in devices}
+    rows: dict[tuple[Any, ...], Speed] = {}
+    unjoined = []
+    for line, record in enumerate(table.to_dict("records"), start=2):
+        try:
+            row = _speed({str(key): value for key, value in record.items()}, known, setting, names)
+            key = tuple(getattr(row, name) for name in SPEED_KEY)
+            if key in rows:
+                raise InputError("measured by an earlier row of the table already")
+            rows[key] = row
+        except InputError as error:
+            unjoined.append(Unjoined(str(setting.source), str(record["model"]), str(record.get("input", "")), str(error)))
+        except ValueError as error:
+            raise SpeedError(f"{path}, line {line}: {error}") from None
+    return SpeedTable(tuple(rows.values()), tuple(unjoined))
+
+
+def timm_setting(path: str | Path) -> Setting:
+    """What the name of one of timm's files says: `speed-infer-amp-nhwc-pt240-cu124-rtx4090-dynamo.csv`."""
+    match = _TIMM_NAME.fullmatch(Path(path).stem)
+    if not match:
+        return Setting()
+    digits = match["torch"].removeprefix("pt")
+    version = f"1.{digits[1:]}" if digits.startswith("1") else ".".join(digits)  # pt113 is 1.13, pt240 is 2.4.0
+    runtime = f"torch-{version}" + (f"+{match['cuda']}" if match["cuda"] else "")
+    return Setting(match["device"], runtime, match["dtype"], match["layout"], bool(match["dynamo"]))
+
+
+def _read_csv(path: str | Path) -> pd.DataFrame:
+    try:
+        return pd.read_csv(path, dtype={"input": "string", "measured_at": "string"})
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or str(error).splitlines()[0]
+        raise SpeedError(f"The speed table '{path}' cannot be read: {why}.") from None
+
+
+def _from_timm(table: pd.DataFrame, path: str | Path) -> pd.DataFrame:
+    missing = {"model", *_TIMM_COLUMNS} - set(table.columns)
+    if missing:
+        raise SpeedError(f"'{path}' is not one of timm's speed tables: it has no column {', '.join(sorted(missing))}.")
+    table = table[["model", *_TIMM_COLUMNS]].rename(columns=_TIMM_COLUMNS)
+    return table.assign(input=table["input"].map(lambda size: f"{size:g}"))
+
+
+def _fill(setting: Setting, other: Setting) -> Setting:
+    """`setting`, with what it leaves open taken from `other`."""
+    return Setting(*(getattr(setting if getattr(setting, n) is not None else other, n) for n in Setting.__slots__))
+
+
+def _check_columns(table: pd.DataFrame, path: str | Path, setting: Setting) -> None:
+    for name in table.columns:
+        near = did_you_mean(str(name), COLUMNS)
+        if name not in COLUMNS and near.startswith(" Did you mean"):
+            raise SpeedError(f"'{path}' has a column '{name}'.{near} Rename it; other columns are not read.")
+    if "model" not in table or not {"latency_ms", "samples_per_s"} & set(table.columns):
+        raise SpeedError(f"'{path}' is no speed table: it needs a column model, and latency_ms or samples_per_s.")
+    for name in ("device", "dtype"):
+        if name not in table and getattr(setting, name) is None:
+            raise SpeedError(f"'{path}' does not say the {name}. Add a column {name}.")
+
+
+def _speed(record: Mapping[str, Any], known: _Known, setting: Setting, devices: Mapping[str, str]) -> Speed:
+    """One row; InputError keeps it apart with the reason, ValueError is a mistake in the table."""
+    values = {key: value for key, value in record.items() if not pd.isna(value)}
+    architecture = known.find(str(values["model"]))
+    size = str(values.get("input", "native"))
+    batch, threads = int(_positive(values, "batch") or 1), _positive(values, "threads")
+    latency_ms, samples_per_s = _both(_positive(values, "latency_ms"), _positive(values, "samples_per_s"), batch)
+    device, dtype = (str(values.get(name, getattr(setting, name))) for name in ("device", "dtype"))
+    spread = _positive(values, "spread_percent")
+    return Speed(
+        architecture.zoo,
+        architecture.name,
+        architecture.input if size == "native" else image_input(size, architecture.input),
+        str(values.get("variant", Variant.TRAIN)),
+        devices.get(_plain(device))
+        or _only([known_id for plain, known_id in devices.items() if plain.endswith(_plain(device))])
+        or device,
+        values.get("runtime", setting.runtime),
+        canonical_dtype(dtype),
+        values.get("layout", setting.layout),
+        _flag(values.get("compiled", setting.compiled)),
+        batch,
+        samples_per_s,
+        latency_ms,
+        None if spread is None else spread / 100,
+        str(values.get("source", setting.source)),
+        values.get("measured_at"),
+        None if threads is None else int(threads),
+    )
+
+
+def _positive(values: Mapping[str, Any], name: str) -> float | None:
+    if name not in values:
+        return None
+    try:
+        number = float(values[name])
+    except ValueError:
+        number = math.nan
+    if not (0 < number < math.inf) and not (name == "spread_percent" and number == 0):
+        raise ValueError(f"{name} is '{values[name]}', and must be a number above 0.")
+    return number
+
+
+def _both(latency_ms: float | None, samples_per_s: float | None, batch: int) -> tuple[float, float]:
+    """Time of a step and rate, the missing one from the other: samples_per_s = 1000 x batch / latency_ms."""
+    if latency_ms is None and samples_per_s is None:
+        raise InputError("neither a latency nor a rate")
+    if latency_ms is None or samples_per_s is None:
+        return latency_ms or 1000 * batch / float(samples_per_s or 0), samples_per_s or 1000 * batch / float(latency_ms or 0)
+    stated = 1000 * batch / latency_ms
+    if abs(stated / samples_per_s - 1) > _DISAGREEMENT:
+        raise InputError(f"{latency_ms:g} ms for {batch} images are {stated:.4g} images a second, not {samples_per_s:.4g}")
+    return latency_ms, samples_per_s
+
+
+def _flag(value: Any) -> bool | None:
+    if value is None:
+        return None
+    words = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+    if (text := str(value).strip().lower()) not in words:
+        raise ValueError(f"compiled is '{value}', and must be true or false.")
+    return words[text]
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
+def _only(names: Sequence[str]) -> str | None:
+    return names[0] if len(names) == 1 else None

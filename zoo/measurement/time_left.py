@@ -1,0 +1,70 @@
+"""How long measuring will take: from the FLOPs that the cache knows at first, then in proportion to what it took so far."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from zoo.measurement.plan import Subject
+from zoo.measurement.way import Way
+
+_BUILDING_S = 3.0
+"""What a measurement takes beside its repetitions, before there is experience: a process, building and counting."""
+
+_USUAL_SHARE = 0.25
+"""Of the peak that networks reach, before there is experience."""
+
+_USUAL_REPETITIONS = 30
+
+_MODEL = ["zoo", "arch", "input", "variant"]
+
+
+class TimeLeft:
+    """What the measurements that are left will take."""
+
+    def __init__(
+        self,
+        absent: Sequence[tuple[Subject, int]],
+        costs: pd.DataFrame,
+        peaks: Mapping[Way, float | None],
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        counted = costs[costs["flops"].notna() & (costs["batch"] == 1)]
+        flops = {tuple(key): int(amount) for *key, amount in counted[[*_MODEL, "flops"]].itertuples(index=False)}
+        self._expected_s = {
+            _name(subject.key._asdict(), subject.way, batch): _expect(
+                subject, batch, flops.get(tuple(str(getattr(subject.key, name)) for name in _MODEL)), peaks.get(subject.way)
+            )
+            for subject, batch in absent
+        }
+        self._done_s = 0.0
+        self._clock, self._started = clock, clock()
+        self.most_s = sum(2 * subject.precision.time_s + _BUILDING_S for subject, _ in absent)  # where no model hangs
+
+    def done(self, row: Mapping[Any, Any]) -> None:
+        """One measurement was made; a smaller batch than was thought of takes its place."""
+        way = Way("", row["dtype"], row["layout"], row["compiled"])
+        name = _name(row, way, row["batch"])
+        if name in self._expected_s:
+            self._done_s += self._expected_s.pop(name)
+
+    def seconds(self) -> float:
+        """At the pace so far."""
+        pace = (self._clock() - self._started) / self._done_s if self._done_s else 1.0
+        return pace * sum(self._expected_s.values())
+
+
+def _name(row: Mapping[Any, Any], way: Way, batch: int) -> tuple[Any, ...]:
+    return (*(str(row[name]) for name in _MODEL), way.dtype, way.layout, way.compiled, batch)
+
+
+def _expect(subject: Subject, batch: int, flops: int | None, peak_gflops_per_s: float | None) -> float:
+    """Seconds of one measurement, in which a model that is not known takes all the time it may."""
+    wanted = subject.precision
+    if flops is None or not peak_gflops_per_s:
+        return _BUILDING_S + wanted.warm_up_s + wanted.time_s
+    step_s = flops * batch / (peak_gflops_per_s * 1e9 * _USUAL_SHARE)
+    return _BUILDING_S + max(wanted.warm_up_s, step_s) + min(wanted.time_s, step_s * _USUAL_REPETITIONS)

@@ -1,0 +1,183 @@
+"""Measuring a model's steps on the device it runs on. Importing this module imports torch.
+
+A step is one forward pass of a batch that is on the device already, in inference mode, from the call until the device has done
+all of it. Weights are random, so time that depends on their values is not that of a trained model; subnormal numbers, which
+random weights make and trained ones do not, are flushed to zero.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils import _pytree as pytree
+
+from zoo.measurement.environment import physical_cores, threads_of
+from zoo.measurement.repetition import Precision, Timing, repeat
+from zoo.measurement.way import Way
+
+_SEED = 0
+_PRODUCT = Precision(half_width=0.05, least=6, most=200, time_s=0.5, warm_up=2, warm_up_s=0.05)
+_FIRST_SIZE, _LARGEST_SIZE = 512, 16_384
+_LONG_ENOUGH_S = 0.03
+"""A product that takes longer is large enough: its rate no longer grows."""
+
+_PROCESS = Path("/proc/self")
+_RESET_PEAK = "5"  # as proc(5) has it
+
+_WORDS_OF_NO_MEMORY = (
+    "out of memory",
+    "can't allocate memory",
+    "not enough memory",
+    "cannot allocate memory",
+    "could not create a memory",
+)
+
+
+def prepare(way: Way) -> None:
+    """Makes this process ready to measure: threads pinned to cores of their own, algorithms chosen by trying.
+
+    Threads that exist already stay where they are; call this before torch has computed anything.
+    """
+    torch.manual_seed(_SEED)
+    if way.is_cpu:
+        threads, cores = threads_of(way), physical_cores()
+        if hasattr(os, "sched_setaffinity") and threads <= len(cores):
+            os.sched_setaffinity(0, cores[:threads])
+        torch.set_num_threads(threads)
+        torch.set_flush_denormal(True)
+    torch.backends.cudnn.benchmark = True
+
+
+def place(model: nn.Module, way: Way) -> nn.Module:
+    """The model on its device, in its dtype and layout, compiled if it is to be."""
+    model = model.eval().to(torch.device(way.device))
+    if way.dtype != "amp":
+        model = model.to(getattr(torch, way.dtype))
+    if way.layout == "nhwc":
+        model = model.to(memory_format=torch.channels_last)
+    return torch.compile(model) if way.compiled else model  # type: ignore[return-value]
+
+
+def place_inputs(inputs: Any, way: Way) -> Any:
+    """Tensors like the given ones on the device: normally distributed numbers, and zeros where they are whole numbers."""
+
+    def fill(tensor: Tensor) -> Tensor:
+        if not tensor.is_floating_point():
+            return torch.zeros(tensor.shape, dtype=tensor.dtype, device=way.device)
+        filled = torch.randn(tensor.shape, device=way.device).to(
+            tensor.dtype if way.dtype == "amp" else getattr(torch, way.dtype)
+        )
+        return filled.contiguous(memory_format=torch.channels_last) if way.layout == "nhwc" and filled.ndim == 4 else filled
+
+    return pytree.tree_map_only(Tensor, fill, inputs)
+
+
+def measure(model: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any], way: Way, wanted: Precision) -> Timing:
+    """The time of a step of a placed model on placed inputs.
+
+    Raises:
+        Exception: whatever the model raises; `is_out_of_memory` tells one kind from the others.
+    """
+    with running(way):
+        return repeat(lambda: _seconds(lambda: model(*args, **kwargs), way), wanted)
+
+
+def measure_peak(way: Way) -> float:
+    """The rate of a matrix product in GFLOP/s, which is 2 n^3 operations: what the device reaches at its best in this dtype.
+
+    Squares grow until one takes long enough; the best rate counts. Of amp it is that of float16.
+    """
+    dtype = torch.float16 if way.dtype == "amp" else getattr(torch, way.dtype)
+    size, best = _FIRST_SIZE, 0.0
+    with running(Way(way.device)):
+        while True:
+            left, right = (torch.randn(size, size, device=way.device).to(dtype) for _ in range(2))
+            timing = repeat(lambda: _seconds(lambda: left @ right, way), _PRODUCT)  # noqa: B023  # called before they change
+            best = max(best, 2 * size**3 / timing.median_s / 1e9)
+            if timing.median_s >= _LONG_ENOUGH_S or size >= _LARGEST_SIZE:
+                return best
+            size *= 2
+
+
+@contextlib.contextmanager
+def running(way: Way) -> Iterator[None]:
+    """Inference mode, autocast where the way asks for it, and no garbage collection in the middle of a step."""
+    casting: AbstractContextManager[Any] = (
+        torch.autocast(torch.device(way.device).type, dtype=torch.float16) if way.dtype == "amp" else nullcontext()
+    )
+    gc.collect()
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        with torch.inference_mode(), casting:
+            yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def forget_memory(way: Way) -> None:
+    """Gives back what earlier batches held, and starts the count of peak memory anew."""
+    gc.collect()
+    if way.device.startswith("cuda"):
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats(way.device)
+    elif way.device == "mps":
+        torch.mps.empty_cache()
+    else:
+        with contextlib.suppress(OSError):  # only where the system keeps count
+            _PROCESS.joinpath("clear_refs").write_text(_RESET_PEAK, encoding="ascii")
+
+
+def peak_memory_bytes(way: Way, before: int | None) -> int | None:
+    """The most memory in use since `forget_memory`, weights included; None where nobody keeps count.
+
+    On a GPU it is that of tensors. On a CPU it is what the process has more than `before` of `resident_bytes`, so that scratch
+    memory of kernels, and what the allocator keeps, is in it.
+    """
+    if way.device.startswith("cuda"):
+        return torch.cuda.max_memory_allocated(way.device)
+    most = resident_bytes(most=True) if way.is_cpu else None
+    return None if most is None or before is None else max(0, most - before)
+
+
+def resident_bytes(*, most: bool = False) -> int | None:
+    """Memory of this process, now or at most since `forget_memory`; None where the system does not say."""
+    try:
+        lines = _PROCESS.joinpath("status").read_text(encoding="ascii", errors="replace").splitlines()
+    except OSError:
+        return None
+    name = "VmHWM:" if most else "VmRSS:"
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(name)), None)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether the device, or the process, has no memory left for what was asked."""
+    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
+        return True
+    return isinstance(error, RuntimeError) and any(words in str(error).lower() for words in _WORDS_OF_NO_MEMORY)
+
+
+def _seconds(call: Callable[[], object], way: Way) -> float:
+    """From the call until the device is done. The clock is the caller's, so that launching counts as it does in use."""
+    _synchronise(way)
+    started = time.perf_counter()
+    call()
+    _synchronise(way)
+    return time.perf_counter() - started
+
+
+def _synchronise(way: Way) -> None:
+    if way.device.startswith("cuda"):
+        torch.cuda.synchronize(way.device)
+    elif way.device == "mps":
+        torch.mps.synchronize()

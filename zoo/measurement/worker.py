@@ -1,0 +1,149 @@
+"""The inside of a process that measures. Importing this module imports torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from zoo.adapters.base import Example, Zoo
+from zoo.adapters.registry import open_zoo
+from zoo.api.module import count
+from zoo.errors import InputError, VariantError
+from zoo.measurement.environment import environment
+from zoo.measurement.plan import Subject
+from zoo.measurement.repetition import Timing
+from zoo.measurement.timing import (
+    forget_memory,
+    is_out_of_memory,
+    measure,
+    measure_peak,
+    peak_memory_bytes,
+    place,
+    place_inputs,
+    prepare,
+    resident_bytes,
+)
+from zoo.measurement.way import Way
+from zoo.records import INPUT_STAGE, VARIANT_STAGE, Failure
+from zoo.workers import worker
+from zoo.workers.job import said_by
+
+_FREE_SHARE = 0.8
+"""Of the memory that is free when a process begins: the rest is for what else the machine does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What was found of one batch."""
+
+    timing: Timing
+    flops: int | None  # of the whole batch; None: the model cannot be counted
+    peak_memory_bytes: int | None
+
+
+def serve_machine(connection: Connection, way: Way) -> None:
+    """Answers `environment` with the facts of the machine, and `peak` with the rate of a matrix product in GFLOP/s."""
+    worker.settle()
+    prepare(way)
+    answers: dict[str, Callable[[], Any]] = {"environment": lambda: environment(way), "peak": lambda: measure_peak(way)}
+    while True:
+        request = _receive(connection)
+        connection.send(_guarded(answers[request]))
+
+
+def serve_model(connection: Connection, subject: Subject) -> None:
+    """Answers a batch with its measurement; the model is built at the first."""
+    worker.settle()
+    if subject.way.is_cpu and (limit := subject.memory_gb or _free_gb() * _FREE_SHARE):
+        worker.limit_memory(limit)
+    prepare(subject.way)
+    model = _Model(subject)
+    while True:
+        batch = _receive(connection)
+        connection.send(_guarded(lambda batch=batch: model.measure(batch)))  # type: ignore[misc]
+
+
+def _receive(connection: Connection) -> Any:
+    try:
+        return connection.recv()
+    except EOFError:
+        raise SystemExit(0) from None
+
+
+def _guarded(answer: Callable[[], Any]) -> Any:
+    """The answer, or the failure that a model's exception is."""
+    try:
+        return answer()
+    except InputError as error:
+        return Failure(INPUT_STAGE, "", str(error))
+    except VariantError as error:
+        return Failure(VARIANT_STAGE, "", str(error))
+    except BaseException as error:  # noqa: BLE001  # SystemExit too: a model's exception costs its own row only
+        return Failure("memory" if is_out_of_memory(error) else "run", type(error).__name__, said_by(error))
+
+
+class _Model:
+    """The model of a subject, on its device."""
+
+    def __init__(self, subject: Subject) -> None:
+        self._subject = subject
+        declared = subject.architecture.declared
+        self._zoo: Zoo = open_zoo(subject.key.zoo, [declared] if declared else ())
+        self._placed: nn.Module | None = None
+        self._plain: nn.Module | None = None
+        self._flops: int | None = None  # of one image
+        self._resident = resident_bytes()  # without the model
+
+    def measure(self, batch: int) -> Measured:
+        """One measurement.
+
+        Raises:
+            InputError: if the model's work depends on what is in its input, or it is no model that runs as it was counted.
+            Exception: whatever the model raises.
+        """
+        way = self._subject.way
+        forget_memory(way)
+        if self._placed is None or self._plain is None:
+            self._plain = self._build()
+            self._flops = self._count()
+            self._placed = place(self._plain, way)
+        example = self._example(batch)
+        args, kwargs = place_inputs((example.args, dict(example.kwargs)), way)
+        timing = measure(self._placed, args, kwargs, way, self._subject.precision)
+        return Measured(timing, None if self._flops is None else self._flops * batch, peak_memory_bytes(way, self._resident))
+
+    def _build(self) -> nn.Module:
+        key = self._subject.key
+        return self._zoo.build(key.arch, self._zoo.build_options(key)).eval()
+
+    def _example(self, batch: int) -> Example:
+        assert self._plain is not None
+        example = self._zoo.example(self._plain, self._subject.key._replace(batch=batch))
+        if example.context is not nullcontext:
+            raise InputError("its time depends on what it finds in an image, and random weights find nothing that means anything")
+        if example.weight_bytes is not None:
+            raise InputError("it is counted as its float architecture and used quantised, so a time of that would not be its own")
+        return example
+
+    def _count(self) -> int | None:
+        """FLOPs of one image; unknown where it cannot be counted, which is no reason not to measure."""
+        example = self._example(1)
+        try:
+            return count(self._plain, inputs=example.args, kwargs=example.kwargs).flops  # type: ignore[arg-type]
+        except Exception:  # noqa: BLE001  # that it fails is the answer
+            return None
+
+
+def _free_gb() -> float:
+    """Memory that can be had without swapping, in units of 10^9 bytes; 0 where the system does not say."""
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return 0.0
+    return next((int(line.split()[1]) * 1024 / 1e9 for line in lines if line.startswith("MemAvailable:")), 0.0)

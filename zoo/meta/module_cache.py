@@ -1,0 +1,187 @@
+"""Making torch modules from recipes instead of constructing them, for models that hold no numbers.
+
+Building a model on the meta device is thousands of small Python constructors, most of them alike: the same block with the same
+arguments, in one model and in the next. On a thread that reuses constructors, a module with the arguments of an earlier one is
+made from a recipe of what that one was after its constructor: the same structure, with modules, parameters and buffers of its own.
+
+Only classes of the libraries named here are made so, and only while somebody holds `reusable_constructors`: their constructors
+depend on their arguments and on torch's default dtype alone, as long as nobody configures the library otherwise meanwhile. That is
+not taken on trust: of each class one module is constructed again and compared with the recipe, and the class is left alone if they
+differ. Whatever is out of the ordinary is constructed as always: arguments or attributes that are no plain values, shared or real
+tensors, hooks, classes whose constructor somebody has replaced, classes derived outside the libraries, another device's context.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.modules import module as torch_module
+
+from zoo.meta.module_recipes import OutOfTheOrdinaryError, Recipe, all_comparable
+from zoo.meta.patching import Exchange
+
+_LIBRARIES = frozenset({"torch", "torchvision", "timm"})
+_CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)  # their arguments are modules
+_MOST_MODULES = 20_000
+"""Modules in all recipes of one generation, some 2 kB each; those not used in the next generation are forgotten."""
+
+_HOOKS = (
+    torch_module._global_parameter_registration_hooks,
+    torch_module._global_buffer_registration_hooks,
+    torch_module._global_module_registration_hooks,
+)
+
+
+class _Building(threading.local):
+    """What this thread is at."""
+
+    now = False  # it builds from recipes
+    keeping = False  # a module around this one will be kept as a recipe
+
+
+class _Known:
+    """What is known of constructors. All threads share it; whatever order they come in, an entry is right or absent."""
+
+    def __init__(self) -> None:
+        self.constructors: dict[type, tuple[Any, Any] | None] = {}  # of classes met: their own one and what stands in for it
+        self.trusted: dict[type, bool] = {}  # whether a recipe of the class was found to be right
+        self._recipes: dict[Any, Recipe | None] = {}  # None: constructed once
+        self._older = self._recipes
+        self._modules = 0
+
+    def find(self, key: Any) -> tuple[bool, Recipe | None]:
+        """Whether something was constructed with these arguments before, and its recipe if there is one."""
+        if key in self._recipes:
+            return True, self._recipes[key]
+        if key not in self._older:
+            return False, None
+        recipe = self._older[key]
+        self.keep(key, recipe)
+        return True, recipe
+
+    def keep(self, key: Any, recipe: Recipe | None) -> None:
+        """Remembers it, and forgets what was not used for long."""
+        self._modules += recipe.modules if recipe else 1
+        if self._modules > _MOST_MODULES:
+            self._older, self._recipes, self._modules = self._recipes, {}, 0
+        self._recipes[key] = recipe
+
+    def forget(self) -> None:
+        """Puts all constructors back that are still replaced, and knows nothing again."""
+        for kind, replaced in self.constructors.items():
+            if replaced is not None and vars(kind).get("__init__") is replaced[1]:
+                _set_constructor(kind, replaced[0])
+        vars(self).update(vars(_Known()))
+
+
+_building = _Building()
+_known = _Known()
+
+
+def _init_module(self: Any, *args: Any, **kwargs: Any) -> None:
+    """`nn.Module.__init__`, which every constructor comes to: here new classes are met."""
+    kind = self.__class__
+    if _building.now and kind not in _known.constructors:
+        _meet(kind)
+    _exchange.original(nn.Module, "__init__")(self, *args, **kwargs)
+
+
+_exchange = Exchange({(nn.Module, "__init__"): _init_module}, end=_known.forget)
+
+
+def reusable_constructors() -> contextlib.AbstractContextManager[None]:
+    """Keeps recipes while it lasts. Worth holding open over many builds: it changes base classes, and forgets in the end."""
+    return _exchange.held()
+
+
+@contextlib.contextmanager
+def reusing_constructors() -> Iterator[None]:
+    """Lets modules constructed on this thread be made from recipes; inside `reusable_constructors`."""
+    before = _building.now
+    _building.now = True
+    try:
+        yield
+    finally:
+        _building.now = before
+
+
+def _meet(kind: Any) -> None:
+    """Gives a class of a known library, when it first makes a module, a constructor that knows recipes."""
+    _known.constructors[kind] = None
+    owner = next(base for base in kind.__mro__ if "__init__" in vars(base))
+    if _is_of_a_library(kind) and owner is not nn.Module and _known.constructors.get(owner) is None:
+        construct = vars(owner)["__init__"]
+        replacement = _reusing(construct)
+        _known.constructors[owner] = construct, replacement
+        _set_constructor(owner, replacement)
+
+
+def _set_constructor(kind: Any, construct: Callable[..., None]) -> None:
+    kind.__init__ = construct
+
+
+@functools.cache
+def _is_of_a_library(kind: Any) -> bool:
+    return kind.__module__.partition(".")[0] in _LIBRARIES and not issubclass(kind, _CONTAINERS)
+
+
+def _reusing(construct: Callable[..., None]) -> Callable[..., None]:
+    """The constructor, for threads that build with what is known of it."""
+
+    @functools.wraps(construct)
+    def init(self: Any, *args: Any, **kwargs: Any) -> None:
+        key = _key_of(self, init, args, kwargs) if _building.now else None
+        if key is None:
+            construct(self, *args, **kwargs)
+            return
+        is_known, recipe = _known.find(key)
+        if recipe is not None and self.__class__ in _known.trusted:
+            recipe.fill(self.__dict__)
+            return
+        keeping, _building.keeping = _building.keeping, _building.keeping or is_known
+        try:
+            construct(self, *args, **kwargs)
+        finally:
+            _building.keeping = keeping
+        _keep_or_compare(self, key, is_known, recipe)
+
+    return init
+
+
+def _key_of(module: Any, constructor: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """All that a module depends on, if it is one that can be made from a recipe; else None."""
+    kind = module.__class__
+    is_outermost = not module.__dict__ and kind.__init__ is constructor  # not called by a derived class's own
+    is_plain = is_outermost and _is_of_a_library(kind) and _known.trusted.get(kind) is not False
+    if not is_plain or any(_HOOKS) or torch._C._len_torch_function_stack():
+        return None
+    try:
+        return kind, torch.get_default_dtype(), all_comparable(args), tuple(kwargs), all_comparable(tuple(kwargs.values()))
+    except OutOfTheOrdinaryError:
+        return None
+
+
+def _keep_or_compare(module: nn.Module, key: Any, is_known: bool, recipe: Recipe | None) -> None:
+    """Makes a recipe of a module that was constructed, or tries the first recipe of its class.
+
+    A module becomes a recipe when it is constructed a second time, one without parts at once. Parts of a module that becomes one
+    are left for another time: they will hardly be constructed alone.
+    """
+    if module._modules and not is_known:
+        _known.keep(key, None)
+    elif not (module._modules and _building.keeping):
+        try:
+            made = Recipe(module)
+        except OutOfTheOrdinaryError:
+            _known.trusted[type(module)] = False
+            return
+        if recipe is None:
+            _known.keep(key, made)
+        else:
+            _known.trusted[type(module)] = made == recipe

@@ -1,0 +1,135 @@
+"""Which module is running: a stack kept while modules call each other, without hooks on any model."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import threading
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from torch import Tensor, nn
+
+from zoo.meta.patching import Exchange
+
+
+class _Following(threading.local):
+    """The modules being called on this thread, while they are followed."""
+
+    stack: list[nn.Module] | None = None
+
+
+_following = _Following()
+
+
+def _call(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
+    stack = _following.stack
+    if stack is None:
+        return _exchange.original(nn.Module, "__call__")(self, *args, **kwargs)
+    stack.append(self)
+    try:
+        return _exchange.original(nn.Module, "__call__")(self, *args, **kwargs)
+    finally:
+        stack.pop()
+
+
+_exchange = Exchange({(nn.Module, "__call__"): _call})
+
+
+def followable() -> contextlib.AbstractContextManager[None]:
+    """Lets modules be followed while the context lasts. Worth holding open over many counts: it changes a base class.
+
+    `nn.Module.__call__` is replaced: global hooks would send every call through torch's slow path, and looking at stack frames
+    would keep their tensors alive and spoil the measurement of memory. Contexts nest, also over threads.
+    """
+    return _exchange.held()
+
+
+@contextlib.contextmanager
+def follow_modules() -> Iterator[list[nn.Module]]:
+    """Gives the stack of modules being called on this thread, innermost last."""
+    outer = _following.stack
+    stack: list[nn.Module] = []
+    with followable():
+        _following.stack = stack
+        try:
+            yield stack
+        finally:
+            _following.stack = outer
+
+
+@contextlib.contextmanager
+def unchanged(model: nn.Module) -> Iterator[None]:
+    """Puts back what a forward pass leaves in its modules, such as tables kept for the next pass, which would then do less."""
+    attributes = [(module.__dict__, dict(module.__dict__)) for module in model.modules()]
+    inside = [(value, dict(value)) for _, kept in attributes for value in kept.values() if type(value) is dict]
+    try:
+        yield
+    finally:
+        for held, kept in (*attributes, *inside):
+            held.clear()
+            held.update(kept)
+
+
+class ModuleFacts(NamedTuple):
+    """One module of a model, apart from the modules inside it."""
+
+    path: str
+    module_class: str
+    params: int  # its own; one that is shared belongs to the first module that has it
+
+
+class Parts(NamedTuple):
+    """What a model is made of, each part once."""
+
+    names: dict[int, str]  # path of every module by its identity; one registered in several places has its first path
+    modules: list[ModuleFacts]
+    params: list[Tensor]
+    buffers: list[Tensor]
+
+
+def class_name(module: Any) -> str:
+    """Of a module, or of none: `Conv2d` for torch's own classes, the full path for others: a subclass of the same name is another class."""
+    return "" if module is None else _name_of_class(module.__class__)
+
+
+@functools.cache
+def _name_of_class(kind: Any) -> str:
+    return kind.__qualname__ if kind.__module__.startswith("torch.nn.") else f"{kind.__module__}.{kind.__qualname__}"
+
+
+def list_parts(model: nn.Module) -> Parts:
+    """Walks a model once, in registration order; much faster than asking it for modules, parameters and buffers apart."""
+    walk = _Walk()
+    walk.visit(model, "")
+    return Parts(walk.names, walk.modules, list(walk.params.values()), list(walk.buffers.values()))
+
+
+class _Walk:
+    """What a walk has found. A function that calls itself from inside another would be garbage that only the collector frees."""
+
+    def __init__(self) -> None:
+        self.names: dict[int, str] = {}
+        self.modules: list[ModuleFacts] = []
+        self.params: dict[int, Tensor] = {}
+        self.buffers: dict[int, Tensor] = {}
+
+    def visit(self, module: Any, path: str) -> None:
+        """Adds a module and all inside it, unless it was there."""
+        if id(module) in self.names:
+            return
+        self.names[id(module)] = path
+        held, params = module.__dict__, self.params
+        own = 0
+        for parameter in held["_parameters"].values():
+            if parameter is not None and id(parameter) not in params:
+                params[id(parameter)] = parameter
+                own += parameter.numel()
+        for buffer in held["_buffers"].values():
+            if buffer is not None:
+                self.buffers[id(buffer)] = buffer
+        self.modules.append(ModuleFacts(path, _name_of_class(module.__class__), own))
+        inside = f"{path}." if path else ""
+        for name, child in held["_modules"].items():
+            if child is not None:
+                self.visit(child, inside + name)

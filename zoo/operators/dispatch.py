@@ -1,0 +1,65 @@
+"""Running single operators on the meta device, whatever devices a model's tensors are on, without slow kernels where possible."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import torch
+import torch._dynamo  # torch's Python kernels import it at their first call; what that leaves behind would keep activations alive
+from torch import Tensor
+
+from zoo.meta.new_tensors import META
+from zoo.operators.op_record import tensors_in
+from zoo.operators.shape_inference import ANSWERS, SHORTCUTS
+
+_aten = torch.ops.aten
+_TAKES_REAL_INDICES = frozenset({_aten.index, _aten.index_put, _aten.index_put_})
+_TAKES_REAL_LENGTHS = frozenset({_aten.lstm, _aten.gru, _aten.rnn_tanh, _aten.rnn_relu})  # of packed sequences
+
+
+@cache
+def is_view(func: Any) -> bool:
+    """True views: their results alias an argument and own nothing. `reshape` and `contiguous` may copy and are none."""
+    schema = func._schema
+    aliases = any(r.alias_info is not None for r in schema.returns)
+    return bool(aliases and not schema.is_mutable and not is_composite(func))
+
+
+@cache
+def is_composite(func: Any) -> bool:
+    """Whether torch itself makes an operator of others."""
+    return bool(torch._C._dispatch_has_kernel_for_dispatch_key(func.name(), "CompositeImplicitAutograd"))
+
+
+def on_one_device(func: Any, args: Any, kwargs: Any) -> tuple[Any, Any]:
+    """The arguments with real tensors replaced by meta ones where both kinds meet; without any meta tensor, as they are.
+
+    A constant that a model keeps on the CPU, or a whole model there, then meets activations without any arithmetic. Numbers
+    (0-dimensional tensors) and real indices stay, because torch mixes these and an index's values can decide a shape.
+    """
+    tensors = list(tensors_in((args, kwargs)))
+    if func._overloadpacket in _TAKES_REAL_INDICES or not any(t.is_meta for t in tensors):
+        return args, kwargs
+    keeps_whole_numbers = func._overloadpacket in _TAKES_REAL_LENGTHS
+    return _to_meta(args, keeps_whole_numbers), _to_meta(kwargs, keeps_whole_numbers)
+
+
+def _to_meta(value: Any, keeps_whole_numbers: bool) -> Any:
+    if isinstance(value, Tensor):
+        stays = value.is_meta or value.dim() == 0 or (keeps_whole_numbers and not value.is_floating_point())
+        return value if stays else value.to(META)
+    if type(value) in (tuple, list):
+        return type(value)(_to_meta(item, keeps_whole_numbers) for item in value)
+    if isinstance(value, dict):
+        return {name: _to_meta(item, keeps_whole_numbers) for name, item in value.items()}
+    return value
+
+
+def run_operator(func: Any, args: Any, kwargs: Any) -> Any:
+    """The operator's result: known results of common operators without their slow meta kernels, else the kernel's own."""
+    if func._overloadpacket in ANSWERS:
+        return ANSWERS[func._overloadpacket]
+    shortcut = SHORTCUTS.get(func._overloadpacket)
+    out = shortcut(args, kwargs) if shortcut is not None else None
+    return func(*args, **kwargs) if out is None else out

@@ -1,0 +1,105 @@
+"""The facts of one call of an operator, as they are kept: shapes, dtypes, work and traffic."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from zoo.operators.operations import Kind, Operation
+
+
+@dataclass(frozen=True, slots=True)
+class OperationFacts:
+    """One distinct call of an operator. Sizes count elements once however often a broadcast repeats them."""
+
+    operation: str
+    kind: Kind
+    shapes: str  # inputs in argument order, "-" for an absent optional tensor, then "->" and the outputs
+    dtypes: str
+    arguments: str  # the other arguments, in order
+    macs: int
+    elements_in: int
+    elements_out: int
+    bytes_in: int
+    bytes_out: int
+    weights: dict[str, tuple[int, ...]] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """What one call weighs in each convention, by the class of its module, as far as somebody asked."""
+
+
+def describe_call(name: str, operation: Operation, args: Any, kwargs: Any, out: Any) -> OperationFacts:
+    """Describes a call from its arguments and its result."""
+    arguments = (*args, *kwargs.values())
+    ins, outs = list(tensors_in(arguments)), list(tensors_in(out))
+    # What a new tensor is shaped like, what is overwritten, and what `out=` names, is not read.
+    unread = (kwargs.get("out"), args[0] if operation.overwrites else None)
+    read = [] if operation.kind == Kind.CREATE else [t for t in ins if t is not unread[0] and t is not unread[1]]
+    elements_in, bytes_in = _unique_sizes(read)
+    elements_out, bytes_out = _unique_sizes(outs)
+    return OperationFacts(
+        operation=name,
+        kind=operation.kind,
+        shapes=f"{_shapes_text(arguments)} -> {_shapes_text((out,))}",
+        dtypes=f"{_dtypes_text(ins)} -> {_dtypes_text(outs)}",
+        arguments=", ".join([_argument_text(a) for a in arguments if a is not None and not isinstance(a, Tensor)]),
+        macs=int(operation.macs(args, kwargs, out)) if operation.macs else 0,
+        elements_in=elements_in,
+        elements_out=elements_out,
+        bytes_in=bytes_in,
+        bytes_out=bytes_out,
+    )
+
+
+def _unique_sizes(tensors: Sequence[Tensor]) -> tuple[int, int]:
+    """Elements and bytes that differ in memory: an expanded dimension (stride 0) is read once."""
+    elements = nbytes = 0
+    for tensor in tensors:
+        own = math.prod([size for size, stride in zip(tensor.shape, tensor.stride(), strict=True) if stride != 0])
+        elements += own
+        nbytes += own * tensor.element_size()
+    return elements, nbytes
+
+
+def _shapes_text(values: Sequence[Any]) -> str:
+    parts = []
+    for value in values:
+        if isinstance(value, Tensor):
+            parts.append("x".join(map(str, value.shape)) or "scalar")
+        elif value is None:
+            parts.append("-")
+        elif isinstance(value, (tuple, list)) and any(isinstance(item, Tensor) for item in value):
+            parts.append(f"[{_shapes_text(value)}]")
+    return ", ".join(parts)
+
+
+def _dtypes_text(tensors: Sequence[Tensor]) -> str:
+    dtypes = [t.dtype for t in tensors]
+    return _dtype_name(dtypes[0]) if len(set(dtypes)) == 1 else ", ".join(map(_dtype_name, dtypes))
+
+
+@functools.cache
+def _dtype_name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
+
+
+def _argument_text(value: Any) -> str:
+    if isinstance(value, (tuple, list)):
+        return f"[{', '.join('tensor' if isinstance(item, Tensor) else str(item) for item in value)}]"
+    return str(value).removeprefix("torch.")
+
+
+def tensors_in(value: Any) -> Iterator[Tensor]:
+    """All tensors of a nesting of tuples, lists and dictionaries."""
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, (tuple, list)):
+        for item in value:
+            yield from tensors_in(item)
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from tensors_in(item)

@@ -1,0 +1,281 @@
+"""Results of common operators on the meta device, without running their kernels.
+
+Many of torch's meta kernels are written in Python and take milliseconds, once for each new shape. Where a result is simply
+"like the first argument", saying so takes microseconds. A shortcut declines (gives None) wherever that is not certain, and a
+test compares every one with the kernel it stands for, layout included. Attention and convolution differ from it on purpose: they
+have the layout of real devices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch._prims_common import suggest_memory_format
+
+from zoo.meta.new_tensors import META, is_canonical, new_tensor, same_as, same_as_two
+
+Shortcut = Callable[[Sequence[Any], dict[str, Any]], "Tensor | None"]
+_aten = torch.ops.aten
+
+
+def _is_float(value: Any) -> bool:
+    """A floating-point tensor on the meta device."""
+    return isinstance(value, Tensor) and value.is_meta and value.is_floating_point()
+
+
+def _is_plain(value: Any) -> bool:
+    """A contiguous one."""
+    return _is_float(value) and value.is_contiguous()
+
+
+def _like_first(args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor | None:
+    """Works on single elements of one tensor: the same shape, layout and dtype."""
+    others = (*args[1:], *kwargs.values())  # a second operand, or the tensor that `out=` names
+    if not _is_float(args[0]) or any(isinstance(a, (Tensor, torch.dtype)) for a in others):
+        return None
+    return same_as(args[0])
+
+
+def _first_itself(args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor | None:
+    """The in-place forms give back their argument."""
+    return args[0] if _is_plain(args[0]) and not any(isinstance(a, Tensor) for a in args[1:]) else None
+
+
+def _of_two(args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor | None:
+    """Works on the elements of two operands, repeated to one shape, or of one and a number."""
+    if kwargs or len(args) != 2 or not _is_float(args[0]):
+        return None
+    x, y = args
+    if type(y) in (int, float):
+        return same_as(x)
+    if not _is_float(y) or x.dtype != y.dtype or not x.dim() or not y.dim():
+        return None
+    return same_as_two(x, y)
+
+
+def _is_one_type(arguments: Sequence[Any]) -> bool:
+    return len({a.dtype for a in arguments if isinstance(a, Tensor)}) == 1
+
+
+def _normalised(args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor | None:
+    """group_norm and batch_norm: the shape of the input. Mixed dtypes are left to the kernel."""
+    is_known = _is_float(args[0]) and is_canonical(args[0]) and _is_one_type((*args, *kwargs.values()))
+    return new_tensor(args[0].shape, args[0]) if is_known else None
+
+
+def _batch_norm(args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor | None:
+    """(input, weight, bias, running mean, running variance, training, …), with statistics or in training, which makes its own."""
+    if len(args) < 6 or (args[3] is None) != (args[4] is None) or (args[3] is None and not args[5]):
+        return None
+    if args[5] and (args[0].dim() < 2 or args[0].numel() <= args[0].shape[1]):  # one value has no variance
+        return None
+    return _normalised(args[:5], {})
+
+
+def _layer_norm(args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor | None:
+    """(input, normalised shape, …): the shape of the input, contiguous."""
+    x, shape = args[0], list(args[1])
+    if not _is_float(x) or not _is_one_type((*args, *kwargs.values())) or list(x.shape[x.dim() - len(shape) :]) != shape:
+        return None
+    return new_tensor(x.shape, x) if is_canonical(x) or (not x.is_contiguous() and x.numel()) else None
+
+
+def _may_be_channels_last(tensor: Tensor) -> bool:
+    """Whether its strides do not exclude that at first sight, which spares most tensors torch's own slow test."""
+    return tensor.dim() == 4 and tensor.stride(3) >= tensor.stride(1) * tensor.shape[1]
+
+
+def _is_channels_last(tensor: Tensor) -> bool:
+    """What torch takes an image's layout for, of two names it can have."""
+    return _may_be_channels_last(tensor) and suggest_memory_format(tensor) == torch.channels_last
+
+
+def _norm(args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor | None:
+    """(input, order, dimensions, whether they are kept as 1)."""
+    return _mean((args[0], *args[2:]), kwargs) if len(args) > 2 and type(args[1]) in (int, float) else None
+
+
+def _roll(args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor | None:
+    """(input, shifts, dimensions)."""
+    x, *rest = args
+    if kwargs or len(rest) != 2 or not _is_plain(x) or not is_canonical(x):
+        return None
+    shifts, dims = rest
+    if not (isinstance(shifts, list | tuple) and isinstance(dims, list | tuple) and 0 < len(shifts) == len(dims)):
+        return None
+    return new_tensor(x.shape, x) if all(-x.dim() <= dim < x.dim() for dim in dims) else None
+
+
+def _resized(args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor | None:
+    """(image, height and width, …): of that size, in the layout of the image."""
+    x, size = args[0], args[1] if len(args) > 1 else None
+    if kwargs or not _is_float(x) or x.dim() != 4 or not isinstance(size, list | tuple) or len(size) != 2 or len(args) > 4:
+        return None
+    if min(*x.shape, *size) < 1 or (len(args) == 4 and args[3] is not None):
+        return None
+    memory_format = torch.channels_last if _is_channels_last(x) else torch.contiguous_format
+    if not x.is_contiguous(memory_format=memory_format):
+        return None
+    return torch.empty((*x.shape[:2], *size), dtype=x.dtype, device=META, memory_format=memory_format)
+
+
+def _mean(args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor | None:
+    """(input, dimensions, whether they are kept as 1)."""
+    x, *rest = args
+    if kwargs or len(rest) not in (1, 2) or not _is_plain(x) or not isinstance(rest[0], (list, tuple)) or not rest[0]:
+        return None
+    dims = {dim % x.dim() for dim in rest[0] if -x.dim() <= dim < x.dim()}
+    if len(dims) != len(rest[0]):
+        return None
+    is_kept = len(rest) == 2 and rest[1]
+    return new_tensor([1 if dim in dims else size for dim, size in enumerate(x.shape) if is_kept or dim not in dims], x)
+
+
+def _cat(args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor | None:
+    """(tensors, dimension): of the same shape but for that dimension, joined in a new tensor that is contiguous.
+
+    Images are otherwise where they are channels last.
+    """
+    tensors, dim = args[0], args[1] if len(args) > 1 else 0
+    if kwargs or not tensors or not all(_is_float(t) and t.numel() for t in tensors) or not _is_one_type(tensors):
+        return None
+    dims = tensors[0].dim()
+    if not -dims <= dim < dims or any(t.dim() != dims for t in tensors):
+        return None
+    if dims > 3 and not all(t.is_contiguous() and not _may_be_channels_last(t) for t in tensors):
+        return None
+    before, after = tensors[0].shape[: dim % dims], tensors[0].shape[dim % dims + 1 :]
+    if any(t.shape[: len(before)] != before or t.shape[len(before) + 1 :] != after for t in tensors):
+        return None
+    return new_tensor((*before, sum([t.shape[len(before)] for t in tensors]), *after), tensors[0])
+
+
+def _linear(args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor | None:
+    """x (..., K), weight (N, K): (..., N)."""
+    x, weight = args[0], args[1]
+    if not (_is_plain(x) and _is_plain(weight)) or weight.dim() != 2 or x.dtype != weight.dtype or x.dim() < 2:
+        return None
+    if x.shape[-1] != weight.shape[1]:
+        return None
+    return new_tensor((*x.shape[:-1], weight.shape[0]), x)
+
+
+def _attention(args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor | None:
+    """Where CPU flash attention takes the call, the result has the layout of q.
+
+    Here the shortcut is not like the meta kernel: that takes the decomposed path, whose layout would turn later reshapes into
+    copies that no real device makes. The conditions are those of torch's `use_flash_attention_cpp`, found by trying.
+    """
+    q, k, v = args[:3]
+    mask = args[3] if len(args) > 3 else kwargs.get("attn_mask")
+    dropout = args[4] if len(args) > 4 else kwargs.get("dropout_p", 0.0)
+    if not (q.dim() == k.dim() == v.dim() and q.dim() in (3, 4)) or dropout:
+        return None
+    query_heads, key_heads = q.shape[-3], k.shape[-3]
+    is_grouped = bool(kwargs.get("enable_gqa")) and key_heads > 0 and query_heads % key_heads == 0
+    is_fused = (
+        q.shape[-1] == k.shape[-1]
+        and k.shape == v.shape
+        and q.shape[:-3] == k.shape[:-3]
+        and (key_heads in (1, query_heads) or is_grouped)
+        and all(t.stride(-1) == 1 for t in (q, k, v))
+        and (mask is None or mask.dim() in ((2, 4) if q.dim() == 4 else (2, 3, 4)))
+    )
+    return torch.empty_like(q) if is_fused else None
+
+
+def _conv2d(args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor | None:
+    """(input, weight, bias, stride, padding, dilation, groups).
+
+    Real kernels give a channels-last result where the input or the weight is so; the meta kernel forgets it.
+    """
+    x, weight = args[0], args[1]
+    if x.dim() != 4:
+        return None
+    is_channels_last = _is_channels_last(x) or _is_channels_last(weight)
+    if not is_channels_last and not (x.is_contiguous() and weight.is_contiguous()):
+        return None
+    shape = _conv2d_shape(*args, **kwargs)
+    if shape is None:
+        return torch.empty_like(_aten.conv2d(*args, **kwargs), memory_format=torch.channels_last) if is_channels_last else None
+    memory_format = torch.channels_last if is_channels_last else torch.contiguous_format
+    return torch.empty(shape, dtype=x.dtype, device=META, memory_format=memory_format)
+
+
+def _conv2d_shape(  # noqa: PLR0913, PLR0917  # they are the operator's own
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Sequence[int] = (1, 1),
+    padding: Sequence[int] | str = (0, 0),
+    dilation: Sequence[int] = (1, 1),
+    groups: int = 1,
+) -> tuple[int, ...] | None:
+    """(N, C_out, H, W), each side (size + 2 padding - dilation (kernel - 1) - 1) / stride + 1; None where something is amiss."""
+    if isinstance(padding, str) or weight.dim() != 4 or not all(len(each) == 2 for each in (stride, padding, dilation)):
+        return None
+    channels, inner, *kernel = weight.shape
+    fits = (
+        _is_float(x)
+        and _is_float(weight)
+        and (bias is None or (_is_float(bias) and bias.shape == (channels,)))
+        and _is_one_type((x, weight, bias))
+        and x.shape[1] == inner * groups
+        and channels % groups == 0
+        and min(*stride, *dilation, *x.shape, *weight.shape) > 0
+        and min(padding) >= 0
+    )
+    sides = [(x.shape[i + 2] + 2 * padding[i] - dilation[i] * (kernel[i] - 1) - 1) // stride[i] + 1 for i in (0, 1) if fits]
+    return (x.shape[0], channels, *sides) if fits and min(sides) > 0 else None
+
+
+def _moved(args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor | None:
+    """`x.to("cpu")` of what has no data: a model is taken to be on one device, so a move is none, and a dtype is still given."""
+    if not args[0].is_meta:
+        return None
+    moved = tuple(META if _is_device(arg) else arg for arg in args)
+    named = {name: META if _is_device(value) else value for name, value in kwargs.items()}
+    if moved == args and named == kwargs:
+        return None
+    result: Tensor = _aten.to(*moved, **named)
+    return result
+
+
+def _is_device(value: Any) -> bool:
+    return isinstance(value, torch.device) and value.type != "meta"
+
+
+_ELEMENTWISE = (
+    "relu gelu silu sigmoid tanh hardswish hardsigmoid hardtanh leaky_relu elu mish relu6 exp sqrt rsqrt neg erf".split()
+)
+
+SHORTCUTS: dict[Any, Shortcut] = {
+    **{getattr(_aten, name): _like_first for name in _ELEMENTWISE},
+    **{
+        getattr(_aten, f"{name}_"): _first_itself
+        for name in ("relu", "gelu", "silu", "sigmoid", "tanh", "hardswish", "hardsigmoid", "hardtanh", "leaky_relu", "elu", "mish", "relu6")
+    },
+    _aten.to: _moved,
+    **dict.fromkeys([_aten.add, _aten.sub, _aten.mul, _aten.div, _aten.pow, _aten.clamp_min], _of_two),
+    _aten.mean: _mean,
+    _aten.linalg_vector_norm: _norm,
+    _aten.roll: _roll,
+    **dict.fromkeys([_aten.upsample_bicubic2d, _aten.upsample_bilinear2d], _resized),
+    _aten.cat: _cat,
+    _aten.layer_norm: _layer_norm,
+    _aten.group_norm: _normalised,
+    _aten.batch_norm: _batch_norm,
+    _aten.linear: _linear,
+    _aten.conv2d: _conv2d,
+    _aten.scaled_dot_product_attention: _attention,
+}  # fmt: skip
+"""By operator, all overloads. Each gives the result, or None to leave the call to the kernel."""
+
+ANSWERS: dict[Any, Any] = {
+    # Whether a padding mask allows nested tensors: "no" counts the dense layer, its padding included.
+    _aten._nested_tensor_from_mask_left_aligned: False,
+}
+"""Operators that ask about values, which meta tensors do not have, and what they are told."""

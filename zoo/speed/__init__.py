@@ -1,1 +1,0 @@
-"""How fast: what devices can do, and what was measured on them."""

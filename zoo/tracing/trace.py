@@ -1,0 +1,174 @@
+"""Making a trace: a model prepared for a precision and a layout, run once or twice under a tracer, and written down."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils import _pytree as pytree
+
+from zoo.counting.count import meta_input
+from zoo.errors import UnknownNameError, did_you_mean
+from zoo.meta.build import without_collector
+from zoo.meta.module_stack import class_name, follow_modules, list_parts, unchanged
+from zoo.meta.new_tensors import META
+from zoo.meta.weights import without_data
+from zoo.operators.op_record import tensors_in
+from zoo.traces import LAYOUTS, PRECISIONS, TRACE_BATCH, Trace, TracedCall, TracedTensor
+from zoo.tracing.autocast import AutocastState, cuda_autocast, meta_stands_for
+from zoo.tracing.call_description import TraceMemo
+from zoo.tracing.tracer import Tracer
+
+_DTYPES = {"fp16": torch.float16, "bf16": torch.bfloat16}
+
+
+def trace_model(  # noqa: PLR0913  # all but two are keyword-only and seldom given
+    model: nn.Module,
+    shape: Sequence[int] | None = None,
+    *,
+    inputs: Sequence[Any] | None = None,
+    kwargs: Mapping[str, Any] | None = None,
+    precision: str = "fp32",
+    layout: str = "nchw",
+    batch: int = TRACE_BATCH,
+    memo: TraceMemo | None = None,
+) -> Trace:
+    """Runs a model once without data and records every call.
+
+    Args:
+        model: in evaluation mode, on any device; it is not changed.
+        shape: of one input, without the batch.
+        inputs: instead, the positional arguments of `forward`; tensors of any device in any nesting.
+        kwargs: keyword arguments of `forward`, likewise.
+        precision: one of `PRECISIONS`.
+        layout: one of `LAYOUTS`.
+        batch: put before `shape`.
+        memo: calls remembered from other traces; sharing one makes tracing faster and changes nothing.
+
+    Raises:
+        UnknownNameError: if there is no such precision or layout.
+        Exception: whatever the model raises.
+    """
+    for name, known, what in ((precision, PRECISIONS, "precision"), (layout, LAYOUTS, "layout")):
+        if name not in known:
+            raise UnknownNameError(f"There is no {what} '{name}'.{did_you_mean(name, known)}")
+    run = Run(model, precision, layout, TraceMemo() if memo is None else memo)
+    given: Any = (tuple(inputs or ()) if shape is None else (meta_input(shape, batch=batch),), dict(kwargs or {}))
+    batch = next((t.shape[0] for t in tensors_in(given) if t.dim()), 1)
+    tracer = run.record(*given)
+    if _may_repeat(tracer, batch):
+        # A model that takes no larger batch has its reasons; its constants are then those of this one.
+        with contextlib.suppress(Exception):
+            _mark_repeated(tracer, run.record(*_enlarged(given, batch)))
+    return _finish(tracer, run.names, precision, layout, batch)
+
+
+def _enlarged(given: Any, batch: int) -> Any:
+    """The same inputs with one image more."""
+
+    def enlarge(tensor: Tensor) -> Tensor:
+        has_batch = tensor.dim() > 0 and tensor.shape[0] == batch
+        return torch.empty((batch + 1, *tensor.shape[1:]), dtype=tensor.dtype, device=META) if has_batch else tensor
+
+    return pytree.tree_map_only(Tensor, enlarge, given)
+
+
+class Run:
+    """A model prepared for passes in one precision and layout."""
+
+    def __init__(self, model: nn.Module, precision: str, layout: str, memo: TraceMemo) -> None:
+        self._model = model
+        self._precision = precision
+        self._memo = memo
+        self._dtype = _DTYPES.get(precision)
+        self._is_channels_last = layout == "nhwc"
+        self.autocast = cuda_autocast() if precision.startswith("amp") else None
+        self.keeps_casts = True
+        self.names: dict[int, str] = {}
+
+    def record(self, inputs: Any, kwargs: Mapping[str, Any]) -> Tracer:
+        """One pass."""
+        model, autocast = self._model, self.autocast or cuda_autocast()
+        state = AutocastState(self.autocast is not None, autocast.dtype, self.keeps_casts)
+        inputs, kwargs = pytree.tree_map_only(Tensor, self._prepare, (inputs, dict(kwargs)))
+        with contextlib.ExitStack() as contexts:
+            contexts.enter_context(without_collector())
+            contexts.enter_context(unchanged(model))
+            contexts.enter_context(without_data(model, dtype=self._dtype, channels_last=self._is_channels_last))
+            contexts.enter_context(meta_stands_for(autocast.device_type, state))
+            contexts.enter_context(torch.backends.opt_einsum.flags(enabled=False))
+            if self._precision == "amp-fast-norm":
+                _use_fast_norms(model)
+            contexts.enter_context(torch.inference_mode())
+            tracer = Tracer(contexts.enter_context(follow_modules()), self.autocast, state, self._memo)
+            self._name_storages(tracer, (inputs, kwargs))
+            with tracer:
+                out = model(*inputs, **kwargs)
+            tracer.storages.stop_following()
+            del out
+        return tracer
+
+    def _prepare(self, tensor: Tensor) -> Tensor:
+        """An input on the meta device, in the model's precision and layout."""
+        tensor = tensor.detach().to(META, self._dtype if tensor.is_floating_point() else None)
+        return tensor.to(memory_format=torch.channels_last) if self._is_channels_last and tensor.dim() == 4 else tensor
+
+    def _name_storages(self, tracer: Tracer, inputs: Any) -> None:
+        parts = list_parts(self._model)
+        self.names = parts.names
+        for weight in (*parts.params, *parts.buffers):
+            tracer.storages.number(weight, "weight")
+        for tensor in tensors_in(inputs):
+            tracer.storages.number(tensor, "input")
+
+
+def _use_fast_norms(model: nn.Module) -> None:
+    """What timm's `set_fast_norm` would have made of the model's layers when they were built."""
+    for module in model.modules():
+        if hasattr(module, "_fast_norm"):
+            module._fast_norm = True  # type: ignore[assignment]
+
+
+def _may_repeat(tracer: Tracer, batch: int) -> bool:
+    """Whether some constant made in the pass could have a copy for each image. Casts of weights have not."""
+    return any(
+        role == "constant" and any(size % batch == 0 for size in like[1])
+        for call in tracer.calls
+        if call.facts.operation != "to"
+        for like, role in zip(call.facts.outputs, call.write_roles, strict=True)
+    )
+
+
+def _mark_repeated(tracer: Tracer, larger: Tracer) -> None:
+    """Finds the constants that grow with the batch, by a pass at a larger one."""
+    repeated: set[int] = set()
+    if [call.facts.operation for call in tracer.calls] != [call.facts.operation for call in larger.calls]:
+        return  # the batch decides what the model does
+    for call, other in zip(tracer.calls, larger.calls, strict=True):
+        for like, larger_like, number, role in zip(
+            call.facts.outputs, other.facts.outputs, call.writes, call.write_roles, strict=True
+        ):
+            if role == "constant" and like[1] != larger_like[1]:
+                repeated.add(number)
+        for numbers, roles in ((call.reads, call.read_roles), (call.writes, call.write_roles)):
+            roles[:] = ["repeated" if n in repeated and r == "constant" else r for n, r in zip(numbers, roles, strict=True)]
+    for number in repeated:
+        if tracer.storages.roles[number] == "constant":
+            tracer.storages.roles[number] = "repeated"
+
+
+def _finish(tracer: Tracer, names: Mapping[int, str], precision: str, layout: str, batch: int) -> Trace:
+    calls = []
+    for module, facts, reads, read_roles, writes, write_roles in tracer.calls:
+        ins = tuple(TracedTensor(*like, role, n) for like, role, n in zip(facts.inputs, read_roles, reads, strict=True))
+        outs = tuple(TracedTensor(*like, role, n) for like, role, n in zip(facts.outputs, write_roles, writes, strict=True))
+        calls.append(
+            TracedCall(
+                names.get(id(module), ""), class_name(module), facts.operation, facts.kind, ins, outs, facts.arguments,
+                facts.groups, facts.kernel, facts.has_bias, facts.has_mask, facts.in_place, facts.macs,
+            )
+        )  # fmt: skip
+    return Trace(precision, layout, batch, tuple(calls), tracer.storages.described())

@@ -1,0 +1,1 @@
+"""Estimates held against measurements: metrics, held-out validation, calibration of a device."""

@@ -1,0 +1,96 @@
+"""Tracing inside a worker: a model that was built for its count is run once more for each mode, and written down."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow as pa
+from torch import nn
+
+from zoo.adapters.base import Example
+from zoo.cache.schema.tables import TABLES, TRACE_KEY, columns_of
+from zoo.cache.schema.trace_rows import to_table
+from zoo.counting.version import TRACER_VERSION
+from zoo.estimation.workload import summarise
+from zoo.records import Failure, Status, TraceKey, Versions
+from zoo.traces import TRACE_BATCH, Trace
+from zoo.tracing.call_description import TraceMemo
+from zoo.tracing.trace import trace_model
+
+SUMMARY = [name for name in TABLES["workloads"].names if name not in (*TRACE_KEY, "counted_at")]
+"""The columns of `workloads` that are made of the trace alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Traced:
+    """A row of `traces`, with its nested columns and its workload apart (None for a failure)."""
+
+    key: TraceKey
+    row: dict[str, Any]
+    trace: pa.Table | None
+    workload: pa.Table | None
+
+
+def trace_example(model: nn.Module, example: Example, key: TraceKey, memo: TraceMemo) -> Trace:
+    """One pass inside the example's context, whose answers hold for it alone: then no memo is shared."""
+    with example.context():
+        trace = trace_model(
+            model,
+            inputs=example.args,
+            kwargs=example.kwargs,
+            precision=key.precision,
+            layout=key.layout,
+            memo=memo if example.context is nullcontext else TraceMemo(),
+        )
+    return dataclasses.replace(trace, batch=TRACE_BATCH)  # a detector is given a list of images: no tensor says how many
+
+
+def traced_row(key: TraceKey, trace: Trace, assumption: str | None, versions: Versions, seconds: float) -> Traced:
+    """The row of a trace that was made."""
+    now = datetime.now(UTC)
+    reason = "; ".join(filter(None, [assumption, _unknown(trace.uncounted)]))
+    row = {
+        **_common(key, versions, now),
+        "status": (Status.BOUND if reason else Status.EXACT).value,
+        "reason": reason or None,
+        "operations": len(trace.calls),
+        "macs": trace.macs,
+        "peak_activation_bytes": trace.peak_activation_bytes,
+        "seconds": round(seconds, 4),
+    }
+    return Traced(key, row, to_table(trace), _workload_table(key, trace, now))
+
+
+def failed_trace(key: TraceKey, failure: Failure, versions: Versions) -> Traced:
+    """The row of a trace that could not be made: every figure is missing."""
+    row = {**_common(key, versions, datetime.now(UTC)), "status": Status.FAILED.value, "reason": str(failure)}
+    return Traced(key, row, None, None)
+
+
+def _common(key: TraceKey, versions: Versions, now: datetime) -> dict[str, Any]:
+    return {
+        **key._asdict(),
+        "variant": str(key.variant),
+        "library_version": versions.library,
+        "torch_version": versions.torch,
+        "counter_version": versions.counter,
+        "tracer_version": TRACER_VERSION,
+        "counted_at": now,
+    }
+
+
+def _unknown(uncounted: Mapping[str, int]) -> str | None:
+    named = ", ".join(f"{name} ({calls} call{'s' if calls > 1 else ''})" for name, calls in Counter(uncounted).most_common())
+    return f"operators nothing is known of: {named}" if named else None
+
+
+def _workload_table(key: TraceKey, trace: Trace, now: datetime) -> pa.Table:
+    rows = summarise(trace)
+    shared = {**key._asdict(), "variant": str(key.variant), "counted_at": now}
+    return columns_of("workloads", len(rows), {name: [row[name] for row in rows] for name in SUMMARY}, shared)
