@@ -12,44 +12,14 @@ from reports.columns.columns import columns_for
 from reports.exports.files import replacing
 from reports.html.embed import safe_json, safe_script, safe_style, security_policy
 from reports.html.libraries import load_datatables
+from reports.html.modules import join_modules
 from reports.html.parts import parts_of
 from reports.html.payload import build_payload
 from reports.leaderboard.leaderboard import Report
 from zoo.units import FLOPS_PER_MAC
 
-# Sheets and scripts in the order they are joined: a later one builds on an earlier one.
+# Style sheets in the order they are joined: a later one builds on an earlier one.
 STYLES = ("tokens", "base", "controls", "explore", "table", "dialogs", "print")
-SCRIPTS = (
-    "dom",
-    "format",
-    "data",
-    "state",
-    "filters",
-    "frontier",
-    "cells",
-    "hint",
-    "menus",
-    "budget",
-    "columns",
-    "table",
-    "chart_pen",
-    "chart_labels",
-    "chart_draw",
-    "chart_zoom",
-    "chart",
-    "chart_pointer",
-    "chart_picture",
-    "ranking",
-    "leftout",
-    "compare",
-    "drawer_tables",
-    "drawer_charts",
-    "drawer",
-    "export",
-    "coverage",
-    "main",
-)
-
 _LICENCES = (("DataTables, jQuery, JSZip and others", "by way of itables", "datatables.txt"),)
 
 
@@ -57,8 +27,9 @@ def render(report: Report) -> str:
     """The page as text. It holds every script, style and figure; opening it makes no request."""
     resources = files("reports.html") / "page"
     theme = safe_script(_read(resources, "script", "theme.js"))
-    scripts = [safe_script(load_datatables()), safe_script(_join(resources, "script", SCRIPTS, ".js"))]
-    style = safe_style(_join(resources, "style", STYLES, ".css"))
+    page_script = join_modules("main.js", lambda path: _read(resources, "script", *path.split("/")))
+    scripts = [safe_script(load_datatables()), safe_script(page_script)]
+    style = safe_style("\n".join(_read(resources, "style", f"{name}.css") for name in STYLES))
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     template = environment.from_string(_read(resources, "template.html.j2"))
     return template.render(
@@ -90,7 +61,3 @@ def write(report: Report, path: Path) -> None:
 
 def _read(resources: Traversable, *parts: str) -> str:
     return resources.joinpath(*parts).read_text("utf-8")
-
-
-def _join(resources: Traversable, folder: str, names: tuple[str, ...], ending: str) -> str:
-    return "\n".join(_read(resources, folder, name + ending) for name in names)

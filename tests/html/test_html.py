@@ -19,7 +19,7 @@ from fakes_html import HOSTILE, breakdown_like, hostile_report, report_like, row
 from reports.columns.columns import LEADERBOARD
 from reports.html import render, write
 from reports.html.embed import safe_json, safe_script, security_policy
-from reports.html.page import SCRIPTS, STYLES
+from reports.html.page import STYLES
 from reports.html.payload import build_breakdown, build_payload, build_table
 from zoo.errors import OutputError
 
@@ -185,9 +185,8 @@ def test_policy_allows_nothing_that_is_not_named() -> None:
     assert "unsafe" not in security_policy(["x"], ["y"])
 
 
-def test_all_our_scripts_and_styles_are_embedded(repository: Path) -> None:
+def test_all_our_styles_are_embedded(repository: Path) -> None:
     folder = repository / "reports" / "html" / "page"
-    assert {path.stem for path in (folder / "script").glob("*.js")} == {*SCRIPTS, "theme"}
     assert {path.stem for path in (folder / "style").glob("*.css")} == set(STYLES)
 
 

@@ -1,39 +1,24 @@
 // The way of the page: the address gives the state, the state gives the view, the view is shown. Every change takes this way.
 
-const view = {
-  marks: new Uint8Array(BOARD.rows), limits: [], considered: 0, fitting: 0, withoutAccuracy: 0,
-  frontier: [], isFrontier: new Uint8Array(BOARD.rows), rows: new Uint32Array(), sort: [],
-};
-
-function computeView() {
-  Object.assign(view, markRows());
-  const fitting = taskRows(state.task).filter((row) => view.marks[row] === FITS);
-  const accuracy = BOARD.figures(state.accuracy);
-  view.frontier = state.accuracy && state.cost ? findFrontier(fitting, state.cost, state.accuracy) : [];
-  view.withoutAccuracy = state.accuracy ? fitting.filter((row) => Number.isNaN(accuracy[row])).length : 0;
-  view.isFrontier = new Uint8Array(BOARD.rows);
-  for (const row of view.frontier) view.isFrontier[row] = 1;
-  orderView();
-}
-
-function orderView() {
-  view.sort = state.sort ?? defaultSort();
-  const isShown = (row) => view.marks[row] === FITS && (!state.onlyFrontier || view.isFrontier[row]);
-  view.rows = sortedRows(view.sort).filter(isShown);
-}
-
-// Called by the table's headers: only the order changes, so only the rows are shown anew.
-function sortBy(sort) {
-  state.sort = sort;
-  orderView();
-  writeAddressSoon();
-}
-
-// What a change does not touch is not shown anew: opening a model must not turn the table back to its first page.
-function change(patch, { keepPage = Object.keys(patch).every((key) => key === 'open' || key === 'compare') } = {}) {
-  Object.assign(state, patch);
-  refresh({ keepPage });
-}
+import { readAddress, writeAddressSoon } from './base/address.js';
+import { TASKS } from './base/data.js';
+import { byId, h } from './base/dom.js';
+import { formatCount } from './base/format.js';
+import { initialState, state } from './base/state.js';
+import { change, computeView, onChange } from './base/view.js';
+import { drawChart, startChart } from './chart/chart.js';
+import { startPictures } from './chart/picture.js';
+import { startPointer } from './chart/pointer.js';
+import { resetBudget, showBudget, showCounts } from './controls/budget.js';
+import { hideHint } from './controls/tooltip.js';
+import { showPicked, startCompare } from './drawer/compare.js';
+import { showDrawer, startDialogs } from './drawer/drawer.js';
+import { showCoverage } from './results/coverage.js';
+import { showLeftOut } from './results/misses.js';
+import { showPicks, showRanking } from './results/ranking.js';
+import { startColumnChooser } from './table/columns.js';
+import { startExport } from './table/export.js';
+import { showTable, startTable } from './table/table.js';
 
 function refresh({ keepPage = false } = {}) {
   const started = performance.now();
@@ -53,23 +38,6 @@ function refresh({ keepPage = false } = {}) {
   showDrawer();
   writeAddressSoon();
   performance.measure('zoometer:refresh', { start: started });
-}
-
-// Writing the address costs more than filtering, and browsers ration it: it waits for a pause in the typing.
-let addressTimer = 0;
-function writeAddressSoon() {
-  clearTimeout(addressTimer);
-  addressTimer = setTimeout(writeAddress, 250);
-}
-
-function writeAddress() {
-  clearTimeout(addressTimer);
-  const text = encodeState();
-  if (text !== location.hash.slice(1)) history.replaceState(null, '', text ? `#${text}` : location.pathname + location.search);
-}
-
-function readAddress() {
-  Object.assign(state, decodeState(location.hash.slice(1)));
 }
 
 function showTasks() {
@@ -115,11 +83,13 @@ function start() {
   startTable();
   startColumnChooser();
   startChart();
+  startPointer();
   startPictures();
   startCompare();
   startDialogs();
   startExport();
   startKeys();
+  onChange(refresh);
   readAddress();
   refresh();
   // Ready is what has been painted, so the mark is set in the frame after the one that shows it.

@@ -1,9 +1,20 @@
 // The drawer's pictures: how costs grow with the input, where they are spent, and where the weights stand against the frontier.
 
+import { BOARD, REPORT, areaOf, limitsOf } from '../base/data.js';
+import { byId, fill, h } from '../base/dom.js';
+import { formatFixed, headerOf, plural } from '../base/format.js';
+import { state } from '../base/state.js';
+import { view } from '../base/view.js';
+import { axisTitles, chart, cleanPen, figureIn, linesOf, plotArea, readTheme } from '../chart/chart.js';
+import { drawPlot } from '../chart/draw.js';
+import { labelWidth } from '../chart/labels.js';
+import { isOnAxes } from '../table/cells.js';
+import { scrollBox } from './tables.js';
+
 const MINI = { width: 250, height: 118, left: 8, right: 8, top: 26, bottom: 20 };
 
 // One small chart for each cost that changes with the input's size.
-function drawGrowth(rows, current) {
+export function drawGrowth(rows, current) {
   const isAlike = (row) => ['classes', 'variant'].every((key) => BOARD.exact(key, row) === BOARD.exact(key, current));
   const known = rows.filter((row) => isAlike(row) && !Number.isNaN(BOARD.figures(state.cost)[row]) && BOARD.text('input', row)?.includes('x'));
   const sides = new Map(known.map((row) => [sideOf(row), row]));
@@ -51,7 +62,7 @@ const OPERATION_NAMES = {
 };
 
 // MACs and memory traffic by class of operation and by stage of the network, where the report holds them.
-function breakdownSection(zoo, arch) {
+export function breakdownSection(zoo, arch) {
   const known = Object.hasOwn(REPORT.breakdown.models, `${zoo}/${arch}`) ? REPORT.breakdown.models[`${zoo}/${arch}`] : null;
   if (!known) return null;
   const [input, operations, stages] = known;
@@ -97,7 +108,7 @@ function formatSize(value) {
 }
 
 // The architecture's own rows before the frontier of what is shown.
-function drawAgainstFrontier(row, rows) {
+export function drawAgainstFrontier(row, rows) {
   const box = byId('small-chart');
   const own = state.accuracy ? rows.filter((other) => BOARD.text('task', other) === state.task && isOnAxes(other)) : [];
   byId('small-chart-title').hidden = !own.length;

@@ -1,7 +1,13 @@
 // What stands in a cell of the table, as escaped HTML (DataTables reads cells as HTML), and the bar behind a figure.
 
+import { BOARD, risingFigures } from '../base/data.js';
+import { escapeHtml, h, isWebAddress } from '../base/dom.js';
+import { NOT_AVAILABLE } from '../base/format.js';
+import { state } from '../base/state.js';
+import { view } from '../base/view.js';
+
 // zoo/ and .tag are set back, so that the architecture stands out; a name of another form is shown as it is.
-function modelParts(row) {
+export function modelParts(row) {
   const [zoo, arch, tag] = ['zoo', 'arch', 'tag'].map((key) => BOARD.text(key, row) ?? '');
   const name = BOARD.text('model', row) ?? `${zoo}/${arch}`;
   if (name === `${zoo}/${arch}.${tag}`) return { name, before: `${zoo}/`, main: arch, after: `.${tag}` };
@@ -20,7 +26,7 @@ function modelHtml(row) {
 
 const NA_HTML = `<span class="na" aria-hidden="true">–</span><span class="visually-hidden">${NOT_AVAILABLE}</span>`;
 
-function cellHtml(column, row) {
+export function cellHtml(column, row) {
   if (column.key === 'model') return modelHtml(row);
   if (column.key === 'on_frontier') return frontierHtml(row);
   if (column.isFigure) {
@@ -37,7 +43,7 @@ function cellHtml(column, row) {
   return `<bdi title="${escapeHtml(value)}">${escapeHtml(value)}</bdi>`;
 }
 
-const STATUS_CLASS = { exact: 'is-exact', bound: 'is-bound', failed: 'is-failed' };
+export const STATUS_CLASS = { exact: 'is-exact', bound: 'is-bound', failed: 'is-failed' };
 
 // The frontier of what is shown now, on the axes chosen now; without both figures a row is on no frontier.
 function frontierHtml(row) {
@@ -45,14 +51,14 @@ function frontierHtml(row) {
   return isOnAxes(row) ? '<span class="na">no</span>' : NA_HTML;
 }
 
-function isOnAxes(row) {
+export function isOnAxes(row) {
   if (!state.accuracy || !state.cost) return false;
   return !Number.isNaN(BOARD.figures(state.accuracy)[row]) && !Number.isNaN(BOARD.figures(state.cost)[row]);
 }
 
 // Where a bar ends, 0 to 1: costs on a logarithmic scale over the task's range, accuracy linear above its worst twentieth.
 const ranges = new Map();
-function barOf(column, row) {
+export function barOf(column, row) {
   if (!column.isFigure || !column.better) return null;
   const value = BOARD.figures(column.key)[row];
   if (Number.isNaN(value)) return null;
@@ -70,3 +76,5 @@ function rangeOf(column) {
   const start = isCost ? values.findIndex((value) => value > 0) : Math.floor(values.length / 20);
   return { low: values[Math.max(0, start)], high: values.at(-1) };
 }
+
+export const modelName = (row) => h('bdi', { class: 'clip' }, BOARD.text('model', row) ?? '–');

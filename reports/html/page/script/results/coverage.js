@@ -1,5 +1,10 @@
 // What is not exact, and which published results found no model. Lists are made when they are first opened.
 
+import { BOARD, REPORT, openTable } from '../base/data.js';
+import { byId, fill, h } from '../base/dom.js';
+import { formatCount } from '../base/format.js';
+import { STATUS_CLASS } from '../table/cells.js';
+
 const MOST_NAMED = 300;
 
 // Rows with the same status and reason stand together, the largest group first.
@@ -45,7 +50,7 @@ const UNFIT = 'input: ';
 const coverageElement = ({ values: [status, reason], names }) => (status === 'failed' && reason.startsWith(UNFIT)
   ? groupElement({ values: ['input does not fit', reason.slice(UNFIT.length)], names }) : groupElement({ values: [status, reason], names }, STATUS_CLASS[status]));
 
-function showCoverage() {
+export function showCoverage() {
   const failed = coverageGroups();
   fill(byId('coverage-list'), failed.length ? failed.map(coverageElement)
     : h('p', { class: 'empty' }, BOARD.rows ? 'Every architecture was counted exactly.' : 'Nothing was counted.'));

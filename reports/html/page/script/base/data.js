@@ -1,9 +1,12 @@
 // The report's data: tables held column by column, exact figures as numbers with NaN for unknown.
 
-const REPORT = JSON.parse(byId('data').textContent);
+import { byId } from './dom.js';
+import { formatFigure } from './format.js';
+
+export const REPORT = JSON.parse(byId('data').textContent);
 
 // A table of the payload. `figures(key)` and `codes(key)` give whole columns for fast loops, `text` and `exact` one cell.
-function openTable(source) {
+export function openTable(source) {
   const columns = new Map(source.columns.map((column) => [column.key, { ...column, isFigure: isFigure(column) }]));
   const figureCache = new Map();
   const rankCache = new Map();
@@ -53,20 +56,20 @@ function openTable(source) {
 }
 
 // Whether less is better, as for errors measured in pixels.
-const isLowBetter = (key) => BOARD.column(key)?.better === 'low';
+export const isLowBetter = (key) => BOARD.column(key)?.better === 'low';
 
 const isFigure = (column) => column.kind === 'integer' || column.kind === 'number';
 
-const BOARD = openTable(REPORT.leaderboard);
+export const BOARD = openTable(REPORT.leaderboard);
 
 // A row's lasting name, for addresses: model@input, and the variant where it is not the plain one.
-function rowName(row) {
+export function rowName(row) {
   const variant = BOARD.text('variant', row);
   return `${BOARD.text('model', row)}@${BOARD.text('input', row)}${variant && variant !== 'train' ? `~${variant}` : ''}`;
 }
 
 let rowsByName = null;
-function findRow(name) {
+export function findRow(name) {
   if (!rowsByName) {
     rowsByName = new Map();
     for (let row = BOARD.rows - 1; row >= 0; row -= 1) rowsByName.set(rowName(row), row);
@@ -75,7 +78,7 @@ function findRow(name) {
 }
 
 // All rows of the architecture that a row belongs to.
-function rowsOfArchitecture(row) {
+export function rowsOfArchitecture(row) {
   const [zoos, archs] = [BOARD.codes('zoo'), BOARD.codes('arch')];
   const rows = [];
   for (let other = 0; other < BOARD.rows; other += 1) {
@@ -84,11 +87,11 @@ function rowsOfArchitecture(row) {
   return rows;
 }
 
-const TASKS = BOARD.words('task').map((name, code) => ({ name, code, rows: BOARD.codes('task').filter((c) => c === code).length }))
+export const TASKS = BOARD.words('task').map((name, code) => ({ name, code, rows: BOARD.codes('task').filter((c) => c === code).length }))
   .sort((a, b) => (b.name === 'classification') - (a.name === 'classification')); // the others as the report orders them
 
 const rowsOfTask = new Map();
-function taskRows(task) {
+export function taskRows(task) {
   if (!rowsOfTask.has(task)) {
     const code = BOARD.words('task').indexOf(task);
     const rows = [];
@@ -98,10 +101,10 @@ function taskRows(task) {
   return rowsOfTask.get(task);
 }
 
-const hasFigures = (key, rows) => { const values = BOARD.figures(key); return rows.some((row) => !Number.isNaN(values[row])); };
+export const hasFigures = (key, rows) => { const values = BOARD.figures(key); return rows.some((row) => !Number.isNaN(values[row])); };
 // The known figures of a column among a task's rows, rising.
 const sortedFigures = new Map();
-function risingFigures(key, task) {
+export function risingFigures(key, task) {
   const place = `${task} ${key}`;
   if (!sortedFigures.has(place)) {
     const values = BOARD.figures(key);
@@ -110,6 +113,9 @@ function risingFigures(key, task) {
   return sortedFigures.get(place);
 }
 
-const accuraciesOf = (task) => REPORT.accuracy.filter(({ key }) => hasFigures(key, taskRows(task)));
-const costsOf = (task) => REPORT.costs.filter((key) => hasFigures(key, taskRows(task)));
-const limitsOf = (task) => REPORT.limits.filter((key) => hasFigures(key, taskRows(task)));
+export const accuraciesOf = (task) => REPORT.accuracy.filter(({ key }) => hasFigures(key, taskRows(task)));
+export const costsOf = (task) => REPORT.costs.filter((key) => hasFigures(key, taskRows(task)));
+export const limitsOf = (task) => REPORT.limits.filter((key) => hasFigures(key, taskRows(task)));
+
+// Elements of an input such as 3x224x224.
+export const areaOf = (input) => input.split('x').reduce((product, side) => product * Number(side), 1);

@@ -1,5 +1,11 @@
 // Choosing and ordering the table's columns, by mouse, touch or keyboard.
 
+import { BOARD, taskRows } from '../base/data.js';
+import { byId, fill, h } from '../base/dom.js';
+import { headerOf } from '../base/format.js';
+import { DEFAULT_COLUMNS, isSame, state } from '../base/state.js';
+import { change } from '../base/view.js';
+
 // Columns that hold anything for this task; the rest would be dashes only.
 const filled = new Map();
 function hasContent(key) {
@@ -9,7 +15,7 @@ function hasContent(key) {
 }
 
 // Columns chosen by the reader stand even if empty; the first choice leaves out what this task has nothing for.
-const visibleColumns = () => (isSame(state.columns, DEFAULT_COLUMNS)
+export const visibleColumns = () => (isSame(state.columns, DEFAULT_COLUMNS)
   ? DEFAULT_COLUMNS.filter((key) => key === 'model' || hasContent(key)) : state.columns);
 
 function buildColumnChooser() {
@@ -62,7 +68,7 @@ function setColumns(columns) {
   buildColumnChooser();
 }
 
-function startColumnChooser() {
+export function startColumnChooser() {
   byId('column-menu').addEventListener('toggle', (event) => { if (event.target.open) buildColumnChooser(); });
   byId('columns-reset').addEventListener('click', () => setColumns(DEFAULT_COLUMNS));
   byId('columns-all').addEventListener('click', () => setColumns([...BOARD.columns.keys()]));

@@ -1,20 +1,20 @@
 // Figures written for people, and amounts typed by people. Exact values stay in the data.
 
-const NOT_AVAILABLE = 'not available';
+export const NOT_AVAILABLE = 'not available';
 const formatters = new Map();
 
-function formatFixed(number, digits) {
+export function formatFixed(number, digits) {
   if (!formatters.has(digits)) {
     formatters.set(digits, new Intl.NumberFormat('en-US', { minimumFractionDigits: digits, maximumFractionDigits: digits }));
   }
   return formatters.get(digits).format(number);
 }
 
-const formatCount = (number) => formatFixed(number, 0);
-const plural = (count, one, many) => `${formatCount(count)} ${count === 1 ? one : many ?? `${one}s`}`;
+export const formatCount = (number) => formatFixed(number, 0);
+export const plural = (count, one, many) => `${formatCount(count)} ${count === 1 ? one : many ?? `${one}s`}`;
 
 // The figure of a column in the column's unit. What is too small for its digits is never written as zero.
-function formatFigure(column, exact) {
+export function formatFigure(column, exact) {
   if (exact === null || Number.isNaN(exact)) return '–';
   const shown = exact / column.scale;
   const least = 10 ** -column.digits;
@@ -22,13 +22,13 @@ function formatFigure(column, exact) {
   return formatFixed(shown, column.digits);
 }
 
-const withUnit = (column, text) => (column.unit && text !== '–' ? `${text} ${column.unit}` : text);
-const headerOf = (column) => (column.unit ? `${column.title} (${column.unit})` : column.title);
+export const withUnit = (column, text) => (column.unit && text !== '–' ? `${text} ${column.unit}` : text);
+export const headerOf = (column) => (column.unit ? `${column.title} (${column.unit})` : column.title);
 
 const SUFFIXES = { k: 1e3, K: 1e3, m: 1e6, M: 1e6, g: 1e9, G: 1e9, t: 1e12, T: 1e12 };
 
 // '600M', '0.6', '0,6 G', '1,283' → the exact amount, where a bare number is in the column's unit. NaN if it cannot be read.
-function parseAmount(text, column) {
+export function parseAmount(text, column) {
   const match = /^\s*(\d[\d.,]*|\.\d+)\s*([kKmMgGtT]?)[A-Za-z%]*\s*$/.exec(text);
   if (!match) return NaN;
   const isGrouped = /^\d{1,3}(,\d{3})+(\.\d*)?$/.test(match[1]);
@@ -37,9 +37,9 @@ function parseAmount(text, column) {
 }
 
 // How far a value is beyond its limit: '3.2 %', '×4.1'.
-function formatExcess(ratio) {
+export function formatExcess(ratio) {
   if (ratio >= 1) return `×${formatFixed(1 + ratio, ratio >= 9 ? 0 : 1)}`;
   return ratio < 0.001 ? '< 0.1 %' : `${formatFixed(ratio * 100, 1)} %`;
 }
 
-const signed = (number, digits) => `${number >= 0 ? '+' : '−'}${formatFixed(Math.abs(number), digits)}`;
+export const signed = (number, digits) => `${number >= 0 ? '+' : '−'}${formatFixed(Math.abs(number), digits)}`;

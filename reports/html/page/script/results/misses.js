@@ -1,5 +1,15 @@
 // Why the others fell out: which limit binds, by how much, and who came nearest.
 
+import { BOARD, taskRows } from '../base/data.js';
+import { byId, fill, h } from '../base/dom.js';
+import { LEFT_OUT, keeps } from '../base/filters.js';
+import { formatCount, formatExcess, formatFigure, headerOf, plural, signed, withUnit } from '../base/format.js';
+import { qualityAt, qualityOf } from '../base/frontier.js';
+import { state } from '../base/state.js';
+import { view } from '../base/view.js';
+import { figureIn } from '../chart/chart.js';
+import { openButton } from './ranking.js';
+
 const MOST_MISSES = 8;
 
 // How far a row is beyond a limit, as a share of the limit; NaN where its figure is unknown, 0 where it keeps the limit.
@@ -51,7 +61,7 @@ function nearestMisses(misses) {
   return nearest;
 }
 
-function showLeftOut() {
+export function showLeftOut() {
   const box = byId('left-out');
   const count = view.considered - view.fitting;
   box.hidden = !view.limits.length || !count;

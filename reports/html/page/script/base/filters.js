@@ -1,8 +1,12 @@
 // Which rows are considered (words, chosen values), and which of those keep the limits.
 
-const EXCLUDED = 0; // another task, another value chosen, or words not found
-const LEFT_OUT = 1; // considered, but beyond a limit, or unknown where a limit is set
-const FITS = 2;
+import { BOARD, REPORT, isLowBetter, taskRows } from './data.js';
+import { parseAmount } from './format.js';
+import { isSame, state } from './state.js';
+
+export const EXCLUDED = 0; // another task, another value chosen, or words not found
+export const LEFT_OUT = 1; // considered, but beyond a limit, or unknown where a limit is set
+export const FITS = 2;
 
 let searchTexts = null;
 function searchText(row) {
@@ -49,10 +53,10 @@ function activeLimits() {
 }
 
 // An unknown figure keeps no limit: it is left out, and counted as unknown.
-const keeps = (limit, row) => (limit.isLeast ? limit.values[row] >= limit.bound : limit.values[row] <= limit.bound);
+export const keeps = (limit, row) => (limit.isLeast ? limit.values[row] >= limit.bound : limit.values[row] <= limit.bound);
 
 // EXCLUDED, LEFT_OUT or FITS for every row of the report, and how many there are.
-function markRows() {
+export function markRows() {
   const marks = new Uint8Array(BOARD.rows);
   const tests = facetTests();
   const search = searchTest(state.search);
@@ -72,7 +76,7 @@ function markRows() {
 
 // All rows in the wanted order, unknown last whichever way; kept until the order changes.
 const sorted = { by: null, rows: null };
-function sortedRows(sort) {
+export function sortedRows(sort) {
   if (isSame(sorted.by, sort)) return sorted.rows;
   const keys = sort.map(([key, way]) => ({ ranks: BOARD.ranks(key), sign: way === 'desc' ? -1 : 1 }));
   const compare = (a, b) => {

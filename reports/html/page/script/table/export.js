@@ -1,5 +1,14 @@
 // Taking away what is shown: rows as CSV, JSON or for the clipboard, and the view as an address.
 
+import { writeAddress } from '../base/address.js';
+import { BOARD } from '../base/data.js';
+import { byId, copyText, download, notify } from '../base/dom.js';
+import { plural } from '../base/format.js';
+import { state } from '../base/state.js';
+import { view } from '../base/view.js';
+import { isOnAxes } from './cells.js';
+import { visibleColumns } from './columns.js';
+
 // What is shown: every row that fits, in the order and with the columns of the table. Values are exact, under the names that
 // every export uses.
 function shownTable() {
@@ -32,9 +41,9 @@ const exportNames = (keys) => keys.map((key) => BOARD.column(key).export_name);
 const toClipboard = ({ keys, rows }) => [exportNames(keys), ...rows.map((row) => row.map(cellText))]
   .map((row) => row.map((text) => text.replace(/[\t\r\n]+/g, ' ')).join('\t')).join('\n');
 
-const fileStem = () => `zoometer-${state.task || 'leaderboard'}`;
+export const fileStem = () => `zoometer-${state.task || 'leaderboard'}`;
 
-function startExport() {
+export function startExport() {
   byId('save-csv').addEventListener('click', () => download(`${fileStem()}.csv`, 'text/csv', `\ufeff${toCsv(shownTable())}`));
   byId('save-json').addEventListener('click', () => download(`${fileStem()}.json`, 'application/json', toJson(shownTable())));
   byId('copy-rows').addEventListener('click', async () => {

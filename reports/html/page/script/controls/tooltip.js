@@ -1,9 +1,12 @@
 // One floating card for everything that explains itself on hover or focus: column headers and points of the chart.
 
+import { byId, fill, h } from '../base/dom.js';
+import { headerOf } from '../base/format.js';
+
 const hint = { box: byId('hint') };
 
 // Shows nodes beside a place given in window coordinates, always inside the window.
-function showHint(nodes, { left, top, gap = 14 }) {
+export function showHint(nodes, { left, top, gap = 14 }) {
   fill(hint.box, nodes);
   hint.box.hidden = false;
   const { width, height } = hint.box.getBoundingClientRect();
@@ -14,7 +17,7 @@ function showHint(nodes, { left, top, gap = 14 }) {
   hint.box.style.setProperty('top', `${Math.max(8, y)}px`);
 }
 
-function hideHint() {
+export function hideHint() {
   hint.box.hidden = true;
   document.querySelector('[aria-describedby="hint"]')?.removeAttribute('aria-describedby');
   // A card left beyond the edge would let a phone scroll sideways.
@@ -33,7 +36,7 @@ function columnHint(column) {
 }
 
 // Explains the headers of a table while the pointer or the focus is on one.
-function explainHeaders(root, columnOf) {
+export function explainHeaders(root, columnOf) {
   const show = (event) => {
     const header = event.target.closest('th[data-key]');
     if (!header) return;

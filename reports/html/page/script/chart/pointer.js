@@ -1,13 +1,18 @@
 // What the pointer finds on the chart: the nearest point explains itself and opens on a click.
 
-const REACH = 18; // pixels
+import { BOARD, limitsOf } from '../base/data.js';
+import { byId, h } from '../base/dom.js';
+import { FITS } from '../base/filters.js';
+import { withUnit } from '../base/format.js';
+import { state } from '../base/state.js';
+import { change, view } from '../base/view.js';
+import { hideHint, showHint } from '../controls/tooltip.js';
+import { modelName } from '../table/cells.js';
+import { chart, cleanPen, plotArea } from './chart.js';
+import { placesOf } from './draw.js';
+import { zoom } from './zoom.js';
 
-// Where an event happened, as shares of the plot's width and height from its top left.
-function shareOf(event) {
-  const box = byId('chart').getBoundingClientRect();
-  const { left, top, width, height } = plotArea(chart.size);
-  return [(event.clientX - box.left - left) / width, (event.clientY - box.top - top) / height];
-}
+const REACH = 18; // pixels
 
 function pointAt(event) {
   if (!chart.key || !state.accuracy) return null;
@@ -53,7 +58,8 @@ function pointCard(row) {
   return [h('strong', {}, modelName(row)), view.isFrontier[row] && h('p', { class: 'origin' }, 'On the frontier'), h('dl', { class: 'facts' }, facts.flat())];
 }
 
-function startPointer(box) {
+export function startPointer() {
+  const box = byId('chart');
   box.addEventListener('pointermove', (event) => { if (!box.classList.contains('is-dragged')) hoverPoint(event); });
   box.addEventListener('pointerleave', hoverPoint);
   box.addEventListener('click', (event) => {

@@ -3,12 +3,14 @@
 // A plot is {area, window, theme, titles, points, faded, joins, frontier, bounds, rings, colours, biggest}: `area` in pixels,
 // `window` the figures at its edges; points are {x, y, z, c} with `c` a place in `colours` and `z` a third quantity or null.
 
-const MOST_COLOURS = 8;
-const MARGIN = { left: 54, right: 18, top: 14, bottom: 46 };
+import { LABEL_FONT, LABEL_HEIGHT, labelWidth, placeLabels } from './labels.js';
+
+export const MOST_COLOURS = 8;
+export const MARGIN = { left: 54, right: 18, top: 14, bottom: 46 };
 const AXIS_TEXT = 11.5;
 const POINT_RADIUS = { plain: 3.2, narrow: 2.3, faded: 2.2, least: 2.1, most: 11 };
 
-function drawPlot(pen, plot) {
+export function drawPlot(pen, plot) {
   const at = placesOf(plot);
   drawAxes(pen, plot, at);
   pen.inside(plot.area, () => {
@@ -23,7 +25,7 @@ function drawPlot(pen, plot) {
 }
 
 // From figures to pixels.
-function placesOf({ area, window: { x0, x1, y0, y1 } }) {
+export function placesOf({ area, window: { x0, x1, y0, y1 } }) {
   const perX = area.width / Math.log(x1 / x0);
   const perY = area.height / (y1 - y0);
   return { x: (x) => area.left + perX * Math.log(x / x0), y: (y) => area.top + perY * (y1 - y) };
@@ -84,7 +86,7 @@ function logTicks(low, high) {
 }
 
 // These times every power of ten, within the domain.
-function roundSteps(low, high, steps) {
+export function roundSteps(low, high, steps) {
   const ticks = [];
   for (let power = Math.floor(Math.log10(low)); power <= Math.ceil(Math.log10(high)); power += 1) {
     for (const step of steps) {
@@ -106,4 +108,4 @@ function linearTicks(low, high) {
 }
 
 const tickFormat = new Intl.NumberFormat('en-US', { maximumSignificantDigits: 6 });
-const formatTick = (tick) => tickFormat.format(tick);
+export const formatTick = (tick) => tickFormat.format(tick);

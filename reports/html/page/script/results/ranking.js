@@ -1,6 +1,15 @@
 // The frontier as a list beside the chart: the answer to "which model should I use", and the chart's text alternative.
 
-function showRanking() {
+import { BOARD, isLowBetter } from '../base/data.js';
+import { byId, fill, h } from '../base/dom.js';
+import { formatCount, headerOf, signed, withUnit } from '../base/format.js';
+import { state } from '../base/state.js';
+import { change, view } from '../base/view.js';
+import { figureIn } from '../chart/chart.js';
+import { formatTick, roundSteps } from '../chart/draw.js';
+import { modelParts } from '../table/cells.js';
+
+export function showRanking() {
   byId('frontier-count').textContent = formatCount(view.frontier.length);
   const [cost, accuracy] = [BOARD.column(state.cost), BOARD.column(state.accuracy)];
   if (!state.accuracy || !state.cost) return;
@@ -29,14 +38,14 @@ function stackedButton(row) {
 }
 
 // A model's name that opens it.
-function openButton(row) {
+export function openButton(row) {
   const { name, before, main, after } = modelParts(row);
   return h('button', { type: 'button', class: 'open', title: name, onclick: () => change({ open: row }) },
     h('bdi', {}, h('span', { class: 'set-back' }, before), main, h('span', { class: 'set-back' }, after)));
 }
 
 // The first answer: the best model for a few round costs, out of the frontier.
-function showPicks() {
+export function showPicks() {
   const best = picksOf(view.frontier);
   byId('picks').hidden = best.length < 2;
   if (best.length < 2) return;

@@ -1,9 +1,18 @@
 // Everything known about one architecture: what it costs at each size and where, its weights, and the command that counts it
 // again.
 
+import { BOARD, limitsOf, rowsOfArchitecture } from '../base/data.js';
+import { byId, copyText, externalLink, fill, h, isWebAddress, notify } from '../base/dom.js';
+import { state } from '../base/state.js';
+import { change } from '../base/view.js';
+import { STATUS_CLASS } from '../table/cells.js';
+import { breakdownSection, drawAgainstFrontier, drawGrowth } from './charts.js';
+import { hostOf } from './compare.js';
+import { sizeTable, speedSection, weightsTable } from './tables.js';
+
 const drawer = { shown: null };
 
-function showDrawer() {
+export function showDrawer() {
   const dialog = byId('drawer');
   if (state.open === null) {
     if (dialog.open) dialog.close();
@@ -73,7 +82,7 @@ function commandLine(zoo, arch, row) {
 // A word the shell takes as it is, quoted where it must be.
 const shellWord = (word) => (/^[\w./@:+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);
 
-function startDialogs() {
+export function startDialogs() {
   for (const dialog of document.querySelectorAll('dialog')) {
     dialog.addEventListener('click', (event) => { if (event.target === dialog) dialog.close(); }); // on the backdrop
     dialog.querySelector('.close').addEventListener('click', () => dialog.close());

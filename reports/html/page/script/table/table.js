@@ -3,6 +3,16 @@
 // It runs in its "server" mode, where the server is the function below: nothing is requested from anywhere. Sorting and
 // filtering 20,000 rows is then ours and fast, and DataTables does headers, keyboard, ARIA and dragging columns.
 
+import { BOARD } from '../base/data.js';
+import { byId, escapeHtml, fill, h } from '../base/dom.js';
+import { formatCount, headerOf } from '../base/format.js';
+import { isSame } from '../base/state.js';
+import { change, sortBy, view } from '../base/view.js';
+import { explainHeaders } from '../controls/tooltip.js';
+import { pick } from '../drawer/compare.js';
+import { barOf, cellHtml } from './cells.js';
+import { visibleColumns } from './columns.js';
+
 const table = { dt: null, columns: [], pageSize: 25 };
 const CHARACTER_PX = 6.6;
 const HEADER_CHARACTER_PX = 8.6; // bold, and followed by the sort mark
@@ -10,7 +20,7 @@ const HEADER_CHARACTER_PX = 8.6; // bold, and followed by the sort mark
 // Extensions that the page does not use would otherwise work whenever a table is made or drawn.
 for (const name of ['dtSelect', 'dtscroller', 'dtk', 'dtrg', 'dtsp', 'dtfh']) jQuery(document).off(`.${name}`);
 
-function showTable() {
+export function showTable() {
   const columns = visibleColumns();
   if (!table.dt || !isSame(columns, table.columns)) buildTable(columns);
   else {
@@ -97,7 +107,7 @@ function showPager(start, count) {
   for (const id of ['page-next', 'page-last']) byId(id).disabled = start + count >= total;
 }
 
-function startTable() {
+export function startTable() {
   const turn = (id, way) => byId(id).addEventListener('click', () => {
     table.dt.page(way).draw('page');
     byId('board').querySelector('.board-scroller').scrollTop = 0;

@@ -1,5 +1,12 @@
 // The budget bar: limits, chosen values, words, and what the chart's axes show. Made anew for each task.
 
+import { BOARD, REPORT, accuraciesOf, costsOf, isLowBetter, limitsOf, risingFigures, taskRows } from '../base/data.js';
+import { byId, fill, h } from '../base/dom.js';
+import { formatCount, formatFigure, headerOf, parseAmount, plural } from '../base/format.js';
+import { DEFAULT_COLOUR, isSame, state } from '../base/state.js';
+import { change, view } from '../base/view.js';
+import { facetMenu, facetValues } from './menus.js';
+
 let budgetParts = { key: null, shows: [] };
 
 function buildBudget() {
@@ -23,7 +30,7 @@ const colourChoices = () => REPORT.facets.filter((key) => key !== DEFAULT_COLOUR
 // The field for the least accuracy is that of the chosen metric.
 const budgetKey = () => `${state.task} ${state.accuracy}`;
 
-function showBudget() {
+export function showBudget() {
   if (budgetParts.key !== budgetKey()) buildBudget();
   for (const show of budgetParts.shows) show();
   if (byId('search').value !== state.search) byId('search').value = state.search;
@@ -92,12 +99,12 @@ function chooser(key, select, choices) {
   return { element: select, show: () => { select.value = key === 'colour' && state.colour === DEFAULT_COLOUR ? '' : state[key]; } };
 }
 
-function resetBudget() {
+export function resetBudget() {
   change({ search: '', limits: {}, least: '', only: {}, onlyFrontier: false });
 }
 
 // The line that says what the choices come to.
-function showCounts() {
+export function showCounts() {
   const total = taskRows(state.task).length;
   const hasLimits = view.limits.length > 0;
   const parts = [
@@ -112,5 +119,3 @@ function showCounts() {
   fill(byId('counts'), parts);
   byId('reset').hidden = isSame([state.search, state.limits, state.least, state.only, state.onlyFrontier], ['', {}, '', {}, false]);
 }
-
-const modelName = (row) => h('bdi', { class: 'clip' }, BOARD.text('model', row) ?? '–');

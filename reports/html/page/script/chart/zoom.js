@@ -1,10 +1,13 @@
 // Zooming and moving the chart by wheel, drag, buttons or keys. The wheel alone scrolls the page, as everywhere else; with
 // Ctrl or ⌘ (a pinch on a touchpad), or once the chart has the focus, it zooms.
 
-const zoom = { home: null, now: null, pending: false };
+import { byId } from '../base/dom.js';
+import { isSame } from '../base/state.js';
+
+export const zoom = { home: null, now: null, pending: false, redraw: () => {} };
 
 // The whole range. A zoomed view stays when only a filter changed.
-function setHome(home, { keep }) {
+export function setHome(home, { keep }) {
   const isZoomed = zoom.now && zoom.home && !isSame(zoom.now, zoom.home);
   zoom.home = home;
   if (!(keep && isZoomed)) zoom.now = { ...home };
@@ -35,14 +38,14 @@ function setWindow(x0, x1, y0, y1) {
   showZoomed();
   if (zoom.pending) return;
   zoom.pending = true;
-  requestAnimationFrame(() => { zoom.pending = false; drawWindow(); });
+  requestAnimationFrame(() => { zoom.pending = false; zoom.redraw(); });
 }
 
 function resetZoom() {
   if (!zoom.home) return;
   zoom.now = { ...zoom.home };
   showZoomed();
-  drawWindow();
+  zoom.redraw();
 }
 
 const ZOOM_KEYS = {
@@ -50,7 +53,9 @@ const ZOOM_KEYS = {
   ArrowLeft: () => moveBy(-0.1, 0), ArrowRight: () => moveBy(0.1, 0), ArrowUp: () => moveBy(0, 0.1), ArrowDown: () => moveBy(0, -0.1),
 };
 
-function startZoom(box) {
+// `redraw()` draws the window again, `shareOf(event)` says where an event happened.
+export function startZoom(box, { redraw, shareOf }) {
+  zoom.redraw = redraw;
   let drag = null;
   box.addEventListener('wheel', (event) => {
     if (!zoom.now || !(event.ctrlKey || event.metaKey || document.activeElement === box)) return;

@@ -1,13 +1,15 @@
 // The Pareto frontier: rows that no other shown row matches or beats on both axes, better on at least one.
 
+import { BOARD, isLowBetter } from './data.js';
+
 // A metric as numbers of which more is better.
-function qualityOf(key) {
+export function qualityOf(key) {
   const values = BOARD.figures(key);
   return isLowBetter(key) ? values.map((value) => -value) : values;
 }
 
 // Rows of the frontier by rising cost. Rows equal on both axes stand together: neither beats the other.
-function findFrontier(rows, costKey, accuracyKey) {
+export function findFrontier(rows, costKey, accuracyKey) {
   const [cost, accuracy] = [BOARD.figures(costKey), qualityOf(accuracyKey)];
   const known = rows.filter((row) => !Number.isNaN(cost[row]) && !Number.isNaN(accuracy[row]));
   known.sort((a, b) => cost[a] - cost[b] || accuracy[b] - accuracy[a] || a - b);
@@ -25,7 +27,7 @@ function findFrontier(rows, costKey, accuracyKey) {
 }
 
 // The best quality on a frontier at no more than this cost; -Infinity below its cheapest row.
-function qualityAt(frontier, cost, quality, limit) {
+export function qualityAt(frontier, cost, quality, limit) {
   let best = -Infinity;
   for (const row of frontier) {
     if (cost[row] > limit) break;

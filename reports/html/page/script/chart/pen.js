@@ -2,7 +2,9 @@
 //
 // A style is {fill, stroke, width, dash, opacity}; places are pixels from the top left.
 
-function canvasPen(context) {
+import { escapeHtml } from '../base/dom.js';
+
+export function canvasPen(context) {
   let written = null; // the font set last
   function paint({ fill, stroke, width = 1, dash = [], opacity = 1 }) {
     context.globalAlpha = opacity;
@@ -65,7 +67,7 @@ function canvasPen(context) {
 const ANCHORS = { left: 'start', center: 'middle', right: 'end' };
 const NOT_IN_XML = /[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]/gu;
 
-function svgPen(width, height) {
+export function svgPen(width, height) {
   const parts = [];
   let clips = 0;
   const short = (number) => Number(number.toFixed(2));

@@ -1,11 +1,11 @@
 // Names beside the frontier's points, as many as fit.
 
-const LABEL_FONT = { size: 11, weight: 500 };
-const LABEL_HEIGHT = 13;
+export const LABEL_FONT = { size: 11, weight: 500 };
+export const LABEL_HEIGHT = 13;
 const ruler = document.createElement('canvas').getContext('2d');
 const labelWidths = new Map();
 
-function labelWidth(text, font) {
+export function labelWidth(text, font) {
   const place = `${font} ${text}`;
   if (!labelWidths.has(place)) {
     ruler.font = `${LABEL_FONT.weight} ${LABEL_FONT.size}px ${font}`;
@@ -17,7 +17,7 @@ function labelWidth(text, font) {
 const touches = (a, b) => a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
 
 // The most accurate first; each above and left of its point, or left of it, where the frontier leaves room; else none.
-function placeLabels(points, area, font) {
+export function placeLabels(points, area, font) {
   const places = [...points].reverse();
   const boxes = places.map(({ x, y }) => ({ left: x - 4, right: x + 4, top: y - 4, bottom: y + 4 }));
   const labels = [];

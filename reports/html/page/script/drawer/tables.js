@@ -1,7 +1,14 @@
 // The drawer's tables: costs at each size, speed on each device, and every set of weights with its accuracy.
 
+import { BOARD, REPORT, hasFigures } from '../base/data.js';
+import { externalLink, h } from '../base/dom.js';
+import { formatCount, formatFigure, headerOf } from '../base/format.js';
+import { qualityOf } from '../base/frontier.js';
+import { state } from '../base/state.js';
+import { hostOf, pick } from './compare.js';
+
 // The different costs of an architecture: its inputs, variants and numbers of classes.
-function sizeTable(rows) {
+export function sizeTable(rows) {
   const costs = REPORT.costs.filter((key) => key !== 'file_bytes' && hasFigures(key, rows));
   const keys = ['input', 'variant', 'classes'].filter((key) => key === 'input' || new Set(rows.map((row) => BOARD.exact(key, row))).size > 1);
   const distinct = new Map();
@@ -21,7 +28,7 @@ function sizeTable(rows) {
 }
 
 // How fast the model is at this input on each device that was asked for, and how that is known.
-function speedSection(row) {
+export function speedSection(row) {
   if (!REPORT.speeds.length) return null;
   const lines = REPORT.speeds.map(({ key, device, way, values }) => {
     const [low, high, rate] = ['latency_low_ms', 'latency_high_ms', 'samples_per_s'].map((name) => values[name][row]);
@@ -46,7 +53,7 @@ function headerCell(key) {
   return h('th', { scope: 'col', class: column.isFigure && key !== 'classes' ? 'figure' : null, title: column.meaning }, headerOf(column));
 }
 
-function weightsTable(rows, current) {
+export function weightsTable(rows, current) {
   const accuracies = REPORT.accuracy.map(({ key }) => key).filter((key) => hasFigures(key, rows));
   const others = ['file_bytes', 'dataset', 'license', 'source'].filter((key) => BOARD.columns.has(key) && rows.some((row) => BOARD.exact(key, row) !== null));
   const keys = ['input', ...accuracies, ...others];
@@ -71,4 +78,4 @@ function pickBox(row) {
   return box;
 }
 
-const scrollBox = (label, content) => h('div', { class: 'scroll-box', tabindex: '0', role: 'region', 'aria-label': label }, content);
+export const scrollBox = (label, content) => h('div', { class: 'scroll-box', tabindex: '0', role: 'region', 'aria-label': label }, content);

@@ -1,7 +1,19 @@
 // The chart on the page: its points, colours and legend, and the two canvases it is drawn on. The upper one holds what follows
 // the pointer, so that thousands of points need not be drawn again for it.
 
-const chart = {
+import { BOARD, isLowBetter, taskRows } from '../base/data.js';
+import { byId, fill, h } from '../base/dom.js';
+import { EXCLUDED, FITS, LEFT_OUT } from '../base/filters.js';
+import { formatCount, headerOf, plural } from '../base/format.js';
+import { colourKey, isSame, state } from '../base/state.js';
+import { view } from '../base/view.js';
+import { setOnly } from '../controls/menus.js';
+import { isOnAxes } from '../table/cells.js';
+import { MARGIN, MOST_COLOURS, drawPlot } from './draw.js';
+import { canvasPen } from './pen.js';
+import { setHome, startZoom, zoom } from './zoom.js';
+
+export const chart = {
   base: h('canvas', {}), over: h('canvas', {}), size: { width: 0, height: 0 },
   key: null, theme: null, points: [], byRow: new Map(), lines: [], groups: [], considered: null, hover: null,
 };
@@ -9,7 +21,7 @@ const chart = {
 // Read once: asking for a style after a change makes the browser lay out the page at once.
 const PAGE_FONT = getComputedStyle(document.body).fontFamily;
 
-function readTheme() {
+export function readTheme() {
   const styles = getComputedStyle(document.documentElement);
   const colour = (name) => styles.getPropertyValue(`--${name}`).trim();
   const theme = Object.fromEntries(['surface', 'ink', 'muted', 'line', 'faint', 'accent'].map((name) => [name, colour(name)]));
@@ -32,7 +44,7 @@ function colourGroups(rows) {
   return { groups, groupOf: (row) => places.get(BOARD.text(key, row)) ?? MOST_COLOURS };
 }
 
-const figureIn = (key, row) => BOARD.figures(key)[row] / BOARD.column(key).scale;
+export const figureIn = (key, row) => BOARD.figures(key)[row] / BOARD.column(key).scale;
 
 function makePoints() {
   const rows = taskRows(state.task).filter((row) => isOnAxes(row) && BOARD.figures(state.cost)[row] > 0);
@@ -47,7 +59,7 @@ function makePoints() {
 }
 
 // The points of the same weights at several input sizes, by rising cost.
-function linesOf(points) {
+export function linesOf(points) {
   const models = BOARD.codes('model');
   const lines = new Map();
   for (const point of points) {
@@ -58,10 +70,10 @@ function linesOf(points) {
   return [...lines.values()].filter((line) => line.length > 1).map((line) => line.sort((a, b) => a.x - b.x));
 }
 
-const axisTitles = () => ({ x: `${headerOf(BOARD.column(state.cost))}, logarithmic`, y: headerOf(BOARD.column(state.accuracy)) });
+export const axisTitles = () => ({ x: `${headerOf(BOARD.column(state.cost))}, logarithmic`, y: headerOf(BOARD.column(state.accuracy)) });
 
 // Makes the chart follow the view.
-function drawChart() {
+export function drawChart() {
   byId('chart-area').hidden = !state.accuracy;
   byId('choosers').hidden = !state.accuracy;
   byId('no-accuracy').hidden = Boolean(state.accuracy);
@@ -98,12 +110,19 @@ function measureChart() {
   chart.size = { width: Math.max(240, clientWidth), height: Math.max(240, clientHeight) };
 }
 
-const plotArea = ({ width, height }) => ({
+export const plotArea = ({ width, height }) => ({
   left: MARGIN.left, top: MARGIN.top, width: width - MARGIN.left - MARGIN.right, height: height - MARGIN.top - MARGIN.bottom,
 });
 
+// Where an event happened, as shares of the plot's width and height from its top left.
+function shareOf(event) {
+  const box = byId('chart').getBoundingClientRect();
+  const { left, top, width, height } = plotArea(chart.size);
+  return [(event.clientX - box.left - left) / width, (event.clientY - box.top - top) / height];
+}
+
 // A pen on an empty canvas of this size, as sharp as the screen.
-function cleanPen(canvas, { width, height }, scale = window.devicePixelRatio || 1) {
+export function cleanPen(canvas, { width, height }, scale = window.devicePixelRatio || 1) {
   const [across, down] = [Math.round(width * scale), Math.round(height * scale)];
   const context = canvas.getContext('2d');
   if (canvas.width !== across || canvas.height !== down) [canvas.width, canvas.height] = [across, down];
@@ -112,7 +131,7 @@ function cleanPen(canvas, { width, height }, scale = window.devicePixelRatio || 
   return canvasPen(context);
 }
 
-function shownPlot(area) {
+export function shownPlot(area) {
   const point = (row) => chart.byRow.get(row);
   const isFitting = ({ row }) => view.marks[row] === FITS;
   const points = chart.points.filter(isFitting);
@@ -165,11 +184,10 @@ function showLegend() {
   fill(byId('legend'), items.length > 1 ? items : []);
 }
 
-function startChart() {
+export function startChart() {
   const box = byId('chart');
   box.append(chart.base, chart.over);
-  startZoom(box);
-  startPointer(box);
+  startZoom(box, { redraw: drawWindow, shareOf });
   new ResizeObserver(() => {
     if (!box.clientWidth || (box.clientWidth === chart.size.width && box.clientHeight === chart.size.height)) return;
     measureChart();

@@ -1,13 +1,13 @@
 // Building and reading the page. Text from the report reaches it only through textContent, setAttribute and escapeHtml.
 
-const byId = (id) => document.getElementById(id);
+export const byId = (id) => document.getElementById(id);
 
 const ESCAPES = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
-const escapeHtml = (text) => String(text).replace(/[&<>"']/g, (c) => ESCAPES[c]);
+export const escapeHtml = (text) => String(text).replace(/[&<>"']/g, (c) => ESCAPES[c]);
 
 // h('button', {class: 'quiet', onclick: open}, 'Open') makes an element. Functions become listeners, `true` an empty
 // attribute; false, null and undefined are left out. Children are nodes or text.
-function h(tag, attributes, ...children) {
+export function h(tag, attributes, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes ?? {})) {
     if (value === null || value === undefined || value === false) continue;
@@ -18,19 +18,19 @@ function h(tag, attributes, ...children) {
   return element;
 }
 
-const fill = (element, ...children) => element.replaceChildren(...children.flat().filter(Boolean));
+export const fill = (element, ...children) => element.replaceChildren(...children.flat().filter(Boolean));
 
 // A link that leaves the page. Anything but http and https is shown as text.
-function externalLink(address, label) {
+export function externalLink(address, label) {
   if (!isWebAddress(address)) return document.createTextNode(address);
   return h('a', { href: address, target: '_blank', rel: 'noopener noreferrer' }, label ?? address);
 }
 
-function isWebAddress(text) {
+export function isWebAddress(text) {
   try { return ['http:', 'https:'].includes(new URL(text).protocol); } catch { return false; }
 }
 
-function download(name, type, content) {
+export function download(name, type, content) {
   const blob = content instanceof Blob ? content : new Blob([content], { type });
   const address = URL.createObjectURL(blob);
   const link = h('a', { href: address, download: name });
@@ -41,7 +41,7 @@ function download(name, type, content) {
 }
 
 // Copies text; the clipboard interface is refused to some pages opened from disk, so the old way is the second try.
-async function copyText(text) {
+export async function copyText(text) {
   try {
     await navigator.clipboard.writeText(text);
     return true;
@@ -58,7 +58,7 @@ async function copyText(text) {
 
 // Says something once in the corner of the page, and to screen readers.
 let noticeTimer = 0;
-function notify(text) {
+export function notify(text) {
   const box = byId('notice');
   box.textContent = text;
   box.classList.add('is-shown');

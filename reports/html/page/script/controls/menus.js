@@ -1,5 +1,11 @@
 // Drop-down menus made of <details>: one open at a time, closed by Escape or a click elsewhere.
 
+import { BOARD, areaOf, taskRows } from '../base/data.js';
+import { h } from '../base/dom.js';
+import { formatCount } from '../base/format.js';
+import { state } from '../base/state.js';
+import { change } from '../base/view.js';
+
 // The path is that at the time of the click: a menu's own button may have been replaced since.
 document.addEventListener('click', (event) => {
   for (const menu of document.querySelectorAll('details.menu[open]')) if (!event.composedPath().includes(menu)) menu.open = false;
@@ -13,14 +19,13 @@ document.addEventListener('keydown', (event) => {
 
 // Values of a text column among the task's rows: [{value, count}], '' for "not stated"; sizes in order, others by name.
 const facetCache = new Map();
-function facetValues(key) {
+export function facetValues(key) {
   const place = `${state.task} ${key}`;
   if (!facetCache.has(place)) facetCache.set(place, countValues(key));
   return facetCache.get(place);
 }
 
 const byName = new Intl.Collator('en', { numeric: true }).compare;
-const areaOf = (input) => input.split('x').reduce((product, side) => product * Number(side), 1);
 
 function countValues(key) {
   const [words, codes] = [BOARD.words(key), BOARD.codes(key)];
@@ -33,7 +38,7 @@ function countValues(key) {
 const MANY_VALUES = 12;
 
 // A menu to choose values of one column. Its boxes are made when it is first opened.
-function facetMenu(column) {
+export function facetMenu(column) {
   const values = facetValues(column.key);
   const label = h('span', { class: 'menu-value' });
   const list = h('div', { class: 'menu-list', role: 'group', 'aria-label': column.title });
@@ -72,7 +77,7 @@ function facetMenu(column) {
   return { element: menu, show };
 }
 
-function setOnly(key, values) {
+export function setOnly(key, values) {
   const only = { ...state.only, [key]: values };
   if (!values.length) delete only[key];
   change({ only });

@@ -1,9 +1,11 @@
 // What the reader has chosen. All of it lives in the address after the `#`, so any view can be kept or sent.
 
-const DEFAULT_COLUMNS = [...BOARD.columns.values()].filter((column) => column.shown).map((column) => column.key);
-const MOST_COMPARED = 6;
+import { BOARD, REPORT, TASKS, accuraciesOf, costsOf, findRow, isLowBetter, limitsOf, rowName } from './data.js';
 
-function initialState(task = TASKS[0]?.name ?? '') {
+export const DEFAULT_COLUMNS = [...BOARD.columns.values()].filter((column) => column.shown).map((column) => column.key);
+export const MOST_COMPARED = 6;
+
+export function initialState(task = TASKS[0]?.name ?? '') {
   const costs = costsOf(task);
   return {
     task,
@@ -23,17 +25,17 @@ function initialState(task = TASKS[0]?.name ?? '') {
   };
 }
 
-const state = initialState();
+export const state = initialState();
 
-function defaultSort() {
+export function defaultSort() {
   if (state.accuracy) return [[state.accuracy, isLowBetter(state.accuracy) ? 'asc' : 'desc']];
   return [[state.cost || 'model', 'asc']];
 }
 
-const isSame = (a, b) => JSON.stringify(a) === JSON.stringify(b);
+export const isSame = (a, b) => JSON.stringify(a) === JSON.stringify(b);
 
 // The state as the text after `#`; only what differs from the start is written.
-function encodeState() {
+export function encodeState() {
   const start = initialState(state.task);
   const out = new URLSearchParams();
   if (state.task !== TASKS[0]?.name) out.set('task', state.task);
@@ -53,7 +55,7 @@ function encodeState() {
 }
 
 // Reads such a text. What it does not know it leaves out: an old or a hostile address gives a smaller view, never an error.
-function decodeState(text) {
+export function decodeState(text) {
   const given = new URLSearchParams(text);
   const task = TASKS.some(({ name }) => name === given.get('task')) ? given.get('task') : TASKS[0]?.name ?? '';
   const read = initialState(task);
@@ -78,5 +80,5 @@ function decodeState(text) {
 }
 
 // What points are coloured by where the reader chose nothing.
-const DEFAULT_COLOUR = 'family';
-const colourKey = () => state.colour || DEFAULT_COLOUR;
+export const DEFAULT_COLOUR = 'family';
+export const colourKey = () => state.colour || DEFAULT_COLOUR;

@@ -1,6 +1,14 @@
 // Up to six rows side by side.
 
-function pick(row, isOn) {
+import { BOARD } from '../base/data.js';
+import { byId, externalLink, fill, h, isWebAddress, notify } from '../base/dom.js';
+import { formatFixed, headerOf, signed } from '../base/format.js';
+import { MOST_COMPARED, state } from '../base/state.js';
+import { change } from '../base/view.js';
+import { openButton } from '../results/ranking.js';
+import { modelParts } from '../table/cells.js';
+
+export function pick(row, isOn) {
   if (isOn && !state.compare.includes(row) && state.compare.length >= MOST_COMPARED) {
     notify(`At most ${MOST_COMPARED} models can be compared. Remove one first.`);
     showPicked();
@@ -11,7 +19,7 @@ function pick(row, isOn) {
 }
 
 // The tray at the foot of the window, and the boxes in the table.
-function showPicked() {
+export function showPicked() {
   for (const box of document.querySelectorAll('input.pick')) box.checked = state.compare.includes(Number(box.dataset.row));
   byId('tray').hidden = state.compare.length === 0;
   document.body.classList.toggle('has-tray', state.compare.length > 0);
@@ -69,9 +77,9 @@ function againstFirst(column, values, place) {
   return h('small', { class: 'set-back' }, text);
 }
 
-const hostOf = (address) => (isWebAddress(address) ? new URL(address).hostname : address);
+export const hostOf = (address) => (isWebAddress(address) ? new URL(address).hostname : address);
 
-function startCompare() {
+export function startCompare() {
   byId('compare-open').addEventListener('click', openComparison);
   byId('compare-clear').addEventListener('click', () => change({ compare: [] }, { keepPage: true }));
   byId('compare-different').addEventListener('change', showComparison);

@@ -1,5 +1,12 @@
 // The chart as a file for slides and papers: with its title and legend, at a fixed size.
 
+import { byId, download, h } from '../base/dom.js';
+import { fileStem } from '../table/export.js';
+import { chart, cleanPen, plotArea, shownPlot } from './chart.js';
+import { drawPlot } from './draw.js';
+import { labelWidth } from './labels.js';
+import { svgPen } from './pen.js';
+
 const PICTURE = { width: 1120, height: 700, pad: 16, title: 44, legendRow: 22 };
 
 function drawPicture(pen) {
@@ -44,7 +51,7 @@ function savePng() {
   canvas.toBlob((blob) => download(`${fileStem()}.png`, 'image/png', blob), 'image/png');
 }
 
-function startPictures() {
+export function startPictures() {
   byId('save-svg').addEventListener('click', saveSvg);
   byId('save-png').addEventListener('click', savePng);
 }

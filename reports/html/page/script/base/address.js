@@ -1,0 +1,20 @@
+// The state in the address after the `#`: written after changes, read at the start and when the reader goes back.
+
+import { decodeState, encodeState, state } from './state.js';
+
+// Writing the address costs more than filtering, and browsers ration it: it waits for a pause in the typing.
+let addressTimer = 0;
+export function writeAddressSoon() {
+  clearTimeout(addressTimer);
+  addressTimer = setTimeout(writeAddress, 250);
+}
+
+export function writeAddress() {
+  clearTimeout(addressTimer);
+  const text = encodeState();
+  if (text !== location.hash.slice(1)) history.replaceState(null, '', text ? `#${text}` : location.pathname + location.search);
+}
+
+export function readAddress() {
+  Object.assign(state, decodeState(location.hash.slice(1)));
+}
