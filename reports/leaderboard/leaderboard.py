@@ -11,6 +11,7 @@ import pandas as pd
 
 from reports.columns.columns import ACCURACY_COLUMNS, COVERAGE, LEADERBOARD, UNJOINED, Better, Column, Kind, quality_of
 from reports.columns.frontier import frontier
+from reports.leaderboard.accuracy_origin import snapshot_notes, source_note
 from reports.leaderboard.breakdown import empty_breakdown, read_breakdown
 from reports.leaderboard.report_parts import SPEEDS, BudgetAnswer, DeviceSpeed, PublishedAudit, WhatChanged
 from zoo.adapters.base import select
@@ -112,6 +113,7 @@ class _Facts:
     costs: pd.DataFrame
     accuracy: pd.DataFrame
     unjoined: pd.DataFrame
+    zoos_with_results: frozenset[str] = frozenset()  # whether selected or not
 
 
 def build_report(settings: RefreshSettings, *, title: str) -> Report:
@@ -132,7 +134,7 @@ def build_report(settings: RefreshSettings, *, title: str) -> Report:
         unjoined=typed(facts.unjoined, UNJOINED),
         warnings=tuple(_warnings(facts)),
         sources=_sources(facts),
-        notes=(*_notes_on_axes(settings), *_notes(facts)),
+        notes=(*snapshot_notes(facts.weights, facts.accuracy), *_notes_on_axes(settings), *_notes(facts)),
         breakdown=read_breakdown(Store(settings.cache), _native_costs(facts)),
     )
 
@@ -188,6 +190,7 @@ def _read_facts(settings: RefreshSettings) -> _Facts:
         costs,
         _as_asked(to_pandas(store.read("accuracy")).merge(names, on=["zoo", "arch"]), settings),
         unjoined[unjoined["zoo"].isin(list(settings.zoos))],
+        frozenset(result.zoo for result in results),
     )
 
 
@@ -327,12 +330,9 @@ def _versions(facts: _Facts) -> dict[str, str]:
 
 
 def _warnings(facts: _Facts) -> list[str]:
-    from zoo.accuracy.timm import HOW_TO_SUPPLY  # slow to import too
-
     warnings = []
-    has_timm = (facts.weights["zoo"] == "timm").any()
-    if has_timm and not (facts.accuracy["zoo"] == "timm").any():
-        warnings.append(f"timm's accuracy is not available: its result tables could not be had. {HOW_TO_SUPPLY}")
+    if (facts.weights["zoo"] == "timm").any() and "timm" not in facts.zoos_with_results:
+        warnings.append("timm's accuracy is not in the cache; zoometer run CONFIG puts it there, without a network as well.")
     for zoo, rows in facts.costs.groupby("zoo"):
         if len(rows["library_version"].unique()) > 1:
             newest = rows.sort_values("counted_at")["library_version"].iloc[-1]
@@ -346,7 +346,8 @@ def _sources(facts: _Facts) -> tuple[Source, ...]:
         "Costs", "counted on torch's meta device", str(facts.costs["counted_at"].max().date()) if len(facts.costs) else ""
     )
     tables = facts.accuracy.groupby("source", sort=True)["retrieved_at"].max()
-    return (counted, *(Source("Accuracy", str(source), str(when)[:10]) for source, when in tables.items()))
+    published = (Source("Accuracy", str(source), str(when)[:10], source_note(str(source))) for source, when in tables.items())
+    return (counted, *published)
 
 
 def _notes_on_axes(settings: RefreshSettings) -> Iterator[str]:

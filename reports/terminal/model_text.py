@@ -13,7 +13,8 @@ from rich.text import Text
 from reports.columns.columns import ACCURACY_COLUMNS
 from reports.models.model_facts import ModelFacts, is_counted, known_metrics
 from reports.terminal.summary import print_table
-from zoo.records import Variant, Weights
+from zoo.accuracy.snapshot import is_of_snapshot
+from zoo.records import Accuracy, Variant, Weights
 from zoo.units import format_amount, format_bytes
 
 _BAR_WIDTH = 20
@@ -199,16 +200,23 @@ def origins(facts: ModelFacts) -> list[tuple[str, str]]:
         )
     by_day: dict[str, set[str]] = {}
     for result in facts.accuracy:
-        by_day.setdefault(result.retrieved_at[:10], set()).add(result.source)
-    said += [
-        ("Accuracy", ", ".join(sorted(sources)) + (f"; had on {day}" if day else "")) for day, sources in sorted(by_day.items())
-    ]
+        when, source = _origin(result)
+        by_day.setdefault(when, set()).add(source)
+    said += [("Accuracy", ", ".join(sorted(sources)) + (f"; {day}" if day else "")) for day, sources in sorted(by_day.items())]
     if facts.weights and not by_day:
-        hint = " zoometer run CONFIG fetches timm's tables into the cache." if zoo == "timm" else ""
+        hint = " zoometer run CONFIG looks for newer tables of timm's." if zoo == "timm" else ""
         said.append(("Accuracy", f"none is known.{hint}"))
     if facts.weights:
         said.append(("Weights", f"the registry of {zoo}; nothing of them was downloaded"))
     return said
+
+
+def _origin(result: Accuracy) -> tuple[str, str]:
+    """Since when a result is known, and its source; the tables that come with zoometer are one."""
+    day, name = result.retrieved_at[:10], result.source
+    if is_of_snapshot(name):
+        return f"of {day}", f"timm's result tables {name[name.rindex('(') :]}"
+    return day and f"had on {day}", name
 
 
 def _print_title(console: Console, title: str, note: str) -> None:

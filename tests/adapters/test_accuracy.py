@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
-import pooch
 import pytest
 import timm
 import torchvision
@@ -17,13 +16,13 @@ from fakes_web import Site
 from paths import SHARED
 from torchvision.models import get_model_weights
 
-from zoo.accuracy import timm as published
-from zoo.accuracy.timm import HOW_TO_SUPPLY, MAIN_TABLE, TABLES, read_timm
+from zoo.accuracy.result_tables import MAIN_TABLE
+from zoo.accuracy.timm import find_tables, join_tables
 from zoo.accuracy.torchvision import METRICS, read_torchvision
 from zoo.adapters.timm import TimmZoo
 from zoo.adapters.torchvision.zoo import TorchvisionZoo
 from zoo.errors import AccuracyError
-from zoo.records import Accuracy, Weights
+from zoo.records import Accuracy, AccuracyTable, Weights
 
 SMALL = Weights("timm", "small", "in1k", "classification", "imagenet-1k", 1000, "3x224x224")
 LARGE = Weights("timm", "large", "a_in1k", "classification", "imagenet-1k", 1000, "3x384x384")
@@ -50,21 +49,8 @@ def results(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
-    """The home of timm's releases, empty, and a user's cache of downloads that is empty too."""
-    monkeypatch.setattr(pooch, "os_cache", lambda project: tmp_path / "downloads" / project)
-    (tmp_path / "home").mkdir()
-    with Site(tmp_path / "home") as site:
-        monkeypatch.setattr(published, "HOME", site.address)
-        yield site
-
-
-def publish(folder: Path, revision: str, top1: float, names: tuple[str, ...] = (MAIN_TABLE,)) -> None:
-    for name in names:
-        table = folder / "home" / revision / "results" / name
-        table.parent.mkdir(parents=True, exist_ok=True)
-        table.write_text(f"model,img_size,top1,top5\nsmall.in1k,224,{top1},90\n", encoding="utf-8")
+def read_timm(weights: Sequence[Weights], *, version: str, results: str) -> AccuracyTable:
+    return join_tables(find_tables(version=version, results=results).tables, weights, version)
 
 
 def figures(rows: tuple[Accuracy, ...]) -> dict[tuple[str, str, str, str, str], float]:
@@ -195,49 +181,6 @@ def test_a_table_that_cannot_be_understood_is_an_error(results: Path, content: b
     (results / MAIN_TABLE).write_bytes(content)
     with pytest.raises(AccuracyError, match=message):
         read_timm(WEIGHTS, version="9.9", results=str(results))
-
-
-def test_the_tables_of_the_installed_release_are_downloaded_once(tmp_path: Path, home: Site) -> None:
-    publish(tmp_path, "v9.9", 71, (MAIN_TABLE, "results-sketch.csv"))
-    publish(tmp_path, "main", 99)
-    first = read_timm(WEIGHTS, version="9.9")
-    assert {(r.dataset, r.value) for r in first.rows if r.metric == "top1"} == {("imagenet-1k", 71), ("imagenet-sketch", 71)}
-    assert {r.source for r in first.rows} == {f"timm {MAIN_TABLE} (v9.9)", "timm results-sketch.csv (v9.9)"}
-    assert sorted(home.paths) == sorted(f"/v9.9/results/{name}" for name in TABLES)
-    home.paths.clear()
-    assert read_timm(WEIGHTS, version="9.9", fetch=False) == first
-    assert home.paths == []
-    assert read_timm(WEIGHTS, version="9.9") == first
-    assert MAIN_TABLE not in str(home.paths)  # only what the release lacks may be asked for again
-
-
-def test_a_release_without_tables_falls_back_to_the_main_branch(tmp_path: Path, home: Site) -> None:
-    publish(tmp_path, "main", 72)
-    table = read_timm(WEIGHTS, version="9.9")
-    assert {(r.value, r.source) for r in table.rows if r.metric == "top1"} == {(72, f"timm {MAIN_TABLE} (main)")}
-    assert home.paths[0] == f"/v9.9/results/{MAIN_TABLE}"
-
-
-@pytest.mark.parametrize(("fetch", "why"), [(True, "could not be downloaded"), (False, "may not be downloaded")])
-def test_without_any_table_there_are_no_rows_and_a_warning(home: Site, fetch: bool, why: str) -> None:
-    table = read_timm(WEIGHTS, version="9.9", fetch=fetch)
-    assert (table.rows, table.unjoined) == ((), ())
-    assert len(table.warnings) == 1
-    assert table.warnings[0].startswith("timm's accuracy is missing: its result tables ")
-    assert why in table.warnings[0]
-    assert HOW_TO_SUPPLY in table.warnings[0]
-    assert bool(home.paths) == fetch
-
-
-def test_offline_is_a_warning(home: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(published, "HOME", "http://127.0.0.1:9")  # nothing listens there
-    assert read_timm(WEIGHTS, version="9.9").rows == ()
-
-
-def test_a_download_that_cannot_be_kept_is_a_warning(tmp_path: Path, home: Site) -> None:
-    publish(tmp_path, "v9.9", 71)
-    (tmp_path / "downloads").write_text("a file where the folder should be")
-    assert read_timm(WEIGHTS, version="9.9").warnings[0].startswith("timm's accuracy is missing")
 
 
 def test_all_results_of_installed_architectures_join() -> None:

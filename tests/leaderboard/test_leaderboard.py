@@ -11,7 +11,6 @@ from fakes_cache import NOON, Cache, column
 
 from reports.columns.columns import ACCURACY_COLUMNS, COVERAGE, LEADERBOARD, UNJOINED, Column, Kind, columns_for
 from reports.leaderboard.leaderboard import Totals
-from zoo.accuracy.timm import HOW_TO_SUPPLY
 from zoo.errors import CacheError, UnknownNameError
 from zoo.records import Selection
 
@@ -232,7 +231,37 @@ def test_results_that_joined_nothing_are_listed_with_the_reason(cache: Cache) ->
 def test_missing_accuracy_is_said_with_what_to_do(cache: Cache) -> None:
     cache.model("net", 5, None)
     (warning,) = cache.report().warnings
-    assert warning == f"timm's accuracy is not available: its result tables could not be had. {HOW_TO_SUPPLY}"
+    assert warning == "timm's accuracy is not in the cache; zoometer run CONFIG puts it there, without a network as well."
+
+
+def test_weights_without_a_published_result_are_nothing_to_warn_of(cache: Cache) -> None:
+    cache.model("net", 5, 80.0)
+    cache.model("clip", 5, None)
+    assert cache.report(Selection(include=("clip",))).warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("unknown", "lacking"),
+    [((), ""), (("new", "newer"), " 2 of the 3 sets of ImageNet-1k weights shown are not among them.")],
+)
+def test_results_that_came_with_zoometer_are_noted_with_their_day_and_what_they_lack(
+    cache: Cache, unknown: tuple[str, ...], lacking: str
+) -> None:
+    came = {"source": "timm results-imagenet.csv (abc, comes with zoometer)", "retrieved_at": "2026-01-09T00:00:00+00:00"}
+    cache.arch("net")
+    cache.weights("net", "in1k", dataset="imagenet-1k")
+    cache.weights("net", "clip")  # for another task of its own: nobody evaluates it on ImageNet-1k
+    cache.accuracy("net", "in1k", 80.0, **came)
+    cache.accuracy("net", "in1k", 95.0, metric="top5", **came)
+    for arch in unknown:
+        cache.arch(arch)
+        cache.weights(arch, "in1k", dataset="imagenet-1k")
+    report = cache.report()
+    assert report.notes == (f"timm's accuracies are those of 2026-01-09 that come with zoometer.{lacking}",)
+    assert report.warnings == ()
+    (source,) = [source for source in report.sources if source.name == "Accuracy"]
+    assert (source.address, source.retrieved_at) == (came["source"], "2026-01-09")
+    assert source.note.startswith("licence Apache-2.0, from https://github.com/huggingface/pytorch-image-models/")
 
 
 def test_nothing_is_said_when_nothing_is_missing(cache: Cache) -> None:

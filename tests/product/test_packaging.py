@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+SNAPSHOT = "zoo/accuracy/timm_results.parquet"
+
 
 @pytest.fixture(scope="module")
 def wheel(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
@@ -54,7 +56,18 @@ def test_the_starter_configuration_is_the_default_one(wheel: zipfile.ZipFile, re
 
 def test_the_wheel_holds_nothing_else(wheel: zipfile.ZipFile) -> None:
     assert {name.split("/")[0].split("-")[0] for name in wheel.namelist()} == {"zoo", "reports", "zoometer"}
-    assert not [name for name in wheel.namelist() if name.endswith((".pyc", ".csv", ".parquet"))]
+    data = [name for name in wheel.namelist() if name.endswith((".pyc", ".csv", ".parquet"))]
+    assert data == [SNAPSHOT]
+
+
+def test_the_published_results_come_with_it(wheel: zipfile.ZipFile, repository: Path, tmp_path: Path) -> None:
+    assert wheel.getinfo(SNAPSHOT).compress_size < 1_000_000
+    wheel.extractall(tmp_path)
+    code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); from zoo.accuracy import snapshot as s; print(s.__file__); print(len(s.snapshot_tables()[0].read()))"
+    done = subprocess.run([sys.executable, "-P", "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    file, rows = done.stdout.split()
+    assert Path(file).is_relative_to(tmp_path)
+    assert int(rows) > 1500
 
 
 def test_command_and_zoos_are_registered(wheel: zipfile.ZipFile, repository: Path) -> None:

@@ -26,7 +26,8 @@ from fakes_runs import Run, is_running, wait_for_end_of
 from paths import SUPPORT
 from zoo_of_poison import SlowZoo, noted_processes, set_pause
 
-from zoo.accuracy.timm import HOW_TO_SUPPLY, MAIN_TABLE
+from zoo.accuracy.result_tables import MAIN_TABLE
+from zoo.accuracy.snapshot import is_of_snapshot, provenance
 from zoo.adapters.fingerprint import fingerprint
 from zoo.adapters.registry import open_zoo
 from zoo.cache.schema.tables import KEY, TABLES, table_of
@@ -327,18 +328,23 @@ def test_another_input_counts_only_that(refreshed: Refreshed, tmp_path: Path) ->
     assert set(before["counted_at"]) <= set(after["counted_at"])
 
 
-def test_accuracy_that_cannot_be_had_stays_as_it_was_and_is_said_to_be_missing(
+def test_accuracy_that_is_no_longer_named_gives_way_to_what_comes_with_zoometer(
     refreshed: Refreshed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cache, listener = refreshed.copy(tmp_path), Listening()
     monkeypatch.setattr(pooch, "os_cache", lambda project: tmp_path / project)
     settings = settings_for(cache, refreshed.results, workers=1)
-    summary = refresh(dataclasses.replace(settings, timm_results=None, fetch_accuracy=False), listener)
-    (date,) = {row.retrieved_at[:10] for row in Store(cache).accuracy() if row.zoo == "timm"}
-    why = "its result tables may not be downloaded (accuracy: {fetch: false})."
-    assert listener.said == [f"timm's accuracy is missing: {why} {HOW_TO_SUPPLY} The results of {date} stay in use."]
-    assert (summary.counted, summary.failed) == (0, 0)
-    assert table(cache, "accuracy").equals(table(refreshed.cache, "accuracy"))
+    refresh(dataclasses.replace(settings, timm_results=None, fetch_accuracy=False), listener)
+    why = "newer ones may not be downloaded (accuracy: {fetch: false})"
+    assert listener.said == [f"timm's results are those of {provenance().date} that come with zoometer: {why}."]
+    results = table(cache, "accuracy").query("zoo == 'timm'")
+    assert all(map(is_of_snapshot, results["source"]))
+    costs = table(cache, "costs").query("zoo == 'timm' and status != 'failed'")
+    counted = set(zip(costs["arch"], costs["input"], strict=True))
+    evaluated = set(zip(results["arch"], results["input"], strict=True))
+    chosen = {key for key in evaluated if key[0] in {"resnet18", "test_vit", "test_resnet"}}
+    assert {("resnet18", "3x224x224"), ("resnet18", "3x288x288")} <= chosen
+    assert chosen <= counted  # at every input at which something is published of them
 
 
 def test_what_is_no_longer_planned_is_removed_once(refreshed: Refreshed, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from fakes_installed import environment
 from fakes_web import Site
 from paths import SUPPORT
 
-from zoo.accuracy.timm import MAIN_TABLE
+from zoo.accuracy.result_tables import MAIN_TABLE
 from zoo.records import CostKey, Selection, Status, TraceKey
 from zoo.settings import Execution, RefreshSettings, Silent, ZooSettings
 

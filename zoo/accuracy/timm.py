@@ -1,14 +1,11 @@
-"""timm's published results: the CSV tables of its release, from the network, a folder or a file.
+"""timm's published results: those a user points at, else those of its release, else those that come with zoometer.
 
 The tables are keyed by `arch.tag` and image size. Results are joined to the weights of the installed timm; those that belong to
-none are kept apart with the reason, and a missing table is a warning, never a zero.
+none are kept apart with the reason, and what a table does not say is unknown, never a zero.
 """
 
 from __future__ import annotations
 
-import hashlib
-import io
-import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -17,90 +14,52 @@ from pathlib import Path
 import fsspec
 import pandas as pd
 
+from zoo.accuracy.download import MAIN_BRANCH, NOT_THERE, fetch_tables, kept_tables
+from zoo.accuracy.result_tables import MAIN_TABLE, TABLES, ResultTable, csv_table
+from zoo.accuracy.snapshot import provenance, snapshot_tables
 from zoo.addresses import redacted
 from zoo.errors import AccuracyError
 from zoo.records import Accuracy, AccuracyTable, Unjoined, Weights, format_input, parse_input
 
-HOME = "https://raw.githubusercontent.com/huggingface/pytorch-image-models"
-"""Where timm's releases keep their folder `results`."""
-
-TABLES = {
-    "results-imagenet.csv": "imagenet-1k",
-    "results-imagenet-real.csv": "imagenet-real",
-    "results-imagenetv2-matched-frequency.csv": "imagenet-v2",
-    "results-sketch.csv": "imagenet-sketch",
-    "results-imagenet-a.csv": "imagenet-a",
-    "results-imagenet-a-clean.csv": "imagenet-a-clean",
-    "results-imagenet-r.csv": "imagenet-r",
-    "results-imagenet-r-clean.csv": "imagenet-r-clean",
-}
-"""File names in timm's results folder, and the dataset each is about."""
-
-MAIN_TABLE = "results-imagenet.csv"
-HOW_TO_SUPPLY = (
-    "Copy the folder 'results' of timm's repository and name it in the config: accuracy: {timm: {results: path/to/results}}."
-)
 _TIMEOUT_S = 10
 _WEB = ("http://", "https://")
-_MAIN_BRANCH = "main"
-_NOT_THERE = (404, 410)
 
 
 @dataclass(frozen=True, slots=True)
-class TableFile:
-    """A result table at hand."""
+class Found:
+    """The result tables to use."""
 
-    path: str
-    content: bytes
-    dataset: str
-    source: str
-    retrieved_at: str
-
-    @property
-    def revision(self) -> str:
-        """The beginning of the SHA-256 of its content."""
-        return hashlib.sha256(self.content).hexdigest()[:16]
+    tables: list[ResultTable]
+    why_not_newer: str = ""  # where all of them came with zoometer: why none were downloaded, as a verb and its clause
 
 
-def read_timm(weights: Sequence[Weights], *, version: str, results: str | None = None, fetch: bool = True) -> AccuracyTable:
-    """Published results of the given weights.
+def find_tables(*, version: str, results: str | None = None, fetch: bool = True, max_age: timedelta = timedelta(days=7)) -> Found:
+    """The tables a user points at; else those of a release, each that cannot be had in the form in which it came with zoometer.
+
+    What was downloaded from the main branch before the day of zoometer's own tables gives way to them.
 
     Args:
-        weights: those of the installed timm.
         version: timm's, whose release's tables are wanted.
         results: a folder with timm's CSV tables, one such file, or an address of either; None: the release's own tables.
         fetch: whether the release's tables may be downloaded when they are not kept from before.
-
-    Raises:
-        AccuracyError: if `results` names nothing that can be read, or a table lacks the columns it must have.
-    """
-    files = find_tables(version=version, results=results, fetch=fetch)
-    if not files:
-        return AccuracyTable(warnings=(explain_missing(fetch=fetch),))
-    return join_tables(files, weights, version)
-
-
-def find_tables(
-    *, version: str, results: str | None = None, fetch: bool = True, max_age: timedelta = timedelta(days=7)
-) -> list[TableFile]:
-    """The result tables that can be had; none where they are not kept and cannot be downloaded.
-
-    A release's tables never change and are downloaded once; those of the main branch are downloaded again when they are older
-    than `max_age`, and stay in use where that fails.
+        max_age: after which tables that can change are downloaded again.
 
     Raises:
         AccuracyError: if `results` names nothing that can be read.
     """
-    return list(_given_files(results) if results else _released_files(version, fetch=fetch, max_age=max_age))
+    if results:
+        return Found(list(_given_files(results)))
+    why = fetch_tables(version, max_age) if fetch else "may not be downloaded (accuracy: {fetch: false})"
+    at_hand = {table.dataset: table for table in kept_tables(version) if not _is_outdated(table)}
+    tables = [at_hand.get(table.dataset, table) for table in snapshot_tables()]
+    return Found(tables, "" if at_hand else why or "are not due yet (accuracy: {max_age_days: …})")
 
 
-def explain_missing(*, fetch: bool) -> str:
-    """Why there are no tables, and what to do."""
-    why = "could not be downloaded" if fetch else "may not be downloaded (accuracy: {fetch: false})"
-    return f"timm's accuracy is missing: its result tables {why}. {HOW_TO_SUPPLY}"
+def _is_outdated(table: ResultTable) -> bool:
+    return table.source.endswith(f"({MAIN_BRANCH})") and table.retrieved_at < provenance().retrieved_at
 
 
-def join_tables(files: Sequence[TableFile], weights: Sequence[Weights], version: str) -> AccuracyTable:
+def join_tables(tables: Sequence[ResultTable], weights: Sequence[Weights], version: str) -> AccuracyTable:
     """The results that belong to the given weights, and those that belong to none.
 
     Raises:
@@ -108,21 +67,21 @@ def join_tables(files: Sequence[TableFile], weights: Sequence[Weights], version:
     """
     rows: list[Accuracy] = []
     unjoined: list[Unjoined] = []
-    for file in files:
-        joined, apart = _join(_read_table(file), file, weights, version)
+    for table in tables:
+        joined, apart = _join(table, weights, version)
         rows += joined
-        unjoined += apart if file.dataset == TABLES[MAIN_TABLE] else []  # the other tables list the same models
-    return AccuracyTable(tuple(rows), tuple(unjoined), missing_main_table(files))
+        unjoined += apart if table.dataset == TABLES[MAIN_TABLE] else []  # the other tables list the same models
+    return AccuracyTable(tuple(rows), tuple(unjoined), missing_main_table(tables))
 
 
-def missing_main_table(files: Sequence[TableFile]) -> tuple[str, ...]:
-    """A warning where ImageNet-1k's own table is not among the files."""
-    if any(file.dataset == TABLES[MAIN_TABLE] for file in files):
+def missing_main_table(tables: Sequence[ResultTable]) -> tuple[str, ...]:
+    """A warning where ImageNet-1k's own table is not among them."""
+    if any(table.dataset == TABLES[MAIN_TABLE] for table in tables):
         return ()
     return (f"timm's ImageNet-1k accuracy is missing: {MAIN_TABLE} is not among the result tables.",)
 
 
-def _given_files(results: str) -> Iterator[TableFile]:
+def _given_files(results: str) -> Iterator[ResultTable]:
     """The tables a user points at; their time is that of the file where it is known."""
     if results.endswith(".csv"):
         wanted = {results: TABLES.get(Path(results).name, TABLES[MAIN_TABLE])}
@@ -133,13 +92,8 @@ def _given_files(results: str) -> Iterator[TableFile]:
         content, modified = _read_web(path) if path.startswith(_WEB) else _read_path(path)
         if content is not None:
             found = True
-            yield TableFile(
-                path,
-                content,
-                dataset,
-                f"timm {Path(redacted(path).partition('?')[0]).name}",
-                modified.isoformat(timespec="seconds"),
-            )
+            source = f"timm {Path(redacted(path).partition('?')[0]).name}"
+            yield csv_table(path, content, dataset, source, modified.isoformat(timespec="seconds"))
     if not found and (results in wanted or not _exists(results)):
         raise AccuracyError(
             f"timm's results '{redacted(results)}' do not exist. Name a folder with {MAIN_TABLE}, or one such CSV file."
@@ -162,7 +116,7 @@ def _read_web(address: str) -> tuple[bytes | None, datetime]:
     now = datetime.now(UTC)
     try:
         response = requests.get(address, timeout=_TIMEOUT_S)
-        if response.status_code in _NOT_THERE:
+        if response.status_code in NOT_THERE:
             return None, now
         response.raise_for_status()
     except requests.RequestException as error:
@@ -189,85 +143,23 @@ def _modified(fs: fsspec.AbstractFileSystem, path: str) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _released_files(version: str, *, fetch: bool, max_age: timedelta) -> Iterator[TableFile]:
-    """The tables of the installed release, else of the main branch, kept in the user's cache."""
-    import pooch  # slow to import as well
-
-    for revision in (f"v{version}", _MAIN_BRANCH):
-        folder = Path(pooch.os_cache("zoometer")) / "timm-results" / revision
-        newest = datetime.now(UTC) - max_age if revision == _MAIN_BRANCH else None
-        if _fetch_table(folder, revision, MAIN_TABLE, fetch=fetch, newer_than=newest) is None:
-            continue
-        for name, dataset in TABLES.items():
-            path = _fetch_table(folder, revision, name, fetch=fetch, newer_than=newest)
-            if path is not None:
-                fetched = datetime.fromtimestamp(path.stat().st_mtime, UTC).isoformat(timespec="seconds")
-                yield TableFile(str(path), path.read_bytes(), dataset, f"timm {name} ({revision})", fetched)
-        return
-
-
-def _fetch_table(folder: Path, revision: str, name: str, *, fetch: bool, newer_than: datetime | None) -> Path | None:
-    """A table that is kept, downloaded first where it is missing or older than wanted; None where there is none."""
-    path, fetched = folder / name, folder / f"{name}.new"
-    kept = path if path.exists() else None
-    is_fresh = kept and (newer_than is None or datetime.fromtimestamp(kept.stat().st_mtime, UTC) > newer_than)
-    if is_fresh or not fetch:
-        return kept
-    import pooch
-    import requests
-
-    pooch.get_logger().setLevel(logging.WARNING)
-    downloader = pooch.HTTPDownloader(timeout=_TIMEOUT_S)
-    try:
-        fetched.unlink(missing_ok=True)
-        pooch.retrieve(f"{HOME}/{revision}/results/{name}", None, fname=fetched.name, path=folder, downloader=downloader)
-        fetched.replace(path)
-    except (requests.RequestException, OSError, ValueError):
-        return kept
-    return path
-
-
-def _read_table(file: TableFile) -> pd.DataFrame:
-    try:
-        table = pd.read_csv(io.BytesIO(file.content))
-    except ValueError as error:
-        raise AccuracyError(f"timm's result table '{file.path}' cannot be read: {error}") from error
-    missing = {"model", "img_size", "top1", "top5"} - set(table.columns)
-    if missing:
-        raise AccuracyError(f"'{file.path}' is not one of timm's result tables: it has no column {', '.join(sorted(missing))}.")
-    for column in ("img_size", "top1", "top5"):
-        table[column] = _numbers(table[column], file, required=column == "img_size")
-    return table
-
-
-def _numbers(values: pd.Series, file: TableFile, *, required: bool) -> pd.Series:
-    numbers = pd.to_numeric(values, errors="coerce")
-    wrong = values[numbers.isna() & (values.notna() | required)]
-    if len(wrong):
-        raise AccuracyError(
-            f"timm's result table '{file.path}' has '{wrong.iloc[0]}' in column {wrong.name}, which is no number."
-        )
-    return numbers
-
-
-def _join(
-    table: pd.DataFrame, file: TableFile, weights: Sequence[Weights], version: str
-) -> tuple[list[Accuracy], list[Unjoined]]:
+def _join(table: ResultTable, weights: Sequence[Weights], version: str) -> tuple[list[Accuracy], list[Unjoined]]:
     known = {f"{w.arch}.{w.tag}" if w.tag else w.arch: w for w in weights}
     archs = {w.arch for w in weights}
     rows: list[Accuracy] = []
     unjoined: list[Unjoined] = []
-    source, revision = (file.source, file.retrieved_at), file.revision
-    for name, size, top1, top5 in zip(table["model"], table["img_size"], table["top1"], table["top5"], strict=True):
+    source, revision = (table.source, table.retrieved_at), table.revision
+    results = table.read()
+    for name, size, top1, top5 in zip(results["model"], results["img_size"], results["top1"], results["top5"], strict=True):
         match = known.get(name)
         if match is None:
             arch = str(name).partition(".")[0]
             lacks = f"no weights of {arch} with this tag" if arch in archs else f"no architecture {arch} with weights"
-            unjoined.append(Unjoined(file.source, str(name), f"{size:g}", f"timm {version} has {lacks}"))
+            unjoined.append(Unjoined(table.source, str(name), f"{size:g}", f"timm {version} has {lacks}"))
             continue
         input = format_input((parse_input(match.input)[0], int(size), int(size)))
         for metric, value in (("top1", top1), ("top5", top5)):
             if pd.notna(value):
-                result = ("timm", match.arch, match.tag, file.dataset, metric, input, float(value))
+                result = ("timm", match.arch, match.tag, table.dataset, metric, input, float(value))
                 rows.append(Accuracy(*result, *source, revision))
     return rows, unjoined

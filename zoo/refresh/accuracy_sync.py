@@ -1,6 +1,6 @@
 """Published accuracy of what the zoos have: read where it may have changed, and otherwise the results the cache keeps.
 
-What could not be had this time stays as it was, with its date.
+What could not be had this time stays as it was, with its date, unless what comes with zoometer is newer.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from zoo.accuracy import timm as timm_tables
+from zoo.accuracy.result_tables import ResultTable
+from zoo.accuracy.snapshot import is_of_snapshot, provenance
 from zoo.adapters.declared import DeclaredZoo
 from zoo.addresses import redacted
 from zoo.cache.schema.tables import table_of
@@ -105,31 +107,44 @@ def _of_timm(settings: RefreshSettings, listing: Listing, kept: _Kept, listener:
     if is_same_list and _was_just_fetched(settings.timm_results, note, max_age):
         return Published(kept.rows("timm"))
     try:
-        files = timm_tables.find_tables(
+        found = timm_tables.find_tables(
             version=listing.library_version, results=settings.timm_results, fetch=settings.fetch_accuracy, max_age=max_age
         )
-        missing = timm_tables.explain_missing(fetch=settings.fetch_accuracy)
     except AccuracyError as error:
         if note.get("results") != _shown(settings.timm_results):
             raise
-        files, missing = [], str(error)
-    if not files:
         rows = kept.rows("timm")
-        since = f" The results of {max(row.retrieved_at for row in rows)[:10]} stay in use." if rows else ""
-        listener.says(f"{missing}{since}")
+        since = f" The results of {_newest(rows)} stay in use." if rows else ""
+        listener.says(f"{error}{since}")
         return Published(rows)
-    for warning in timm_tables.missing_main_table(files):
+    if found.why_not_newer:
+        if note.get("results") is None and (rows := _downloaded_since(provenance().retrieved_at, kept.rows("timm"))):
+            listener.says(f"timm's results of {_newest(rows)} stay in use: newer ones {found.why_not_newer}.")
+            return Published(rows)
+        listener.says(
+            f"timm's results are those of {provenance().date} that come with zoometer: newer ones {found.why_not_newer}."
+        )
+    for warning in timm_tables.missing_main_table(found.tables):
         listener.says(warning)
     made_of = {
         "depends_on": listing.depends_on,
         "results": _shown(settings.timm_results),
-        "digest": _digest(files),
+        "digest": _digest(found.tables),
         "checked_at": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     if is_same_list and note.get("digest") == made_of["digest"] and not _is_web(settings.timm_results):
         return Published(kept.rows("timm"))
-    table = timm_tables.join_tables(files, _weights(listing), listing.library_version)
+    table = timm_tables.join_tables(found.tables, _weights(listing), listing.library_version)
     return Published(table.rows, table, made_of)
+
+
+def _downloaded_since(moment: str, rows: tuple[Accuracy, ...]) -> tuple[Accuracy, ...]:
+    """The rows, if some of them were downloaded, and not before that moment: what came with zoometer does not replace these."""
+    return rows if any(not is_of_snapshot(row.source) and row.retrieved_at >= moment for row in rows) else ()
+
+
+def _newest(rows: tuple[Accuracy, ...]) -> str:
+    return max(row.retrieved_at for row in rows)[:10]
 
 
 def _shown(results: str | None) -> str | None:
@@ -148,8 +163,8 @@ def _was_just_fetched(results: str | None, note: Notes, max_age: timedelta) -> b
     return datetime.fromisoformat(note["checked_at"]) > datetime.now(UTC) - max_age
 
 
-def _digest(files: list[timm_tables.TableFile]) -> str:
-    text = "\n".join(f"{file.dataset} {file.source} {file.retrieved_at} {file.revision}" for file in files)
+def _digest(tables: list[ResultTable]) -> str:
+    text = "\n".join(f"{table.dataset} {table.source} {table.retrieved_at} {table.revision}" for table in tables)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

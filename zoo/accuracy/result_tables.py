@@ -1,0 +1,76 @@
+"""Tables of timm's published results: which there are, what is known of one at hand, and how its CSV form is read."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pandas as pd
+
+from zoo.errors import AccuracyError
+
+TABLES = {
+    "results-imagenet.csv": "imagenet-1k",
+    "results-imagenet-real.csv": "imagenet-real",
+    "results-imagenetv2-matched-frequency.csv": "imagenet-v2",
+    "results-sketch.csv": "imagenet-sketch",
+    "results-imagenet-a.csv": "imagenet-a",
+    "results-imagenet-a-clean.csv": "imagenet-a-clean",
+    "results-imagenet-r.csv": "imagenet-r",
+    "results-imagenet-r-clean.csv": "imagenet-r-clean",
+}
+"""File names in timm's results folder, and the dataset each is about."""
+
+MAIN_TABLE = "results-imagenet.csv"
+NEEDED = ("model", "img_size", "top1", "top5")
+"""Columns that every table has: `arch.tag`, pixels, percent, percent."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResultTable:
+    """A result table at hand; its rows are read when they are wanted."""
+
+    dataset: str
+    source: str
+    retrieved_at: str  # ISO 8601, UTC
+    revision: str  # the beginning of the SHA-256 of its CSV file
+    read: Callable[[], pd.DataFrame]  # the columns `NEEDED` and what else it has; raises AccuracyError
+
+
+def csv_table(path: str, content: bytes, dataset: str, source: str, retrieved_at: str) -> ResultTable:
+    """The table that a CSV file of this content is."""
+    return ResultTable(dataset, source, retrieved_at, revision_of(content), functools.partial(read_csv, path, content))
+
+
+def revision_of(content: bytes) -> str:
+    """The beginning of the SHA-256 of a file."""
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
+def read_csv(path: str, content: bytes) -> pd.DataFrame:
+    """The rows of a CSV file, its sizes and results as numbers.
+
+    Raises:
+        AccuracyError: if it cannot be read, or lacks a column or a number it must have.
+    """
+    try:
+        table = pd.read_csv(io.BytesIO(content))
+    except ValueError as error:
+        raise AccuracyError(f"timm's result table '{path}' cannot be read: {error}") from error
+    missing = set(NEEDED) - set(table.columns)
+    if missing:
+        raise AccuracyError(f"'{path}' is not one of timm's result tables: it has no column {', '.join(sorted(missing))}.")
+    for column in ("img_size", "top1", "top5"):
+        table[column] = _numbers(table[column], path, required=column == "img_size")
+    return table
+
+
+def _numbers(values: pd.Series, path: str, *, required: bool) -> pd.Series:
+    numbers = pd.to_numeric(values, errors="coerce")
+    wrong = values[numbers.isna() & (values.notna() | required)]
+    if len(wrong):
+        raise AccuracyError(f"timm's result table '{path}' has '{wrong.iloc[0]}' in column {wrong.name}, which is no number.")
+    return numbers
