@@ -159,7 +159,7 @@ def read_whole_leaderboard(cache: str) -> pd.DataFrame:
     if costs.empty:
         raise CacheError(f"The cache '{cache}' holds no counts. Name another one, or fill it with: zoometer run CONFIG")
     tables = {name: to_pandas(store.read(name, columns)) for name, columns in _WHOLE.items()}
-    return _leaderboard(_Facts(wanted=costs[_KEY], costs=costs, **tables))
+    return _leaderboard(_Facts(costs[_KEY], costs=costs, zoos_with_results=frozenset(tables["accuracy"]["zoo"]), **tables))
 
 
 def _leaderboard(facts: _Facts) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import threading
@@ -65,25 +66,43 @@ def assert_is_snapshot(found: Found, why: str) -> None:
 
 
 @contextmanager
-def server(answer: Callable[[socket.socket], None]) -> Iterator[tuple[str, list[float]]]:
-    """A port that takes connections and does with each what it is told; the moments at which they came."""
-    came: list[float] = []
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+def server(answer: Callable[[socket.socket], None]) -> Iterator[tuple[str, list[socket.socket]]]:
+    """A port that takes connections and does with each what it is told, and the connections. At its end nobody waits for it."""
+    came: list[socket.socket] = []
+    answering: list[threading.Thread] = []
 
-        def serve() -> None:
+    def serve() -> None:
+        with contextlib.suppress(OSError):  # the port was closed
             while True:
-                try:
-                    connection, _ = listener.accept()
-                except OSError:
-                    return
-                came.append(time.monotonic())
-                threading.Thread(target=answer, args=[connection], daemon=True).start()
+                connection, _ = listener.accept()
+                came.append(connection)
+                answering.append(threading.Thread(target=answer, args=[connection]))
+                answering[-1].start()
 
-        thread = threading.Thread(target=serve, daemon=True)
-        thread.start()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        serving = threading.Thread(target=serve)
+        serving.start()
         yield f"http://127.0.0.1:{listener.getsockname()[1]}", came
         listener.shutdown(socket.SHUT_RDWR)
+        serving.join()
+    for connection in came:
+        with contextlib.suppress(OSError):  # closed already
+            connection.shutdown(socket.SHUT_RDWR)
+    for thread in (*answering, *attempts()):
         thread.join()
+    for connection in came:
+        connection.close()
+
+
+def attempts() -> list[threading.Thread]:
+    """Attempts to download that go on."""
+    return [thread for thread in threading.enumerate() if thread.name == "timm-results"]
+
+
+def stay_silent(connection: socket.socket) -> None:
+    """Takes what comes, as long as somebody is there."""
+    while connection.recv(10_000):
+        pass
 
 
 def timed(version: str = "9.9") -> tuple[Found, float]:
@@ -150,7 +169,7 @@ def test_a_closed_port_costs_no_time(downloads: Path, monkeypatch: pytest.Monkey
 
 @pytest.mark.parametrize("way", ["host", "proxy"])
 def test_what_never_answers_costs_two_seconds_once(downloads: Path, monkeypatch: pytest.MonkeyPatch, way: str) -> None:
-    with server(lambda connection: time.sleep(60)) as (address, came):
+    with server(stay_silent) as (address, came):
         if way == "host":
             monkeypatch.setattr(download, "HOME", address)
         else:
@@ -178,6 +197,8 @@ def test_a_name_server_that_never_answers_costs_two_seconds(downloads: Path, mon
         found, seconds = timed()
     finally:
         ended.set()
+        for attempt in attempts():
+            attempt.join()
     assert_is_snapshot(found, "could not be downloaded: nothing arrived within")
     assert seconds < MOST_LOST_S
 
@@ -218,9 +239,8 @@ def test_an_answer_that_comes_late_is_there_for_the_next_run(downloads: Path, mo
     monkeypatch.setattr(download, "FIRST_SIGN_S", 0.2)
     with server(lambda connection: answer_slowly(connection, 1)) as (address, _):
         monkeypatch.setattr(download, "HOME", address)
-        before = set(threading.enumerate())
         assert_is_snapshot(timed()[0], "nothing arrived within 0.2 s")
-        (attempt,) = [thread for thread in set(threading.enumerate()) - before if thread.name == "timm-results"]
+        (attempt,) = attempts()
         attempt.join(30)
     assert downloaded(find_tables(version="9.9", fetch=False))["imagenet-1k"][1] == 71
     assert not (downloads / "failed").exists()
@@ -230,7 +250,7 @@ def test_a_network_that_falls_silent_is_given_up(downloads: Path, monkeypatch: p
     def begin(connection: socket.socket) -> None:
         connection.recv(10_000)
         connection.sendall(b"HTTP/1.0 200 .\r\nContent-Length: 5000\r\n\r\nmodel")
-        time.sleep(60)
+        stay_silent(connection)
 
     monkeypatch.setattr(download, "SILENCE_S", 0.5)
     with server(begin) as (address, came):

@@ -15,8 +15,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from zoo.accuracy.result_tables import MAIN_TABLE, TABLES, ResultTable, csv_table
+
+if TYPE_CHECKING:
+    import requests
 
 HOME = "https://raw.githubusercontent.com/huggingface/pytorch-image-models"
 """Where timm's releases keep their folder `results`."""
@@ -141,7 +145,7 @@ class _Job:
             else:
                 return f"are neither in timm {self.version}'s repository nor in its main branch"
         except requests.HTTPError as error:
-            return f"could not be downloaded: the answer was {error.response.status_code}"
+            return f"could not be downloaded: the answer was {_status(error)}"
         except requests.RequestException:
             return "could not be downloaded: no connection"
         except (OSError, ValueError) as error:
@@ -188,7 +192,7 @@ class _Job:
             pooch.retrieve(f"{self.home}/{revision}/results/{name}", None, fname=fetched.name, path=folder, downloader=downloader)
         except requests.HTTPError as error:
             signs.update(0)
-            if error.response.status_code not in NOT_THERE:
+            if _status(error) not in NOT_THERE:
                 raise
             return path.exists()
         fetched.replace(path)
@@ -204,6 +208,10 @@ def _folder() -> Path:
 def _revisions(version: str) -> Iterator[str]:
     yield f"v{version}"
     yield MAIN_BRANCH
+
+
+def _status(error: requests.HTTPError) -> int | None:
+    return error.response.status_code if error.response is not None else None
 
 
 def _written_at(path: Path) -> datetime:
