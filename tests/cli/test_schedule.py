@@ -7,7 +7,6 @@ import re
 import shlex
 import subprocess
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +18,9 @@ from typer.testing import CliRunner, Result
 from zoo_of_versions import FIRST, SECOND, set_version
 
 from reports.cli import app
+from reports.cli.common.errors import ExitCode
+from reports.cli.keep.schedule import Scheduler
 from zoo.cache.store import Store
-
-CONFIG = "zoos: {torchvision: {include: [resnet18]}}\n"
 
 
 def zoometer(*arguments: str) -> Result:
@@ -34,71 +33,37 @@ def printed(*arguments: str) -> str:
     return result.stdout
 
 
-@pytest.fixture(params=["plain", "50 % odd 'name' $x"])
-def folder(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder a schedule is printed in, whose name may be of any kind."""
-    folder = tmp_path / str(request.param)
-    folder.mkdir()
-    (folder / "nightly.yaml").write_text(CONFIG)
-    (folder / "odd 100%.yaml").write_text(CONFIG)
-    monkeypatch.chdir(folder)
-    return folder
-
-
-@pytest.mark.parametrize("config", ["nightly.yaml", "odd 100%.yaml"])
-def test_systemd_accepts_the_units(folder: Path, config: str, tmp_path: Path, require_program: Callable[..., str]) -> None:
+def test_systemd_accepts_the_units(tmp_path: Path, require_program: Callable[..., str]) -> None:
     verify = require_program("systemd-analyze")
-    units = tmp_path / "units"
-    assert zoometer("schedule", "systemd", config, "--at", "4:05", "--output", str(units)).exit_code == 0
-    files = sorted(units.iterdir())
+    assert zoometer("schedule", "systemd", "--output", str(tmp_path)).exit_code == 0
+    files = sorted(tmp_path.iterdir())
     assert [path.suffix for path in files] == [".service", ".timer"]
     said = subprocess.run([verify, "verify", "--man=no", *map(str, files)], capture_output=True, text=True, check=False)
-    about_ours = [line for line in said.stderr.splitlines() if "zoometer" in line]  # the machine's own units may be at fault
-    assert not about_ours
+    lines = [line for line in said.stderr.splitlines() if "zoometer" in line]  # the machine's own units may be at fault
+    assert [line for line in lines if "is not executable" not in line] == []  # the program is not installed at that path
     calendar = re.search("OnCalendar=(.*)", files[1].read_text())
     assert calendar
     shown = subprocess.run([verify, "calendar", calendar[1]], capture_output=True, text=True, check=True)
-    assert "04:05:00" in shown.stdout
+    assert "03:30:00" in shown.stdout
 
 
-def test_systemd_is_told_the_folder_and_the_command(folder: Path) -> None:
-    text = printed("systemd", "nightly.yaml", "--fail-on", "changed")
-    (directory,) = re.findall("^WorkingDirectory=(.*)", text, re.MULTILINE)
-    assert directory.replace("%%", "%") == str(folder)
-    (command,) = re.findall("^ExecStart=(.*)", text, re.MULTILINE)
-    program, *arguments = shlex.split(command)
-    assert Path(program).is_absolute()
-    assert arguments == ["refresh", "nightly.yaml", "--no-wait", "--fail-on", "changed"]
+def test_systemd_takes_no_alarm_from_what_is_none() -> None:
+    (codes,) = re.findall("^SuccessExitStatus=(.*)", printed("systemd"), re.MULTILINE)
+    assert {int(code) for code in codes.split()} == {ExitCode.MODELS_FAILED, ExitCode.BUSY}
 
 
-CRON_FIELDS = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))
-
-
-def next_run(line: str, now: datetime) -> datetime:
-    """When cron runs a line next, by crontab(5): five fields of `*` or a number, day by day."""
-    fields = line.split(" ", 5)[:5]
-    for field, (least, most) in zip(fields, CRON_FIELDS, strict=True):
-        assert field == "*" or least <= int(field) <= most
-    minute, hour = int(fields[0]), int(fields[1])
-    today = now.replace(hour=hour, minute=minute, second=0, microsecond=0)
-    return today if today > now else today + timedelta(days=1)
-
-
-@pytest.mark.parametrize("config", ["nightly.yaml", "odd 100%.yaml"])
-def test_cron_runs_the_line_in_the_folder(folder: Path, config: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What cron would hand to the shell is handed to it here, with a command that notes how it was called."""
-    fake = tmp_path / "zoometer"
-    fake.write_text('#!/bin/sh\nprintf "%s|" "$PWD" "$@"\n')
-    fake.chmod(0o755)
-    monkeypatch.setattr("reports.cli.common.schedule_files.program", lambda: str(fake))
-    line = printed("cron", config, "--at", "23:59")
-    assert line.count("\n") == 1
-    assert next_run(line, datetime(2026, 1, 2, 12, tzinfo=UTC)) == datetime(2026, 1, 2, 23, 59, tzinfo=UTC)
-    command = line.rstrip("\n").split(" ", 5)[5]
-    assert not re.search(r"(?<!\\)%", command)  # crontab(5): a bare one ends the command
-    subprocess.run(["/bin/sh", "-c", command.replace(r"\%", "%")], check=True, cwd="/")
-    (log,) = folder.glob("*.log")
-    assert log.read_text().split("|")[:-1] == [str(folder), "refresh", config, "--no-wait"]
+def test_cron_runs_the_command_in_its_folder(tmp_path: Path) -> None:
+    (line,) = [line for line in printed("cron").splitlines() if not line.startswith("#")]
+    fields, command = line.split(" ", 5)[:5], line.split(" ", 5)[5]
+    assert fields == ["30", "3", "*", "*", "*"]
+    assert "%" not in command  # cron would read it as the end of a line
+    program = tmp_path / ".venv" / "bin" / "zoometer"
+    program.parent.mkdir(parents=True)
+    program.write_text('#!/bin/sh\nprintf "%s|" "$PWD" "$@"\n')
+    program.chmod(0o755)
+    subprocess.run(["/bin/sh", "-c", command.replace("/srv/zoometer", str(tmp_path))], check=True)
+    logged = (tmp_path / "zoometer-nightly.log").read_text()
+    assert logged.split("|")[:-1] == [str(tmp_path), "refresh", "configs/nightly.yaml", "--no-wait"]
 
 
 WORKFLOW = {  # the parts of GitHub's schema of workflows that are used
@@ -158,9 +123,9 @@ WORKFLOW = {  # the parts of GitHub's schema of workflows that are used
 }
 
 
-def test_github_accepts_the_workflow(folder: Path, tmp_path: Path) -> None:
-    text = printed("github", "nightly.yaml", "--fail-on", "changed,failed")
-    workflow = yaml.safe_load(text)
+def test_github_accepts_the_workflow() -> None:
+    text = printed("github")
+    workflow = yaml.safe_load(text.replace("\non:", "\n'on':"))  # YAML 1.1 reads a bare `on` as true
     jsonschema.validate(workflow, WORKFLOW)
     steps = workflow["jobs"]["refresh"]["steps"]
     (command,) = [step["run"] for step in steps if "zoometer refresh" in step.get("run", "")]
@@ -172,8 +137,7 @@ def test_github_accepts_the_workflow(folder: Path, tmp_path: Path) -> None:
     kept = [step["with"] for step in steps if step.get("uses", "").startswith("actions/cache")]
     assert [with_["path"] for with_ in kept] == ["cache/", "cache/"]
     assert kept[0]["restore-keys"] in kept[1]["key"]
-    assert "Done" not in text
-    assert shlex.split(command)[:5] == ["zoometer", "refresh", "nightly.yaml", "--fail-on", "changed,failed"]
+    assert shlex.split(command)[:3] == ["zoometer", "refresh", "configs/nightly.yaml"]
 
 
 NAME = {"type": "string", "pattern": "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", "maxLength": 52}
@@ -250,37 +214,24 @@ CRON_JOB = {  # what Kubernetes' API asks of a CronJob, as far as it is used
 }
 
 
-@pytest.mark.parametrize("image", [None, "registry.example/zoometer:1"])
-@pytest.mark.parametrize("config", ["nightly.yaml", "odd 100%.yaml"])
-def test_kubernetes_accepts_the_manifest(folder: Path, config: str, image: str | None) -> None:
-    text = printed("kubernetes", config, *(["--image", image] if image else []))
-    settings, claim, job = yaml.safe_load_all(text)
+def test_kubernetes_accepts_the_manifest() -> None:
+    claim, job = yaml.safe_load_all(printed("kubernetes"))
     jsonschema.validate(job, CRON_JOB)
-    assert (settings["kind"], claim["kind"]) == ("ConfigMap", "PersistentVolumeClaim")
-    assert settings["data"] == {config: CONFIG}
+    assert claim["kind"] == "PersistentVolumeClaim"
     pod = job["spec"]["jobTemplate"]["spec"]["template"]["spec"]
     (container,) = pod["containers"]
     names = {volume["name"]: volume for volume in pod["volumes"]}
     assert {mount["name"] for mount in container["volumeMounts"]} == set(names)
-    assert names["config"]["configMap"]["name"] == settings["metadata"]["name"]
     assert names["work"]["persistentVolumeClaim"]["claimName"] == claim["metadata"]["name"]
-    command = container["command"][-1]
-    assert ("pip install" in command) == (image is None)
-    words = shlex.split(command)
+    words = shlex.split(container["command"][-1])
     at = words.index("refresh")
-    assert words[at - 1 : at + 2] == ["zoometer", "refresh", f"/config/{config}"]
+    assert words[at - 1 : at + 2] == ["zoometer", "refresh", "/config/nightly.yaml"]
 
 
-@pytest.mark.parametrize("at", ["24:00", "3", "12:60", "noon"])
-def test_a_time_that_is_none_is_an_error(folder: Path, at: str) -> None:
-    result = zoometer("schedule", "cron", "nightly.yaml", "--at", at)
-    assert result.exit_code == 2
-    assert f"'{at}' is no time of day. Write hours and minutes: 03:30." in result.stderr
-
-
-def test_the_configuration_is_checked_before_anything_is_printed(folder: Path) -> None:
-    (folder / "wrong.yaml").write_text("zoo: {}")
-    assert zoometer("schedule", "cron", "wrong.yaml").exit_code == 2
+def test_what_the_files_refresh_by_is_a_configuration_of_this_repository(repository: Path) -> None:
+    named = re.findall(r"configs/\S+?\.yaml", "".join(printed(scheduler) for scheduler in Scheduler))
+    assert set(named) == {"configs/nightly.yaml"}
+    assert (repository / named[0]).is_file()
 
 
 @pytest.fixture(scope="module")

@@ -51,7 +51,7 @@ def test_the_wheel_holds_every_file_of_the_packages(wheel: zipfile.ZipFile, repo
 
 
 def test_the_starter_configuration_is_the_default_one(wheel: zipfile.ZipFile, repository: Path) -> None:
-    assert wheel.read("reports/cli/default.yaml") == (repository / "configs" / "default.yaml").read_bytes()
+    assert wheel.read("reports/cli/examples/default.yaml") == (repository / "configs" / "default.yaml").read_bytes()
 
 
 def test_the_wheel_holds_nothing_else(wheel: zipfile.ZipFile) -> None:

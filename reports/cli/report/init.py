@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from importlib import resources
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from reports.cli.common.help import examples
+from reports.cli.common.shipped_files import shipped_text
 from zoo.errors import ConfigError, OutputError
 
 EXAMPLES = examples(
@@ -23,7 +23,7 @@ def init(
     force: Annotated[bool, typer.Option("--force", help="Write over a file that exists.")] = False,
 ) -> None:
     """Write a commented starter configuration: all of torchvision and all of timm."""
-    text = starter_text()
+    text = shipped_text("default.yaml")
     if path.is_dir():
         raise ConfigError(f"'{path}' is a folder. Name the file to write: zoometer init {path / 'zoometer.yaml'}")
     if path.exists() and not force:
@@ -34,12 +34,3 @@ def init(
     except OSError as error:
         raise OutputError(f"'{path}' cannot be written: {error.strerror}. Choose another place.") from error
     typer.echo(f"Wrote {path}. Edit it if you like, then: zoometer run {path}")
-
-
-def starter_text() -> str:
-    """The starter configuration. A wheel carries it next to this module; a checkout has it once, as `configs/default.yaml`."""
-    package = resources.files("reports.cli")
-    packed = package / "default.yaml"
-    if packed.is_file():
-        return packed.read_text(encoding="utf-8")
-    return (Path(str(package)).parents[1] / "configs" / "default.yaml").read_text(encoding="utf-8")
