@@ -1,4 +1,4 @@
-"""The zoo that the README adds: installed as a package of its own, and used like any other."""
+"""The zoo that the README of the adapters adds: installed as a package of its own, and used like any other."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ def code_of(section: str, language: str) -> str:
 @pytest.fixture(scope="module")
 def section(repository: Path) -> str:
     """The part of the README under its heading."""
-    text = (repository / "README.md").read_text(encoding="utf-8")
-    found = re.search(r"^## Add a zoo\n(.*?)^## ", text, re.DOTALL | re.MULTILINE)
-    assert found, "README.md has no section 'Add a zoo'"
+    text = (repository / "zoo" / "adapters" / "README.md").read_text(encoding="utf-8")
+    found = re.search(r"^## Add a zoo\n(.*)", text, re.DOTALL | re.MULTILINE)
+    assert found, "zoo/adapters/README.md has no section 'Add a zoo'"
     return found[1]
 
 
