@@ -53,7 +53,7 @@ def test_a_kind_and_own_devices(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("args", "sentence"),
     [
-        (["rtx4090"], "There is no device 'rtx4090'. Did you mean rtx-4090"),
+        (["rtx-409"], "There is no device 'rtx-409'. Did you mean rtx-4090"),
         (["--kind", "gpu"], "'gpu' is not a kind of device."),
         (["--devices", "missing.yaml"], "The devices 'missing.yaml' cannot be read"),
     ],

@@ -176,7 +176,7 @@ def test_an_objective_that_nobody_has_is_left_out_and_named() -> None:
         (["--max-gmacs", "1GFLOPs"], "--max-gmacs: '1GFLOPs' is not an amount of MACs."),
         (["--budget", "phone"], "--budget phone needs the configuration that has it"),
         (["zoometer.yaml", "--budget", "fhone"], "has no budget 'fhone'. Did you mean phone"),
-        (["--device", "rtx4090"], "There is no device 'rtx4090'. Did you mean rtx-4090"),
+        (["--device", "rtx-409"], "There is no device 'rtx-409'. Did you mean rtx-4090"),
         (["--cache", "nowhere"], "The cache 'nowhere' holds no counts."),
         (["--device", "rtx-4090", "--speed", "zoometer.yaml"], "The speed table 'zoometer.yaml' cannot be read"),
         (["--speed", "speed.csv"], "--speed is of no use without a device"),

@@ -121,7 +121,7 @@ def test_a_device_without_estimates_says_why(cache: Path, measured: pd.DataFrame
     ("args", "sentence"),
     [
         (["--device", "t4"], "has no measurement on 't4'. Measure models there with zoometer measure --as t4"),
-        (["--device", "rtx4090"], "There is no device 'rtx4090'. Did you mean rtx-4090"),
+        (["--device", "rtx-409"], "There is no device 'rtx-409'. Did you mean rtx-4090"),
         (["--device", "t4", "--from", "nowhere.csv"], "The speed table 'nowhere.csv' cannot be read"),
     ],
 )

@@ -1,14 +1,14 @@
 """Devices: what their makers say they can do, each figure with its source.
 
-The figures are in `devices.yaml` beside this module, whose head explains its words. A user's own devices are written the same
-way and are added to them, or replace those of the same name.
+The figures are in `sheets/` beside this module, a file a kind of device; `documents.yaml` there lists the documents and explains
+the words. A user's own devices are written the same way and are added to them, or replace those of the same name.
 """
 
 from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -30,7 +30,7 @@ from zoo.units import (
 )
 
 KINDS = (
-    "data-centre-gpu", "desktop-gpu", "embedded-gpu", "accelerator", "board", "phone", "microcontroller",
+    "data-centre-gpu", "desktop-gpu", "laptop-gpu", "embedded-gpu", "accelerator", "board", "phone", "microcontroller",
     "desktop-cpu", "server-cpu", "laptop-cpu", "laptop-soc",
 )  # fmt: skip
 """What a device is, in the order they are listed."""
@@ -48,8 +48,8 @@ FIGURES: Mapping[str, tuple[str, Quantity]] = {
 }
 """Key in a file of devices: the attribute of `Device` it becomes, which names the unit, and how it is read."""
 
-_TEXTS = ("name", "kind", "architecture", "note", "source")
-_KEYS = (*_TEXTS, "peak", *FIGURES, "sources")
+_TEXTS = ("name", "kind", "architecture", "chip", "note", "source")
+_KEYS = (*_TEXTS, "aliases", "peak", *FIGURES, "clusters", "sources")
 _FORMATS = "fp64|fp32|tf32|fp16|bf16|fp8|fp4|int8|int4"
 _PATH = re.compile(rf"(?P<format>{_FORMATS})_(vector|tensor(_(fp64|fp32|fp16|int32)_acc)?)")
 _INTEGER = "int"
@@ -72,6 +72,16 @@ class Figure:
 
 
 @dataclass(frozen=True, slots=True)
+class Cluster:
+    """Cores of one kind in a processor."""
+
+    cores: int
+    clock_hz: float | None  # the most they run at
+    core: str | None  # its name: Cortex-A76
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
 class Device:
     """A device's data sheet. A figure that its maker does not state is None, or missing from `peak_per_s`.
 
@@ -84,7 +94,9 @@ class Device:
     name: str
     kind: str
     architecture: str | None = None
+    chip: str | None = None  # the system on a chip inside: devices with the same one are relatives
     note: str | None = None
+    aliases: tuple[str, ...] = ()  # other names it goes by
     peak_per_s: Mapping[str, Figure] = field(default_factory=dict)
     memory_bandwidth_bytes_per_s: Figure | None = None
     memory_bytes: Figure | None = None
@@ -95,6 +107,7 @@ class Device:
     boost_clock_hz: Figure | None = None
     cores: Figure | None = None
     compute_units: Figure | None = None  # streaming multiprocessors of a GPU
+    clusters: tuple[Cluster, ...] = ()  # the cores of a CPU that has several kinds, the fastest first
 
     def figures(self) -> Iterator[tuple[str, Figure]]:
         """Every known figure with its name, peaks first."""
@@ -107,10 +120,15 @@ class Device:
 @functools.cache
 def shipped_devices() -> Mapping[str, Device]:
     """The devices that come with zoometer, by id."""
-    text = resources.files("zoo.devices").joinpath("devices.yaml").read_text(encoding="utf-8")
-    content = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - safe, only faster
-    sources = {name: Source(**source) for name, source in content["sources"].items()}
-    return {name: parse_device(name, entry, sources) for name, entry in content["devices"].items()}
+    files = resources.files("zoo.devices").joinpath("sheets").iterdir()
+    contents = [_load(file.read_text(encoding="utf-8")) for file in sorted(files, key=lambda file: file.name)]
+    sources = {name: Source(**source) for content in contents for name, source in content.get("sources", {}).items()}
+    entries = {name: entry for content in contents for name, entry in content.get("devices", {}).items()}
+    return {name: parse_device(name, entry, sources) for name, entry in entries.items()}
+
+
+def _load(text: str) -> Any:
+    return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - safe, only faster
 
 
 def read_devices(path: str | Path) -> dict[str, Device]:
@@ -134,17 +152,44 @@ def read_devices(path: str | Path) -> dict[str, Device]:
         raise DeviceError(f"{path}: {error}") from None
 
 
-def find_device(device_id: str, own: Mapping[str, Device] | None = None) -> Device:
-    """The device of this id; a user's own ones come first.
+def find_device(name: str, own: Mapping[str, Device] | None = None) -> Device:
+    """The device of this id, or that goes by this name; a user's own ones come first.
 
     Raises:
         UnknownNameError: if there is none.
     """
     known = {**shipped_devices(), **(own or {})}
-    if device_id not in known:
-        hint = did_you_mean(device_id, known) or " See them all with: zoometer devices"
-        raise UnknownNameError(f"There is no device '{device_id}'.{hint}")
-    return known[device_id]
+    if (found := known.get(name) or known.get(DeviceNames(known.values()).find(name) or "")) is None:
+        hint = did_you_mean(name, known) or " See them all with: zoometer devices"
+        raise UnknownNameError(f"There is no device '{name}'.{hint}")
+    return found
+
+
+class DeviceNames:
+    """The names that devices go by, whatever their case and punctuation: `galaxy s24`, `RTX4090`."""
+
+    def __init__(self, devices: Iterable[Device]) -> None:
+        self._ids: dict[str, str] = {}
+        for device in devices:
+            for name in (*device.aliases, device.name, device.id):
+                self._ids[plain_name(name)] = device.id
+
+    def find(self, name: str) -> str | None:
+        """The id of the device of this name; where none has it, of the only one whose name ends with it: `5090`."""
+        if exact := self.exactly(name):
+            return exact
+        plain = plain_name(name)
+        ends = {device_id for known, device_id in self._ids.items() if plain and known.endswith(plain)}
+        return ends.pop() if len(ends) == 1 else None
+
+    def exactly(self, name: str) -> str | None:
+        """The id of the device of this name, if one has it."""
+        return self._ids.get(plain_name(name))
+
+
+def plain_name(name: str) -> str:
+    """`rtx4090` for `RTX 4090`."""
+    return re.sub(r"[^a-z0-9+]", "", name.lower())
 
 
 def parse_device(device_id: str, entry: Any, sources: Mapping[str, Source] | None = None) -> Device:
@@ -179,8 +224,10 @@ def parse_device(device_id: str, entry: Any, sources: Mapping[str, Source] | Non
         attribute: named.figure(key, entry[key], kind) for key, (attribute, kind) in FIGURES.items() if key in entry
     }
     peak_per_s = {path: named.figure(path, value, _peak_kind(device_id, path)) for path, value in peaks.items()}
-    named.check_used([*peaks, *(key for key in FIGURES if key in entry), "peak"])
-    return Device(id=device_id, **texts, peak_per_s=peak_per_s, **figures)
+    clusters = tuple(named.cluster(one) for one in entry.get("clusters") or ())
+    named.check_used([*peaks, *(key for key in (*FIGURES, "clusters") if key in entry), "peak"])
+    aliases = tuple(str(alias) for alias in entry.get("aliases") or ())
+    return Device(id=device_id, **texts, aliases=aliases, peak_per_s=peak_per_s, **figures, clusters=clusters)
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +248,19 @@ class _Sources:
             raise DeviceError(f"Device '{self.device_id}', {key}: {error}") from None
         if number <= 0:
             raise DeviceError(f"Device '{self.device_id}', {key}: must be more than 0. Leave it out where it is not known.")
-        return Figure(number, self.documents.get(str(name)) or Source(str(name)))
+        return Figure(number, self._document(name))
+
+    def cluster(self, entry: Any) -> Cluster:
+        """Cores of one kind, as `{cores: 4, clock: 2.4 GHz, core: Cortex-A76}`."""
+        if not isinstance(entry, dict) or not isinstance(entry.get("cores"), int) or entry.keys() - {"cores", "clock", "core"}:
+            raise DeviceError(
+                f"Device '{self.device_id}', clusters: write each as {{cores: 4, clock: 2.4 GHz, core: Cortex-A76}}, not {entry!r}."
+            )
+        clock = self.figure("clock", entry["clock"], HERTZ).value if "clock" in entry else None
+        return Cluster(entry["cores"], clock, entry.get("core"), self._document(self.exceptions.get("clusters") or self.default))
+
+    def _document(self, name: Any) -> Source:
+        return self.documents.get(str(name)) or Source(str(name))
 
     def check_used(self, keys: list[str]) -> None:
         """A source for a figure that is not there is a spelling mistake."""

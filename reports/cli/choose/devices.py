@@ -73,10 +73,14 @@ def devices(
 
 def record(device: Device) -> dict[str, Any]:
     """A device for programs: the unit of every figure is in its name, peaks are in FLOP/s or operations a second."""
-    words = {name: getattr(device, name) for name in ("id", "name", "kind", "architecture", "note")}
+    words = {name: getattr(device, name) for name in ("id", "name", "kind", "architecture", "chip", "note")}
+    clusters = [
+        {"cores": one.cores, "clock_hz": one.clock_hz, "core": one.core, "source": one.source.title, "url": one.source.url}
+        for one in device.clusters
+    ]
     peaks = {name: _with_source(figure) for name, figure in device.peak_per_s.items()}
     rest = {name: _with_source(figure) for name, figure in device.figures() if name not in device.peak_per_s}
-    return {**words, "peak_per_s": peaks, **rest}
+    return {**words, "aliases": list(device.aliases), "peak_per_s": peaks, **rest, "clusters": clusters}
 
 
 def _with_source(figure: Figure) -> dict[str, Any]:
@@ -115,9 +119,12 @@ def _print_one(device: Device) -> None:
     from reports.terminal import summary as text
 
     console = text.make_console()
-    about = ", ".join(filter(None, (device.kind, device.architecture)))
+    about = ", ".join(filter(None, (device.kind, device.architecture, device.chip)))
     console.print(Text.assemble((device.id, "bold"), f"  {device.name}  ", (about, "dim")))
     rows = [(name, figure_text(name, figure), figure.source.title) for name, figure in device.figures()]
+    for one in device.clusters:
+        clock = f" at {one.clock_hz / 1e9:g} GHz" if one.clock_hz else ""
+        rows.append(("cluster", f"{one.cores} x {one.core or 'cores'}{clock}", one.source.title))
     text.print_table(console, ("figure", "value", "source"), rows, right=("value",))
     for title, url in dict.fromkeys((figure.source.title, figure.source.url) for _, figure in device.figures()):
         if url:

@@ -1,0 +1,104 @@
+"""Published measurements: the data file that comes with zoometer, a row a measurement.
+
+The file is `published.parquet` beside this module; `zoo.measurement.publish` builds it from collected tables, by the matches in
+`matches.yaml`. Rows whose `check` is `not joined` are of models that come near to an architecture: the columns zoo and arch name
+it, `reason` says what differs. They are for fitting, where a figure a few percent off still says much, and are shown nowhere.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+from io import BytesIO
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from zoo.published.matching import Check
+
+FILE = "published.parquet"
+NOTE = "zoometer.published"
+"""The schema's metadata: sources, and what was not joined with the reasons, as JSON."""
+
+FLOAT = "float"
+"""The dtype of a model given in float32 that its runtime runs in float16 or float32, as it chooses."""
+
+SCHEMA = pa.schema(
+    [
+        pa.field("source", pa.string(), nullable=False),  # a key of the note's sources
+        pa.field("file", pa.string(), nullable=False),  # where in it; `@` names its revision where the table does
+        pa.field("model", pa.string(), nullable=False),  # as published
+        *(pa.field(name, pa.string(), nullable=False) for name in ("zoo", "arch", "input", "variant")),
+        pa.field("same_as", pa.list_(pa.string())),  # zoo/arch of architectures that compute the same
+        pa.field("check", pa.string(), nullable=False),  # what the match was checked by
+        pa.field("reason", pa.string()),  # why it is not joined
+        pa.field("device", pa.string(), nullable=False),  # id in the table of devices
+        pa.field("soc", pa.string()),  # as published
+        pa.field("processor", pa.string(), nullable=False),  # npu, gpu or cpu
+        pa.field("threads", pa.int32()),
+        pa.field("cores", pa.string()),  # which cores of a CPU: all, big or little
+        pa.field("runtime", pa.string(), nullable=False),
+        pa.field("dtype", pa.string(), nullable=False),  # float, int8, or the maker's name: w8a16
+        pa.field("batch", pa.int32(), nullable=False),
+        pa.field("latency_ms", pa.float64(), nullable=False),  # of a step; where a rate is published, batch / rate
+        pa.field("latency_min_ms", pa.float64()),
+        pa.field("latency_max_ms", pa.float64()),
+        pa.field("is_rate", pa.bool_(), nullable=False),  # images of a stream: no time of one was published
+        pa.field("layers", pa.int32()),  # as the runtime counts them
+        pa.field("layers_on_npu", pa.int32()),
+        pa.field("conditions", pa.string()),
+        pa.field("date", pa.string()),  # of the table
+        *(pa.field(name, pa.int64()) for name in ("published_params", "published_macs")),
+        pa.field("figures_from", pa.string()),  # the document of those figures, where it is not the table
+        *(pa.field(name, pa.int64(), nullable=False) for name in ("params", "macs")),  # ours
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedSource:
+    """Where measurements come from."""
+
+    title: str
+    repository: str
+    url: str
+    license: str
+    dates: tuple[str, ...] = ()
+
+
+@functools.cache
+def _table() -> pa.Table:
+    return pq.read_table(BytesIO(resources.files("zoo.published").joinpath(FILE).read_bytes()))
+
+
+@functools.cache
+def published_sources() -> Mapping[str, PublishedSource]:
+    """The sources by the name that rows give them."""
+    sources = json.loads(_table().schema.metadata[NOTE.encode()])["sources"]
+    return {name: PublishedSource(**{**source, "dates": tuple(source["dates"])}) for name, source in sources.items()}
+
+
+def unjoined_models() -> pd.DataFrame:
+    """Published models, of which rows are joined to nothing: source, model, input, the rows and the reason."""
+    return pd.DataFrame(json.loads(_table().schema.metadata[NOTE.encode()])["unjoined"])
+
+
+def published_speeds(device: str | None = None, *, near: bool = False) -> pd.DataFrame:
+    """Published measurements, of one device or of all, a row a measurement.
+
+    Args:
+        device: its id.
+        near: also those of models that only come near to an architecture, for fitting.
+    """
+    table = _table()
+    if device is not None:
+        table = table.filter(pc.equal(table["device"], device))
+    if not near:
+        table = table.filter(pc.not_equal(table["check"], Check.NONE.value))
+    frame: pd.DataFrame = table.to_pandas()
+    return frame.assign(samples_per_s=1000 * frame["batch"] / frame["latency_ms"])
