@@ -7,7 +7,7 @@ from typing import Any, get_args, get_type_hints
 import pytest
 from pydantic import BaseModel
 
-from reports.cli.keep.refresh import Backend, with_execution
+from reports.cli.common.counting_run import Backend, with_execution
 from reports.config import config
 from reports.config.config import Config, load_config
 from zoo.adapters.registry import open_zoo

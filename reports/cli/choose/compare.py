@@ -6,14 +6,13 @@ import dataclasses
 import importlib
 import json
 import shlex
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from reports.cli.choose.show import ModelConfig, cache_and_zoos
-from reports.cli.common.cache_option import CacheOption
+from reports.cli.common.cache_option import CacheOption, ModelConfig, cache_and_zoos
+from reports.cli.common.formats import TextFormat
 from reports.cli.common.help import examples
 from zoo.errors import InputError, OutputError
 
@@ -29,13 +28,6 @@ EXAMPLES = examples(
 )
 
 
-class CompareFormat(StrEnum):
-    """How the comparison is printed."""
-
-    TEXT = "text"
-    JSON = "json"
-
-
 def compare(
     models: Annotated[list[str], typer.Argument(metavar="MODEL...", help="zoo/arch or zoo/arch.weights.", show_default=False)],
     size: Annotated[
@@ -43,7 +35,7 @@ def compare(
     ] = "native",
     cache: CacheOption = "cache/",
     config: ModelConfig = None,
-    form: Annotated[CompareFormat, typer.Option("--format", help="text, or json (exact figures).")] = CompareFormat.TEXT,
+    form: Annotated[TextFormat, typer.Option("--format", help="text, or json (exact figures).")] = TextFormat.TEXT,
     html: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write a page of just these models.", show_default=False)
     ] = None,
@@ -65,7 +57,7 @@ def compare(
     address, zoos = cache_and_zoos(cache, config)
     with excerpt(names, address, zoos, size) as found:
         compared = comparison.compare(found, size)
-        if form is CompareFormat.JSON:
+        if form is TextFormat.JSON:
             typer.echo(json.dumps(comparison.record(compared), indent=2))
         else:
             comparison_text.print_comparison(text.make_console(), compared)

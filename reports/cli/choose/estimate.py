@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from reports.cli.common.errors import ExitCode
+from reports.cli.common.formats import TableFormat
 from reports.cli.common.help import examples
 
 EXAMPLES = examples(
@@ -21,14 +21,6 @@ EXAMPLES = examples(
 
  Exit code 1: there is no estimate, and the reason is printed.""",
 )
-
-
-class EstimateFormat(StrEnum):
-    """How the estimate is printed."""
-
-    TABLE = "table"
-    JSON = "json"
-    CSV = "csv"
 
 
 def estimate(
@@ -45,8 +37,8 @@ def estimate(
     cache: Annotated[str, typer.Option(metavar="DIR", help="Where calibrations are kept.")] = "cache/",
     most: Annotated[int, typer.Option("--layers", min=0, help="Layers shown, the slowest first.")] = 15,
     form: Annotated[
-        EstimateFormat, typer.Option("--format", help="table, json, or csv (every layer, in order).")
-    ] = EstimateFormat.TABLE,
+        TableFormat, typer.Option("--format", help="table, json, or csv (every layer, in order).")
+    ] = TableFormat.TABLE,
 ) -> None:
     """Estimate a model's latency on a device. Nothing is downloaded, and no arithmetic is run."""
     from reports.config.uses import UseSection
@@ -67,9 +59,9 @@ def estimate(
     chosen = choose_device(device, devices, store)
     assert chosen is not None
     found = estimate_model(target, asked.of(chosen), input, store)
-    if form is EstimateFormat.TABLE:
+    if form is TableFormat.TABLE:
         estimate_text.print_estimate(make_console(), found, most)
     else:
-        typer.echo(estimate_text.as_json(found) if form is EstimateFormat.JSON else found.layers.to_csv(index=False), nl=False)
+        typer.echo(estimate_text.as_json(found) if form is TableFormat.JSON else found.layers.to_csv(index=False), nl=False)
     if found.latency_ms is None:
         raise typer.Exit(ExitCode.NO)

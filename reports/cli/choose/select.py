@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from reports.cli.common.amounts import in_giga
 from reports.cli.common.errors import ExitCode
+from reports.cli.common.formats import TableFormat
 from reports.cli.common.help import examples
-from reports.cli.count.check import in_giga
 
 EXAMPLES = examples(
     "zoometer select --max-params 5M --max-gmacs 0.6 --min-top1 75",
@@ -26,14 +26,6 @@ EXAMPLES = examples(
 
  Exit code 1: nothing fits.""",
 )
-
-
-class SelectFormat(StrEnum):
-    """How the answer is printed."""
-
-    TABLE = "table"
-    JSON = "json"
-    CSV = "csv"
 
 
 _Text = str | None
@@ -92,8 +84,8 @@ def select(
     ] = None,
     pick: Annotated[_Text, typer.Option(metavar="NAME", help="The objective that decides. Default: accuracy.")] = None,
     form: Annotated[
-        SelectFormat, typer.Option("--format", help="table, json (everything) or csv (a row a candidate).")
-    ] = SelectFormat.TABLE,
+        TableFormat, typer.Option("--format", help="table, json (everything) or csv (a row a candidate).")
+    ] = TableFormat.TABLE,
 ) -> None:
     """Pick a model for a budget: what fits, the frontier, what binds the others, and what a limit that gives way would buy."""
     from reports.cli.common.select_run import Asked, answer

@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import json
-from enum import StrEnum
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from reports.cli.common.cache_option import CacheOption
+from reports.cli.common.cache_option import CacheOption, ModelConfig, cache_and_zoos
+from reports.cli.common.formats import TextFormat
 from reports.cli.common.help import examples
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from zoo.settings import ZooSettings
 
 EXAMPLES = examples(
     "zoometer show timm/resnet50              with all of its weights",
@@ -25,26 +19,12 @@ EXAMPLES = examples(
     closing="What the cache does not have at the model's own input is counted now,\n and not kept.",
 )
 
-ModelConfig = Annotated[
-    Path | None,
-    typer.Option(
-        "--config", metavar="CONFIG", help="Take the cache, and declared zoos, of this configuration.", show_default=False
-    ),
-]
-
-
-class ShowFormat(StrEnum):
-    """How the model is printed."""
-
-    TEXT = "text"
-    JSON = "json"
-
 
 def show(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="zoo/arch or zoo/arch.weights.", show_default=False)],
     cache: CacheOption = "cache/",
     config: ModelConfig = None,
-    form: Annotated[ShowFormat, typer.Option("--format", help="text, or json (exact figures).")] = ShowFormat.TEXT,
+    form: Annotated[TextFormat, typer.Option("--format", help="text, or json (exact figures).")] = TextFormat.TEXT,
 ) -> None:
     """Show one model: cost at each size, where it is spent, weights with accuracy, and where each figure comes from."""
     from reports.models import model_facts
@@ -55,17 +35,7 @@ def show(
     address, zoos = cache_and_zoos(cache, config)
     with excerpt([model], address, zoos) as found:
         facts = model_facts.facts_of(found, found.models[0])
-    if form is ShowFormat.JSON:
+    if form is TextFormat.JSON:
         typer.echo(json.dumps(model_facts.record(facts), indent=2))
     else:
         model_text.print_model(text.make_console(), facts)
-
-
-def cache_and_zoos(cache: str, config: Path | None) -> tuple[str, Mapping[str, ZooSettings]]:
-    """Where facts are, and the settings of the zoos that a configuration declares."""
-    if config is None:
-        return cache, {}
-    from reports.config.config import load_config
-
-    settings = load_config(config).refresh_settings()
-    return settings.cache, {name: zoo for name, zoo in settings.zoos.items() if zoo.models}

@@ -11,7 +11,10 @@ from zoo.addresses import Address
 from zoo.errors import CacheError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from zoo.cache.store import Store
+    from zoo.settings import ZooSettings
 
 CacheOption = Annotated[
     str,
@@ -20,6 +23,14 @@ CacheOption = Annotated[
 ConfigOption = Annotated[
     Path | None, typer.Option("--config", metavar="CONFIG", help="Take the cache of this configuration.", show_default=False)
 ]
+
+ModelConfig = Annotated[
+    Path | None,
+    typer.Option(
+        "--config", metavar="CONFIG", help="Take the cache, and declared zoos, of this configuration.", show_default=False
+    ),
+]
+"""As `ConfigOption`, for verbs that look a model up."""
 
 
 def open_cache(cache: str, config: Path | None) -> Store:
@@ -35,3 +46,13 @@ def open_cache(cache: str, config: Path | None) -> Store:
     if not store.exists():
         raise CacheError(f"There is no cache '{store.address}'. Name one with --cache, or make one with: zoometer refresh CONFIG")
     return store
+
+
+def cache_and_zoos(cache: str, config: Path | None) -> tuple[str, Mapping[str, ZooSettings]]:
+    """Where facts are, and the settings of the zoos that a configuration declares."""
+    if config is None:
+        return cache, {}
+    from reports.config.config import load_config
+
+    settings = load_config(config).refresh_settings()
+    return settings.cache, {name: zoo for name, zoo in settings.zoos.items() if zoo.models}

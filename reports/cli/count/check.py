@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from reports.cli.common.amounts import in_giga
 from reports.cli.common.errors import ExitCode
+from reports.cli.common.formats import TextFormat
 from reports.cli.common.help import examples
 from zoo.errors import ConfigError
 
@@ -24,13 +25,6 @@ EXAMPLES = examples(
     "zoometer check timm/mobilenetv3_small_100 --max-gmacs 0.1 --format json",
     closing="Exit code 1: a limit is broken; the layers that cost most are named.",
 )
-
-
-class CheckFormat(StrEnum):
-    """How the result is printed."""
-
-    TEXT = "text"
-    JSON = "json"
 
 
 _Text = str | None
@@ -56,7 +50,7 @@ def check(
     devices: Annotated[Path | None, typer.Option(metavar="FILE", help="Devices of your own, in YAML.")] = None,
     dtype: Annotated[str, typer.Option(help="float32, float16 (fp16), bfloat16, float8 or int8.")] = "float32",
     batch: Annotated[int, typer.Option(min=1, help="Images in a step.")] = 1,
-    form: Annotated[CheckFormat, typer.Option("--format", help="text or json.")] = CheckFormat.TEXT,
+    form: Annotated[TextFormat, typer.Option("--format", help="text or json.")] = TextFormat.TEXT,
 ) -> None:
     """Hold a model against limits, and end with exit code 1 where one is broken. No weights, no arithmetic, no device."""
     from reports.cli.common.select_run import read_budget
@@ -75,18 +69,13 @@ def check(
     counted = count_named(target, InputSpec(tuple(input or ()), batch, gate.counted_dtype(budget.dtype)))
     results = [(one, gate.hold_against(one, limits, budget.dtype)) for one in counted]
     note = gate.dtype_note(budget.dtype)
-    if form is CheckFormat.JSON:
+    if form is TextFormat.JSON:
         typer.echo(json.dumps([_record(one, findings, note) for one, findings in results], indent=2))
     else:
         for one, findings in results:
             _print(one, findings, note)
     if not all(finding.is_kept for _, findings in results for finding in findings):
         raise typer.Exit(ExitCode.NO)
-
-
-def in_giga(text: str | None) -> str | None:
-    """`--max-gmacs 0.6` is in the unit of its name."""
-    return f"{text}GMACs" if text and text.replace(".", "", 1).isdecimal() else text
 
 
 def _record(counted: Counted, findings: list[Finding], note: str) -> dict[str, Any]:

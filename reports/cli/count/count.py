@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from reports.cli.common.formats import TableFormat
 from reports.cli.common.help import examples
 
 if TYPE_CHECKING:
@@ -35,14 +36,6 @@ class Grouping(StrEnum):
     CALL = "call"
 
 
-class CountFormat(StrEnum):
-    """How the cost is printed."""
-
-    TABLE = "table"
-    JSON = "json"
-    CSV = "csv"
-
-
 def count(
     target: Annotated[
         str, typer.Argument(metavar="MODEL", help="zoo/arch, zoo/arch.tag, or package.module:factory.", show_default=False)
@@ -66,7 +59,7 @@ def count(
     ] = None,
     digits: Annotated[int, typer.Option(min=0, max=9, help="Digits after the point.")] = 2,
     as_tool: Annotated[bool, typer.Option("--as-tool", help="The tool's own figure, its known defects included.")] = False,
-    form: Annotated[CountFormat, typer.Option("--format", help="table, json (exact figures) or csv.")] = CountFormat.TABLE,
+    form: Annotated[TableFormat, typer.Option("--format", help="table, json (exact figures) or csv.")] = TableFormat.TABLE,
 ) -> None:
     """Count one model. Nothing is downloaded, and no arithmetic is run."""
     from reports.terminal import cost_text
@@ -94,15 +87,15 @@ def _declared(config: Path | None) -> dict[str, tuple[DeclaredModel, ...]]:
     return load_config(config).declared_models()
 
 
-def _print(counted: list[Counted], view: object, form: CountFormat) -> None:
+def _print(counted: list[Counted], view: object, form: TableFormat) -> None:
     from reports.terminal import cost_text
     from reports.terminal import summary as text
 
     assert isinstance(view, cost_text.View)
-    if form is CountFormat.JSON:
+    if form is TableFormat.JSON:
         typer.echo(json.dumps([cost_text.record(one, view) for one in counted], indent=2))
         return
-    if form is CountFormat.CSV:
+    if form is TableFormat.CSV:
         typer.echo(cost_text.joined_table(counted, view).to_csv(index=False), nl=False)
         return
     console = text.make_console()

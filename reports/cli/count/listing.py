@@ -8,12 +8,12 @@ import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from reports.cli.common.formats import TableFormat
 from reports.cli.common.help import examples
 from zoo.errors import UnknownNameError, ZooError, did_you_mean
 from zoo.records import Task
@@ -32,14 +32,6 @@ EXAMPLES = examples(
 # In the order of their importance: a narrow terminal shows the first of them.
 _COLUMNS = ("zoo", "arch", "input", "weights", "task", "classes", "family")
 _WEIGHTS_COLUMNS = ("zoo", "arch", "tag", "input", "dataset", "task", "classes", "license")
-
-
-class ListFormat(StrEnum):
-    """How the list is printed."""
-
-    TABLE = "table"
-    JSON = "json"
-    CSV = "csv"
 
 
 def list_models(
@@ -67,8 +59,8 @@ def list_models(
         Path | None, typer.Option(metavar="CONFIG", help="Configuration that declares zoos of your own, which are listed too.")
     ] = None,
     form: Annotated[
-        ListFormat, typer.Option("--format", help="table, json (architectures with their weights) or csv.")
-    ] = ListFormat.TABLE,
+        TableFormat, typer.Option("--format", help="table, json (architectures with their weights) or csv.")
+    ] = TableFormat.TABLE,
 ) -> None:
     """List architectures and weights that can be selected. Nothing is built or downloaded."""
     everything = [_of_licence(arch, licence or []) for arch in _architectures(zoo or [], cache, _declared(config))]
@@ -76,12 +68,12 @@ def list_models(
     found = [arch for arch in everything if wanted.includes(arch)]
     if not found:
         raise UnknownNameError(_nothing_found(patterns or [], everything))
-    if form is ListFormat.JSON:
+    if form is TableFormat.JSON:
         typer.echo(json.dumps([asdict(arch) for arch in found], indent=2))
         return
     columns = _WEIGHTS_COLUMNS if weights else _COLUMNS
     rows = [_cells(line, columns) for arch in found for line in (arch.weights if weights else [arch])]
-    _print_csv(columns, rows) if form is ListFormat.CSV else _print_table(columns, rows, found)
+    _print_csv(columns, rows) if form is TableFormat.CSV else _print_table(columns, rows, found)
 
 
 def _declared(config: Path | None) -> dict[str, tuple[DeclaredModel, ...]]:

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from reports.cli.common.ages import parse_age
+from reports.cli.common.amounts import parse_age
 from reports.cli.common.cache_option import CacheOption, ConfigOption, open_cache
 from reports.cli.common.errors import ExitCode
+from reports.cli.common.formats import TextFormat
 from reports.cli.common.help import examples, verb_with
 from zoo.errors import ConfigError, UnknownNameError, did_you_mean
 
@@ -24,13 +25,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Look into a cache, check it, compact it, shorten its history, export its tables.")
 _RUNS_SHOWN = 10
-
-
-class InfoFormat(StrEnum):
-    """How the overview is printed."""
-
-    TEXT = "text"
-    JSON = "json"
 
 
 class ExportFormat(StrEnum):
@@ -44,7 +38,7 @@ class ExportFormat(StrEnum):
 def info(
     cache: CacheOption = "cache/",
     config: ConfigOption = None,
-    form: Annotated[InfoFormat, typer.Option("--format", help="text or json.")] = InfoFormat.TEXT,
+    form: Annotated[TextFormat, typer.Option("--format", help="text or json.")] = TextFormat.TEXT,
 ) -> None:
     """Show tables, sizes, the newest runs, and files that were set aside."""
     from reports.terminal import changes_text
@@ -54,7 +48,7 @@ def info(
 
     store = open_cache(cache, config)
     found, runs = inspect(store), store.runs()
-    if form is InfoFormat.JSON:
+    if form is TextFormat.JSON:
         record = asdict(found) | {"runs": [asdict(run) for run in runs]}
         typer.echo(json.dumps(record, indent=2, default=str))
         return

@@ -10,8 +10,8 @@ import typer
 
 from reports.cli.common.cache_option import CacheOption, ConfigOption, open_cache
 from reports.cli.common.errors import ExitCode
+from reports.cli.common.fail_on import FailOnOption, parse_fail_on
 from reports.cli.common.help import examples
-from reports.cli.keep.refresh import FAIL_ON, parse_fail_on
 
 EXAMPLES = examples(
     "zoometer changes                              what the last run changed",
@@ -52,10 +52,7 @@ def changes(
     everything: Annotated[
         bool, typer.Option("--all", help=f"Every row of text and Markdown, not the first {_MOST_ROWS} of a kind.")
     ] = False,
-    fail_on: Annotated[
-        str | None,
-        typer.Option(metavar="KINDS", help=f"End with code 4 if there are any: {', '.join(FAIL_ON)}.", show_default=False),
-    ] = None,
+    fail_on: FailOnOption = None,
 ) -> None:
     """Show what was added, removed, changed (old and new value, and the likely cause), failed and recovered.
 

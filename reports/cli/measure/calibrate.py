@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from reports.cli.common.errors import ExitCode
+from reports.cli.common.formats import TextFormat
 from reports.cli.common.help import examples
 
 if TYPE_CHECKING:
@@ -33,13 +33,6 @@ EXAMPLES = examples(
 )
 
 
-class CalibrateFormat(StrEnum):
-    """How the result is printed."""
-
-    TEXT = "text"
-    JSON = "json"
-
-
 def calibrate(
     device: Annotated[str, typer.Option("--device", metavar="ID", help="The device; zoometer devices lists them.")],
     files: Annotated[
@@ -50,7 +43,7 @@ def calibrate(
     config: Annotated[
         Path | None, typer.Option("--config", metavar="CONFIG", help="Take cache and devices of this configuration.")
     ] = None,
-    form: Annotated[CalibrateFormat, typer.Option("--format", help="text or json.")] = CalibrateFormat.TEXT,
+    form: Annotated[TextFormat, typer.Option("--format", help="text or json.")] = TextFormat.TEXT,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")] = False,
 ) -> None:
     """Fit the estimates of a device to what was measured on it, and say how much better that makes them."""
@@ -65,7 +58,7 @@ def calibrate(
     assert chosen is not None
     with listen(quiet=quiet) as listener:
         found = calibrate_device(cache or (loaded.cache if loaded else "cache/"), chosen, files or (), listener=listener)
-    if form is CalibrateFormat.JSON:
+    if form is TextFormat.JSON:
         typer.echo(json.dumps([_record(one) for one in found], indent=2))
     else:
         _print(found)

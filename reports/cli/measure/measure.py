@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from reports.cli.common.errors import ExitCode
+from reports.cli.common.formats import TableFormat
 from reports.cli.common.help import examples
 
 EXAMPLES = examples(
@@ -24,14 +24,6 @@ EXAMPLES = examples(
 
  Exit code 3: some models could not be measured.""",
 )
-
-
-class MeasureFormat(StrEnum):
-    """How the result is printed."""
-
-    TABLE = "table"
-    JSON = "json"
-    CSV = "csv"
 
 
 def measure(
@@ -70,7 +62,7 @@ def measure(
     memory_gb: Annotated[float | None, typer.Option(help="Of a process on the CPU. Default: 80 % of what is free.")] = None,
     rebuild: Annotated[bool, typer.Option("--rebuild", help="Measure again what the cache has.")] = False,
     cache: Annotated[str | None, typer.Option(metavar="DIR", help="The cache. Default: the configuration's, or cache/.")] = None,
-    form: Annotated[MeasureFormat, typer.Option("--format", help="table, json or csv.")] = MeasureFormat.TABLE,
+    form: Annotated[TableFormat, typer.Option("--format", help="table, json or csv.")] = TableFormat.TABLE,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")] = False,
 ) -> None:
     """Measure how fast models run on this machine, one after another, each in a process of its own."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from reports.cli.common.cache_option import CacheOption, ConfigOption, open_cache
+from reports.cli.common.formats import TableFormat, TextFormat
 from reports.cli.common.help import examples, verb_with
 
 if TYPE_CHECKING:
@@ -44,21 +44,6 @@ LIST_EXAMPLES = examples(
 )
 
 
-class SpeedsFormat(StrEnum):
-    """How speeds are printed."""
-
-    TABLE = "table"
-    JSON = "json"
-    CSV = "csv"
-
-
-class ImportFormat(StrEnum):
-    """How the outcome of an import is printed."""
-
-    TEXT = "text"
-    JSON = "json"
-
-
 _Text = str | None
 
 
@@ -72,7 +57,7 @@ def import_files(
     devices: Annotated[Path | None, typer.Option(metavar="FILE", help="Devices of your own, in YAML.")] = None,
     cache: CacheOption = "cache/",
     config: ConfigOption = None,
-    form: Annotated[ImportFormat, typer.Option("--format", help="text or json.")] = ImportFormat.TEXT,
+    form: Annotated[TextFormat, typer.Option("--format", help="text or json.")] = TextFormat.TEXT,
 ) -> None:
     """Bring measured speeds into the cache. Says how many rows joined, and which did not and why."""
     from reports.config.config import load_config
@@ -85,7 +70,7 @@ def import_files(
     known = [*shipped_devices(), *(read_devices(own) if own else {}), *([device] if device else [])]
     given = Setting(device, runtime, dtype, layout, compiled)
     imported = import_speeds(loaded.cache if loaded else cache, files, known, given)
-    if form is ImportFormat.JSON:
+    if form is TextFormat.JSON:
         typer.echo(json.dumps([_record(one) for one in imported], indent=2))
         return
     for one in imported:
@@ -100,7 +85,7 @@ def list_speeds(
     failed: Annotated[bool, typer.Option("--failed", help="Also what could not be measured.")] = False,
     cache: CacheOption = "cache/",
     config: ConfigOption = None,
-    form: Annotated[SpeedsFormat, typer.Option("--format", help="table, json or csv.")] = SpeedsFormat.TABLE,
+    form: Annotated[TableFormat, typer.Option("--format", help="table, json or csv.")] = TableFormat.TABLE,
 ) -> None:
     """List the newest measurement of each model and way of running it."""
     import fnmatch

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from reports.cli.common.errors import ExitCode
+from reports.cli.common.formats import TableFormat
 from reports.cli.common.help import examples
 from zoo.errors import AuditError, did_you_mean
 
@@ -33,14 +34,6 @@ EXAMPLES = examples(
         " its last digit; unexplained; unknown, where the zoo has no such model."
     ),
 )
-
-
-class AuditFormat(StrEnum):
-    """How the audit is printed."""
-
-    TABLE = "table"
-    JSON = "json"
-    CSV = "csv"
 
 
 class FailOn(StrEnum):
@@ -70,7 +63,7 @@ def audit(
     fail_on: Annotated[
         list[FailOn] | None, typer.Option(help="Exit with 4 if there is such a row. Repeatable.", show_default=False)
     ] = None,
-    form: Annotated[AuditFormat, typer.Option("--format", help="table, json or csv.")] = AuditFormat.TABLE,
+    form: Annotated[TableFormat, typer.Option("--format", help="table, json or csv.")] = TableFormat.TABLE,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
     """Compare published parameters, MACs and activations with exact counts, to the last printed digit."""
@@ -117,7 +110,7 @@ def _audit(title: str, rows: list[Row], zoo: Zoo, architectures: Sequence[Archit
     return hold_against_counts(rows, title=title, zoo=zoo.name, architectures=architectures, aliases=zoo.aliases(), counts=counts)
 
 
-def _print(audits: Sequence[Audit], labels: dict[str, str], explain: str | None, form: AuditFormat, *, show_all: bool) -> None:
+def _print(audits: Sequence[Audit], labels: dict[str, str], explain: str | None, form: TableFormat, *, show_all: bool) -> None:
     from reports.audit import wording
     from reports.audit.compare import compare, shared
     from reports.terminal import audit_text as text
@@ -127,11 +120,11 @@ def _print(audits: Sequence[Audit], labels: dict[str, str], explain: str | None,
         audits = [_narrow(one, explain) for one in audits]
     first, second = audits[0], audits[-1]
     found = compare(first, second, labels) if len(audits) == 2 else []
-    if form is AuditFormat.JSON:
+    if form is TableFormat.JSON:
         whole = [wording.document(one) for one in audits]
         differences = {"differences": wording.difference_records(found)} if len(audits) == 2 else {}
         typer.echo(json.dumps({"audits": whole, **differences} if differences else whole[0], indent=2))
-    elif form is AuditFormat.CSV:
+    elif form is TableFormat.CSV:
         import pandas as pd
 
         records = [{"table": one.title, **record} for one in audits for record in wording.records(one)]

@@ -8,10 +8,11 @@ from typing import Annotated
 
 import typer
 
+from reports.cli.common.counting_run import config_name
 from reports.cli.common.errors import ExitCode
+from reports.cli.common.formats import TextFormat
 from reports.cli.common.help import examples
-from reports.cli.keep.refresh import config_name
-from reports.cli.report.run import SummaryFormat, print_outcome
+from reports.cli.common.outcome import print_outcome
 
 EXAMPLES = examples(
     "zoometer report configs/default.yaml",
@@ -45,4 +46,4 @@ def report(
     command = shlex.join(["zoometer", "report", str(config)])
     made, files = render.render(chosen, sections, command, name=config_name(config))
     if not quiet:
-        print_outcome(Outcome(chosen.cache, report=made, files=files, warnings=made.warnings), SummaryFormat.TEXT, ExitCode.OK)
+        print_outcome(Outcome(chosen.cache, report=made, files=files, warnings=made.warnings), TextFormat.TEXT, ExitCode.OK)

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import time
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from reports.cli.common.errors import ExitCode
-from reports.cli.common.help import examples
-from reports.cli.keep.refresh import (
+from reports.cli.common.counting_run import (
     AddressOption,
     BackendOption,
     TracesOption,
@@ -23,6 +19,10 @@ from reports.cli.keep.refresh import (
     with_execution,
     with_traces,
 )
+from reports.cli.common.errors import ExitCode
+from reports.cli.common.formats import TextFormat
+from reports.cli.common.help import examples
+from reports.cli.common.outcome import print_outcome
 from zoo.settings import Request
 
 if TYPE_CHECKING:
@@ -39,13 +39,6 @@ EXAMPLES = examples(
 )
 
 
-class SummaryFormat(StrEnum):
-    """How the closing summary is printed on stdout."""
-
-    TEXT = "text"
-    JSON = "json"
-
-
 def run(
     config: Annotated[
         Path, typer.Argument(metavar="CONFIG", help="Configuration file; `zoometer init` writes one.", show_default=False)
@@ -54,7 +47,7 @@ def run(
     backend: BackendOption = None,
     address: AddressOption = None,
     traces: TracesOption = None,
-    form: Annotated[SummaryFormat, typer.Option("--format", help="How the summary is printed on stdout.")] = SummaryFormat.TEXT,
+    form: Annotated[TextFormat, typer.Option("--format", help="How the summary is printed on stdout.")] = TextFormat.TEXT,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="No progress; no summary either, unless --format json asks for it.")
     ] = False,
@@ -68,19 +61,9 @@ def run(
     chosen = with_traces(with_execution(load_config(config), workers, backend, address), traces)
     outcome = _count_and_render(chosen, config, quiet=quiet)
     code = _exit_code(outcome)
-    if form is SummaryFormat.JSON or not quiet:
+    if form is TextFormat.JSON or not quiet:
         print_outcome(outcome, form, code)
     raise typer.Exit(code)
-
-
-def print_outcome(outcome: Outcome, form: SummaryFormat, code: ExitCode) -> None:
-    """Say on stdout what was done, for a person or for a program."""
-    from reports.terminal import summary as text
-
-    if form is SummaryFormat.JSON:
-        typer.echo(json.dumps(text.summary_record(outcome, code), indent=2))
-    else:
-        text.print_summary(text.make_console(), outcome)
 
 
 def _count_and_render(config: Config, path: Path, *, quiet: bool) -> Outcome:

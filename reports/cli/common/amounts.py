@@ -1,4 +1,4 @@
-"""Ages on the command line: `12h`, `30d`, `8w`."""
+"""Amounts as the command line writes them: ages such as `12h` and `30d`, and billions of MACs."""
 
 from __future__ import annotations
 
@@ -22,3 +22,8 @@ def parse_age(text: str | None) -> timedelta | None:
     if match is None:
         raise UnitError(f"'{text}' is no age. Write a whole number with a unit: 90m, 12h, 30d or 8w.")
     return timedelta(**{_UNITS[match[2]]: int(match[1])})
+
+
+def in_giga(text: str | None) -> str | None:
+    """`--max-gmacs 0.6` is in the unit of its name."""
+    return f"{text}GMACs" if text and text.replace(".", "", 1).isdecimal() else text

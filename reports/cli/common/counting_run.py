@@ -1,0 +1,91 @@
+"""What `run` and `refresh` share: the options of the counting, and the refresh itself with its progress."""
+
+from __future__ import annotations
+
+import os
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from zoo.errors import ConfigError
+from zoo.settings import Request
+from zoo.traces import parse_mode
+
+if TYPE_CHECKING:
+    from reports.config.config import Config
+    from zoo.records import RunSummary
+
+
+class Backend(StrEnum):
+    """What does the counting."""
+
+    LOCAL = "local"
+    DASK = "dask"
+
+
+WorkersOption = Annotated[
+    int | None, typer.Option(min=1, help="Processes that count. Default: the configuration's, or one a core.")
+]
+BackendOption = Annotated[
+    Backend | None,
+    typer.Option(
+        help="Count in processes of this machine, or on a Dask cluster. Default: the configuration's.", show_default=False
+    ),
+]
+AddressOption = Annotated[
+    str | None,
+    typer.Option(metavar="ADDRESS", help="Count on the Dask cluster of this scheduler: tcp://host:8786.", show_default=False),
+]
+TracesOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--traces",
+        metavar="MODE",
+        help="Trace what is counted as well: fp32, amp-fast-norm/nhwc, … Repeatable. Default: the configuration's.",
+    ),
+]
+
+
+def config_name(config: Path) -> str:
+    """The name by which runs of one configuration are known to each other."""
+    return Path(os.path.normpath(config)).as_posix()
+
+
+def count(config: Config, request: Request, *, quiet: bool) -> RunSummary:
+    """Refresh the cache, with progress on stderr."""
+    from reports.cli.common.progress import listen
+    from zoo.refresh.refresh import refresh as refresh_cache
+
+    with listen(quiet=quiet) as listener:
+        return refresh_cache(config.refresh_settings(), listener, request)
+
+
+def with_execution(config: Config, workers: int | None, backend: Backend | None, address: str | None) -> Config:
+    """The configuration with what the command line says of its execution; an address is that of a Dask scheduler.
+
+    Raises:
+        ConfigError: if an address is given for local workers.
+    """
+    if address and backend is Backend.LOCAL:
+        raise ConfigError("--address is that of a Dask scheduler; leave it out, or give --backend dask.")
+    update: dict[str, object] = {} if workers is None else {"workers": workers}
+    if address:
+        update |= {"backend": "dask", "address": address, "cluster": None, "arguments": {}}
+    elif backend is Backend.LOCAL:
+        update |= {"backend": "local", "address": None, "cluster": None, "arguments": {}}
+    elif backend is Backend.DASK:
+        update |= {"backend": "dask"}
+    return config.model_copy(update={"execution": config.execution.model_copy(update=update)})
+
+
+def with_traces(config: Config, traces: list[str] | None) -> Config:
+    """The configuration with other modes in which to trace, where some are given.
+
+    Raises:
+        UnknownNameError: if there is no such mode.
+    """
+    if not traces:
+        return config
+    return config.model_copy(update={"traces": list(dict.fromkeys(str(parse_mode(mode)) for mode in traces))})
