@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from paths import SHARED
 
-from zoo.devices.devices import shipped_devices
+from zoo.devices.devices import DeviceNames, shipped_devices
 from zoo.errors import SpeedError
 from zoo.measurement.speed_record import SPEED_KEY, Setting, Speed, SpeedTable, as_records
 from zoo.measurement.speed_tables import COLUMNS, read_speeds, timm_setting
@@ -21,13 +21,14 @@ def architecture(name: str, zoo: str = "timm", input: str = "3x224x224") -> Arch
     return Architecture(zoo, name, "classification", None, input, 1000)
 
 
+NAMES = DeviceNames(shipped_devices().values())
 KNOWN = [architecture("resnet50"), architecture("resnet50", "torchvision"), architecture("grey", input="1x28x28")]
 
 
 def read(folder: Path, text: str, name: str = "mine.csv", given: Setting | None = None) -> SpeedTable:
     path = folder / name
     path.write_text(text)
-    return read_speeds(path, KNOWN, shipped_devices(), given)
+    return read_speeds(path, KNOWN, NAMES, given)
 
 
 def test_a_timm_table_is_read_with_what_its_name_says(tmp_path: Path) -> None:
@@ -46,11 +47,63 @@ def test_a_timm_table_is_read_with_what_its_name_says(tmp_path: Path) -> None:
     [
         ("benchmark-infer-amp-nhwc-pt113-cu117-rtx3090.csv", Setting("rtx3090", "torch-1.13+cu117", "amp", "nhwc", False)),
         ("speed-infer-fp32-nchw-pt240-cpu-i9_10940x-dynamo.csv", Setting("i9_10940x", "torch-2.4.0", "fp32", "nchw", True)),
+        (
+            "benchmark-infer-amp-nchw-pt2100-cu130-pro6000maxq.csv",
+            Setting("pro6000maxq", "torch-2.10.0+cu130", "amp", "nchw", False),
+        ),
+        ("speed-infer-fp32-nchw-pt291-cpu-i7_12700h-dynamo.csv", Setting("i7_12700h", "torch-2.9.1", "fp32", "nchw", True)),
+        ("speed-infer-amp-nhwc-pt291-cu130-5090-dynamo.csv", Setting("5090", "torch-2.9.1+cu130", "amp", "nhwc", True)),
         ("mine.csv", Setting()),
     ],
 )
 def test_the_names_of_timms_files(name: str, expected: Setting) -> None:
     assert timm_setting(name) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "device"),
+    [("pro6000maxq", "rtx-pro-6000-max-q"), ("i7_12700h", "core-i7-12700h"), ("5090", "rtx-5090"), ("a_new_card", "a_new_card")],
+)
+def test_a_device_of_a_file_name_is_found_where_it_is_in_the_table(name: str, device: str, tmp_path: Path) -> None:
+    (row,) = read(tmp_path, HEADER + "resnet50,224,2000.0,128.0,256,25.56\n", f"speed-infer-amp-nhwc-pt291-cu130-{name}.csv").rows
+    assert row.device == device
+
+
+@pytest.mark.parametrize(
+    ("rate", "time", "expected"),
+    [
+        ("0.05", "21276.6", (1000 / 21276.6, 21276.6)),  # 0.047, printed to two digits after the point
+        ("0.03", "21276.6", None),  # 0.025 to 0.035 round to it
+        ("200", "5", (200.0, 5.0)),
+        ("33.3", "30", (33.3, 30.0)),
+        ("200", "6", None),  # 5.5 to 6.5 ms are 154 to 182 a second
+    ],
+)
+def test_a_rate_and_a_time_agree_as_far_as_they_are_printed(
+    rate: str, time: str, expected: tuple[float, float] | None, tmp_path: Path
+) -> None:
+    table = read(tmp_path, f"model,samples_per_s,latency_ms,device,dtype\ngrey,{rate},{time},t4,fp32\n")
+    assert [(row.samples_per_s, row.latency_ms) for row in table.rows] == ([expected] if expected else [])
+    assert len(table.unjoined) == (expected is None)
+
+
+def test_one_bad_row_costs_that_row(tmp_path: Path) -> None:
+    text = (
+        "model,latency_ms,device,dtype,compiled\n"
+        "grey,fast,t4,fp32,\ngrey,5,t4,fp32,\ngrey,0,t4,fp16,\ngrey,-1,t4,bf16,\ngrey,4,t4,int8,maybe\n,4,t4,fp32,\n"
+    )
+    table = read(tmp_path, text)
+    assert [row.latency_ms for row in table.rows] == [5]
+    assert [one.reason.partition(",")[0] for one in table.unjoined] == [
+        "latency_ms is 'fast'", "latency_ms is '0'", "latency_ms is '-1'", "compiled is 'maybe'", "no model is named",
+    ]  # fmt: skip
+
+
+def test_one_bad_size_of_a_timm_table_costs_that_row(tmp_path: Path) -> None:
+    text = HEADER + "resnet50,big,2000.0,128.0,256,25.56\nresnet50,288,1000.0,256.0,256,25.56\n"
+    table = read(tmp_path, text, "speed-infer-amp-nhwc-pt240-cu124-rtx4090.csv")
+    assert [row.input for row in table.rows] == ["3x288x288"]
+    assert [one.name for one in table.unjoined] == ["resnet50"]
 
 
 def test_a_users_table_needs_little_and_can_say_everything(tmp_path: Path) -> None:
@@ -130,7 +183,7 @@ def test_records_have_the_columns_of_the_table(tmp_path: Path) -> None:
 def test_every_row_of_timms_newest_tables_joins(path: Path) -> None:
     from zoo.adapters.registry import open_zoo
 
-    table = read_speeds(path, open_zoo("timm").architectures(), shipped_devices())
+    table = read_speeds(path, open_zoo("timm").architectures(), NAMES)
     assert len(table.rows) > 1400
     assert not table.unjoined
     assert {row.device for row in table.rows} <= set(shipped_devices())

@@ -13,6 +13,7 @@ import pandas as pd
 
 from zoo.cache.schema.tables import table_of
 from zoo.cache.store import Store
+from zoo.devices.devices import DeviceNames
 from zoo.errors import SpeedError
 from zoo.measurement.speed_record import Setting, Speed, as_records
 from zoo.measurement.speed_tables import read_speeds
@@ -32,17 +33,19 @@ class Imported:
     unjoined: tuple[Unjoined, ...]
 
 
-def import_speeds(cache: str, files: Sequence[Path], devices: Iterable[str] = (), given: Setting | None = None) -> list[Imported]:
+def import_speeds(
+    cache: str, files: Sequence[Path], devices: DeviceNames | None = None, given: Setting | None = None
+) -> list[Imported]:
     """Puts the rows of timm's tables, or of a user's own, into the table `speed`. What is there already is not added again.
 
     Args:
         cache: where the table is.
         files: each as `zoo.measurement.speed_tables` describes.
-        devices: ids that a device's name in a file may stand for.
+        devices: those that a device's name in a file may stand for.
         given: what holds where neither a row nor timm's file name says it.
 
     Raises:
-        SpeedError: if a file is no such table, or a row of it is wrong; then nothing of any file is added.
+        SpeedError: if a file is no such table, or every row of it is wrong; then nothing of any file is added.
         CacheError: if the cache cannot be written.
     """
     store = Store(cache)
@@ -61,7 +64,7 @@ def import_speeds(cache: str, files: Sequence[Path], devices: Iterable[str] = ()
 
 
 def known_speeds(
-    store: Store, device: str, files: Sequence[Path] = (), devices: Iterable[str] = (), *, cached: bool = True
+    store: Store, device: str, files: Sequence[Path] = (), devices: DeviceNames | None = None, *, cached: bool = True
 ) -> pd.DataFrame:
     """Measurements on one device: of the files, and of the table `speed` where no file has the same one.
 
@@ -69,15 +72,14 @@ def known_speeds(
         store: the cache.
         device: id of the device.
         files: tables of speeds, read but not kept.
-        devices: ids that a device's name in a file may stand for.
+        devices: those that a device's name in a file may stand for.
         cached: whether the table's measurements are wanted too.
 
     Raises:
         SpeedError: if a file is no table of speeds.
     """
     architectures = _known_architectures(store) if files else []
-    names = [*devices, device]
-    rows = [record for file in files for record in _table_rows(file, read_speeds(file, architectures, names).rows)]
+    rows = [record for file in files for record in _table_rows(file, read_speeds(file, architectures, devices).rows)]
     given = pd.DataFrame([record for record in rows if record["device"] == device], columns=[*Speed.__slots__])
     kept = store.speeds(device)[[*Speed.__slots__]].iloc[: None if cached else 0]
     both = pd.concat([frame for frame in (given.astype(object), kept.astype(object)) if len(frame)] or [given])

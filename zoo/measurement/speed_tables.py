@@ -21,13 +21,14 @@ from __future__ import annotations
 import math
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from zoo.devices.devices import DeviceNames
 from zoo.errors import InputError, SpeedError, did_you_mean
 from zoo.measurement.speed_record import SPEED_KEY, Setting, Speed, SpeedTable, canonical_dtype
 from zoo.records import Architecture, Unjoined, Variant, image_input
@@ -42,10 +43,11 @@ _TIMM_COLUMNS = {
     "infer_img_size": "input", "infer_batch_size": "batch", "infer_step_time": "latency_ms", "infer_samples_per_sec": "samples_per_s",
 }  # fmt: skip
 _TIMM_NAME = re.compile(
-    r"(?:benchmark|speed)-infer-(?P<dtype>\w+)-(?P<layout>nchw|nhwc)-(?P<torch>pt\d+)-(?:(?P<cuda>cu\d+)|cpu)-(?P<device>\w+?)(?P<dynamo>-dynamo)?",
+    r"(?:benchmark|speed)-infer-(?P<dtype>\w+)-(?P<layout>nchw|nhwc)-pt(?P<torch>\d+)-(?:(?P<cuda>cu\d+)|cpu)"
+    r"-(?P<device>\w+(?:-\w+)*?)(?P<dynamo>-dynamo)?",
 )
 _DISAGREEMENT = 0.05
-"""How far a stated rate and a stated time may be from each other; timm's own files agree within 2 %."""
+"""How far a stated rate and a stated time may be from each other, besides their rounding; timm's own files agree within 2 %."""
 
 
 @dataclass(slots=True)
@@ -73,18 +75,18 @@ class _Known:
 
 
 def read_speeds(
-    path: str | Path, architectures: Iterable[Architecture], devices: Iterable[str] = (), given: Setting | None = None
+    path: str | Path, architectures: Iterable[Architecture], devices: DeviceNames | None = None, given: Setting | None = None
 ) -> SpeedTable:
     """The measurements of a CSV: one of timm's speed tables, known by its columns, or a user's own.
 
     Args:
         path: the file.
         architectures: what its models are looked up in; a row of another model is kept apart with the reason.
-        devices: ids that a device's name may stand for (`rtx4090` for `rtx-4090`).
+        devices: those that a device's name may stand for (`rtx4090` for `rtx-4090`); another name stays as it is.
         given: what holds where neither a row nor timm's file name says it.
 
     Raises:
-        SpeedError: if there is no such table, it lacks a column, or holds a number that is none.
+        SpeedError: if there is no such table, it lacks a column, or every row of it is wrong.
     """
     table = _read_csv(path)
     setting, candidates = given or Setting(), list(architectures)
@@ -94,9 +96,9 @@ def read_speeds(
         setting = _fill(timm_setting(path), setting)
     _check_columns(table, path, setting)
     setting = replace(setting, source=setting.source or Path(path).name)
-    known, names = _Known.of(candidates), {_plain(name): name for name in devices}
+    known, names = _Known.of(candidates), devices or DeviceNames(())
     rows: dict[tuple[Any, ...], Speed] = {}
-    unjoined = []
+    unjoined, mistakes = [], []
     for line, record in enumerate(table.to_dict("records"), start=2):
         try:
             row = _speed({str(key): value for key, value in record.items()}, known, setting, names)
@@ -104,10 +106,12 @@ def read_speeds(
             if key in rows:
                 raise InputError("measured by an earlier row of the table already")
             rows[key] = row
-        except InputError as error:
+        except (InputError, ValueError) as error:
             unjoined.append(Unjoined(str(setting.source), str(record["model"]), str(record.get("input", "")), str(error)))
-        except ValueError as error:
-            raise SpeedError(f"{path}, line {line}: {error}") from None
+            if isinstance(error, ValueError):
+                mistakes.append(f"{path}, line {line}: {error}")
+    if mistakes and len(mistakes) == len(table):
+        raise SpeedError(mistakes[0])
     return SpeedTable(tuple(rows.values()), tuple(unjoined))
 
 
@@ -116,10 +120,16 @@ def timm_setting(path: str | Path) -> Setting:
     match = _TIMM_NAME.fullmatch(Path(path).stem)
     if not match:
         return Setting()
-    digits = match["torch"].removeprefix("pt")
-    version = f"1.{digits[1:]}" if digits.startswith("1") else ".".join(digits)  # pt113 is 1.13, pt240 is 2.4.0
+    version = _torch_version(match["torch"])
     runtime = f"torch-{version}" + (f"+{match['cuda']}" if match["cuda"] else "")
     return Setting(match["device"], runtime, match["dtype"], match["layout"], bool(match["dynamo"]))
+
+
+def _torch_version(digits: str) -> str:
+    """`1.13` for 113, `2.4.0` for 240, `2.10.0` for 2100."""
+    if digits.startswith("1") or len(digits) < 3:
+        return f"{digits[0]}.{digits[1:]}"
+    return f"{digits[0]}.{digits[1:-1]}.{digits[-1]}"
 
 
 def _read_csv(path: str | Path) -> pd.DataFrame:
@@ -135,7 +145,8 @@ def _from_timm(table: pd.DataFrame, path: str | Path) -> pd.DataFrame:
     if missing:
         raise SpeedError(f"'{path}' is not one of timm's speed tables: it has no column {', '.join(sorted(missing))}.")
     table = table[["model", *_TIMM_COLUMNS]].rename(columns=_TIMM_COLUMNS)
-    return table.assign(input=table["input"].map(lambda size: f"{size:g}"))
+    sizes = pd.to_numeric(table["input"], errors="coerce").map(lambda size: f"{size:g}")
+    return table.assign(input=sizes.where(sizes != "nan", table["input"].astype("string")))
 
 
 def _fill(setting: Setting, other: Setting) -> Setting:
@@ -155,9 +166,11 @@ def _check_columns(table: pd.DataFrame, path: str | Path, setting: Setting) -> N
             raise SpeedError(f"'{path}' does not say the {name}. Add a column {name}.")
 
 
-def _speed(record: Mapping[str, Any], known: _Known, setting: Setting, devices: Mapping[str, str]) -> Speed:
+def _speed(record: Mapping[str, Any], known: _Known, setting: Setting, devices: DeviceNames) -> Speed:
     """One row; InputError keeps it apart with the reason, ValueError is a mistake in the table."""
     values = {key: value for key, value in record.items() if not pd.isna(value)}
+    if "model" not in values:
+        raise InputError("no model is named")
     architecture = known.find(str(values["model"]))
     size = str(values.get("input", "native"))
     batch, threads = int(_positive(values, "batch") or 1), _positive(values, "threads")
@@ -169,9 +182,7 @@ def _speed(record: Mapping[str, Any], known: _Known, setting: Setting, devices: 
         architecture.name,
         architecture.input if size == "native" else image_input(size, architecture.input),
         str(values.get("variant", Variant.TRAIN)),
-        devices.get(_plain(device))
-        or _only([known_id for plain, known_id in devices.items() if plain.endswith(_plain(device))])
-        or device,
+        devices.find(device) or device,
         values.get("runtime", setting.runtime),
         canonical_dtype(dtype),
         values.get("layout", setting.layout),
@@ -199,15 +210,28 @@ def _positive(values: Mapping[str, Any], name: str) -> float | None:
 
 
 def _both(latency_ms: float | None, samples_per_s: float | None, batch: int) -> tuple[float, float]:
-    """Time of a step and rate, the missing one from the other: samples_per_s = 1000 x batch / latency_ms."""
+    """Time of a step and rate, the missing one from the other: samples_per_s = 1000 x batch / latency_ms.
+
+    Where both are there, they must agree as far as they are printed: 0.05 images a second may be 0.047. Of the two, the one that
+    is printed to fewer digits gives way.
+    """
     if latency_ms is None and samples_per_s is None:
         raise InputError("neither a latency nor a rate")
     if latency_ms is None or samples_per_s is None:
         return latency_ms or 1000 * batch / float(samples_per_s or 0), samples_per_s or 1000 * batch / float(latency_ms or 0)
     stated = 1000 * batch / latency_ms
-    if abs(stated / samples_per_s - 1) > _DISAGREEMENT:
+    of_rate, of_time = _rounding(samples_per_s), _rounding(latency_ms)
+    if abs(stated / samples_per_s - 1) > _DISAGREEMENT + of_rate + of_time:
         raise InputError(f"{latency_ms:g} ms for {batch} images are {stated:.4g} images a second, not {samples_per_s:.4g}")
-    return latency_ms, samples_per_s
+    if max(of_rate, of_time) <= _DISAGREEMENT:
+        return latency_ms, samples_per_s
+    return (latency_ms, stated) if of_rate > of_time else (1000 * batch / samples_per_s, samples_per_s)
+
+
+def _rounding(number: float) -> float:
+    """How far a number may be from what was rounded to it, as a share of it: half a unit of its last digit."""
+    digits = f"{number:.12f}".rstrip("0").partition(".")[2]
+    return 0.5 * 10.0 ** -len(digits) / number
 
 
 def _flag(value: Any) -> bool | None:
@@ -217,11 +241,3 @@ def _flag(value: Any) -> bool | None:
     if (text := str(value).strip().lower()) not in words:
         raise ValueError(f"compiled is '{value}', and must be true or false.")
     return words[text]
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", name.lower())
-
-
-def _only(names: Sequence[str]) -> str | None:
-    return names[0] if len(names) == 1 else None

@@ -13,7 +13,7 @@ import pandas as pd
 
 from zoo.cache.store import Store
 from zoo.devices.device_spec import GPU_KINDS
-from zoo.devices.devices import Device
+from zoo.devices.devices import Device, DeviceNames
 from zoo.errors import SpeedError
 from zoo.estimation.calibration import KEY, LEAST_MEASUREMENTS, Calibration, calibrate
 from zoo.estimation.constants import constants_for
@@ -91,7 +91,7 @@ def measurements(store: Store, device: Device, files: Sequence[Path]) -> pd.Data
     Raises:
         SpeedError: if that is nothing.
     """
-    rows = known_speeds(store, device.id, files, [device.id], cached=not files)
+    rows = known_speeds(store, device.id, files, DeviceNames([device]), cached=not files)
     if rows.empty:
         where = " and ".join(map(str, files)) if files else f"The cache '{store.address}'"
         raise SpeedError(

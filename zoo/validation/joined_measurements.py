@@ -13,7 +13,7 @@ import pandas as pd
 
 from zoo.cache.store import Store
 from zoo.devices.device_spec import sheet_of
-from zoo.devices.devices import Device, shipped_devices
+from zoo.devices.devices import Device, DeviceNames, shipped_devices
 from zoo.errors import SpeedError
 from zoo.estimation.estimate import DTYPES, TracedWay
 from zoo.estimation.term_matrix import prepare
@@ -61,7 +61,7 @@ def join_measurements(paths: Sequence[Path], source: Source, devices: Mapping[st
     sets: dict[tuple[Any, ...], list[Speed]] = defaultdict(list)
     left_out: list[Unjoined] = []
     for path in paths:
-        table = read_speeds(path, architectures, known)
+        table = read_speeds(path, architectures, DeviceNames(known.values()))
         left_out += table.unjoined
         for row in table.rows:
             sets[path, row.device, _precision(row, path), row.layout or "nchw", bool(row.compiled)].append(row)

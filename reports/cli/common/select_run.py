@@ -22,7 +22,7 @@ from reports.selection.selection import Selected, State
 from reports.terminal import selection_text
 from reports.terminal import summary as text
 from zoo.cache.store import Store
-from zoo.devices.devices import shipped_devices
+from zoo.devices.devices import DeviceNames
 from zoo.errors import ConfigError, did_you_mean
 from zoo.measurement.speed_imports import known_speeds
 
@@ -115,7 +115,7 @@ def answer(asked: Asked) -> Answer:
         raise ConfigError("--speed is of no use without a device: --device ID says on which models are to be fast.")
     device = choose_device(budget.device, asked.devices or (config.devices if config else None), store)
     leaderboard = read_leaderboard(config.refresh_settings()) if config else read_whole_leaderboard(asked.cache)
-    speeds = known_speeds(store, device.id, asked.speeds, shipped_devices()) if device else None
+    speeds = known_speeds(store, device.id, asked.speeds, DeviceNames([device])) if device else None
     return Answer(*answer_budget(leaderboard, budget, device, speeds, Estimates(store).of_budget(budget, device)))
 
 

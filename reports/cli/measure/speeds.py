@@ -61,13 +61,13 @@ def import_files(
 ) -> None:
     """Bring measured speeds into the cache. Says how many rows joined, and which did not and why."""
     from reports.config.config import load_config
-    from zoo.devices.devices import read_devices, shipped_devices
+    from zoo.devices.devices import DeviceNames, read_devices, shipped_devices
     from zoo.measurement.speed_imports import import_speeds
     from zoo.measurement.speed_record import Setting
 
     loaded = load_config(config) if config else None
     own = devices or (loaded.devices if loaded else None)
-    known = [*shipped_devices(), *(read_devices(own) if own else {}), *([device] if device else [])]
+    known = DeviceNames({**shipped_devices(), **(read_devices(own) if own else {})}.values())
     given = Setting(device, runtime, dtype, layout, compiled)
     imported = import_speeds(loaded.cache if loaded else cache, files, known, given)
     if form is TextFormat.JSON:
