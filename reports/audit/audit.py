@@ -1,32 +1,31 @@
-"""An audit from beginning to end: read, count, find how the table counts, judge each row, look further where nothing fits."""
+"""An audit: match the rows, count the models, find the table's convention, judge each row, count more where nothing fits."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
-from reports.audit.figures import Tally
-from reports.audit.tables import Row, join
-from reports.audit.verdicts import Judged, Manner, Published, Verdict, find_manner, further_keys, judge
+from reports.audit.hypothesis import CountsByKey
+from reports.audit.published_table import PublishedRow, match_rows
+from reports.audit.table_convention import TableConvention, find_table_convention
+from reports.audit.verdicts import AuditedRow, Verdict, judge
 from zoo.records import Architecture, CostKey, Task, Variant, parse_input
 
-_SIZES = (160, 192, 224, 240, 256, 288, 299, 300, 320, 336, 380, 384, 448, 456, 512)
-"""Sizes that image classifiers are commonly published at, in the leaderboards of timm and torchvision."""
-
-
-class Counts(Protocol):
-    """Where tallies come from; `reports.audit.counts.CachedCounts` is the usual one."""
-
-    def tallies(self, keys: Iterable[CostKey]) -> Mapping[CostKey, Tally]:
-        """Everything tallied so far, with these keys as far as they can be counted."""
-
-
+_COMMON_SIZES = (160, 192, 224, 240, 256, 288, 299, 300, 320, 336, 380, 384, 448, 456, 512)
+"""Sizes at which image classifiers are commonly published, in the leaderboards of timm and torchvision."""
 _DETECTION = (Task.DETECTION, Task.KEYPOINTS)
+_DETECTION_LIMITS = ("proposals=0", "detections=0", "detections=1")
+"""What a detector may have been published for instead of its maximum: an empty image, or one object."""
 _WITH_HEADS = (Task.CLASSIFICATION, Task.FEATURES)
-_LITTLE_FOUND = ("proposals=0", "detections=0", "detections=1")
-"""What a detector may have been published for instead of the most it can find: an image with nothing on it, or one object."""
+
+
+class ModelCounter(Protocol):
+    """Where counts come from, usually `reports.audit.cached_counter.CachedCounter`."""
+
+    def count_models(self, keys: Iterable[CostKey]) -> CountsByKey:
+        """Every model counted so far, these included as far as they can be counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,89 +34,92 @@ class Audit:
 
     title: str
     zoo: str
-    manner: Manner
-    rows: tuple[Judged, ...]
-    versions: Mapping[str, str] = field(default_factory=dict)
+    convention: TableConvention
+    rows: tuple[AuditedRow, ...]
 
-    def count(self, verdict: Verdict) -> int:
-        """Rows with this verdict."""
-        return sum(row.verdict is verdict for row in self.rows)
+    @property
+    def verdicts(self) -> dict[Verdict, int]:
+        """The number of rows of each verdict."""
+        return {verdict: sum(row.verdict is verdict for row in self.rows) for verdict in Verdict}
 
     @property
     def causes(self) -> list[tuple[tuple[str, ...], int]]:
-        """Sets of causes and how many rows each explains, the most frequent first; rows with several possible sets count once for each."""
+        """Sets of causes with the number of rows each explains, the most frequent first; a row counts for each of its sets."""
         return Counter(causes for row in self.rows for causes in row.explanations).most_common()
 
 
-def audit(
-    rows: Sequence[Row],
+def audit_table(
+    rows: Sequence[PublishedRow],
     *,
     title: str,
     zoo: str,
     architectures: Sequence[Architecture],
     aliases: Mapping[str, str],
-    counts: Counts,
+    counter: ModelCounter,
 ) -> Audit:
-    """Holds the rows of a published table against our counts.
+    """Compares a published table with the counts.
 
     Args:
         rows: of the table.
-        title: what the table is called.
+        title: of the table.
         zoo: whose models it is about.
         architectures: all of that zoo, with their weights.
-        aliases: older names, and what they are called now.
-        counts: where counts come from.
+        aliases: current names by older ones.
+        counter: where counts come from.
 
     Raises:
-        ZooError: if the models cannot be counted for want of a zoo or a cache that can be written.
+        ZooError: if a zoo is not installed, or the cache cannot be read or written.
     """
-    published = join(rows, zoo, architectures, aliases)
-    known = {architecture.name: architecture for architecture in architectures}
-    tallies = counts.tallies(_first_keys(published, known))
-    manner = find_manner(published, tallies)
-    labels = class_labels(architectures)
-    judged = [judge(row, manner, tallies, labels) for row in published]
-    open_rows = [one.published for one in judged if one.verdict is Verdict.UNEXPLAINED]
-    if open_rows:
-        tallies = counts.tallies({key for row in open_rows for key in _further(row, known, architectures, tallies)})
-        judged = [judge(one.published, manner, tallies, labels) if one.verdict is Verdict.UNEXPLAINED else one for one in judged]
-    return Audit(title, zoo, manner, tuple(judged))
+    matched = match_rows(rows, zoo, architectures, aliases)
+    by_name = {architecture.name: architecture for architecture in architectures}
+    counts = counter.count_models(_published_keys(matched, by_name))
+    convention = find_table_convention(matched, counts)
+    class_labels = label_classes(architectures)
+    audited = [judge(row, convention, counts, class_labels) for row in matched]
+    unexplained = [row.published for row in audited if row.verdict is Verdict.UNEXPLAINED]
+    if unexplained:
+        more = {key for row in unexplained for key in _other_keys(row, by_name, counts)}
+        counts = counter.count_models(more)
+        audited = [
+            judge(row.published, convention, counts, class_labels) if row.verdict is Verdict.UNEXPLAINED else row
+            for row in audited
+        ]
+    return Audit(title, zoo, convention, tuple(audited))
 
 
-def _first_keys(rows: Iterable[Published], known: Mapping[str, Architecture]) -> set[CostKey]:
-    """What a table is about at first sight: its models at its sizes, as they train and re-parameterised."""
+def _published_keys(rows: Iterable[PublishedRow], by_name: Mapping[str, Architecture]) -> set[CostKey]:
+    """The models of a table at its sizes, as built and re-parameterised."""
     keys = {row.key for row in rows if row.key is not None}
-    return keys | {key._replace(variant=Variant.DEPLOY) for key in keys if Variant.DEPLOY in known[key.arch].variants}
+    return keys | {key._replace(variant=Variant.DEPLOY) for key in keys if Variant.DEPLOY in by_name[key.arch].variants}
 
 
-def _further(
-    row: Published, known: Mapping[str, Architecture], architectures: Sequence[Architecture], tallies: Mapping[CostKey, Tally]
-) -> Iterator[CostKey]:
-    """Other sizes and heads of a row's architecture, and models it may have been mixed up with: as many parameters, its size."""
-    assert row.key is not None
-    architecture = known[row.key.arch]
-    channels, *image = parse_input(row.key.input) if row.key.input.replace("x", "").isdecimal() else (0,)
+def _other_keys(row: PublishedRow, by_name: Mapping[str, Architecture], counts: CountsByKey) -> Iterator[CostKey]:
+    """Other sizes and heads of a row's architecture, and other models with its number of parameters at its size."""
+    key = row.key
+    assert key is not None
+    architecture = by_name[key.arch]
+    channels, *image = parse_input(key.input) if key.input.replace("x", "").isdecimal() else (0,)
     is_detector = architecture.task in _DETECTION
-    common = [f"{channels}x{size}x{size}" for size in _SIZES] if len(image) == 2 and not is_detector else []
-    limits = [f"{row.key.input};{found}" for found in _LITTLE_FOUND] if is_detector else []
+    common = [f"{channels}x{size}x{size}" for size in _COMMON_SIZES] if len(image) == 2 and not is_detector else []
+    limits = [f"{key.input};{limit}" for limit in _DETECTION_LIMITS] if is_detector else []
     inputs = dict.fromkeys([architecture.input, *(w.input for w in architecture.weights), *common, *limits])
-    yield from further_keys(row, inputs, _heads(architecture, architectures))
-    if "params" in row.figures:
-        twins = [key for key, tally in tallies.items() if row.figures["params"].admits(tally.params) and key.arch != row.key.arch]
-        yield from (key._replace(input=row.key.input) for key in twins)
+    yield from (key._replace(input=input) for input in inputs if input != key.input)
+    yield from (key._replace(classes=n) for n in _class_numbers(architecture, by_name.values()) if n != key.classes)
+    if params := row.numbers.get("params"):
+        twins = [other for other, counted in counts.items() if params.admits(counted.params) and other.arch != key.arch]
+        yield from (other._replace(input=key.input) for other in twins)
 
 
-def _heads(architecture: Architecture, architectures: Iterable[Architecture]) -> list[int]:
-    """Numbers of classes that weights of the zoo have; a classifier may also stand without its head, or on an embedding."""
+def _class_numbers(architecture: Architecture, architectures: Iterable[Architecture]) -> list[int]:
+    """Numbers of classes of the zoo's weights for the same task; 0 for a classifier without its head."""
     tasks = _WITH_HEADS if architecture.task in _WITH_HEADS else (architecture.task,)
     return sorted({0} | {w.classes for a in architectures for w in a.weights if w.task in tasks and w.classes is not None})
 
 
-def class_labels(architectures: Iterable[Architecture]) -> dict[str, str]:
+def label_classes(architectures: Iterable[Architecture]) -> dict[str, str]:
     """The dataset that a number of classes stands for, where all weights agree."""
-    found: dict[str, set[str]] = {}
-    for architecture in architectures:
-        for weights in architecture.weights:
-            if weights.classes and weights.dataset:
-                found.setdefault(str(weights.classes), set()).add(weights.dataset)
-    return {number: min(names) for number, names in found.items() if len(names) == 1}
+    datasets: dict[str, set[str]] = {}
+    for weights in (w for architecture in architectures for w in architecture.weights):
+        if weights.classes and weights.dataset:
+            datasets.setdefault(str(weights.classes), set()).add(weights.dataset)
+    return {number: min(names) for number, names in datasets.items() if len(names) == 1}

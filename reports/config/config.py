@@ -166,10 +166,10 @@ class ExecutionSection(_Section):
 
 
 def _check_mapping(text: str) -> str:
-    from reports.audit.tables import Column  # slow to import, and most configurations have no audit
+    from reports.audit.published_table import ColumnMapping  # slow to import, and most configurations have no audit
 
     try:
-        Column.parse(text)
+        ColumnMapping.parse(text)
     except AuditError as error:
         raise ValueError(str(error)) from None
     return text

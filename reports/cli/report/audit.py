@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,10 +17,8 @@ from zoo.errors import AuditError, did_you_mean
 
 if TYPE_CHECKING:
     from reports.audit.audit import Audit
-    from reports.audit.counts import CachedCounts
-    from reports.audit.tables import Row
+    from reports.audit.published_table import ColumnMapping, PublishedRow
     from zoo.adapters.base import Zoo
-    from zoo.records import Architecture
 
 EXAMPLES = examples(
     "zoometer audit torchvision",
@@ -67,76 +65,67 @@ def audit(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
     """Compare published parameters, MACs and activations with exact counts, to the last printed digit."""
-    from reports.audit.audit import class_labels
-    from reports.audit.tables import Column
+    from reports.audit.audit import audit_table, label_classes
+    from reports.audit.published_table import ColumnMapping
     from reports.cli.common.progress import listen
     from zoo.adapters.registry import open_zoo
     from zoo.refresh.fill_missing import list_architectures
     from zoo.settings import Execution
 
     opened = open_zoo(zoo)
-    columns = [Column.parse(text) for text in column or ()]
-    tables = _tables(opened, against, other, columns)
+    tables = _read_tables(opened, against, other, [ColumnMapping.parse(text) for text in column or ()])
     with listen(quiet=quiet) as listener:
-        from reports.audit.counts import CachedCounts
+        from reports.audit.cached_counter import CachedCounter
 
-        counts = CachedCounts(cache, Execution(workers=workers), listener)
+        counter = CachedCounter(cache, Execution(workers=workers), listener)
         architectures = list_architectures(cache, [zoo])
-        audits = [_audit(title, rows, opened, architectures, counts) for title, rows in tables]
-    _print(audits, class_labels(architectures), explain, form, show_all=show_all)
+        audits = [
+            audit_table(rows, title=title, zoo=zoo, architectures=architectures, aliases=opened.aliases(), counter=counter)
+            for title, rows in tables
+        ]
+    shown = audits if explain is None else [_narrow(one, explain) for one in audits]
+    _print(shown, label_classes(architectures), form, in_full=explain is not None, show_all=show_all)
     failing = {verdict.value for verdict in fail_on or ()}
     if any(row.verdict.value in failing for one in audits for row in one.rows):
         raise typer.Exit(ExitCode.CHANGED)
 
 
-def _tables(zoo: Zoo, against: Path | None, other: Path | None, columns: Sequence[object]) -> list[tuple[str, list[Row]]]:
-    """The tables to hold against our counts, by title."""
-    from reports.audit.tables import Column, read_csv, rows_of
+def _read_tables(
+    zoo: Zoo, against: Path | None, other: Path | None, columns: Sequence[ColumnMapping]
+) -> list[tuple[str, list[PublishedRow]]]:
+    """The tables to audit, by title."""
+    from reports.audit.published_table import read_csv, read_zoo_metadata
 
-    mapped = [column for column in columns if isinstance(column, Column)]
     if against is not None:
-        return [(path.name, read_csv(path, mapped)) for path in (against, other) if path is not None]
+        return [(path.name, read_csv(path, columns)) for path in (against, other) if path is not None]
     if other is not None:
         raise AuditError("--with compares a second table with the first: name that with --against.")
-    rows = rows_of(zoo.published_costs())
-    if not rows:
-        raise AuditError(f"{zoo.name} publishes no costs with its weights. Name a table: --against table.csv.")
-    return [(f"{zoo.name} {zoo.version()}, metadata of the weights", rows)]
+    return [read_zoo_metadata(zoo)]
 
 
-def _audit(title: str, rows: list[Row], zoo: Zoo, architectures: Sequence[Architecture], counts: CachedCounts) -> Audit:
-    from reports.audit.audit import audit as hold_against_counts
-
-    return hold_against_counts(rows, title=title, zoo=zoo.name, architectures=architectures, aliases=zoo.aliases(), counts=counts)
-
-
-def _print(audits: Sequence[Audit], labels: dict[str, str], explain: str | None, form: TableFormat, *, show_all: bool) -> None:
-    from reports.audit import wording
-    from reports.audit.compare import compare, shared
-    from reports.terminal import audit_text as text
+def _print(audits: Sequence[Audit], class_labels: Mapping[str, str], form: TableFormat, *, in_full: bool, show_all: bool) -> None:
+    from reports.audit.records import audit_record, comparison_record, row_records
+    from reports.audit.table_comparison import compare_tables
+    from reports.terminal import audit_text
     from reports.terminal.summary import make_console
 
-    if explain is not None:
-        audits = [_narrow(one, explain) for one in audits]
-    first, second = audits[0], audits[-1]
-    found = compare(first, second, labels) if len(audits) == 2 else []
+    first = audits[0]
+    comparison = compare_tables(first, audits[1], class_labels) if len(audits) == 2 else None
     if form is TableFormat.JSON:
-        whole = [wording.document(one) for one in audits]
-        differences = {"differences": wording.difference_records(found)} if len(audits) == 2 else {}
-        typer.echo(json.dumps({"audits": whole, **differences} if differences else whole[0], indent=2))
+        typer.echo(json.dumps(comparison_record(comparison) if comparison else audit_record(first), indent=2))
     elif form is TableFormat.CSV:
         import pandas as pd
 
-        records = [{"table": one.title, **record} for one in audits for record in wording.records(one)]
+        records = [{"table": audit.title, **record} for audit in audits for record in row_records(audit)]
         typer.echo(pd.DataFrame(records).to_csv(index=False), nl=False)
-    elif explain is not None:
-        for one in audits:
-            for row in one.rows:
-                text.print_explained(make_console(), one, row)
-    elif len(audits) == 2:
-        text.print_differences(make_console(), first, second, found, shared(first, second))
+    elif in_full:
+        for audit in audits:
+            for row in audit.rows:
+                audit_text.print_row_in_full(make_console(), audit, row)
+    elif comparison:
+        audit_text.print_comparison(make_console(), comparison)
     else:
-        text.print_audit(make_console(), first, show_all=show_all)
+        audit_text.print_audit(make_console(), first, show_all=show_all)
 
 
 def _narrow(audit: Audit, model: str) -> Audit:

@@ -1,0 +1,80 @@
+"""The totals of one counted model that an audit compares with published numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from zoo.counting.convention_rules import FVCORE_RULES, Row
+from zoo.counting.conventions import CONVENTIONS
+from zoo.operators.operations import MATRIX_KINDS, Kind
+from zoo.operators.recorded_shapes import parse_shapes
+
+QUANTITIES = ("params", "macs", "activations")
+"""What is compared: parameters, multiply-accumulates and elements written by matrix operations."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCounts:
+    """The totals of one model from which the result of every counting method follows."""
+
+    params: int
+    activations: int  # elements written by matrix operations
+    totals: Mapping[str, int]  # by convention, in the convention's own unit
+    unseen: Mapping[str, int]  # of each total, what the convention's tool does not see, fused attention excluded
+    unseen_activations: Mapping[str, int]
+    attention_macs: int  # products inside fused attention
+    attention_out: int  # elements it writes
+    attention_scores: int  # entries of softmax(q k^T), which attention as separate products writes as well
+    training_norms: int  # what fvcore adds for batch normalisation in training mode
+    standardisation: int  # what fvcore counts for normalising weights
+
+    @classmethod
+    def from_operations(cls, params: int, rows: Iterable[Row]) -> ModelCounts:
+        """Adds up the recorded operations of one model."""
+        rows = list(rows)
+        fused = [row for row in rows if row.facts.kind == Kind.ATTENTION]
+        others = [row for row in rows if row.facts.kind != Kind.ATTENTION]
+        unseen = {name: [row for row in others if c.unseen_by_tool(row)] for name, c in CONVENTIONS.items()}
+        training, standardisation = _batch_norms(rows)
+        return cls(
+            params=params,
+            activations=_elements_written(rows),
+            totals={name: convention.total(rows) for name, convention in CONVENTIONS.items()},
+            unseen={name: sum(map(CONVENTIONS[name].weight, missed)) for name, missed in unseen.items()},
+            unseen_activations={name: _elements_written(missed) for name, missed in unseen.items()},
+            attention_macs=sum(row.facts.macs * row.calls for row in fused),
+            attention_out=_elements_written(fused),
+            attention_scores=sum(map(_attention_scores, fused)),
+            training_norms=training,
+            standardisation=standardisation,
+        )
+
+
+def _elements_written(rows: Iterable[Row]) -> int:
+    return sum(row.facts.elements_out * row.calls for row in rows if row.facts.kind in MATRIX_KINDS)
+
+
+def _attention_scores(row: Row) -> int:
+    shapes = parse_shapes(row.facts.shapes)
+    return math.prod(shapes.output()[:-1]) * shapes.input(1)[-2] * row.calls
+
+
+def _batch_norms(rows: Iterable[Row]) -> tuple[int, int]:
+    """What fvcore adds for batch norms in training mode, and what it counts for those that are always in training mode."""
+    rule = FVCORE_RULES["batch_norm"]
+    training, always = 0, 0
+    for row in rows:
+        if row.facts.operation != "batch_norm":
+            continue
+        shapes = parse_shapes(row.facts.shapes)
+        if row.facts.arguments.startswith("True"):
+            always += rule(row.facts, shapes) * row.calls
+        else:
+            training += (_TRAINING[shapes.has(1)] - _EVALUATING[shapes.has(1)]) * shapes.elements(0) * row.calls
+    return training, always
+
+
+_TRAINING, _EVALUATING = {True: 5, False: 4}, {True: 2, False: 1}
+"""fvcore's operations for an element of a batch norm, with and without an affine part (`fvcore.nn.jit_handles`)."""
