@@ -15,6 +15,7 @@ from fakes_default_run import RESULTS, DefaultRun
 from fakes_html_browser import CHROMIUM_NAMES, Visit, started_browser
 
 from reports.columns.frontier import frontier
+from zoo.accuracy.result_tables import MAIN_TABLE
 from zoo.adapters.registry import open_zoo
 from zoo.cache.store import Store
 
@@ -54,6 +55,25 @@ def test_every_architecture_is_counted(default_run: DefaultRun) -> None:
         assert set(counted.loc[counted["zoo"] == name, "arch"]) == {a.name for a in open_zoo(name).architectures()}
     failed = costs[costs["status"] == "failed"]
     assert set(failed["reason"].str.extract(r"^(\w+)")[0]) <= {"input"}  # a size that an architecture cannot take
+
+
+def test_without_a_network_models_have_their_accuracy(default_run: DefaultRun, board: pd.DataFrame) -> None:
+    known = board[(board["zoo"] == "timm") & board["imagenet_top1_percent"].notna()]
+    assert len(known) >= 1550
+    assert "that come with zoometer: newer ones could not be downloaded" in default_run.first.errors
+    assert "!" not in default_run.first.output  # the mark of a warning: nothing is wrong
+    answer = default_run.zoometer("select", "--max-params", "5M", "--max-gmacs", "0.6", "--min-top1", "75", "--format", "json")
+    assert answer.code == 0, answer.errors
+    assert json.loads(answer.output)["pick"]["model"].startswith("timm/")
+
+
+@pytest.mark.skipif(not RESULTS.is_dir(), reason="timm's published tables are not there")
+def test_the_accuracy_of_every_row_is_the_published_one(board: pd.DataFrame) -> None:
+    known = board[(board["zoo"] == "timm") & board["imagenet_top1_percent"].notna()]
+    ours = zip(known["model"], known["input"], known["imagenet_top1_percent"], known["imagenet_top5_percent"], strict=True)
+    table = pd.read_csv(RESULTS / MAIN_TABLE)
+    inputs = "3x" + table["img_size"].astype(str) + "x" + table["img_size"].astype(str)
+    assert {*ours} == {*zip("timm/" + table["model"], inputs, table["top1"], table["top5"], strict=True)}
 
 
 def test_a_second_run_has_nothing_to_count(default_run: DefaultRun) -> None:
@@ -133,7 +153,6 @@ def test_pictures_for_a_person(default_run: DefaultRun, page: Visit, screenshots
     assert at.problems == []
 
 
-@pytest.mark.skipif(not RESULTS.is_dir(), reason="timm's published tables are not there")
 def test_a_selection_picks_what_the_table_has(default_run: DefaultRun, images: pd.DataFrame) -> None:
     answer = default_run.zoometer("select", "default.yaml", "--max-gmacs", "1", "--task", "classification", "--format", "json")
     assert answer.code == 0, answer.errors

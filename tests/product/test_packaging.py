@@ -57,7 +57,7 @@ def test_the_starter_configuration_is_the_default_one(wheel: zipfile.ZipFile, re
 def test_the_wheel_holds_nothing_else(wheel: zipfile.ZipFile) -> None:
     assert {name.split("/")[0].split("-")[0] for name in wheel.namelist()} == {"zoo", "reports", "zoometer"}
     data = [name for name in wheel.namelist() if name.endswith((".pyc", ".csv", ".parquet"))]
-    assert data == [SNAPSHOT]
+    assert sorted(data) == [SNAPSHOT, "zoo/published/published.parquet"]
 
 
 def test_the_published_results_come_with_it(wheel: zipfile.ZipFile, repository: Path, tmp_path: Path) -> None:
@@ -77,4 +77,5 @@ def test_command_and_zoos_are_registered(wheel: zipfile.ZipFile, repository: Pat
     assert f"zoometer = {project['scripts']['zoometer']}" in points
     for zoo, target in project["entry-points"]["zoometer.zoos"].items():
         assert f"{zoo} = {target}" in points
-        assert f"{target.split(':')[0].replace('.', '/')}.py" in wheel.namelist()
+        module = target.split(":")[0].replace(".", "/")
+        assert {f"{module}.py", f"{module}/__init__.py"} & set(wheel.namelist())
