@@ -10,12 +10,12 @@ from openpyxl.workbook.properties import CalcProperties
 from openpyxl.workbook.views import BookView
 
 from reports.excel.budgets.budgets_sheet import evaluate_boards, make_limits, write_budgets
-from reports.excel.sheets import about, sheets, since, summary
+from reports.excel.sheets import about, changes_and_audits, summary, table_sheets
 from reports.excel.sheets.board import make_boards
-from reports.excel.writer.package import save
 from reports.excel.writer.sheet import Book
 from reports.excel.writer.styles import Styles
 from reports.excel.writer.text import clean_text, sheet_name
+from reports.excel.writer.xlsx_package import save
 from reports.exports.files import replacing
 from reports.leaderboard.leaderboard import Report
 
@@ -44,16 +44,16 @@ def _compose(report: Report) -> Book:
     limits = make_limits(book, boards)
     evaluate_boards(boards, limits)
     for board in boards:
-        sheets.write_leaderboard(book, board)
-    frontiers = [sheets.write_frontier(book, board) for board in boards]
+        table_sheets.write_leaderboard(book, board)
+    frontiers = [table_sheets.write_frontier(book, board) for board in boards]
     if boards:
         write_budgets(book, boards, limits, sheet_name("Budgets", book.taken))
-        sheets.write_architectures(book)
-        sheets.write_resolutions(book)
-    sheets.write_speeds(book)
-    since.write_changes(book)
-    sheets.write_coverage(book)
-    since.write_audits(book)
+        table_sheets.write_architectures(book)
+        table_sheets.write_resolutions(book)
+    table_sheets.write_speeds(book)
+    changes_and_audits.write_changes(book)
+    table_sheets.write_coverage(book)
+    changes_and_audits.write_audits(book)
     about.write_columns(book)
     about.write_about(book)
     summary.write_summary(book, first, boards, frontiers[0] if frontiers else None)

@@ -10,11 +10,11 @@ import jinja2
 
 from reports.columns.columns import columns_for
 from reports.exports.files import replacing
-from reports.html.embed import safe_json, safe_script, safe_style, security_policy
+from reports.html.inlining import safe_json, safe_script, safe_style, security_policy
 from reports.html.libraries import load_datatables
 from reports.html.modules import join_modules
-from reports.html.parts import parts_of
 from reports.html.payload import build_payload
+from reports.html.side_tables import parts_of
 from reports.leaderboard.leaderboard import Report
 from zoo.units import FLOPS_PER_MAC
 

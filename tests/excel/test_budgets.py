@@ -11,7 +11,7 @@ import pytest
 from fakes_excel import leaderboard, make_report, read, with_budgets, write
 from openpyxl.worksheet.worksheet import Worksheet
 
-from reports.excel.budgets.budget_blocks import BEST
+from reports.excel.budgets.configured_answers import BEST
 from reports.leaderboard.leaderboard import Report
 
 

@@ -16,8 +16,8 @@ import pytest
 from fakes_excel import assert_same, column_cells, distinct_report, leaderboard, make_report, read, with_budgets, write
 
 from reports.columns.columns import ACCURACY_COLUMNS, COVERAGE, LEADERBOARD, UNJOINED, Better, Column, Kind
-from reports.excel.budgets import budget, budgets_sheet
-from reports.excel.sheets import derived
+from reports.excel.budgets import budgets_sheet, limits_and_formulas
+from reports.excel.sheets import derived_tables
 from reports.excel.sheets.board import Board, make_boards
 from reports.excel.sheets.summary import top_picks
 from reports.excel.writer.cells import render_cell
@@ -56,7 +56,7 @@ def test_no_column_is_swapped(tmp_path: Path) -> None:
     assert_same(
         read(path, "Architectures").sort_values(key),
         report.leaderboard,
-        tuple(c for c in derived.ARCHITECTURES if c.key != "weights"),
+        tuple(c for c in derived_tables.ARCHITECTURES if c.key != "weights"),
     )
     assert_same(
         read(path, "Coverage").sort_values("Architecture", ignore_index=True),
@@ -252,10 +252,10 @@ def test_magnitudes_have_bars_and_accuracies_shades(book: openpyxl.Workbook) -> 
 
 def test_limits_are_named_and_accept_only_numbers(book: openpyxl.Workbook) -> None:
     page = book["Budgets"]
-    columns = (*budget.COSTS, ACCURACY_COLUMNS[0].column)
+    columns = (*limits_and_formulas.COSTS, ACCURACY_COLUMNS[0].column)
     first = budgets_sheet.FIRST_LIMIT + 1
     for row, column in enumerate(columns, start=first):
-        assert book.defined_names[budget.limit_name(column)].attr_text == f"'Budgets'!$E${row}"
+        assert book.defined_names[limits_and_formulas.limit_name(column)].attr_text == f"'Budgets'!$E${row}"
         none = 0 if column == columns[-1] else 1e300
         assert page.cell(row, 5).value == f"=IF(ISNUMBER(C{row}),C{row}*{column.scale:.0f},{none:.0E})"
         assert not page.cell(row, 3).protection.locked
@@ -311,7 +311,7 @@ def test_a_row_that_failed_has_no_rank_and_fits_nothing(tmp_path: Path) -> None:
     found = read(write(make_report(leaderboard=table), tmp_path), "Leaderboard")
     assert found["Status"].iloc[-1] == "failed"
     assert pd.isna(found["Rank"].iloc[-1])
-    assert found["Budget"].iloc[-1] == budget.UNKNOWN
+    assert found["Budget"].iloc[-1] == limits_and_formulas.UNKNOWN
     assert found[[c.header for c in LEADERBOARD if c.key in costs]].iloc[-1].isna().all()
 
 
@@ -328,9 +328,15 @@ def rows_for(board: Board, limits: Mapping[str, float]) -> list[tuple[float, str
             if limit is not None and pd.notna(value):
                 shares[column.title] = limit / value if column.better is Better.HIGH else value / limit
         unknown = pd.isna(row["macs"]) or any(pd.isna(row[key]) for key in limits)
-        worst = max(shares, key=lambda title: shares[title], default=budget.NO_LIMIT)
+        worst = max(shares, key=lambda title: shares[title], default=limits_and_formulas.NO_LIMIT)
         load = shares.get(worst, 0.0)
-        found.append((load, budget.OVER if load > 1 else budget.UNKNOWN if unknown else budget.FITS, worst))
+        found.append(
+            (
+                load,
+                limits_and_formulas.OVER if load > 1 else limits_and_formulas.UNKNOWN if unknown else limits_and_formulas.FITS,
+                worst,
+            )
+        )
     return found
 
 
@@ -346,7 +352,7 @@ def rows_for(board: Board, limits: Mapping[str, float]) -> list[tuple[float, str
 )
 def test_budget_columns_follow_the_limits(limits: dict[str, float]) -> None:
     (board,) = make_boards(leaderboard(150), set())
-    found = budget.evaluate(board.frame, limits, board.limited)
+    found = limits_and_formulas.evaluate(board.frame, limits, board.limited)
     for (load, verdict, binding), row in zip(rows_for(board, limits), found.itertuples(index=False), strict=True):
         assert row.of_budget == pytest.approx(load, abs=1e-200)
         assert (row.budget, row.binding_limit) == (verdict, binding)
@@ -355,7 +361,7 @@ def test_budget_columns_follow_the_limits(limits: dict[str, float]) -> None:
 def test_values_beside_the_formulas_are_those_of_the_limits_written(written: Path, report: Report) -> None:
     (board,) = make_boards(report.leaderboard, set())
     found = read(written, "Leaderboard")
-    wanted = rows_for(board, budget.EXAMPLE)  # those of the first configured budget as well
+    wanted = rows_for(board, limits_and_formulas.EXAMPLE)  # those of the first configured budget as well
     assert found["Budget"].tolist() == [verdict for _, verdict, _ in wanted]
     assert found["Binding limit"].tolist() == [binding for _, _, binding in wanted]
     assert found["Of budget"].tolist() == pytest.approx([load for load, _, _ in wanted])

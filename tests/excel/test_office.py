@@ -16,7 +16,7 @@ from openpyxl.worksheet.worksheet import Worksheet
 from reports import excel
 from reports.columns.columns import ACCURACY_COLUMNS
 from reports.columns.limits import Limit
-from reports.excel.budgets import budget, budgets_sheet, live_picks
+from reports.excel.budgets import budgets_sheet, limits_and_formulas, live_answers
 from reports.excel.sheets.board import Board, make_boards
 from reports.leaderboard.leaderboard import Report
 from reports.selection.selection import Selected, select
@@ -85,7 +85,7 @@ def recalculated(report: Report, convert: Convert, tmp_path_factory: pytest.Temp
 
 
 def _type_limits(page: Worksheet, limits: Mapping[str, float]) -> None:
-    columns = (*budget.COSTS, ACCURACY_COLUMNS[0].column)
+    columns = (*limits_and_formulas.COSTS, ACCURACY_COLUMNS[0].column)
     for row, column in enumerate(columns, start=budgets_sheet.FIRST_LIMIT + 1):
         exact = limits.get(column.key)
         page.cell(row, ENTRY).value = None if exact is None else exact / column.scale
@@ -105,7 +105,7 @@ def test_formulas_say_what_the_selection_says(recalculated: dict[str, openpyxl.W
     wanted = selected(board, BUDGET_OF[name]).verdicts
     assert found["Model"].tolist() == board.frame["model"].tolist()
     assert found["Budget"].tolist() == wanted["state"].tolist()
-    over = (wanted["state"] == budget.OVER).to_numpy()
+    over = (wanted["state"] == limits_and_formulas.OVER).to_numpy()
     assert found["Binding limit"][over].tolist() == wanted["binding"][over].tolist()
     assert found["Of budget"][over].tolist() == pytest.approx(wanted["ratio"][over].tolist(), rel=1e-12)
 
@@ -116,17 +116,17 @@ def test_formulas_say_what_stands_beside_them_in_the_file(
 ) -> None:
     rows = recalculated[name]["Leaderboard"].iter_rows(values_only=True)
     found = pd.DataFrame(rows, columns=next(rows))
-    wanted = budget.evaluate(board.frame, BUDGET_OF[name], board.limited)
-    for column in (budget.VERDICT, budget.BINDING):
+    wanted = limits_and_formulas.evaluate(board.frame, BUDGET_OF[name], board.limited)
+    for column in (limits_and_formulas.VERDICT, limits_and_formulas.BINDING):
         assert found[column.title].tolist() == wanted[column.key].tolist()
     assert found["Of budget"].tolist() == pytest.approx(wanted["of_budget"].tolist(), rel=1e-12, abs=1e-200)
 
 
 @pytest.mark.parametrize("name", list(BUDGET_OF))
 def test_changing_a_limit_changes_the_picks(recalculated: dict[str, openpyxl.Workbook], board: Board, name: str) -> None:
-    table = board.frame.assign(**budget.evaluate(board.frame, BUDGET_OF[name], board.limited))
-    near = budget.just_over(table, "rank", live_picks.NEAR)
-    best = selected(board, BUDGET_OF[name]).fitting[: live_picks.BEST]
+    table = board.frame.assign(**limits_and_formulas.evaluate(board.frame, BUDGET_OF[name], board.limited))
+    near = limits_and_formulas.just_over(table, "rank", live_answers.NEAR)
+    best = selected(board, BUDGET_OF[name]).fitting[: live_answers.BEST]
     names = table.dropna(subset=["rank"]).set_index("rank")["model"]
     page = recalculated[name]["Budgets"]
     first = budgets_sheet.FIRST_LIMIT + len(board.limited) + 1
@@ -134,12 +134,12 @@ def test_changing_a_limit_changes_the_picks(recalculated: dict[str, openpyxl.Wor
     listed = [(page.cell(row, 1).value, page.cell(row, 2).value) for row in range(first, last)]
     ranked = [(rank, model) for rank, model in listed if isinstance(rank, int) and rank > 0 and str(model)[:2] in ("ti", "to")]
     assert [model for _, model in ranked] == [*table["model"].iloc[best], *(names[rank] for rank in near)]
-    fitting = int((table["budget"] == budget.FITS).sum())
+    fitting = int((table["budget"] == limits_and_formulas.FITS).sum())
     assert (fitting, f"of {len(table)} rows fit. Unknown figures under a limit do not.") in listed
 
 
 def test_the_budgets_of_this_test_tell_apart(board: Board) -> None:
-    picks = [tuple(selected(board, limits).fitting[: live_picks.BEST]) for limits in BUDGET_OF.values()]
+    picks = [tuple(selected(board, limits).fitting[: live_answers.BEST]) for limits in BUDGET_OF.values()]
     assert len(set(picks)) == len(picks)
 
 

@@ -18,7 +18,7 @@ from fakes_html import HOSTILE, breakdown_like, hostile_report, report_like, row
 
 from reports.columns.columns import LEADERBOARD
 from reports.html import render, write
-from reports.html.embed import safe_json, safe_script, security_policy
+from reports.html.inlining import safe_json, safe_script, security_policy
 from reports.html.page import STYLES
 from reports.html.payload import build_breakdown, build_payload, build_table
 from zoo.errors import OutputError

@@ -11,7 +11,7 @@ from fakes_html import zoo_like
 from fakes_html_browser import Visitor
 from fakes_web import Site
 
-from reports.html.embed import safe_script
+from reports.html.inlining import safe_script
 from reports.html.modules import join_modules
 from reports.html.page import render
 

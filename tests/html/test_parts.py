@@ -11,7 +11,7 @@ import pytest
 from fakes_excel import audited, changed, make_report, with_budgets
 
 from reports.html import render
-from reports.html.parts import parts_of
+from reports.html.side_tables import parts_of
 from reports.leaderboard.leaderboard import Report
 
 HOSTILE = "<img src=x onerror=alert(1)></script>"

@@ -11,10 +11,10 @@ from openpyxl.workbook.defined_name import DefinedName
 from openpyxl.worksheet.datavalidation import DataValidation
 
 from reports.columns.columns import Column
-from reports.excel.budgets import budget
-from reports.excel.budgets.budget import BINDING, OF_BUDGET, SLACK, UNLIMITED, VERDICT, Live, is_least, limit_name
-from reports.excel.budgets.budget_blocks import RowsOfModels, write_block
-from reports.excel.budgets.live_picks import SLACK_NAME, write_live_picks
+from reports.excel.budgets import limits_and_formulas
+from reports.excel.budgets.configured_answers import RowsOfModels, write_block
+from reports.excel.budgets.limits_and_formulas import BINDING, OF_BUDGET, SLACK, UNLIMITED, VERDICT, Live, is_least, limit_name
+from reports.excel.budgets.live_answers import SLACK_NAME, write_live_picks
 from reports.excel.sheets.board import ACCURACIES, Board
 from reports.excel.writer import styles
 from reports.excel.writer.cells import Formula, address
@@ -52,8 +52,8 @@ def make_limits(book: Book, boards: Sequence[Board]) -> Limits:
     """The limits that apply to any of the leaderboards, with the configured budgets; where there is none, an example's."""
     columns = tuple(dict.fromkeys(column for board in boards for column in board.limited))
     columns = tuple(sorted(columns, key=is_quality))
-    configured = {answer.name: budget.live_limits(answer, columns) for answer in book.report.budgets}
-    named = configured or {_EXAMPLE: Live(dict(budget.EXAMPLE), [])}
+    configured = {answer.name: limits_and_formulas.live_limits(answer, columns) for answer in book.report.budgets}
+    named = configured or {_EXAMPLE: Live(dict(limits_and_formulas.EXAMPLE), [])}
     return Limits(columns, {**named, **({} if _NONE in named else {_NONE: Live({}, [])})})
 
 
@@ -65,8 +65,8 @@ def is_quality(column: Column) -> bool:
 def evaluate_boards(boards: Sequence[Board], limits: Limits) -> None:
     """Fill the columns of the budget of each leaderboard with what the formulas will give for the limits of the start."""
     for board in boards:
-        figures = budget.evaluate(board.frame, limits.first, board.limited)
-        for column in budget.COLUMNS:
+        figures = limits_and_formulas.evaluate(board.frame, limits.first, board.limited)
+        for column in limits_and_formulas.COLUMNS:
             board.frame[column.key] = figures[column.key]
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from reports.columns.columns import ACCURACY_COLUMNS, LEADERBOARD, Better, Column, Kind, columns_for, quality_of
-from reports.excel.budgets import budget
+from reports.excel.budgets import limits_and_formulas
 from reports.excel.writer.text import sheet_name
 
 COST = next(c for c in LEADERBOARD if c.key == "macs")
@@ -45,7 +45,7 @@ class Board:
     @property
     def limited(self) -> tuple[Column, ...]:
         """What a reader may limit here: costs, and the accuracy the task is ranked by."""
-        costs = (*budget.COSTS, *self.latencies)
+        costs = (*limits_and_formulas.COSTS, *self.latencies)
         return (*costs, self.quality) if self.quality else costs
 
     @property
@@ -59,7 +59,7 @@ class Board:
         rest = columns_for(self.frame, self.latencies)[1:]
         shown = [c for c in rest if c.shown and not (self._is_blank_accuracy(c))]
         hidden = [dataclasses.replace(c, shown=False) for c in rest if c not in shown]
-        return (MODEL, self.rank, *shown, *budget.COLUMNS, *hidden)
+        return (MODEL, self.rank, *shown, *limits_and_formulas.COLUMNS, *hidden)
 
     @property
     def frontier(self) -> pd.DataFrame:

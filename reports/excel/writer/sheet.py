@@ -18,7 +18,7 @@ from openpyxl.worksheet.table import Table, TableColumn, TableFormula, TableStyl
 from reports.columns.columns import Column, Kind
 from reports.excel.writer import styles
 from reports.excel.writer.cells import address, render_cell, render_formula, render_row
-from reports.excel.writer.marks import add_marks
+from reports.excel.writer.conditional_formats import add_marks
 from reports.excel.writer.page import Page
 from reports.excel.writer.styles import Styles
 from reports.excel.writer.text import MAX_LINKS, footer_text, sheet_name

@@ -9,8 +9,8 @@ from typing import Any
 import pandas as pd
 
 from reports.columns.columns import Column
-from reports.excel.budgets import budget
-from reports.excel.budgets.budget import BINDING, OF_BUDGET, VERDICT
+from reports.excel.budgets import limits_and_formulas
+from reports.excel.budgets.limits_and_formulas import BINDING, OF_BUDGET, VERDICT
 from reports.excel.sheets.board import MODEL, Board
 from reports.excel.writer import styles
 from reports.excel.writer.cells import Formula, address
@@ -57,15 +57,15 @@ def write_live_picks(book: Book, page: Page, board: Board, row: int) -> int:
     section = book.looks.get(bold=True, size=12, colour=styles.ACCENT)
     page.put(row, 0, f"{board.sheet}: what fits, {order}", section)
     number = book.looks.get(number_format="#,##0", align="left", bold=True)
-    fitting = int((board.frame[VERDICT.key] == budget.FITS).sum())
-    page.put(row + 1, 0, Formula(f'COUNTIF({verdicts},"{budget.FITS}")', fitting), number)
+    fitting = int((board.frame[VERDICT.key] == limits_and_formulas.FITS).sum())
+    page.put(row + 1, 0, Formula(f'COUNTIF({verdicts},"{limits_and_formulas.FITS}")', fitting), number)
     of_all = f"of {len(board.frame):,} rows fit. Unknown figures under a limit do not."
     page.put(row + 1, 1, of_all, book.looks.get(colour=styles.GREY))
     row = _write_head(picks, row + 2)
-    best = budget.best_fitting(board.frame, board.rank.key, BEST)
-    row = _write_block(picks, row, f'{verdicts},"{budget.FITS}"', best, BEST) + 1
+    best = limits_and_formulas.best_fitting(board.frame, board.rank.key, BEST)
+    row = _write_block(picks, row, f'{verdicts},"{limits_and_formulas.FITS}"', best, BEST) + 1
     page.put(row, 1, "Just over the budget, with the limit that binds", book.looks.get(bold=True, indent=1))
-    near = budget.just_over(board.frame, board.rank.key, NEAR)
+    near = limits_and_formulas.just_over(board.frame, board.rank.key, NEAR)
     return _write_block(picks, row + 1, f'{loads},">1",{loads},"<="&(1+{SLACK_NAME})', near, NEAR)
 
 

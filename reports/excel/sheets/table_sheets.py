@@ -8,9 +8,9 @@ import functools
 import pandas as pd
 
 from reports.columns.columns import COVERAGE, UNJOINED, Column
-from reports.excel.budgets import budget
+from reports.excel.budgets import limits_and_formulas
 from reports.excel.charts.chart import FrontierCells, accuracy_chart
-from reports.excel.sheets import derived
+from reports.excel.sheets import derived_tables
 from reports.excel.sheets.board import CARD, COST, Board
 from reports.excel.writer import styles
 from reports.excel.writer.sheet import MAX_ROWS, Book, TableSpec, as_cells, write_table
@@ -28,16 +28,16 @@ def write_leaderboard(book: Book, board: Board) -> None:
     cards = [card if isinstance(card, str) and is_web_address(card) else None for card in as_cells(board.frame[CARD.key])]
     write_table(book, TableSpec(
         board.sheet, board.table, f"{len(board.frame):,} rows of task {board.task}, {order}.{details}", board.columns,
-        board.frame, formulas=functools.partial(budget.formulas, columns=board.limited), links=cards, colour=styles.ACCENT,
+        board.frame, formulas=functools.partial(limits_and_formulas.formulas, columns=board.limited), links=cards, colour=styles.ACCENT,
     ))  # fmt: skip
 
 
 def write_frontier(book: Book, board: Board) -> FrontierCells | None:
     """The frontier of a task with its chart; nothing where no row is on it. Models lead to their rows of the leaderboard."""
-    table = derived.frontier_table(board)
+    table = derived_tables.frontier_table(board)
     if board.quality is None or table.empty:
         return None
-    columns = derived.frontier_columns(board)
+    columns = derived_tables.frontier_columns(board)
     name = sheet_name(f"Frontier{board.suffix}", book.taken)
     rows = [f"#'{board.sheet}'!A{row + 2}" if row < MAX_ROWS else None for row in table.index]
     page = write_table(book, TableSpec(
@@ -55,19 +55,23 @@ def write_frontier(book: Book, board: Board) -> FrontierCells | None:
 
 def write_architectures(book: Book) -> None:
     """What each architecture costs, whatever its weights."""
-    table = derived.architectures(book.report.leaderboard)
+    table = derived_tables.architectures(book.report.leaderboard)
     description = f"{len(table):,} architectures and input sizes: cost without accuracy."
     write_table(
         book,
         TableSpec(
-            sheet_name("Architectures", book.taken), "Architectures", description, derived.architecture_columns(table), table
+            sheet_name("Architectures", book.taken),
+            "Architectures",
+            description,
+            derived_tables.architecture_columns(table),
+            table,
         ),
     )
 
 
 def write_resolutions(book: Book) -> None:
     """Cost by input size, where an architecture was counted at more than one."""
-    columns, table, left_out = derived.resolutions(book.report.leaderboard)
+    columns, table, left_out = derived_tables.resolutions(book.report.leaderboard)
     if table.empty:
         return
     description = f"{len(table):,} architectures at several input sizes, side by side.{left_out}"

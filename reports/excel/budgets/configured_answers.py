@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from reports.columns.columns import LEADERBOARD, Column
-from reports.excel.budgets.budget import BINDING, OF_BUDGET
+from reports.excel.budgets.limits_and_formulas import BINDING, OF_BUDGET
 from reports.excel.sheets.about import write_text
 from reports.excel.sheets.board import MODEL, Board
 from reports.excel.writer import styles
