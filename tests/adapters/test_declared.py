@@ -22,7 +22,7 @@ from zoo.cache.store import Store
 from zoo.errors import ConfigError, InputError, UnknownNameError, ZooError
 from zoo.records import CostKey, DeclaredModel, Job, RunSummary
 from zoo.refresh.refresh import refresh
-from zoo.workers.job import Counter
+from zoo.workers.job import JobRunner
 
 NETS = "nets_for_tests"
 MODULE = """
@@ -45,7 +45,7 @@ def model(name: str = "net", factory: str | None = f"{NETS}:linear", input: str 
 
 def count(declared: DeclaredModel, batch: int = 1, name: str | None = None) -> dict[str, Any]:
     job = Job("mine", name or declared.name, None, declared.inputs, batch=batch, declared=declared)
-    (counted,) = Counter().count(job)
+    (counted,) = JobRunner().run(job)
     return counted.row
 
 
@@ -86,14 +86,14 @@ def test_a_factory_that_gives_no_model_is_a_row_with_the_reason(factory: str, re
 
 def test_an_input_that_is_declared_and_does_not_run_is_a_fault() -> None:
     declared = DeclaredModel("net", f"{NETS}:linear", inputs=("4", "5"))
-    four, five = Counter().count(Job("mine", "net", None, declared.inputs, declared=declared))
+    four, five = JobRunner().run(Job("mine", "net", None, declared.inputs, declared=declared))
     assert (four.row["status"], five.row["status"]) == ("exact", "failed")
     assert five.row["reason"].startswith("run: RuntimeError")
 
 
 def test_an_input_that_is_not_declared_and_does_not_run_is_told_with_the_declared_one() -> None:
     declared = model(input="2x2x4")
-    (row,) = Counter().count(Job("mine", "net", None, ("2x2x5",), declared=declared))
+    (row,) = JobRunner().run(Job("mine", "net", None, ("2x2x5",), declared=declared))
     assert row.row["reason"] == "input: it does not run at 2x2x5; it is made for 2x2x4"
 
 

@@ -18,7 +18,7 @@ from zoo.adapters.timm_variants import build_variant, variants_of
 from zoo.errors import VariantError
 from zoo.meta.build import build_on_meta, skip_initialisers
 from zoo.records import Architecture, Job, Variant, is_unfit
-from zoo.workers.job import Counter
+from zoo.workers.job import JobRunner
 
 ZOO = TimmZoo()
 ARCHITECTURES = {a.name: a for a in ZOO.architectures()}
@@ -31,19 +31,19 @@ def module_of(arch: str) -> str:
 
 
 @cache
-def counter() -> Counter:
-    return Counter()
+def runner() -> JobRunner:
+    return JobRunner()
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _counter_ends_with_the_module() -> Iterator[None]:
     yield
-    counter.cache_clear()
+    runner.cache_clear()
 
 
 def rows(arch: str, *inputs: str, variant: str = Variant.TRAIN, classes: int = 1000) -> list[dict[str, Any]]:
     job = Job("timm", arch, 0 if variant == Variant.FEATURES else classes, inputs, variant)
-    return [counted.row for counted in counter().count(job)]
+    return [counted.row for counted in runner().run(job)]
 
 
 def row(arch: str, input: str = "3x224x224", **more: Any) -> dict[str, Any]:
@@ -140,7 +140,7 @@ def test_feature_maps_that_cannot_be_taken_are_a_row_of_that_form(monkeypatch: p
 
 def test_feature_maps_that_depend_on_values_say_so() -> None:
     counted = row("gemma4_vit_167m", "3x768x768", variant=Variant.FEATURES)
-    assert counted["reason"] == "variant: its feature maps depend on values, and a count has none"
+    assert counted["reason"] == "variant: its feature maps depend on the values of tensors, which a count does not have"
 
 
 def test_a_head_and_channels_of_one_s_own_change_what_they_must() -> None:
@@ -192,7 +192,7 @@ def test_one_build_serves_the_inputs_it_can(arch: str, monkeypatch: pytest.Monke
         return build(zoo, arch, options)
 
     monkeypatch.setattr(TimmZoo, "build", noted)
-    counted = Counter().count(Job("timm", arch, 1000, ("3x224x224", "3x240x240", "3x256x256")))
+    counted = JobRunner().run(Job("timm", arch, 1000, ("3x224x224", "3x240x240", "3x256x256")))
     assert {one.row["status"] for one in counted} == {"exact"}
     assert len(built) == (1 if arch == "resnet18" else 3)
 
@@ -208,5 +208,5 @@ def test_nearly_all_architectures_are_counted_at_a_size_and_the_others_break_a_r
 
 
 def _reason(architecture: Architecture, size: int) -> str | None:
-    (counted,) = counter().count(Job("timm", architecture.name, architecture.classes, (f"3x{size}x{size}",)))
+    (counted,) = runner().run(Job("timm", architecture.name, architecture.classes, (f"3x{size}x{size}",)))
     return counted.row.get("reason")

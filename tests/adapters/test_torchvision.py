@@ -17,7 +17,7 @@ from zoo.adapters.torchvision.zoo import TorchvisionZoo
 from zoo.errors import InputError
 from zoo.meta.build import build_on_meta
 from zoo.records import CostKey, Job, Task
-from zoo.workers.job import Counter
+from zoo.workers.job import JobRunner
 
 ZOO = TorchvisionZoo()
 LISTED = {a.name: a for a in ZOO.architectures()}
@@ -31,13 +31,13 @@ def key_of(arch: str, input: str, classes: int | None = None, batch: int = 1) ->
 @pytest.fixture(scope="module")
 def row_of() -> RowOf:
     """Counts an architecture with its own head, at its native input where no other is given."""
-    counter = Counter()
+    runner = JobRunner()
 
     @functools.cache
     def count(arch: str, input: str | None = None, batch: int = 1) -> dict[str, Any]:
         described = LISTED[arch]
         job = Job("torchvision", arch, described.classes, (input or described.input,), batch=batch)
-        (counted,) = counter.count(job)
+        (counted,) = runner.run(job)
         return counted.row
 
     return count

@@ -40,7 +40,7 @@ from zoo.refresh.committer import count_and_commit
 from zoo.refresh.plan import make_plan, wanted_keys
 from zoo.refresh.refresh import planned_keys
 from zoo.settings import Execution, Silent, ZooSettings
-from zoo.workers.job import Counted
+from zoo.workers.job import CountResult
 from zoo.workers.packing import pack
 
 ZOO = "hub"
@@ -91,20 +91,20 @@ class StubClient:
     def cancel(self, _: Any) -> None: ...
 
 
-def count(key: CostKey, operations: int) -> Counted:
+def count(key: CostKey, operations: int) -> CountResult:
     """Rows as a worker makes them, with figures that follow from the name."""
     number, now = zlib.crc32(key.arch.encode()), datetime.now(UTC)
     versions = {"library_version": VERSIONS.library, "torch_version": VERSIONS.torch, "counter_version": VERSIONS.counter}
     row = {**key._asdict(), **versions, **dict.fromkeys(FIGURES, number), "flops": 2 * number, "counted_at": now}
     row |= {"status": Status.EXACT.value, "operations": operations, "seconds": 0.1}
     if not operations:
-        return Counted(key, row, None)
+        return CountResult(key, row, None)
     own = {"arch": key.arch, "counted_at": now}
     arrays = [
         pa.repeat(pa.scalar(own[field.name], field.type), operations) if field.name in own else array
         for field, array in zip(OPS, operations_table(operations), strict=True)
     ]
-    return Counted(key, row, pa.Table.from_arrays(arrays, schema=OPS))
+    return CountResult(key, row, pa.Table.from_arrays(arrays, schema=OPS))
 
 
 @functools.cache

@@ -38,7 +38,7 @@ from zoo.refresh.refresh import refresh
 from zoo.settings import Execution, RefreshSettings, Request, ZooSettings
 from zoo.traces import PRECISIONS, TRACE_BATCH, Mode, parse_mode
 from zoo.tracing.call_description import TraceMemo
-from zoo.workers.trace_job import SUMMARY
+from zoo.workers.trace_job import SUMMARY_COLUMNS
 
 AMP, FULL = Mode("amp-fast-norm", "nhwc"), Mode("fp32", "nchw")
 SIZE = 8
@@ -216,8 +216,8 @@ def test_a_workload_has_a_row_for_each_distinct_call(traced: Traced) -> None:
 def test_the_schema_has_the_columns_of_a_workload(traced: Traced) -> None:
     trace = traced.store.trace(key_of("twice", AMP))
     rows = summarise(trace)
-    assert all(sorted(row) == sorted(SUMMARY) for row in rows)
-    assert [*TRACE_KEY, *SUMMARY, "counted_at"] == TABLES["workloads"].names
+    assert all(sorted(row) == sorted(SUMMARY_COLUMNS) for row in rows)
+    assert [*TRACE_KEY, *SUMMARY_COLUMNS, "counted_at"] == TABLES["workloads"].names
     assert sum(row["calls"] for row in rows) == len(trace.calls)
     assert sum(row["calls"] * row["free_macs"] for row in rows) == trace.batch_free_macs
 

@@ -18,7 +18,7 @@ from zoo.counting.count import count_model
 from zoo.counting.recorder import Memo
 from zoo.meta.build import build_on_meta
 from zoo.records import Architecture, CostKey, Job, Task, Weights
-from zoo.workers.job import Counted, Counter
+from zoo.workers.job import CountResult, JobRunner
 
 G = 1e9  # torchvision states GMACs, as "_ops"
 TOLERANCE = 0.005
@@ -66,12 +66,12 @@ def key_of(weights: Weights) -> CostKey:
 @pytest.fixture(scope="module")
 def costs() -> Costs:
     """The cost row of each architecture at the inputs and with the heads of its weights."""
-    counter = Counter()
+    runner = JobRunner()
     inputs: dict[tuple[str, int | None], list[str]] = {}
     for w in WEIGHTS:
         inputs.setdefault((w.arch, w.classes), []).append(w.input)
     jobs = [Job("torchvision", arch, classes, tuple(dict.fromkeys(sizes))) for (arch, classes), sizes in inputs.items()]
-    return {counted.key: counted.row for job in jobs for counted in counter.count(job) if isinstance(counted, Counted)}
+    return {counted.key: counted.row for job in jobs for counted in runner.run(job) if isinstance(counted, CountResult)}
 
 
 def count_with(weights: Weights, **limits: int) -> Cost:

@@ -15,7 +15,7 @@ from zoo.counting.recorder import Memo
 from zoo.meta.build import build_on_meta
 from zoo.records import Architecture, CostKey, Failure, Job, Task, parse_input
 from zoo.settings import Execution
-from zoo.workers.job import Counted, Counter
+from zoo.workers.job import CountResult, JobRunner
 from zoo.workers.local_pool import preload_workers, run_jobs
 
 pytestmark = pytest.mark.slow
@@ -38,7 +38,7 @@ def count_all(architectures: list[Architecture], workers: int) -> dict[CostKey, 
     rows: dict[CostKey, dict[str, Any]] = {}
     for job, outcome in run_jobs([job_for(a) for a in architectures], Execution(workers=workers), lambda: None):
         assert not isinstance(outcome, Failure), f"{job.arch}: {outcome}"
-        rows |= {counted.key: counted.row for counted in outcome if isinstance(counted, Counted)}
+        rows |= {counted.key: counted.row for counted in outcome if isinstance(counted, CountResult)}
     return rows
 
 
@@ -109,6 +109,6 @@ def test_what_is_remembered_changes_no_figure(rows: dict[CostKey, dict[str, Any]
 
 
 def test_the_order_of_the_work_changes_no_figure(rows: dict[CostKey, dict[str, Any]]) -> None:
-    counter = Counter()
-    counted = [row for a in reversed(SAMPLE) for row in counter.count(job_for(a)) if isinstance(row, Counted)]
+    runner = JobRunner()
+    counted = [row for a in reversed(SAMPLE) for row in runner.run(job_for(a)) if isinstance(row, CountResult)]
     assert_as_in(rows, {row.key: row.row for row in counted})

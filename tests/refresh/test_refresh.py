@@ -40,7 +40,7 @@ from zoo.refresh.catalogue import list_zoos
 from zoo.refresh.plan import cost_keys
 from zoo.refresh.refresh import _alone, refresh
 from zoo.settings import Execution, RefreshSettings, Request, ZooSettings
-from zoo.workers.job import versions_of
+from zoo.workers.job import current_versions
 
 SHIFTING = ["seconds", "counted_at", "run"]  # columns that differ from run to run
 
@@ -209,7 +209,7 @@ def test_a_zoo_s_list_comes_back_from_the_cache_as_the_zoo_gives_it(refreshed: R
         zoo = open_zoo(name)
         assert not listing.is_new
         assert listing.architectures == list(zoo.architectures())
-        assert listing.versions == versions_of(zoo)
+        assert listing.versions == current_versions(zoo)
 
 
 @pytest.mark.parametrize("changed", ["timm", "torch", "adapter"])

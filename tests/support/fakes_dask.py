@@ -10,7 +10,7 @@ from distributed.scheduler import KilledWorker
 
 from zoo.dask_backend.remote_worker import Done, Order, Packed
 from zoo.records import Failure, Job, Versions
-from zoo.workers.job import failed
+from zoo.workers.job import failed_result
 from zoo.workers.packing import pack
 
 VERSIONS = Versions("1.0", "2.0", "3")
@@ -18,7 +18,7 @@ ORDER = Order(1.0, 1.0, {})
 
 
 def rows_of(job: Job) -> bytes:
-    return pack([failed(key, Failure("run", "", "stub"), VERSIONS) for key in job.row_keys()])
+    return pack([failed_result(key, Failure("run", "", "stub"), VERSIONS) for key in job.row_keys()])
 
 
 class FakeFuture:

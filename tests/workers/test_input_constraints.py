@@ -7,12 +7,12 @@ from collections.abc import Callable
 import pytest
 
 from zoo.records import image_of
-from zoo.workers.input_constraints import Fitting, fitting
+from zoo.workers.input_constraints import InputConstraints, learn_constraints
 
 Runs = Callable[[int, int], bool]
 
 
-def learn(native: str, runs: Runs) -> tuple[Fitting, list[str]]:
+def learn(native: str, runs: Runs) -> tuple[InputConstraints, list[str]]:
     """What is known of a model that runs by this rule, and the inputs it was tried at."""
     tried: list[str] = []
 
@@ -21,7 +21,7 @@ def learn(native: str, runs: Runs) -> tuple[Fitting, list[str]]:
         height, width = image_of(input).shape[-2:]
         return runs(height, width)
 
-    found = fitting([native], at)
+    found = learn_constraints([native], at)
     assert found is not None
     return found, tried
 
@@ -48,29 +48,29 @@ def learn(native: str, runs: Runs) -> tuple[Fitting, list[str]]:
 )
 def test_the_rule_of_a_model_is_found(native: str, runs: Runs, input: str, rule: str) -> None:
     found, tried = learn(native, runs)
-    assert found.why_not(input) == f"the input {rule}; it is made for {native}"
+    assert found.explain(input) == f"the input {rule}; it is made for {native}"
     assert len(tried) < 50
 
 
 def test_a_rule_is_looked_for_once() -> None:
     found, tried = learn("3x448x448", lambda h, w: h % 14 == w % 14 == 0)
-    found.why_not("3x160x160")
+    found.explain("3x160x160")
     before = len(tried)
-    assert "multiple of 14" in found.why_not("3x384x512")
+    assert "multiple of 14" in found.explain("3x384x512")
     assert len(tried) == before
 
 
 def test_no_rule_is_told_where_none_fits_all_that_was_tried() -> None:
     found, tried = learn("3x211x211", lambda h, w: h % 8 == w % 8 == 3)
-    assert found.why_not("3x200x200") == "it does not run at 3x200x200; it is made for 3x211x211"
+    assert found.explain("3x200x200") == "it does not run at 3x200x200; it is made for 3x211x211"
     assert len(tried) < 50
 
 
 def test_what_has_no_height_and_width_has_no_rule() -> None:
-    found = fitting(["28x28", "784"], lambda _: True)
+    found = learn_constraints(["28x28", "784"], lambda _: True)
     assert found is not None
-    assert found.why_not("32x32") == "it does not run at 32x32; it is made for 28x28 and 784"
+    assert found.explain("32x32") == "it does not run at 32x32; it is made for 28x28 and 784"
 
 
 def test_nothing_is_learnt_of_a_model_that_does_not_run_at_its_own_size() -> None:
-    assert fitting(["3x224x224"], lambda _: False) is None
+    assert learn_constraints(["3x224x224"], lambda _: False) is None

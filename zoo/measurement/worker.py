@@ -32,7 +32,7 @@ from zoo.measurement.timing import (
 from zoo.measurement.way import Way
 from zoo.records import INPUT_STAGE, VARIANT_STAGE, Failure
 from zoo.workers import worker
-from zoo.workers.job import said_by
+from zoo.workers.job import short_message
 
 _FREE_SHARE = 0.8
 """Of the memory that is free when a process begins: the rest is for what else the machine does."""
@@ -85,7 +85,7 @@ def _guarded(answer: Callable[[], Any]) -> Any:
     except VariantError as error:
         return Failure(VARIANT_STAGE, "", str(error))
     except BaseException as error:  # noqa: BLE001  # SystemExit too: a model's exception costs its own row only
-        return Failure("memory" if is_out_of_memory(error) else "run", type(error).__name__, said_by(error))
+        return Failure("memory" if is_out_of_memory(error) else "run", type(error).__name__, short_message(error))
 
 
 class _Model:

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from zoo.records import Job, Versions
     from zoo.refresh.plan import Plan
     from zoo.settings import Execution, Listener
-    from zoo.workers.job import Counted
+    from zoo.workers.job import CountResult, JobResult
     from zoo.workers.local_pool import Outcome
-    from zoo.workers.trace_job import Traced
+    from zoo.workers.trace_job import TraceResult
 
 COMMIT_EVERY_S = 4.0
 """A row waits no longer than this before it is written."""
@@ -43,8 +43,8 @@ class Committer:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._counted: list[Counted] = []
-        self._traced: list[Traced] = []
+        self._counted: list[CountResult] = []
+        self._traced: list[TraceResult] = []
         self._since = time.monotonic()  # when the oldest of them came
         self._lock = threading.Lock()
         self._has_ended = threading.Event()
@@ -62,7 +62,7 @@ class Committer:
             self._raise_error()
             self.commit()
 
-    def add(self, row: Counted | Traced) -> None:
+    def add(self, row: JobResult) -> None:
         """Takes a row, to be written within seconds.
 
         Raises:
@@ -125,9 +125,9 @@ def count_and_commit(
     """
     if not plan.to_count:
         return
-    from zoo.workers.job import failed
+    from zoo.workers.job import failed_result
 
-    def keep(counted: Counted | Traced) -> None:
+    def keep(counted: JobResult) -> None:
         counted.row["fingerprint"] = plan.fingerprints.get((counted.key.zoo, counted.key.arch))
         counted.row["run"] = summary.run
         committer.add(counted)
@@ -140,7 +140,7 @@ def count_and_commit(
 
     with Committer(store) as committer:
         for key, failure in plan.known_failures.items():
-            keep(failed(key, failure, versions[key.zoo]))
+            keep(failed_result(key, failure, versions[key.zoo]))
         if plan.jobs:
             running = _run_jobs(plan.jobs, execution, versions, interrupted, listener.says)
             with contextlib.closing(running) as outcomes:
@@ -168,13 +168,13 @@ def _run_jobs(
     return local.run_jobs(jobs, execution, interrupted)
 
 
-def _rows_of(job: Job, outcome: list[Counted | Traced] | Failure, versions: Versions) -> list[Counted | Traced]:
-    from zoo.workers.job import failed
+def _rows_of(job: Job, outcome: list[JobResult] | Failure, versions: Versions) -> list[JobResult]:
+    from zoo.workers.job import failed_result
 
-    return [failed(key, outcome, versions) for key in job.row_keys()] if isinstance(outcome, Failure) else outcome
+    return [failed_result(key, outcome, versions) for key in job.row_keys()] if isinstance(outcome, Failure) else outcome
 
 
-def _tally(summary: RunSummary, counted: Counted | Traced) -> None:
+def _tally(summary: RunSummary, counted: JobResult) -> None:
     row = counted.row
     if isinstance(counted.key, TraceKey):
         summary.traced += row["status"] != Status.FAILED

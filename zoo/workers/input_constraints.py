@@ -25,7 +25,7 @@ _NEARBY = (-32, -16, -8, -4, 4, 8, 16, 32)
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class SizeRule:
     """What every size has to satisfy."""
 
     text: str
@@ -37,21 +37,21 @@ class _TriedEnoughError(Exception):
 
 
 @dataclass(slots=True)
-class Fitting:
+class InputConstraints:
     """What is known of one architecture's input sizes."""
 
     native: Sequence[str]  # inputs at which it runs
     runs: Callable[[str], bool]  # tries another
     _tried: dict[Size, bool] = field(default_factory=dict)
-    _rules: list[Rule] = field(default_factory=list)
+    _rules: list[SizeRule] = field(default_factory=list)
 
-    def why_not(self, input: str) -> str:
+    def explain(self, input: str) -> str:
         """What keeps the architecture from running at an input, at which it did not run."""
         made_for = f"it is made for {' and '.join(self.native)}"
         rule = self._broken_rule(_size(input)) if len(image_of(self.native[0]).shape) >= 3 else None
         return f"{rule.text}; {made_for}" if rule else f"it does not run at {input}; {made_for}"
 
-    def _broken_rule(self, size: Size) -> Rule | None:
+    def _broken_rule(self, size: Size) -> SizeRule | None:
         self._tried[size] = False
         for rule in self._rules:
             if not rule.allows(size):
@@ -65,16 +65,16 @@ class Fitting:
             pass
         return None
 
-    def _candidates(self, size: Size) -> Iterator[Rule]:
+    def _candidates(self, size: Size) -> Iterator[SizeRule]:
         height, width = size
         if height != width and self._try((height, height)) and self._try((width, width)) and not self._try((width, height)):
-            yield Rule("the input must be square", lambda s: s[0] == s[1])
+            yield SizeRule("the input must be square", lambda s: s[0] == s[1])
         for side in dict.fromkeys(size):
             if height == width or not self._try((side, side)):
                 yield from self._multiples(side)
                 yield from self._bounds(side)
 
-    def _multiples(self, side: int) -> Iterator[Rule]:
+    def _multiples(self, side: int) -> Iterator[SizeRule]:
         """Steps that divide the native size and not this one, at whose nearest multiples the model runs: the smallest first."""
         native = min(_size(self.native[0]))
         for step in range(2, native + 1):
@@ -84,24 +84,24 @@ class Fitting:
             near = {below, below + step, 2 * native if step == native else native} - {0}
             if all(self._try((size, size)) for size in sorted(near)):
                 self._try_all({native + 1, native + step // 2})  # no multiples: if one runs, the rule does not hold
-                yield Rule(f"the input must be a multiple of {step}", lambda s, step=step: not (s[0] % step or s[1] % step))  # type: ignore[misc]
+                yield SizeRule(f"the input must be a multiple of {step}", lambda s, step=step: not (s[0] % step or s[1] % step))  # type: ignore[misc]
 
-    def _bounds(self, side: int) -> Iterator[Rule]:
+    def _bounds(self, side: int) -> Iterator[SizeRule]:
         """The least size that runs, the largest, or both."""
         native = min(_size(self.native[0]))
         if side < native:
             least = self._edge(native, side)
-            yield Rule(f"the input must be at least {least}", lambda s: min(s) >= least)
+            yield SizeRule(f"the input must be at least {least}", lambda s: min(s) >= least)
         else:
             largest = self._edge(native, side)
-            yield Rule(f"the input must be at most {largest}", lambda s: max(s) <= largest)
+            yield SizeRule(f"the input must be at most {largest}", lambda s: max(s) <= largest)
         failed = [height for (height, width), ran in self._tried.items() if height == width and not ran]
         least = self._edge(native, max((size for size in failed if size < native), default=1))
         largest = self._edge(native, min((size for size in failed if size > native), default=2 * native))
         if least == largest:
             self._try_all({2 * native, native // 2, *(native + away for away in _NEARBY)})
         what = f"be {native}x{native}" if least == largest else f"lie between {least} and {largest}"
-        yield Rule(f"the input must {what}", lambda s: min(s) >= least and max(s) <= largest)
+        yield SizeRule(f"the input must {what}", lambda s: min(s) >= least and max(s) <= largest)
 
     def _edge(self, inside: int, outside: int) -> int:
         """The last size that runs on the way from one that does to one that does not, if there is one such edge."""
@@ -119,7 +119,7 @@ class Fitting:
         for side in sorted(sides):
             self._try((side, side))
 
-    def _holds(self, rule: Rule) -> bool:
+    def _holds(self, rule: SizeRule) -> bool:
         """Whether all that was tried agrees: what ran keeps to the rule, and what did not run breaks this or a known one."""
         rules = [*self._rules, rule]
         return all(rule.allows(size) if ran else any(not r.allows(size) for r in rules) for size, ran in self._tried.items())
@@ -136,9 +136,9 @@ class Fitting:
         return self._tried[size]
 
 
-def fitting(native: Sequence[str], runs: Callable[[str], bool]) -> Fitting | None:
+def learn_constraints(native: Sequence[str], runs: Callable[[str], bool]) -> InputConstraints | None:
     """What is to be learnt of an architecture's sizes; None if it does not run at its native input either."""
-    return Fitting(native, runs) if runs(native[0]) else None
+    return InputConstraints(native, runs) if runs(native[0]) else None
 
 
 def _size(input: str) -> Size:

@@ -1,7 +1,4 @@
-"""One job, done in a worker: build a model, count it at each of its inputs, trace it in each mode asked for, give back rows.
-
-Exceptions become failed rows.
-"""
+"""Runs one job: builds a model, counts it at each input, traces it in each mode and returns the rows. Exceptions become failed rows."""
 
 from __future__ import annotations
 
@@ -46,59 +43,62 @@ from zoo.records import (
 )
 from zoo.traces import TRACE_BATCH
 from zoo.tracing.call_description import TraceMemo
-from zoo.workers.input_constraints import Fitting, fitting
+from zoo.workers.input_constraints import InputConstraints, learn_constraints
 from zoo.workers.isolation import TimeUpError, time_limit, timed_out
-from zoo.workers.trace_job import Traced, failed_trace, trace_example, traced_row
+from zoo.workers.trace_job import TraceResult, failed_trace, trace_example, trace_result
 
 _TOTALS = [name for name in CONVENTIONS if name != "matmul"]  # that is `macs`
 _WITH_PLAIN_CONSTRUCTORS = frozenset({"torchvision", "timm"})
-"""Zoos that construct their models without configuring a library; a model of others may do anything."""
+"""Zoos whose constructors change no global state, so that their modules can be cached and built again."""
 
 _MESSAGE_LENGTH = 300
 _COLLECT_AT = 1_000_000
-"""Objects more than after the last run of the garbage collector, which is off meanwhile, that make it run: some hundred models that
-refer to themselves. Others are freed without it, and what is remembered for the next job stays."""
+"""New objects after which the garbage collector runs; it is disabled otherwise. Only models with reference cycles need it: this is some
+hundred of them."""
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
-    """A cost row, and the operations it sums up (None for a failure)."""
+class CountResult:
+    """A row of `costs` and its rows of `ops` (None for a failure)."""
 
     key: CostKey
     row: dict[str, Any]
     operations: pa.Table | None
 
 
-class Counter:
-    """Does jobs one after another, remembering what helps the next: zoos, and results of meta kernels."""
+JobResult = CountResult | TraceResult
+
+
+class JobRunner:
+    """Runs jobs one after another. Zoos and memoized results of meta kernels are shared between them."""
 
     def __init__(self) -> None:
         self._memo = Memo()
         self._trace_memo = TraceMemo()
         self._zoos: dict[str, Zoo] = {}
         self._inputs: dict[str, dict[str, list[str]]] = {}  # native inputs by zoo and architecture
-        self._fittings: dict[CostKey, Fitting | None] = {}  # by key at the native input; None: it does not even run there
-        self._following = contextlib.ExitStack()
-        self._following.enter_context(followable())  # these two once for all models
-        self._following.enter_context(buildable())
+        self._constraints: dict[CostKey, InputConstraints | None] = {}  # by key at the native input; None: it fails there too
+        self._patches = contextlib.ExitStack()
+        self._patches.enter_context(followable())  # applied once for all models
+        self._patches.enter_context(buildable())
 
-    def count(self, job: Job, timeout_s: float | None = None) -> list[Counted | Traced]:
-        """A row for each input and each trace, none of which takes longer than it may; never raises for what a model does."""
+    def run(self, job: Job, timeout_s: float | None = None) -> list[JobResult]:
+        """Returns a result for each input and each trace of the job. Exceptions of the model become failed rows."""
         zoo = self._zoo_of(job)
-        versions = versions_of(zoo)
-        counted = list(self._rows_of(zoo, job, versions, timeout_s))
+        versions = current_versions(zoo)
+        results = list(self._results_of(zoo, job, versions, timeout_s))
         if gc.get_count()[0] > _COLLECT_AT:
             gc.collect()
-            gc.freeze()  # what is left is remembered for good: no need to look at it again
-        return counted
+            gc.freeze()  # what is left are caches, which the collector need not scan again
+        return results
 
     def _zoo_of(self, job: Job) -> Zoo:
         if job.declared:
             return open_zoo(job.zoo, [job.declared])
         return self._zoos.get(job.zoo) or self._zoos.setdefault(job.zoo, open_zoo(job.zoo))
 
-    def _rows_of(self, zoo: Zoo, job: Job, versions: Versions, timeout_s: float | None) -> Iterator[Counted | Traced]:
-        """A row for each key; neighbours with equal options share a build."""
+    def _results_of(self, zoo: Zoo, job: Job, versions: Versions, timeout_s: float | None) -> Iterator[JobResult]:
+        """Yields a result for each key. Consecutive keys with equal build options share a model."""
         model: nn.Module | None = None
         built_with: Any = None
         keys = job.row_keys()
@@ -111,66 +111,68 @@ class Counter:
                         model, built_with = None, options_key(options)
                         model = _build(zoo, job.arch, options)
                     stage = "run"
-                    row = self._row_of(zoo, model, key, versions, keep=key is not keys[-1])
-                yield row
+                    result = self._measure(zoo, model, key, versions, keep=key is not keys[-1])
+                yield result
             except TimeUpError:
                 assert timeout_s is not None
-                model = None  # it was stopped anywhere
-                yield failed(key, timed_out(timeout_s), versions)
+                model = None  # interrupted, so its state is unknown
+                yield failed_result(key, timed_out(timeout_s), versions)
             except InputError as error:
-                yield failed(key, Failure(INPUT_STAGE, "", str(error)), versions)
+                yield failed_result(key, Failure(INPUT_STAGE, "", str(error)), versions)
             except VariantError as error:
-                yield failed(key, Failure(VARIANT_STAGE, "", str(error)), versions)
-            except Exception as error:  # noqa: BLE001  # whatever a model does costs its own row only
-                yield failed(key, self._explain_any(zoo, key, stage, error), versions)
+                yield failed_result(key, Failure(VARIANT_STAGE, "", str(error)), versions)
+            except Exception as error:  # noqa: BLE001  # a model may raise anything
+                yield failed_result(key, self._diagnose_any(zoo, key, stage, error), versions)
 
-    def _row_of(self, zoo: Zoo, model: nn.Module, key: CostKey | TraceKey, versions: Versions, *, keep: bool) -> Counted | Traced:
-        """One pass of the model, which is kept as it was if another one comes."""
+    def _measure(self, zoo: Zoo, model: nn.Module, key: CostKey | TraceKey, versions: Versions, *, keep: bool) -> JobResult:
+        """Runs one forward pass; `keep` leaves the model unchanged for another one."""
         if isinstance(key, TraceKey):
             started = time.perf_counter()
             example = zoo.example(model, key.cost_key._replace(batch=TRACE_BATCH))
             trace = trace_example(model, example, key, self._trace_memo)
-            return traced_row(key, trace, example.assumption, versions, time.perf_counter() - started)
+            return trace_result(key, trace, example.assumption, versions, time.perf_counter() - started)
         example = zoo.example(model, key)
         counting = functools.partial(count_model, model, example.args, kwargs=example.kwargs, keep=keep)
-        return counted_row(key, count_example(example, counting, self._memo), versions)
+        return count_result(key, count_example(example, counting, self._memo), versions)
 
-    def _explain_any(self, zoo: Zoo, key: CostKey | TraceKey, stage: str, error: Exception) -> Failure:
-        """A trace fails for a reason of its own where a count of the same model does not."""
+    def _diagnose_any(self, zoo: Zoo, key: CostKey | TraceKey, stage: str, error: Exception) -> Failure:
+        """Diagnoses a failure; one of a trace only is a fault of the tracer if the same model can be counted."""
         if isinstance(key, TraceKey) and stage == "run" and self._runs(zoo, key.cost_key):
-            return Failure("trace", type(error).__name__, said_by(error))
-        return self._explain(zoo, _cost_key(key), stage, error)
+            return Failure("trace", type(error).__name__, short_message(error))
+        return self._diagnose(zoo, _cost_key(key), stage, error)
 
-    def _explain(self, zoo: Zoo, key: CostKey, stage: str, error: Exception) -> Failure:
-        """Tells a size the architecture cannot take from a fault: at its native input the same model runs."""
-        message = said_by(error)
+    def _diagnose(self, zoo: Zoo, key: CostKey, stage: str, error: Exception) -> Failure:
+        """Distinguishes unsupported inputs from faults: the architecture runs at its native input."""
+        message = short_message(error)
         if isinstance(error, MemoryError) or "allocate memory" in message:
             return Failure("memory", type(error).__name__, message)
         if key.variant == Variant.FEATURES and "meta tensors" in message:
-            return Failure(VARIANT_STAGE, "", "its feature maps depend on values, and a count has none")
+            return Failure(VARIANT_STAGE, "", "its feature maps depend on the values of tensors, which a count does not have")
         native = self._native_inputs(zoo, key)
         if not native or key.input in native:
             return Failure(stage, type(error).__name__, message)
-        anywhere = key._replace(input=native[0], batch=1)
-        if anywhere not in self._fittings:
-            self._fittings[anywhere] = fitting(native, lambda input: self._runs(zoo, anywhere._replace(input=input)))
-        known = self._fittings[anywhere]
-        if known is None:
+        at_native = key._replace(input=native[0], batch=1)
+        if at_native not in self._constraints:
+            self._constraints[at_native] = learn_constraints(
+                native, lambda input: self._runs(zoo, at_native._replace(input=input))
+            )
+        constraints = self._constraints[at_native]
+        if constraints is None:
             return Failure(stage, type(error).__name__, message)
-        return Failure(INPUT_STAGE, "", known.why_not(key.input))
+        return Failure(INPUT_STAGE, "", constraints.explain(key.input))
 
     def _runs(self, zoo: Zoo, key: CostKey) -> bool:
-        """Whether one pass gets through."""
+        """Whether the architecture can be built and run at the input of the key."""
         try:
             model = _build(zoo, key.arch, zoo.build_options(key))
             example = zoo.example(model, key)
             count_example(example, functools.partial(count_model, model, example.args, kwargs=example.kwargs), self._memo)
-        except Exception:  # noqa: BLE001  # that it fails is the answer
+        except Exception:  # noqa: BLE001  # a model may raise anything
             return False
         return True
 
     def _native_inputs(self, zoo: Zoo, key: CostKey) -> list[str]:
-        """The inputs at which an architecture and its weights are used, its own first, with the channels of the key."""
+        """Native inputs of the architecture and its weights, the default first, with the channels of the key."""
         if zoo.name not in self._inputs:
             self._inputs[zoo.name] = {
                 a.name: list(dict.fromkeys([a.input, *a.inputs, *(w.input for w in a.weights)])) for a in zoo.architectures()
@@ -184,13 +186,13 @@ def _build(zoo: Zoo, arch: str, options: dict[str, Any]) -> nn.Module:
     return build_on_meta(lambda: zoo.build(arch, options), zoo.initialisers(), reuse=zoo.name in _WITH_PLAIN_CONSTRUCTORS)
 
 
-def versions_of(zoo: Zoo) -> Versions:
-    """The versions a count of this zoo depends on, without the build of torch (`2.14.1`, not `2.14.1+cu130`)."""
+def current_versions(zoo: Zoo) -> Versions:
+    """Versions that counts of this zoo depend on. The local version of torch is left out (`2.14.1`, not `2.14.1+cu130`)."""
     return Versions(zoo.version(), torch.__version__.partition("+")[0], COUNTER_VERSION)
 
 
-def counted_row(key: CostKey, cost: Cost, versions: Versions) -> Counted:
-    """The row of a model that was counted."""
+def count_result(key: CostKey, cost: Cost, versions: Versions) -> CountResult:
+    """The row of a counted model."""
     by_kind, totals = cost.macs_by_kind(), cost.totals()
     now = datetime.now(UTC)
     row = {
@@ -215,19 +217,15 @@ def counted_row(key: CostKey, cost: Cost, versions: Versions) -> Counted:
         "operations": cost.operations,
         "seconds": round(cost.seconds, 4),
     }
-    return Counted(key, row, _operations_table(key, cost, now))
+    return CountResult(key, row, _operations_table(key, cost, now))
 
 
-def failed_row(key: CostKey, failure: Failure, versions: Versions) -> Counted:
-    """The row of a model that could not be counted: every figure is missing."""
-    return Counted(
-        key, {**_common(key, versions, datetime.now(UTC)), "status": Status.FAILED.value, "reason": str(failure)}, None
-    )
-
-
-def failed(key: CostKey | TraceKey, failure: Failure, versions: Versions) -> Counted | Traced:
-    """The row of what could not be done."""
-    return failed_trace(key, failure, versions) if isinstance(key, TraceKey) else failed_row(key, failure, versions)
+def failed_result(key: CostKey | TraceKey, failure: Failure, versions: Versions) -> JobResult:
+    """A row that only says why there are no figures."""
+    if isinstance(key, TraceKey):
+        return failed_trace(key, failure, versions)
+    row = {**_common(key, versions, datetime.now(UTC)), "status": Status.FAILED.value, "reason": str(failure)}
+    return CountResult(key, row, None)
 
 
 def _cost_key(key: CostKey | TraceKey) -> CostKey:
@@ -246,7 +244,7 @@ def _common(key: CostKey, versions: Versions, now: datetime) -> dict[str, Any]:
 
 
 def _operations_table(key: CostKey, cost: Cost, now: datetime) -> pa.Table:
-    """The operations as rows of the `ops` table; their figures are those of all `calls` together."""
+    """Rows of the `ops` table. Their figures are totals over `calls`."""
     rows, facts = cost.rows, [row.facts for row in cost.rows]
     shared = {**key._asdict(), "variant": str(key.variant), "precision": "fp32", "layout": "nchw", "counted_at": now}
     columns: dict[str, list[Any]] = {
@@ -263,10 +261,10 @@ def _operations_table(key: CostKey, cost: Cost, now: datetime) -> pa.Table:
     return columns_of("ops", len(rows), columns, shared)
 
 
-def said_by(error: BaseException) -> str:
-    """The beginning of an exception's message, on one line: foreign messages can be pages long, or fail to be written."""
+def short_message(error: BaseException) -> str:
+    """An exception's message on one line, truncated; formatting it may raise as well."""
     try:
         text = " ".join(str(error).split())
-    except BaseException as second:  # noqa: BLE001  # whatever writing it does
+    except BaseException as second:  # noqa: BLE001  # its own __str__ may raise anything
         return f"its message cannot be read, {type(second).__name__}"
     return text if len(text) <= _MESSAGE_LENGTH else f"{text[:_MESSAGE_LENGTH]}…"

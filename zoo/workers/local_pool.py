@@ -23,8 +23,7 @@ from zoo.workers.packing import pack, unpack
 from zoo.workers.processes import NO_WORKER, end_group, manner_of_end, refuse_in_a_starting_worker, worker_context
 
 if TYPE_CHECKING:
-    from zoo.workers.job import Counted
-    from zoo.workers.trace_job import Traced
+    from zoo.workers.job import JobResult
 
 _WORKER = "zoo.workers.worker"
 _IN_HAND = 2
@@ -41,7 +40,7 @@ _MOST_NOT_BEGUN = 20
 """Jobs in a row that no process began with, from which on none is expected to."""
 
 
-Outcome = tuple[Job, "list[Counted | Traced] | Failure"]
+Outcome = tuple[Job, "list[JobResult] | Failure"]
 
 
 def preload_workers(modules: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""Tracing inside a worker: a model that was built for its count is run once more for each mode, and written down."""
+"""Traces a model inside a worker, once for each mode, and returns rows of `traces` and `workloads`."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from zoo.traces import TRACE_BATCH, Trace
 from zoo.tracing.call_description import TraceMemo
 from zoo.tracing.trace import trace_model
 
-SUMMARY = [name for name in TABLES["workloads"].names if name not in (*TRACE_KEY, "counted_at")]
-"""The columns of `workloads` that are made of the trace alone."""
+SUMMARY_COLUMNS = [name for name in TABLES["workloads"].names if name not in (*TRACE_KEY, "counted_at")]
+"""Columns of `workloads` that are computed from the trace."""
 
 
 @dataclass(frozen=True, slots=True)
-class Traced:
-    """A row of `traces`, with its nested columns and its workload apart (None for a failure)."""
+class TraceResult:
+    """A row of `traces`; the nested columns of the trace and its rows of `workloads` stand apart (None for a failure)."""
 
     key: TraceKey
     row: dict[str, Any]
@@ -38,7 +38,7 @@ class Traced:
 
 
 def trace_example(model: nn.Module, example: Example, key: TraceKey, memo: TraceMemo) -> Trace:
-    """One pass inside the example's context, whose answers hold for it alone: then no memo is shared."""
+    """Runs one forward pass. An example with a context of its own changes results of kernels, so it shares no memo."""
     with example.context():
         trace = trace_model(
             model,
@@ -48,13 +48,13 @@ def trace_example(model: nn.Module, example: Example, key: TraceKey, memo: Trace
             layout=key.layout,
             memo=memo if example.context is nullcontext else TraceMemo(),
         )
-    return dataclasses.replace(trace, batch=TRACE_BATCH)  # a detector is given a list of images: no tensor says how many
+    return dataclasses.replace(trace, batch=TRACE_BATCH)  # detectors take a list of images, so no tensor has a batch dimension
 
 
-def traced_row(key: TraceKey, trace: Trace, assumption: str | None, versions: Versions, seconds: float) -> Traced:
-    """The row of a trace that was made."""
+def trace_result(key: TraceKey, trace: Trace, assumption: str | None, versions: Versions, seconds: float) -> TraceResult:
+    """The row of a traced model."""
     now = datetime.now(UTC)
-    reason = "; ".join(filter(None, [assumption, _unknown(trace.uncounted)]))
+    reason = "; ".join(filter(None, [assumption, _uncounted_operators(trace.uncounted)]))
     row = {
         **_common(key, versions, now),
         "status": (Status.BOUND if reason else Status.EXACT).value,
@@ -64,13 +64,13 @@ def traced_row(key: TraceKey, trace: Trace, assumption: str | None, versions: Ve
         "peak_activation_bytes": trace.peak_activation_bytes,
         "seconds": round(seconds, 4),
     }
-    return Traced(key, row, to_table(trace), _workload_table(key, trace, now))
+    return TraceResult(key, row, to_table(trace), _workload_table(key, trace, now))
 
 
-def failed_trace(key: TraceKey, failure: Failure, versions: Versions) -> Traced:
-    """The row of a trace that could not be made: every figure is missing."""
+def failed_trace(key: TraceKey, failure: Failure, versions: Versions) -> TraceResult:
+    """A row that only says why there is no trace."""
     row = {**_common(key, versions, datetime.now(UTC)), "status": Status.FAILED.value, "reason": str(failure)}
-    return Traced(key, row, None, None)
+    return TraceResult(key, row, None, None)
 
 
 def _common(key: TraceKey, versions: Versions, now: datetime) -> dict[str, Any]:
@@ -85,7 +85,7 @@ def _common(key: TraceKey, versions: Versions, now: datetime) -> dict[str, Any]:
     }
 
 
-def _unknown(uncounted: Mapping[str, int]) -> str | None:
+def _uncounted_operators(uncounted: Mapping[str, int]) -> str | None:
     named = ", ".join(f"{name} ({calls} call{'s' if calls > 1 else ''})" for name, calls in Counter(uncounted).most_common())
     return f"operators nothing is known of: {named}" if named else None
 
@@ -93,4 +93,4 @@ def _unknown(uncounted: Mapping[str, int]) -> str | None:
 def _workload_table(key: TraceKey, trace: Trace, now: datetime) -> pa.Table:
     rows = summarise(trace)
     shared = {**key._asdict(), "variant": str(key.variant), "counted_at": now}
-    return columns_of("workloads", len(rows), {name: [row[name] for row in rows] for name in SUMMARY}, shared)
+    return columns_of("workloads", len(rows), {name: [row[name] for row in rows] for name in SUMMARY_COLUMNS}, shared)

@@ -19,10 +19,9 @@ import torch
 
 from zoo.records import Failure, Job
 from zoo.workers.isolation import Condition, kept_state, mapped_bytes
-from zoo.workers.job import Counted, Counter, said_by
-from zoo.workers.trace_job import Traced
+from zoo.workers.job import JobResult, JobRunner, short_message
 
-_counter = cache(Counter)  # one a process, made when it is needed
+_runner = cache(JobRunner)  # one a process, made when it is needed
 _condition = Condition()
 
 
@@ -46,7 +45,7 @@ def settle() -> None:
     _silence()
 
 
-def count(job: Job, timeout_s: float | None = None) -> list[Counted | Traced] | Failure | None:
+def count(job: Job, timeout_s: float | None = None) -> list[JobResult] | Failure | None:
     """Does one job, each of its inputs within the time. What a model raises to end its process is here no more than an exception.
 
     None is the answer of a spent process: another has to do the job.
@@ -54,12 +53,12 @@ def count(job: Job, timeout_s: float | None = None) -> list[Counted | Traced] | 
     if _condition.is_spent:
         return None
     worker = os.getpid()
-    outcome: list[Counted | Traced] | Failure
+    outcome: list[JobResult] | Failure
     with kept_state():
         try:
-            outcome = _counter().count(job, timeout_s)
+            outcome = _runner().run(job, timeout_s)
         except BaseException as error:  # noqa: BLE001  # SystemExit, and whatever else is meant to pass by all handlers
-            outcome = Failure("run", type(error).__name__, said_by(error))
+            outcome = Failure("run", type(error).__name__, short_message(error))
         finally:
             if os.getpid() != worker:  # a copy that the model made; it must not go on as a second worker
                 os._exit(0)
