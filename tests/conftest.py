@@ -14,7 +14,7 @@ import pytest
 from hypothesis import settings
 from paths import REPOSITORY
 
-from reports.columns.columns import COVERAGE, LEADERBOARD, UNJOINED, Column, Kind
+from reports.columns.columns import COVERAGE, LEADERBOARD, UNMATCHED, Column, Kind
 from reports.leaderboard.leaderboard import Report, Totals
 
 if TYPE_CHECKING:
@@ -115,6 +115,6 @@ def report() -> Report:
         totals=Totals(architectures=4, weights=4, rows=4, exact=3, bound=0, failed=1),
         leaderboard=make_table(LEADERBOARD, rows),
         coverage=make_table(COVERAGE, [failed]),
-        unjoined=make_table(UNJOINED, []),
+        unmatched=make_table(UNMATCHED, []),
         warnings=("timm's accuracy is missing: give a path as accuracy.timm.results.",),
     )

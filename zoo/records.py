@@ -39,9 +39,13 @@ class Task(enum.StrEnum):
 class Variant(enum.StrEnum):
     """The form of the network that is counted."""
 
-    TRAIN = "train"  # as the constructor builds it
+    BASE = "base"  # as the constructor builds it
     DEPLOY = "deploy"  # re-parameterised for inference
     FEATURES = "features"  # the backbone alone, giving the feature maps of its stages
+
+
+FORMER_VARIANTS = {"train": Variant.BASE.value}
+"""Former names of variants, by which configurations, tables and caches may still give them."""
 
 
 class CostKey(NamedTuple):
@@ -51,7 +55,7 @@ class CostKey(NamedTuple):
     arch: str
     input: str
     classes: int | None  # outputs of the head: 0 where there is none, None where the architecture decides
-    variant: str = Variant.TRAIN
+    variant: str = Variant.BASE
     batch: int = 1  # images (or clips, or pairs) in one forward pass; every amount is that of the whole batch
 
 
@@ -66,7 +70,7 @@ class TraceKey(NamedTuple):
     arch: str
     input: str
     classes: int | None
-    variant: str = Variant.TRAIN
+    variant: str = Variant.BASE
     batch: int = 1  # always: what a trace says scales to any batch
     precision: str = "fp32"
     layout: str = "nchw"
@@ -138,7 +142,7 @@ class Architecture:
     note: str | None = None  # what a reader of its figures should know
     fingerprint: str | None = None  # of source and arguments, where no library version says whether they have changed
     inputs: tuple[str, ...] = ()  # all native ones, where it has several
-    variants: tuple[str, ...] = (Variant.TRAIN,)  # the forms it has; one that costs what another does is not listed
+    variants: tuple[str, ...] = (Variant.BASE,)  # the forms it has; one that costs what another does is not listed
     declared: DeclaredModel | None = None  # how to build it, where a configuration says so and not an installed zoo
 
 
@@ -160,7 +164,7 @@ class Job:
     arch: str
     classes: int | None
     inputs: tuple[str, ...]
-    variant: str = Variant.TRAIN
+    variant: str = Variant.BASE
     batch: int = 1
     family: str | None = None  # jobs of one family are best done by one worker, which remembers their operations
     declared: DeclaredModel | None = None  # a worker knows no configuration: what it says of the model travels along
@@ -223,7 +227,7 @@ class PublishedCost:
 
 
 @dataclass(frozen=True, slots=True)
-class Unjoined:
+class Unmatched:
     """A published result that belongs to nothing the installed zoo has, with the reason."""
 
     source: str
@@ -237,7 +241,7 @@ class AccuracyTable:
     """What one source of accuracy gave: its rows, those that found no model, and what the reader should be warned of."""
 
     rows: tuple[Accuracy, ...] = ()
-    unjoined: tuple[Unjoined, ...] = ()
+    unmatched: tuple[Unmatched, ...] = ()
     warnings: tuple[str, ...] = ()
 
 

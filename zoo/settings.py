@@ -26,7 +26,7 @@ class ZooSettings:
     classes: int | None = None  # outputs of a head for the user's own task; None: those of the architecture and its weights
     in_channels: int | None = None  # of the image; None: as the architecture has
     batches: tuple[int, ...] = (1,)
-    variants: tuple[str, ...] = (Variant.TRAIN,)
+    variants: tuple[str, ...] = (Variant.BASE,)
     models: tuple[DeclaredModel, ...] = ()  # of a zoo that the configuration declares; none: the zoo is an installed one
 
     def inputs_of(self, arch: str) -> tuple[str, ...]:

@@ -130,8 +130,8 @@ class TracedStorage(NamedTuple):
 
     nbytes: int
     role: str  # of its tensors; in the end, as a constant into which activations are written is an activation
-    born: int  # position of the call that makes it; -1 before the first
-    died: int | None  # position of the first call before which it is gone; None: it outlives the pass
+    alloc_at: int  # position of the call that makes it; -1 before the first
+    free_at: int | None  # position of the first call before which it is gone; None: it outlives the pass
 
 
 @dataclass(frozen=True)
@@ -164,9 +164,9 @@ class Trace:
         """Most bytes alive at once of what calls make: without weights, input, and scratch inside kernels."""
         change = [0] * (len(self.calls) + 1)
         for storage in self.storages:
-            if storage.born >= 0:
-                change[storage.born] += storage.nbytes
-                change[len(self.calls) if storage.died is None else storage.died] -= storage.nbytes
+            if storage.alloc_at >= 0:
+                change[storage.alloc_at] += storage.nbytes
+                change[len(self.calls) if storage.free_at is None else storage.free_at] -= storage.nbytes
         peak = live = 0
         for delta in change:
             live += delta

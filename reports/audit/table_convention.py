@@ -30,7 +30,7 @@ class TableConvention:
 
     def __str__(self) -> str:
         """The method, and the evidence for it."""
-        variant = "" if self.variant == Variant.TRAIN else " of re-parameterised models"
+        variant = "" if self.variant == Variant.BASE else " of re-parameterised models"
         second = f"; next best, {self.runner_up}, {self.runner_up_agreeing}" if self.runner_up else ""
         unsure = "" if self.is_sure else "; not sure"
         return f"{self.method}{variant} ({self.agreeing} of {self.compared} rows agree{second}{unsure})"
@@ -39,11 +39,11 @@ class TableConvention:
 def find_table_convention(rows: Sequence[PublishedRow], counts: CountsByKey) -> TableConvention:
     """The method with which most rows agree; of several that do equally well, the one closest to the default."""
     compared = [row for row in rows if row.key in counts]
-    choices = [(method, variant) for variant in (Variant.TRAIN, Variant.DEPLOY) for method in all_methods()]
+    choices = [(method, variant) for variant in (Variant.BASE, Variant.DEPLOY) for method in all_methods()]
     agreeing = {choice: _agreeing_lines(compared, counts, *choice) for choice in choices}
     best = max(
         choices,
-        key=lambda choice: (len(agreeing[choice]), -len(DEFAULT_METHOD.differing_fields(choice[0])), choice[1] == Variant.TRAIN),
+        key=lambda choice: (len(agreeing[choice]), -len(DEFAULT_METHOD.differing_fields(choice[0])), choice[1] == Variant.BASE),
     )
     others = [choice for choice in choices if agreeing[choice] != agreeing[best]]
     second = max(others, key=lambda choice: len(agreeing[choice]), default=None)

@@ -162,7 +162,7 @@ _IDENTITY = (
     Column(
         "variant",
         "Variant",
-        "train: as built. deploy: re-parameterised for inference. features: the backbone alone, giving the feature maps of its stages.",
+        "base: as built. deploy: re-parameterised for inference. features: the backbone alone, giving the feature maps of its stages.",
         _ZOO,
         width=9,
         shown=False,
@@ -216,7 +216,7 @@ COVERAGE: tuple[Column, ...] = tuple(
 )
 """Architectures that failed or are only bounded, with the reason."""
 
-UNJOINED: tuple[Column, ...] = (
+UNMATCHED: tuple[Column, ...] = (
     Column("source", "Source", "Table the result was published in.", "published results", width=28),
     Column("name", "Name", "Name used there.", "published results", width=40),
     Column("input", "Input", "Input size used there.", "published results", width=12),

@@ -97,7 +97,7 @@ class _Axes(_Section):
     classes: Annotated[int, Field(ge=0)] | None = None  # outputs of a head for your own task; None: as trained
     in_channels: Annotated[int, Field(ge=1)] | None = None  # of the image; None: as trained
     batch: Annotated[list[Annotated[int, Field(ge=1)]], BeforeValidator(as_list), Field(min_length=1)] | None = None  # None: 1
-    variants: Annotated[list[VariantName], BeforeValidator(as_list), Field(min_length=1)] | None = None  # None: train
+    variants: Annotated[list[VariantName], BeforeValidator(as_list), Field(min_length=1)] | None = None  # None: base
     features_only: bool | None = None  # the same as variants: [features]
 
     @model_validator(mode="after")
@@ -265,8 +265,8 @@ def _variants(sections: Iterable[_Axes]) -> tuple[str, ...]:
         if section.features_only:
             return (Variant.FEATURES,)
         if section.variants or section.features_only is False:
-            return tuple(section.variants or [Variant.TRAIN])
-    return (Variant.TRAIN,)
+            return tuple(section.variants or [Variant.BASE])
+    return (Variant.BASE,)
 
 
 def load_config(path: str | Path) -> Config:

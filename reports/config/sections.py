@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 
 from zoo.errors import InputError, UnitError, UnknownNameError, did_you_mean
-from zoo.records import Task, Variant, format_tensors, parse_tensors
+from zoo.records import FORMER_VARIANTS, Task, Variant, format_tensors, parse_tensors
 from zoo.traces import parse_mode
 from zoo.units import Quantity, parse_quantity
 
@@ -67,6 +67,10 @@ def _check_mode(text: str) -> str:
         raise ValueError(str(error)) from None
 
 
+def _present_variant(name: str) -> str:
+    return FORMER_VARIANTS.get(name, name)
+
+
 def _once(values: list[str]) -> list[str]:
     return list(dict.fromkeys(values))
 
@@ -75,4 +79,4 @@ Modes = Annotated[list[Annotated[str, AfterValidator(_check_mode)]], BeforeValid
 Patterns = Annotated[list[str], BeforeValidator(as_list)]
 Sizes = Annotated[list[Annotated[str, BeforeValidator(_check_size)]], BeforeValidator(as_list), Field(min_length=1)]
 TaskName = Annotated[str, one_of("task", lambda: [task.value for task in Task])]
-VariantName = Annotated[str, one_of("variant", lambda: [variant.value for variant in Variant])]
+VariantName = Annotated[str, AfterValidator(_present_variant), one_of("variant", lambda: [variant.value for variant in Variant])]

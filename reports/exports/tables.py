@@ -9,14 +9,14 @@ from typing import Any
 
 import pandas as pd
 
-from reports.columns.columns import COVERAGE, LEADERBOARD, UNJOINED, Column
+from reports.columns.columns import COVERAGE, LEADERBOARD, UNMATCHED, Column
 from reports.leaderboard.leaderboard import Report
 from reports.leaderboard.report_parts import SPEEDS
 
 TABLES: dict[str, tuple[Column, ...]] = {
     "leaderboard": LEADERBOARD,
     "coverage": COVERAGE,
-    "unjoined": UNJOINED,
+    "unmatched": UNMATCHED,
     "speeds": SPEEDS,
 }
 """Each table of a report with its columns."""

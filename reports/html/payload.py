@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from reports.columns.columns import ACCURACY_COLUMNS, COVERAGE, LEADERBOARD, UNJOINED, Better, Column, Kind, columns_for
+from reports.columns.columns import ACCURACY_COLUMNS, COVERAGE, LEADERBOARD, UNMATCHED, Better, Column, Kind, columns_for
 from reports.leaderboard.leaderboard import Report
 from reports.leaderboard.report_parts import SPEEDS, DeviceSpeed
 
@@ -51,7 +51,7 @@ def build_payload(report: Report) -> dict[str, Any]:
         "search": list(SEARCH_COLUMNS),
         "leaderboard": build_table(table, columns_for(table, report.latencies)),
         "coverage": build_table(report.coverage, COVERAGE),
-        "unjoined": build_table(report.unjoined, UNJOINED),
+        "unmatched": build_table(report.unmatched, UNMATCHED),
         "breakdown": build_breakdown(report.breakdown),
     }
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from reports.columns.columns import ACCURACY_COLUMNS, COVERAGE, LEADERBOARD, UNJOINED, Better, Column, Kind, quality_of
+from reports.columns.columns import ACCURACY_COLUMNS, COVERAGE, LEADERBOARD, UNMATCHED, Better, Column, Kind, quality_of
 from reports.columns.frontier import frontier
 from reports.leaderboard.accuracy_origin import snapshot_notes, source_note
 from reports.leaderboard.breakdown import empty_breakdown, read_breakdown
@@ -32,7 +32,7 @@ _WHOLE = {
     "architectures": ["zoo", "arch", "family", "task"],
     "weights": _WEIGHTS,
     "accuracy": ["zoo", "arch", "tag", "dataset", "metric", "input", "value"],
-    "unjoined": [],
+    "unmatched": [],
 }
 """Columns of the tables, beside those of the costs, that a leaderboard needs."""
 
@@ -67,8 +67,8 @@ class Totals:
 class Report:
     """Everything a renderer needs; renderers compute nothing and read no cache.
 
-    `leaderboard` has the columns of `reports.columns.columns.LEADERBOARD`, `coverage` those of `COVERAGE`, `unjoined` those of
-    `UNJOINED`; whole numbers are `Int64`, other figures `Float64`, text `string`, flags `boolean`, and unknown is NA.
+    `leaderboard` has the columns of `reports.columns.columns.LEADERBOARD`, `coverage` those of `COVERAGE`, `unmatched` those of
+    `UNMATCHED`; whole numbers are `Int64`, other figures `Float64`, text `string`, flags `boolean`, and unknown is NA.
     """
 
     title: str
@@ -78,7 +78,7 @@ class Report:
     totals: Totals
     leaderboard: pd.DataFrame
     coverage: pd.DataFrame
-    unjoined: pd.DataFrame
+    unmatched: pd.DataFrame
     warnings: tuple[str, ...] = ()
     sources: tuple[Source, ...] = ()
     command: str = ""  # what makes this report again
@@ -112,7 +112,7 @@ class _Facts:
     weights: pd.DataFrame
     costs: pd.DataFrame
     accuracy: pd.DataFrame
-    unjoined: pd.DataFrame
+    unmatched: pd.DataFrame
     zoos_with_results: frozenset[str] = frozenset()  # whether selected or not
 
 
@@ -131,7 +131,7 @@ def build_report(settings: RefreshSettings, *, title: str) -> Report:
         totals=_totals(facts),
         leaderboard=_leaderboard(facts),
         coverage=_coverage(facts),
-        unjoined=typed(facts.unjoined, UNJOINED),
+        unmatched=typed(facts.unmatched, UNMATCHED),
         warnings=tuple(_warnings(facts)),
         sources=_sources(facts),
         notes=(*snapshot_notes(facts.weights, facts.accuracy), *_notes_on_axes(settings), *_notes(facts)),
@@ -182,14 +182,14 @@ def _read_facts(settings: RefreshSettings) -> _Facts:
     names = pd.DataFrame([(a.zoo, a.name) for group in chosen.values() for a in group], columns=["zoo", "arch"], dtype="string")
     costs = store.costs()
     costs = costs[pd.Series([key in wanted for key in cost_keys(costs)], dtype=bool)]
-    unjoined = to_pandas(store.read("unjoined"))
+    unmatched = to_pandas(store.read("unmatched"))
     return _Facts(
         _key_table(wanted),
         _as_asked(to_pandas(store.read("architectures")).merge(names, on=["zoo", "arch"]), settings),
         _as_asked(to_pandas(store.read("weights")).merge(names, on=["zoo", "arch"]), settings),
         costs,
         _as_asked(to_pandas(store.read("accuracy")).merge(names, on=["zoo", "arch"]), settings),
-        unjoined[unjoined["zoo"].isin(list(settings.zoos))],
+        unmatched[unmatched["zoo"].isin(list(settings.zoos))],
         frozenset(result.zoo for result in results),
     )
 
@@ -301,7 +301,7 @@ def _native_costs(facts: _Facts) -> pd.DataFrame:
     """One counted cost of each architecture: as it is built, with its own head at its native input, or the next best."""
     native = facts.architectures[_HEAD].assign(is_native=True)
     counted = facts.costs[facts.costs["status"] != Status.FAILED].merge(native, on=_HEAD, how="left")
-    counted = counted.assign(is_other=counted["is_native"].isna(), is_changed=counted["variant"] != Variant.TRAIN)
+    counted = counted.assign(is_other=counted["is_native"].isna(), is_changed=counted["variant"] != Variant.BASE)
     return counted.sort_values(["is_changed", "is_other", "batch"], kind="stable").drop_duplicates(["zoo", "arch"])
 
 

@@ -90,7 +90,7 @@ def _cells(row: Any, kind: Kind) -> list[str]:
 
 def _model(row: Any) -> str:
     """The model's name, with whatever else of its key is not as usual."""
-    more = [row["variant"]] if row["variant"] != Variant.TRAIN else []
+    more = [row["variant"]] if row["variant"] != Variant.BASE else []
     more += [f"batch {row['batch']}"] if row["batch"] != 1 else []
     more += [f"{row['classes']:,} classes"] if row["classes"] not in (None, 1000) else []
     return f"{row['zoo']}/{row['arch']}" + (f" ({', '.join(more)})" if more else "")

@@ -67,7 +67,7 @@ def _print_costs(console: Console, facts: ModelFacts) -> None:
 def _differences(facts: ModelFacts, row: Mapping[str, Any]) -> list[str]:
     """What sets a cost apart from the model's own: another head, form or batch."""
     parts = []
-    if row["variant"] != Variant.TRAIN:
+    if row["variant"] != Variant.BASE:
         parts.append(str(row["variant"]))
     elif row["classes"] != facts.native["classes"]:
         parts.append(f"{row['classes']:,} classes" if row["classes"] else "no classifier")

@@ -117,7 +117,7 @@ def test_results_without_weights_are_kept_apart_with_the_reason(results: Path) -
         RESULTS + "small.a_in1k,224,1,2,3,4,5,6,b\nnew.in1k,224,1,2,3,4,5,6,b\nsmall,224,1,2,3,4,5,6,b\n"
     )
     table = read_timm(WEIGHTS, version="9.9", results=str(results))
-    assert [(u.name, u.input, u.reason) for u in table.unjoined] == [
+    assert [(u.name, u.input, u.reason) for u in table.unmatched] == [
         ("small.a_in1k", "224", "timm 9.9 has no weights of small with this tag"),
         ("new.in1k", "224", "timm 9.9 has no architecture new with weights"),
         ("small", "224", "timm 9.9 has no weights of small with this tag"),
@@ -197,7 +197,7 @@ def test_all_results_of_installed_architectures_join() -> None:
         (str(m), int(s)): float(v) for m, s, v in rows.loc[installed, ["model", "img_size", "top1"]].itertuples(index=False)
     }
     assert joined == expected
-    assert sorted(u.name for u in table.unjoined) == sorted(rows.loc[~installed, "model"])
+    assert sorted(u.name for u in table.unmatched) == sorted(rows.loc[~installed, "model"])
 
 
 def torchvision_weights() -> list[Weights]:

@@ -54,7 +54,7 @@ def zoo() -> Any:
         return TransformersZoo()
 
 
-def key_of(zoo: Any, arch: str, input: str | None = None, classes: int | None = None, variant: str = Variant.TRAIN) -> CostKey:
+def key_of(zoo: Any, arch: str, input: str | None = None, classes: int | None = None, variant: str = Variant.BASE) -> CostKey:
     described = {a.name: a for a in zoo.architectures()}[arch]
     return CostKey("transformers", arch, input or described.input, described.classes if classes is None else classes, variant)
 
@@ -154,7 +154,7 @@ def test_a_part_that_sees_the_image_is_given_the_size(zoo: Any) -> None:
 @needs_transformers
 def test_backbones_are_counted_without_their_heads(zoo: Any) -> None:
     memo = Memo()
-    assert {a.name: a.variants for a in zoo.architectures()}["convnext"] == (Variant.TRAIN, Variant.FEATURES)
+    assert {a.name: a.variants for a in zoo.architectures()}["convnext"] == (Variant.BASE, Variant.FEATURES)
     whole, backbone = key_of(zoo, "convnext"), key_of(zoo, "convnext", classes=0, variant=Variant.FEATURES)
     width, classes = 768, 1000
     assert count(zoo, whole, memo).macs - count(zoo, backbone, memo).macs == width * classes

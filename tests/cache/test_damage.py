@@ -17,15 +17,13 @@ import pyarrow as pa
 import pytest
 from cache_rows import cost, costs_of, everything, parts, weights_of
 from fakes_damage import DAMAGES, make_newer, truncate
-from paths import FIXTURES, REPOSITORY, SUPPORT
+from paths import REPOSITORY, SUPPORT
 
 from zoo.cache.health import verify
 from zoo.cache.schema.tables import SCHEMA_VERSION
 from zoo.cache.storage.parts import UnreadableError, decode, encode, new_name
 from zoo.cache.store import Store
 from zoo.errors import CacheError
-
-FORMAT_1 = FIXTURES / "cache_v1"
 
 
 @pytest.fixture
@@ -68,7 +66,7 @@ def test_a_part_of_a_newer_format_is_set_aside_and_taken_back_by_what_can_read_i
         f"{bad} was written by a newer zoometer, in format {newer}; this one reads formats up to {SCHEMA_VERSION}" in caplog.text
     )
     assert Path(store.address, "newer", "costs", bad.name).exists()
-    for module in ("storage.parts", "schema.upgrades", "maintenance"):
+    for module in ("storage.parts", "maintenance"):
         monkeypatch.setattr(f"zoo.cache.{module}.SCHEMA_VERSION", newer)
     store.prepare()
     assert sorted(store.costs()["arch"]) == ["bad", "better", "good"]
@@ -121,28 +119,9 @@ def test_every_flipped_bit_and_every_cut_is_noticed() -> None:
             decode(name, data.to_pybytes()[:length], "costs")
 
 
-def test_fuzzed_parts_of_format_1_crash_nothing_and_give_no_other_figures() -> None:
-    """They have no checksum of their own: what is read must be what was written, or be refused."""
-    (path, *_) = sorted((FORMAT_1 / "costs").iterdir())
-    data = path.read_bytes()
-    whole = decode(path.name, data, "costs").table.to_pylist()
-    seed = random.randrange(2**32)
-    print("seed", seed)  # noqa: T201
-    chance = random.Random(seed)
-    refused = 0
-    for _ in range(400):
-        broken = bytearray(data)
-        broken[chance.randrange(len(broken))] ^= 1 << chance.randrange(8)
-        try:
-            assert decode(path.name, bytes(broken), "costs").table.to_pylist() == whole
-        except UnreadableError:
-            refused += 1
-    assert refused > 200
-
-
 def test_any_bytes_with_any_name_are_refused() -> None:
     chance = random.Random(0)
-    for name in (new_name(pa.py_buffer(b"x")), "part-20260102T030405123456-0123456789ab.parquet", "x.parquet"):
+    for name in (new_name(pa.py_buffer(b"x")), "x.parquet"):
         for size in (0, 1, 4, 12, 1000):
             for data in (chance.randbytes(size), b"PAR1" + chance.randbytes(size) + b"PAR1"):
                 with pytest.raises(UnreadableError):

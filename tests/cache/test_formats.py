@@ -9,13 +9,14 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from cache_rows import BIG, cost, costs_of
+from nets_for_tests import WIDTH
 from paths import FIXTURES
 
-from zoo.cache.changes import changes_between
+from zoo.cache.health import verify
 from zoo.cache.maintenance import compact
-from zoo.cache.schema.tables import SCHEMA_VERSION, TABLES, schema_version
-from zoo.cache.schema.upgrades import COLUMNS
+from zoo.cache.schema.tables import SCHEMA_VERSION, SNAPSHOTS, TABLES, schema_version
 from zoo.cache.store import Store
+from zoo.records import TraceKey
 
 NEWEST = """
 SELECT arch, macs FROM '{costs}/*.parquet'
@@ -23,55 +24,45 @@ QUALIFY row_number() OVER (PARTITION BY zoo, arch, input, classes, variant, batc
 """
 
 
-@pytest.fixture(params=sorted(COLUMNS), ids=lambda version: f"format {version}")
-def old(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
-    """A cache that an older version wrote: twelve models of the zoo `slow`, whose width is their number of classes."""
-    shutil.copytree(FIXTURES / f"cache_v{request.param}", tmp_path / "cache")
+@pytest.fixture
+def old(tmp_path: Path) -> Store:
+    """A cache of format 2: two declared models counted and traced, with one row of speed and one unmatched result."""
+    shutil.copytree(FIXTURES / "cache_v2", tmp_path / "cache")
     return Store(tmp_path / "cache")
 
 
 def check(store: Store) -> None:
+    macs = {"linear": 4 * 3, "twice": 2 * WIDTH * WIDTH * 3 * 3 * 8 * 8}
     costs = store.costs().set_index("arch")
-    assert list(costs.index) == [f"slow_{i:02}" for i in range(12)]
-    for classes in range(1, 13):
-        row = costs.loc[f"slow_{classes - 1:02}"]
-        conv, linear = 4 * 3 * 3 * 3, 4 * 8 * 8 * classes  # weights of a 3x3 convolution from 3 to 4 channels, and of its head
-        assert (row["classes"], row["batch"]) == (classes, 1)
-        assert row["params"] == conv + 4 + linear + classes
-        assert row["macs"] == conv * 8 * 8 + linear
-        assert row["fingerprint"] is pd.NA
-    details = store.details("ops")
-    assert details.groupby("arch")["macs"].sum().to_dict() == costs["macs"].to_dict()
-    assert [a.name for a in store.architectures()] == list(costs.index)
-    assert store.architectures()[0].weights[0].file_bytes == BIG
-    assert [(row.value, row.revision) for row in store.accuracy()] == [(12.5, None)]
-    assert [(run.planned, run.status) for run in store.runs()] == [(12, "done")]
+    assert costs["macs"].to_dict() == macs
+    assert costs["macs_bmm"].to_dict() == dict.fromkeys(macs, 0)
+    assert store.read("costs", ["arch"], where={"variant": ["base"]})["arch"].to_pylist() == list(macs)
+    assert store.details("ops").groupby("arch")["macs"].sum().to_dict() == macs
+    for name in ("costs", "ops", "traces", "workloads", "plans", "speed"):
+        assert set(store.read(name, ["variant"])["variant"].to_pylist()) == {"base"}, name
+    assert [architecture.variants for architecture in store.architectures()] == [("base",)] * 2
+    trace = store.trace(TraceKey("mine", "twice", f"{WIDTH}x8x8", None, precision="fp32", layout="nchw"))
+    assert [(s.alloc_at, s.free_at) for s in trace.storages if s.role == "activation"] == [(0, 2), (1, 3), (2, None)]
+    assert store.read("unmatched", ["name"])["name"].to_pylist() == ["gone"]
+    assert [(run.planned, run.status) for run in store.runs()] == [(2, "done")]
 
 
-def test_files_of_every_older_format_are_read(old: Store) -> None:
+def test_files_of_the_format_before_are_read(old: Store, caplog: pytest.LogCaptureFixture) -> None:
     check(old)
+    assert not caplog.text
 
 
-def test_compaction_brings_old_files_to_the_present_format(old: Store) -> None:
+def test_compaction_brings_old_files_to_the_present_format(old: Store, caplog: pytest.LogCaptureFixture) -> None:
     old.prepare()
+    check(old)
     compact(old)
     check(old)
-    for name in ("costs", "ops", "runs"):
+    check(Store(old.address))
+    assert not list(verify(old))
+    assert not caplog.text
+    for name in TABLES.keys() - SNAPSHOTS:
         (path,) = Path(old.address, name).glob("*.parquet")
         assert schema_version(pq.read_schema(path)) == SCHEMA_VERSION
-
-
-def test_a_run_of_an_older_format_can_be_compared(old: Store) -> None:
-    found = changes_between(old)
-    assert found.counts() == {
-        "added": 12,
-        "removed": 0,
-        "changed": 0,
-        "failed": 0,
-        "recovered": 0,
-        "not_compared": 0,
-        "unchanged": 0,
-    }
 
 
 def test_every_file_says_its_format(tmp_path: Path) -> None:

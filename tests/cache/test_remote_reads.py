@@ -71,7 +71,7 @@ def large(store: Store) -> Store:
     """A cache with one large part of costs, sorted by architecture, of which one column is most."""
     noise = random.Random(0)
     columns = {"arch": [f"arch_{i:05}" for i in range(ROWS)], "peak_module": [noise.randbytes(16).hex() for _ in range(ROWS)]}
-    shared = {"zoo": "timm", "input": "3x8x8", "variant": "train", "batch": 1, "status": "exact", "counted_at": datetime.now(UTC)}
+    shared = {"zoo": "timm", "input": "3x8x8", "variant": "base", "batch": 1, "status": "exact", "counted_at": datetime.now(UTC)}
     file = store.append("costs", columns_of("costs", ROWS, columns, shared))
     assert store.files.size("costs", file or "") > WHOLE_BELOW
     return store

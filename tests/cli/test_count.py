@@ -98,7 +98,12 @@ def test_single_calls_have_precision_layout_and_the_memory_they_use(folder: Path
     relu = next(row for row in cost["rows"] if row["operation"] == "relu")
     assert (relu["groups"], relu["reads"]) == (None, conv["writes"])
     written = cost["storages"][int(conv["writes"])]
-    assert written == {"nbytes": 2 * 2 * 8 * 8 * 8, "role": "activation", "born": conv["position"], "died": relu["position"] + 1}
+    assert written == {
+        "nbytes": 2 * 2 * 8 * 8 * 8,
+        "role": "activation",
+        "alloc_at": conv["position"],
+        "free_at": relu["position"] + 1,
+    }
 
 
 def test_single_calls_as_a_table_and_as_csv(folder: Path) -> None:

@@ -143,7 +143,7 @@ def test_a_timm_table_is_imported_once_and_says_what_did_not_join(folder: Path) 
     assert json.loads(out) == [
         {
             "file": TIMM_NAME, "added": 0, "known": 2,
-            "unjoined": [{"model": "gone.a1_in1k", "input": "224", "reason": "no architecture gone"}],
+            "unmatched": [{"model": "gone.a1_in1k", "input": "224", "reason": "no architecture gone"}],
         }
     ]  # fmt: skip
     found = {row["arch"]: row for row in listed("--device", "rtx-4090")}

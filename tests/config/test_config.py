@@ -99,7 +99,7 @@ def test_the_axes_of_the_file_hold_for_zoos_that_say_nothing_of_their_own(tmp_pa
     classes: 10
     in_channels: 1
     batch: 4
-    variants: [train, deploy]
+    variants: [base, deploy]
     zoos:
       timm: {classes: 0, in_channels: 3, batch: [1, 2], features_only: true, inputs_for: {"vit_*": [native, 384], "*": 160}}
       torchvision:
@@ -109,13 +109,17 @@ def test_the_axes_of_the_file_hold_for_zoos_that_say_nothing_of_their_own(tmp_pa
             inputs_for=(("vit_*", ("native", "384")), ("*", ("160",))),
             classes=0, in_channels=3, batches=(1, 2), variants=("features",),
         ),
-        "torchvision": ZooSettings(classes=10, in_channels=1, batches=(4,), variants=("train", "deploy")),
+        "torchvision": ZooSettings(classes=10, in_channels=1, batches=(4,), variants=("base", "deploy")),
     }  # fmt: skip
+
+
+def test_a_variant_may_be_given_by_its_former_name(tmp_path: Path) -> None:
+    assert settings_of(tmp_path, "variants: [train, deploy]\nzoos: {timm: }")["timm"].variants == ("base", "deploy")
 
 
 def test_a_zoo_can_take_back_that_the_file_wants_features_only(tmp_path: Path) -> None:
     zoos = settings_of(tmp_path, "features_only: true\nzoos: {timm: {features_only: false}, torchvision: {variants: deploy}}")
-    assert {name: zoo.variants for name, zoo in zoos.items()} == {"timm": ("train",), "torchvision": ("deploy",)}
+    assert {name: zoo.variants for name, zoo in zoos.items()} == {"timm": ("base",), "torchvision": ("deploy",)}
 
 
 def test_a_zoo_of_one_s_own_is_declared_model_by_model(tmp_path: Path) -> None:

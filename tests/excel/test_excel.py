@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 from fakes_excel import assert_same, column_cells, distinct_report, leaderboard, make_report, read, with_budgets, write
 
-from reports.columns.columns import ACCURACY_COLUMNS, COVERAGE, LEADERBOARD, UNJOINED, Better, Column, Kind
+from reports.columns.columns import ACCURACY_COLUMNS, COVERAGE, LEADERBOARD, UNMATCHED, Better, Column, Kind
 from reports.excel.budgets import budgets_sheet, limits_and_formulas
 from reports.excel.sheets import derived_tables
 from reports.excel.sheets.board import Board, make_boards
@@ -63,7 +63,7 @@ def test_no_column_is_swapped(tmp_path: Path) -> None:
         report.coverage.sort_values("arch", ignore_index=True),
         COVERAGE,
     )
-    assert_same(read(path, "Unjoined"), report.unjoined, UNJOINED)
+    assert_same(read(path, "Unmatched"), report.unmatched, UNMATCHED)
     assert report.changes is not None
     order = {kind: place for place, kind in enumerate(("changed", "failed", "added"))}
     assert_same(
@@ -116,7 +116,7 @@ def test_what_no_cell_can_hold_is_refused(value: object) -> None:
 
 @pytest.mark.parametrize(
     ("name", "top"),
-    [("Leaderboard", 1), ("Frontier", 1), ("Architectures", 1), ("Resolutions", 1), ("Coverage", 1), ("Unjoined", 1), ("Columns", 1), ("Changes", 4), ("Audit", 6)],
+    [("Leaderboard", 1), ("Frontier", 1), ("Architectures", 1), ("Resolutions", 1), ("Coverage", 1), ("Unmatched", 1), ("Columns", 1), ("Changes", 4), ("Audit", 6)],
 )  # fmt: skip
 def test_a_table_is_a_real_one(book: openpyxl.Workbook, name: str, top: int) -> None:
     page = book[name]
@@ -187,7 +187,7 @@ def test_resolutions_hold_the_figure_of_their_input(written: Path, report: Repor
 
 def test_columns_say_what_every_heading_means(book: openpyxl.Workbook) -> None:
     explained = {cell.value for cell in column_cells(book["Columns"], "Column")}
-    for name in ("Leaderboard", "Frontier", "Architectures", "Resolutions", "Coverage", "Unjoined"):
+    for name in ("Leaderboard", "Frontier", "Architectures", "Resolutions", "Coverage", "Unmatched"):
         headings = list(book[name][1])
         assert {cell.value for cell in headings} <= explained
         assert all(cell.comment is not None for cell in headings)
@@ -295,7 +295,7 @@ def test_without_accuracy_it_says_so_and_shows_no_zero(tmp_path: Path) -> None:
 
 def test_a_report_without_rows_is_a_workbook_too(tmp_path: Path, report: Report) -> None:
     empty = dataclasses.replace(
-        report, leaderboard=report.leaderboard.iloc[:0], coverage=report.coverage.iloc[:0], unjoined=report.unjoined.iloc[:0]
+        report, leaderboard=report.leaderboard.iloc[:0], coverage=report.coverage.iloc[:0], unmatched=report.unmatched.iloc[:0]
     )
     book = openpyxl.load_workbook(write(empty, tmp_path))
     assert book.sheetnames == ["Summary", "Changes", "Coverage", "Audit", "Columns", "About"]

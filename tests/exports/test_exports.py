@@ -152,7 +152,7 @@ def test_json_has_every_table_and_knows_no_infinity(tmp_path: Path) -> None:
     found = json.loads(written(report, tmp_path / "report.json").read_text(encoding="utf-8"))
     assert found["leaderboard"][0]["imagenet_top1_percent"] is None
     assert [row["reason"] for row in found["coverage"]] == report.coverage["reason"].tolist()
-    assert [row["name"] for row in found["unjoined"]] == report.unjoined["name"].tolist()
+    assert [row["name"] for row in found["unmatched"]] == report.unmatched["name"].tolist()
 
 
 def test_json_has_changes_budgets_and_audits(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from zoo.cache.schema.tables import table_of
 from zoo.cache.store import Store
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
-HEAD: dict[str, Any] = {"zoo": "timm", "input": "3x224x224", "classes": 10, "variant": "train", "batch": 1}
+HEAD: dict[str, Any] = {"zoo": "timm", "input": "3x224x224", "classes": 10, "variant": "base", "batch": 1}
 
 
 def breakdown_of(

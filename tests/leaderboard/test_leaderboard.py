@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from fakes_cache import NOON, Cache, column
 
-from reports.columns.columns import ACCURACY_COLUMNS, COVERAGE, LEADERBOARD, UNJOINED, Column, Kind, columns_for
+from reports.columns.columns import ACCURACY_COLUMNS, COVERAGE, LEADERBOARD, UNMATCHED, Column, Kind, columns_for
 from reports.leaderboard.leaderboard import Totals
 from zoo.errors import CacheError, UnknownNameError
 from zoo.records import Selection
@@ -24,12 +24,12 @@ def cache(tmp_path: Path) -> Cache:
 
 def test_every_column_shows_its_own_fact(cache: Cache) -> None:
     """Each fact has a value that no other fact has."""
-    cache.arch("net", family="not this family", task="not this task", variants=["train", "deploy"])
+    cache.arch("net", family="not this family", task="not this task", variants=["base", "deploy"])
     cache.weights(
         "net", "tag", task="a task", family="a family", dataset="a dataset", classes=11, input="3x12x13", file_bytes=14,
         license="a licence", source="https://a.source", recipe="a recipe", library_version="not this version",
     )  # fmt: skip
-    figures = "params buffers weight_bytes macs flops macs_conv macs_linear macs_matmul macs_attention activations bytes_read bytes_written peak_activation_bytes operations"
+    figures = "params buffers weight_bytes macs flops macs_conv macs_linear macs_bmm macs_attention activations bytes_read bytes_written peak_activation_bytes operations"
     numbers = {name: 100 + i for i, name in enumerate(figures.split())}
     cost = {**numbers, "status": "bound", "reason": "an assumption", "peak_module": "not shown", "seconds": 99.0}
     cost |= {"variant": "deploy", "batch": 8}
@@ -60,13 +60,13 @@ def test_tables_have_exactly_the_declared_columns_and_types(cache: Cache) -> Non
     for report in (cache.report(), cache_with_everything(cache).report()):
         check_declared(report.leaderboard, LEADERBOARD)
         check_declared(report.coverage, COVERAGE)
-        check_declared(report.unjoined, UNJOINED)
+        check_declared(report.unmatched, UNMATCHED)
 
 
 def cache_with_everything(cache: Cache) -> Cache:
     cache.model("net", 5, 80.0)
     cache.cost("net", None, input="3x64x64", status="failed", reason="run: ValueError: odd size")
-    cache.add("unjoined", zoo="timm", source="a table", name="old.in1k", input="224", reason="gone")
+    cache.add("unmatched", zoo="timm", source="a table", name="old.in1k", input="224", reason="gone")
     return cache
 
 
@@ -194,12 +194,12 @@ def test_only_inputs_that_are_asked_for_or_measured_are_shown(cache: Cache) -> N
 def test_zoos_are_kept_apart(cache: Cache) -> None:
     cache.model("net", 1, 70.0)
     cache.model("net", 2, 75.0, zoo="torchvision")
-    cache.add("unjoined", zoo="timm", source="a table", name="old.in1k", input="224", reason="gone")
+    cache.add("unmatched", zoo="timm", source="a table", name="old.in1k", input="224", reason="gone")
     both = cache.report(zoos=("timm", "torchvision"))
     assert column(both, "macs") == {("timm/net.in1k", "3x224x224"): 1, ("torchvision/net.in1k", "3x224x224"): 2}
     one = cache.report(zoos=("torchvision",))
     assert column(one, "imagenet_top1") == {("torchvision/net.in1k", "3x224x224"): 75.0}
-    assert (len(both.unjoined), len(one.unjoined)) == (1, 0)
+    assert (len(both.unmatched), len(one.unmatched)) == (1, 0)
     assert both.versions["timm"] == "1.0"
     assert "timm" not in one.versions
 
@@ -224,8 +224,8 @@ def test_coverage_lists_what_is_not_exact_with_the_reason(cache: Cache) -> None:
 def test_results_that_joined_nothing_are_listed_with_the_reason(cache: Cache) -> None:
     cache.model("net", 5, 80.0)
     row = {"source": "a table", "name": "old.in1k", "input": "224", "reason": "gone"}
-    cache.add("unjoined", zoo="timm", **row)
-    assert cache.report().unjoined.to_dict("records") == [row]
+    cache.add("unmatched", zoo="timm", **row)
+    assert cache.report().unmatched.to_dict("records") == [row]
 
 
 def test_missing_accuracy_is_said_with_what_to_do(cache: Cache) -> None:
@@ -305,24 +305,24 @@ def test_a_misspelt_name_is_an_error(cache: Cache) -> None:
 
 
 def test_a_variant_is_a_row_of_the_same_weights_with_its_own_cost(cache: Cache) -> None:
-    cache.model("net", 500, 80.0, variants=["train", "deploy"])
+    cache.model("net", 500, 80.0, variants=["base", "deploy"])
     cache.cost("net", 300, variant="deploy")
     cache.model("plain", 400, 70.0)
-    table = cache.report(variants=("train", "deploy")).leaderboard
+    table = cache.report(variants=("base", "deploy")).leaderboard
     shown = {(row["model"], row["variant"]): (row["macs"], row["imagenet_top1"]) for row in table.to_dict("records")}
     assert shown == {
-        ("timm/net.in1k", "train"): (500, 80.0),
+        ("timm/net.in1k", "base"): (500, 80.0),
         ("timm/net.in1k", "deploy"): (300, 80.0),
-        ("timm/plain.in1k", "train"): (400, 70.0),
+        ("timm/plain.in1k", "base"): (400, 70.0),
     }
     best = table[table["on_frontier"]]
     assert [*zip(best["model"], best["variant"], strict=True)] == [("timm/net.in1k", "deploy")]
 
 
 def test_feature_maps_belong_to_no_weights_and_are_a_task_of_their_own(cache: Cache) -> None:
-    cache.model("net", 500, 80.0, variants=["train", "features"], classes=0)
+    cache.model("net", 500, 80.0, variants=["base", "features"], classes=0)
     cache.cost("net", 450, variant="features", classes=0)
-    table = cache.report(variants=("train", "features")).leaderboard
+    table = cache.report(variants=("base", "features")).leaderboard
     (row,) = table[table["variant"] == "features"].to_dict("records")
     assert (row["model"], row["macs"], row["task"], row["classes"]) == ("timm/net", 450, "features", 0)
     assert pd.isna(row["imagenet_top1"])

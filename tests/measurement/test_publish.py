@@ -47,7 +47,7 @@ def test_a_model_is_joined_with_its_conditions(tmp_path: Path) -> None:
     assert row["same_as"] == ["timm/resnet18"]
     note = json.loads(table.schema.metadata[NOTE.encode()])
     assert note["sources"]["ai-hub"]["dates"] == ["2026-02-24"]
-    assert [one["model"] for one in note["unjoined"]] == ["nothing", "nothing"]
+    assert [one["model"] for one in note["unmatched"]] == ["nothing", "nothing"]
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_a_row_that_is_not_joined_costs_that_row_and_says_why(change: tuple[str,
     table = build(tables(tmp_path, qualcomm=rows), str(tmp_path / "cache"))
     assert [row["model"] for row in table.to_pylist() if row["check"] != Check.NONE] == ["resnet18/ResNet18"]
     (why,) = [
-        one["reason"] for one in json.loads(table.schema.metadata[NOTE.encode()])["unjoined"] if one["model"] == "resnet18/Other"
+        one["reason"] for one in json.loads(table.schema.metadata[NOTE.encode()])["unmatched"] if one["model"] == "resnet18/Other"
     ]
     assert why.startswith(reason)
     assert any(f"of ai-hub: {why}" in line for line in summary(table))
@@ -104,4 +104,4 @@ def test_the_collected_tables_give_the_file_that_is_shipped(tmp_path: Path) -> N
         rows = sum(1 for _ in csv.reader(file)) - 1
     note = json.loads(built.schema.metadata[NOTE.encode()])
     joined = sum(row["source"] == "ai-hub" and row["check"] != Check.NONE for row in built.to_pylist())
-    assert joined + sum(one["rows"] for one in note["unjoined"] if one["source"] == "ai-hub") == rows
+    assert joined + sum(one["rows"] for one in note["unmatched"] if one["source"] == "ai-hub") == rows

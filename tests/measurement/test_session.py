@@ -88,7 +88,7 @@ def test_a_row_says_what_was_measured_how_and_how_well(cache: Path) -> None:
             "nchw",
             False,
         )
-        assert (row["zoo"], row["input"], row["variant"], row["threads"]) == ("mine", str(WIDTH), "train", 1)
+        assert (row["zoo"], row["input"], row["variant"], row["threads"]) == ("mine", str(WIDTH), "base", 1)
         assert row["samples_per_s"] == pytest.approx(1000 * batch / row["latency_ms"])
         flops = 2 * WIDTH * OUTPUTS * batch
         assert row["achieved_gflops_per_s"] == pytest.approx(flops / (row["latency_ms"] / 1000) / 1e9)

@@ -36,10 +36,10 @@ def test_a_timm_table_is_read_with_what_its_name_says(tmp_path: Path) -> None:
     table = read(tmp_path, text, "speed-infer-amp-nhwc-pt240-cu124-rtx4090-dynamo.csv")
     source = "speed-infer-amp-nhwc-pt240-cu124-rtx4090-dynamo.csv"
     assert table.rows[0] == Speed(
-        "timm", "resnet50", "3x224x224", "train", "rtx-4090", "torch-2.4.0+cu124", "amp", "nhwc", True, 256, 2000.0, 128.0, None, source, None
+        "timm", "resnet50", "3x224x224", "base", "rtx-4090", "torch-2.4.0+cu124", "amp", "nhwc", True, 256, 2000.0, 128.0, None, source, None
     )  # fmt: skip
     assert [row.input for row in table.rows] == ["3x224x224", "3x288x288"]
-    assert [(one.name, one.input, one.reason) for one in table.unjoined] == [("resnet5", "224", "no architecture resnet5")]
+    assert [(one.name, one.input, one.reason) for one in table.unmatched] == [("resnet5", "224", "no architecture resnet5")]
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_a_rate_and_a_time_agree_as_far_as_they_are_printed(
 ) -> None:
     table = read(tmp_path, f"model,samples_per_s,latency_ms,device,dtype\ngrey,{rate},{time},t4,fp32\n")
     assert [(row.samples_per_s, row.latency_ms) for row in table.rows] == ([expected] if expected else [])
-    assert len(table.unjoined) == (expected is None)
+    assert len(table.unmatched) == (expected is None)
 
 
 def test_one_bad_row_costs_that_row(tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_one_bad_row_costs_that_row(tmp_path: Path) -> None:
     )
     table = read(tmp_path, text)
     assert [row.latency_ms for row in table.rows] == [5]
-    assert [one.reason.partition(",")[0] for one in table.unjoined] == [
+    assert [one.reason.partition(",")[0] for one in table.unmatched] == [
         "latency_ms is 'fast'", "latency_ms is '0'", "latency_ms is '-1'", "compiled is 'maybe'", "no model is named",
     ]  # fmt: skip
 
@@ -103,7 +103,7 @@ def test_one_bad_size_of_a_timm_table_costs_that_row(tmp_path: Path) -> None:
     text = HEADER + "resnet50,big,2000.0,128.0,256,25.56\nresnet50,288,1000.0,256.0,256,25.56\n"
     table = read(tmp_path, text, "speed-infer-amp-nhwc-pt240-cu124-rtx4090.csv")
     assert [row.input for row in table.rows] == ["3x288x288"]
-    assert [one.name for one in table.unjoined] == ["resnet50"]
+    assert [one.name for one in table.unmatched] == ["resnet50"]
 
 
 def test_a_users_table_needs_little_and_can_say_everything(tmp_path: Path) -> None:
@@ -139,7 +139,7 @@ def test_rows_that_cannot_be_used_are_kept_apart_with_the_reason(tmp_path: Path)
     )
     table = read(tmp_path, text)
     assert len(table.rows) == 1
-    assert [one.reason.split(";")[0] for one in table.unjoined] == [
+    assert [one.reason.split(";")[0] for one in table.unmatched] == [
         "timm and torchvision both have it",
         "measured by an earlier row of the table already",
         "10 ms for 1 images are 100 images a second, not 200",
@@ -185,5 +185,5 @@ def test_every_row_of_timms_newest_tables_joins(path: Path) -> None:
 
     table = read_speeds(path, open_zoo("timm").architectures(), NAMES)
     assert len(table.rows) > 1400
-    assert not table.unjoined
+    assert not table.unmatched
     assert {row.device for row in table.rows} <= set(shipped_devices())

@@ -32,12 +32,12 @@ def subject(arch: str) -> Subject:
 
 
 def row(arch: str, batch: int = 1) -> dict[str, object]:
-    return {"zoo": "timm", "arch": arch, "input": "3x8x8", "variant": "train", "dtype": "float32", "layout": "nchw", "compiled": False, "batch": batch}  # fmt: skip
+    return {"zoo": "timm", "arch": arch, "input": "3x8x8", "variant": "base", "dtype": "float32", "layout": "nchw", "compiled": False, "batch": batch}  # fmt: skip
 
 
 def left(clock: Clock, flops: dict[str, int], *absent: tuple[str, int]) -> TimeLeft:
     costs = pd.DataFrame(
-        [{"zoo": "timm", "arch": arch, "input": "3x8x8", "variant": "train", "batch": 1, "flops": amount} for arch, amount in flops.items()],
+        [{"zoo": "timm", "arch": arch, "input": "3x8x8", "variant": "base", "batch": 1, "flops": amount} for arch, amount in flops.items()],
         columns=["zoo", "arch", "input", "variant", "batch", "flops"],
     )  # fmt: skip
     return TimeLeft([(subject(arch), batch) for arch, batch in absent], costs, {WAY: PEAK_GFLOPS_PER_S}, clock)

@@ -10,7 +10,7 @@ import pytest
 
 from zoo.devices.devices import shipped_devices
 from zoo.published.matching import TOLERANCE, Check
-from zoo.published.published import FILE, SCHEMA, published_sources, published_speeds, unjoined_models
+from zoo.published.published import FILE, SCHEMA, published_sources, published_speeds, unmatched_models
 
 ALL = published_speeds(near=True)
 JOINED = published_speeds()
@@ -60,10 +60,10 @@ def test_rows_that_are_not_joined_say_why_and_are_left_out_unless_asked_for() ->
     assert near["reason"].notna().all()
     assert JOINED["reason"].isna().all()
     assert {("ncnn", "resnet50"), ("hailo", "resnet_v1_50")} <= set(zip(near["source"], near["model"], strict=True))
-    unjoined = unjoined_models()
-    assert unjoined["reason"].str.len().min() > 10
+    unmatched = unmatched_models()
+    assert unmatched["reason"].str.len().min() > 10
     assert not set(JOINED["source"] + JOINED["model"]) & set(near["source"] + near["model"])
-    assert {"shufflenet", "yolov8n"} <= set(unjoined["model"])
+    assert {"shufflenet", "yolov8n"} <= set(unmatched["model"])
 
 
 def test_a_row_has_the_time_of_a_step_and_the_rate_that_goes_with_it() -> None:

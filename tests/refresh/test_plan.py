@@ -35,7 +35,7 @@ NET = Architecture(
     (weights("a", 1000, "3x256x256"), weights("b", 21843, "3x288x288")),
 )
 BARE = Architecture("timm", "bare", "classification", None, "3x160x160", None)
-FORMS = replace(BARE, classes=1000, variants=("train", "deploy", "features"))
+FORMS = replace(BARE, classes=1000, variants=("base", "deploy", "features"))
 VIDEO = Architecture("timm", "video", "video", None, "3x16x112x112", 400)
 
 
@@ -47,7 +47,7 @@ def wanted(
     *architectures: Architecture,
     inputs: tuple[str, ...] = ("native",),
     results: tuple[Accuracy, ...] = (),
-    variants: tuple[str, ...] = ("train",),
+    variants: tuple[str, ...] = ("base",),
 ) -> dict[tuple[Any, ...], str | None]:
     keys = wanted_keys(architectures, ZooSettings(inputs=inputs, variants=variants), results)
     return {(key.arch, key.input, key.classes, key.variant): str(failure) if failure else None for key, failure in keys.items()}
@@ -55,16 +55,16 @@ def wanted(
 
 def test_native_is_the_input_of_the_architecture_and_of_each_of_its_weights() -> None:
     assert wanted(NET, BARE) == {
-        ("net", "3x256x256", 1000, "train"): None,
-        ("net", "3x288x288", 21843, "train"): None,
-        ("bare", "3x160x160", None, "train"): None,
+        ("net", "3x256x256", 1000, "base"): None,
+        ("net", "3x288x288", 21843, "base"): None,
+        ("bare", "3x160x160", None, "base"): None,
     }
 
 
 def test_default_is_the_input_of_the_architecture_alone() -> None:
     assert wanted(NET, BARE, inputs=("default",)) == {
-        ("net", "3x256x256", 1000, "train"): None,
-        ("bare", "3x160x160", None, "train"): None,
+        ("net", "3x256x256", 1000, "base"): None,
+        ("bare", "3x160x160", None, "base"): None,
     }
     assert wanted(NET, inputs=("default", "native")) == wanted(NET)
 
@@ -73,13 +73,13 @@ def test_default_is_the_input_of_the_architecture_alone() -> None:
     ("size", "input"), [("224", "3x224x224"), ("384x512", "3x384x512"), ("1x28x28", "1x28x28"), (" 3X64X64 ", "3x64x64")]
 )
 def test_a_configured_size_is_counted_with_the_architecture_s_own_head(size: str, input: str) -> None:
-    assert wanted(NET, inputs=(size,)) == {("net", input, 1000, "train"): None}
+    assert wanted(NET, inputs=(size,)) == {("net", input, 1000, "base"): None}
 
 
 def test_a_size_keeps_the_frames_of_a_video() -> None:
     assert set(wanted(VIDEO, inputs=("224", "96x128"))) == {
-        ("video", "3x16x224x224", 400, "train"),
-        ("video", "3x16x96x128", 400, "train"),
+        ("video", "3x16x224x224", 400, "base"),
+        ("video", "3x16x96x128", 400, "base"),
     }
 
 
@@ -96,9 +96,9 @@ def test_inputs_at_which_accuracy_is_known_are_counted_with_the_head_of_those_we
         measured("a", "3x64x64", arch="else"),
     )
     assert set(wanted(NET, inputs=("224",), results=results)) == {
-        ("net", "3x224x224", 1000, "train"),
-        ("net", "3x320x320", 1000, "train"),
-        ("net", "3x384x384", 21843, "train"),
+        ("net", "3x224x224", 1000, "base"),
+        ("net", "3x320x320", 1000, "base"),
+        ("net", "3x384x384", 21843, "base"),
     }
 
 
@@ -107,11 +107,11 @@ def test_results_of_unknown_weights_add_nothing() -> None:
 
 
 def test_a_variant_is_a_row_where_the_architecture_has_it() -> None:
-    assert set(wanted(FORMS, variants=("train", "deploy"))) == {
-        ("bare", "3x160x160", 1000, "train"),
+    assert set(wanted(FORMS, variants=("base", "deploy"))) == {
+        ("bare", "3x160x160", 1000, "base"),
         ("bare", "3x160x160", 1000, "deploy"),
     }
-    assert set(wanted(BARE, variants=("train", "deploy"))) == {("bare", "3x160x160", None, "train")}
+    assert set(wanted(BARE, variants=("base", "deploy"))) == {("bare", "3x160x160", None, "base")}
     assert wanted(BARE, variants=("deploy",)) == {}
 
 
@@ -124,7 +124,7 @@ def test_a_backbone_has_no_outputs_and_who_asks_in_vain_is_told() -> None:
 
 def test_each_batch_is_a_row() -> None:
     keys = wanted_keys([BARE], ZooSettings(batches=(1, 8)), ())
-    assert list(keys) == [CostKey("timm", "bare", "3x160x160", None, "train", batch) for batch in (1, 8)]
+    assert list(keys) == [CostKey("timm", "bare", "3x160x160", None, "base", batch) for batch in (1, 8)]
 
 
 def test_the_user_s_head_and_channels_replace_those_of_the_architecture_and_its_weights() -> None:
@@ -159,8 +159,8 @@ def test_native_is_every_input_of_a_declared_model() -> None:
 @pytest.mark.parametrize("size", ["3x16x224x224", "5x5x5x5x5"])
 def test_a_size_that_does_not_fit_is_a_known_failure_and_stops_no_other(size: str) -> None:
     assert wanted(BARE, inputs=(size, "64")) == {
-        ("bare", size, None, "train"): f"input: Input '{size}' does not fit a model that takes 3x160x160.",
-        ("bare", "3x64x64", None, "train"): None,
+        ("bare", size, None, "base"): f"input: Input '{size}' does not fit a model that takes 3x160x160.",
+        ("bare", "3x64x64", None, "base"): None,
     }
 
 
@@ -173,12 +173,12 @@ def test_a_size_that_cannot_be_read_is_a_known_failure() -> None:
 def test_what_cannot_be_counted_is_known_to_fail_with_the_zoo_s_reason() -> None:
     detector = Architecture("timm", "detector", "detection", None, "3x800x800", 91, uncountable="no detectors yet")
     assert wanted(detector, inputs=("native", "224")) == dict.fromkeys(
-        [("detector", "3x800x800", 91, "train"), ("detector", "3x224x224", 91, "train")], "plan: no detectors yet"
+        [("detector", "3x800x800", 91, "base"), ("detector", "3x224x224", 91, "base")], "plan: no detectors yet"
     )
 
 
 def costs(*rows: dict[str, Any]) -> pd.DataFrame:
-    common = {"variant": "train", "batch": 1, "status": "exact", "counted_at": datetime(2026, 1, 2, tzinfo=UTC)}
+    common = {"variant": "base", "batch": 1, "status": "exact", "counted_at": datetime(2026, 1, 2, tzinfo=UTC)}
     versions = {"library_version": NOW.library, "torch_version": NOW.torch, "counter_version": NOW.counter}
     return to_pandas(table_of("costs", [{**common, **versions, **row} for row in rows]))
 
@@ -212,9 +212,9 @@ def plan(
 def test_an_empty_cache_means_one_job_a_model_and_head() -> None:
     made = plan(costs(), *KEYS)
     assert tuple(made.jobs) == (
-        Job("timm", "net", 1000, ("3x256x256", "3x224x224"), "train", family="nets"),
-        Job("timm", "net", 0, ("3x224x224",), "train", family="nets"),
-        Job("timm", "other", None, ("3x224x224",), "train", family="nets"),
+        Job("timm", "net", 1000, ("3x256x256", "3x224x224"), "base", family="nets"),
+        Job("timm", "net", 0, ("3x224x224",), "base", family="nets"),
+        Job("timm", "other", None, ("3x224x224",), "base", family="nets"),
     )
     assert made.keys == frozenset(KEYS)
     assert made.to_count == 4

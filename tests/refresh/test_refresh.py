@@ -108,7 +108,7 @@ def test_costs_name_the_versions_they_depend_on(refreshed: Refreshed) -> None:
 
 def test_totals_are_the_sums_of_their_parts(refreshed: Refreshed) -> None:
     costs = table(refreshed.cache, "costs").query("status == 'exact'").set_index(list(KEY)).sort_index()
-    assert (costs["macs"] == costs[["macs_conv", "macs_linear", "macs_matmul", "macs_attention"]].sum(axis=1)).all()
+    assert (costs["macs"] == costs[["macs_conv", "macs_linear", "macs_bmm", "macs_attention"]].sum(axis=1)).all()
     assert (costs["flops"] == 2 * costs["macs"]).all()
     operations = table(refreshed.cache, "ops").groupby(list(KEY), dropna=False)  # optical flow has no classes
     for total, part in (("macs", "macs"), ("operations", "calls"), ("bytes_read", "bytes_in"), ("bytes_written", "bytes_out")):
@@ -151,7 +151,7 @@ def test_accuracy_and_what_did_not_join_are_kept(refreshed: Refreshed) -> None:
         ("resnet18", "a1_in1k", "3x288x288"): 73.1,
         ("test_vit", "r160_in1k", "3x160x160"): 40.0,
     }
-    assert list(table(refreshed.cache, "unjoined")["name"]) == ["resnet_of_yore.in1k"]
+    assert list(table(refreshed.cache, "unmatched")["name"]) == ["resnet_of_yore.in1k"]
 
 
 def test_a_run_leaves_a_row(refreshed: Refreshed) -> None:

@@ -18,7 +18,7 @@ PEAK_BYTES, WEIGHT_BYTES = 4_000_000, 80_000_000
 
 def leaderboard(*archs: str, **more: Any) -> pd.DataFrame:
     row = {
-        "zoo": "timm", "tag": "in1k", "input": "3x224x224", "classes": 1000, "variant": "train", "status": "exact",
+        "zoo": "timm", "tag": "in1k", "input": "3x224x224", "classes": 1000, "variant": "base", "status": "exact",
         "peak_activation_bytes": PEAK_BYTES, "weight_bytes": WEIGHT_BYTES, **more,
     }  # fmt: skip
     table = pd.DataFrame([{"arch": arch, **row} for arch in archs])
@@ -27,7 +27,7 @@ def leaderboard(*archs: str, **more: Any) -> pd.DataFrame:
 
 def speeds(*rows: dict[str, Any]) -> pd.DataFrame:
     usual: dict[str, Any] = {
-        "zoo": "timm", "input": "3x224x224", "variant": "train", "device": "rtx-4090", "runtime": "torch-2.4.0", "dtype": "float16",
+        "zoo": "timm", "input": "3x224x224", "variant": "base", "device": "rtx-4090", "runtime": "torch-2.4.0", "dtype": "float16",
         "layout": "nhwc", "compiled": False, "batch": 1, "samples_per_s": 100.0, "latency_ms": 10.0, "spread": None, "source": "x",
         "measured_at": None,
     }  # fmt: skip

@@ -48,7 +48,7 @@ class Cache:
             "arch": arch,
             "input": input,
             "classes": classes,
-            "variant": "train",
+            "variant": "base",
             "batch": 1,
             "status": "exact",
             "macs": macs,

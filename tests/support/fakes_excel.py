@@ -12,7 +12,7 @@ import pandas as pd
 from openpyxl.worksheet.worksheet import Worksheet
 
 from reports import excel
-from reports.columns.columns import COVERAGE, LEADERBOARD, UNJOINED, Column, Kind
+from reports.columns.columns import COVERAGE, LEADERBOARD, UNMATCHED, Column, Kind
 from reports.columns.frontier import frontier
 from reports.config.budgets import BudgetSection
 from reports.leaderboard.full_report import make_answer
@@ -67,7 +67,7 @@ def leaderboard(rows: int, *, seed: int = 0, accuracy: bool = True, task: str = 
     values: dict[str, Any] = {
         "model": [f"{z}/{a}.{t}" for z, a, t in zip(zoo, names, tag, strict=True)],
         "zoo": zoo, "arch": names, "tag": tag, "family": family, "task": [task] * rows, "input": [f"3x{s}x{s}" for s in size],
-        "classes": [1000] * rows, "variant": ["train"] * rows,
+        "classes": [1000] * rows, "variant": ["base"] * rows,
         "params": params, "macs": macs, "flops": 2 * macs, "activations": (macs ** 0.74).astype(np.int64),
         "peak_activation_bytes": (macs ** 0.73).astype(np.int64) * 4, "weight_bytes": 4 * params + 1024,
         "file_bytes": [None if k % 3 else int(4 * params[k] + 50_000) for k in range(rows)],
@@ -95,10 +95,10 @@ def make_report(rows: int = 60, **changes: Any) -> Report:
     coverage = as_table(COVERAGE, {
         "zoo": ["torchvision", "torchvision", "timm"], "arch": ["maskrcnn_resnet50_fpn", "raft_large", "vit_odd_patch13"],
         "task": ["detection", "optical-flow", "classification"], "input": ["3x800x800", "3x520x960", "3x224x224"],
-        "classes": [91, 0, 1000], "variant": ["train"] * 3, "status": ["bound", "failed", "failed"],
+        "classes": [91, 0, 1000], "variant": ["base"] * 3, "status": ["bound", "failed", "failed"],
         "reason": ["1000 proposals a picture assumed", "run: InputError: needs two pictures", "build: ValueError: 224 is no multiple of 13"],
     }, 3)  # fmt: skip
-    unjoined = as_table(UNJOINED, {
+    unmatched = as_table(UNMATCHED, {
         "source": ["results-imagenet.csv"] * 2, "name": ["vanished_model.a1_in1k", "renamed_model"], "input": ["3x224x224", "3x288x288"],
         "reason": ["no architecture of this name in timm 1.0.31", "no architecture of this name in timm 1.0.31"],
     }, 2)  # fmt: skip
@@ -110,8 +110,8 @@ def make_report(rows: int = 60, **changes: Any) -> Report:
         totals=Totals(table["arch"].nunique(), table["model"].nunique(), len(table), int((table["status"] == "exact").sum()), int((table["status"] == "bound").sum()), 2),
         leaderboard=table,
         coverage=coverage,
-        unjoined=unjoined,
-        warnings=("2 published results belong to no installed model; see the sheet Unjoined.",),
+        unmatched=unmatched,
+        warnings=("2 published results belong to no installed model; see the sheet Unmatched.",),
         sources=(Source("timm results", "https://example.org/results-imagenet.csv", "2026-03-14T12:00:00Z", "top-1 and top-5"), Source("own table", "results/mine.csv", "2026-03-13T12:00:00Z")),
         command="zoometer run configs/default.yaml",
         notes=("googlenet: the zoo states its parameters with the auxiliary heads, which inference does not use.",),
@@ -133,7 +133,7 @@ def changed(
     """What a run changed: a figure, a failure, an addition."""
     rows = as_table(CHANGES, {
         "kind": ["changed", "failed", "added"], "zoo": ["timm", "timm", "torchvision"], "arch": ["net_a", "net_b", "net_c"],
-        "input": ["3x224x224", "3x256x256", "3x288x288"], "classes": [1000, 21, None], "variant": ["train", "deploy", "features"],
+        "input": ["3x224x224", "3x256x256", "3x288x288"], "classes": [1000, 21, None], "variant": ["base", "deploy", "features"],
         "batch": [1, 2, 3], "figure": ["macs", None, None], "old": [4_000_000_017, None, None], "new": [5_000_000_019, None, None],
         "change": [25.0, None, None], "old_status": ["exact", "bound", None], "new_status": ["bound", "failed", "exact"],
         "cause": list(reasons),
@@ -182,13 +182,13 @@ def hostile_report() -> Report:
         table[key] = pd.array([f"{text}{key}" if text[0] != "x" else text for text in HOSTILE], dtype="string")
     table["source"] = pd.array((["javascript:alert(1)", "file:///etc/passwd", "=cmd|' /C calc'!A0", "https://ok.example/" + "y" * 3000, "http://ok.example/a b", "internal:Summary!A1", "external:c:\\x.xlsx", "https://ok.example/1", None]), dtype="string")  # fmt: skip
     report = make_report(leaderboard=table)
-    coverage, unjoined = report.coverage.copy(), report.unjoined.copy()
+    coverage, unmatched = report.coverage.copy(), report.unmatched.copy()
     coverage["reason"] = pd.array(HOSTILE[:3], dtype="string")
-    unjoined["name"] = pd.array(HOSTILE[5:7], dtype="string")
+    unmatched["name"] = pd.array(HOSTILE[5:7], dtype="string")
     budgets = {"=1+1": BUDGETS["phone"], "@SUM(A1)": BUDGETS["far*out"], "-x": BUDGETS["nothing"]}
     return dataclasses.replace(
         with_budgets(report, budgets), changes=dataclasses.replace(changed(HOSTILE[:3]), heading="=5+5"),
-        audits=(dataclasses.replace(audited(HOSTILE[4:7]), title="=6+6", counts_as="=7+7"),), title="=1+1 & co", coverage=coverage, unjoined=unjoined, warnings=("=2+2", "half a pair \ud800"), notes=("@SUM(1)",), command="-x",
+        audits=(dataclasses.replace(audited(HOSTILE[4:7]), title="=6+6", counts_as="=7+7"),), title="=1+1 & co", coverage=coverage, unmatched=unmatched, warnings=("=2+2", "half a pair \ud800"), notes=("@SUM(1)",), command="-x",
         sources=(Source("=3+3", "javascript:alert(1)", "+1", "=4+4"),), versions={"=k": "=v"},
     )  # fmt: skip
 

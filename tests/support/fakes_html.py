@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from reports.columns.columns import COVERAGE, LEADERBOARD, UNJOINED, Column, Kind
+from reports.columns.columns import COVERAGE, LEADERBOARD, UNMATCHED, Column, Kind
 from reports.columns.frontier import frontier
 from reports.leaderboard.breakdown import COLUMNS as BREAKDOWN
 from reports.leaderboard.breakdown import empty_breakdown
@@ -55,7 +55,7 @@ def row_like(
         "tag": tag,
         "task": "classification",
         "input": f"3x{side}x{side}",
-        "variant": "train",
+        "variant": "base",
     }
     return base | {"status": "exact"} | values
 
@@ -66,7 +66,7 @@ def report_like(
     title: str = "Vision model zoo",
     warnings: tuple[str, ...] = (),
     coverage: list[dict[str, Any]] | None = None,
-    unjoined: list[dict[str, Any]] | None = None,
+    unmatched: list[dict[str, Any]] | None = None,
     breakdown: pd.DataFrame | None = None,
 ) -> Report:
     """A report around these rows."""
@@ -87,7 +87,7 @@ def report_like(
         totals=totals,
         leaderboard=leaderboard_like(rows),
         coverage=frame_like(coverage or [], COVERAGE),
-        unjoined=frame_like(unjoined or [], UNJOINED),
+        unmatched=frame_like(unmatched or [], UNMATCHED),
         warnings=warnings,
         sources=(
             Source(
@@ -113,7 +113,7 @@ def breakdown_like(arch: str, *, zoo: str = "timm", side: int = 224, **parts: Pa
 
 
 def _breakdown_rows(arch: str, zoo: str, side: int, parts: dict[str, Parts]) -> list[tuple[Any, ...]]:
-    head = (zoo, arch, f"3x{side}x{side}", 1000, "train")
+    head = (zoo, arch, f"3x{side}x{side}", 1000, "base")
     return [(*head, by, part, *figures) for by, named in parts.items() for part, figures in named.items()]
 
 
@@ -138,7 +138,7 @@ def zoo_like(count: int, *, seed: int = 7, accuracy: bool = True) -> Report:
     return report_like(
         rows,
         coverage=[failed, *(row for row in rows if row["status"] == "bound")],
-        unjoined=[lost | {"name": f"oldnet_{n}.in1k"} for n in range(9)],
+        unmatched=[lost | {"name": f"oldnet_{n}.in1k"} for n in range(9)],
         warnings=() if accuracy else (missing,),
         breakdown=_breakdowns(rows),
     )
@@ -249,7 +249,7 @@ def hostile_report() -> Report:
         for number, text in enumerate(HOSTILE)
     ]
     rows += [row_like(f"other{number}", task=text, macs=5) for number, text in enumerate(HOSTILE)]
-    unjoined = [dict.fromkeys(("source", "name", "input", "reason"), text) for text in HOSTILE]
+    unmatched = [dict.fromkeys(("source", "name", "input", "reason"), text) for text in HOSTILE]
     parts = dict.fromkeys(HOSTILE, (10**9, 10**7))
     breakdown = pd.concat([breakdown_like(text, zoo=text, operation=parts, stage=parts) for text in (*HOSTILE, "__proto__")])
-    return report_like(rows, title=HOSTILE[1], warnings=HOSTILE, coverage=rows, unjoined=unjoined, breakdown=breakdown)
+    return report_like(rows, title=HOSTILE[1], warnings=HOSTILE, coverage=rows, unmatched=unmatched, breakdown=breakdown)

@@ -26,7 +26,7 @@ def write_models(folder: Path) -> None:
         cache.cost(arch, zoo="zeta", **figures, weight_bytes=4 * figures["params"], operations=17)
         counted_at = NOON + timedelta(minutes=cache._minutes)
         for position, (stage, macs) in enumerate(STAGES[arch].items()):
-            row = {"zoo": "zeta", "arch": arch, "input": "3x224x224", "classes": 1000, "variant": "train", "batch": 1}
+            row = {"zoo": "zeta", "arch": arch, "input": "3x224x224", "classes": 1000, "variant": "base", "batch": 1}
             operation = {"position": position, "module": f"{stage}.conv", "kind": "conv", "calls": 1, "macs": macs}
             cache.add("ops", **row, **operation, bytes_in=macs // 100, bytes_out=macs // 100, counted_at=counted_at)
     cache.cost("small", None, zoo="zeta", input="3x230x230", status="failed", reason="input: must be a multiple of 32")

@@ -15,7 +15,7 @@ from fakes_installed import environment, write_distribution
 
 NURSERY = """
 import multiprocessing, multiprocessing.forkserver, os, sys, traceback
-from zoo.batch import committing
+from zoo.refresh import committer as committing
 from zoo.workers.local_pool import preload_workers
 from zoo.refresh.refresh import refresh
 from zoo.settings import Execution, RefreshSettings, ZooSettings

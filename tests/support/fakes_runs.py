@@ -15,7 +15,7 @@ from zoo_of_poison import set_pause
 
 REFRESH = """
 import sys
-from zoo.batch import committing
+from zoo.refresh import committer as committing
 from zoo.refresh.refresh import refresh
 from zoo.settings import Execution, RefreshSettings, Silent, ZooSettings
 

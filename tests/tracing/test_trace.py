@@ -104,10 +104,10 @@ def test_storages_tell_who_feeds_whom(trace: Trace) -> None:
 def test_storages_tell_how_long_memory_lives(trace: Trace) -> None:
     positions = {call.operation: i for i, call in enumerate(trace.calls)}
     conv = trace.storages[call_of(trace, "conv2d").outputs[0].storage]
-    assert (conv.born, conv.died) == (positions["conv2d"], positions["relu"])
+    assert (conv.alloc_at, conv.free_at) == (positions["conv2d"], positions["relu"])
     last = trace.storages[call_of(trace, "reshape").outputs[0].storage]
-    assert (last.born, last.died) == (positions["reshape"], None)
-    assert all((s.born, s.died) == (-1, None) for s in trace.storages if s.role == "weight")
+    assert (last.alloc_at, last.free_at) == (positions["reshape"], None)
+    assert all((s.alloc_at, s.free_at) == (-1, None) for s in trace.storages if s.role == "weight")
 
 
 def test_work_on_weights_alone_is_told_apart(trace: Trace) -> None:

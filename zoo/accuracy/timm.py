@@ -19,7 +19,7 @@ from zoo.accuracy.result_tables import MAIN_TABLE, TABLES, ResultTable, csv_tabl
 from zoo.accuracy.snapshot import provenance, snapshot_tables
 from zoo.addresses import redacted
 from zoo.errors import AccuracyError
-from zoo.records import Accuracy, AccuracyTable, Unjoined, Weights, format_input, parse_input
+from zoo.records import Accuracy, AccuracyTable, Unmatched, Weights, format_input, parse_input
 
 _TIMEOUT_S = 10
 _WEB = ("http://", "https://")
@@ -66,12 +66,12 @@ def join_tables(tables: Sequence[ResultTable], weights: Sequence[Weights], versi
         AccuracyError: if a table lacks the columns it must have.
     """
     rows: list[Accuracy] = []
-    unjoined: list[Unjoined] = []
+    unmatched: list[Unmatched] = []
     for table in tables:
         joined, apart = _join(table, weights, version)
         rows += joined
-        unjoined += apart if table.dataset == TABLES[MAIN_TABLE] else []  # the other tables list the same models
-    return AccuracyTable(tuple(rows), tuple(unjoined), missing_main_table(tables))
+        unmatched += apart if table.dataset == TABLES[MAIN_TABLE] else []  # the other tables list the same models
+    return AccuracyTable(tuple(rows), tuple(unmatched), missing_main_table(tables))
 
 
 def missing_main_table(tables: Sequence[ResultTable]) -> tuple[str, ...]:
@@ -143,11 +143,11 @@ def _modified(fs: fsspec.AbstractFileSystem, path: str) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _join(table: ResultTable, weights: Sequence[Weights], version: str) -> tuple[list[Accuracy], list[Unjoined]]:
+def _join(table: ResultTable, weights: Sequence[Weights], version: str) -> tuple[list[Accuracy], list[Unmatched]]:
     known = {f"{w.arch}.{w.tag}" if w.tag else w.arch: w for w in weights}
     archs = {w.arch for w in weights}
     rows: list[Accuracy] = []
-    unjoined: list[Unjoined] = []
+    unmatched: list[Unmatched] = []
     source, revision = (table.source, table.retrieved_at), table.revision
     results = table.read()
     for name, size, top1, top5 in zip(results["model"], results["img_size"], results["top1"], results["top5"], strict=True):
@@ -155,11 +155,11 @@ def _join(table: ResultTable, weights: Sequence[Weights], version: str) -> tuple
         if match is None:
             arch = str(name).partition(".")[0]
             lacks = f"no weights of {arch} with this tag" if arch in archs else f"no architecture {arch} with weights"
-            unjoined.append(Unjoined(table.source, str(name), f"{size:g}", f"timm {version} has {lacks}"))
+            unmatched.append(Unmatched(table.source, str(name), f"{size:g}", f"timm {version} has {lacks}"))
             continue
         input = format_input((parse_input(match.input)[0], int(size), int(size)))
         for metric, value in (("top1", top1), ("top5", top5)):
             if pd.notna(value):
                 result = ("timm", match.arch, match.tag, table.dataset, metric, input, float(value))
                 rows.append(Accuracy(*result, *source, revision))
-    return rows, unjoined
+    return rows, unmatched

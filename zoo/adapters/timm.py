@@ -57,7 +57,7 @@ class TimmZoo(Zoo):
 
     def build_options(self, key: CostKey) -> dict[str, Any]:
         """Form and head and, where timm says that the size is fixed, the image size."""
-        options: dict[str, Any] = {"variant": key.variant} if key.variant != Variant.TRAIN else {}
+        options: dict[str, Any] = {"variant": key.variant} if key.variant != Variant.BASE else {}
         if key.classes is not None and key.variant != Variant.FEATURES:
             options["num_classes"] = key.classes
         cfg = get_pretrained_cfg(key.arch)

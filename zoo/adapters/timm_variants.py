@@ -29,8 +29,8 @@ def variants_of(arch: str) -> tuple[str, ...]:
     module = model_entrypoint(arch).__module__
     globs = _SOME_ONLY.get(module.rsplit(".", 1)[-1], ("*",))
     if _has_blocks_to_fuse(module) and any(fnmatch.fnmatchcase(arch, glob) for glob in globs):
-        return (Variant.TRAIN, Variant.DEPLOY, Variant.FEATURES)
-    return (Variant.TRAIN, Variant.FEATURES)
+        return (Variant.BASE, Variant.DEPLOY, Variant.FEATURES)
+    return (Variant.BASE, Variant.FEATURES)
 
 
 @cache
@@ -40,7 +40,7 @@ def _has_blocks_to_fuse(module: str) -> bool:
     return any(hasattr(found, method) for found in classes for method in _METHODS)
 
 
-def build_variant(arch: str, variant: str = Variant.TRAIN, **options: Any) -> nn.Module:
+def build_variant(arch: str, variant: str = Variant.BASE, **options: Any) -> nn.Module:
     """A model without trained weights, in one of its forms.
 
     Raises:

@@ -94,7 +94,7 @@ def _describe(model_type: str) -> Architecture:
         input=format_input(_native_shape(model_type)),
         classes=_CLASSES if is_classifier else 0,
         uncountable=_why_uncountable(model_type),
-        variants=(Variant.TRAIN, Variant.FEATURES) if is_classifier and has_backbone else (Variant.TRAIN,),
+        variants=(Variant.BASE, Variant.FEATURES) if is_classifier and has_backbone else (Variant.BASE,),
     )
 
 

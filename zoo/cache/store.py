@@ -27,6 +27,7 @@ from zoo.cache.identity import details_of, newest_of_each, numbered, those_of
 from zoo.cache.runs import Run, runs_of
 from zoo.cache.schema.tables import DETAILS, NESTED, OWNERS, SNAPSHOTS, TABLES
 from zoo.cache.schema.trace_rows import from_table
+from zoo.cache.schema.upgrades import FORMER_FOLDERS
 from zoo.cache.storage.files import open_files
 from zoo.cache.storage.parts import (
     Notes,
@@ -88,6 +89,9 @@ class Store:
         """
         self.files.prepare(list(TABLES))
         self._is_writer = True
+        for name, former in FORMER_FOLDERS.items():
+            for file in self.files.names(former):
+                self.files.move(file, former, name)
         self._take_back()
 
     def append(self, name: str, table: pa.Table, *, replaces: Collection[str] = ()) -> str | None:
@@ -149,7 +153,7 @@ class Store:
         raise CacheError(f"Table '{name}' of cache '{self.address}' keeps changing while it is read. Try again.")
 
     def _load(self, name: str, columns: Iterable[str] | None, where: Where | None) -> Found:
-        files = self.files.names(name)
+        files = self.files.names(self._folder(name))
         newest_first = list(reversed(by_age(files)))
         found, covered = Found(), set[str]()
         columns_read = None if name in SNAPSHOTS else columns
@@ -344,14 +348,21 @@ class Store:
         self, name: str, files: Iterable[str], columns: Iterable[str] | None, where: Where | None
     ) -> Iterator[tuple[str, Read]]:
         """How to read each of the files; of large ones at an address no more than is asked for."""
+        folder = self._folder(name)
         if not where and (columns is None or {*columns}.issuperset(TABLES[name].names)):
-            return self.files.reads(name, files)
-        return self.files.reads(name, files, lambda parquet: pick_pages(parquet, name, columns, where))
+            return self.files.reads(folder, files)
+        return self.files.reads(folder, files, lambda parquet: pick_pages(parquet, name, columns, where))
 
-    def _read_part(self, folder: str, file: str, columns: Iterable[str] | None, where: Where | None, read: Read) -> Part | None:
+    def _folder(self, name: str) -> str:
+        """Where the parts of a table are; a writer has moved those of a table that was renamed."""
+        former = FORMER_FOLDERS.get(name)
+        return former if former and not self._is_writer and not self.files.has_folder(name) else name
+
+    def _read_part(self, name: str, file: str, columns: Iterable[str] | None, where: Where | None, read: Read) -> Part | None:
+        folder = self._folder(name)
         try:
             data = read()
-            return decode(file, data, folder, columns, where, is_whole=isinstance(data, bytes))
+            return decode(file, data, name, columns, where, is_whole=isinstance(data, bytes))
         except UnreadableError as error:
             self._set_aside(folder, file, str(error), NEWER if error.is_newer else DAMAGED)
         except IsADirectoryError:
@@ -400,7 +411,7 @@ def _architecture(row: Mapping[str, Any], weights: tuple[Weights, ...]) -> Archi
 
 
 def _zoos_of(part: Part) -> list[str]:
-    """The zoos a part of a snapshot speaks for; in format 1 it did so for all of its rows."""
+    """The zoos a part of a snapshot speaks for: those of its rows, where it does not say."""
     return list(part.notes["zoos"] if "zoos" in part.notes else pc.unique(part.table["zoo"]).to_pylist())
 
 

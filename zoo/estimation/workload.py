@@ -299,7 +299,7 @@ def _fuse(trace: Trace, described: Sequence[_Described]) -> list[_Fused]:
     for kernel in kernels:
         for storage in kernel.reads:
             users[storage].add(kernel.leader)
-    outliving = {i for i, storage in enumerate(trace.storages) if storage.born >= 0 and storage.died is None}
+    outliving = {i for i, storage in enumerate(trace.storages) if storage.alloc_at >= 0 and storage.free_at is None}
     fused = [_Fused()] * len(trace.calls)
     for kernel in kernels:
         kept = [v for storage, v in kernel.writes.items() if users[storage] - {kernel.leader} or storage in outliving]

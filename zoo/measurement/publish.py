@@ -71,7 +71,7 @@ def build(folder: Path, cache: str) -> pa.Table:
     checked = {model: _checked(match, ours) for model, match in matches.items()}
     same = {model: _same(match.key, same_as, ours) for model, match in matches.items()}
     devices = _Devices(shipped_devices(), said["devices"])
-    kept, unjoined = [], Counter[tuple[str, str, str, str]]()
+    kept, unmatched = [], Counter[tuple[str, str, str, str]]()
     for row in rows:
         model = (row.source, row.model, row.input)
         device = devices.find(row)
@@ -83,8 +83,8 @@ def build(folder: Path, cache: str) -> pa.Table:
             )
             why = checked[model][1]
         if why is not None:
-            unjoined[(*model, why)] += 1
-    return _table(kept, unjoined, said["sources"], rows)
+            unmatched[(*model, why)] += 1
+    return _table(kept, unmatched, said["sources"], rows)
 
 
 def main() -> None:
@@ -115,10 +115,10 @@ def summary(table: pa.Table) -> Iterator[str]:
         yield f"{label}: {part.num_rows:,} rows, {models} models, {len(set(part['device'].to_pylist()))} devices"
     by_check = Counter(joined["check"].to_pylist())
     yield "checked by: " + ", ".join(f"{check} ({rows:,} rows)" for check, rows in sorted(by_check.items()))
-    unjoined: dict[str, int] = defaultdict(int)
-    for one in json.loads(table.schema.metadata[NOTE.encode()])["unjoined"]:
-        unjoined[f"{one['source']}: {one['reason']}"] += one["rows"]
-    for reason, rows in sorted(unjoined.items(), key=lambda item: (-item[1], item[0])):
+    unmatched: dict[str, int] = defaultdict(int)
+    for one in json.loads(table.schema.metadata[NOTE.encode()])["unmatched"]:
+        unmatched[f"{one['source']}: {one['reason']}"] += one["rows"]
+    for reason, rows in sorted(unmatched.items(), key=lambda item: (-item[1], item[0])):
         yield f"not joined: {rows:,} rows of {reason}"
 
 
@@ -139,7 +139,7 @@ def _match_models(
         if key is None:
             reasons[model] = entry.get("reason") or (f"{name}, its guess, does not exist" if name else _NO_ARCHITECTURE)
             continue
-        key = key._replace(input=str(entry.get("input", row.input)), variant=str(entry.get("variant", Variant.TRAIN)))
+        key = key._replace(input=str(entry.get("input", row.input)), variant=str(entry.get("variant", Variant.BASE)))
         params, macs = read_figure(entry.get("params", row.params)), read_figure(entry.get("macs", row.macs))
         matches[model] = _Match(key, params, macs, entry.get("figures_from"), entry.get("reason"))
     return matches, reasons
@@ -219,7 +219,7 @@ def _record(
 
 def _table(
     records: Iterable[Mapping[str, Any]],
-    unjoined: Mapping[tuple[str, str, str, str], int],
+    unmatched: Mapping[tuple[str, str, str, str], int],
     sources: Mapping[str, Any],
     rows: Iterable[Collected],
 ) -> pa.Table:
@@ -232,9 +232,9 @@ def _table(
             name: {**{key: source[key] for key in names if key in source}, "dates": sorted(dates[name])}
             for name, source in sources.items()
         },
-        "unjoined": [
+        "unmatched": [
             {**dict(zip(("source", "model", "input", "reason"), key, strict=True)), "rows": count}
-            for key, count in sorted(unjoined.items())
+            for key, count in sorted(unmatched.items())
         ],
     }
     columns = SCHEMA.names

@@ -17,7 +17,7 @@ from zoo.devices.devices import DeviceNames
 from zoo.errors import SpeedError
 from zoo.measurement.speed_record import Setting, Speed, as_records
 from zoo.measurement.speed_tables import read_speeds
-from zoo.records import SPEED_KEY, Architecture, Unjoined
+from zoo.records import SPEED_KEY, Architecture, Unmatched
 
 _ZOOS = ("timm", "torchvision")
 """Listed where the cache knows no architecture yet."""
@@ -30,7 +30,7 @@ class Imported:
     file: str
     added: int
     known: int  # that the table has already
-    unjoined: tuple[Unjoined, ...]
+    unmatched: tuple[Unmatched, ...]
 
 
 def import_speeds(
@@ -52,14 +52,14 @@ def import_speeds(
     store.prepare()
     architectures = _known_architectures(store)
     read = [(file, read_speeds(file, architectures, devices, given)) for file in files]
-    rows = [(file, _table_rows(file, table.rows), table.unjoined) for file, table in read]
+    rows = [(file, _table_rows(file, table.rows), table.unmatched) for file, table in read]
     known, run = _known(store), uuid.uuid4().hex[:12]
     imported = []
-    for file, records, unjoined in rows:
+    for file, records, unmatched in rows:
         new = [record for record in records if _identity(record) not in known]
         known.update(map(_identity, new))
         store.append("speed", table_of("speed", ({**record, "run": run} for record in new)))
-        imported.append(Imported(str(file), len(new), len(records) - len(new), unjoined))
+        imported.append(Imported(str(file), len(new), len(records) - len(new), unmatched))
     return imported
 
 

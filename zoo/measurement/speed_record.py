@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from zoo.records import SPEED_KEY, Unjoined
+from zoo.records import SPEED_KEY, Unmatched
 
 __all__ = ["SPEED_KEY", "Setting", "Speed", "SpeedTable", "as_records", "canonical_dtype"]
 
@@ -40,7 +40,7 @@ class SpeedTable:
     """What a table gave: its rows, and those that could not be used, each with the reason."""
 
     rows: tuple[Speed, ...] = ()
-    unjoined: tuple[Unjoined, ...] = ()
+    unmatched: tuple[Unmatched, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ per step of a whole batch. A user's table is a CSV with a header. Its columns:
 | batch | images in a step; left out: 1 |
 | latency_ms, samples_per_s | milliseconds of a step, images a second: one of them, or both |
 | device, runtime, dtype | such as `rtx-4090`, `torch-2.9.1`, `fp16`; device and dtype must be there or be given for the whole table |
-| layout, compiled, variant | `nchw` or `nhwc`; `true` or `false`; `train` or `deploy` |
+| layout, compiled, variant | `nchw` or `nhwc`; `true` or `false`; `base` or `deploy` |
 | threads | of a CPU |
 | spread_percent | interquartile range of the repetitions, in percent of the median |
 | source, measured_at | where the row comes from, and when (ISO 8601) |
@@ -31,7 +31,7 @@ import pandas as pd
 from zoo.devices.devices import DeviceNames
 from zoo.errors import InputError, SpeedError, did_you_mean
 from zoo.measurement.speed_record import SPEED_KEY, Setting, Speed, SpeedTable, canonical_dtype
-from zoo.records import Architecture, Unjoined, Variant, image_input
+from zoo.records import FORMER_VARIANTS, Architecture, Unmatched, Variant, image_input
 
 COLUMNS = (
     "model", "input", "batch", "latency_ms", "samples_per_s", "device", "runtime", "dtype", "layout", "compiled", "variant", "threads",
@@ -98,7 +98,7 @@ def read_speeds(
     setting = replace(setting, source=setting.source or Path(path).name)
     known, names = _Known.of(candidates), devices or DeviceNames(())
     rows: dict[tuple[Any, ...], Speed] = {}
-    unjoined, mistakes = [], []
+    unmatched, mistakes = [], []
     for line, record in enumerate(table.to_dict("records"), start=2):
         try:
             row = _speed({str(key): value for key, value in record.items()}, known, setting, names)
@@ -107,12 +107,12 @@ def read_speeds(
                 raise InputError("measured by an earlier row of the table already")
             rows[key] = row
         except (InputError, ValueError) as error:
-            unjoined.append(Unjoined(str(setting.source), str(record["model"]), str(record.get("input", "")), str(error)))
+            unmatched.append(Unmatched(str(setting.source), str(record["model"]), str(record.get("input", "")), str(error)))
             if isinstance(error, ValueError):
                 mistakes.append(f"{path}, line {line}: {error}")
     if mistakes and len(mistakes) == len(table):
         raise SpeedError(mistakes[0])
-    return SpeedTable(tuple(rows.values()), tuple(unjoined))
+    return SpeedTable(tuple(rows.values()), tuple(unmatched))
 
 
 def timm_setting(path: str | Path) -> Setting:
@@ -177,11 +177,12 @@ def _speed(record: Mapping[str, Any], known: _Known, setting: Setting, devices: 
     latency_ms, samples_per_s = _both(_positive(values, "latency_ms"), _positive(values, "samples_per_s"), batch)
     device, dtype = (str(values.get(name, getattr(setting, name))) for name in ("device", "dtype"))
     spread = _positive(values, "spread_percent")
+    variant = str(values.get("variant", Variant.BASE))
     return Speed(
         architecture.zoo,
         architecture.name,
         architecture.input if size == "native" else image_input(size, architecture.input),
-        str(values.get("variant", Variant.TRAIN)),
+        FORMER_VARIANTS.get(variant, variant),
         devices.find(device) or device,
         values.get("runtime", setting.runtime),
         canonical_dtype(dtype),

@@ -78,8 +78,8 @@ def keep_published(store: Store, published: Mapping[str, Published]) -> None:
     if not new:
         return
     tables = {name: one.table for name, one in new.items() if one.table is not None}
-    unjoined = [{**_row(row), "zoo": name} for name, table in tables.items() for row in table.unjoined]
-    store.replace("unjoined", table_of("unjoined", unjoined), set(new))
+    unmatched = [{**_row(row), "zoo": name} for name, table in tables.items() for row in table.unmatched]
+    store.replace("unmatched", table_of("unmatched", unmatched), set(new))
     rows = [_row(row) for table in tables.values() for row in table.rows]
     notes = {name: {_NOTE: one.note} for name, one in new.items() if one.note}
     store.replace("accuracy", table_of("accuracy", rows), set(new), notes)

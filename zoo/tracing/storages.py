@@ -23,13 +23,13 @@ class Storages:
 
     def __init__(self) -> None:
         self.roles: list[str] = []
-        self.born: list[int] = []
-        self.died: list[int | None] = []
+        self.alloc_at: list[int] = []
+        self.free_at: list[int | None] = []
         self.nbytes: list[int] = []
         self._alive: dict[int, _Lifetime] = {}
         self.position = 0  # of the next call
 
-    def number(self, tensor: Tensor, role: str, born: int = -1) -> int:
+    def number(self, tensor: Tensor, role: str, alloc_at: int = -1) -> int:
         """That of a tensor's storage; one not met before gets a new one, and the role."""
         storage = tensor.untyped_storage()
         known = self._alive.get(storage._cdata)
@@ -40,14 +40,14 @@ class Storages:
         lifetime.number = number = len(self.roles)
         self._alive[address] = lifetime
         self.roles.append(role)
-        self.born.append(born)
-        self.died.append(None)
+        self.alloc_at.append(alloc_at)
+        self.free_at.append(None)
         self.nbytes.append(storage.nbytes())
         return number
 
     def _release(self, lifetime: _Lifetime) -> None:
         if self._alive.pop(lifetime.address, None) is not None:
-            self.died[lifetime.number] = self.position
+            self.free_at[lifetime.number] = self.position
 
     def stop_following(self) -> None:
         """At the end of a pass: what is still alive outlives it."""
@@ -55,4 +55,4 @@ class Storages:
 
     def described(self) -> tuple[TracedStorage, ...]:
         """All of them, in the order of their numbers."""
-        return tuple(map(TracedStorage, self.nbytes, self.roles, self.born, self.died))
+        return tuple(map(TracedStorage, self.nbytes, self.roles, self.alloc_at, self.free_at))

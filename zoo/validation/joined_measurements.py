@@ -19,7 +19,7 @@ from zoo.estimation.estimate import DTYPES, TracedWay
 from zoo.estimation.term_matrix import prepare
 from zoo.measurement.speed_record import PRECISION_OF, Setting, Speed
 from zoo.measurement.speed_tables import read_speeds, timm_setting
-from zoo.records import Architecture, TraceKey, Unjoined
+from zoo.records import Architecture, TraceKey, Unmatched
 from zoo.refresh.fill_missing import ensure_traced, list_architectures
 from zoo.settings import Execution, Listener
 from zoo.validation.validation import Measured
@@ -32,7 +32,7 @@ class Joined:
     """Measurements ready for validation, and those that could not be used, each with the reason."""
 
     files: tuple[Measured, ...]
-    left_out: tuple[Unjoined, ...]
+    left_out: tuple[Unmatched, ...]
 
 
 @dataclass(frozen=True)
@@ -59,16 +59,16 @@ def join_measurements(paths: Sequence[Path], source: Source, devices: Mapping[st
     architectures = list_architectures(source.cache, ["timm", "torchvision"])
     described = {(a.zoo, a.name): a for a in architectures}
     sets: dict[tuple[Any, ...], list[Speed]] = defaultdict(list)
-    left_out: list[Unjoined] = []
+    left_out: list[Unmatched] = []
     for path in paths:
         table = read_speeds(path, architectures, DeviceNames(known.values()))
-        left_out += table.unjoined
+        left_out += table.unmatched
         for row in table.rows:
             sets[path, row.device, _precision(row, path), row.layout or "nchw", bool(row.compiled)].append(row)
     for (path, device, precision, _, _), rows in list(sets.items()):
         reason = _why_not(known.get(device), device, precision)
         if reason:
-            left_out += [Unjoined(path.name, f"{row.zoo}/{row.arch}", row.input, reason) for row in rows]
+            left_out += [Unmatched(path.name, f"{row.zoo}/{row.arch}", row.input, reason) for row in rows]
             sets = {key: value for key, value in sets.items() if value is not rows}
     wanted = {_trace_key(row, described, key) for key, rows in sets.items() for row in rows}
     ensure_traced(wanted, source.cache, source.execution, source.listener)
@@ -109,7 +109,7 @@ def _measured(
     described: Mapping[tuple[str, str], Architecture],
     known: Mapping[str, Device],
     store: Store,
-) -> tuple[Measured | None, list[Unjoined]]:
+) -> tuple[Measured | None, list[Unmatched]]:
     """The measurements of one file on one device in one way, and those whose models have no workload."""
     path, device_id, precision, layout, compiled = key
     measured = pd.DataFrame(
@@ -123,7 +123,7 @@ def _measured(
     joined = workloads.merge(measured.astype({"classes": "Int64"}), on=KEY)
     have = set(joined[KEY[:3]].itertuples(index=False, name=None))
     missing = [
-        Unjoined(path.name, f"{row.zoo}/{row.arch}", row.input, "it could not be traced")
+        Unmatched(path.name, f"{row.zoo}/{row.arch}", row.input, "it could not be traced")
         for row in rows
         if (row.zoo, row.arch, row.input) not in have
     ]

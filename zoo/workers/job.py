@@ -206,7 +206,7 @@ def count_result(key: CostKey, cost: Cost, versions: Versions) -> CountResult:
         "flops": cost.flops,
         "macs_conv": by_kind[Kind.CONV],
         "macs_linear": by_kind[Kind.LINEAR],
-        "macs_matmul": by_kind[Kind.MATMUL] + by_kind[Kind.RECURRENT],
+        "macs_bmm": by_kind[Kind.MATMUL] + by_kind[Kind.RECURRENT],
         "macs_attention": by_kind[Kind.ATTENTION],
         **{f"total_{name.replace('-', '_')}": totals[name] for name in _TOTALS},
         "activations": cost.activations,

@@ -158,7 +158,7 @@ def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
 
     return (
         f"{row['zoo']}/{row['arch']}",
-        row["input"] if row["variant"] == "train" else f"{row['input']} {row['variant']}",
+        row["input"] if row["variant"] == "base" else f"{row['input']} {row['variant']}",
         str(row["batch"]),
         f"{row['latency_ms']:.4g} ms" if row["latency_ms"] is not None else row["status"],
         cell("half_width", ".1%"),

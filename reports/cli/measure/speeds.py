@@ -100,18 +100,18 @@ def list_speeds(
 
 
 def _record(imported: Imported) -> dict[str, Any]:
-    unjoined = [{"model": one.name, "input": one.input, "reason": one.reason} for one in imported.unjoined]
-    return {"file": imported.file, "added": imported.added, "known": imported.known, "unjoined": unjoined}
+    unmatched = [{"model": one.name, "input": one.input, "reason": one.reason} for one in imported.unmatched]
+    return {"file": imported.file, "added": imported.added, "known": imported.known, "unmatched": unmatched}
 
 
 def _print(imported: Imported) -> None:
     said = f"{imported.file}: {imported.added:,} rows added"
     if imported.known:
         said += f", {imported.known:,} were there already"
-    typer.echo(f"{said}, {len(imported.unjoined):,} not used{':' if imported.unjoined else '.'}")
-    reasons = Counter(_kind(one.reason) for one in imported.unjoined)
+    typer.echo(f"{said}, {len(imported.unmatched):,} not used{':' if imported.unmatched else '.'}")
+    reasons = Counter(_kind(one.reason) for one in imported.unmatched)
     for reason, count in reasons.most_common():
-        names = list(dict.fromkeys(one.name for one in imported.unjoined if _kind(one.reason) == reason))
+        names = list(dict.fromkeys(one.name for one in imported.unmatched if _kind(one.reason) == reason))
         more = f" and {len(names) - _EXAMPLES_SHOWN} more" if len(names) > _EXAMPLES_SHOWN else ""
         typer.echo(f"  {count:,}  {reason}: {', '.join(names[:_EXAMPLES_SHOWN])}{more}")
 

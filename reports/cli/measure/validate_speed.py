@@ -14,7 +14,7 @@ import typer
 from reports.cli.common.help import examples
 
 if TYPE_CHECKING:
-    from zoo.records import Unjoined
+    from zoo.records import Unmatched
     from zoo.validation.validation import Measured, Tested
 
 EXAMPLES = examples(
@@ -160,7 +160,7 @@ def _print_families(console: Any, file: Measured, test: Tested) -> None:
     text.print_table(console, headers, rows, right=headers[1:])
 
 
-def _print_left_out(left_out: Sequence[Unjoined]) -> None:
+def _print_left_out(left_out: Sequence[Unmatched]) -> None:
     if left_out:
         typer.echo(f"{len(left_out)} rows of the files are not used:", err=True)
     for row in left_out[:_MOST_LEFT_OUT]:

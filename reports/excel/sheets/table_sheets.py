@@ -7,7 +7,7 @@ import functools
 
 import pandas as pd
 
-from reports.columns.columns import COVERAGE, UNJOINED, Column
+from reports.columns.columns import COVERAGE, UNMATCHED, Column
 from reports.excel.budgets import limits_and_formulas
 from reports.excel.charts.chart import FrontierCells, accuracy_chart
 from reports.excel.sheets import derived_tables
@@ -99,14 +99,14 @@ def write_coverage(book: Book) -> None:
     of_inputs = f", {unfit:,} of them at an input or in a form they cannot take" if unfit else ""
     description = f"Not counted, or only under an assumption, and why: {by_status}{of_inputs}."
     write_table(book, TableSpec(sheet_name("Coverage", book.taken), "Coverage", description, columns, table, empty=empty))
-    if len(book.report.unjoined):
-        _write_unjoined(book, book.report.unjoined)
+    if len(book.report.unmatched):
+        _write_unmatched(book, book.report.unmatched)
 
 
-def _write_unjoined(book: Book, table: pd.DataFrame) -> None:
+def _write_unmatched(book: Book, table: pd.DataFrame) -> None:
     description = f"{len(table):,} published results that belong to no row of the leaderboards, with the reason."
-    columns = [*[c for c in UNJOINED if c.key == "name"], *[c for c in UNJOINED if c.key != "name"]]
-    write_table(book, TableSpec(sheet_name("Unjoined", book.taken), "Unjoined", description, columns, table))
+    columns = [*[c for c in UNMATCHED if c.key == "name"], *[c for c in UNMATCHED if c.key != "name"]]
+    write_table(book, TableSpec(sheet_name("Unmatched", book.taken), "Unmatched", description, columns, table))
 
 
 def _unfolded(column: Column) -> Column:

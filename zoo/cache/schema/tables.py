@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from zoo.cache.schema.trace_rows import TRACE
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 VERSION_NOTE = "zoometer.schema"
 
 KEY = ("zoo", "arch", "input", "classes", "variant", "batch")
@@ -54,7 +54,7 @@ COSTS = _schema(
         pa.field("reason", pa.string()),
         *_fields(
             pa.int64(),
-            """params buffers weight_bytes macs flops macs_conv macs_linear macs_matmul macs_attention total_all total_fvcore
+            """params buffers weight_bytes macs flops macs_conv macs_linear macs_bmm macs_attention total_all total_fvcore
             total_ptflops_aten total_ptflops_pytorch total_weights_only activations bytes_read bytes_written
             peak_activation_bytes""",
         ),
@@ -140,7 +140,7 @@ ACCURACY = _schema(
     ]
 )
 
-UNJOINED = _schema(_fields(pa.string(), "zoo source name input reason"))
+UNMATCHED = _schema(_fields(pa.string(), "zoo source name input reason"))
 
 RUNS = _schema(
     [
@@ -180,13 +180,13 @@ TABLES: Mapping[str, pa.Schema] = {
     "weights": WEIGHTS,
     "architectures": ARCHITECTURES,
     "accuracy": ACCURACY,
-    "unjoined": UNJOINED,
+    "unmatched": UNMATCHED,
     "runs": RUNS,
     "plans": PLANS,
     "speed": SPEED,
 }
 
-SNAPSHOTS = frozenset({"weights", "architectures", "accuracy", "unjoined"})
+SNAPSHOTS = frozenset({"weights", "architectures", "accuracy", "unmatched"})
 """Tables of which only the newest state of each zoo counts; the others only grow."""
 
 OWNERS: Mapping[str, tuple[str, ...]] = {"costs": KEY, "traces": TRACE_KEY}

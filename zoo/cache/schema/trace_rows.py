@@ -43,8 +43,8 @@ STORAGE = pa.struct(
     [
         pa.field("nbytes", pa.int64()),
         pa.field("role", pa.string()),
-        pa.field("born", pa.int32()),
-        pa.field("died", pa.int32()),
+        pa.field("alloc_at", pa.int32()),
+        pa.field("free_at", pa.int32()),
     ]
 )
 

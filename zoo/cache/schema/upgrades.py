@@ -1,50 +1,56 @@
-"""Parts written by older versions, brought to the present schema. Files are not rewritten for it: compaction does so in time.
+"""Parts of format 2 as parts of format 3. Files stay as they are until compaction rewrites them.
 
-The exact columns of every older version are known, so that a part of one is recognised by more than its number.
+Format 3 names some things otherwise: the table `unjoined` became `unmatched`, the column `macs_matmul` became `macs_bmm`, the
+fields `born` and `died` of a storage became `alloc_at` and `free_at`, and the variant `train` became `base`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from zoo.cache.schema.tables import SCHEMA_VERSION, TABLES
+from zoo.cache.schema.tables import TABLES
+from zoo.records import FORMER_VARIANTS
 
-COLUMNS: Mapping[int, Mapping[str, str]] = {
-    1: {
-        "costs": """zoo arch input classes variant status reason params buffers weight_bytes macs flops macs_conv macs_linear
-            macs_matmul macs_attention total_all total_fvcore total_ptflops_aten total_ptflops_pytorch total_weights_only
-            activations bytes_read bytes_written peak_activation_bytes peak_module operations library_version torch_version
-            counter_version seconds counted_at""",
-        "ops": """zoo arch input classes variant precision layout position module module_class operation kind shapes dtypes
-            arguments calls macs elements_in elements_out bytes_in bytes_out counted_at""",
-        "weights": "zoo arch tag task family dataset classes input file_bytes license source recipe is_default library_version",
-        "architectures": "zoo arch task family input classes note library_version",
-        "accuracy": "zoo arch tag dataset metric input value source retrieved_at",
-        "unjoined": "zoo source name input reason",
-        "runs": "run planned counted failed unfit added removed changed versions started_at seconds",
-    }
-}
-"""The columns of each older version's tables; the present version's are in `schema`."""
+OLDEST_VERSION = 2
+"""The oldest format that is read."""
 
-_BEFORE: Mapping[int, Mapping[str, Any]] = {1: {"batch": 1, "status": "done"}}
-"""What held of every row of a version that had no column for it; whatever else it lacks is unknown."""
+FORMER_FOLDERS: Mapping[str, str] = {"unmatched": "unjoined"}
+"""Folders of tables that had another name in format 2."""
+
+_FORMER_COLUMNS: Mapping[str, str] = {"macs_bmm": "macs_matmul"}
+_VARIANT_COLUMNS = ("variant", "variants")
 
 
-def required_columns(name: str, version: int) -> list[str]:
-    """The columns a part of this version must have: all there were, or those of the present version that are never unknown."""
-    if version == SCHEMA_VERSION:
-        return [field.name for field in TABLES[name] if not field.nullable]
-    return COLUMNS.get(version, {}).get(name, "").split()
+def former_name(column: str) -> str:
+    """The name of a column in format 2."""
+    return _FORMER_COLUMNS.get(column, column)
 
 
-def upgrade(table: pa.Table, name: str, version: int) -> pa.Table:
-    """The rows of a part of an older version, with the columns it lacks and something is known about."""
-    for older in range(version, SCHEMA_VERSION):
-        for column, value in _BEFORE.get(older, {}).items():
-            if column in TABLES[name].names and column not in table.column_names:
-                field = TABLES[name].field(column)
-                table = table.append_column(field, pa.repeat(pa.scalar(value, field.type), len(table)))
+def has_other_values(column: str) -> bool:
+    """Whether the values of a column differ between the formats, and so do their statistics."""
+    return column in _VARIANT_COLUMNS
+
+
+def upgrade(table: pa.Table, name: str) -> pa.Table:
+    """Columns of a part of format 2, such as format 3 has them."""
+    present = {former_name(column): column for column in TABLES[name].names}
+    table = table.rename_columns([present[column] for column in table.column_names])
+    for place, column in enumerate(table.column_names):
+        if column in _VARIANT_COLUMNS:
+            table = table.set_column(place, column, _with_present_variants(table[column]))
+        elif column == "storages":  # the same memory by other field names
+            dtype = TABLES[name].field(column).type
+            table = table.set_column(place, column, pa.chunked_array([c.view(dtype) for c in table[column].chunks], dtype))
     return table
+
+
+def _with_present_variants(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    if pa.types.is_list(column.type):
+        lists = [names and [FORMER_VARIANTS.get(name, name) for name in names] for names in column.to_pylist()]
+        return pa.chunked_array([lists], column.type)
+    for former, name in FORMER_VARIANTS.items():
+        column = pc.if_else(pc.equal(column, former), name, column)
+    return column

@@ -2,8 +2,7 @@
 
 A part's name holds the time of writing, a number nobody else uses, and the beginning of the SHA-256 of the whole file:
 `part-20260102T030405123456-0f3a9c71-5d41402abc4b2a76.parquet`. A name that ends in `-replacing` has the names of the parts it
-replaces among its notes. Parts of format 1 have no checksum in their name; they are held against their pages' own checksums
-and the columns that format had.
+replaces among its notes.
 """
 
 from __future__ import annotations
@@ -22,12 +21,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from zoo.cache.schema.tables import ROWS_TOGETHER, SCHEMA_VERSION, TABLES, VERSION_NOTE, schema_version
-from zoo.cache.schema.upgrades import required_columns, upgrade
+from zoo.cache.schema.upgrades import OLDEST_VERSION, former_name, has_other_values, upgrade
 from zoo.cache.storage.range_reads import Range, pages_of
 
 SUFFIX = ".parquet"
 _NAME = re.compile(
-    r"part-(?P<stamp>\d{8}T\d{12})-(?P<number>[0-9a-f]{8,12})(?:-(?P<checksum>[0-9a-f]{16}))?(?P<replacing>-replacing)?\.parquet"
+    r"part-(?P<stamp>\d{8}T\d{12})-(?P<number>[0-9a-f]{8})-(?P<checksum>[0-9a-f]{16})(?P<replacing>-replacing)?\.parquet"
 )
 _STAMP = "%Y%m%dT%H%M%S%f"
 _NOTES = "zoometer.notes"
@@ -103,13 +102,14 @@ def by_age(names: Iterable[str]) -> list[str]:
 def pick_pages(parquet: pq.ParquetFile, name: str, columns: Iterable[str] | None, where: Where | None) -> Iterator[Range]:
     """Where in a part of table `name` is what `decode` reads of these columns and rows."""
     known = [*(TABLES[name].names if columns is None else columns), *(where or {})]
-    return pages_of(parquet, known, _groups_with(parquet, where or {}))
+    is_old = schema_version(parquet.schema_arrow) != SCHEMA_VERSION
+    known = list(map(former_name, known)) if is_old else known
+    return pages_of(parquet, known, _groups_with(parquet, _comparable(where or {}, is_old=is_old)))
 
 
-def has_checksum(file: str) -> bool:
-    """Whether a name holds the checksum of the whole file, so that its rows can be trusted to be where its footer says."""
-    match = _NAME.fullmatch(file)
-    return bool(match and match["checksum"])
+def is_part_name(file: str) -> bool:
+    """Whether a name is that of a part: it holds the checksum, by which its rows are where its footer says."""
+    return bool(_NAME.fullmatch(file))
 
 
 def decode(
@@ -127,13 +127,13 @@ def decode(
         UnreadableError: if it is none, or not as it was written; of data that are not whole, only what is read is looked at.
     """
     match = _NAME.fullmatch(file)
-    if is_whole and match and match["checksum"] and match["checksum"] != checksum(data):
+    if is_whole and match and match["checksum"] != checksum(data):
         raise UnreadableError("is damaged: it is not as it was written")
     try:
         parquet = pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True)
         found = parquet.schema_arrow
-        version = _version_of(found, is_named=match is not None, has_checksum=bool(match and match["checksum"]))
-        if lacking := [column for column in required_columns(name, version) if column not in found.names]:
+        version = _version_of(found, is_named=match is not None)
+        if lacking := [column.name for column in TABLES[name] if not column.nullable and column.name not in found.names]:
             raise ValueError(f"it lacks {', '.join(lacking)}")
         table = _read(parquet, found.names, name, version, list(TABLES[name].names if columns is None else columns), where or {})
         return Part(table, json.loads((found.metadata or {}).get(_NOTES.encode(), b"{}")), version, parquet.metadata.num_rows)
@@ -142,13 +142,13 @@ def decode(
         raise UnreadableError(f"is damaged: {why}" if match else "is no part of a cache") from error
 
 
-def _version_of(found: pa.Schema, *, is_named: bool, has_checksum: bool) -> int:
+def _version_of(found: pa.Schema, *, is_named: bool) -> int:
     version = schema_version(found)
     if version is not None and version > SCHEMA_VERSION:
         raise UnreadableError(
             f"was written by a newer zoometer, in format {version}; this one reads formats up to {SCHEMA_VERSION}", is_newer=True
         )
-    if version is None or not is_named or (version > 1 and not has_checksum):
+    if version is None or version < OLDEST_VERSION or not is_named:
         raise UnreadableError("is no part of a cache")
     return version
 
@@ -156,12 +156,15 @@ def _version_of(found: pa.Schema, *, is_named: bool, has_checksum: bool) -> int:
 def _read(parquet: pq.ParquetFile, names: list[str], name: str, version: int, columns: list[str], where: Where) -> pa.Table:
     """The wanted columns of the wanted rows, in the present schema."""
     schema = TABLES[name]
-    # Statistics of format 1 are under no checksum of ours, so its rows are all looked at.
-    groups = _groups_with(parquet, where) if version > 1 else list(range(parquet.num_row_groups))
-    where = _unsettled(parquet, groups, where) if version > 1 else where
-    known = [column for column in dict.fromkeys([*columns, *where]) if column in names]
+    is_old = version != SCHEMA_VERSION
+    comparable = _comparable(where, is_old=is_old)
+    groups = _groups_with(parquet, comparable)
+    settled = comparable.keys() - _unsettled(parquet, groups, comparable).keys()
+    where = {column: values for column, values in where.items() if column not in settled}
+    stored = {former_name(column) if is_old else column: column for column in dict.fromkeys([*columns, *where])}
     is_large = parquet.num_row_groups > 1  # threads cost more than they save in a small part
-    table = upgrade(parquet.read_row_groups(groups, columns=known, use_threads=is_large), name, version)
+    table = parquet.read_row_groups(groups, columns=[column for column in stored if column in names], use_threads=is_large)
+    table = upgrade(table, name) if is_old else table
     for column, values in where.items():
         table = table.filter(pc.is_in(table[column], pa.array(list(values), schema.field(column).type)))
     wanted = pa.schema([schema.field(column) for column in columns])
@@ -169,6 +172,11 @@ def _read(parquet: pq.ParquetFile, names: list[str], name: str, version: int, co
         return table.replace_schema_metadata(None)
     arrays = [table[f.name].cast(f.type) if f.name in table.column_names else pa.nulls(len(table), f.type) for f in wanted]
     return pa.Table.from_arrays(arrays, schema=wanted)
+
+
+def _comparable(where: Where, *, is_old: bool) -> Where:
+    """What can be looked for in a part's statistics."""
+    return {column: values for column, values in where.items() if not has_other_values(column)} if is_old else where
 
 
 def _groups_with(parquet: pq.ParquetFile, where: Where) -> list[int]:

@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from zoo.addresses import Address
-from zoo.cache.storage.parts import SUFFIX, has_checksum
+from zoo.cache.storage.parts import SUFFIX, is_part_name
 from zoo.cache.storage.range_reads import WHOLE_BELOW, Range, read_part
 from zoo.errors import CacheError
 
@@ -138,7 +138,7 @@ class RemoteFiles:
                 readers.shutdown(wait=False, cancel_futures=True)
 
     def _read_picked(self, folder: str, name: str, size: int, pick: Pick | None) -> bytes | pa.Buffer:
-        if pick is None or size < WHOLE_BELOW or not has_checksum(name):
+        if pick is None or size < WHOLE_BELOW or not is_part_name(name):
             return self.read(folder, name)
         path = self.path(folder, name)
 

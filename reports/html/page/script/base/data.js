@@ -65,7 +65,7 @@ export const BOARD = openTable(REPORT.leaderboard);
 // A row's lasting name, for addresses: model@input, and the variant where it is not the plain one.
 export function rowName(row) {
   const variant = BOARD.text('variant', row);
-  return `${BOARD.text('model', row)}@${BOARD.text('input', row)}${variant && variant !== 'train' ? `~${variant}` : ''}`;
+  return `${BOARD.text('model', row)}@${BOARD.text('input', row)}${variant && variant !== 'base' ? `~${variant}` : ''}`;
 }
 
 let rowsByName = null;

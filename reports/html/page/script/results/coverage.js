@@ -26,8 +26,8 @@ function coverageGroups() {
   return groups.sort((a, b) => (b.values[0] === 'failed') - (a.values[0] === 'failed'));
 }
 
-function unjoinedGroups() {
-  const source = openTable(REPORT.unjoined);
+function unmatchedGroups() {
+  const source = openTable(REPORT.unmatched);
   const name = (row) => [source.shown('name', row), source.text('input', row)].filter(Boolean).join(' at ');
   return groupsOf(source, ['source', 'reason'], name);
 }
@@ -54,7 +54,7 @@ export function showCoverage() {
   const failed = coverageGroups();
   fill(byId('coverage-list'), failed.length ? failed.map(coverageElement)
     : h('p', { class: 'empty' }, BOARD.rows ? 'Every architecture was counted exactly.' : 'Nothing was counted.'));
-  const unjoined = unjoinedGroups();
-  fill(byId('unjoined-list'), unjoined.length ? unjoined.map((group) => groupElement(group))
+  const unmatched = unmatchedGroups();
+  fill(byId('unmatched-list'), unmatched.length ? unmatched.map((group) => groupElement(group))
     : h('p', { class: 'empty' }, 'None.'));
 }
