@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any, Protocol
 
 from zoo.records import CostKey, DeclaredModel, Selection, Status, TraceKey, Variant
-from zoo.traces import Mode
+from zoo.run_config import RunConfig
 
 LOCAL = "local"
 """The backend that is no cluster, and the cluster of this machine."""
@@ -64,7 +64,7 @@ class RefreshSettings:
     fetch_accuracy: bool = True  # whether result tables may be downloaded
     accuracy_max_age_days: float = 7.0  # after which a table that can change at its source is fetched again
     execution: Execution = Execution()
-    traces: tuple[Mode, ...] = ()  # in which modes to trace what is counted
+    traces: tuple[RunConfig, ...] = ()  # how what is counted is traced: `RunConfig.for_trace`
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,43 +23,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from zoo.errors import UnknownNameError, did_you_mean
-
 if TYPE_CHECKING:
     import pandas as pd
 
-PRECISIONS = ("fp32", "amp", "amp-fast-norm", "fp16", "bf16")
-"""fp32: as built. amp: torch's autocast on CUDA, float16. amp-fast-norm: the same, with timm's `--fast-norm`, which keeps its
-norms in float16. fp16, bf16: the whole model converted."""
-
-LAYOUTS = ("nchw", "nhwc")
-"""nhwc: weights and input in torch.channels_last."""
-
 TRACE_BATCH = 2
-
-
-class Mode(NamedTuple):
-    """How a model is run: a trace is made for each."""
-
-    precision: str = "fp32"
-    layout: str = "nchw"
-
-    def __str__(self) -> str:
-        return f"{self.precision}/{self.layout}"
-
-
-def parse_mode(text: str) -> Mode:
-    """The mode written as `amp/nhwc`; `amp` alone means `amp/nchw`.
-
-    Raises:
-        UnknownNameError: if there is no such precision or layout.
-    """
-    precision, slash, layout = text.strip().lower().partition("/")
-    if precision not in PRECISIONS:
-        raise UnknownNameError(f"'{text}' names no precision.{did_you_mean(precision, PRECISIONS)}")
-    if slash and layout not in LAYOUTS:
-        raise UnknownNameError(f"'{text}' names no layout. Write {precision}/nchw or {precision}/nhwc.")
-    return Mode(precision, layout or LAYOUTS[0])
 
 
 class TracedTensor(NamedTuple):

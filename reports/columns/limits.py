@@ -6,11 +6,6 @@ from dataclasses import dataclass
 
 from reports.columns.columns import Better, Column, Kind
 
-ITEM_BYTES = {"float32": 4, "amp": 4, "float16": 2, "bfloat16": 2, "float8": 1, "int8": 1}
-"""Bytes of an element of each dtype that memory can be derived for. amp is torch's autocast, float32 weights whose activations
-are float16 where that is safe: as float32, its memory is an upper bound."""
-
-
 _DERIVED = "derived from the count, see the assumptions"
 _SPEED = "measured, or estimated where that is said"
 

@@ -9,9 +9,10 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
 from reports.columns.columns import ACCURACY_COLUMNS, LEADERBOARD, Column
 from reports.columns.limits import COCO_MAP, LATENCY, MEMORY, PEAK, THROUGHPUT, WEIGHTS, WORKING, Allowed, AnyLimit, Limit
+from reports.config.run_section import Dtype, Layout
 from reports.config.sections import STRICT, amount, as_list, one_of
-from reports.config.uses import Dtype, Layout, Use
 from zoo.devices.devices import Device
+from zoo.run_config import Precision, RunConfig
 from zoo.units import BYTES, COUNT, DURATION_MS, IMAGES_PER_S, MACS, PERCENT
 
 ACCURACY = "accuracy"
@@ -70,7 +71,7 @@ class BudgetSection(BaseModel):
     family: Texts = []
     task: Texts = []
     device: str | None = None  # an id of `zoometer devices`
-    dtype: Dtype = "float32"
+    dtype: Dtype = Precision.FP32
     batch: Annotated[int, Field(ge=1)] | None = None
     layout: Layout | None = None  # for speed: of images in memory; None: as measured for most models, estimates for nchw
     compiled: bool | None = None  # for speed: by torch.compile; None: as measured for most models, estimates for eager
@@ -96,9 +97,14 @@ class BudgetSection(BaseModel):
         ranked = {self.pick, *self.pareto}
         return self.latency is not None or self.throughput is not None or not ranked.isdisjoint({"latency", "throughput"})
 
-    def use(self, device: Device) -> Use:
-        """How the models would be run on the device."""
-        return Use(device, self.dtype, self.batch or 1, self.layout or "nchw", bool(self.compiled))
+    def run(self) -> RunConfig:
+        """How the models would be run; `unstated` names what was not asked for."""
+        return RunConfig(self.device or "", self.dtype, self.layout or "nchw", bool(self.compiled), self.batch or 1)
+
+    @property
+    def unstated(self) -> tuple[str, ...]:
+        """Fields of `run` that measured speeds may differ in."""
+        return tuple(name for name in ("batch", "layout", "compiled") if getattr(self, name) is None)
 
     def objectives(self) -> list[Column]:
         """What ranks candidates, `pick` deciding: accuracy unless it is left out, then the costs of `pareto`."""

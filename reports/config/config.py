@@ -26,13 +26,13 @@ from reports.config import yaml_file
 from reports.config.budgets import BudgetSection
 from reports.config.declared_models import ModelSection
 from reports.config.measure_section import MeasureSection
+from reports.config.run_section import RunSection
 from reports.config.sections import STRICT, Modes, Patterns, Sizes, TaskName, VariantName, as_list, one_of
-from reports.config.uses import UseSection, trace_mode
 from zoo.addresses import Address
 from zoo.errors import AuditError, ConfigError, did_you_mean
 from zoo.records import DeclaredModel, Selection, Variant
+from zoo.run_config import TRACED, RunConfig, parse_trace_mode
 from zoo.settings import Execution, RefreshSettings, ZooSettings
-from zoo.traces import LAYOUTS, Mode, parse_mode
 
 FORMATS = ("html", "xlsx", "csv", "json", "md", "parquet")
 """What a report can be written as; also the suffix of its file."""
@@ -206,7 +206,7 @@ class Config(_Axes):
     audit: list[AuditSection] = []  # published tables the report holds against the counts
     measure: MeasureSection = MeasureSection()  # how `zoometer measure` runs them on this machine
     devices: Location | None = None  # a file of devices of your own, beside those that come with zoometer
-    speed: list[UseSection] = []  # devices, and how models run on them, whose latency the reports show
+    speed: list[RunSection] = []  # devices, and how models run on them, whose latency the reports show
     reports: list[ReportSection] = [ReportSection()]
 
     @field_validator("cache")
@@ -231,14 +231,14 @@ class Config(_Axes):
             fetch_accuracy=self.accuracy.fetch,
             accuracy_max_age_days=self.accuracy.max_age_days,
             execution=self.execution.settings(),
-            traces=tuple(dict.fromkeys([*map(parse_mode, self.traces), *self._modes_of_speeds()])),
+            traces=tuple(dict.fromkeys([*map(parse_trace_mode, self.traces), *self._traces_of_speeds()])),
         )
 
-    def _modes_of_speeds(self) -> Iterator[Mode]:
+    def _traces_of_speeds(self) -> Iterator[RunConfig]:
         """What speeds are estimated from: those of reports, and those that budgets speak of."""
-        asked = [(use.dtype, use.layout) for use in self.speed]
-        asked += [(b.dtype, b.layout or LAYOUTS[0]) for b in self.budgets.values() if b.device and b.is_about_speed]
-        return (mode for dtype, layout in asked if (mode := trace_mode(dtype, layout)))
+        runs = [section.run() for section in self.speed]
+        runs += [budget.run() for budget in self.budgets.values() if budget.device and budget.is_about_speed]
+        return (run.for_trace() for run in runs if run.precision in TRACED)
 
     def declared_models(self) -> dict[str, tuple[DeclaredModel, ...]]:
         """The models of each zoo that this file declares."""
@@ -334,7 +334,7 @@ _SECTIONS: tuple[tuple[tuple[str | None, ...], type[BaseModel]], ...] = (
     (("budgets", None), BudgetSection),
     (("measure",), MeasureSection),
     (("audit", None), AuditSection),
-    (("speed", None), UseSection),
+    (("speed", None), RunSection),
     (("reports", None), ReportSection),
 )
 """What stands where; None is any name, or a place in a list."""

@@ -8,13 +8,12 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
-from reports.config.sections import STRICT, amount, as_list, one_of
-from reports.config.uses import Layout
+from reports.config.run_section import Layout, read_precision
+from reports.config.sections import STRICT, amount, as_list
 from zoo.devices.devices import Device
-from zoo.measurement.repetition import Precision
+from zoo.measurement.repetition import TimingTarget
 from zoo.measurement.settings import MeasureSettings
-from zoo.measurement.speed_record import canonical_dtype
-from zoo.measurement.way import DTYPES, Way
+from zoo.run_config import RUN_BY_TORCH, Precision, RunConfig
 from zoo.settings import ZooSettings
 from zoo.units import DURATION_MS, PERCENT
 
@@ -29,22 +28,20 @@ def _check_device(name: str) -> str:
     return name
 
 
-Dtype = Annotated[
-    str, BeforeValidator(lambda name: canonical_dtype(str(name))), one_of("dtype that can be measured in", lambda: list(DTYPES))
-]
+Dtype = Annotated[Precision, read_precision("dtype that can be measured in", RUN_BY_TORCH)]
 Batch = Annotated[int, Field(ge=1)]
 Duration = Annotated[float, amount(DURATION_MS), Field(gt=0)]
 
 
 class MeasureSection(BaseModel):
-    """The ways of running to be measured: each dtype in each layout, eager and compiled, at each batch."""
+    """The run configurations to be measured: each dtype in each layout, eager and compiled, at each batch."""
 
     model_config = STRICT
 
     device: Annotated[str, AfterValidator(_check_device)] = "cpu"  # as torch names it: cpu, cuda, cuda:1, mps
     as_: Annotated[str | None, Field(alias="as", pattern=r"^[a-z0-9][a-z0-9+._-]*$")] = None  # its id among the devices
     threads: Annotated[int, Field(ge=1)] | None = None  # of a CPU; None: one a core
-    dtype: Annotated[list[Dtype], BeforeValidator(as_list), Field(min_length=1)] = ["float32"]
+    dtype: Annotated[list[Dtype], BeforeValidator(as_list), Field(min_length=1)] = [Precision.FP32]
     layout: Annotated[list[Layout], BeforeValidator(as_list), Field(min_length=1)] = ["nchw"]
     compiled: Annotated[list[bool], BeforeValidator(as_list), Field(min_length=1)] = [False]
     batch: Annotated[list[Batch], BeforeValidator(as_list), Field(min_length=1)] = [1]
@@ -60,16 +57,17 @@ class MeasureSection(BaseModel):
         self, cache: str, zoos: Mapping[str, ZooSettings], devices: Mapping[str, Device], *, rebuild: bool = False
     ) -> MeasureSettings:
         """What measuring is asked to do."""
-        ways = itertools.product(self.dtype, self.layout, self.compiled)
+        runs = [
+            RunConfig(self.device, precision, layout, compiled, threads=self.threads)
+            for precision, layout, compiled in itertools.product(self.dtype, self.layout, self.compiled)
+        ]
         return MeasureSettings(
             cache=cache,
             zoos=zoos,
-            ways=tuple(
-                dict.fromkeys(Way(self.device, dtype, layout, compiled, self.threads) for dtype, layout, compiled in ways)
-            ),
+            runs=tuple(dict.fromkeys(runs)),
             batches=tuple(dict.fromkeys(self.batch)),
             max_batch=self.max_batch,
-            precision=Precision(self.precision / 100, self.least, self.most, self.time / _MS_PER_S),
+            target=TimingTarget(self.precision / 100, self.least, self.most, self.time / _MS_PER_S),
             device_id=self.as_,
             devices=devices,
             timeout_s=self.timeout / _MS_PER_S,

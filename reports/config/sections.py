@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 
 from zoo.errors import InputError, UnitError, UnknownNameError, did_you_mean
 from zoo.records import FORMER_VARIANTS, Task, Variant, format_tensors, parse_tensors
-from zoo.traces import parse_mode
+from zoo.run_config import parse_trace_mode
 from zoo.units import Quantity, parse_quantity
 
 STRICT = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
@@ -62,7 +62,7 @@ def _check_size(value: object) -> str:
 
 def _check_mode(text: str) -> str:
     try:
-        return str(parse_mode(text))
+        return parse_trace_mode(text).trace_mode
     except UnknownNameError as error:
         raise ValueError(str(error)) from None
 

@@ -57,7 +57,7 @@ def build_payload(report: Report) -> dict[str, Any]:
 
 
 def build_speed(report: Report, speed: DeviceSpeed) -> dict[str, Any]:
-    """One use of a device: the column of its latencies, and for each row of the leaderboard the interval and how it is known."""
+    """One run configuration: the column of its latencies, and for each row of the leaderboard the interval and how it is known."""
     key = ["zoo", "arch", "input", "classes", "variant"]
     rows = report.leaderboard[key].merge(speed.rows, on=key, how="left", validate="many_to_one")
     columns = {column.key: column for column in SPEEDS}
@@ -65,7 +65,7 @@ def build_speed(report: Report, speed: DeviceSpeed) -> dict[str, Any]:
         name: _encode(rows[name], columns[name])
         for name in ("latency_low_ms", "latency_high_ms", "samples_per_s", "latency_from")
     }
-    return {"key": speed.latency.key, "device": speed.use.device.name, "way": speed.use.way, "values": values}
+    return {"key": speed.latency.key, "device": speed.device.name, "way": speed.run.describe(), "values": values}
 
 
 def build_table(table: pd.DataFrame, columns: tuple[Column, ...]) -> dict[str, Any]:

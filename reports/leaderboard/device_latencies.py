@@ -1,8 +1,9 @@
-"""The speeds that a configuration asks for: of every row of the leaderboard, in each use of a device."""
+"""The speeds that a configuration asks for: of every row of the leaderboard, in each run configuration of a device."""
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -10,61 +11,52 @@ import pandas as pd
 
 from reports.columns.columns import Column
 from reports.columns.limits import LATENCY
-from reports.config.uses import Use
 from reports.leaderboard.leaderboard import typed
 from reports.leaderboard.report_parts import SPEEDS, DeviceSpeed
-from reports.selection.candidates import Conditions, Estimator, candidates
+from reports.selection.candidates import SpeedSources, candidates
+from zoo.devices.devices import Device
 from zoo.records import Variant
+from zoo.run_config import RunConfig
 
+_STATED = {"device", "dtype", "layout", "compiled", "batch"}
 _KEY = ["zoo", "arch", "input", "classes", "variant"]
 
 
-def device_speeds(
-    leaderboard: pd.DataFrame, uses: Sequence[Use], measured: pd.DataFrame | None, estimators: Sequence[Estimator | None]
-) -> tuple[DeviceSpeed, ...]:
-    """The speeds of the leaderboard's models in each use.
+def device_speeds(leaderboard: pd.DataFrame, runs: Sequence[tuple[RunConfig, SpeedSources]]) -> tuple[DeviceSpeed, ...]:
+    """The speeds of the leaderboard's models in each run configuration.
 
     Args:
         leaderboard: has the columns of `reports.columns.columns.LEADERBOARD`.
-        uses: of devices.
-        measured: speeds, with the columns of the `speed` table.
-        estimators: one for each use; None where nothing is estimated.
+        runs: how models run, and where speeds on the device come from.
     """
     models = leaderboard.drop_duplicates(_KEY, ignore_index=True)
     models = models[models["variant"] != Variant.FEATURES.value].reset_index(drop=True)
-    titles = [_title(use, uses) for use in uses]
-    return tuple(
-        _speed(models, use, title, measured, estimate) for use, title, estimate in zip(uses, titles, estimators, strict=True)
-    )
+    devices = Counter(run.device for run, _ in runs)
+    return tuple(_speed(models, run, sources, is_alone=devices[run.device] == 1) for run, sources in runs)
 
 
 def with_latencies(leaderboard: pd.DataFrame, speeds: Sequence[DeviceSpeed]) -> pd.DataFrame:
-    """The leaderboard with a column of latencies for each use."""
+    """The leaderboard with a column of latencies for each run configuration."""
     for speed in speeds:
         latencies = speed.rows[[*_KEY, "latency_ms"]].rename(columns={"latency_ms": speed.latency.key})
         leaderboard = leaderboard.merge(latencies, on=_KEY, how="left", validate="many_to_one")
     return leaderboard
 
 
-def _speed(models: pd.DataFrame, use: Use, title: str, measured: pd.DataFrame | None, estimate: Estimator | None) -> DeviceSpeed:
-    conditions = Conditions(use.dtype, use.batch, use.device, measured, estimate, use.layout, use.compiled)
-    found = candidates(models, conditions)
-    rows = found.table.assign(device=use.device.id, dtype=use.dtype, layout=use.layout, compiled=use.compiled, batch=use.batch)
-    return DeviceSpeed(use, _column(use, title), typed(rows, SPEEDS), found.notes[LATENCY.key])
+def _speed(models: pd.DataFrame, run: RunConfig, sources: SpeedSources, *, is_alone: bool) -> DeviceSpeed:
+    found = candidates(models, run, sources)
+    stated = {name: value for name, value in run.columns().items() if name in _STATED}
+    rows = typed(found.table.assign(**stated), SPEEDS)
+    return DeviceSpeed(sources.device, run, _column(sources.device, run, is_alone=is_alone), rows, found.notes[LATENCY.key])
 
 
-def _column(use: Use, title: str) -> Column:
-    words = [use.device.id, use.dtype, use.layout, *(["compiled"] if use.compiled else []), f"batch{use.batch}"]
+def _column(device: Device, run: RunConfig, *, is_alone: bool) -> Column:
+    """The column of latencies; its title says how models run where the device is there more than once."""
+    words = [run.device, run.precision.dtype, run.layout, *(["compiled"] if run.compiled else []), f"batch{run.batch}"]
     return replace(
         LATENCY,
         key=f"latency_{re.sub(r'[^0-9a-z]+', '_', '_'.join(words).lower())}_ms",
-        title=title,
-        meaning=f"Time of one step on {use.device.name} ({use.way}). How each figure is known stands beside the model.",
+        title=f"Latency {run.device}" if is_alone else f"Latency {run.device}, {run.describe()}",
+        meaning=f"Time of one step on {device.name} ({run.describe()}). How each figure is known stands beside the model.",
         width=14,
     )
-
-
-def _title(use: Use, uses: Sequence[Use]) -> str:
-    """`Latency rtx-4090`, with how models run on it where it is there more than once."""
-    is_alone = sum(other.device.id == use.device.id for other in uses) == 1
-    return f"Latency {use.device.id}" if is_alone else f"Latency {use.device.id}, {use.way}"

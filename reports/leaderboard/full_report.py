@@ -8,19 +8,19 @@ import pandas as pd
 
 from reports.config.budgets import BudgetSection
 from reports.config.config import Config
-from reports.config.uses import Use
 from reports.leaderboard import change_wording, leaderboard
 from reports.leaderboard.device_latencies import device_speeds, with_latencies
 from reports.leaderboard.leaderboard import Report, typed
 from reports.leaderboard.report_parts import CHANGES, BudgetAnswer, DeviceSpeed, PublishedAudit, WhatChanged
 from reports.selection import wording
 from reports.selection.answers import answer_budget, choose_device
-from reports.selection.candidates import Estimator
+from reports.selection.candidates import Estimator, SpeedSources
 from reports.selection.estimates import Estimates
 from zoo.cache.changes import Changes, changes_between
 from zoo.cache.store import Store
 from zoo.devices.devices import Device
 from zoo.measurement.speed_imports import known_speeds
+from zoo.run_config import RunConfig
 
 
 def check_inputs(config: Config) -> None:
@@ -30,7 +30,7 @@ def check_inputs(config: Config) -> None:
         ZooError: if a budget's device is unknown, or a table to audit cannot be read.
     """
     _devices(config)
-    _uses(config)
+    _runs(config)
     if config.audit:
         from reports.leaderboard.report_audits import read_published
 
@@ -76,15 +76,17 @@ def _device_speeds(config: Config, estimates: Estimates, table: pd.DataFrame) ->
     """The speeds that the configuration asks for."""
     if not config.speed:
         return ()
-    uses = _uses(config)
-    measured = pd.concat([known_speeds(estimates.store, device) for device in {use.device.id for use in uses}], ignore_index=True)
-    return device_speeds(table, uses, measured, [estimates.estimator(use) for use in uses])
+    runs = _runs(config)
+    measured = {device: known_speeds(estimates.store, device) for device in {run.device for _, run in runs}}
+    sources = [SpeedSources(device, measured[device.id], estimates.estimator(device, run)) for device, run in runs]
+    return device_speeds(table, [(run, source) for (_, run), source in zip(runs, sources, strict=True)])
 
 
-def _uses(config: Config) -> list[Use]:
+def _runs(config: Config) -> list[tuple[Device, RunConfig]]:
+    """The run configurations whose speed is asked for, each with its device."""
     store = Store(config.cache)
     devices = [choose_device(section.device, config.devices, store) for section in config.speed]
-    return [section.of(device) for section, device in zip(config.speed, devices, strict=True) if device]
+    return [(device, section.run()) for device, section in zip(devices, config.speed, strict=True) if device]
 
 
 def _devices(config: Config) -> dict[str, Device | None]:

@@ -89,16 +89,16 @@ class Report:
     changes: WhatChanged | None = None  # since the run before; None where there was none
     budgets: tuple[BudgetAnswer, ...] = ()  # one for each configured budget
     audits: tuple[PublishedAudit, ...] = ()  # one for each published table the configuration names
-    device_speeds: tuple[DeviceSpeed, ...] = ()  # one for each use of a device whose speed the configuration asks for
+    device_speeds: tuple[DeviceSpeed, ...] = ()  # one for each run configuration whose speed the configuration asks for
 
     @property
     def latencies(self) -> tuple[Column, ...]:
-        """Columns of the leaderboard beside the declared ones: the latency in each use of a device."""
+        """Columns of the leaderboard beside the declared ones: the latency in each run configuration that was asked for."""
         return tuple(speed.latency for speed in self.device_speeds)
 
     @property
     def speeds(self) -> pd.DataFrame:
-        """The speeds in every use, with the columns of `reports.leaderboard.report_parts.SPEEDS`."""
+        """The speeds in every run configuration, with the columns of `reports.leaderboard.report_parts.SPEEDS`."""
         rows = [speed.rows for speed in self.device_speeds]
         return pd.concat(rows, ignore_index=True) if rows else typed(pd.DataFrame(), SPEEDS)
 

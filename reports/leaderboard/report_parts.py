@@ -10,8 +10,9 @@ import pandas as pd
 
 from reports.columns.columns import LEADERBOARD, Better, Column, Kind
 from reports.config.budgets import BudgetSection
-from reports.config.uses import Use
 from reports.selection.selection import Selected
+from zoo.devices.devices import Device
+from zoo.run_config import RunConfig
 
 _BY_KEY = {column.key: column for column in LEADERBOARD}
 _RUNS = "computed from two runs of the cache"
@@ -83,14 +84,15 @@ SPEEDS: tuple[Column, ...] = (
     dataclasses.replace(_of_speed("samples_per_s", "Throughput", "Images a second.", unit="/s", digits=0), better=Better.HIGH, export_unit=""),
     dataclasses.replace(_of_speed("latency_from", "How known", "Measured or estimated, calibrated or not, or why there is no figure.", Kind.TEXT, ""), width=60),
 )  # fmt: skip
-"""How fast each architecture is in each use of a device that was asked for."""
+"""How fast each architecture is in each run configuration that was asked for."""
 
 
 @dataclass(frozen=True)
 class DeviceSpeed:
-    """How fast models are in one use of a device. The leaderboard has the column `latency` beside its own ones."""
+    """How fast models are on a device in one run configuration. The leaderboard has the column `latency` beside its own ones."""
 
-    use: Use
+    device: Device
+    run: RunConfig
     latency: Column
     rows: pd.DataFrame  # SPEEDS
     note: str  # what is assumed

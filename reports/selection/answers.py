@@ -8,7 +8,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from reports.config.budgets import BudgetSection
-from reports.selection.candidates import Conditions, Estimator, candidates
+from reports.selection.candidates import Estimator, SpeedSources, candidates
 from reports.selection.selection import Selected, select
 from zoo.cache.store import Store
 from zoo.devices.devices import Device, find_device, read_devices, shipped_devices
@@ -51,9 +51,8 @@ def answer_budget(
         estimate: estimates the speed of what was not measured.
     """
     leaderboard = leaderboard.sort_values("model", kind="stable", ignore_index=True)
-    found = candidates(
-        leaderboard, Conditions(budget.dtype, budget.batch, device, speeds, estimate, budget.layout, budget.compiled)
-    )
+    sources = SpeedSources(device, speeds, estimate, budget.unstated) if device else None
+    found = candidates(leaderboard, budget.run(), sources)
     limits, asked_for = budget.limits(device), budget.objectives()
     first, *others = asked_for
     objectives = [first, *(column for column in others if found.table[column.key].notna().any())]

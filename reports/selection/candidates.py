@@ -1,4 +1,4 @@
-"""The leaderboard under the conditions of a use: memory at a dtype and batch, and speed on a device.
+"""The leaderboard for one run configuration: memory at a dtype and batch, and speed on a device.
 
 Costs are counted at batch 1 in float32 unless the cache has the batch asked for. What is not counted is derived, and each
 derivation is named: a note a column says what is assumed.
@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from reports.columns.columns import LEADERBOARD, Column
-from reports.columns.limits import BY_TASK, INTERVAL, ITEM_BYTES, LATENCY, MEMORY, PEAK, THROUGHPUT, WEIGHTS, WORKING
+from reports.columns.limits import BY_TASK, INTERVAL, LATENCY, MEMORY, PEAK, THROUGHPUT, WEIGHTS, WORKING
 from zoo.devices.devices import Device
 from zoo.errors import InputError
 from zoo.records import elements, parse_input
+from zoo.run_config import Precision, RunConfig
 
 Estimator = Callable[[pd.DataFrame], pd.DataFrame]
 """Estimates speed: gets rows of the leaderboard, gives `latency_ms` and its interval `latency_low_ms`, `latency_high_ms` of one
@@ -26,24 +27,6 @@ _WORK = ("macs", "flops", "activations")
 _TITLES = {column.key: column.title for column in LEADERBOARD}
 _MEASURED = ["zoo", "arch", "input", "variant"]
 _CONFIGURATION = ["runtime", "dtype", "layout", "compiled", "threads"]
-
-
-@dataclass(frozen=True)
-class Conditions:
-    """How a model would be used."""
-
-    dtype: str = "float32"
-    batch: int | None = None  # None: 1, and for throughput the fastest measured
-    device: Device | None = None
-    speeds: pd.DataFrame | None = None  # measurements, with the columns of the `speed` table
-    estimate: Estimator | None = None
-    layout: str | None = None  # of images, where it was measured; None: as was for most candidates
-    compiled: bool | None = None  # likewise
-
-    @property
-    def images(self) -> int:
-        """Images in a step."""
-        return self.batch or 1
 
 
 @dataclass(frozen=True)
@@ -58,20 +41,34 @@ class Candidates:
         return list(dict.fromkeys(self.notes[column.key] for column in columns if self.notes.get(column.key)))
 
 
-def candidates(leaderboard: pd.DataFrame, conditions: Conditions) -> Candidates:
-    """The leaderboard under the given conditions."""
-    table, is_counted = _at_batch(leaderboard, conditions.images)
-    scale = ITEM_BYTES[conditions.dtype] / ITEM_BYTES["float32"]
+@dataclass(frozen=True)
+class SpeedSources:
+    """Where speeds on a device come from."""
+
+    device: Device
+    measured: pd.DataFrame | None = None  # with the columns of the table `speed`
+    estimate: Estimator | None = None  # of what was not measured
+    free: tuple[str, ...] = ()  # fields of the run that measurements may differ in: layout, compiled, batch
+
+
+def candidates(leaderboard: pd.DataFrame, run: RunConfig, sources: SpeedSources | None = None) -> Candidates:
+    """The leaderboard with the figures of models that run as `run` says.
+
+    Measurements that may differ in layout or execution are those of the configuration that was measured for most candidates; where
+    they may differ in batch, throughput is that of the fastest measured.
+    """
+    table, is_counted = _at_batch(leaderboard, run.batch)
+    scale = run.precision.element_bytes / Precision.FP32.element_bytes
     table[PEAK.key] = table["peak_activation_bytes"] * scale
     table[WEIGHTS.key] = table["weight_bytes"].astype("Float64") * scale
     inputs = table["input"].map({text: _input_elements(text) for text in table["input"].unique()}).astype("Float64")
-    table[WORKING.key] = table[PEAK.key] + inputs * ITEM_BYTES[conditions.dtype] * conditions.images
+    table[WORKING.key] = table[PEAK.key] + inputs * run.precision.element_bytes * run.batch
     table[MEMORY.key] = table[WORKING.key] + table[WEIGHTS.key]
-    table, measured = _with_speed(table, conditions)
+    table, measured = _with_speed(table, run, sources)
     table, metrics = _with_accuracy_by_task(table)
-    memory = _memory_note(conditions, is_all_counted=bool(is_counted.all()))
-    notes = metrics | dict.fromkeys((PEAK.key, WORKING.key, MEMORY.key), memory) | {WEIGHTS.key: _dtype_note(conditions)}
-    speed = measured or _no_speed_note(conditions)
+    memory = _memory_note(run, is_all_counted=bool(is_counted.all()))
+    notes = metrics | dict.fromkeys((PEAK.key, WORKING.key, MEMORY.key), memory) | {WEIGHTS.key: _dtype_note(run)}
+    speed = measured or _no_speed_note(run, sources)
     return Candidates(table, notes | {LATENCY.key: speed, THROUGHPUT.key: speed})
 
 
@@ -123,20 +120,20 @@ def _with_accuracy_by_task(table: pd.DataFrame) -> tuple[pd.DataFrame, dict[str,
     return table, notes
 
 
-def _with_speed(table: pd.DataFrame, conditions: Conditions) -> tuple[pd.DataFrame, str]:
+def _with_speed(table: pd.DataFrame, run: RunConfig, sources: SpeedSources | None) -> tuple[pd.DataFrame, str]:
     """Measured speed where there is one, estimates elsewhere; and a note on where they come from."""
-    found, note = _measured(conditions, table)
+    found, note = _measured(table, run, sources)
     table = table.merge(found, on=_MEASURED, how="left") if len(found) else table
     for name in (LATENCY.key, *INTERVAL, THROUGHPUT.key):
         table[name] = (table[name] if name in table else pd.Series(pd.NA, index=table.index)).astype("Float64")
     table["latency_from"] = pd.Series("measured", index=table.index, dtype="string").where(table[LATENCY.key].notna())
     missing = table[LATENCY.key].isna()
-    if conditions.estimate and missing.any():
-        estimated = conditions.estimate(table[missing])
+    if sources and sources.estimate and missing.any():
+        estimated = sources.estimate(table[missing])
         for name in (LATENCY.key, *INTERVAL, "latency_from"):
             table[name] = table[name].fillna(estimated[name].astype(table[name].dtype))
         note = " ".join(filter(None, [note, _estimate_note(estimated)]))
-        rate = 1000 * conditions.images / table[LATENCY.key]
+        rate = 1000 * run.batch / table[LATENCY.key]
         table[THROUGHPUT.key] = table[THROUGHPUT.key].fillna(rate)
     return table, note
 
@@ -153,64 +150,64 @@ def _estimate_note(estimated: pd.DataFrame) -> str:
     return " ".join(words)
 
 
-def _measured(conditions: Conditions, table: pd.DataFrame) -> tuple[pd.DataFrame, str]:
-    """Speeds of the one way of running that was measured for most candidates, so that they can be compared."""
+def _measured(table: pd.DataFrame, run: RunConfig, sources: SpeedSources | None) -> tuple[pd.DataFrame, str]:
+    """Speeds of the one configuration that was measured for most candidates, so that they can be compared."""
     none = pd.DataFrame(columns=[*_MEASURED, LATENCY.key, THROUGHPUT.key])
-    speeds, device = conditions.speeds, conditions.device
-    if speeds is None or device is None:
+    if sources is None or sources.measured is None:
         return none, ""
-    accepted = [conditions.dtype, *(["amp"] if conditions.dtype == "float16" else [])]
-    speeds = speeds[(speeds["device"] == device.id) & speeds["dtype"].isin(accepted)]
+    accepted = [run.precision, *([Precision.AMP] if run.precision is Precision.FP16 else [])]
+    speeds = sources.measured
+    speeds = speeds[(speeds["device"] == sources.device.id) & speeds["dtype"].isin([one.dtype for one in accepted])]
     for name in ("batch", "layout", "compiled"):
-        if (asked := getattr(conditions, name)) is not None:
-            speeds = speeds[speeds[name] == asked]
+        if name not in sources.free:
+            speeds = speeds[speeds[name] == getattr(run, name)]
     speeds = speeds.merge(table[_MEASURED].drop_duplicates(), on=_MEASURED)
     if speeds.empty:
         return none, ""
-    ways = speeds.groupby(_CONFIGURATION, dropna=False).size().sort_values(ascending=False, kind="stable")
-    chosen = dict(zip(_CONFIGURATION, ways.index[0], strict=True))
+    configurations = speeds.groupby(_CONFIGURATION, dropna=False).size().sort_values(ascending=False, kind="stable")
+    chosen = dict(zip(_CONFIGURATION, configurations.index[0], strict=True))
     for name, value in chosen.items():
         speeds = speeds[speeds[name].isna() if pd.isna(value) else speeds[name] == value]
     fastest = speeds.groupby(_MEASURED, as_index=False)[THROUGHPUT.key].max()
-    steps = speeds[speeds["batch"] == conditions.images].groupby(_MEASURED, as_index=False)[LATENCY.key].min()
-    way = ", ".join(_way_words(chosen))
-    more = len(ways) - 1
+    steps = speeds[speeds["batch"] == run.batch].groupby(_MEASURED, as_index=False)[LATENCY.key].min()
+    how = ", ".join(_configuration_words(chosen))
+    more = len(configurations) - 1
     others = (
         f" {more} other way{'s' if more > 1 else ''} of running {'were' if more > 1 else 'was'} measured too." if more else ""
     )
-    return fastest.merge(steps, on=_MEASURED, how="left"), f"Speed is as measured on {device.name} ({way}).{others}"
+    return fastest.merge(steps, on=_MEASURED, how="left"), f"Speed is as measured on {sources.device.name} ({how}).{others}"
 
 
-def _way_words(chosen: dict[str, object]) -> list[str]:
+def _configuration_words(chosen: dict[str, object]) -> list[str]:
     words = [str(chosen[name]) for name in ("runtime", "dtype", "layout") if not pd.isna(chosen[name])]  # type: ignore[call-overload]
     if not pd.isna(chosen["threads"]):  # type: ignore[call-overload]
         words.append(f"{chosen['threads']} thread{'s' if chosen['threads'] != 1 else ''}")
     return words if pd.isna(chosen["compiled"]) else [*words, "compiled" if chosen["compiled"] else "eager"]  # type: ignore[call-overload]
 
 
-def _no_speed_note(conditions: Conditions) -> str:
-    if conditions.device is None:
+def _no_speed_note(run: RunConfig, sources: SpeedSources | None) -> str:
+    if sources is None:
         return "Speed needs a device: --device ID (zoometer devices lists them)."
-    where = f"on {conditions.device.name} in {conditions.dtype} at batch {conditions.images}"
+    where = f"on {sources.device.name} in {run.precision.dtype} at batch {run.batch}"
     return f"No speed {where} is known: nothing was measured there. Measure it (zoometer measure), or give measurements with --speed FILE."
 
 
-def _memory_note(conditions: Conditions, *, is_all_counted: bool) -> str:
-    words = [_dtype_note(conditions)]
-    if conditions.images > 1 and not is_all_counted:
+def _memory_note(run: RunConfig, *, is_all_counted: bool) -> str:
+    words = [_dtype_note(run)]
+    if run.batch > 1 and not is_all_counted:
         words.append(
-            f"Where the cache has no count at batch {conditions.images}, activations are those of a smaller batch in proportion: "
+            f"Where the cache has no count at batch {run.batch}, activations are those of a smaller batch in proportion: "
             "an upper bound, because what does not depend on the batch is multiplied too."
         )
     return " ".join(filter(None, words))
 
 
-def _dtype_note(conditions: Conditions) -> str:
-    if conditions.dtype == "float32":
+def _dtype_note(run: RunConfig) -> str:
+    if run.precision is Precision.FP32:
         return ""
-    if conditions.dtype == "amp":
+    if run.precision.is_autocast:
         return "Memory under autocast is that of float32: an upper bound, because many activations are float16."
     return (
-        f"Memory in {conditions.dtype} is that of float32 times {ITEM_BYTES[conditions.dtype]}/4: it assumes that every tensor has "
+        f"Memory in {run.precision.dtype} is that of float32 times {run.precision.element_bytes}/4: it assumes that every tensor has "
         f"that dtype, and is too low where some are kept wider. zoometer count --dtype counts a model in float16 or bfloat16."
     )

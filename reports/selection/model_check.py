@@ -7,16 +7,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from reports.columns.limits import ITEM_BYTES, MEMORY, PEAK, WEIGHTS, WORKING, AnyLimit, Limit
+from reports.columns.limits import MEMORY, PEAK, WEIGHTS, WORKING, AnyLimit, Limit
 from zoo.errors import InputError
 from zoo.records import elements, parse_input
+from zoo.run_config import Precision
 
 if TYPE_CHECKING:
     from zoo.api.named import Counted
     from zoo.counting.cost import OperationRow
 
 MOST_LAYERS = 5
-_COUNTED_DTYPES = ("float32", "float16", "bfloat16")
+_COUNTED = (Precision.FP32, Precision.FP16, Precision.BF16)
+"""Precisions that torch runs a network in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,36 +45,37 @@ class Finding:
         return self.value is not None and self.value <= self.limit.bound
 
 
-def counted_dtype(dtype: str) -> str:
-    """The dtype to count in: the one asked for, or float32 where torch cannot run a network in it."""
-    return dtype if dtype in _COUNTED_DTYPES else "float32"
+def counted_precision(precision: Precision) -> Precision:
+    """The precision to count in: the one asked for, or fp32 where torch cannot run a network in it."""
+    return precision if precision in _COUNTED else Precision.FP32
 
 
-def dtype_note(dtype: str) -> str:
-    """What is assumed of memory at this dtype; nothing where it was counted."""
-    if dtype in _COUNTED_DTYPES:
+def precision_note(precision: Precision) -> str:
+    """What is assumed of memory in this precision; nothing where it was counted."""
+    if precision in _COUNTED:
         return ""
-    if dtype == "amp":
+    if precision.is_autocast:
         return "Memory under autocast is that counted in float32: an upper bound, because many activations are float16."
-    return f"Memory in {dtype} is that counted in float32 times {ITEM_BYTES[dtype]}/4: it assumes that every tensor is quantised."
+    return f"Memory in {precision.dtype} is that counted in float32 times {precision.element_bytes}/4: it assumes that every tensor is quantised."
 
 
-def hold_against(counted: Counted, limits: Sequence[AnyLimit], dtype: str) -> list[Finding]:
+def hold_against(counted: Counted, limits: Sequence[AnyLimit], precision: Precision) -> list[Finding]:
     """What the model has of each limit, in the limits' order.
 
     Args:
-        counted: the model, counted in `counted_dtype(dtype)`.
+        counted: the model, counted in `counted_precision(precision)`.
         limits: on parameters, MACs, activations and memory.
-        dtype: the dtype it will be used in.
+        precision: the one it will be used in.
     """
-    figures = _figures(counted, ITEM_BYTES[dtype] / ITEM_BYTES[counted_dtype(dtype)], ITEM_BYTES[dtype])
+    item_bytes = precision.element_bytes
+    figures = _figures(counted, item_bytes / counted_precision(precision).element_bytes, item_bytes)
     findings = []
     for limit in limits:
         assert isinstance(limit, Limit)
         value = figures[limit.column.key]
         finding = Finding(limit, value)
         if value is not None and not finding.is_kept:
-            finding = Finding(limit, value, _layers(counted, limit.column.key, value, ITEM_BYTES[dtype]))
+            finding = Finding(limit, value, _layers(counted, limit.column.key, value, item_bytes))
         findings.append(finding)
     return findings
 

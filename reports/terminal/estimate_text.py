@@ -15,9 +15,8 @@ _DIGITS = 3
 
 def print_estimate(console: Console, found: ModelEstimate, most: int) -> None:
     """The latency with its interval, what it is made of, and the layers that take longest."""
-    use = found.use
-    console.print(Text(f"{found.model} at {found.input} on {use.device.name}", style="bold"))
-    console.print(Text(use.way, style="dim"))
+    console.print(Text(f"{found.model} at {found.input} on {found.device.name}", style="bold"))
+    console.print(Text(found.run.describe(), style="dim"))
     if found.latency_ms is None:
         console.print(Text(f"{found.latency_from[0].upper()}{found.latency_from[1:]}.", style="yellow"))
         return
@@ -45,15 +44,14 @@ def print_estimate(console: Console, found: ModelEstimate, most: int) -> None:
 
 def as_json(found: ModelEstimate) -> str:
     """Everything, with units in the names."""
-    use = found.use
     record = {
         "model": found.model,
         "input": found.input,
-        "device": use.device.id,
-        "dtype": use.dtype,
-        "layout": use.layout,
-        "compiled": use.compiled,
-        "batch": use.batch,
+        "device": found.device.id,
+        "dtype": found.run.precision.dtype,
+        "layout": found.run.layout,
+        "compiled": found.run.compiled,
+        "batch": found.run.batch,
         "latency_ms": found.latency_ms,
         "latency_low_ms": found.latency_low_ms,
         "latency_high_ms": found.latency_high_ms,

@@ -19,7 +19,7 @@ import pandas as pd  # noqa: E402
 from cpu_fit_set import FIT_SET  # noqa: E402
 from cpu_speed import (  # noqa: E402
     MODEL,
-    WAY,
+    RUN,
     add_measuring_options,
     count_architectures,
     measure_architectures,
@@ -36,7 +36,6 @@ from zoo.devices.device_spec import sheet_of  # noqa: E402
 from zoo.devices.devices import Device, find_device, read_devices  # noqa: E402
 from zoo.errors import SpeedError  # noqa: E402
 from zoo.estimation.constants import Constants, dump_constants, read_constants  # noqa: E402
-from zoo.estimation.estimate import TracedWay  # noqa: E402
 from zoo.estimation.term_matrix import prepare  # noqa: E402
 from zoo.measurement.environment import cpu_name  # noqa: E402
 from zoo.validation.validation import Measured, fit_constants, validate  # noqa: E402
@@ -86,7 +85,7 @@ def join(rows: pd.DataFrame, device: Device, store: Store) -> Measured:
     return Measured(
         name="speeds",
         device=device,
-        way=TracedWay(WAY.precision, WAY.layout, compiled=False),
+        run=RUN,
         family=models["arch"].map(families).to_numpy(object),
         model=models["arch"].to_numpy(object),
         measured_s=models["latency_ms"].to_numpy(float) / 1000,

@@ -32,14 +32,14 @@ from zoo.cache.store import Store  # noqa: E402
 from zoo.devices.devices import Device, Figure, Source, find_device, read_devices, shipped_devices  # noqa: E402
 from zoo.errors import SpeedError  # noqa: E402
 from zoo.estimation.calibration import KEY, calibrate  # noqa: E402
-from zoo.measurement.repetition import Precision  # noqa: E402
+from zoo.measurement.repetition import TimingTarget  # noqa: E402
 from zoo.measurement.session import measure  # noqa: E402
 from zoo.measurement.settings import MeasureSettings  # noqa: E402
-from zoo.measurement.way import Way  # noqa: E402
 from zoo.records import Selection  # noqa: E402
 from zoo.refresh.fill_missing import ensure_counted, ensure_traced  # noqa: E402
+from zoo.run_config import RunConfig  # noqa: E402
 from zoo.settings import Execution, ZooSettings  # noqa: E402
-from zoo.validation.calibrate_device import Estimating, Refused, compare, trace_keys  # noqa: E402
+from zoo.validation.calibrate_device import Estimating, compare, trace_keys  # noqa: E402
 from zoo.validation.metrics import Agreement, agreement, median_of  # noqa: E402
 
 CALIBRATING = 10
@@ -49,7 +49,7 @@ COPIED_BYTES = 512 * 2**20
 
 Indices: TypeAlias = npt.NDArray[np.intp]
 
-WAY = Refused("fp32", "nchw", compiled=False, reason="")
+RUN = RunConfig()
 MODEL = list(KEY)
 
 
@@ -109,8 +109,8 @@ def measure_architectures(asked: argparse.Namespace, names: Collection[str]) -> 
     settings = MeasureSettings(
         cache=asked.cache,
         zoos={"timm": ZooSettings(Selection(tuple(names)))},
-        ways=(Way("cpu", threads=asked.threads),),
-        precision=Precision(time_s=asked.time_s),
+        runs=(RunConfig("cpu", threads=asked.threads),),
+        target=TimingTarget(time_s=asked.time_s),
         device_id=asked.device,
         devices={**shipped_devices(), **known},
     )
@@ -161,7 +161,7 @@ def copying_bytes_per_s(threads: int) -> float:
 def print_agreement(rows: pd.DataFrame, device: Device, store: Store) -> None:
     """Of the estimate calibrated with ten, and of MACs alone."""
     workloads = workloads_of(rows, store)
-    estimating = Estimating(device, WAY, workloads)
+    estimating = Estimating(device, RUN, workloads)
     estimates = estimating.of(rows)
     usable = rows.merge(estimates.loc[estimates["latency_ms"].notna(), MODEL], on=MODEL)
     costs = store.costs(zoo="timm", columns=["macs"])
@@ -179,9 +179,9 @@ def print_agreement(rows: pd.DataFrame, device: Device, store: Store) -> None:
 
 def workloads_of(rows: pd.DataFrame, store: Store) -> pd.DataFrame:
     """Of the measured architectures; what the cache lacks is traced."""
-    keys = trace_keys(store, rows, WAY.precision, WAY.layout)
+    keys = trace_keys(store, rows, RUN)
     ensure_traced(keys, store.address, Execution(workers=1))
-    workloads = store.workloads(precision=WAY.precision, layout=WAY.layout)
+    workloads = store.workloads(precision=RUN.precision, layout=RUN.layout)
     return workloads.merge(pd.DataFrame(keys)[[*MODEL, "classes"]].astype({"classes": "Int64"}))
 
 

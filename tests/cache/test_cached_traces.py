@@ -35,12 +35,15 @@ from zoo.records import Architecture, CostKey, DeclaredModel, Failure, Job, RunS
 from zoo.refresh import committer as committing
 from zoo.refresh.plan import make_plan, wanted_traces
 from zoo.refresh.refresh import refresh
+from zoo.run_config import TRACED, Precision, RunConfig, parse_trace_mode
 from zoo.settings import Execution, RefreshSettings, Request, ZooSettings
-from zoo.traces import PRECISIONS, TRACE_BATCH, Mode, parse_mode
+from zoo.traces import TRACE_BATCH
 from zoo.tracing.call_description import TraceMemo
 from zoo.workers.trace_job import SUMMARY_COLUMNS
 
-AMP, FULL = Mode("amp-fast-norm", "nhwc"), Mode("fp32", "nchw")
+AMP, FULL = RunConfig(precision=Precision.AMP_FAST_NORM, layout="nhwc"), RunConfig()
+BF16 = RunConfig(precision=Precision.BF16)
+MODE = (AMP.precision, AMP.layout)
 SIZE = 8
 NETS = "nets_for_tests"
 
@@ -65,7 +68,7 @@ def cached(table: str, *rows: dict[str, Any]) -> pd.DataFrame:
 
 
 def jobs_for(
-    wanted: dict[CostKey, Failure | None], traces: pd.DataFrame, *modes: Mode, has_costs: bool = False
+    wanted: dict[CostKey, Failure | None], traces: pd.DataFrame, *modes: RunConfig, has_costs: bool = False
 ) -> tuple[Job, ...]:
     costs = cached("costs", *(key._asdict() for key in wanted if has_costs))
     return tuple(make_plan(wanted, costs, {"timm": NOW}, ARCHITECTURES, wanted_traces(wanted, modes), traces).jobs)
@@ -75,7 +78,7 @@ def test_traces_are_made_of_the_build_that_is_counted() -> None:
     larger = NET._replace(input="3x16x16")
     (job,) = jobs_for(dict.fromkeys([NET, larger]), cached("traces"), FULL, AMP)
     assert job.inputs == ("3x8x8", "3x16x16")
-    assert set(job.traces) == {(input, *mode) for input in job.inputs for mode in (FULL, AMP)}
+    assert set(job.traces) == {(input, mode.precision, mode.layout) for input in job.inputs for mode in (FULL, AMP)}
     assert job.rows == len(job.row_keys()) == 2 + 4
     assert [key.input for key in job.row_keys()] == ["3x8x8"] * 3 + ["3x16x16"] * 3
     alone = job.split()
@@ -85,7 +88,7 @@ def test_traces_are_made_of_the_build_that_is_counted() -> None:
 
 def test_a_trace_is_of_one_batch_whichever_are_counted() -> None:
     batches: dict[CostKey, Failure | None] = {NET._replace(batch=batch): None for batch in (4, 8)}
-    assert set(wanted_traces(batches, [AMP])) == {TraceKey(*NET, *AMP)}
+    assert set(wanted_traces(batches, [AMP])) == {TraceKey(*NET, *MODE)}
     counted = {job.batch: job for job in jobs_for(batches, cached("traces"), AMP)}
     assert {batch: (len(job.inputs), len(job.traces)) for batch, job in counted.items()} == {4: (1, 0), 8: (1, 0), 1: (0, 1)}
 
@@ -95,11 +98,11 @@ def test_what_makes_no_sense_to_count_is_not_traced_either() -> None:
     plan = make_plan({NET: failure}, cached("costs"), {"timm": NOW}, ARCHITECTURES, wanted_traces({NET: failure}, [AMP]))
     assert not plan.jobs
     assert list(plan.jobs) == []
-    assert plan.known_failures == {NET: failure, TraceKey(*NET, *AMP): failure}
+    assert plan.known_failures == {NET: failure, TraceKey(*NET, *MODE): failure}
     assert plan.to_count == plan.rows == 2
 
 
-TRACE = {**NET._asdict(), **AMP._asdict()}
+TRACE = {**NET._asdict(), "precision": AMP.precision, "layout": AMP.layout}
 
 
 @pytest.mark.parametrize(
@@ -117,33 +120,33 @@ TRACE = {**NET._asdict(), **AMP._asdict()}
 )
 def test_a_trace_is_made_again_where_a_count_would_be_and_for_another_tracer(row: dict[str, Any], is_made: bool) -> None:
     jobs = jobs_for({NET: None}, cached("traces", {**TRACE, **row}), AMP, has_costs=True)
-    assert jobs == ((Job("timm", "net", 10, (), family="nets", traces=(("3x8x8", *AMP),)),) if is_made else ())
+    assert jobs == ((Job("timm", "net", 10, (), family="nets", traces=(("3x8x8", *MODE),)),) if is_made else ())
 
 
-@pytest.mark.parametrize(("text", "mode"), [("fp32", FULL), (" AMP-fast-norm/NHWC ", AMP), ("bf16/nchw", ("bf16", "nchw"))])
-def test_a_mode_is_a_precision_and_a_layout(text: str, mode: Mode) -> None:
-    assert parse_mode(text) == mode
-    assert parse_mode(str(parse_mode(text))) == mode
+@pytest.mark.parametrize(("text", "mode"), [("fp32", FULL), (" AMP-fast-norm/NHWC ", AMP), ("bf16/nchw", BF16)])
+def test_a_mode_is_a_precision_and_a_layout(text: str, mode: RunConfig) -> None:
+    assert parse_trace_mode(text) == mode
+    assert parse_trace_mode(parse_trace_mode(text).trace_mode) == mode
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("amp-fst", "'amp-fst' names no precision. Did you mean amp-fast-norm"),
-        ("int8", f"Known: {', '.join(sorted(PRECISIONS))}"),
+        ("int8", f"Known: {', '.join(sorted(TRACED))}"),
         ("amp/chwn", "'amp/chwn' names no layout. Write amp/nchw or amp/nhwc."),
         ("amp/", "'amp/' names no layout"),
     ],
 )
 def test_a_mode_that_there_is_not_is_refused(text: str, message: str) -> None:
     with pytest.raises(UnknownNameError, match=message):
-        parse_mode(text)
+        parse_trace_mode(text)
 
 
 # What is made of it, by real workers
 
 
-def settings(cache: Path, *modes: Mode) -> RefreshSettings:
+def settings(cache: Path, *modes: RunConfig) -> RefreshSettings:
     models = (
         DeclaredModel("twice", f"{NETS}:convolution", inputs=(f"{WIDTH}x{SIZE}x{SIZE}",)),
         DeclaredModel("full", f"{NETS}:OnlyInFullPrecision", inputs=(f"3x{SIZE}x{SIZE}",)),
@@ -152,7 +155,7 @@ def settings(cache: Path, *modes: Mode) -> RefreshSettings:
     return RefreshSettings(str(cache), zoos, execution=Execution(workers=1), traces=modes)
 
 
-def key_of(arch: str, mode: Mode) -> TraceKey:
+def key_of(arch: str, mode: RunConfig) -> TraceKey:
     channels = WIDTH if arch == "twice" else 3
     return TraceKey("mine", arch, f"{channels}x{SIZE}x{SIZE}", None, precision=mode.precision, layout=mode.layout)
 
@@ -176,10 +179,10 @@ def traced(tmp_path_factory: pytest.TempPathFactory) -> Traced:
 def test_a_trace_that_cannot_be_made_is_a_row_with_the_reason(traced: Traced) -> None:
     rows = traced.store.traces().set_index(["arch", "precision", "layout"])
     assert len(rows) == 4
-    failed = rows.loc[[("full", *AMP)]].iloc[0]
+    failed = rows.loc[[("full", *MODE)]].iloc[0]
     assert (failed["status"], failed["reason"]) == ("failed", "trace: ValueError: half is not enough")
     assert failed[["macs", "operations", "seconds", "traced_batch"]].isna().all()
-    others = rows.drop(index=("full", *AMP))
+    others = rows.drop(index=("full", *MODE))
     assert (others["status"] == "exact").all()
     assert (others["traced_batch"] == TRACE_BATCH).all()
     with pytest.raises(UnknownNameError, match="There is no trace of mine/full 3x8x8 in amp-fast-norm/nhwc: trace: ValueError"):
@@ -228,7 +231,7 @@ def test_a_trace_comes_back_as_it_was_made(traced: Traced) -> None:
     trace = traced.store.trace(key_of("twice", AMP))
     assert trace == zoo.trace(convolution(), (WIDTH, SIZE, SIZE), precision=AMP.precision, layout=AMP.layout)
     with pytest.raises(UnknownNameError, match="Make it with: zoometer run CONFIG --traces bf16/nchw"):
-        traced.store.trace(key_of("twice", Mode("bf16", "nchw")))
+        traced.store.trace(key_of("twice", BF16))
 
 
 def test_nothing_is_traced_unless_it_is_asked_for(tmp_path: Path) -> None:
@@ -248,7 +251,7 @@ def test_another_mode_and_another_version_trace_only_what_they_concern(
     traced: Traced, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cache = traced.copy(tmp_path)
-    summary = refresh(settings(cache, FULL, Mode("bf16", "nchw")), request=Request(only=("twice",)))
+    summary = refresh(settings(cache, FULL, BF16), request=Request(only=("twice",)))
     assert (summary.counted, summary.traces_planned, summary.traced) == (0, 2, 1)
     monkeypatch.setattr("zoo.refresh.plan.TRACER_VERSION", "another")
     summary = refresh(settings(cache, FULL), request=Request(only=("twice",)))
@@ -432,12 +435,12 @@ def test_cached_traces_of_many_families_equal_those_made_directly(tmp_path: Path
     for arch in SAMPLE:
         native = store.costs(arch=arch, columns=["macs"]).iloc[0]
         for mode in modes:
-            key = TraceKey("timm", arch, native["input"], int(native["classes"]), **mode._asdict())
+            key = TraceKey("timm", arch, native["input"], int(native["classes"]), precision=mode.precision, layout=mode.layout)
             trace = store.trace(key)
             own = build(f"timm/{arch}")
             if "x".join(map(str, own.shape)) != key.input:
                 continue  # the first row may be of other weights
-            assert trace == zoo.trace(own.model, own.shape, **mode._asdict(), memo=memo), (arch, mode)
+            assert trace == zoo.trace(own.model, own.shape, precision=mode.precision, layout=mode.layout, memo=memo), (arch, mode)
             assert trace.macs - trace.batch_free_macs * (TRACE_BATCH - 1) // TRACE_BATCH >= native["macs"]
             compared += 1
     assert compared > len(SAMPLE) * 1.5

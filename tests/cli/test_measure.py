@@ -19,8 +19,8 @@ from reports.cli.common.measure_run import Asked, read_settings
 from reports.config.config import load_config
 from zoo.cache.store import Store
 from zoo.errors import ConfigError
-from zoo.measurement.repetition import Precision
-from zoo.measurement.way import Way
+from zoo.measurement.repetition import TimingTarget
+from zoo.run_config import Precision, RunConfig
 
 TIMM_HEADER = "model,infer_img_size,infer_samples_per_sec,infer_step_time,infer_batch_size,param_count\n"
 TIMM_NAME = "speed-infer-amp-nhwc-pt240-cu124-rtx4090.csv"
@@ -85,15 +85,17 @@ def test_the_configuration_says_how_and_options_go_before_it(tmp_path: Path) -> 
     )
     found = read_settings(Asked((str(path),), {}))
     assert (found.cache, found.device_id, found.batches, found.max_batch) == ("there/", "my-gpu", (1, 8), 64)
-    assert found.ways == tuple(
-        Way("cuda:1", dtype, "nhwc", compiled) for dtype in ("amp", "float32") for compiled in (False, True)
+    assert found.runs == tuple(
+        RunConfig("cuda:1", precision, "nhwc", compiled)
+        for precision in (Precision.AMP, Precision.FP32)
+        for compiled in (False, True)
     )
-    assert (found.precision, found.timeout_s, found.memory_gb) == (Precision(0.01, 7, 9, 5.0), 1.0, 2.0)
+    assert (found.target, found.timeout_s, found.memory_gb) == (TimingTarget(0.01, 7, 9, 5.0), 1.0, 2.0)
     assert found.zoos["timm"].inputs == ("160",)
     asked = Asked((str(path), "timm/resnet5?"), {"dtype": ["bf16"], "batch": [2]}, inputs=("96",), cache="here/", rebuild=True)
     changed = read_settings(asked)
     assert (changed.cache, changed.batches, changed.rebuild) == ("here/", (2,), True)
-    assert {way.dtype for way in changed.ways} == {"bfloat16"}
+    assert {run.precision for run in changed.runs} == {Precision.BF16}
     assert (changed.zoos["timm"].selection.include, changed.zoos["timm"].inputs) == (("resnet5?",), ("96",))
 
 
@@ -102,7 +104,7 @@ def test_models_alone_need_no_configuration() -> None:
     assert {name: zoo.selection.include for name, zoo in found.zoos.items()} == {
         "timm": ("resnet18", "vit_*"), "torchvision": ("swin_t",),
     }  # fmt: skip
-    assert (found.ways, found.batches, found.max_batch) == ((Way(),), (1,), None)
+    assert (found.runs, found.batches, found.max_batch) == ((RunConfig("cpu"),), (1,), None)
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from reports.config.budgets import COSTS, DATASETS, BudgetSection
 from reports.config.config import load_config
 from zoo.devices.devices import find_device
 from zoo.errors import ConfigError
+from zoo.run_config import Precision
 
 
 def budget_of(**keys: Any) -> BudgetSection:
@@ -104,7 +105,7 @@ def test_the_configuration_has_budgets_by_name(tmp_path: Path) -> None:
     path = tmp_path / "zoometer.yaml"
     path.write_text("zoos: {timm: {}}\nbudgets:\n  phone: {params: 6M, latency: 10ms, device: pixel-8, dtype: fp16}\n")
     budget = load_config(path).budgets["phone"]
-    assert (budget.params, budget.latency, budget.device, budget.dtype) == (6e6, 10, "pixel-8", "float16")
+    assert (budget.params, budget.latency, budget.device, budget.dtype) == (6e6, 10, "pixel-8", Precision.FP16)
     path.write_text("zoos: {timm: {}}\nbudgets:\n  phone: {parms: 6M, peak_memory: 1Gb}\n")
     with pytest.raises(
         ConfigError, match=r"(?s)'1Gb' is not an amount.*budgets.phone.parms is not a known key\. Did you mean params"

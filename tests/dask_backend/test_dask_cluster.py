@@ -19,8 +19,8 @@ from zoo.cache.store import Store
 from zoo.dask_backend.software_versions import VersionsDifferError, software
 from zoo.records import CostKey, Selection, Status, TraceKey
 from zoo.refresh.refresh import refresh
+from zoo.run_config import Precision, RunConfig
 from zoo.settings import Execution, RefreshSettings, Silent, ZooSettings
-from zoo.traces import Mode
 
 ARCHITECTURES = 60
 SHIFTING = ["seconds", "counted_at", "run"]  # columns that differ from run to run
@@ -104,7 +104,7 @@ def test_a_cluster_that_loses_a_worker_counts_what_local_workers_count(
 def test_a_cluster_traces_what_local_workers_trace(cluster: Cluster, storage: dict[str, Any], tmp_path: Path) -> None:
     remote = Address.of("s3://cache/traced", storage)
     zoos = {"torchvision": ZooSettings(Selection(("alexnet", "resnet18")), inputs=("64",))}
-    modes = (Mode("fp32", "nchw"), Mode("amp-fast-norm", "nhwc"))
+    modes = (RunConfig(), RunConfig(precision=Precision.AMP_FAST_NORM, layout="nhwc"))
     given = RefreshSettings(str(tmp_path), zoos, fetch_accuracy=False, traces=modes)
     there_settings = dataclasses.replace(given, cache=remote, execution=Execution(backend="dask", address=cluster.address))
     summary = refresh(there_settings)

@@ -21,8 +21,9 @@ from zoo.estimation.constants import constants_for, shipped_constants
 from zoo.estimation.cpu_eager_terms import CPU_EAGER_TERMS, cpu_eager_terms
 from zoo.estimation.workload import summarise
 from zoo.refresh.fill_missing import ensure_traced
+from zoo.run_config import RunConfig
 from zoo.settings import Execution
-from zoo.validation.calibrate_device import Estimating, Refused, compare, trace_keys
+from zoo.validation.calibrate_device import Estimating, compare, trace_keys
 
 PEAK, BANDWIDTH, CACHE = 100e9, 10e9, 60e6
 SHEET = Sheet(
@@ -166,9 +167,9 @@ def test_forty_architectures_are_ranked_after_a_calibration_with_ten_others(tmp_
     device = parse_device("cpu", {**sheet, "memory_bandwidth": "18.7 GB/s"})
     store = Store(str(tmp_path / "cache"))
     store.prepare()
-    keys = trace_keys(store, rows, "fp32", "nchw")
+    keys = trace_keys(store, rows, RunConfig())
     ensure_traced(keys, store.address, Execution(workers=2))
-    estimating = Estimating(device, Refused("fp32", "nchw", compiled=False, reason=""), store.workloads(precision="fp32"))
+    estimating = Estimating(device, RunConfig(), store.workloads(precision="fp32"))
     calibrating = np.arange(len(rows)) % 5 == 2
     others = rows[~calibrating]
     calibration = calibrate(estimating.of(rows), rows[calibrating], KEY)

@@ -21,7 +21,9 @@ from zoo.estimation.cpu_eager_terms import CPU_EAGER_TERMS
 from zoo.estimation.estimate import FIGURES, estimate, layers
 from zoo.estimation.gpu_terms import GPU_TERMS, HOST_S_PER_CALL
 from zoo.estimation.workload import summarise
+from zoo.run_config import Precision, RunConfig
 
+FP16, AMP = RunConfig(precision=Precision.FP16), RunConfig(precision=Precision.AMP, layout="nhwc")
 PEAK, VECTOR, BANDWIDTH = 100e12, 20e12, 500e9
 CARD = parse_device(
     "card",
@@ -51,8 +53,8 @@ def constants_of(**values: float) -> Constants:
 
 def step_s(rows: pd.DataFrame, constants: Constants, device: Device = CARD, **options: Any) -> float:
     """The device's part of the time of a step."""
-    options = {"precision": "fp16", "key": ["model"], **options}
-    table = estimate(rows, device, constants=constants, **options)
+    run = RunConfig(**{"precision": Precision.FP16, **options})
+    table = estimate(rows, device, run, constants=constants, key=["model"])
     calls = int(rows["calls"].sum())
     whole = float(table["latency_ms"].iloc[0]) / 1000
     return float((whole**4 - (calls * HOST_S_PER_CALL) ** 4) ** 0.25)
@@ -132,7 +134,7 @@ def test_what_fits_the_cache_moves_faster() -> None:
 def test_many_small_calls_wait_for_the_host() -> None:
     layer_count = 200
     rows = workloads(nn.Sequential(*(nn.ReLU() for _ in range(layer_count))), (8,))
-    table = estimate(rows, CARD, batch=1, precision="fp16", key=["model"], constants=constants_of())
+    table = estimate(rows, CARD, FP16, key=["model"], constants=constants_of())
     assert float(table["latency_ms"].iloc[0]) == pytest.approx(1000 * layer_count * HOST_S_PER_CALL, rel=0.01)
     assert float(table["share_overhead"].iloc[0]) == pytest.approx(1.0)
 
@@ -142,7 +144,8 @@ def test_a_compiler_saves_what_it_joins() -> None:
     rows = workloads(model, (8, 64, 64))
     constants = constants_of(stream=1.0)
     eager, compiled = (
-        estimate(rows, CARD, batch=256, precision="fp16", compiled=c, key=["model"], constants=constants) for c in (False, True)
+        estimate(rows, CARD, replace(FP16, batch=256, compiled=compiled), key=["model"], constants=constants)
+        for compiled in (False, True)
     )
     assert float(compiled["latency_ms"].iloc[0]) < 0.6 * float(eager["latency_ms"].iloc[0])
 
@@ -156,7 +159,7 @@ def resnet() -> pd.DataFrame:
 
 
 def test_shares_sum_to_one_and_the_interval_holds_the_estimate(resnet: pd.DataFrame) -> None:
-    row = estimate(resnet, find_device("rtx-3090"), batch=256, precision="amp", layout="nhwc", key=["model"]).iloc[0]
+    row = estimate(resnet, find_device("rtx-3090"), replace(AMP, batch=256), key=["model"]).iloc[0]
     assert sum(row[name] for name in SHARES) == pytest.approx(1.0)
     assert row["latency_low_ms"] < row["latency_ms"] < row["latency_high_ms"]
     assert row["samples_per_s"] == pytest.approx(256 / row["latency_ms"] * 1000)
@@ -167,23 +170,14 @@ def test_another_kind_of_device_has_a_wider_interval(resnet: pd.DataFrame) -> No
     card = find_device("rtx-3090")
     widths = []
     for device in (card, replace(card, kind="data-centre-gpu")):
-        row = estimate(resnet, device, batch=8, precision="amp", layout="nhwc", key=["model"]).iloc[0]
+        row = estimate(resnet, device, replace(AMP, batch=8), key=["model"]).iloc[0]
         widths.append(row["latency_high_ms"] / row["latency_low_ms"])
     assert widths[1] > 1.1 * widths[0]
 
 
-def test_each_model_has_its_own_batch(resnet: pd.DataFrame) -> None:
-    rows = pd.concat([resnet, resnet.assign(model="other")], ignore_index=True)
-    batch = rows["model"].map({"resnet18": 8, "other": 64})
-    table = estimate(rows, find_device("rtx-3090"), batch=batch, precision="amp", layout="nhwc", key=["model"])
-    alone = estimate(resnet, find_device("rtx-3090"), batch=64, precision="amp", layout="nhwc", key=["model"])
-    assert table["batch"].tolist() == [8, 64]
-    assert float(table["latency_ms"].iloc[1]) == pytest.approx(float(alone["latency_ms"].iloc[0]))
-
-
 def test_layers_sum_to_the_devices_time_and_say_what_binds_them(resnet: pd.DataFrame) -> None:
-    table = layers(resnet, find_device("rtx-3090"), batch=256, precision="amp")
-    whole = estimate(resnet, find_device("rtx-3090"), batch=256, precision="amp", layout="nhwc", key=["model"])
+    table = layers(resnet, find_device("rtx-3090"), replace(AMP, batch=256))
+    whole = estimate(resnet, find_device("rtx-3090"), replace(AMP, batch=256), key=["model"])
     assert table["time_ms"].sum() == pytest.approx(float(whole["latency_ms"].iloc[0]), rel=1e-3)
     assert table["share"].sum() == pytest.approx(1.0)
     bound = table.set_index("operation")["bound"]
@@ -193,20 +187,20 @@ def test_layers_sum_to_the_devices_time_and_say_what_binds_them(resnet: pd.DataF
 
 
 @pytest.mark.parametrize(
-    ("device", "options", "reason"),
+    ("device", "precision", "reason"),
     [
-        ("stm32h743", {}, "no device of the kind microcontroller was ever fitted to"),
-        ("pixel-8", {}, "no device of the kind phone"),
-        ("coral-edge-tpu", {}, "no device of the kind accelerator"),
-        ("ryzen-7-7840u", {"precision": "fp32"}, "memory bandwidth of ryzen-7-7840u is not known"),
-        ("core-i9-10940x", {"precision": "fp32"}, "a desktop-cpu needs a calibration"),
-        ("core-i9-10940x", {"precision": "amp"}, "the peak rate of core-i9-10940x in float16 is not known"),
-        ("rtx-3090", {"precision": "int8"}, "nothing is known of the precision int8"),
-        ("rtx-3060", {"precision": "bf16"}, "the peak rate of rtx-3060 in bfloat16 is not known"),
+        ("stm32h743", Precision.AMP, "no device of the kind microcontroller was ever fitted to"),
+        ("pixel-8", Precision.AMP, "no device of the kind phone"),
+        ("coral-edge-tpu", Precision.AMP, "no device of the kind accelerator"),
+        ("ryzen-7-7840u", Precision.FP32, "memory bandwidth of ryzen-7-7840u is not known"),
+        ("core-i9-10940x", Precision.FP32, "a desktop-cpu needs a calibration"),
+        ("core-i9-10940x", Precision.AMP, "the peak rate of core-i9-10940x in float16 is not known"),
+        ("rtx-3090", Precision.INT8, "nothing is known of the precision int8"),
+        ("rtx-3060", Precision.BF16, "the peak rate of rtx-3060 in bfloat16 is not known"),
     ],
 )
-def test_what_nothing_supports_is_refused(resnet: pd.DataFrame, device: str, options: dict[str, Any], reason: str) -> None:
-    table = estimate(resnet, find_device(device), **{"precision": "amp", **options}, key=["model"])
+def test_what_nothing_supports_is_refused(resnet: pd.DataFrame, device: str, precision: Precision, reason: str) -> None:
+    table = estimate(resnet, find_device(device), RunConfig(precision=precision), key=["model"])
     assert table[list(FIGURES)].isna().all(axis=None)
     assert reason in table["latency_from"].iloc[0]
     assert table["latency_from"].iloc[0].startswith("no estimate: ")
@@ -214,27 +208,26 @@ def test_what_nothing_supports_is_refused(resnet: pd.DataFrame, device: str, opt
 
 def test_a_model_that_does_not_fit_the_memory_is_refused_and_others_are_not(resnet: pd.DataFrame) -> None:
     rows = pd.concat([resnet, resnet.assign(model="larger", model_peak_bytes=30e9)], ignore_index=True)
-    table = estimate(rows, find_device("rtx-3090"), precision="amp", layout="nhwc", key=["model"])
+    table = estimate(rows, find_device("rtx-3090"), AMP, key=["model"])
     assert table["latency_ms"].isna().tolist() == [False, True]
     assert "does not fit into the memory" in table["latency_from"].iloc[1]
 
 
 def test_a_model_with_an_unknown_operation_is_refused(resnet: pd.DataFrame) -> None:
     rows = resnet.assign(work=resnet["work"].where(resnet["work"] != "pool", "unknown"))
-    table = estimate(rows, find_device("rtx-3090"), precision="amp", layout="nhwc", key=["model"])
+    table = estimate(rows, find_device("rtx-3090"), AMP, key=["model"])
     assert "operations that nothing is known of" in table["latency_from"].iloc[0]
 
 
 def test_layers_of_a_device_without_an_estimate_say_why(resnet: pd.DataFrame) -> None:
     with pytest.raises(SpeedError, match="no device of the kind phone"):
-        layers(resnet, find_device("pixel-8"), precision="amp")
+        layers(resnet, find_device("pixel-8"), AMP)
 
 
 def test_only_the_rows_of_the_precision_and_layout_asked_for_are_used(resnet: pd.DataFrame) -> None:
     both = pd.concat([resnet.assign(layout="nhwc"), resnet.assign(layout="nchw", macs=0.0)], ignore_index=True)
     both["precision"] = "amp"
-    options: dict[str, Any] = {"precision": "amp", "layout": "nhwc", "key": ["model"]}
-    one, other = (estimate(rows, find_device("rtx-3090"), **options) for rows in (both, resnet))
+    one, other = (estimate(rows, find_device("rtx-3090"), AMP, key=["model"]) for rows in (both, resnet))
     pd.testing.assert_frame_equal(one, other)
 
 
@@ -298,27 +291,27 @@ def test_too_few_measurements_are_refused() -> None:
 
 def calibration_of(device: str, layout: str = "nhwc") -> Calibration:
     covariance = tuple(tuple(0.01 * (i == j) for j in range(4)) for i in range(4))
-    return Calibration(device, "amp", layout, False, 10, (np.log(2.0), 0.0, 0.0, 0.0), covariance)
+    return Calibration(RunConfig(device, Precision.AMP, layout), 10, (np.log(2.0), 0.0, 0.0, 0.0), covariance)
 
 
 def test_a_calibrated_estimate_is_corrected_and_says_so(resnet: pd.DataFrame) -> None:
-    options: dict[str, Any] = {"batch": 8, "precision": "amp", "layout": "nhwc", "key": ["model"]}
-    plain, calibrated = (estimate(resnet, find_device("t4"), calibration=c, **options) for c in (None, calibration_of("t4")))
+    run = replace(AMP, batch=8)
+    plain, calibrated = (
+        estimate(resnet, find_device("t4"), run, calibration=c, key=["model"]) for c in (None, calibration_of("t4"))
+    )
     assert float(calibrated["latency_ms"].iloc[0]) == pytest.approx(2 * float(plain["latency_ms"].iloc[0]))
     assert calibrated["latency_from"].iloc[0] == "estimated, calibrated with 10 measurements"
 
 
 @pytest.mark.parametrize("calibration", [calibration_of("rtx-3090"), calibration_of("t4", "nchw")])
-def test_a_calibration_of_another_device_or_way_is_refused(resnet: pd.DataFrame, calibration: Calibration) -> None:
-    options: dict[str, Any] = {"precision": "amp", "layout": "nhwc", "key": ["model"]}
-    table = estimate(resnet, find_device("t4"), calibration=calibration, **options)
+def test_a_calibration_of_another_device_or_layout_is_refused(resnet: pd.DataFrame, calibration: Calibration) -> None:
+    table = estimate(resnet, find_device("t4"), AMP, calibration=calibration, key=["model"])
     assert "the calibration is of" in table["latency_from"].iloc[0]
     assert table["latency_ms"].isna().all()
 
 
 def test_a_cpu_gives_figures_to_calibrate_with(resnet: pd.DataFrame) -> None:
-    options: dict[str, Any] = {"precision": "fp32", "key": ["model"], "for_calibration": True}
-    table = estimate(resnet, find_device("core-i9-10940x"), **options)
+    table = estimate(resnet, find_device("core-i9-10940x"), key=["model"], for_calibration=True)
     assert table["latency_ms"].notna().all()
 
 

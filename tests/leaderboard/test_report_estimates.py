@@ -18,6 +18,7 @@ from zoo.cache.store import Store
 from zoo.devices.devices import find_device
 from zoo.estimation.estimate import estimate
 from zoo.estimation.workload import summarise
+from zoo.run_config import Precision, RunConfig
 
 pytestmark = pytest.mark.slow
 
@@ -76,7 +77,8 @@ def test_a_report_has_the_estimate_of_the_models_own_trace(speeds: pd.DataFrame)
         shape = tuple(map(int, row["input"].split("x")))
         trace = zoo.trace(build("timm/test_vit").model, shape, precision="amp", layout="nhwc")
         workloads = pd.DataFrame(summarise(trace)).assign(model="mine")
-        (expected,) = estimate(workloads, CARD, batch=8, precision="amp", layout="nhwc", key=["model"]).to_dict("records")
+        run = RunConfig(precision=Precision.AMP, layout="nhwc", batch=8)
+        (expected,) = estimate(workloads, CARD, run, key=["model"]).to_dict("records")
         for name in ("latency_ms", "latency_low_ms", "latency_high_ms", "latency_from"):
             assert row[name] == (pytest.approx(expected[name]) if name.endswith("_ms") else expected[name])
         assert row["samples_per_s"] == pytest.approx(8000 / expected["latency_ms"])

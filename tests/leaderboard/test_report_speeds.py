@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import openpyxl
@@ -14,14 +14,16 @@ from fakes_html import report_like, row_like
 from fakes_html_browser import Visit
 
 from reports import excel, exports
-from reports.config.uses import Use
 from reports.html.payload import build_payload
 from reports.leaderboard.device_latencies import device_speeds, with_latencies
 from reports.leaderboard.leaderboard import Report
-from zoo.devices.devices import find_device
+from reports.selection.candidates import SpeedSources
+from zoo.devices.devices import Device, find_device
 from zoo.measurement.speed_record import Speed, as_records
+from zoo.run_config import Precision, RunConfig
 
 CARD, BOARD = find_device("rtx-4090"), find_device("jetson-orin-nano")
+RUNS = ((CARD, RunConfig(CARD.id, Precision.FP16, "nhwc")), (BOARD, RunConfig(BOARD.id)))
 MEASURED_MS, MS_A_GMAC = 3.5, 2.0
 ROWS = [
     row_like("net_a", "in1k", 224, family="net", macs=1_000_000_000, params=5_000_000, imagenet_top1=76.0),
@@ -46,11 +48,11 @@ def by_macs(rows: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def with_speeds(rows: list[dict[str, object]] = ROWS, *, uses: tuple[Use, ...] | None = None) -> Report:
-    uses = (Use(CARD, "float16", 1, "nhwc"), Use(BOARD)) if uses is None else uses
+def with_speeds(rows: list[dict[str, object]] = ROWS, *, runs: Sequence[tuple[Device, RunConfig]] = RUNS) -> Report:
     measured = Speed("timm", "net_a", "3x224x224", "base", CARD.id, "torch", "float16", "nhwc", False, 1, 1000 / MEASURED_MS, MEASURED_MS, None, "x", None)  # fmt: skip
     report = report_like(rows)
-    speeds = device_speeds(report.leaderboard, uses, pd.DataFrame(list(as_records([measured]))), [by_macs] * len(uses))
+    table = pd.DataFrame(list(as_records([measured])))
+    speeds = device_speeds(report.leaderboard, [(run, SpeedSources(device, table, by_macs)) for device, run in runs])
     return dataclasses.replace(report, leaderboard=with_latencies(report.leaderboard, speeds), device_speeds=speeds)
 
 
@@ -86,8 +88,10 @@ def test_rows_of_the_leaderboard_stay_in_their_order() -> None:
     assert report.leaderboard["model"].tolist() == [row["model"] for row in ROWS]
 
 
-def test_uses_of_one_device_are_told_apart() -> None:
-    report = with_speeds(uses=(Use(CARD), Use(CARD, "float16", 8, "nhwc", compiled=True)))
+def test_runs_on_one_device_are_told_apart() -> None:
+    report = with_speeds(
+        runs=[(CARD, RunConfig(CARD.id)), (CARD, RunConfig(CARD.id, Precision.FP16, "nhwc", compiled=True, batch=8))]
+    )
     titles = [column.title for column in report.latencies]
     assert titles == ["Latency rtx-4090, float32, batch 1, nchw, eager", "Latency rtx-4090, float16, batch 8, nhwc, compiled"]
     assert len({column.key for column in report.latencies}) == 2
@@ -107,12 +111,12 @@ def test_the_page_gets_latencies_as_a_cost_and_a_limit() -> None:
     assert interval[0] == (None, None)  # a measurement has none
 
 
-def test_exports_hold_each_use_in_rows_of_its_own(tmp_path: Path) -> None:
+def test_exports_hold_each_run_in_rows_of_its_own(tmp_path: Path) -> None:
     report = with_speeds()
     path = tmp_path / "report.json"
     exports.write_json(report, path)
     speeds = json.loads(path.read_text())["speeds"]
-    assert len(speeds) == 2 * 4  # two uses; two weights share their network
+    assert len(speeds) == 2 * 4  # two runs; two weights share their network
     found = {(row["device"], row["arch"], row["input"]): row["latency_ms"] for row in speeds}
     assert found["jetson-orin-nano", "net_b", "3x224x224"] == 4 * MS_A_GMAC
     assert found["jetson-orin-nano", "net_c", "3x224x224"] is None
@@ -134,7 +138,7 @@ def test_the_workbook_has_a_column_a_limit_and_a_sheet(tmp_path: Path) -> None:
     assert book["Speed"].max_row - 1 == len(report.speeds)
     about = {str(row[0]): str(row[1]) for row in book["About"].iter_rows(values_only=True) if row[0]}
     for of in report.device_speeds:
-        assert about[of.use.device.name].startswith(f"{of.use.way}. ")
+        assert about[of.device.name].startswith(f"{of.run.describe()}. ")
 
 
 @pytest.mark.browser

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from zoo.measurement.repetition import Precision, Timing, halving, repeat, timing_of
+from zoo.measurement.repetition import Timing, TimingTarget, halving, repeat, timing_of
 
 NO_WARM_UP: dict[str, Any] = {"warm_up": 1, "warm_up_s": 0.0}
 
@@ -32,8 +32,8 @@ class Machine:
         self.steps += 1
         return taken
 
-    def time(self, wanted: Precision) -> Timing:
-        return repeat(self.step, wanted, self.clock)
+    def time(self, target: TimingTarget) -> Timing:
+        return repeat(self.step, target, self.clock)
 
 
 def noisy(share: float) -> Iterator[float]:
@@ -45,13 +45,13 @@ def noisy(share: float) -> Iterator[float]:
 
 def test_a_steady_step_is_repeated_as_little_as_allowed() -> None:
     machine = Machine(itertools.repeat(0.01))
-    assert machine.time(Precision(least=10, warm_up=3, warm_up_s=0.0)) == Timing(0.01, 0.0, 0.0, 10)
+    assert machine.time(TimingTarget(least=10, warm_up=3, warm_up_s=0.0)) == Timing(0.01, 0.0, 0.0, 10)
     assert machine.steps == 3 + 10
 
 
 @pytest.mark.parametrize("wanted", [0.05, 0.02, 0.01])
 def test_a_noisy_step_is_repeated_until_its_median_is_known_as_precisely_as_wanted(wanted: float) -> None:
-    timing = Machine(noisy(0.1)).time(Precision(wanted, time_s=1e9, most=10**6, **NO_WARM_UP))
+    timing = Machine(noisy(0.1)).time(TimingTarget(wanted, time_s=1e9, most=10**6, **NO_WARM_UP))
     assert timing.half_width is not None
     assert timing.half_width <= wanted
     assert timing.median_s == pytest.approx(0.01, rel=2 * wanted)
@@ -60,12 +60,14 @@ def test_a_noisy_step_is_repeated_until_its_median_is_known_as_precisely_as_want
 
 
 def test_more_noise_takes_more_repetitions() -> None:
-    few, many = (Machine(noisy(share)).time(Precision(time_s=1e9, most=10**6, **NO_WARM_UP)).repetitions for share in (0.05, 0.2))
+    few, many = (
+        Machine(noisy(share)).time(TimingTarget(time_s=1e9, most=10**6, **NO_WARM_UP)).repetitions for share in (0.05, 0.2)
+    )
     assert few < many
 
 
 def test_the_most_repetitions_end_it() -> None:
-    timing = Machine(noisy(0.5)).time(Precision(0.001, most=57, time_s=1e9, **NO_WARM_UP))
+    timing = Machine(noisy(0.5)).time(TimingTarget(0.001, most=57, time_s=1e9, **NO_WARM_UP))
     assert timing.repetitions == 57
     assert timing.half_width is not None
     assert timing.half_width > 0.001
@@ -73,21 +75,21 @@ def test_the_most_repetitions_end_it() -> None:
 
 def test_the_limit_of_time_ends_it_also_before_the_least_repetitions() -> None:
     machine = Machine(itertools.repeat(4.0))
-    timing = machine.time(Precision(least=10, time_s=10.0, warm_up=3, warm_up_s=0.5))
+    timing = machine.time(TimingTarget(least=10, time_s=10.0, warm_up=3, warm_up_s=0.5))
     assert timing.repetitions == math.ceil(10 / 4)
     assert timing.half_width is None
     assert machine.steps - timing.repetitions == math.ceil(10 / 4)  # warming up has the same limit
 
 
 def test_a_step_longer_than_the_limit_is_measured_once() -> None:
-    timing = Machine(itertools.repeat(20.0)).time(Precision(time_s=10.0))
+    timing = Machine(itertools.repeat(20.0)).time(TimingTarget(time_s=10.0))
     assert timing == Timing(20.0, None, None, 1)
 
 
 def test_warming_up_lasts_as_long_as_asked_for_and_does_not_count() -> None:
     times = itertools.chain(itertools.repeat(1.0, 2), itertools.repeat(0.01))
     machine = Machine(times)
-    timing = machine.time(Precision(least=10, warm_up=2, warm_up_s=2.045, time_s=10.0))
+    timing = machine.time(TimingTarget(least=10, warm_up=2, warm_up_s=2.045, time_s=10.0))
     assert (timing.median_s, timing.spread) == (0.01, 0.0)
     assert machine.steps == 2 + 5 + 10  # 2 s of slow ones, 0.05 s of fast ones
 

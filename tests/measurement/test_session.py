@@ -15,14 +15,14 @@ from zoo.cache.health import verify
 from zoo.cache.maintenance import compact
 from zoo.cache.store import Store
 from zoo.errors import BusyError, SpeedError
-from zoo.measurement.repetition import Precision
+from zoo.measurement.repetition import TimingTarget
 from zoo.measurement.session import Quiet, measure
 from zoo.measurement.settings import MeasureSettings
-from zoo.measurement.way import Way
 from zoo.records import SPEED_KEY, DeclaredModel
+from zoo.run_config import Precision, RunConfig
 from zoo.settings import ZooSettings
 
-QUICK = Precision(half_width=0.5, least=6, most=50, time_s=0.2, warm_up=1, warm_up_s=0.0)
+QUICK = TimingTarget(half_width=0.5, least=6, most=50, time_s=0.2, warm_up=1, warm_up_s=0.0)
 WIDTH, OUTPUTS = 64, 32
 NETS = ("linear", "Crashing", "Hanging", "Hungry")
 
@@ -56,10 +56,10 @@ def declared(*names: str) -> dict[str, ZooSettings]:
 def settings(cache: Path, *names: str, **more: Any) -> MeasureSettings:
     usual: dict[str, Any] = {
         "batches": (1,),
-        "precision": QUICK,
+        "target": QUICK,
         "device_id": "here",
         "timeout_s": 60.0,
-        "ways": (Way(threads=1),),
+        "runs": (RunConfig("cpu", threads=1),),
     }
     return MeasureSettings(str(cache), declared(*names), **{**usual, **more})
 
@@ -140,7 +140,7 @@ def test_failures_that_may_pass_and_another_environment_are_measured_again(cache
     heard = Heard()
     measure(settings(cache, "Crashing"), heard)
     assert heard.plans == [(1, 1)]
-    measure(settings(cache, "linear", ways=(Way(threads=2),)), heard)
+    measure(settings(cache, "linear", runs=(RunConfig("cpu", threads=2),)), heard)
     assert heard.plans[1:] == [(1, 1)]
     assert set(rows(cache, "linear")["threads"]) == {1, 2}
 
@@ -170,8 +170,8 @@ def test_the_table_survives_compaction_and_is_sound(cache: Path) -> None:
 
 @pytest.mark.slow
 def test_half_precision_and_channels_last_are_other_measurements(tmp_path: Path) -> None:
-    ways = (Way(dtype="bfloat16", threads=1), Way(layout="nhwc", threads=1))
-    measure(settings(tmp_path, "linear", ways=ways))
+    runs = (RunConfig("cpu", Precision.BF16, threads=1), RunConfig("cpu", layout="nhwc", threads=1))
+    measure(settings(tmp_path, "linear", runs=runs))
     assert {(row["dtype"], row["layout"]) for row in rows(tmp_path, "linear").to_dict("records")} == {
         ("bfloat16", "nchw"), ("float32", "nhwc"),
     }  # fmt: skip
@@ -179,7 +179,7 @@ def test_half_precision_and_channels_last_are_other_measurements(tmp_path: Path)
 
 @pytest.mark.slow
 def test_a_compiled_model_is_measured(tmp_path: Path) -> None:
-    measure(settings(tmp_path, "linear", ways=(Way(compiled=True, threads=1),), timeout_s=300.0))
+    measure(settings(tmp_path, "linear", runs=(RunConfig("cpu", compiled=True, threads=1),), timeout_s=300.0))
     (row,) = rows(tmp_path, "linear").to_dict("records")
     assert (row["status"], row["compiled"]) == ("measured", True), row["reason"]
 
@@ -190,7 +190,7 @@ def test_a_device_that_is_not_there_is_said_at_once(tmp_path: Path) -> None:
     if torch.cuda.is_available():
         pytest.skip("this machine has a GPU")
     with pytest.raises(SpeedError, match=r"Nothing can be measured on 'cuda'.*Choose --device cpu"):
-        measure(settings(tmp_path, "linear", ways=(Way("cuda"),)))
+        measure(settings(tmp_path, "linear", runs=(RunConfig("cuda"),)))
 
 
 def test_two_measurements_do_not_disturb_each_other(tmp_path: Path) -> None:

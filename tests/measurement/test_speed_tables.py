@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from paths import SHARED
 
 from zoo.devices.devices import DeviceNames, shipped_devices
 from zoo.errors import SpeedError
-from zoo.measurement.speed_record import SPEED_KEY, Setting, Speed, SpeedTable, as_records
-from zoo.measurement.speed_tables import COLUMNS, read_speeds, timm_setting
+from zoo.measurement.speed_record import SPEED_KEY, Speed, SpeedTable, as_records
+from zoo.measurement.speed_tables import COLUMNS, read_speeds, timm_columns
 from zoo.records import Architecture
 
 TIMM = SHARED / "data" / "timm"
@@ -25,7 +26,7 @@ NAMES = DeviceNames(shipped_devices().values())
 KNOWN = [architecture("resnet50"), architecture("resnet50", "torchvision"), architecture("grey", input="1x28x28")]
 
 
-def read(folder: Path, text: str, name: str = "mine.csv", given: Setting | None = None) -> SpeedTable:
+def read(folder: Path, text: str, name: str = "mine.csv", given: dict[str, Any] | None = None) -> SpeedTable:
     path = folder / name
     path.write_text(text)
     return read_speeds(path, KNOWN, NAMES, given)
@@ -45,19 +46,31 @@ def test_a_timm_table_is_read_with_what_its_name_says(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("benchmark-infer-amp-nhwc-pt113-cu117-rtx3090.csv", Setting("rtx3090", "torch-1.13+cu117", "amp", "nhwc", False)),
-        ("speed-infer-fp32-nchw-pt240-cpu-i9_10940x-dynamo.csv", Setting("i9_10940x", "torch-2.4.0", "fp32", "nchw", True)),
+        (
+            "benchmark-infer-amp-nhwc-pt113-cu117-rtx3090.csv",
+            {"device": "rtx3090", "runtime": "torch-1.13+cu117", "dtype": "amp", "layout": "nhwc", "compiled": False},
+        ),
+        (
+            "speed-infer-fp32-nchw-pt240-cpu-i9_10940x-dynamo.csv",
+            {"device": "i9_10940x", "runtime": "torch-2.4.0", "dtype": "fp32", "layout": "nchw", "compiled": True},
+        ),
         (
             "benchmark-infer-amp-nchw-pt2100-cu130-pro6000maxq.csv",
-            Setting("pro6000maxq", "torch-2.10.0+cu130", "amp", "nchw", False),
+            {"device": "pro6000maxq", "runtime": "torch-2.10.0+cu130", "dtype": "amp", "layout": "nchw", "compiled": False},
         ),
-        ("speed-infer-fp32-nchw-pt291-cpu-i7_12700h-dynamo.csv", Setting("i7_12700h", "torch-2.9.1", "fp32", "nchw", True)),
-        ("speed-infer-amp-nhwc-pt291-cu130-5090-dynamo.csv", Setting("5090", "torch-2.9.1+cu130", "amp", "nhwc", True)),
-        ("mine.csv", Setting()),
+        (
+            "speed-infer-fp32-nchw-pt291-cpu-i7_12700h-dynamo.csv",
+            {"device": "i7_12700h", "runtime": "torch-2.9.1", "dtype": "fp32", "layout": "nchw", "compiled": True},
+        ),
+        (
+            "speed-infer-amp-nhwc-pt291-cu130-5090-dynamo.csv",
+            {"device": "5090", "runtime": "torch-2.9.1+cu130", "dtype": "amp", "layout": "nhwc", "compiled": True},
+        ),
+        ("mine.csv", {}),
     ],
 )
-def test_the_names_of_timms_files(name: str, expected: Setting) -> None:
-    assert timm_setting(name) == expected
+def test_the_names_of_timms_files(name: str, expected: dict[str, Any]) -> None:
+    assert timm_columns(name) == expected
 
 
 @pytest.mark.parametrize(
@@ -123,7 +136,7 @@ def test_a_users_table_needs_little_and_can_say_everything(tmp_path: Path) -> No
 
 
 def test_what_the_table_leaves_out_can_be_given(tmp_path: Path) -> None:
-    (row,) = read(tmp_path, "model,latency_ms\ngrey,5\n", given=Setting(device="t4", dtype="fp16", runtime="trt-10")).rows
+    (row,) = read(tmp_path, "model,latency_ms\ngrey,5\n", given={"device": "t4", "dtype": "fp16", "runtime": "trt-10"}).rows
     assert (row.device, row.dtype, row.runtime) == ("t4", "float16", "trt-10")
 
 

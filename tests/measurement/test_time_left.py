@@ -8,13 +8,13 @@ import pandas as pd
 import pytest
 
 from zoo.measurement.plan import Subject
-from zoo.measurement.repetition import Precision
+from zoo.measurement.repetition import TimingTarget
 from zoo.measurement.time_left import TimeLeft
-from zoo.measurement.way import Way
 from zoo.records import Architecture, CostKey
+from zoo.run_config import RunConfig
 
-WAY, PEAK_GFLOPS_PER_S = Way(threads=1), 100.0
-PRECISION = Precision(time_s=10.0, warm_up_s=0.5)
+RUN, PEAK_GFLOPS_PER_S = RunConfig("cpu", threads=1), 100.0
+TARGET = TimingTarget(time_s=10.0, warm_up_s=0.5)
 
 
 class Clock:
@@ -28,7 +28,7 @@ class Clock:
 
 
 def subject(arch: str) -> Subject:
-    return Subject(CostKey("timm", arch, "3x8x8", 10), WAY, PRECISION, None, Architecture("timm", arch, "", None, "3x8x8", 10))
+    return Subject(CostKey("timm", arch, "3x8x8", 10), RUN, TARGET, None, Architecture("timm", arch, "", None, "3x8x8", 10))
 
 
 def row(arch: str, batch: int = 1) -> dict[str, object]:
@@ -40,7 +40,7 @@ def left(clock: Clock, flops: dict[str, int], *absent: tuple[str, int]) -> TimeL
         [{"zoo": "timm", "arch": arch, "input": "3x8x8", "variant": "base", "batch": 1, "flops": amount} for arch, amount in flops.items()],
         columns=["zoo", "arch", "input", "variant", "batch", "flops"],
     )  # fmt: skip
-    return TimeLeft([(subject(arch), batch) for arch, batch in absent], costs, {WAY: PEAK_GFLOPS_PER_S}, clock)
+    return TimeLeft([(subject(arch), batch) for arch, batch in absent], costs, {RUN: PEAK_GFLOPS_PER_S}, clock)
 
 
 def test_a_model_of_more_work_is_expected_to_take_longer_up_to_the_limit() -> None:
@@ -55,7 +55,7 @@ def test_a_model_of_more_work_is_expected_to_take_longer_up_to_the_limit() -> No
 
 def test_it_takes_at_most_the_limits_of_all_measurements() -> None:
     one, three = left(Clock(), {}, ("a", 1)).most_s, left(Clock(), {}, ("a", 1), ("a", 2), ("b", 1)).most_s
-    assert one >= 2 * PRECISION.time_s
+    assert one >= 2 * TARGET.time_s
     assert three == pytest.approx(3 * one)
 
 

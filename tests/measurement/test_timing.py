@@ -9,7 +9,7 @@ import torch
 from nets_for_tests import TOKENS, ImageAndText
 from torch import Tensor, nn
 
-from zoo.measurement.repetition import Precision
+from zoo.measurement.repetition import TimingTarget
 from zoo.measurement.timing import (
     forget_memory,
     is_out_of_memory,
@@ -21,9 +21,9 @@ from zoo.measurement.timing import (
     resident_bytes,
     running,
 )
-from zoo.measurement.way import Way
+from zoo.run_config import RUN_BY_TORCH, Precision, RunConfig
 
-QUICK = Precision(half_width=0.5, least=6, most=20, time_s=2.0, warm_up=1, warm_up_s=0.0)
+QUICK = TimingTarget(half_width=0.5, least=6, most=20, time_s=2.0, warm_up=1, warm_up_s=0.0)
 SLEEP_S = 0.02
 
 
@@ -36,24 +36,24 @@ class Sleeping(nn.Module):
 
 
 def test_a_step_takes_as_long_as_it_takes() -> None:
-    timing = measure(Sleeping(), (torch.zeros(1),), {}, Way(), QUICK)
+    timing = measure(Sleeping(), (torch.zeros(1),), {}, RunConfig("cpu"), QUICK)
     assert SLEEP_S <= timing.median_s < 10 * SLEEP_S
     assert 6 <= timing.repetitions <= 20
 
 
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16", "amp"])
+@pytest.mark.parametrize("precision", RUN_BY_TORCH)
 @pytest.mark.parametrize("layout", ["nchw", "nhwc"])
-def test_model_and_input_are_in_the_dtype_and_layout_asked_for(dtype: str, layout: str) -> None:
-    way = Way("cpu", dtype, layout)
-    model = place(nn.Conv2d(3, 8, 3), way)
-    (image,) = place_inputs((torch.empty(2, 3, 16, 16, device="meta"),), way)
+def test_model_and_input_are_in_the_dtype_and_layout_asked_for(precision: Precision, layout: str) -> None:
+    run = RunConfig("cpu", precision, layout)
+    model = place(nn.Conv2d(3, 8, 3), run)
+    (image,) = place_inputs((torch.empty(2, 3, 16, 16, device="meta"),), run)
     weight = next(model.parameters())
-    held = torch.float32 if dtype == "amp" else getattr(torch, dtype)
+    held = torch.float32 if precision is Precision.AMP else getattr(torch, precision.dtype)
     assert (weight.dtype, image.dtype) == (held, held)
     assert image.is_contiguous(memory_format=torch.channels_last) == (layout == "nhwc")
     assert weight.is_contiguous(memory_format=torch.channels_last) == (layout == "nhwc")
-    with running(way):
-        assert model(image).dtype == (torch.float16 if dtype == "amp" else held)
+    with running(run):
+        assert model(image).dtype == (torch.float16 if precision is Precision.AMP else held)
 
 
 def test_inputs_of_whole_numbers_are_indices_that_exist() -> None:
@@ -62,14 +62,14 @@ def test_inputs_of_whole_numbers_are_indices_that_exist() -> None:
         "image": torch.empty(1, 3, 8, 8, device="meta"),
         "tokens": torch.empty(1, TOKENS, dtype=torch.int64, device="meta"),
     }
-    inputs = place_inputs(tensors, Way("cpu", "bfloat16"))
+    inputs = place_inputs(tensors, RunConfig("cpu", Precision.BF16))
     assert (inputs["image"].dtype, inputs["tokens"].dtype) == (torch.bfloat16, torch.int64)
     assert inputs["tokens"].eq(0).all()
-    measure(place(ImageAndText(), Way("cpu", "bfloat16")), (), inputs, Way(), QUICK)
+    measure(place(ImageAndText(), RunConfig("cpu", Precision.BF16)), (), inputs, RunConfig("cpu"), QUICK)
 
 
 def test_a_matrix_product_has_a_rate() -> None:
-    peak = measure_peak(Way())
+    peak = measure_peak(RunConfig("cpu"))
     assert 1 < peak < 100_000  # GFLOP/s of any CPU that runs this
 
 
@@ -101,14 +101,14 @@ def test_peak_memory_on_a_cpu_is_what_the_process_grew_by() -> None:
     before = resident_bytes()
     if before is None:
         pytest.skip("this system does not say")
-    forget_memory(Way())
+    forget_memory(RunConfig("cpu"))
     wanted = 2**28
     held = torch.ones(wanted, dtype=torch.uint8)
     del held
-    peak = peak_memory_bytes(Way(), before)
+    peak = peak_memory_bytes(RunConfig("cpu"), before)
     assert peak is not None
     assert wanted - 2**20 <= peak < wanted + 2**27  # the system counts pages in bundles
-    forget_memory(Way())
-    after = peak_memory_bytes(Way(), before)
+    forget_memory(RunConfig("cpu"))
+    after = peak_memory_bytes(RunConfig("cpu"), before)
     assert after is not None
     assert after < wanted / 2  # the peak is that since it was last forgotten

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
 import pytest
 
 from reports.columns.limits import COCO_MAP, LATENCY, MEMORY, OF_USE, PEAK, THROUGHPUT, WEIGHTS, WORKING
-from reports.selection.candidates import Candidates, Conditions, candidates
+from reports.selection.candidates import Candidates, SpeedSources, candidates
 from zoo.devices.devices import Device, find_device
 from zoo.measurement.speed_record import Speed, as_records
+from zoo.run_config import Precision, RunConfig
 
 INPUT_ELEMENTS = 3 * 224 * 224
 PEAK_BYTES, WEIGHT_BYTES = 4_000_000, 80_000_000
@@ -39,16 +41,18 @@ def plain(found: Candidates, column: str) -> list[float | None]:
 
 
 def test_as_counted_nothing_is_assumed() -> None:
-    found = candidates(leaderboard("a"), Conditions())
+    found = candidates(leaderboard("a"), RunConfig())
     assert plain(found, PEAK.key) == [PEAK_BYTES]
     assert plain(found, WORKING.key) == [PEAK_BYTES + 4 * INPUT_ELEMENTS]
     assert plain(found, MEMORY.key) == [PEAK_BYTES + 4 * INPUT_ELEMENTS + WEIGHT_BYTES]
     assert found.notes_on([PEAK, WORKING, MEMORY, WEIGHTS]) == []
 
 
-@pytest.mark.parametrize(("dtype", "item_bytes"), [("float16", 2), ("bfloat16", 2), ("int8", 1), ("float8", 1)])
-def test_another_dtype_scales_memory_and_says_what_that_assumes(dtype: str, item_bytes: int) -> None:
-    found = candidates(leaderboard("a"), Conditions(dtype))
+@pytest.mark.parametrize(
+    ("precision", "item_bytes"), [(Precision.FP16, 2), (Precision.BF16, 2), (Precision.INT8, 1), (Precision.FP8, 1)]
+)
+def test_another_dtype_scales_memory_and_says_what_that_assumes(precision: Precision, item_bytes: int) -> None:
+    found = candidates(leaderboard("a"), RunConfig(precision=precision))
     assert plain(found, WEIGHTS.key) == [WEIGHT_BYTES * item_bytes / 4]
     assert plain(found, WORKING.key) == [PEAK_BYTES * item_bytes / 4 + INPUT_ELEMENTS * item_bytes]
     (note,) = found.notes_on([PEAK, WEIGHTS, MEMORY])
@@ -56,11 +60,11 @@ def test_another_dtype_scales_memory_and_says_what_that_assumes(dtype: str, item
 
 
 def test_another_batch_is_an_upper_bound_unless_the_cache_has_it() -> None:
-    found = candidates(leaderboard("a"), Conditions(batch=8))
+    found = candidates(leaderboard("a"), RunConfig(batch=8))
     assert plain(found, PEAK.key) == [8 * PEAK_BYTES]
     assert "upper bound" in found.notes_on([PEAK])[0]
     counted = pd.concat([leaderboard("a", "b", batch=1), leaderboard("a", batch=8, peak_activation_bytes=5 * PEAK_BYTES)])
-    found = candidates(counted, Conditions(batch=8))
+    found = candidates(counted, RunConfig(batch=8))
     assert plain(found, PEAK.key) == [5 * PEAK_BYTES, 8 * PEAK_BYTES]
     assert found.table["arch"].tolist() == ["a", "b"]
     assert "Where the cache has no count" in found.notes_on([PEAK])[0]
@@ -68,18 +72,21 @@ def test_another_batch_is_an_upper_bound_unless_the_cache_has_it() -> None:
 
 def test_work_is_that_of_one_image_whatever_batch_was_counted() -> None:
     work = {"macs": 80, "flops": 160, "activations": 40}
-    found = candidates(leaderboard("a", batch=4, **work), Conditions(batch=8))
+    found = candidates(leaderboard("a", batch=4, **work), RunConfig(batch=8))
     assert [plain(found, name) for name in work] == [[20], [40], [10]]
     assert plain(found, PEAK.key) == [2 * PEAK_BYTES]
-    assert plain(candidates(leaderboard("a", batch=4, **work), Conditions()), PEAK.key) == [None]  # nothing bounds it from above
+    assert plain(candidates(leaderboard("a", batch=4, **work), RunConfig()), PEAK.key) == [None]  # nothing bounds it from above
 
 
 def test_what_is_not_counted_has_no_memory() -> None:
-    found = candidates(leaderboard("a", peak_activation_bytes=None, weight_bytes=None), Conditions("int8", 4))
+    found = candidates(
+        leaderboard("a", peak_activation_bytes=None, weight_bytes=None), RunConfig(precision=Precision.INT8, batch=4)
+    )
     assert [plain(found, column.key) for column in OF_USE] == [[None]] * len(OF_USE)
 
 
-CARD = find_device("rtx-4090")
+CARD, HALF = find_device("rtx-4090"), RunConfig(precision=Precision.FP16)
+ANY_BUT_BATCH = ("layout", "compiled")
 
 
 def test_speed_is_that_of_the_device_dtype_and_batch() -> None:
@@ -92,25 +99,27 @@ def test_speed_is_that_of_the_device_dtype_and_batch() -> None:
         {"arch": "e", "input": "3x288x288"},
     )
     table = leaderboard("a", "b", "c", "d", "e")
-    found = candidates(table, Conditions("float16", None, CARD, measured))
+    found = candidates(table, HALF, SpeedSources(CARD, measured, free=("batch", *ANY_BUT_BATCH)))
     assert plain(found, LATENCY.key) == [10, None, None, None, None]
     assert plain(found, THROUGHPUT.key) == [5000, 900, None, None, None]  # of the fastest batch
-    found = candidates(table, Conditions("float16", 256, CARD, measured))
+    found = candidates(table, replace(HALF, batch=256), SpeedSources(CARD, measured, free=ANY_BUT_BATCH))
     assert plain(found, LATENCY.key) == [51.2, 284, None, None, None]
     assert "as measured on NVIDIA GeForce RTX 4090 (torch-2.4.0, float16, nhwc, eager)" in found.notes_on([LATENCY])[0]
 
 
 def test_only_one_way_of_running_is_compared_the_one_measured_most() -> None:
     measured = speeds({"arch": "a", "compiled": True, "latency_ms": 5.0}, {"arch": "a"}, {"arch": "b"})
-    found = candidates(leaderboard("a", "b"), Conditions("float16", 1, CARD, measured))
+    found = candidates(leaderboard("a", "b"), HALF, SpeedSources(CARD, measured, free=ANY_BUT_BATCH))
     assert plain(found, LATENCY.key) == [10, 10]
     assert found.notes_on([LATENCY])[0].endswith("1 other way of running was measured too.")
 
 
 def test_autocast_stands_for_float16_and_for_nothing_else() -> None:
     measured = speeds({"arch": "a", "dtype": "amp"})
+    sources = SpeedSources(CARD, measured, free=ANY_BUT_BATCH)
     latencies = [
-        plain(candidates(leaderboard("a"), Conditions(d, 1, CARD, measured)), LATENCY.key) for d in ("float16", "float32")
+        plain(candidates(leaderboard("a"), RunConfig(precision=precision), sources), LATENCY.key)
+        for precision in (Precision.FP16, Precision.FP32)
     ]
     assert latencies == [[10], [None]]
 
@@ -121,7 +130,8 @@ def test_an_estimate_fills_what_was_not_measured() -> None:
         figures = {"latency_ms": 20.0, "latency_low_ms": 15.0, "latency_high_ms": 27.0, "latency_from": "estimated"}
         return pd.DataFrame({name: known.map({True: value, False: None}) for name, value in figures.items()}, index=rows.index)
 
-    found = candidates(leaderboard("a", "b", "c"), Conditions("float16", 4, CARD, speeds({"arch": "a", "batch": 4}), estimate))
+    sources = SpeedSources(CARD, speeds({"arch": "a", "batch": 4}), estimate, ANY_BUT_BATCH)
+    found = candidates(leaderboard("a", "b", "c"), replace(HALF, batch=4), sources)
     assert plain(found, LATENCY.key) == [10, 20, None]
     assert plain(found, THROUGHPUT.key) == [100, 1000 * 4 / 20, None]
     assert plain(found, "latency_high_ms") == [None, 27, None]
@@ -130,7 +140,8 @@ def test_an_estimate_fills_what_was_not_measured() -> None:
 
 @pytest.mark.parametrize(("device", "said"), [(None, "Speed needs a device"), (CARD, "nothing was measured there")])
 def test_without_speed_it_says_what_is_missing(device: Device | None, said: str) -> None:
-    assert said in candidates(leaderboard("a"), Conditions(device=device)).notes_on([LATENCY])[0]
+    sources = SpeedSources(device) if device else None
+    assert said in candidates(leaderboard("a"), RunConfig(), sources).notes_on([LATENCY])[0]
 
 
 def of_tasks(*rows: tuple[str, float | None, float | None]) -> pd.DataFrame:
@@ -144,7 +155,7 @@ def of_tasks(*rows: tuple[str, float | None, float | None]) -> pd.DataFrame:
 
 def test_the_map_on_coco_is_that_of_each_models_task() -> None:
     rows = [("detection", None, 37.0), ("keypoints", 65.0, 54.6), ("keypoints", None, 50.0), ("classification", None, None)]
-    found = candidates(of_tasks(*rows), Conditions())
+    found = candidates(of_tasks(*rows), RunConfig())
     assert plain(found, COCO_MAP.key) == [37.0, 65.0, None, None]  # the third's boxes are not what its task is about
     (note,) = found.notes_on([COCO_MAP])
     assert note.startswith("mAP is box mAP for detection; keypoint mAP for keypoints.")
@@ -152,6 +163,6 @@ def test_the_map_on_coco_is_that_of_each_models_task() -> None:
 
 
 def test_of_one_task_the_map_needs_no_warning() -> None:
-    found = candidates(of_tasks(("detection", None, 37.0)), Conditions())
+    found = candidates(of_tasks(("detection", None, 37.0)), RunConfig())
     assert found.notes_on([COCO_MAP]) == ["mAP is box mAP for detection."]
-    assert candidates(of_tasks(("detection", None, None)), Conditions()).notes_on([COCO_MAP]) == []
+    assert candidates(of_tasks(("detection", None, None)), RunConfig()).notes_on([COCO_MAP]) == []

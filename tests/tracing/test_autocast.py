@@ -21,6 +21,7 @@ import zoo
 from zoo.meta.new_tensors import META
 from zoo.operators.op_record import tensors_in
 from zoo.operators.operations import Kind, find_operation, operator_name
+from zoo.run_config import Precision
 from zoo.tracing.autocast import Autocast, AutocastState, Policy, cpu_autocast, cuda_autocast, meta_stands_for
 from zoo.tracing.call_description import TraceMemo
 from zoo.tracing.trace import Run
@@ -72,7 +73,7 @@ def named(tensors: list[Tensor]) -> tuple[str, ...]:
 
 def traced_on(autocast: Autocast, model: nn.Module, x: Tensor, memo: TraceMemo, layout: str = "nchw") -> Tracer:
     """A pass under some device's autocast. In inference mode, which torch was observed in, it does not keep casts of weights."""
-    run = Run(model, "amp", layout, memo)
+    run = Run(model, Precision.AMP, layout, memo)
     run.autocast, run.keeps_casts = autocast, False
     return run.record((x,), {})
 
@@ -288,7 +289,7 @@ def test_weights_are_cast_once_a_pass_as_torch_does_without_gradients(
     with mode(), torch.autocast("cpu"), Log() as log:
         model(x)
     real = sum(operation in {"to", "_to_copy"} for operation, *_ in log.calls)
-    run = Run(model, "amp", "nchw", TraceMemo())
+    run = Run(model, Precision.AMP, "nchw", TraceMemo())
     run.autocast, run.keeps_casts = cpu_autocast(), keeps
     emulated = [operation for operation, *_ in rows_of(run.record((x,), {}))].count("to")
     assert emulated == real == (3 if keeps else 5)

@@ -20,7 +20,8 @@ import zoo
 from zoo.cache.schema.trace_rows import TRACE, from_table, to_table
 from zoo.counting.recorder import Memo
 from zoo.errors import InputError, UnknownNameError
-from zoo.traces import BYTES_OF, LAYOUTS, PRECISIONS, Trace, TracedCall
+from zoo.run_config import LAYOUTS, TRACED
+from zoo.traces import BYTES_OF, Trace, TracedCall
 from zoo.tracing.call_description import TraceMemo
 from zoo.tracing.trace import trace_model
 
@@ -237,7 +238,7 @@ def test_a_shape_or_inputs_must_be_given() -> None:
         zoo.trace(Net())
 
 
-@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("precision", TRACED)
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_a_table_gives_the_trace_back(precision: str, layout: str) -> None:
     trace = zoo.trace(Net(), SHAPE, precision=precision, layout=layout)

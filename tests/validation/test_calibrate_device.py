@@ -18,6 +18,7 @@ from zoo.estimation.calibration import Calibration
 from zoo.estimation.estimate import estimate
 from zoo.records import TraceKey
 from zoo.refresh.fill_missing import ensure_traced, list_architectures
+from zoo.run_config import Precision, RunConfig
 from zoo.validation.calibration_store import keep_calibration, kept_calibration
 
 MODELS = (
@@ -30,7 +31,8 @@ MODELS = (
     "test_vit",
     "test_vit3",
 )
-PRECISION, LAYOUT, BATCH = "amp", "nhwc", 64
+PRECISION, LAYOUT, BATCH = Precision.AMP, "nhwc", 64
+RUN = RunConfig("rtx-4090", PRECISION, LAYOUT, batch=BATCH)
 FACTOR = 1.3
 
 
@@ -49,7 +51,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def measured(cache: Path) -> pd.DataFrame:
     """As if each model took so many times as long as is estimated."""
     workloads = Store(cache).workloads(precision=PRECISION, layout=LAYOUT)
-    found = estimate(workloads, find_device("rtx-4090"), batch=BATCH, precision=PRECISION, layout=LAYOUT)
+    found = estimate(workloads, find_device("rtx-4090"), RUN)
     assert found["latency_ms"].notna().all(), found["latency_from"].tolist()
     return pd.DataFrame(
         {"model": "timm/" + found["arch"], "batch": BATCH, "latency_ms": FACTOR * found["latency_ms"].astype(float)}
@@ -76,7 +78,7 @@ def test_a_device_that_is_slower_than_its_data_sheet_is_found_out(cache: Path, m
     assert found["not_calibrated"]["median_error_percent"] == pytest.approx(100 * (1 - 1 / FACTOR), abs=0.1)
     assert found["calibrated"]["median_error_percent"] < 2
     assert found["calibrated"]["models"] == len(MODELS)
-    kept = kept_calibration(Store(cache), "rtx-4090", PRECISION, LAYOUT, compiled=False)
+    kept = kept_calibration(Store(cache), RUN)
     assert kept is not None
     assert kept.factor == pytest.approx(found["factor"])
     assert Path(found["path"]).is_file()
@@ -133,14 +135,15 @@ def test_a_mistake_ends_with_code_2(cache: Path, args: list[str], sentence: str)
 
 def test_a_calibration_is_kept_in_the_place_of_an_older_one(tmp_path: Path) -> None:
     store = Store(tmp_path)
+    run = RunConfig("my-gpu", compiled=True)
     covariance = tuple((0.0,) * 4 for _ in range(4))
     for factor in (0.1, 0.2):
-        keep_calibration(store, Calibration("my-gpu", "fp32", "nchw", True, 7, (factor, 0.0, 0.0, 0.0), covariance))
-    kept = kept_calibration(store, "my-gpu", "fp32", "nchw", compiled=True)
+        keep_calibration(store, Calibration(run, 7, (factor, 0.0, 0.0, 0.0), covariance))
+    kept = kept_calibration(store, run)
     assert kept is not None
     assert kept.coefficients[0] == 0.2
-    assert kept_calibration(store, "my-gpu", "fp32", "nchw", compiled=False) is None
+    assert kept_calibration(store, RunConfig("my-gpu")) is None
     path = tmp_path / "calibrations" / "my-gpu-fp32-nchw-compiled.yaml"
     path.write_text("device: 7\n")
     with pytest.raises(SpeedError, match="is no calibration"):
-        kept_calibration(store, "my-gpu", "fp32", "nchw", compiled=True)
+        kept_calibration(store, run)

@@ -105,7 +105,7 @@ def groups(sampled: tuple[Path, list[Path]]) -> dict[str, list[Measured]]:
 
 
 def _order(group: list[Measured]) -> tuple[bool, bool]:
-    return group[0].device.kind.endswith("cpu"), group[0].way.compiled
+    return group[0].device.kind.endswith("cpu"), group[0].run.compiled
 
 
 @needs_files

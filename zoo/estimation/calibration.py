@@ -9,8 +9,8 @@ linear regression with normal priors, reweighted so that single outliers (Huber)
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ import pandas as pd
 import yaml
 
 from zoo.errors import SpeedError
+from zoo.run_config import Precision, RunConfig
 
 KEY = ("zoo", "arch", "input", "variant")
 """Columns that name what is estimated or measured."""
@@ -45,15 +46,12 @@ _ROUNDS = 20
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """How the estimates of one device, run in one way, are corrected.
+    """How the estimates of one device and run configuration are corrected.
 
     `coefficients` are of 1 and of `SHARES`, in the logarithm; `covariance` is theirs.
     """
 
-    device: str
-    precision: str
-    layout: str
-    compiled: bool
+    run: RunConfig  # of any batch: `RunConfig.for_calibration`
     measurements: int
     coefficients: tuple[float, ...]
     covariance: tuple[tuple[float, ...], ...]
@@ -100,11 +98,7 @@ def calibrate(estimates: pd.DataFrame, measurements: pd.DataFrame, key: Sequence
         )
     ratios = np.log(joined["latency_ms_measured"].to_numpy(float) / joined["latency_ms"].to_numpy(float))
     coefficients, covariance = regress(joined[list(SHARES)].to_numpy(float), ratios)
-    way = joined.iloc[0]
-    return Calibration(
-        str(way["device"]), str(way["precision"]), str(way["layout"]), bool(way["compiled"]), len(joined),
-        tuple(coefficients.tolist()), tuple(map(tuple, covariance.tolist())),
-    )  # fmt: skip
+    return Calibration(_run_of(joined.iloc[0]), len(joined), tuple(coefficients.tolist()), tuple(map(tuple, covariance.tolist())))
 
 
 def regress(
@@ -130,9 +124,15 @@ def regress(
 
 def write_calibration(calibration: Calibration, path: str | Path) -> None:
     """Writes a calibration as YAML."""
-    record = asdict(calibration)
-    record["coefficients"] = dict(zip(("all", *SHARES), map(float, calibration.coefficients), strict=True))
-    record["covariance"] = [list(map(float, row)) for row in calibration.covariance]
+    record = {
+        "device": calibration.run.device,
+        "precision": calibration.run.precision.value,
+        "layout": calibration.run.layout,
+        "compiled": calibration.run.compiled,
+        "measurements": calibration.measurements,
+        "coefficients": dict(zip(("all", *SHARES), map(float, calibration.coefficients), strict=True)),
+        "covariance": [list(map(float, row)) for row in calibration.covariance],
+    }
     Path(path).write_text(yaml.safe_dump(record, sort_keys=False), encoding="utf-8")
 
 
@@ -148,14 +148,19 @@ def read_calibration(path: str | Path) -> Calibration:
         covariance = tuple(tuple(float(value) for value in row) for row in record["covariance"])
         if [len(row) for row in covariance] != [len(coefficients)] * len(coefficients):
             raise ValueError("covariance")
-        return Calibration(
-            str(record["device"]), str(record["precision"]), str(record["layout"]), bool(record["compiled"]),
-            int(record["measurements"]), coefficients, covariance,
-        )  # fmt: skip
+        return Calibration(_run_of(record), int(record["measurements"]), coefficients, covariance)
     except (OSError, UnicodeDecodeError) as error:
         raise SpeedError(f"The calibration '{path}' cannot be read: {getattr(error, 'strerror', None) or error}.") from None
     except (yaml.YAMLError, KeyError, TypeError, ValueError):
         raise SpeedError(f"'{path}' is no calibration. Make one with: zoometer calibrate") from None
+
+
+def _run_of(record: Mapping[str, Any] | pd.Series) -> RunConfig:
+    """What a row of estimates, or a file, says of how the models ran."""
+    precision = Precision.parse(str(record["precision"]))
+    if precision is None:
+        raise ValueError("precision")
+    return RunConfig(str(record["device"]), precision, str(record["layout"]), compiled=bool(record["compiled"]))
 
 
 def _design(shares: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -1,8 +1,9 @@
 """Estimates of speed: how long a model takes on a device that nobody has at hand.
 
     rows = pd.DataFrame(summarise(zoo.trace(model, (3, 224, 224), precision="amp"))).assign(model="mine")
-    estimate(rows, find_device("rtx-4090"), batch=64, precision="amp", key=["model"])
-    layers(rows, find_device("rtx-4090"), batch=64, precision="amp")
+    run = RunConfig(precision=Precision.AMP, batch=64)
+    estimate(rows, find_device("rtx-4090"), run, key=["model"])
+    layers(rows, find_device("rtx-4090"), run)
 
 The time of a step is T = (D^4 + H^4)^(1/4). D, the device's, is the sum over calls of constant x term, each term a quantity of
 work over a rate of the data sheet (`zoo.estimation.terms` names the modules with the formulas); H, the host's, is a fixed time for each
@@ -19,8 +20,8 @@ Where nothing supports a number there is none, and `latency_from` says why.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -33,11 +34,7 @@ from zoo.estimation.calls import Array
 from zoo.estimation.constants import Constants, constants_for
 from zoo.estimation.fitting import device_and_host
 from zoo.estimation.term_matrix import PARTS, Prepared, prepare
-
-DTYPES: Mapping[str, str] = {
-    "fp32": "float32", "fp16": "float16", "bf16": "bfloat16", "amp": "float16", "amp-fast-norm": "float16",
-}  # fmt: skip
-"""Precision of a trace: dtype of its products."""
+from zoo.run_config import TRACED, RunConfig
 
 FIGURES = ("latency_ms", "latency_low_ms", "latency_high_ms", "samples_per_s", *SHARES)
 """Columns of an estimate that are missing where it refuses."""
@@ -51,23 +48,11 @@ _OTHER_DEVICE_DEVIATION = 0.15
 _MS = 1000.0
 
 
-@dataclass(frozen=True, slots=True)
-class TracedWay:
-    """How a model was traced, and whether it is compiled; `zoo.measurement.way` says how one is run while it is measured."""
-
-    precision: str = "fp32"
-    layout: str = "nchw"
-    compiled: bool = False
-
-
-def estimate(  # noqa: PLR0913  # all but two are keyword-only
+def estimate(  # noqa: PLR0913  # all but three are keyword-only
     workloads: pd.DataFrame,
     device: Device,
+    run: RunConfig = RunConfig(),
     *,
-    batch: int | pd.Series[int] = 1,
-    precision: str = "fp32",
-    layout: str = "nchw",
-    compiled: bool = False,
     calibration: Calibration | None = None,
     for_calibration: bool = False,
     constants: Constants | None = None,
@@ -77,13 +62,10 @@ def estimate(  # noqa: PLR0913  # all but two are keyword-only
 
     Args:
         workloads: rows of `zoo.estimation.workload.summarise` with the columns of `key`; where they have columns `precision` and
-            `layout` too, only those asked for are used.
+            `layout` too, only those of `run` are used.
         device: whose data sheet is used.
-        batch: images in a step: one number, or a series with one for each row of `workloads`, by their index.
-        precision: how the workloads were traced.
-        layout: likewise.
-        compiled: whether the model runs through torch.compile.
-        calibration: of the same device, precision, layout and way of running.
+        run: how the models run on the device; the workloads were traced in its precision and layout.
+        calibration: of the device, for the same `run.for_calibration()`.
         for_calibration: give figures to calibrate with where an estimate needs a calibration first.
         constants: in place of those that come with zoometer.
         key: columns that together name a model.
@@ -92,30 +74,27 @@ def estimate(  # noqa: PLR0913  # all but two are keyword-only
         A row for each model: `key`, device, precision, layout, compiled, batch, `FIGURES` (NA where there is no estimate), and
         latency_from: how the figure came about, or why there is none.
     """
-    way = TracedWay(precision, layout, compiled)
-    workloads = _of_way(workloads, way)
-    batches = batch.loc[workloads.index] if isinstance(batch, pd.Series) else pd.Series(batch, index=workloads.index)
-    table = _empty(workloads, device, way, batches, key)
-    basis = _basis(device, way, calibration, constants, is_relative=for_calibration)
+    run = replace(run, device=device.id)
+    for name in ("precision", "layout"):
+        if name in workloads:
+            workloads = workloads[workloads[name] == getattr(run, name)]
+    table = _empty(workloads, run, key)
+    basis = _basis(device, run, calibration, constants, is_relative=for_calibration)
     if isinstance(basis, str):
         return table.assign(latency_from=basis)
     sheet, constants = basis
-    prepared = prepare(workloads, sheet, batch=batches, compiled=compiled, key=key)
+    prepared = prepare(workloads, sheet, batch=run.batch, compiled=run.compiled, key=key)
     table = _fill(table, prepared, constants, device, calibration)
     return _refuse_some(table, workloads, prepared, sheet)
 
 
-def layers(
-    workloads: pd.DataFrame, device: Device, *, batch: int = 1, precision: str = "fp32", compiled: bool = False
-) -> pd.DataFrame:
+def layers(workloads: pd.DataFrame, device: Device, run: RunConfig = RunConfig()) -> pd.DataFrame:
     """Where the time of one model goes, call by call in their order.
 
     Args:
         workloads: of one model, in one precision and layout; `summarise(trace, by_module=True)` keeps its layers apart.
         device: whose data sheet is used.
-        batch: images in a step.
-        precision: how the workloads were traced.
-        compiled: whether the model runs through torch.compile.
+        run: how the model runs on the device.
 
     Returns:
         position, module, module_class, operation and calls of the workloads; time_ms, of all these calls together and not
@@ -125,11 +104,11 @@ def layers(
     Raises:
         SpeedError: if there is no estimate for the device.
     """
-    basis = _basis(device, TracedWay(precision, compiled=compiled), None, None, is_relative=True)
+    basis = _basis(device, run, None, None, is_relative=True)
     if isinstance(basis, str):
         raise SpeedError(f"{basis[0].upper()}{basis[1:]}.")
     sheet, constants = basis
-    prepared = prepare(workloads.assign(model=""), sheet, batch=batch, compiled=compiled, key=["model"])
+    prepared = prepare(workloads.assign(model=""), sheet, batch=run.batch, compiled=run.compiled, key=["model"])
     parts = prepared.parts(constants.array(list(prepared.table))) * prepared.calls["calls"][:, None]
     table = workloads[["position", "module", "module_class", "operation", "calls"]].reset_index(drop=True)
     table["time_ms"] = _MS * parts.sum(axis=1)
@@ -138,39 +117,29 @@ def layers(
     return table.sort_values("position", kind="stable", ignore_index=True)
 
 
-def _of_way(workloads: pd.DataFrame, way: TracedWay) -> pd.DataFrame:
-    for name, value in (("precision", way.precision), ("layout", way.layout)):
-        if name in workloads:
-            workloads = workloads[workloads[name] == value]
-    return workloads
-
-
-def _empty(workloads: pd.DataFrame, device: Device, way: TracedWay, batches: pd.Series[int], key: Sequence[str]) -> pd.DataFrame:
+def _empty(workloads: pd.DataFrame, run: RunConfig, key: Sequence[str]) -> pd.DataFrame:
     """One row a model, in the order of their first calls, without figures."""
-    table = workloads[list(key)].assign(
-        device=device.id, precision=way.precision, layout=way.layout, compiled=way.compiled, batch=batches
-    )
-    table = table.drop_duplicates(list(key), ignore_index=True)
+    table = workloads[list(key)].drop_duplicates(ignore_index=True)
+    for name in ("device", "precision", "layout", "compiled", "batch"):
+        table[name] = getattr(run, name)
     for name in FIGURES:
         table[name] = pd.Series(pd.NA, index=table.index, dtype="Float64")
     return table
 
 
 def _basis(
-    device: Device, way: TracedWay, calibration: Calibration | None, constants: Constants | None, *, is_relative: bool = False
+    device: Device, run: RunConfig, calibration: Calibration | None, constants: Constants | None, *, is_relative: bool = False
 ) -> tuple[Sheet, Constants] | str:
     """What an estimate rests on, or why there is none."""
-    if way.precision not in DTYPES:
-        return f"no estimate: nothing is known of the precision {way.precision}"
-    sheet = sheet_of(device, DTYPES[way.precision])
+    if run.precision not in TRACED:
+        return f"no estimate: nothing is known of the precision {run.precision}"
+    sheet = sheet_of(device, run.precision.product_dtype)
     if isinstance(sheet, str):
         return sheet
-    constants = constants or constants_for(is_gpu=sheet.is_gpu, compiled=way.compiled)
+    constants = constants or constants_for(is_gpu=sheet.is_gpu, compiled=run.compiled)
     if calibration is not None:
-        calibrated = (calibration.device, calibration.precision, calibration.layout, calibration.compiled)
-        if calibrated != (device.id, way.precision, way.layout, way.compiled):
-            how = "compiled" if calibration.compiled else "eager"
-            return f"no estimate: the calibration is of {calibration.device}, {calibration.precision} {calibration.layout} {how}"
+        if (known := calibration.run) != run.for_calibration():
+            return f"no estimate: the calibration is of {known.device}, {known.precision} {known.layout} {known.execution}"
     elif constants.needs_calibration and not is_relative:
         return f"no estimate: a {device.kind} needs a calibration with measurements on it"
     return sheet, constants

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.devices.devices import Device
-from zoo.measurement.way import Way
+from zoo.run_config import RunConfig
 
 _GPU_FIELDS = ("driver_version", "power.limit", "clocks.max.sm", "clocks.max.memory")
 _SYSTEM = Path("/sys/devices/system/cpu")
@@ -26,7 +26,7 @@ _NOISE = re.compile(r"\((?:R|TM|C)\)|\bCPU\b|\bProcessor\b|@.*|\b\d+-Core\b", re
 """What CPUs say beside their name: `Intel(R) Core(TM) i9-10940X CPU @ 3.30GHz`."""
 
 
-def environment(way: Way) -> dict[str, Any]:
+def environment(run: RunConfig) -> dict[str, Any]:
     """The facts of this process and machine; imports torch. Unknown ones are absent."""
     import torch
 
@@ -37,10 +37,10 @@ def environment(way: Way) -> dict[str, Any]:
         "torch": torch.__version__,
         "governor": _read(_SYSTEM / "cpu0/cpufreq/scaling_governor"),
     }
-    if way.is_cpu:
-        facts |= {"threads": threads_of(way), "simd": torch.backends.cpu.get_cpu_capability(), "mkldnn": _mkldnn(torch)}
-    elif way.device.startswith("cuda"):
-        facts |= _cuda_facts(torch, way.device)
+    if run.is_cpu:
+        facts |= {"threads": threads_of(run), "simd": torch.backends.cpu.get_cpu_capability(), "mkldnn": _mkldnn(torch)}
+    elif run.device.startswith("cuda"):
+        facts |= _cuda_facts(torch, run.device)
     else:
         facts["gpu"] = cpu_name()  # of Apple's chips both are one
     return {name: value for name, value in facts.items() if value not in (None, "")}
@@ -51,9 +51,9 @@ def as_text(facts: Mapping[str, Any]) -> str:
     return json.dumps(facts, sort_keys=True)
 
 
-def threads_of(way: Way) -> int:
+def threads_of(run: RunConfig) -> int:
     """How many threads a CPU measurement uses: as many as asked for, or one a physical core."""
-    return way.threads or len(physical_cores())
+    return run.threads or len(physical_cores())
 
 
 @cache

@@ -1,4 +1,4 @@
-"""What is to be measured: models and ways of running them, less what the table has from the same environment."""
+"""What is to be measured: models and how they are run, less what the table has from the same environment."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 import pandas as pd
 
 from zoo.errors import InputError
-from zoo.measurement.repetition import Precision, halving
+from zoo.measurement.repetition import TimingTarget, halving
 from zoo.measurement.settings import MeasureSettings
-from zoo.measurement.way import Way
 from zoo.records import SPEED_KEY, Architecture, CostKey, Variant, image_input
 from zoo.refresh.catalogue import Listing
 from zoo.refresh.plan import DEFAULT, NATIVE, input_as_asked
+from zoo.run_config import RunConfig
 from zoo.settings import ZooSettings
 
 MEASURED, FAILED = "measured", "failed"
@@ -29,36 +29,34 @@ _PASSING = ("timeout:", "worker:")
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A model to be measured in one way; what a process is sent."""
+    """A model and how it is run while it is measured; what a process is sent."""
 
     key: CostKey  # of a batch of one
-    way: Way
-    precision: Precision
+    run: RunConfig
+    target: TimingTarget
     memory_gb: float | None
     architecture: Architecture
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where the measuring is done: the machine as one way of running sees it."""
+    """Where a run is measured."""
 
-    way: Way
-    device_id: str
+    run: RunConfig  # with the device's id, the runtime and the threads that were found there
     facts: Mapping[str, Any]  # the environment
-    runtime: str
 
 
 def subjects(
     settings: MeasureSettings, listings: Mapping[str, Listing], chosen: Mapping[str, Sequence[Architecture]]
 ) -> list[Subject]:
-    """Each chosen architecture at its configured inputs and variants, in every way of running.
+    """Each chosen architecture at its configured inputs and variants, in every run configuration.
 
     Inputs that an architecture cannot take are left out: that is a fact about the architecture, and counting tells it.
     """
     assert set(chosen) <= set(listings)
     return [
-        Subject(key, way, settings.precision, settings.memory_gb, architecture)
-        for way in settings.ways
+        Subject(key, run, settings.target, settings.memory_gb, architecture)
+        for run in settings.runs
         for name, architectures in chosen.items()
         for architecture in architectures
         if not architecture.uncountable

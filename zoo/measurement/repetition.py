@@ -22,8 +22,8 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Precision:
-    """When enough was measured: at the half-width wanted, or at the most repetitions, or when the time is over."""
+class TimingTarget:
+    """When a step was repeated often enough: at the half-width wanted, at the most repetitions, or when the time is over."""
 
     half_width: float = 0.02  # of the interval of the median, as a share of the median
     least: int = 10
@@ -43,32 +43,32 @@ class Timing:
     repetitions: int
 
 
-def repeat(step: Callable[[], float], wanted: Precision, clock: Callable[[], float] = time.perf_counter) -> Timing:
-    """The time of a step, repeated until it is known as precisely as wanted.
+def repeat(step: Callable[[], float], target: TimingTarget, clock: Callable[[], float] = time.perf_counter) -> Timing:
+    """The time of a step, repeated until it is known as precisely as target.
 
     Args:
         step: does the step and gives the seconds it took.
-        wanted: the precision, and the limits.
+        target: how precisely the time must be known, and the limits.
         clock: seconds, by which the limit of time goes.
     """
-    _warm_up(step, wanted, clock)
+    _warm_up(step, target, clock)
     seconds: list[float] = []
-    end, next_look = clock() + wanted.time_s, wanted.least
+    end, next_look = clock() + target.time_s, target.least
     while True:
         seconds.append(step())
         count = len(seconds)
-        if count >= wanted.most or clock() >= end:
+        if count >= target.most or clock() >= end:
             return timing_of(seconds)
         if count >= next_look:
             timing = timing_of(seconds)
-            if timing.half_width is not None and timing.half_width <= wanted.half_width:
+            if timing.half_width is not None and timing.half_width <= target.half_width:
                 return timing
             next_look = count + max(1, count // 10)  # sorting them after each step would take longer than short steps
 
 
-def _warm_up(step: Callable[[], float], wanted: Precision, clock: Callable[[], float]) -> None:
+def _warm_up(step: Callable[[], float], target: TimingTarget, clock: Callable[[], float]) -> None:
     started, done = clock(), 0
-    while done == 0 or ((done < wanted.warm_up or clock() - started < wanted.warm_up_s) and clock() - started < wanted.time_s):
+    while done == 0 or ((done < target.warm_up or clock() - started < target.warm_up_s) and clock() - started < target.time_s):
         step()
         done += 1
 

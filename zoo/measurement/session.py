@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib import metadata
 from typing import Any, Protocol
@@ -22,9 +22,9 @@ from zoo.measurement.plan import FAILED, MEASURED, Known, Place, Subject, is_too
 from zoo.measurement.repetition import halving
 from zoo.measurement.settings import MeasureSettings
 from zoo.measurement.time_left import TimeLeft
-from zoo.measurement.way import Way
 from zoo.records import Failure
 from zoo.refresh.catalogue import Listing, keep_lists, list_zoos
+from zoo.run_config import RunConfig
 from zoo.settings import RefreshSettings
 from zoo.workers.child_process import Child
 from zoo.workers.local_pool import preload_workers
@@ -88,7 +88,7 @@ class _Run:
         self._settings, self._store, self._listener = settings, store, listener
         self._summary = MeasureSummary(uuid.uuid4().hex[:12])
         self._libraries: dict[str, str] = {}
-        self._peaks: dict[Way, float | None] = {}
+        self._peaks: dict[RunConfig, float | None] = {}
 
     def do(self) -> MeasureSummary:
         started = time.perf_counter()
@@ -96,11 +96,11 @@ class _Run:
         chosen = {name: select(one.architectures, self._settings.zoos[name].selection) for name, one in listings.items()}
         asked = subjects(self._settings, listings, chosen)
         preload_workers(["zoo.measurement.worker", *adapter_modules(listings)])
-        places = {way: self._find_place(way) for way in dict.fromkeys(self._settings.ways)}
+        places = {run: self._find_place(run) for run in dict.fromkeys(self._settings.runs)}
         known = Known(self._store.speeds(failed=True).iloc[: 0 if self._settings.rebuild else None])
         left = self._plan(asked, places, known)
         for subject in asked:
-            self._measure_subject(subject, places[subject.way], known, left)
+            self._measure_subject(subject, places[subject.run], known, left)
         compact_if_scattered(self._store)
         self._summary.seconds = time.perf_counter() - started
         return self._summary
@@ -111,37 +111,37 @@ class _Run:
         self._libraries = {name: f"{name} {listing.library_version}" for name, listing in listings.items()}
         return listings
 
-    def _find_place(self, way: Way) -> Place:
-        with Child(_serve_machine, way) as child:
+    def _find_place(self, run: RunConfig) -> Place:
+        with Child(_serve_machine, run) as child:
             facts = child.ask("environment", self._settings.timeout_s)
         if isinstance(facts, Failure):
             raise SpeedError(
-                f"Nothing can be measured on '{way.device}': {facts.message or facts}. Choose --device cpu, cuda or mps."
+                f"Nothing can be measured on '{run.device}': {facts.message or facts}. Choose --device cpu, cuda or mps."
             )
         torch_version, _, build = str(facts["torch"]).partition("+")
-        runtime = f"torch-{torch_version}" + (f"+{build}" if build and not way.is_cpu else "")
-        name = self._settings.device_id or device_id(facts, self._settings.devices.values())
-        return Place(way, name, facts, runtime)
+        runtime = f"torch-{torch_version}" + (f"+{build}" if build and not run.is_cpu else "")
+        device = self._settings.device_id or device_id(facts, self._settings.devices.values())
+        return Place(replace(run, device=device, runtime=runtime, threads=facts.get("threads")), facts)
 
-    def _plan(self, asked: Sequence[Subject], places: Mapping[Way, Place], known: Known) -> TimeLeft:
+    def _plan(self, asked: Sequence[Subject], places: Mapping[RunConfig, Place], known: Known) -> TimeLeft:
         settings = self._settings
         absent = [
             (subject, batch)
             for subject in asked
-            for batch in missing(settings.batches, settings.max_batch, self._recall(subject, places[subject.way], known))
+            for batch in missing(settings.batches, settings.max_batch, self._recall(subject, places[subject.run], known))
         ]
-        for way in dict.fromkeys(subject.way for subject, _ in absent):
-            self._peaks[way] = self._measure_peak(way)
+        for run in dict.fromkeys(subject.run for subject, _ in absent):
+            self._peaks[run] = self._measure_peak(run)
         left = TimeLeft(absent, self._store.costs(columns=["flops"]), self._peaks)
         total = len(asked) * (len(settings.batches) + (settings.max_batch is not None))
         self._listener.planned(total, len(absent), left.seconds(), left.most_s)
         return left
 
-    def _measure_peak(self, way: Way) -> float | None:
-        with Child(_serve_machine, way) as child:
+    def _measure_peak(self, run: RunConfig) -> float | None:
+        with Child(_serve_machine, run) as child:
             peak = child.ask("peak", self._settings.timeout_s)
         if isinstance(peak, Failure):
-            self._listener.says(f"The peak rate ({way.words()}) is not known: {peak}")
+            self._listener.says(f"The peak rate of {run.device} in {run.precision.dtype} is not known: {peak}")
             return None
         return float(peak)
 
@@ -176,7 +176,7 @@ class _Run:
         row: Row = {
             **_identity(subject, place, batch),
             "environment": as_text(self._environment(subject, place)),
-            "peak_gflops_per_s": self._peaks[subject.way],
+            "peak_gflops_per_s": self._peaks[subject.run],
             "source": f"measured by zoometer {metadata.version('zoometer')}",
             "run": self._summary.run,
             "measured_at": now,
@@ -184,11 +184,11 @@ class _Run:
         }
         if isinstance(outcome, Failure):
             return row | {"status": FAILED, "reason": str(outcome)}
-        timing, peak = outcome.timing, self._peaks[subject.way]
+        timing, peak = outcome.timing, self._peaks[subject.run]
         achieved = None if outcome.flops is None else outcome.flops / timing.median_s / 1e9
         return row | {
             "status": MEASURED,
-            "reason": _imprecision(timing.half_width, timing.repetitions, subject.precision.half_width),
+            "reason": _imprecision(timing.half_width, timing.repetitions, subject.target.half_width),
             "samples_per_s": batch / timing.median_s,
             "latency_ms": 1000 * timing.median_s,
             "spread": timing.spread,
@@ -209,20 +209,9 @@ class _Run:
 
 def _identity(subject: Subject, place: Place, batch: int) -> Row:
     """The key of a measurement."""
-    key, way = subject.key, subject.way
-    return {
-        "zoo": key.zoo,
-        "arch": key.arch,
-        "input": key.input,
-        "variant": str(key.variant),
-        "device": place.device_id,
-        "runtime": place.runtime,
-        "dtype": way.dtype,
-        "layout": way.layout,
-        "compiled": way.compiled,
-        "threads": place.facts.get("threads"),
-        "batch": batch,
-    }
+    key = subject.key
+    model = {"zoo": key.zoo, "arch": key.arch, "input": key.input, "variant": str(key.variant)}
+    return {**model, **replace(place.run, batch=batch).columns()}
 
 
 def _imprecision(half_width: float | None, repetitions: int, wanted: float) -> str | None:

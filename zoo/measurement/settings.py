@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from zoo.measurement.repetition import Precision
-from zoo.measurement.way import Way
+from zoo.measurement.repetition import TimingTarget
+from zoo.run_config import RunConfig
 from zoo.settings import ZooSettings
 
 if TYPE_CHECKING:
@@ -20,10 +20,10 @@ class MeasureSettings:
 
     cache: str
     zoos: Mapping[str, ZooSettings]
-    ways: tuple[Way, ...] = (Way(),)
+    runs: tuple[RunConfig, ...] = (RunConfig("cpu"),)
     batches: tuple[int, ...] = (1,)
     max_batch: int | None = None  # also the largest batch that fits: this one, halved as long as memory runs out
-    precision: Precision = field(default_factory=Precision)
+    target: TimingTarget = field(default_factory=TimingTarget)
     device_id: str | None = None  # what this machine is called in `devices.yaml`; None: by the name of its hardware
     devices: Mapping[str, Device] = field(default_factory=dict)  # among which that name is looked for
     timeout_s: float = 300.0  # for one measurement, building the model included

@@ -15,7 +15,7 @@ from zoo.cache.schema.tables import table_of
 from zoo.cache.store import Store
 from zoo.devices.devices import DeviceNames
 from zoo.errors import SpeedError
-from zoo.measurement.speed_record import Setting, Speed, as_records
+from zoo.measurement.speed_record import Speed, as_records
 from zoo.measurement.speed_tables import read_speeds
 from zoo.records import SPEED_KEY, Architecture, Unmatched
 
@@ -34,7 +34,7 @@ class Imported:
 
 
 def import_speeds(
-    cache: str, files: Sequence[Path], devices: DeviceNames | None = None, given: Setting | None = None
+    cache: str, files: Sequence[Path], devices: DeviceNames | None = None, given: Mapping[str, Any] | None = None
 ) -> list[Imported]:
     """Puts the rows of timm's tables, or of a user's own, into the table `speed`. What is there already is not added again.
 
@@ -42,7 +42,7 @@ def import_speeds(
         cache: where the table is.
         files: each as `zoo.measurement.speed_tables` describes.
         devices: those that a device's name in a file may stand for.
-        given: what holds where neither a row nor timm's file name says it.
+        given: values of columns for rows that lack them, as in `read_speeds`.
 
     Raises:
         SpeedError: if a file is no such table, or every row of it is wrong; then nothing of any file is added.

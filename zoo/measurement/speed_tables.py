@@ -22,7 +22,7 @@ import math
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +30,9 @@ import pandas as pd
 
 from zoo.devices.devices import DeviceNames
 from zoo.errors import InputError, SpeedError, did_you_mean
-from zoo.measurement.speed_record import SPEED_KEY, Setting, Speed, SpeedTable, canonical_dtype
+from zoo.measurement.speed_record import SPEED_KEY, Speed, SpeedTable
 from zoo.records import FORMER_VARIANTS, Architecture, Unmatched, Variant, image_input
+from zoo.run_config import TRACED, Precision, canonical_dtype
 
 COLUMNS = (
     "model", "input", "batch", "latency_ms", "samples_per_s", "device", "runtime", "dtype", "layout", "compiled", "variant", "threads",
@@ -75,7 +76,10 @@ class _Known:
 
 
 def read_speeds(
-    path: str | Path, architectures: Iterable[Architecture], devices: DeviceNames | None = None, given: Setting | None = None
+    path: str | Path,
+    architectures: Iterable[Architecture],
+    devices: DeviceNames | None = None,
+    given: Mapping[str, Any] | None = None,
 ) -> SpeedTable:
     """The measurements of a CSV: one of timm's speed tables, known by its columns, or a user's own.
 
@@ -83,31 +87,31 @@ def read_speeds(
         path: the file.
         architectures: what its models are looked up in; a row of another model is kept apart with the reason.
         devices: those that a device's name may stand for (`rtx4090` for `rtx-4090`); another name stays as it is.
-        given: what holds where neither a row nor timm's file name says it.
+        given: values of columns, by name, for rows that lack them; what the name of one of timm's files says goes first.
 
     Raises:
         SpeedError: if there is no such table, it lacks a column, or every row of it is wrong.
     """
     table = _read_csv(path)
-    setting, candidates = given or Setting(), list(architectures)
+    defaults, candidates = {"source": Path(path).name, **(given or {})}, list(architectures)
     if "infer_samples_per_sec" in table:
         table = _from_timm(table, path)
         candidates = [architecture for architecture in candidates if architecture.zoo == "timm"]
-        setting = _fill(timm_setting(path), setting)
-    _check_columns(table, path, setting)
-    setting = replace(setting, source=setting.source or Path(path).name)
+        defaults |= timm_columns(path)
+    _check_columns(table, path, defaults)
     known, names = _Known.of(candidates), devices or DeviceNames(())
     rows: dict[tuple[Any, ...], Speed] = {}
     unmatched, mistakes = [], []
     for line, record in enumerate(table.to_dict("records"), start=2):
         try:
-            row = _speed({str(key): value for key, value in record.items()}, known, setting, names)
+            stated = {str(column): value for column, value in record.items() if not pd.isna(value)}
+            row = _speed(defaults | stated, known, names)
             key = tuple(getattr(row, name) for name in SPEED_KEY)
             if key in rows:
                 raise InputError("measured by an earlier row of the table already")
             rows[key] = row
         except (InputError, ValueError) as error:
-            unmatched.append(Unmatched(str(setting.source), str(record["model"]), str(record.get("input", "")), str(error)))
+            unmatched.append(Unmatched(str(defaults["source"]), str(record["model"]), str(record.get("input", "")), str(error)))
             if isinstance(error, ValueError):
                 mistakes.append(f"{path}, line {line}: {error}")
     if mistakes and len(mistakes) == len(table):
@@ -115,14 +119,28 @@ def read_speeds(
     return SpeedTable(tuple(rows.values()), tuple(unmatched))
 
 
-def timm_setting(path: str | Path) -> Setting:
+def precision_of(dtype: str, source: str | Path) -> Precision | None:
+    """The precision of the traces that a measurement is compared with; None if models are not traced in it.
+
+    Args:
+        dtype: of the measurement.
+        source: the file it comes from. timm's own files of mixed precision behave as if measured with `--fast-norm`.
+    """
+    precision = Precision.parse(dtype)
+    if precision is Precision.AMP and _TIMM_NAME.fullmatch(Path(source).stem):
+        return Precision.AMP_FAST_NORM
+    return precision if precision in TRACED else None
+
+
+def timm_columns(path: str | Path) -> dict[str, Any]:
     """What the name of one of timm's files says: `speed-infer-amp-nhwc-pt240-cu124-rtx4090-dynamo.csv`."""
     match = _TIMM_NAME.fullmatch(Path(path).stem)
     if not match:
-        return Setting()
+        return {}
     version = _torch_version(match["torch"])
     runtime = f"torch-{version}" + (f"+{match['cuda']}" if match["cuda"] else "")
-    return Setting(match["device"], runtime, match["dtype"], match["layout"], bool(match["dynamo"]))
+    stated = {name: match[name] for name in ("device", "dtype", "layout")}
+    return {**stated, "runtime": runtime, "compiled": bool(match["dynamo"])}
 
 
 def _torch_version(digits: str) -> str:
@@ -149,12 +167,7 @@ def _from_timm(table: pd.DataFrame, path: str | Path) -> pd.DataFrame:
     return table.assign(input=sizes.where(sizes != "nan", table["input"].astype("string")))
 
 
-def _fill(setting: Setting, other: Setting) -> Setting:
-    """`setting`, with what it leaves open taken from `other`."""
-    return Setting(*(getattr(setting if getattr(setting, n) is not None else other, n) for n in Setting.__slots__))
-
-
-def _check_columns(table: pd.DataFrame, path: str | Path, setting: Setting) -> None:
+def _check_columns(table: pd.DataFrame, path: str | Path, defaults: Mapping[str, Any]) -> None:
     for name in table.columns:
         near = did_you_mean(str(name), COLUMNS)
         if name not in COLUMNS and near.startswith(" Did you mean"):
@@ -162,20 +175,20 @@ def _check_columns(table: pd.DataFrame, path: str | Path, setting: Setting) -> N
     if "model" not in table or not {"latency_ms", "samples_per_s"} & set(table.columns):
         raise SpeedError(f"'{path}' is no speed table: it needs a column model, and latency_ms or samples_per_s.")
     for name in ("device", "dtype"):
-        if name not in table and getattr(setting, name) is None:
+        if name not in table and defaults.get(name) is None:
             raise SpeedError(f"'{path}' does not say the {name}. Add a column {name}.")
 
 
-def _speed(record: Mapping[str, Any], known: _Known, setting: Setting, devices: DeviceNames) -> Speed:
+def _speed(values: Mapping[str, Any], known: _Known, devices: DeviceNames) -> Speed:
     """One row; InputError keeps it apart with the reason, ValueError is a mistake in the table."""
-    values = {key: value for key, value in record.items() if not pd.isna(value)}
-    if "model" not in values:
-        raise InputError("no model is named")
+    for name in ("model", "device", "dtype"):
+        if name not in values:
+            raise InputError(f"no {name} is named")
     architecture = known.find(str(values["model"]))
     size = str(values.get("input", "native"))
     batch, threads = int(_positive(values, "batch") or 1), _positive(values, "threads")
     latency_ms, samples_per_s = _both(_positive(values, "latency_ms"), _positive(values, "samples_per_s"), batch)
-    device, dtype = (str(values.get(name, getattr(setting, name))) for name in ("device", "dtype"))
+    device = str(values["device"])
     spread = _positive(values, "spread_percent")
     variant = str(values.get("variant", Variant.BASE))
     return Speed(
@@ -184,15 +197,15 @@ def _speed(record: Mapping[str, Any], known: _Known, setting: Setting, devices: 
         architecture.input if size == "native" else image_input(size, architecture.input),
         FORMER_VARIANTS.get(variant, variant),
         devices.find(device) or device,
-        values.get("runtime", setting.runtime),
-        canonical_dtype(dtype),
-        values.get("layout", setting.layout),
-        _flag(values.get("compiled", setting.compiled)),
+        values.get("runtime"),
+        canonical_dtype(str(values["dtype"])),
+        values.get("layout"),
+        _flag(values.get("compiled")),
         batch,
         samples_per_s,
         latency_ms,
         None if spread is None else spread / 100,
-        str(values.get("source", setting.source)),
+        str(values["source"]),
         values.get("measured_at"),
         None if threads is None else int(threads),
     )

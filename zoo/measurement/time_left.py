@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
 
 from zoo.measurement.plan import Subject
-from zoo.measurement.way import Way
+from zoo.run_config import RunConfig
 
 _BUILDING_S = 3.0
 """What a measurement takes beside its repetitions, before there is experience: a process, building and counting."""
@@ -29,25 +30,24 @@ class TimeLeft:
         self,
         absent: Sequence[tuple[Subject, int]],
         costs: pd.DataFrame,
-        peaks: Mapping[Way, float | None],
+        peaks: Mapping[RunConfig, float | None],
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         counted = costs[costs["flops"].notna() & (costs["batch"] == 1)]
         flops = {tuple(key): int(amount) for *key, amount in counted[[*_MODEL, "flops"]].itertuples(index=False)}
         self._expected_s = {
-            _name(subject.key._asdict(), subject.way, batch): _expect(
-                subject, batch, flops.get(tuple(str(getattr(subject.key, name)) for name in _MODEL)), peaks.get(subject.way)
+            _name({**subject.key._asdict(), **replace(subject.run, batch=batch).columns()}): _expect(
+                subject, batch, flops.get(tuple(str(getattr(subject.key, name)) for name in _MODEL)), peaks.get(subject.run)
             )
             for subject, batch in absent
         }
         self._done_s = 0.0
         self._clock, self._started = clock, clock()
-        self.most_s = sum(2 * subject.precision.time_s + _BUILDING_S for subject, _ in absent)  # where no model hangs
+        self.most_s = sum(2 * subject.target.time_s + _BUILDING_S for subject, _ in absent)  # where no model hangs
 
     def done(self, row: Mapping[Any, Any]) -> None:
         """One measurement was made; a smaller batch than was thought of takes its place."""
-        way = Way("", row["dtype"], row["layout"], row["compiled"])
-        name = _name(row, way, row["batch"])
+        name = _name(row)
         if name in self._expected_s:
             self._done_s += self._expected_s.pop(name)
 
@@ -57,14 +57,14 @@ class TimeLeft:
         return pace * sum(self._expected_s.values())
 
 
-def _name(row: Mapping[Any, Any], way: Way, batch: int) -> tuple[Any, ...]:
-    return (*(str(row[name]) for name in _MODEL), way.dtype, way.layout, way.compiled, batch)
+def _name(row: Mapping[Any, Any]) -> tuple[str, ...]:
+    return tuple(str(row[name]) for name in (*_MODEL, "dtype", "layout", "compiled", "batch"))
 
 
 def _expect(subject: Subject, batch: int, flops: int | None, peak_gflops_per_s: float | None) -> float:
     """Seconds of one measurement, in which a model that is not known takes all the time it may."""
-    wanted = subject.precision
+    target = subject.target
     if flops is None or not peak_gflops_per_s:
-        return _BUILDING_S + wanted.warm_up_s + wanted.time_s
+        return _BUILDING_S + target.warm_up_s + target.time_s
     step_s = flops * batch / (peak_gflops_per_s * 1e9 * _USUAL_SHARE)
-    return _BUILDING_S + max(wanted.warm_up_s, step_s) + min(wanted.time_s, step_s * _USUAL_REPETITIONS)
+    return _BUILDING_S + max(target.warm_up_s, step_s) + min(target.time_s, step_s * _USUAL_REPETITIONS)

@@ -21,11 +21,11 @@ from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
 from zoo.measurement.environment import physical_cores, threads_of
-from zoo.measurement.repetition import Precision, Timing, repeat
-from zoo.measurement.way import Way
+from zoo.measurement.repetition import Timing, TimingTarget, repeat
+from zoo.run_config import RunConfig
 
 _SEED = 0
-_PRODUCT = Precision(half_width=0.05, least=6, most=200, time_s=0.5, warm_up=2, warm_up_s=0.05)
+_PRODUCT = TimingTarget(half_width=0.05, least=6, most=200, time_s=0.5, warm_up=2, warm_up_s=0.05)
 _FIRST_SIZE, _LARGEST_SIZE = 512, 16_384
 _LONG_ENOUGH_S = 0.03
 """A product that takes longer is large enough: its rate no longer grows."""
@@ -42,14 +42,14 @@ _WORDS_OF_NO_MEMORY = (
 )
 
 
-def prepare(way: Way) -> None:
+def prepare(run: RunConfig) -> None:
     """Makes this process ready to measure: threads pinned to cores of their own, algorithms chosen by trying.
 
     Threads that exist already stay where they are; call this before torch has computed anything.
     """
     torch.manual_seed(_SEED)
-    if way.is_cpu:
-        threads, cores = threads_of(way), physical_cores()
+    if run.is_cpu:
+        threads, cores = threads_of(run), physical_cores()
         if hasattr(os, "sched_setaffinity") and threads <= len(cores):
             os.sched_setaffinity(0, cores[:threads])
         torch.set_num_threads(threads)
@@ -57,51 +57,50 @@ def prepare(way: Way) -> None:
     torch.backends.cudnn.benchmark = True
 
 
-def place(model: nn.Module, way: Way) -> nn.Module:
+def place(model: nn.Module, run: RunConfig) -> nn.Module:
     """The model on its device, in its dtype and layout, compiled if it is to be."""
-    model = model.eval().to(torch.device(way.device))
-    if way.dtype != "amp":
-        model = model.to(getattr(torch, way.dtype))
-    if way.layout == "nhwc":
+    model = model.eval().to(torch.device(run.device))
+    if not run.precision.is_autocast:
+        model = model.to(getattr(torch, run.precision.dtype))
+    if run.layout == "nhwc":
         model = model.to(memory_format=torch.channels_last)
-    return torch.compile(model) if way.compiled else model  # type: ignore[return-value]
+    return torch.compile(model) if run.compiled else model  # type: ignore[return-value]
 
 
-def place_inputs(inputs: Any, way: Way) -> Any:
+def place_inputs(inputs: Any, run: RunConfig) -> Any:
     """Tensors like the given ones on the device: normally distributed numbers, and zeros where they are whole numbers."""
 
     def fill(tensor: Tensor) -> Tensor:
         if not tensor.is_floating_point():
-            return torch.zeros(tensor.shape, dtype=tensor.dtype, device=way.device)
-        filled = torch.randn(tensor.shape, device=way.device).to(
-            tensor.dtype if way.dtype == "amp" else getattr(torch, way.dtype)
-        )
-        return filled.contiguous(memory_format=torch.channels_last) if way.layout == "nhwc" and filled.ndim == 4 else filled
+            return torch.zeros(tensor.shape, dtype=tensor.dtype, device=run.device)
+        dtype = tensor.dtype if run.precision.is_autocast else getattr(torch, run.precision.dtype)
+        filled = torch.randn(tensor.shape, device=run.device).to(dtype)
+        return filled.contiguous(memory_format=torch.channels_last) if run.layout == "nhwc" and filled.ndim == 4 else filled
 
     return pytree.tree_map_only(Tensor, fill, inputs)
 
 
-def measure(model: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any], way: Way, wanted: Precision) -> Timing:
+def measure(model: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any], run: RunConfig, target: TimingTarget) -> Timing:
     """The time of a step of a placed model on placed inputs.
 
     Raises:
         Exception: whatever the model raises; `is_out_of_memory` tells one kind from the others.
     """
-    with running(way):
-        return repeat(lambda: _seconds(lambda: model(*args, **kwargs), way), wanted)
+    with running(run):
+        return repeat(lambda: _seconds(lambda: model(*args, **kwargs), run), target)
 
 
-def measure_peak(way: Way) -> float:
+def measure_peak(run: RunConfig) -> float:
     """The rate of a matrix product in GFLOP/s, which is 2 n^3 operations: what the device reaches at its best in this dtype.
 
     Squares grow until one takes long enough; the best rate counts. Of amp it is that of float16.
     """
-    dtype = torch.float16 if way.dtype == "amp" else getattr(torch, way.dtype)
+    dtype = getattr(torch, run.precision.product_dtype)
     size, best = _FIRST_SIZE, 0.0
-    with running(Way(way.device)):
+    with running(RunConfig(run.device)):
         while True:
-            left, right = (torch.randn(size, size, device=way.device).to(dtype) for _ in range(2))
-            timing = repeat(lambda: _seconds(lambda: left @ right, way), _PRODUCT)  # noqa: B023  # called before they change
+            left, right = (torch.randn(size, size, device=run.device).to(dtype) for _ in range(2))
+            timing = repeat(lambda: _seconds(lambda: left @ right, run), _PRODUCT)  # noqa: B023  # called before they change
             best = max(best, 2 * size**3 / timing.median_s / 1e9)
             if timing.median_s >= _LONG_ENOUGH_S or size >= _LARGEST_SIZE:
                 return best
@@ -109,10 +108,10 @@ def measure_peak(way: Way) -> float:
 
 
 @contextlib.contextmanager
-def running(way: Way) -> Iterator[None]:
-    """Inference mode, autocast where the way asks for it, and no garbage collection in the middle of a step."""
+def running(run: RunConfig) -> Iterator[None]:
+    """Inference mode, autocast if the precision asks for it, and no garbage collection in the middle of a step."""
     casting: AbstractContextManager[Any] = (
-        torch.autocast(torch.device(way.device).type, dtype=torch.float16) if way.dtype == "amp" else nullcontext()
+        torch.autocast(torch.device(run.device).type, dtype=torch.float16) if run.precision.is_autocast else nullcontext()
     )
     gc.collect()
     was_enabled = gc.isenabled()
@@ -125,28 +124,28 @@ def running(way: Way) -> Iterator[None]:
             gc.enable()
 
 
-def forget_memory(way: Way) -> None:
+def forget_memory(run: RunConfig) -> None:
     """Gives back what earlier batches held, and starts the count of peak memory anew."""
     gc.collect()
-    if way.device.startswith("cuda"):
+    if run.device.startswith("cuda"):
         torch.cuda.empty_cache()
-        torch.cuda.reset_peak_memory_stats(way.device)
-    elif way.device == "mps":
+        torch.cuda.reset_peak_memory_stats(run.device)
+    elif run.device == "mps":
         torch.mps.empty_cache()
     else:
         with contextlib.suppress(OSError):  # only where the system keeps count
             _PROCESS.joinpath("clear_refs").write_text(_RESET_PEAK, encoding="ascii")
 
 
-def peak_memory_bytes(way: Way, before: int | None) -> int | None:
+def peak_memory_bytes(run: RunConfig, before: int | None) -> int | None:
     """The most memory in use since `forget_memory`, weights included; None where nobody keeps count.
 
     On a GPU it is that of tensors. On a CPU it is what the process has more than `before` of `resident_bytes`, so that scratch
     memory of kernels, and what the allocator keeps, is in it.
     """
-    if way.device.startswith("cuda"):
-        return torch.cuda.max_memory_allocated(way.device)
-    most = resident_bytes(most=True) if way.is_cpu else None
+    if run.device.startswith("cuda"):
+        return torch.cuda.max_memory_allocated(run.device)
+    most = resident_bytes(most=True) if run.is_cpu else None
     return None if most is None or before is None else max(0, most - before)
 
 
@@ -167,17 +166,17 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and any(words in str(error).lower() for words in _WORDS_OF_NO_MEMORY)
 
 
-def _seconds(call: Callable[[], object], way: Way) -> float:
+def _seconds(call: Callable[[], object], run: RunConfig) -> float:
     """From the call until the device is done. The clock is the caller's, so that launching counts as it does in use."""
-    _synchronise(way)
+    _synchronise(run)
     started = time.perf_counter()
     call()
-    _synchronise(way)
+    _synchronise(run)
     return time.perf_counter() - started
 
 
-def _synchronise(way: Way) -> None:
-    if way.device.startswith("cuda"):
-        torch.cuda.synchronize(way.device)
-    elif way.device == "mps":
+def _synchronise(run: RunConfig) -> None:
+    if run.device.startswith("cuda"):
+        torch.cuda.synchronize(run.device)
+    elif run.device == "mps":
         torch.mps.synchronize()

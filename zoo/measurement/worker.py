@@ -29,8 +29,8 @@ from zoo.measurement.timing import (
     prepare,
     resident_bytes,
 )
-from zoo.measurement.way import Way
 from zoo.records import INPUT_STAGE, VARIANT_STAGE, Failure
+from zoo.run_config import RunConfig
 from zoo.workers import worker
 from zoo.workers.job import short_message
 
@@ -47,11 +47,11 @@ class Measured:
     peak_memory_bytes: int | None
 
 
-def serve_machine(connection: Connection, way: Way) -> None:
+def serve_machine(connection: Connection, run: RunConfig) -> None:
     """Answers `environment` with the facts of the machine, and `peak` with the rate of a matrix product in GFLOP/s."""
     worker.settle()
-    prepare(way)
-    answers: dict[str, Callable[[], Any]] = {"environment": lambda: environment(way), "peak": lambda: measure_peak(way)}
+    prepare(run)
+    answers: dict[str, Callable[[], Any]] = {"environment": lambda: environment(run), "peak": lambda: measure_peak(run)}
     while True:
         request = _receive(connection)
         connection.send(_guarded(answers[request]))
@@ -60,9 +60,9 @@ def serve_machine(connection: Connection, way: Way) -> None:
 def serve_model(connection: Connection, subject: Subject) -> None:
     """Answers a batch with its measurement; the model is built at the first."""
     worker.settle()
-    if subject.way.is_cpu and (limit := subject.memory_gb or _free_gb() * _FREE_SHARE):
+    if subject.run.is_cpu and (limit := subject.memory_gb or _free_gb() * _FREE_SHARE):
         worker.limit_memory(limit)
-    prepare(subject.way)
+    prepare(subject.run)
     model = _Model(subject)
     while True:
         batch = _receive(connection)
@@ -107,16 +107,16 @@ class _Model:
             InputError: if the model's work depends on what is in its input, or it is no model that runs as it was counted.
             Exception: whatever the model raises.
         """
-        way = self._subject.way
-        forget_memory(way)
+        run = self._subject.run
+        forget_memory(run)
         if self._placed is None or self._plain is None:
             self._plain = self._build()
             self._flops = self._count()
-            self._placed = place(self._plain, way)
+            self._placed = place(self._plain, run)
         example = self._example(batch)
-        args, kwargs = place_inputs((example.args, dict(example.kwargs)), way)
-        timing = measure(self._placed, args, kwargs, way, self._subject.precision)
-        return Measured(timing, None if self._flops is None else self._flops * batch, peak_memory_bytes(way, self._resident))
+        args, kwargs = place_inputs((example.args, dict(example.kwargs)), run)
+        timing = measure(self._placed, args, kwargs, run, self._subject.target)
+        return Measured(timing, None if self._flops is None else self._flops * batch, peak_memory_bytes(run, self._resident))
 
     def _build(self) -> nn.Module:
         key = self._subject.key

@@ -30,8 +30,8 @@ from zoo.records import (
     image_input,
     with_channels,
 )
+from zoo.run_config import RunConfig
 from zoo.settings import ZooSettings
-from zoo.traces import Mode
 
 NATIVE = "native"
 DEFAULT = "default"
@@ -134,9 +134,11 @@ def wanted_keys(
     return keys
 
 
-def wanted_traces(wanted: Mapping[CostKey, Failure | None], modes: Iterable[Mode]) -> dict[TraceKey, Failure | None]:
+def wanted_traces(wanted: Mapping[CostKey, Failure | None], runs: Iterable[RunConfig]) -> dict[TraceKey, Failure | None]:
     """The traces asked for: one in each mode of whatever is counted, in whichever batches."""
-    return {TraceKey(*key._replace(batch=1), *mode): failure for mode in modes for key, failure in wanted.items()}
+    return {
+        TraceKey(*key._replace(batch=1), run.precision, run.layout): failure for run in runs for key, failure in wanted.items()
+    }
 
 
 def check_globs(listed: Iterable[Architecture], settings: ZooSettings) -> None:

@@ -17,12 +17,11 @@ from zoo.meta.module_stack import class_name, follow_modules, list_parts, unchan
 from zoo.meta.new_tensors import META
 from zoo.meta.weights import without_data
 from zoo.operators.op_record import tensors_in
-from zoo.traces import LAYOUTS, PRECISIONS, TRACE_BATCH, Trace, TracedCall, TracedTensor
+from zoo.run_config import LAYOUTS, TRACED, Precision
+from zoo.traces import TRACE_BATCH, Trace, TracedCall, TracedTensor
 from zoo.tracing.autocast import AutocastState, cuda_autocast, meta_stands_for
 from zoo.tracing.call_description import TraceMemo
 from zoo.tracing.tracer import Tracer
-
-_DTYPES = {"fp16": torch.float16, "bf16": torch.bfloat16}
 
 
 def trace_model(  # noqa: PLR0913  # all but two are keyword-only and seldom given
@@ -43,7 +42,7 @@ def trace_model(  # noqa: PLR0913  # all but two are keyword-only and seldom giv
         shape: of one input, without the batch.
         inputs: instead, the positional arguments of `forward`; tensors of any device in any nesting.
         kwargs: keyword arguments of `forward`, likewise.
-        precision: one of `PRECISIONS`.
+        precision: one of `TRACED`.
         layout: one of `LAYOUTS`.
         batch: put before `shape`.
         memo: calls remembered from other traces; sharing one makes tracing faster and changes nothing.
@@ -52,10 +51,12 @@ def trace_model(  # noqa: PLR0913  # all but two are keyword-only and seldom giv
         UnknownNameError: if there is no such precision or layout.
         Exception: whatever the model raises.
     """
-    for name, known, what in ((precision, PRECISIONS, "precision"), (layout, LAYOUTS, "layout")):
-        if name not in known:
-            raise UnknownNameError(f"There is no {what} '{name}'.{did_you_mean(name, known)}")
-    run = Run(model, precision, layout, TraceMemo() if memo is None else memo)
+    parsed = Precision.parse(precision)
+    if parsed is None or parsed not in TRACED:
+        raise UnknownNameError(f"There is no precision '{precision}'.{did_you_mean(precision, TRACED)}")
+    if layout not in LAYOUTS:
+        raise UnknownNameError(f"There is no layout '{layout}'.{did_you_mean(layout, LAYOUTS)}")
+    run = Run(model, parsed, layout, TraceMemo() if memo is None else memo)
     given: Any = (tuple(inputs or ()) if shape is None else (meta_input(shape, batch=batch),), dict(kwargs or {}))
     batch = next((t.shape[0] for t in tensors_in(given) if t.dim()), 1)
     tracer = run.record(*given)
@@ -63,7 +64,7 @@ def trace_model(  # noqa: PLR0913  # all but two are keyword-only and seldom giv
         # A model that takes no larger batch has its reasons; its constants are then those of this one.
         with contextlib.suppress(Exception):
             _mark_repeated(tracer, run.record(*_enlarged(given, batch)))
-    return _finish(tracer, run.names, precision, layout, batch)
+    return _finish(tracer, run.names, parsed, layout, batch)
 
 
 def _enlarged(given: Any, batch: int) -> Any:
@@ -79,13 +80,13 @@ def _enlarged(given: Any, batch: int) -> Any:
 class Run:
     """A model prepared for passes in one precision and layout."""
 
-    def __init__(self, model: nn.Module, precision: str, layout: str, memo: TraceMemo) -> None:
+    def __init__(self, model: nn.Module, precision: Precision, layout: str, memo: TraceMemo) -> None:
         self._model = model
         self._precision = precision
         self._memo = memo
-        self._dtype = _DTYPES.get(precision)
+        self._dtype = None if precision.is_autocast or precision is Precision.FP32 else getattr(torch, precision.dtype)
         self._is_channels_last = layout == "nhwc"
-        self.autocast = cuda_autocast() if precision.startswith("amp") else None
+        self.autocast = cuda_autocast() if precision.is_autocast else None
         self.keeps_casts = True
         self.names: dict[int, str] = {}
 
@@ -100,7 +101,7 @@ class Run:
             contexts.enter_context(without_data(model, dtype=self._dtype, channels_last=self._is_channels_last))
             contexts.enter_context(meta_stands_for(autocast.device_type, state))
             contexts.enter_context(torch.backends.opt_einsum.flags(enabled=False))
-            if self._precision == "amp-fast-norm":
+            if self._precision is Precision.AMP_FAST_NORM:
                 _use_fast_norms(model)
             contexts.enter_context(torch.inference_mode())
             tracer = Tracer(contexts.enter_context(follow_modules()), self.autocast, state, self._memo)

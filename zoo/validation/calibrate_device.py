@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
-import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,24 +17,22 @@ from zoo.estimation.calibration import KEY, LEAST_MEASUREMENTS, Calibration, cal
 from zoo.estimation.constants import constants_for
 from zoo.estimation.estimate import estimate
 from zoo.measurement.speed_imports import known_speeds
-from zoo.measurement.speed_record import PRECISION_OF
+from zoo.measurement.speed_tables import precision_of
 from zoo.records import Architecture, TraceKey, Variant
 from zoo.refresh.fill_missing import ensure_traced, list_architectures
+from zoo.run_config import TRACED, Precision, RunConfig
 from zoo.settings import Execution, Listener
 from zoo.validation.calibration_store import keep_calibration
 from zoo.validation.metrics import Agreement, agreement
 
-_TIMM_FILE = re.compile(r"(?:speed|benchmark)-infer-.*\.csv")
-"""Files that timm publishes: their amp is that of its option `--fast-norm`."""
-
 _FOLDS = 10
-_WAY = ["precision", "layout", "compiled"]
+_RUN = ["precision", "layout", "compiled"]
 _MODEL = list(KEY)
 
 
 @dataclass(frozen=True)
 class Calibrated:
-    """What the measurements of one way of running gave."""
+    """What the measurements of one run configuration gave."""
 
     calibration: Calibration
     path: str  # where it is kept
@@ -47,8 +43,8 @@ class Calibrated:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
-    """A way of running of which there can be no calibration."""
+class NotCalibrated:
+    """A run configuration that cannot be calibrated."""
 
     precision: str
     layout: str
@@ -58,8 +54,8 @@ class Refused:
 
 def calibrate_device(
     cache: str, device: Device, files: Sequence[Path] = (), execution: Execution = Execution(), listener: Listener | None = None
-) -> list[Calibrated | Refused]:
-    """Calibrates the estimates of a device, in each way of running that was measured often enough, and keeps the results.
+) -> list[Calibrated | NotCalibrated]:
+    """Calibrates the estimates of a device, in each run configuration that was measured often enough, and keeps the results.
 
     Args:
         cache: whose measurements are used, and where traces and calibrations are kept.
@@ -75,13 +71,16 @@ def calibrate_device(
     store = Store(cache)
     store.prepare()
     speeds = measurements(store, device, files)
-    done: list[Calibrated | Refused] = []
-    for (precision, layout, compiled), rows in speeds.groupby(_WAY, sort=True):
-        way = Refused(str(precision), str(layout), bool(compiled), "")
+    done: list[Calibrated | NotCalibrated] = []
+    for (precision, layout, compiled), rows in speeds.groupby(_RUN, sort=True):
         try:
-            done.append(_calibrate_way(store, device, way, rows, execution, listener))
+            parsed = Precision.parse(str(precision))
+            if parsed is None or parsed not in TRACED:
+                raise SpeedError(f"nothing is known of how models run in {precision}")
+            run = RunConfig(device.id, parsed, str(layout), compiled=bool(compiled))
+            done.append(_calibrate_run(store, device, run, rows, execution, listener))
         except SpeedError as error:
-            done.append(dataclasses.replace(way, reason=str(error)))
+            done.append(NotCalibrated(str(precision), str(layout), bool(compiled), str(error)))
     return done
 
 
@@ -98,26 +97,24 @@ def measurements(store: Store, device: Device, files: Sequence[Path]) -> pd.Data
             f"{where} has no measurement on '{device.id}'. Measure models there with zoometer measure --as {device.id}, or give a "
             "table of measurements with --from FILE."
         )
-    is_timm = rows["source"].map(lambda source: bool(_TIMM_FILE.fullmatch(Path(str(source)).name)))
-    rows["precision"] = rows["dtype"].map(lambda dtype: PRECISION_OF.get(dtype, dtype))
-    rows.loc[is_timm & (rows["dtype"] == "amp"), "precision"] = "amp-fast-norm"
+    rows["precision"] = [
+        str(precision_of(dtype, str(source)) or dtype) for dtype, source in zip(rows["dtype"], rows["source"], strict=True)
+    ]
     rows["layout"] = rows["layout"].fillna("nchw")
     rows["compiled"] = rows["compiled"].fillna(value=False).astype(bool)
     return rows
 
 
-def _calibrate_way(
-    store: Store, device: Device, way: Refused, rows: pd.DataFrame, execution: Execution, listener: Listener | None
+def _calibrate_run(
+    store: Store, device: Device, run: RunConfig, rows: pd.DataFrame, execution: Execution, listener: Listener | None
 ) -> Calibrated:
-    if way.precision not in {"amp-fast-norm", *PRECISION_OF.values()}:
-        raise SpeedError(f"nothing is known of how models run in {way.precision}")
     chosen = _of_one_runtime(rows)
     if len(chosen) < LEAST_MEASUREMENTS:
         raise SpeedError(f"{len(chosen)} of at least {LEAST_MEASUREMENTS} measurements; ten of different families are better")
-    keys = trace_keys(store, chosen, way.precision, way.layout)
+    keys = trace_keys(store, chosen, run)
     ensure_traced(keys, store.address, execution, listener)
-    workloads = store.workloads(precision=way.precision, layout=way.layout)
-    estimating = Estimating(device, way, workloads.merge(pd.DataFrame(keys)[[*_MODEL, "classes"]].astype({"classes": "Int64"})))
+    workloads = store.workloads(precision=run.precision, layout=run.layout)
+    estimating = Estimating(device, run, workloads.merge(pd.DataFrame(keys)[[*_MODEL, "classes"]].astype({"classes": "Int64"})))
     estimates = estimating.of(chosen)
     calibration = calibrate(estimates, chosen, KEY)
     after = pd.concat(list(_held_out(estimating, estimates, chosen)), ignore_index=True)
@@ -138,13 +135,21 @@ def _of_one_runtime(rows: pd.DataFrame) -> pd.DataFrame:
     return largest.astype({"latency_ms": float, "batch": int})
 
 
-def trace_keys(store: Store, rows: pd.DataFrame, precision: str, layout: str) -> list[TraceKey]:
+def trace_keys(store: Store, rows: pd.DataFrame, run: RunConfig) -> list[TraceKey]:
     """The traces that estimates of measured models rest on: with the head that the architecture has."""
     known: Mapping[tuple[str, str], Architecture] = {
         (one.zoo, one.name): one for one in store.architectures() or list_architectures(store.address, set(rows["zoo"]))
     }
     return [
-        TraceKey(zoo, arch, input, 0 if variant == Variant.FEATURES else known[zoo, arch].classes, variant, 1, precision, layout)
+        TraceKey(
+            zoo,
+            arch,
+            input,
+            0 if variant == Variant.FEATURES else known[zoo, arch].classes,
+            variant,
+            precision=run.precision,
+            layout=run.layout,
+        )
         for zoo, arch, input, variant in rows[_MODEL].drop_duplicates().itertuples(index=False)
         if (zoo, arch) in known
     ]
@@ -152,16 +157,16 @@ def trace_keys(store: Store, rows: pd.DataFrame, precision: str, layout: str) ->
 
 @dataclass(frozen=True)
 class Estimating:
-    """Estimates of measured models in one way of running."""
+    """Estimates of measured models in one run configuration."""
 
     device: Device
-    way: Refused
+    run: RunConfig
     workloads: pd.DataFrame
 
     @property
     def needs_calibration(self) -> bool:
         """Whether there are no estimates to be shown without a calibration."""
-        return constants_for(is_gpu=self._is_gpu, compiled=self.way.compiled).needs_calibration
+        return constants_for(is_gpu=self._is_gpu, compiled=self.run.compiled).needs_calibration
 
     @property
     def _is_gpu(self) -> bool:
@@ -173,10 +178,7 @@ class Estimating:
             estimate(
                 self.workloads.merge(rows.loc[rows["batch"] == batch, _MODEL].drop_duplicates(), on=_MODEL),
                 self.device,
-                batch=batch,
-                precision=self.way.precision,
-                layout=self.way.layout,
-                compiled=self.way.compiled,
+                replace(self.run, batch=batch),
                 calibration=calibration,
                 for_calibration=True,
             )

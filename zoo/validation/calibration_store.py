@@ -1,4 +1,4 @@
-"""Calibrations kept in the cache: one small YAML file for each device and way of running."""
+"""Calibrations kept in the cache: one small YAML file for each device and run configuration."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from zoo.cache.store import Store
 from zoo.estimation.calibration import Calibration, read_calibration, write_calibration
+from zoo.run_config import RunConfig
 
 FOLDER = "calibrations"
 
@@ -19,7 +20,7 @@ def keep_calibration(store: Store, calibration: Calibration) -> str:
     Raises:
         CacheError: if the cache cannot be written.
     """
-    name = _name(calibration.device, calibration.precision, calibration.layout, compiled=calibration.compiled)
+    name = _name(calibration.run)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / name
         write_calibration(calibration, path)
@@ -29,13 +30,13 @@ def keep_calibration(store: Store, calibration: Calibration) -> str:
     return store.files.path(FOLDER, name)
 
 
-def kept_calibration(store: Store, device: str, precision: str, layout: str, *, compiled: bool) -> Calibration | None:
-    """The calibration of a device in one way of running, if there is one.
+def kept_calibration(store: Store, run: RunConfig) -> Calibration | None:
+    """The calibration of the device that `run` names, run like this at any batch, if there is one.
 
     Raises:
         SpeedError: if its file is no calibration.
     """
-    name = _name(device, precision, layout, compiled=compiled)
+    name = _name(run)
     try:
         data = store.files.read(FOLDER, name)
     except FileNotFoundError:
@@ -46,5 +47,5 @@ def kept_calibration(store: Store, device: str, precision: str, layout: str, *, 
         return read_calibration(path)
 
 
-def _name(device: str, precision: str, layout: str, *, compiled: bool) -> str:
-    return f"{device}-{precision}-{layout}-{'compiled' if compiled else 'eager'}.yaml"
+def _name(run: RunConfig) -> str:
+    return f"{run.device}-{run.precision}-{run.layout}-{run.execution}.yaml"

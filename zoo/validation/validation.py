@@ -1,6 +1,6 @@
 """Validation: constants fitted to some measurements, tested on others.
 
-Files of one kind of device and way of running (such as GPUs eager, CPUs compiled) are validated together. Protocols, none of
+Files of one kind of device and execution (such as GPUs eager, CPUs compiled) are validated together. Protocols, none of
 which tests on a row that its constants or its calibration saw:
 
 - data sheet only: fitted to the files of all other devices, tested on this one's;
@@ -26,9 +26,10 @@ import numpy.typing as npt
 from zoo.devices.devices import Device
 from zoo.estimation.calibration import regress
 from zoo.estimation.constants import Constants, name_of
-from zoo.estimation.estimate import QUANTILE, TracedWay, hardness, shares_of
+from zoo.estimation.estimate import QUANTILE, hardness, shares_of
 from zoo.estimation.fitting import Sample, device_and_host, fit
 from zoo.estimation.term_matrix import Prepared
+from zoo.run_config import RunConfig
 from zoo.validation.metrics import Agreement, agreement, median_of
 
 Array: TypeAlias = npt.NDArray[np.float64]
@@ -53,7 +54,7 @@ class Measured:
 
     name: str
     device: Device
-    way: TracedWay
+    run: RunConfig
     family: npt.NDArray[np.object_]
     model: npt.NDArray[np.object_]  # what to call each
     measured_s: Array  # of a step
@@ -85,7 +86,7 @@ class Prediction:
 
 
 def validate(files: Sequence[Measured], draws: int = DRAWS) -> list[list[Tested]]:
-    """Every protocol on every file, in their order. The files are of one kind of device and way of running."""
+    """Every protocol on every file, in their order. The files are of one kind of device and execution."""
     fold = _folds(files)
     found = []
     for file in files:
@@ -130,7 +131,7 @@ def fit_constants(files: Sequence[Measured], fold: dict[str, int] | None = None,
 
 
 def _name(file: Measured) -> str:
-    return name_of(is_gpu=file.device.kind.endswith("gpu"), compiled=file.way.compiled)
+    return name_of(is_gpu=file.device.kind.endswith("gpu"), compiled=file.run.compiled)
 
 
 def _folds(files: Sequence[Measured]) -> dict[str, int]:

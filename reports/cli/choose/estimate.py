@@ -41,7 +41,7 @@ def estimate(
     ] = TableFormat.TABLE,
 ) -> None:
     """Estimate a model's latency on a device. Nothing is downloaded, and no arithmetic is run."""
-    from reports.config.uses import UseSection
+    from reports.config.run_section import RunSection
     from reports.selection.answers import choose_device
     from reports.selection.estimates import estimate_model
     from reports.terminal import estimate_text
@@ -50,7 +50,7 @@ def estimate(
     from zoo.errors import InputError
 
     try:
-        asked = UseSection.model_validate(
+        asked = RunSection.model_validate(
             {"device": device, "dtype": dtype, "batch": batch, "layout": layout, "compiled": compiled}
         )
     except ValueError as error:
@@ -58,7 +58,7 @@ def estimate(
     store = Store(cache)
     chosen = choose_device(device, devices, store)
     assert chosen is not None
-    found = estimate_model(target, asked.of(chosen), input, store)
+    found = estimate_model(target, chosen, asked.run(), input, store)
     if form is TableFormat.TABLE:
         estimate_text.print_estimate(make_console(), found, most)
     else:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from zoo.errors import ConfigError
+from zoo.run_config import parse_trace_mode
 from zoo.settings import Request
-from zoo.traces import parse_mode
 
 if TYPE_CHECKING:
     from reports.config.config import Config
@@ -88,4 +88,4 @@ def with_traces(config: Config, traces: list[str] | None) -> Config:
     """
     if not traces:
         return config
-    return config.model_copy(update={"traces": list(dict.fromkeys(str(parse_mode(mode)) for mode in traces))})
+    return config.model_copy(update={"traces": list(dict.fromkeys(parse_trace_mode(mode).trace_mode for mode in traces))})

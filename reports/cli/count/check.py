@@ -66,9 +66,9 @@ def check(
     limits = budget.limits(choose_device(device, devices))
     if not limits:
         raise ConfigError("There is nothing to check: give a limit, such as --max-gmacs 0.6 or --max-peak-memory 256KiB.")
-    counted = count_named(target, InputSpec(tuple(input or ()), batch, gate.counted_dtype(budget.dtype)))
+    counted = count_named(target, InputSpec(tuple(input or ()), batch, gate.counted_precision(budget.dtype).dtype))
     results = [(one, gate.hold_against(one, limits, budget.dtype)) for one in counted]
-    note = gate.dtype_note(budget.dtype)
+    note = gate.precision_note(budget.dtype)
     if form is TextFormat.JSON:
         typer.echo(json.dumps([_record(one, findings, note) for one, findings in results], indent=2))
     else:

@@ -14,7 +14,7 @@ from reports.cli.common.formats import TextFormat
 from reports.cli.common.help import examples
 
 if TYPE_CHECKING:
-    from zoo.validation.calibrate_device import Calibrated, Refused
+    from zoo.validation.calibrate_device import Calibrated, NotCalibrated
     from zoo.validation.metrics import Agreement
 
 EXAMPLES = examples(
@@ -66,15 +66,17 @@ def calibrate(
         raise typer.Exit(ExitCode.NO)
 
 
-def _record(one: Calibrated | Refused) -> dict[str, Any]:
-    from zoo.validation.calibrate_device import Refused as No
+def _record(one: Calibrated | NotCalibrated) -> dict[str, Any]:
+    from zoo.validation.calibrate_device import NotCalibrated as No
 
     if isinstance(one, No):
         return {"status": "refused", **dataclasses.asdict(one)}
     calibration = one.calibration
     return {
         "status": "calibrated",
-        **{name: getattr(calibration, name) for name in ("device", "precision", "layout", "compiled", "measurements", "factor")},
+        **{name: getattr(calibration.run, name) for name in ("device", "precision", "layout", "compiled")},
+        "measurements": calibration.measurements,
+        "factor": calibration.factor,
         "standard_error": calibration.standard_error,
         "path": one.path,
         "not_calibrated": None if one.before is None else dataclasses.asdict(one.before),
@@ -84,18 +86,18 @@ def _record(one: Calibrated | Refused) -> dict[str, Any]:
     }
 
 
-def _print(found: list[Calibrated | Refused]) -> None:
-    from zoo.validation.calibrate_device import Refused as No
+def _print(found: list[Calibrated | NotCalibrated]) -> None:
+    from zoo.validation.calibrate_device import NotCalibrated as No
 
     for one in found:
-        way = one if isinstance(one, No) else one.calibration
-        words = f"{way.precision}, {way.layout}, {'compiled' if way.compiled else 'eager'}"
+        run = one if isinstance(one, No) else one.calibration.run
+        words = f"{run.precision}, {run.layout}, {'compiled' if run.compiled else 'eager'}"
         if isinstance(one, No):
             typer.echo(f"{words}: not calibrated: {one.reason}")
             continue
         calibration = one.calibration
         typer.echo(
-            f"{calibration.device}, {words}: {calibration.measurements} measurements, which take {calibration.factor:.2f} times as "
+            f"{calibration.run.device}, {words}: {calibration.measurements} measurements, which take {calibration.factor:.2f} times as "
             f"long as estimated (±{calibration.standard_error:.0%})"
         )
         before = "no estimates without a calibration" if one.before is None else _errors(one.before)

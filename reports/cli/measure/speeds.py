@@ -63,12 +63,12 @@ def import_files(
     from reports.config.config import load_config
     from zoo.devices.devices import DeviceNames, read_devices, shipped_devices
     from zoo.measurement.speed_imports import import_speeds
-    from zoo.measurement.speed_record import Setting
 
     loaded = load_config(config) if config else None
     own = devices or (loaded.devices if loaded else None)
     known = DeviceNames({**shipped_devices(), **(read_devices(own) if own else {})}.values())
-    given = Setting(device, runtime, dtype, layout, compiled)
+    options = {"device": device, "runtime": runtime, "dtype": dtype, "layout": layout, "compiled": compiled}
+    given = {column: value for column, value in options.items() if value is not None}
     imported = import_speeds(loaded.cache if loaded else cache, files, known, given)
     if form is TextFormat.JSON:
         typer.echo(json.dumps([_record(one) for one in imported], indent=2))

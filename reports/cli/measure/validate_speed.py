@@ -90,7 +90,7 @@ def _record(file: Measured, tests: Sequence[Tested]) -> dict[str, Any]:
     return {
         "file": file.name,
         "device": file.device.id,
-        **dataclasses.asdict(file.way),
+        **{name: getattr(file.run, name) for name in ("precision", "layout", "compiled")},
         "models": len(file.measured_s),
         "protocols": [
             {

@@ -86,8 +86,8 @@ def write_about(book: Book) -> None:
 
 
 def _speeds(speeds: Sequence[DeviceSpeed]) -> list[tuple[str, str]]:
-    """How models run in each use of a device, and what is assumed in its figures."""
-    return [(speed.use.device.name, f"{speed.use.way}. {speed.note}".rstrip()) for speed in speeds]
+    """How models run in each run configuration, and what is assumed in its figures."""
+    return [(speed.device.name, f"{speed.run.describe()}. {speed.note}".rstrip()) for speed in speeds]
 
 
 def _licences(leaderboard: pd.DataFrame) -> list[tuple[str, str]]:

@@ -79,11 +79,11 @@ def write_resolutions(book: Book) -> None:
 
 
 def write_speeds(book: Book) -> None:
-    """How fast each architecture is in each use of a device that was asked for, with the interval of estimates."""
+    """How fast each architecture is in each run configuration that was asked for, with the interval of estimates."""
     speeds = book.report.device_speeds
     if not speeds:
         return
-    devices = ", ".join(dict.fromkeys(speed.use.device.id for speed in speeds))
+    devices = ", ".join(dict.fromkeys(speed.device.id for speed in speeds))
     description = f"How fast each architecture is on {devices}; what is assumed is in About."
     write_table(book, TableSpec(sheet_name("Speed", book.taken), "Speed", description, SPEEDS, book.report.speeds))
 

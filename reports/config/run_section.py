@@ -1,0 +1,48 @@
+"""How models are run, as sections of the configuration and options of the command line say it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, Field
+
+from reports.config.sections import STRICT, one_of
+from zoo.errors import did_you_mean
+from zoo.run_config import LAYOUTS, Precision, RunConfig, canonical_dtype
+
+STATED = tuple(precision for precision in Precision if precision is not Precision.AMP_FAST_NORM)
+"""Precisions that a model's use is stated in: fast norms are a matter of how timm measures."""
+
+
+def read_precision(what: str, choices: Sequence[Precision]) -> BeforeValidator:
+    """A precision by the name of its dtype or another spelling; one that is no choice is refused with the nearest of them."""
+
+    def read(name: object) -> Precision:
+        precision = Precision.parse(str(name))
+        if precision is None or precision not in choices:
+            known = [choice.dtype for choice in choices]
+            raise ValueError(f"'{canonical_dtype(str(name))}' is not a {what}.{did_you_mean(canonical_dtype(str(name)), known)}")
+        return precision
+
+    return BeforeValidator(read)
+
+
+Dtype = Annotated[Precision, read_precision("dtype", STATED)]
+Layout = Annotated[str, one_of("memory layout", lambda: list(LAYOUTS))]
+
+
+class RunSection(BaseModel):
+    """How models run on a device whose latency the reports show."""
+
+    model_config = STRICT
+
+    device: Annotated[str, Field(min_length=1)]  # an id of `zoometer devices`
+    dtype: Dtype = Precision.FP32
+    batch: Annotated[int, Field(ge=1)] = 1
+    layout: Layout = "nchw"
+    compiled: bool = False  # by torch.compile
+
+    def run(self) -> RunConfig:
+        """What the section says."""
+        return RunConfig(self.device, self.dtype, self.layout, self.compiled, self.batch)
