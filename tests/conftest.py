@@ -14,8 +14,9 @@ import pytest
 from hypothesis import settings
 from paths import REPOSITORY
 
-from reports.columns.columns import COVERAGE, LEADERBOARD, UNMATCHED, Column, Kind
-from reports.leaderboard.leaderboard import Report, Totals
+from reports.columns.column import Column, ColumnKind
+from reports.columns.leaderboard_columns import COVERAGE, LEADERBOARD, UNMATCHED
+from reports.leaderboard.report import Report, Totals
 
 if TYPE_CHECKING:
     from fakes_default_run import DefaultRun
@@ -25,7 +26,13 @@ if TYPE_CHECKING:
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
 
-_DTYPES = {Kind.TEXT: "string", Kind.LINK: "string", Kind.INTEGER: "Int64", Kind.NUMBER: "Float64", Kind.FLAG: "boolean"}
+_DTYPES = {
+    ColumnKind.TEXT: "string",
+    ColumnKind.LINK: "string",
+    ColumnKind.INTEGER: "Int64",
+    ColumnKind.NUMBER: "Float64",
+    ColumnKind.FLAG: "boolean",
+}
 
 
 @pytest.fixture(scope="session")

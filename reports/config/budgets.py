@@ -7,8 +7,11 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
-from reports.columns.columns import ACCURACY_COLUMNS, LEADERBOARD, Column
-from reports.columns.limits import COCO_MAP, LATENCY, MEMORY, PEAK, THROUGHPUT, WEIGHTS, WORKING, Allowed, AnyLimit, Limit
+from reports.columns.accuracy_columns import ACCURACY_COLUMNS
+from reports.columns.budget_columns import COCO_MAP, LATENCY, MEMORY, PEAK, THROUGHPUT, WEIGHTS, WORKING
+from reports.columns.column import Column
+from reports.columns.leaderboard_columns import LEADERBOARD_BY_KEY
+from reports.columns.limits import Allowed, AnyLimit, Limit
 from reports.config.run_section import Dtype, Layout
 from reports.config.sections import STRICT, amount, as_list, one_of
 from zoo.devices.devices import Device
@@ -24,14 +27,13 @@ DATASETS: Mapping[str, Column] = {known.dataset: known.column for known in rever
 }
 """The accuracy column of each dataset: of several metrics the first, or the one that each model's task is about."""
 
-_BY_KEY = {column.key: column for column in LEADERBOARD}
 COSTS: Mapping[str, Column] = {
-    "params": _BY_KEY["params"],
-    "macs": _BY_KEY["macs"],
-    "activations": _BY_KEY["activations"],
+    "params": LEADERBOARD_BY_KEY["params"],
+    "macs": LEADERBOARD_BY_KEY["macs"],
+    "activations": LEADERBOARD_BY_KEY["activations"],
     "peak_memory": PEAK,
     "memory": MEMORY,
-    "file_size": _BY_KEY["file_bytes"],
+    "file_size": LEADERBOARD_BY_KEY["file_bytes"],
     "latency": LATENCY,
     "throughput": THROUGHPUT,
 }
@@ -88,7 +90,7 @@ class BudgetSection(BaseModel):
         if self.accuracy is not None and self.dataset != NO_DATASET:
             limits.append(Limit(DATASETS[self.dataset], self.accuracy))
         texts = {name: tuple(getattr(self, name)) for name in ("license", "zoo", "family", "task")}
-        limits += [Allowed(_BY_KEY[name], patterns) for name, patterns in texts.items() if patterns]
+        limits += [Allowed(LEADERBOARD_BY_KEY[name], patterns) for name, patterns in texts.items() if patterns]
         return limits + (_device_limits(device) if device else [])
 
     @property

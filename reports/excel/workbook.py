@@ -17,7 +17,7 @@ from reports.excel.writer.styles import Styles
 from reports.excel.writer.text import clean_text, sheet_name
 from reports.excel.writer.xlsx_package import save
 from reports.exports.files import replacing
-from reports.leaderboard.leaderboard import Report
+from reports.leaderboard.report import Report
 
 
 def write(report: Report, path: Path) -> None:

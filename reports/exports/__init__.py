@@ -14,7 +14,7 @@ from reports.exports.csv_file import write_csv
 from reports.exports.json_file import SCHEMA_PATH, json_schema, write_json
 from reports.exports.markdown import render_markdown, write_markdown
 from reports.exports.parquet import write_parquet
-from reports.leaderboard.leaderboard import Report
+from reports.leaderboard.report import Report
 from zoo.errors import OutputError, did_you_mean
 
 __all__ = [

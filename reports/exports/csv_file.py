@@ -11,13 +11,19 @@ import json
 from pathlib import Path
 from typing import Any
 
-from reports.columns.columns import Column, Kind
+from reports.columns.column import Column, ColumnKind
 from reports.exports.files import replacing
 from reports.exports.safe_text import is_formula_like, printable
 from reports.exports.tables import TABLES, export_table, provenance
-from reports.leaderboard.leaderboard import Report
+from reports.leaderboard.report import Report
 
-_DATATYPES = {Kind.TEXT: "string", Kind.INTEGER: "integer", Kind.NUMBER: "number", Kind.FLAG: "boolean", Kind.LINK: "anyURI"}
+_DATATYPES = {
+    ColumnKind.TEXT: "string",
+    ColumnKind.INTEGER: "integer",
+    ColumnKind.NUMBER: "number",
+    ColumnKind.FLAG: "boolean",
+    ColumnKind.LINK: "anyURI",
+}
 
 
 def write_csv(report: Report, path: Path, *, table: str = "leaderboard") -> None:
@@ -31,7 +37,7 @@ def write_csv(report: Report, path: Path, *, table: str = "leaderboard") -> None
     """
     exported = export_table(report, table)
     for column in TABLES[table]:
-        if not column.is_figure and column.kind is not Kind.FLAG:
+        if not column.is_figure and column.kind is not ColumnKind.FLAG:
             exported[column.export_name] = exported[column.export_name].map(_guard, na_action="ignore").astype("string")
     with replacing(metadata_path(path)) as temporary:
         temporary.write_text(

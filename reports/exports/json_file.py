@@ -8,19 +8,25 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TextIO
 
-from reports.columns.columns import Column, Kind
+from reports.columns.column import Column, ColumnKind
+from reports.columns.section_columns import AUDIT, CHANGES
 from reports.exports.files import replacing
 from reports.exports.parts import PARTS, Part, audits_of, budgets_of, changes_of
 from reports.exports.tables import TABLES, describe, export_table, provenance, records
-from reports.leaderboard.leaderboard import Report, Source, Totals
-from reports.leaderboard.report_parts import AUDIT, CHANGES
+from reports.leaderboard.report import DataSource, Report, Totals
 
 SCHEMA_PATH = Path(__file__).with_name("report.schema.json")
 """The published schema; it ships with the package."""
 SCHEMA_ID = "urn:zoometer:report:1"
 """Changes when a reader of the old form would no longer understand the new one."""
 
-_TYPES = {Kind.TEXT: "string", Kind.LINK: "string", Kind.INTEGER: "integer", Kind.NUMBER: "number", Kind.FLAG: "boolean"}
+_TYPES = {
+    ColumnKind.TEXT: "string",
+    ColumnKind.LINK: "string",
+    ColumnKind.INTEGER: "integer",
+    ColumnKind.NUMBER: "number",
+    ColumnKind.FLAG: "boolean",
+}
 
 
 def write_json(report: Report, path: Path) -> None:
@@ -70,9 +76,9 @@ def json_schema() -> dict[str, Any]:
     text, texts = {"type": "string"}, {"type": "array", "items": {"type": "string"}}
     counts = {"type": "integer", "minimum": 0}
     described = _object(
-        {"name": text, "title": text, "kind": {"enum": [str(kind) for kind in Kind]}, "meaning": text, "origin": text}
+        {"name": text, "title": text, "kind": {"enum": [str(kind) for kind in ColumnKind]}, "meaning": text, "origin": text}
     )
-    source = _object({field.name: text for field in dataclasses.fields(Source)})
+    source = _object({field.name: text for field in dataclasses.fields(DataSource)})
     totals = _object({field.name: counts for field in dataclasses.fields(Totals)})
     origin = _object({
         "title": text, "created_at": {"type": "string", "format": "date-time"}, "command": text, "convention": text,

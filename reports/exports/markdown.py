@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
 
-from reports.columns.columns import LEADERBOARD, Better, Column, Kind, quality_of
+from reports.columns.accuracy_columns import ranking_accuracy
+from reports.columns.column import Better, Column, ColumnKind
+from reports.columns.leaderboard_columns import LEADERBOARD, LEADERBOARD_BY_KEY
 from reports.exports.files import replacing
 from reports.exports.safe_text import is_web_address, printable
-from reports.leaderboard.leaderboard import Report
+from reports.exports.tables import records
+from reports.leaderboard.report import Report
 
 KEYS: tuple[str, ...] = ("model", "input", "params", "macs", "peak_activation_bytes")
 """Columns that fit a README; the metric of the task stands before `params`."""
 TOP = 20
-_BY_KEY = {column.key: column for column in LEADERBOARD}
-_CARD = next(c for c in LEADERBOARD if c.kind is Kind.LINK)
-_ON_FRONTIER = next(c for c in LEADERBOARD if c.kind is Kind.FLAG)
-_COST = _BY_KEY["macs"]
+_CARD = next(c for c in LEADERBOARD if c.kind is ColumnKind.LINK)
+_ON_FRONTIER = next(c for c in LEADERBOARD if c.kind is ColumnKind.FLAG)
+_COST = LEADERBOARD_BY_KEY["macs"]
 _SPECIAL = re.compile(r"([\\`*\[\]<>|~&]|(?<!\w)_|_(?!\w))")  # an underscore inside a word does nothing
 
 
@@ -47,15 +49,24 @@ def render_markdown(report: Report, *, top: int = TOP, keys: Sequence[str] = ())
 
 
 def _render_task(report: Report, rows: pd.DataFrame, top: int, keys: Sequence[str], *, is_only: bool) -> list[str]:
-    quality = quality_of(rows)
-    columns = [_BY_KEY[key] for key in keys or _keys_with(quality)]
+    quality = ranking_accuracy(rows)
+    columns = [LEADERBOARD_BY_KEY[key] for key in keys or _keys_with(quality)]
     chosen, what = _choose(rows, quality, top)
     title = report.title if is_only else f"{report.title}, {rows['task'].iloc[0]}"
     lines = [f"**{_escape(title)}**: {what}[^zoometer]", ""]
-    lines.append(_line([_escape(column.header) for column in columns]))
-    lines.append(_line(["---:" if column.is_figure else "---" for column in columns]))
-    records = chosen.astype(object).where(chosen.notna(), None).to_dict("records")
-    return [*lines, *(_line([_cell(column, record) for column in columns]) for record in records)]
+    cells = [[_cell(column, record) for column in columns] for record in records(chosen)]
+    return [*lines, *_lines([_escape(column.header) for column in columns], cells, [column.is_figure for column in columns])]
+
+
+def table_lines(headers: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[str] = ()) -> list[str]:
+    """A table of plain text; headers named in `right` hold numbers."""
+    cells = [[_escape(cell) for cell in row] for row in rows]
+    return _lines([_escape(header) for header in headers], cells, [header in right for header in headers])
+
+
+def _lines(headers: Sequence[str], rows: Iterable[Sequence[str]], is_right: Sequence[bool]) -> list[str]:
+    dashes = ["---:" if right else "---" for right in is_right]
+    return [f"| {' | '.join(cells)} |" for cells in (headers, dashes, *rows)]
 
 
 def _keys_with(quality: Column | None) -> tuple[str, ...]:
@@ -74,7 +85,7 @@ def _choose(rows: pd.DataFrame, quality: Column | None, top: int) -> tuple[pd.Da
     return ranked.head(top), f"{what}, the best first."
 
 
-def _cell(column: Column, row: Mapping[Hashable, object]) -> str:
+def _cell(column: Column, row: Mapping[str, object]) -> str:
     value = row[column.key]
     if value is None:
         return ""
@@ -90,10 +101,6 @@ def _cell(column: Column, row: Mapping[Hashable, object]) -> str:
 def _escape(text: str) -> str:
     """The text so that Markdown shows it and does nothing else with it."""
     return _SPECIAL.sub(r"\\\1", " ".join(printable(text).split()))
-
-
-def _line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
 
 
 def _footnote(report: Report) -> str:

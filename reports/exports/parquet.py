@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from reports.exports.files import replacing
 from reports.exports.tables import TABLES, export_table, provenance
-from reports.leaderboard.leaderboard import Report
+from reports.leaderboard.report import Report
 
 METADATA_KEY = b"zoometer"
 """Key of the provenance, as JSON, among the file's metadata."""

@@ -10,10 +10,11 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from reports.columns.columns import LEADERBOARD, Column
+from reports.columns.column import Column
+from reports.columns.leaderboard_columns import LEADERBOARD
+from reports.columns.section_columns import AUDIT, CHANGES
 from reports.exports.tables import records
-from reports.leaderboard.leaderboard import Report
-from reports.leaderboard.report_parts import AUDIT, CHANGES, BudgetAnswer, PublishedAudit, WhatChanged
+from reports.leaderboard.report import AuditReport, BudgetAnswer, ChangeReport, Report
 from reports.selection.selection import State
 
 PARTS = {"changes": CHANGES, "audits": AUDIT}
@@ -44,11 +45,11 @@ def audits_of(report: Report) -> list[Part]:
     return [_audit(audit) for audit in report.audits]
 
 
-def _changes(changes: WhatChanged) -> Part:
+def _changes(changes: ChangeReport) -> Part:
     return Part({"heading": changes.heading, "counts": dict(changes.counts)}, _rows(changes.rows, CHANGES))
 
 
-def _audit(audit: PublishedAudit) -> Part:
+def _audit(audit: AuditReport) -> Part:
     causes = [{"causes": causes, "rows": rows} for causes, rows in audit.causes]
     said = {"title": audit.title, "zoo": audit.zoo, "counts_as": audit.counts_as, "verdicts": dict(audit.verdicts)}
     return Part({**said, "causes": causes}, _rows(audit.rows, AUDIT))

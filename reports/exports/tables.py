@@ -9,9 +9,10 @@ from typing import Any
 
 import pandas as pd
 
-from reports.columns.columns import COVERAGE, LEADERBOARD, UNMATCHED, Column
-from reports.leaderboard.leaderboard import Report
-from reports.leaderboard.report_parts import SPEEDS
+from reports.columns.column import Column
+from reports.columns.leaderboard_columns import COVERAGE, LEADERBOARD, UNMATCHED
+from reports.columns.section_columns import SPEEDS
+from reports.leaderboard.report import Report
 
 TABLES: dict[str, tuple[Column, ...]] = {
     "leaderboard": LEADERBOARD,

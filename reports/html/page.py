@@ -8,14 +8,14 @@ from pathlib import Path
 
 import jinja2
 
-from reports.columns.columns import columns_for
+from reports.columns.leaderboard_columns import columns_for
 from reports.exports.files import replacing
 from reports.html.inlining import safe_json, safe_script, safe_style, security_policy
 from reports.html.libraries import load_datatables
 from reports.html.modules import join_modules
 from reports.html.payload import build_payload
 from reports.html.side_tables import parts_of
-from reports.leaderboard.leaderboard import Report
+from reports.leaderboard.report import Report
 from zoo.units import FLOPS_PER_MAC
 
 # Style sheets in the order they are joined: a later one builds on an earlier one.

@@ -9,9 +9,11 @@ from typing import Any
 
 import pandas as pd
 
-from reports.columns.columns import ACCURACY_COLUMNS, COVERAGE, LEADERBOARD, UNMATCHED, Better, Column, Kind, columns_for
-from reports.leaderboard.leaderboard import Report
-from reports.leaderboard.report_parts import SPEEDS, DeviceSpeed
+from reports.columns.accuracy_columns import ACCURACY_COLUMNS
+from reports.columns.column import Better, Column, ColumnKind
+from reports.columns.leaderboard_columns import COVERAGE, LEADERBOARD, UNMATCHED, columns_for
+from reports.columns.section_columns import SPEEDS
+from reports.leaderboard.report import Report, SpeedReport
 
 # What a reader may limit, in the order of the budget bar. A column without a single figure is left out.
 BUDGET_COLUMNS = ("params", "macs", "activations", "peak_activation_bytes", "file_bytes")
@@ -56,7 +58,7 @@ def build_payload(report: Report) -> dict[str, Any]:
     }
 
 
-def build_speed(report: Report, speed: DeviceSpeed) -> dict[str, Any]:
+def build_speed(report: Report, speed: SpeedReport) -> dict[str, Any]:
     """One run configuration: the column of its latencies, and for each row of the leaderboard the interval and how it is known."""
     key = ["zoo", "arch", "input", "classes", "variant"]
     rows = report.leaderboard[key].merge(speed.rows, on=key, how="left", validate="many_to_one")
@@ -103,18 +105,18 @@ def _encode(values: pd.Series[Any], column: Column) -> Any:
     raw = values.astype(object).tolist()
     if column.is_figure:
         return [_number(value, column.kind) if there else None for value, there in zip(raw, known, strict=True)]
-    if column.kind is Kind.FLAG:
+    if column.kind is ColumnKind.FLAG:
         return [int(bool(value)) if there else None for value, there in zip(raw, known, strict=True)]
     words: dict[str, int] = {}
     codes = [words.setdefault(str(value), len(words)) if there else -1 for value, there in zip(raw, known, strict=True)]
     return {"words": list(words), "codes": codes}
 
 
-def _number(value: Any, kind: Kind) -> int | float | None:
+def _number(value: Any, kind: ColumnKind) -> int | float | None:
     """A finite number, whole where the column holds whole numbers; None otherwise."""
     if not math.isfinite(value):
         return None
-    return int(value) if kind is Kind.INTEGER else float(value)
+    return int(value) if kind is ColumnKind.INTEGER else float(value)
 
 
 def _has_figures(table: pd.DataFrame, key: str) -> bool:

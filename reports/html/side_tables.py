@@ -7,24 +7,15 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from reports.columns.columns import LEADERBOARD, Column
-from reports.leaderboard.leaderboard import Report
-from reports.leaderboard.report_parts import (
-    AUDIT,
-    CHANGES,
-    BudgetAnswer,
-    PublishedAudit,
-    WhatChanged,
-    changes_line,
-    verdicts_line,
-)
+from reports.columns.column import Column
+from reports.columns.leaderboard_columns import LEADERBOARD_BY_KEY
+from reports.columns.section_columns import AUDIT, CHANGES
+from reports.leaderboard.report import AuditReport, BudgetAnswer, ChangeReport, Report
 
 _MOST_ROWS = 200
 _BEST = 10
 _TO_READ = ("changed", "failed", "recovered", "not compared")
 """Kinds of changes that are listed; what was added or removed is only counted."""
-
-_BY_KEY = {column.key: column for column in LEADERBOARD}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +46,7 @@ def parts_of(report: Report) -> list[Part]:
 
 def _budget(answer: BudgetAnswer) -> Part:
     table = answer.selected.table
-    identity = (_BY_KEY["model"], _BY_KEY["input"])
+    identity = (LEADERBOARD_BY_KEY["model"], LEADERBOARD_BY_KEY["input"])
     columns = (*identity, *(column for column in answer.columns if column not in identity))
     listings = [_listing("The best that fit", table.iloc[answer.selected.fitting[:_BEST]], columns)]
     if answer.selected.misses:
@@ -65,20 +56,20 @@ def _budget(answer: BudgetAnswer) -> Part:
     return Part(f"Budget {answer.name}", lines, tuple(listing for listing in listings if listing.rows))
 
 
-def _changes(changes: WhatChanged) -> Part:
+def _changes(changes: ChangeReport) -> Part:
     columns = _columns(
         CHANGES, ("arch", "kind", "zoo", "input", "figure", "old", "new", "change", "old_status", "new_status", "cause")
     )
     rows = changes.rows[changes.rows["kind"].isin(_TO_READ)]
     listing = _listing("", rows, columns)
-    return Part("Changes since the previous run", (changes.heading, changes_line(changes)), (listing,) if listing.rows else ())
+    return Part("Changes since the previous run", (changes.heading, str(changes)), (listing,) if listing.rows else ())
 
 
-def _audit(audit: PublishedAudit) -> Part:
+def _audit(audit: AuditReport) -> Part:
     rows = audit.rows[audit.rows["verdict"] != "agrees"].sort_values("verdict", ascending=False, kind="stable")
     causes = (f"{rows} explained by: {causes}" for causes, rows in audit.causes)
     listing = _listing("Rows that do not simply agree", rows, tuple(c for c in AUDIT if c.key not in ("zoo", "arch", "line")))
-    lines = (f"Counts as: {audit.counts_as}", verdicts_line(audit), *causes)
+    lines = (f"Counts as: {audit.counts_as}", str(audit), *causes)
     return Part(f"Audit of {audit.title}", lines, (listing,) if listing.rows else ())
 
 

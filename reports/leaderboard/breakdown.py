@@ -10,17 +10,12 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from reports.leaderboard.report import BREAKDOWN, BREAKDOWN_KEY, empty_breakdown
 from zoo.cache.store import Store, to_pandas
-
-HEAD = ["zoo", "arch", "input", "classes", "variant"]
-"""What one breakdown is of."""
-
-COLUMNS = [*HEAD, "by", "part", "macs", "bytes_moved"]
-"""A row a part: `by` is `operation` or `stage`; `bytes_moved` is what its operations read and write together."""
 
 OTHER = "other"
 _OUTSIDE = "(top level)"  # operations of the model's own forward
-_COUNT = [*HEAD, "counted_at"]  # one count; an older one of the same may still be in the table
+_COUNT = [*BREAKDOWN_KEY, "counted_at"]  # one count; an older one of the same may still be in the table
 _SUMS = ["macs", "bytes_moved"]
 _LARGE = 0.5  # share of macs or traffic from which a list of modules is opened
 _FEW = 12  # elements of a list that is opened
@@ -28,17 +23,12 @@ _MOST = 14  # stages
 _SMALL = 0.005  # share of both below which a stage joins the others
 
 
-def empty_breakdown() -> pd.DataFrame:
-    """The table without rows."""
-    return pd.DataFrame(columns=COLUMNS)
-
-
 def read_breakdown(store: Store, costs: pd.DataFrame) -> pd.DataFrame:
     """The breakdown of each of these costs: classes of operations the largest first, stages in the order of the network.
 
     Args:
         store: the cache, whose `ops` table is summed.
-        costs: rows of the `costs` table, with HEAD and `counted_at`.
+        costs: rows of the `costs` table, with its key and `counted_at`.
     """
     calls = _read_calls(store)
     if not len(calls):
@@ -46,7 +36,7 @@ def read_breakdown(store: Store, costs: pd.DataFrame) -> pd.DataFrame:
     operations = _sum(calls, "kind", costs).sort_values([*_COUNT, *_SUMS], ascending=[True] * len(_COUNT) + [False] * len(_SUMS))
     stages = _join_small(_open_lists(_sum(calls, "module", costs).sort_values([*_COUNT, "position"])))
     parts = pd.concat([operations.assign(by="operation"), stages.assign(by="stage")], ignore_index=True)
-    return parts[COLUMNS]
+    return parts[list(BREAKDOWN)]
 
 
 def _read_calls(store: Store) -> pa.Table:

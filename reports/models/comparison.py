@@ -9,15 +9,17 @@ from typing import Any
 
 import pandas as pd
 
-from reports.columns.columns import ACCURACY_COLUMNS, LEADERBOARD, Better, Column, Kind
-from reports.leaderboard.leaderboard import Report, build_report
+from reports.columns.accuracy_columns import ACCURACY_COLUMNS
+from reports.columns.column import Better, Column, ColumnKind
+from reports.columns.leaderboard_columns import LEADERBOARD_BY_KEY
+from reports.leaderboard.leaderboard_report import build_leaderboard_report
+from reports.leaderboard.report import Report
 from reports.models.model_facts import ModelFacts, facts_of, known_metrics
 from reports.models.model_lookup import Excerpt, Named
 from zoo.records import Weights
 from zoo.refresh.plan import NATIVE, cost_keys
 
 _COSTS = ("params", "macs", "flops", "activations", "peak_activation_bytes", "weight_bytes", "operations", "file_bytes")
-_BY_KEY = {column.key: column for column in LEADERBOARD}
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ class Comparison:
 
 def is_accuracy(column: Column) -> bool:
     """Whether differences, rather than ratios, say something of a column."""
-    return column.kind is Kind.NUMBER
+    return column.kind is ColumnKind.NUMBER
 
 
 def compare(found: Excerpt, size: str = NATIVE) -> Comparison:
@@ -76,7 +78,7 @@ def compare(found: Excerpt, size: str = NATIVE) -> Comparison:
     pairs = known_metrics(*facts)
     published = [(a.dataset, a.metric, a.column) for a in ACCURACY_COLUMNS if (a.dataset, a.metric) in pairs]
     models = tuple(_compared(one, named, size, published) for one, named in zip(facts, found.models, strict=True))
-    columns = [*(column for _, _, column in published), *(_BY_KEY[name] for name in _COSTS)]
+    columns = [*(column for _, _, column in published), *(LEADERBOARD_BY_KEY[name] for name in _COSTS)]
     known = tuple(column for column in columns if any(model.figures[column.key] is not None for model in models))
     return Comparison(models, known)
 
@@ -122,7 +124,7 @@ def report_of(found: Excerpt) -> Report:
     names = {named.name for named in found.models}
     whole = {(named.architecture.zoo, named.architecture.name) for named in found.models if named.weights is None}
     title = " · ".join(named.name.partition("/")[2] for named in found.models)
-    report = build_report(found.settings, title=f"Comparison: {title}")
+    report = build_leaderboard_report(found.settings, title=f"Comparison: {title}")
     rows = report.leaderboard
     is_meant = rows["model"].isin(names) | pd.Series(
         [pair in whole for pair in zip(rows["zoo"], rows["arch"], strict=True)], rows.index

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from reports.columns.columns import ACCURACY_COLUMNS
+from reports.columns.accuracy_columns import ACCURACY_COLUMNS
 from reports.exports.tables import records
 from reports.leaderboard.breakdown import read_breakdown
 from reports.models.model_lookup import Excerpt, Named

@@ -44,7 +44,7 @@ def answer_budget(
     """Which models of a leaderboard keep a budget, those that cannot be told apart in the order of their names.
 
     Args:
-        leaderboard: has the columns of `reports.columns.columns.LEADERBOARD`.
+        leaderboard: has the columns of `reports.columns.leaderboard_columns.LEADERBOARD`.
         budget: limits, objectives and how the models would be used.
         device: the one that the budget names.
         speeds: measurements on it, with the columns of the `speed` table.

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from reports.columns.columns import LEADERBOARD, Column
-from reports.columns.limits import BY_TASK, INTERVAL, LATENCY, MEMORY, PEAK, THROUGHPUT, WEIGHTS, WORKING
+from reports.columns.budget_columns import BY_TASK, INTERVAL, LATENCY, MEMORY, PEAK, THROUGHPUT, WEIGHTS, WORKING
+from reports.columns.column import Column
+from reports.columns.leaderboard_columns import LEADERBOARD
 from zoo.devices.devices import Device
 from zoo.errors import InputError
 from zoo.records import elements, parse_input
@@ -31,7 +32,7 @@ _CONFIGURATION = ["runtime", "dtype", "layout", "compiled", "threads"]
 
 @dataclass(frozen=True)
 class Candidates:
-    """The leaderboard with the columns of `reports.columns.limits.OF_USE`, and what is assumed in them, by column key."""
+    """The leaderboard with the columns of `reports.columns.budget_columns.RUN_COLUMNS`, and what is assumed in them, by column key."""
 
     table: pd.DataFrame
     notes: dict[str, str] = field(default_factory=dict)

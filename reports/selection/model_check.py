@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from reports.columns.limits import MEMORY, PEAK, WEIGHTS, WORKING, AnyLimit, Limit
+from reports.columns.budget_columns import MEMORY, PEAK, WEIGHTS, WORKING
+from reports.columns.limits import AnyLimit, Limit
 from zoo.errors import InputError
 from zoo.records import elements, parse_input
 from zoo.run_config import Precision

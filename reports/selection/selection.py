@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from reports.columns.columns import Better, Column
+from reports.columns.column import Better, Column
 from reports.columns.frontier import dense_ranks, frontier
 from reports.columns.limits import Allowed, AnyLimit
 

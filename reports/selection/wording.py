@@ -7,8 +7,9 @@ from typing import Any
 
 import pandas as pd
 
-from reports.columns.columns import Better, Column
-from reports.columns.limits import INTERVAL, LATENCY, THROUGHPUT, AnyLimit, Limit
+from reports.columns.budget_columns import INTERVAL, LATENCY, THROUGHPUT
+from reports.columns.column import Better, Column
+from reports.columns.limits import AnyLimit, Limit
 from reports.selection.selection import Relaxation, Selected, State
 from zoo.units import format_bytes
 

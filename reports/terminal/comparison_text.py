@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from rich.console import Console
 from rich.text import Text
 
-from reports.columns.columns import Better, Column
+from reports.columns.column import Better, Column
 from reports.models.comparison import Compared, Comparison, is_accuracy
 from reports.selection.wording import value_text
-from reports.terminal.summary import new_table
+from reports.terminal.console import new_table
 
 _LABEL_WIDTH, _MODEL_WIDTH, _CHANGE_WIDTH = 15, 20, 8
 _UNKNOWN = "–"

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from reports.selection.estimates import ModelEstimate
-from reports.terminal.summary import print_table
+from reports.terminal.console import print_table
 
 _DIGITS = 3
 

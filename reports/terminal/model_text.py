@@ -10,9 +10,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from reports.columns.columns import ACCURACY_COLUMNS
+from reports.columns.accuracy_columns import ACCURACY_COLUMNS
 from reports.models.model_facts import ModelFacts, is_counted, known_metrics
-from reports.terminal.summary import print_table
+from reports.terminal.console import print_table
 from zoo.accuracy.snapshot import is_of_snapshot
 from zoo.records import Accuracy, Variant, Weights
 from zoo.units import format_amount, format_bytes

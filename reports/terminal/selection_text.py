@@ -8,11 +8,11 @@ import pandas as pd
 from rich.console import Console
 from rich.text import Text
 
-from reports.columns.columns import Column
+from reports.columns.column import Column
 from reports.columns.limits import Limit
 from reports.selection.selection import Selected, State
 from reports.selection.wording import figure_text, limit_text, missing_text, reasons, relaxation_text, shown_columns, value_text
-from reports.terminal.summary import print_table
+from reports.terminal.console import print_table
 
 _MOST_ON_FRONTIER = 12
 

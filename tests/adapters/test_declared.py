@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from reports import cli
 from reports.config.config import load_config
-from reports.leaderboard.leaderboard import build_report
+from reports.leaderboard.leaderboard_report import build_leaderboard_report
 from zoo.adapters.declared import DeclaredZoo, open_registry
 from zoo.adapters.fingerprint import fingerprint
 from zoo.adapters.registry import open_zoo
@@ -216,7 +216,7 @@ def test_workers_count_declared_models_and_count_them_again_when_their_source_ch
     assert run(CONFIG.replace("outputs: 8", "outputs: 9"), folder).counted == 3
 
     settings = load_config("own.yaml").refresh_settings()
-    table = build_report(settings, title="Mine").leaderboard.set_index(["model", "input"])
+    table = build_leaderboard_report(settings, title="Mine").leaderboard.set_index(["model", "input"])
     assert table["imagenet_top1"].dropna().to_dict() == {("mine/net", "4"): 12.5}
     assert set(table.index) == {("mine/net", "4"), ("mine/net", "2x4"), ("mine/wide", "4")}
     assert table.loc[("mine/net", "4"), "classes"] == 3

@@ -13,6 +13,7 @@ from cache_history import NEW, History, failed
 from cache_rows import BIG, NOON, cost
 from rich.console import Console
 
+from reports.leaderboard.change_report import build_change_report
 from reports.terminal import changes_text
 from zoo.cache.changes import COLUMNS, FIGURES, Changes, Kind, changes_between
 from zoo.cache.runs import Run, find_run
@@ -220,7 +221,7 @@ def changes(history: History) -> Changes:
 
 def as_text(changes: Changes, most: int | None = None) -> str:
     stream = io.StringIO()
-    changes_text.print_changes(Console(file=stream, width=160), changes, most)
+    changes_text.print_changes(Console(file=stream, width=160), build_change_report(changes), most)
     return stream.getvalue()
 
 
@@ -242,7 +243,7 @@ def test_text_names_what_is_left_out(history: History) -> None:
 
 
 def test_markdown_is_a_table_of_each_kind(changes: Changes) -> None:
-    lines = changes_text.markdown(changes, None).splitlines()
+    lines = changes_text.changes_markdown(build_change_report(changes), None).splitlines()
     assert r"| timm/a\|b | 3x224x224 | macs | 1,000 | 1,500 | +50.00 % | timm 1.0 → 1.1 |" in lines
     assert r"| timm/breaks | 3x224x224 | exact | failed | run: a\|b \*c\* |" in lines
     assert [line for line in lines if line.startswith("###")] == [
@@ -251,7 +252,7 @@ def test_markdown_is_a_table_of_each_kind(changes: Changes) -> None:
 
 
 def test_json_holds_everything_exactly(changes: Changes) -> None:
-    record = json.loads(json.dumps(changes_text.record(changes)))
+    record = json.loads(json.dumps(changes_text.changes_record(changes)))
     assert record["counts"] == changes.counts()
     assert (record["before"]["run"], record["after"]["run"]) == ("one", "two")
     assert len(record["rows"]) == len(changes.rows)

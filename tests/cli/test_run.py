@@ -16,8 +16,8 @@ from typer.testing import CliRunner, Result
 from reports import cli
 from reports.cli.common import render
 from reports.config import config
-from reports.leaderboard import leaderboard
-from reports.leaderboard.leaderboard import Report
+from reports.leaderboard import configured_report
+from reports.leaderboard.report import Report
 from zoo.records import CostKey, RunSummary, Status
 from zoo.settings import Listener, RefreshSettings, Request
 
@@ -64,7 +64,7 @@ def product(report: Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setitem(sys.modules, "zoo.refresh.refresh", refresh)
     monkeypatch.setitem(sys.modules, "renderer", renderer)
     monkeypatch.setattr(render, "WRITERS", dict.fromkeys(config.FORMATS, "renderer"))
-    monkeypatch.setattr(leaderboard, "build_report", fake.build_report, raising=False)
+    monkeypatch.setattr(configured_report, "build_leaderboard_report", fake.build_report)
     monkeypatch.setattr(config, "installed_zoos", lambda: ["timm"])
     monkeypatch.chdir(tmp_path)
     Path("c.yaml").write_text(CONFIG)

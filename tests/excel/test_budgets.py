@@ -12,7 +12,7 @@ from fakes_excel import leaderboard, make_report, read, with_budgets, write
 from openpyxl.worksheet.worksheet import Worksheet
 
 from reports.excel.budgets.configured_answers import BEST
-from reports.leaderboard.leaderboard import Report
+from reports.leaderboard.report import Report
 
 
 @pytest.fixture(scope="module")

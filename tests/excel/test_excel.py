@@ -15,15 +15,17 @@ import pandas as pd
 import pytest
 from fakes_excel import assert_same, column_cells, distinct_report, leaderboard, make_report, read, with_budgets, write
 
-from reports.columns.columns import ACCURACY_COLUMNS, COVERAGE, LEADERBOARD, UNMATCHED, Better, Column, Kind
+from reports.columns.accuracy_columns import ACCURACY_COLUMNS
+from reports.columns.column import Better, Column, ColumnKind
+from reports.columns.leaderboard_columns import COVERAGE, LEADERBOARD, UNMATCHED
+from reports.columns.section_columns import AUDIT, CHANGES
 from reports.excel.budgets import budgets_sheet, limits_and_formulas
 from reports.excel.sheets import derived_tables
 from reports.excel.sheets.board import Board, make_boards
 from reports.excel.sheets.summary import top_picks
 from reports.excel.writer.cells import render_cell
 from reports.excel.writer.styles import number_format
-from reports.leaderboard.leaderboard import Report
-from reports.leaderboard.report_parts import AUDIT, CHANGES
+from reports.leaderboard.report import Report
 
 CHART = "{http://schemas.openxmlformats.org/drawingml/2006/chart}"
 
@@ -145,7 +147,7 @@ def test_formats_show_the_unit_of_the_heading_and_cells_hold_the_whole_number(bo
 
 def test_a_scale_no_format_can_show_is_our_own_mistake() -> None:
     with pytest.raises(ValueError, match="powers of 1,000"):
-        number_format(Column("kib", "Memory", "", "", Kind.INTEGER, "KiB", 1024))
+        number_format(Column("kib", "Memory", "", "", ColumnKind.INTEGER, "KiB", 1024))
 
 
 def test_models_lead_to_their_cards_and_the_frontier_to_the_leaderboard(book: openpyxl.Workbook, report: Report) -> None:

@@ -14,11 +14,11 @@ from fakes_excel import hostile_report, make_report, with_budgets
 from openpyxl.worksheet.worksheet import Worksheet
 
 from reports import excel
-from reports.columns.columns import ACCURACY_COLUMNS
+from reports.columns.accuracy_columns import ACCURACY_COLUMNS
 from reports.columns.limits import Limit
 from reports.excel.budgets import budgets_sheet, limits_and_formulas, live_answers
 from reports.excel.sheets.board import Board, make_boards
-from reports.leaderboard.leaderboard import Report
+from reports.leaderboard.report import Report
 from reports.selection.selection import Selected, select
 
 # LibreOffice writes extensions, which openpyxl announces that it does not read.

@@ -13,10 +13,10 @@ import pytest
 from fakes_excel import HOSTILE, assert_same, column_cells, hostile_report, make_report, read, with_budgets, write
 
 from reports import excel
-from reports.columns.columns import LEADERBOARD
+from reports.columns.leaderboard_columns import LEADERBOARD
 from reports.excel.sheets import about
 from reports.excel.writer import sheet, text
-from reports.leaderboard.leaderboard import Report
+from reports.leaderboard.report import Report
 from zoo.errors import OutputError
 
 

@@ -16,11 +16,12 @@ from fakes_excel import as_table, distinct_report, hostile_report, make_report, 
 from pandas.testing import assert_frame_equal
 
 from reports import exports
-from reports.columns.columns import LEADERBOARD, Column, Kind
+from reports.columns.column import Column, ColumnKind
+from reports.columns.leaderboard_columns import LEADERBOARD
 from reports.exports.csv_file import metadata_path
 from reports.exports.safe_text import is_web_address
 from reports.exports.tables import TABLES
-from reports.leaderboard.leaderboard import Report
+from reports.leaderboard.report import Report
 from zoo.errors import OutputError
 
 
@@ -189,7 +190,7 @@ def test_csv_guards_text_a_spreadsheet_would_run(tmp_path: Path) -> None:
     path = written(hostile_report(), tmp_path / "leaderboard.csv")
     with path.open(newline="", encoding="utf-8") as file:
         cells = [(name, cell) for row in csv.DictReader(file) for name, cell in row.items()]
-    figures = {column.export_name for column in LEADERBOARD if column.kind in (Kind.INTEGER, Kind.NUMBER)}
+    figures = {column.export_name for column in LEADERBOARD if column.kind in (ColumnKind.INTEGER, ColumnKind.NUMBER)}
     assert not [cell for name, cell in cells if name not in figures and cell.startswith(("=", "+", "-", "@", "\t", "\r"))]
     assert "'=1+1model" in {cell for _, cell in cells}
 

@@ -14,7 +14,7 @@ import pytest
 from fakes_html import breakdown_like, report_like, row_like, zoo_like
 from fakes_html_browser import Visit
 
-from reports.columns.columns import LEADERBOARD
+from reports.columns.leaderboard_columns import LEADERBOARD
 
 pytestmark = pytest.mark.browser
 

@@ -9,8 +9,8 @@ import pytest
 from fakes_html import HOSTILE, hostile_report, report_like, row_like, zoo_like
 from fakes_html_browser import Visit
 
-from reports.columns.columns import LEADERBOARD
 from reports.columns.frontier import frontier
+from reports.columns.leaderboard_columns import LEADERBOARD
 
 pytestmark = pytest.mark.browser
 

@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 from fakes_html import HOSTILE, breakdown_like, hostile_report, report_like, row_like, zoo_like
 
-from reports.columns.columns import LEADERBOARD
+from reports.columns.leaderboard_columns import LEADERBOARD
 from reports.html import render, write
 from reports.html.inlining import safe_json, safe_script, security_policy
 from reports.html.page import STYLES

@@ -12,7 +12,7 @@ from fakes_excel import audited, changed, make_report, with_budgets
 
 from reports.html import render
 from reports.html.side_tables import parts_of
-from reports.leaderboard.leaderboard import Report
+from reports.leaderboard.report import Report
 
 HOSTILE = "<img src=x onerror=alert(1)></script>"
 

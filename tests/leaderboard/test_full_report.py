@@ -11,8 +11,8 @@ import pytest
 from fakes_cache import NOON, Cache
 
 from reports.config.config import load_config
-from reports.leaderboard.full_report import build_full_report, check_inputs
-from reports.leaderboard.leaderboard import Report
+from reports.leaderboard.configured_report import build_configured_report, check_inputs
+from reports.leaderboard.report import Report
 from zoo.errors import AuditError, ConfigError, ZooError
 
 
@@ -24,7 +24,7 @@ def configured(folder: Path, extra: str = "", cache: Cache | None = None) -> Any
 
 def build(cache: Cache, folder: Path, extra: str = "") -> Report:
     cache.report(inputs=("native",))  # writes what was added
-    return build_full_report(configured(folder, extra, cache), title="T", name="c.yaml")
+    return build_configured_report(configured(folder, extra, cache), title="T", name="c.yaml")
 
 
 @pytest.fixture

@@ -9,12 +9,20 @@ import pandas as pd
 import pytest
 from fakes_cache import NOON, Cache, column
 
-from reports.columns.columns import ACCURACY_COLUMNS, COVERAGE, LEADERBOARD, UNMATCHED, Column, Kind, columns_for
-from reports.leaderboard.leaderboard import Totals
+from reports.columns.accuracy_columns import ACCURACY_COLUMNS
+from reports.columns.column import Column, ColumnKind
+from reports.columns.leaderboard_columns import COVERAGE, LEADERBOARD, UNMATCHED, columns_for
+from reports.leaderboard.report import Totals
 from zoo.errors import CacheError, UnknownNameError
 from zoo.records import Selection
 
-DTYPES = {Kind.TEXT: "string", Kind.LINK: "string", Kind.INTEGER: "Int64", Kind.NUMBER: "Float64", Kind.FLAG: "boolean"}
+DTYPES = {
+    ColumnKind.TEXT: "string",
+    ColumnKind.LINK: "string",
+    ColumnKind.INTEGER: "Int64",
+    ColumnKind.NUMBER: "Float64",
+    ColumnKind.FLAG: "boolean",
+}
 
 
 @pytest.fixture
@@ -294,7 +302,7 @@ def test_sources_say_where_figures_come_from_and_when(cache: Cache) -> None:
 
 
 def test_an_empty_cache_is_an_error_with_the_next_step(cache: Cache) -> None:
-    with pytest.raises(CacheError, match=r"holds nothing of what the config selects\. Fill it with: zoometer run CONFIG"):
+    with pytest.raises(CacheError, match=r"holds none of the selected models\. Fill it with: zoometer run CONFIG"):
         cache.report()
 
 

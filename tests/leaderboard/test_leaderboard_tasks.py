@@ -9,10 +9,12 @@ import pandas as pd
 import pytest
 from fakes_cache import Cache, column
 
-from reports.columns.columns import ACCURACY_COLUMNS, LEADERBOARD, Better, quality_of
+from reports.columns.accuracy_columns import ACCURACY_COLUMNS, ranking_accuracy
+from reports.columns.column import Better
+from reports.columns.leaderboard_columns import LEADERBOARD
 from reports.excel.sheets.board import make_boards
 from reports.html.payload import build_payload
-from reports.leaderboard.leaderboard import Report
+from reports.leaderboard.report import Report
 from zoo.accuracy.torchvision import read_torchvision
 from zoo.adapters.torchvision.zoo import TorchvisionZoo
 
@@ -91,7 +93,7 @@ def test_errors_are_no_costs_of_the_page(report: Report) -> None:
 
 def test_without_any_accuracy_there_is_no_metric() -> None:
     empty = pd.DataFrame({c.key: pd.Series([pd.NA], dtype="Float64") for c in LEADERBOARD})
-    assert quality_of(empty) is None
+    assert ranking_accuracy(empty) is None
 
 
 def test_every_metric_of_torchvision_has_a_column() -> None:

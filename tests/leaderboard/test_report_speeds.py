@@ -15,8 +15,8 @@ from fakes_html_browser import Visit
 
 from reports import excel, exports
 from reports.html.payload import build_payload
-from reports.leaderboard.device_latencies import device_speeds, with_latencies
-from reports.leaderboard.leaderboard import Report
+from reports.leaderboard.report import Report
+from reports.leaderboard.speed_report import build_speed_reports, with_latencies
 from reports.selection.candidates import SpeedSources
 from zoo.devices.devices import Device, find_device
 from zoo.measurement.speed_record import Speed, as_records
@@ -52,7 +52,7 @@ def with_speeds(rows: list[dict[str, object]] = ROWS, *, runs: Sequence[tuple[De
     measured = Speed("timm", "net_a", "3x224x224", "base", CARD.id, "torch", "float16", "nhwc", False, 1, 1000 / MEASURED_MS, MEASURED_MS, None, "x", None)  # fmt: skip
     report = report_like(rows)
     table = pd.DataFrame(list(as_records([measured])))
-    speeds = device_speeds(report.leaderboard, [(run, SpeedSources(device, table, by_macs)) for device, run in runs])
+    speeds = build_speed_reports(report.leaderboard, [(run, SpeedSources(device, table, by_macs)) for device, run in runs])
     return dataclasses.replace(report, leaderboard=with_latencies(report.leaderboard, speeds), device_speeds=speeds)
 
 

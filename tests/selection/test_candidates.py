@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from reports.columns.limits import COCO_MAP, LATENCY, MEMORY, OF_USE, PEAK, THROUGHPUT, WEIGHTS, WORKING
+from reports.columns.budget_columns import COCO_MAP, LATENCY, MEMORY, PEAK, RUN_COLUMNS, THROUGHPUT, WEIGHTS, WORKING
 from reports.selection.candidates import Candidates, SpeedSources, candidates
 from zoo.devices.devices import Device, find_device
 from zoo.measurement.speed_record import Speed, as_records
@@ -82,7 +82,7 @@ def test_what_is_not_counted_has_no_memory() -> None:
     found = candidates(
         leaderboard("a", peak_activation_bytes=None, weight_bytes=None), RunConfig(precision=Precision.INT8, batch=4)
     )
-    assert [plain(found, column.key) for column in OF_USE] == [[None]] * len(OF_USE)
+    assert [plain(found, column.key) for column in RUN_COLUMNS] == [[None]] * len(RUN_COLUMNS)
 
 
 CARD, HALF = find_device("rtx-4090"), RunConfig(precision=Precision.FP16)

@@ -11,13 +11,13 @@ import pandas as pd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reports.columns.columns import Better, Column, Kind
+from reports.columns.column import Better, Column, ColumnKind
 from reports.columns.limits import Allowed, AnyLimit, Limit
 from reports.selection.selection import Selected, State, select
 
 
 def column(key: str, better: Better, unit: str = "") -> Column:
-    return Column(key, key.title(), "", "", Kind.NUMBER, unit, better=better)
+    return Column(key, key.title(), "", "", ColumnKind.NUMBER, unit, better=better)
 
 
 COST, SIZE, GOOD = column("cost", Better.LOW), column("size", Better.LOW), column("good", Better.HIGH)

@@ -8,7 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from reports.leaderboard.leaderboard import Report, build_report
+from reports.leaderboard.leaderboard_report import build_leaderboard_report
+from reports.leaderboard.report import Report
 from zoo.cache.schema.tables import table_of
 from zoo.cache.store import Store
 from zoo.records import Selection
@@ -79,7 +80,7 @@ class Cache:
             self.store.append(table, table_of(table, rows))
         self._rows.clear()
         settings = RefreshSettings(self.store.address, {zoo: ZooSettings(selection, inputs, **axes) for zoo in zoos})
-        return build_report(settings, title="A title")
+        return build_leaderboard_report(settings, title="A title")
 
 
 def column(report: Report, name: str) -> dict[tuple[str, str], Any]:

@@ -12,14 +12,21 @@ import pandas as pd
 from openpyxl.worksheet.worksheet import Worksheet
 
 from reports import excel
-from reports.columns.columns import COVERAGE, LEADERBOARD, UNMATCHED, Column, Kind
+from reports.columns.column import Column, ColumnKind
 from reports.columns.frontier import frontier
+from reports.columns.leaderboard_columns import COVERAGE, LEADERBOARD, UNMATCHED
+from reports.columns.section_columns import AUDIT, CHANGES
 from reports.config.budgets import BudgetSection
-from reports.leaderboard.full_report import make_answer
-from reports.leaderboard.leaderboard import Report, Source, Totals
-from reports.leaderboard.report_parts import AUDIT, CHANGES, PublishedAudit, WhatChanged
+from reports.leaderboard.configured_report import make_answer
+from reports.leaderboard.report import AuditReport, ChangeReport, DataSource, Report, Totals
 
-DTYPES = {Kind.TEXT: "string", Kind.LINK: "string", Kind.INTEGER: "Int64", Kind.NUMBER: "Float64", Kind.FLAG: "boolean"}
+DTYPES = {
+    ColumnKind.TEXT: "string",
+    ColumnKind.LINK: "string",
+    ColumnKind.INTEGER: "Int64",
+    ColumnKind.NUMBER: "Float64",
+    ColumnKind.FLAG: "boolean",
+}
 HOSTILE = (
     "=1+1",
     "+1",
@@ -112,7 +119,7 @@ def make_report(rows: int = 60, **changes: Any) -> Report:
         coverage=coverage,
         unmatched=unmatched,
         warnings=("2 published results belong to no installed model; see the sheet Unmatched.",),
-        sources=(Source("timm results", "https://example.org/results-imagenet.csv", "2026-03-14T12:00:00Z", "top-1 and top-5"), Source("own table", "results/mine.csv", "2026-03-13T12:00:00Z")),
+        sources=(DataSource("timm results", "https://example.org/results-imagenet.csv", "2026-03-14T12:00:00Z", "top-1 and top-5"), DataSource("own table", "results/mine.csv", "2026-03-13T12:00:00Z")),
         command="zoometer run configs/default.yaml",
         notes=("googlenet: the zoo states its parameters with the auxiliary heads, which inference does not use.",),
         changes=changed(), audits=(audited(),),
@@ -129,7 +136,7 @@ def with_budgets(report: Report, budgets: dict[str, BudgetSection] = BUDGETS) ->
 
 def changed(
     reasons: tuple[str, ...] = ("timm 1.0.30 → 1.0.31", "build: ValueError: 224 is no multiple of 13", "torch 2.13 → 2.14"),
-) -> WhatChanged:
+) -> ChangeReport:
     """What a run changed: a figure, a failure, an addition."""
     rows = as_table(CHANGES, {
         "kind": ["changed", "failed", "added"], "zoo": ["timm", "timm", "torchvision"], "arch": ["net_a", "net_b", "net_c"],
@@ -138,10 +145,10 @@ def changed(
         "change": [25.0, None, None], "old_status": ["exact", "bound", None], "new_status": ["bound", "failed", "exact"],
         "cause": list(reasons),
     }, 3)  # fmt: skip
-    return WhatChanged("Changes from run a to run b", {"added": 1, "changed": 1, "failed": 1, "unchanged": 97}, rows)
+    return ChangeReport("Changes from run a to run b", {"added": 1, "changed": 1, "failed": 1, "unchanged": 97}, rows)
 
 
-def audited(names: tuple[str, ...] = ("net_a.in1k", "net_b", "net_c")) -> PublishedAudit:
+def audited(names: tuple[str, ...] = ("net_a.in1k", "net_b", "net_c")) -> AuditReport:
     """A published table with a row of each verdict but one."""
     rows = as_table(AUDIT, {
         "line": [2, 3, 4], "model": list(names), "zoo": ["timm"] * 3, "arch": ["net_a", "net_b", "net_c"],
@@ -152,7 +159,7 @@ def audited(names: tuple[str, ...] = ("net_a.in1k", "net_b", "net_c")) -> Publis
         "why": [None, "attention is not counted", "nearest: without a classifier (+3.0%)"],
     }, 3)  # fmt: skip
     verdicts = {"agrees": 1, "explained": 1, "unexplained": 1}
-    return PublishedAudit(
+    return AuditReport(
         "table.csv", "timm", "convention matmul (2 of 3 rows agree)", verdicts, (("attention is not counted", 1),), rows
     )
 
@@ -162,12 +169,12 @@ def distinct_report(rows: int = 5) -> Report:
     values: dict[str, Any] = {}
     for place, column in enumerate(LEADERBOARD, start=1):
         # Magnitudes are kept apart from each other and inside what each kind of column can hold.
-        kinds: dict[Kind, list[Any]] = {
-            Kind.TEXT: [f"{column.key} text {row}" for row in range(rows)],
-            Kind.LINK: [f"https://example.org/{column.key}/{row}" for row in range(rows)],
-            Kind.INTEGER: [10**10 + place * 10**8 + row * 10**6 + 17 for row in range(rows)],
-            Kind.NUMBER: [round(50 + place + row / 10 + 0.003, 3) for row in range(rows)],
-            Kind.FLAG: [row % 2 == 0 for row in range(rows)],
+        kinds: dict[ColumnKind, list[Any]] = {
+            ColumnKind.TEXT: [f"{column.key} text {row}" for row in range(rows)],
+            ColumnKind.LINK: [f"https://example.org/{column.key}/{row}" for row in range(rows)],
+            ColumnKind.INTEGER: [10**10 + place * 10**8 + row * 10**6 + 17 for row in range(rows)],
+            ColumnKind.NUMBER: [round(50 + place + row / 10 + 0.003, 3) for row in range(rows)],
+            ColumnKind.FLAG: [row % 2 == 0 for row in range(rows)],
         }
         values[column.key] = kinds[column.kind]
     values["task"] = ["classification"] * rows
@@ -189,7 +196,7 @@ def hostile_report() -> Report:
     return dataclasses.replace(
         with_budgets(report, budgets), changes=dataclasses.replace(changed(HOSTILE[:3]), heading="=5+5"),
         audits=(dataclasses.replace(audited(HOSTILE[4:7]), title="=6+6", counts_as="=7+7"),), title="=1+1 & co", coverage=coverage, unmatched=unmatched, warnings=("=2+2", "half a pair \ud800"), notes=("@SUM(1)",), command="-x",
-        sources=(Source("=3+3", "javascript:alert(1)", "+1", "=4+4"),), versions={"=k": "=v"},
+        sources=(DataSource("=3+3", "javascript:alert(1)", "+1", "=4+4"),), versions={"=k": "=v"},
     )  # fmt: skip
 
 

@@ -10,13 +10,18 @@ from typing import Any
 
 import pandas as pd
 
-from reports.columns.columns import COVERAGE, LEADERBOARD, UNMATCHED, Column, Kind
+from reports.columns.column import Column, ColumnKind
 from reports.columns.frontier import frontier
-from reports.leaderboard.breakdown import COLUMNS as BREAKDOWN
-from reports.leaderboard.breakdown import empty_breakdown
-from reports.leaderboard.leaderboard import Report, Source, Totals
+from reports.columns.leaderboard_columns import COVERAGE, LEADERBOARD, UNMATCHED
+from reports.leaderboard.report import BREAKDOWN, DataSource, Report, Totals, empty_breakdown
 
-_DTYPES = {Kind.INTEGER: "Int64", Kind.NUMBER: "Float64", Kind.FLAG: "boolean", Kind.TEXT: "string", Kind.LINK: "string"}
+_DTYPES = {
+    ColumnKind.INTEGER: "Int64",
+    ColumnKind.NUMBER: "Float64",
+    ColumnKind.FLAG: "boolean",
+    ColumnKind.TEXT: "string",
+    ColumnKind.LINK: "string",
+}
 
 # Architecture families of different age and efficiency: (name, module, accuracy offset, GMACs of the smallest and largest).
 _FAMILIES = (
@@ -90,12 +95,12 @@ def report_like(
         unmatched=frame_like(unmatched or [], UNMATCHED),
         warnings=warnings,
         sources=(
-            Source(
+            DataSource(
                 "timm results on ImageNet-1k",
                 "https://github.com/huggingface/pytorch-image-models/tree/main/results",
                 "2026-11-20",
             ),
-            Source("torchvision weights' metadata", "torchvision 0.29.1", "2026-11-22", "read from the installed package"),
+            DataSource("torchvision weights' metadata", "torchvision 0.29.1", "2026-11-22", "read from the installed package"),
         ),
         command="zoometer run configs/default.yaml",
         notes=("torchvision/googlenet is counted without its auxiliary heads.",),

@@ -11,7 +11,7 @@ from typing import Any
 from playwright.sync_api import Browser, Dialog, sync_playwright
 
 from reports.html import write
-from reports.leaderboard.leaderboard import Report
+from reports.leaderboard.report import Report
 
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
 _CHROMIUM_OPTIONS = (

@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from reports.leaderboard.leaderboard import Report
-from reports.terminal import summary as text
-from reports.terminal.summary import Outcome, Pick
+from reports.leaderboard.report import Report
+from reports.terminal.console import make_console, print_table
+from reports.terminal.run_summary import Outcome, Pick, best_picks, print_summary, summary_record
 from zoo.records import RunSummary
 
 
 def shown(outcome: Outcome, width: int = 80) -> str:
     console = Console(file=io.StringIO(), width=width, highlight=False)
-    text.print_summary(console, outcome)
+    print_summary(console, outcome)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 
@@ -27,7 +27,7 @@ def summary() -> RunSummary:
 
 
 def test_picks_are_frontier_models_with_most_accuracy_per_mac_first(report: Report) -> None:
-    picks = text.best_picks(report.leaderboard)
+    picks = best_picks(report.leaderboard)
     assert picks == [
         Pick("timm/small.in1k", "3x224x224", 70.0, 350_000_000, 2_000_000),
         Pick("timm/large.in1k", "3x384x384", 85.0, 17_000_000_000, 90_000_000),
@@ -36,12 +36,12 @@ def test_picks_are_frontier_models_with_most_accuracy_per_mac_first(report: Repo
 
 
 def test_picks_are_cut_off(report: Report) -> None:
-    assert [pick.model for pick in text.best_picks(report.leaderboard, most=1)] == ["timm/small.in1k"]
+    assert [pick.model for pick in best_picks(report.leaderboard, most=1)] == ["timm/small.in1k"]
 
 
 def test_a_model_without_accuracy_or_macs_is_no_pick(report: Report) -> None:
     table = report.leaderboard.assign(imagenet_top1=None, on_frontier=True)
-    assert text.best_picks(table) == []
+    assert best_picks(table) == []
 
 
 def test_the_summary_says_every_figure_and_where_to_read_why(report: Report, summary: RunSummary) -> None:
@@ -91,7 +91,7 @@ def test_files_are_listed_with_their_sizes(tmp_path: Path) -> None:
 def test_the_record_for_programs_is_exact_and_serialisable(report: Report, summary: RunSummary, tmp_path: Path) -> None:
     file = tmp_path / "a.xlsx"
     file.write_bytes(b"abc")
-    record = json.loads(json.dumps(text.summary_record(Outcome("cache/", summary, 190.4, report, (file,), ("careful",)), 3)))
+    record = json.loads(json.dumps(summary_record(Outcome("cache/", summary, 190.4, report, (file,), ("careful",)), 3)))
     assert (record["exit_code"], record["planned"], record["reused"]) == (3, 1200, 1049)
     assert (record["seconds"], record["counting_seconds"]) == (190.4, 185.2)
     assert record["totals"]["failed"] == 1
@@ -105,17 +105,17 @@ def test_colours_are_left_out_of_pipes_and_where_they_are_not_wanted(
 ) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     console = Console(file=io.StringIO(), force_terminal=True, width=80)
-    text.print_summary(console, Outcome("cache/", summary))
+    print_summary(console, Outcome("cache/", summary))
     assert isinstance(console.file, io.StringIO)
     assert "\x1b[3" not in console.file.getvalue()
     pipe = io.StringIO()
-    text.print_summary(text.make_console(pipe), Outcome("cache/", summary))
+    print_summary(make_console(pipe), Outcome("cache/", summary))
     assert "\x1b" not in pipe.getvalue()
 
 
 def test_a_table_in_a_pipe_breaks_no_row() -> None:
     pipe = io.StringIO()
-    text.print_table(text.make_console(pipe), ("model", "input"), [("timm/" + "x" * 100, "3x224x224")], right=("input",))
+    print_table(make_console(pipe), ("model", "input"), [("timm/" + "x" * 100, "3x224x224")], right=("input",))
     assert len(pipe.getvalue().splitlines()) == len(["header", "rule", "row"])
 
 
@@ -124,7 +124,7 @@ def test_a_table_in_a_pipe_breaks_no_row() -> None:
 )
 def test_a_narrow_terminal_leaves_out_the_last_columns_first(width: int, shown: list[str]) -> None:
     console = Console(file=io.StringIO(), width=width)
-    text.print_table(console, ("model", "input", "task"), [("timm/vit", "3x224x224", "video")], right=("input",))
+    print_table(console, ("model", "input", "task"), [("timm/vit", "3x224x224", "video")], right=("input",))
     assert isinstance(console.file, io.StringIO)
     if width > 20:
         assert console.file.getvalue().splitlines()[0].split() == shown

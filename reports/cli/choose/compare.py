@@ -47,7 +47,7 @@ def compare(
     from reports.models import comparison
     from reports.models.model_lookup import excerpt
     from reports.terminal import comparison_text
-    from reports.terminal import summary as text
+    from reports.terminal.console import make_console
 
     names = list(dict.fromkeys(models))
     if len(names) < 2:
@@ -60,7 +60,7 @@ def compare(
         if form is TextFormat.JSON:
             typer.echo(json.dumps(comparison.record(compared), indent=2))
         else:
-            comparison_text.print_comparison(text.make_console(), compared)
+            comparison_text.print_comparison(make_console(), compared)
         _write(found, {"html": html, "xlsx": xlsx}, shlex.join(["zoometer", "compare", *names]))
 
 

@@ -116,16 +116,16 @@ def figure_text(name: str, figure: Figure | None) -> str:
 def _print_one(device: Device) -> None:
     from rich.text import Text
 
-    from reports.terminal import summary as text
+    from reports.terminal.console import make_console, print_table
 
-    console = text.make_console()
+    console = make_console()
     about = ", ".join(filter(None, (device.kind, device.architecture, device.chip)))
     console.print(Text.assemble((device.id, "bold"), f"  {device.name}  ", (about, "dim")))
     rows = [(name, figure_text(name, figure), figure.source.title) for name, figure in device.figures()]
     for one in device.clusters:
         clock = f" at {one.clock_hz / 1e9:g} GHz" if one.clock_hz else ""
         rows.append(("cluster", f"{one.cores} x {one.core or 'cores'}{clock}", one.source.title))
-    text.print_table(console, ("figure", "value", "source"), rows, right=("value",))
+    print_table(console, ("figure", "value", "source"), rows, right=("value",))
     for title, url in dict.fromkeys((figure.source.title, figure.source.url) for _, figure in device.figures()):
         if url:
             console.print(Text(f"{title}: {url}", style="dim"), soft_wrap=True)
@@ -135,7 +135,7 @@ def _print_one(device: Device) -> None:
 
 
 def _print_table(chosen: Sequence[Device]) -> None:
-    from reports.terminal import summary as text
+    from reports.terminal.console import make_console, print_table
 
     headers = ("device", *_PEAKS, "bandwidth", "memory", "cache", "power", "kind")
     rows = []
@@ -147,7 +147,7 @@ def _print_table(chosen: Sequence[Device]) -> None:
         rest = ("memory_bandwidth_bytes_per_s", "memory_bytes", "cache_bytes", "power_w")
         figures = [*peaks, *((name, getattr(device, name)) for name in rest)]
         rows.append((device.id, *(figure_text(name, figure) for name, figure in figures), device.kind))
-    text.print_table(text.make_console(), headers, rows, right=headers[1:-1])
+    print_table(make_console(), headers, rows, right=headers[1:-1])
     typer.echo(
         "Peaks are dense; FP16 and INT8 are those of the matrix units where there are any. zoometer devices ID names each with its source.",
         err=True,

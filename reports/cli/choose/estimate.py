@@ -45,7 +45,7 @@ def estimate(
     from reports.selection.answers import choose_device
     from reports.selection.estimates import estimate_model
     from reports.terminal import estimate_text
-    from reports.terminal.summary import make_console
+    from reports.terminal.console import make_console
     from zoo.cache.store import Store
     from zoo.errors import InputError
 

@@ -30,7 +30,7 @@ def show(
     from reports.models import model_facts
     from reports.models.model_lookup import excerpt
     from reports.terminal import model_text
-    from reports.terminal import summary as text
+    from reports.terminal.console import make_console
 
     address, zoos = cache_and_zoos(cache, config)
     with excerpt([model], address, zoos) as found:
@@ -38,4 +38,4 @@ def show(
     if form is TextFormat.JSON:
         typer.echo(json.dumps(model_facts.record(facts), indent=2))
     else:
-        model_text.print_model(text.make_console(), facts)
+        model_text.print_model(make_console(), facts)

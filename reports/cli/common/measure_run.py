@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from reports.config.config import Config, load_config
 from reports.config.measure_section import MeasureSection
 from reports.exports.tables import records
-from reports.terminal import summary as text
+from reports.terminal.console import make_console, print_table
 from zoo.cache.schema.tables import table_of
 from zoo.cache.store import to_pandas
 from zoo.devices.devices import read_devices, shipped_devices
@@ -138,9 +138,9 @@ def print_rows(rows: Sequence[Mapping[Any, Any]], form: str) -> None:
     elif form == "csv":
         typer.echo(frame.to_csv(index=False), nl=False)
     else:
-        console = text.make_console()
+        console = make_console()
         shown = list(records(frame))
-        text.print_table(console, _COLUMNS, [_cells(row) for row in shown], right=_COLUMNS[2:-2])
+        print_table(console, _COLUMNS, [_cells(row) for row in shown], right=_COLUMNS[2:-2])
         for row in shown:
             if row["reason"]:
                 console.print(f"! {row['zoo']}/{row['arch']} {row['input']}, batch {row['batch']}: {row['reason']}", markup=False)

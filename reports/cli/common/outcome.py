@@ -11,14 +11,15 @@ from reports.cli.common.formats import TextFormat
 
 if TYPE_CHECKING:
     from reports.cli.common.errors import ExitCode
-    from reports.terminal.summary import Outcome
+    from reports.terminal.run_summary import Outcome
 
 
 def print_outcome(outcome: Outcome, form: TextFormat, code: ExitCode) -> None:
     """Say on stdout what was done, for a person or for a program."""
-    from reports.terminal import summary as text
+    from reports.terminal.console import make_console
+    from reports.terminal.run_summary import print_summary, summary_record
 
     if form is TextFormat.JSON:
-        typer.echo(json.dumps(text.summary_record(outcome, code), indent=2))
+        typer.echo(json.dumps(summary_record(outcome, code), indent=2))
     else:
-        text.print_summary(text.make_console(), outcome)
+        print_summary(make_console(), outcome)

@@ -13,7 +13,7 @@ from zoo.errors import ConfigError, OutputError, did_you_mean
 
 if TYPE_CHECKING:
     from reports.config.config import Config, ReportSection
-    from reports.leaderboard.leaderboard import Report
+    from reports.leaderboard.report import Report
 
 WRITERS = {"html": "reports.html", "xlsx": "reports.excel", **dict.fromkeys(("csv", "json", "md", "parquet"), "reports.exports")}
 """The module whose `write(report, path)` makes each format."""
@@ -42,7 +42,7 @@ def prepare(config: Config) -> None:
         ZooError: if something that the configuration names cannot be read.
     """
     if config.budgets or config.audit:
-        from reports.leaderboard.full_report import check_inputs
+        from reports.leaderboard.configured_report import check_inputs
 
         check_inputs(config)
     folder = Path(config.out)
@@ -66,9 +66,9 @@ def render(
         name: the one that runs of this configuration are recorded under.
         may_count: whether audits may count what the cache lacks.
     """
-    from reports.leaderboard.full_report import build_full_report
+    from reports.leaderboard.configured_report import build_configured_report
 
-    report = build_full_report(config, title=sections[0].title, name=name, may_count=may_count)
+    report = build_configured_report(config, title=sections[0].title, name=name, may_count=may_count)
     report = dataclasses.replace(report, command=command)
     files = []
     for section in sections:

@@ -12,7 +12,8 @@ import pandas as pd
 import typer
 from pydantic import ValidationError
 
-from reports.columns.limits import INTERVAL, LATENCY, THROUGHPUT, AnyLimit, Limit
+from reports.columns.budget_columns import INTERVAL, LATENCY, THROUGHPUT
+from reports.columns.limits import AnyLimit, Limit
 from reports.config.budgets import BudgetSection
 from reports.leaderboard.leaderboard import read_leaderboard, read_whole_leaderboard
 from reports.selection import wording
@@ -20,7 +21,7 @@ from reports.selection.answers import answer_budget, choose_device
 from reports.selection.estimates import Estimates
 from reports.selection.selection import Selected, State
 from reports.terminal import selection_text
-from reports.terminal import summary as text
+from reports.terminal.console import make_console
 from zoo.cache.store import Store
 from zoo.devices.devices import DeviceNames
 from zoo.errors import ConfigError, did_you_mean
@@ -62,7 +63,7 @@ class Answer:
         elif form == "csv":
             typer.echo(self._rows().to_csv(index=False), nl=False)
         else:
-            selection_text.print_selected(text.make_console(), self.selected, self.assumptions)
+            selection_text.print_selected(make_console(), self.selected, self.assumptions)
 
     def record(self) -> dict[str, Any]:
         """Everything for programs: exact numbers, units in the names."""

@@ -109,9 +109,9 @@ def _print(counted: Counted, findings: list[Finding], note: str) -> None:
     from rich.text import Text
 
     from reports.selection.wording import limit_text, value_text
-    from reports.terminal import summary as text
+    from reports.terminal.console import make_console
 
-    console = text.make_console()
+    console = make_console()
     console.print(
         Text.assemble((counted.model, "bold"), f"  {counted.input}" + (f"  batch {counted.batch}" if counted.batch > 1 else ""))
     )
@@ -130,7 +130,7 @@ def _print(counted: Counted, findings: list[Finding], note: str) -> None:
 
 
 def _heading(finding: Finding, counted: Counted) -> str:
-    from reports.columns.limits import PEAK, WORKING
+    from reports.columns.budget_columns import PEAK, WORKING
 
     if finding.limit.column.key in (PEAK.key, WORKING.key):
         return f"reached in {counted.cost.peak_module or 'the model'}; the layers with the largest outputs, against the whole:"

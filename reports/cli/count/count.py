@@ -89,7 +89,7 @@ def _declared(config: Path | None) -> dict[str, tuple[DeclaredModel, ...]]:
 
 def _print(counted: list[Counted], view: object, form: TableFormat) -> None:
     from reports.terminal import cost_text
-    from reports.terminal import summary as text
+    from reports.terminal.console import make_console
 
     assert isinstance(view, cost_text.View)
     if form is TableFormat.JSON:
@@ -98,6 +98,6 @@ def _print(counted: list[Counted], view: object, form: TableFormat) -> None:
     if form is TableFormat.CSV:
         typer.echo(cost_text.joined_table(counted, view).to_csv(index=False), nl=False)
         return
-    console = text.make_console()
+    console = make_console()
     for one in counted:
         cost_text.print_cost(console, one, view)

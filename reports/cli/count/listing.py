@@ -163,12 +163,12 @@ def _print_csv(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 
 
 def _print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], found: Sequence[Architecture]) -> None:
-    from reports.terminal import summary as text
+    from reports.terminal.console import make_console, print_table
 
     # The model's full name comes first: it is what the reader looks for and copies.
     joined = ["/".join(row[:2]) + (f".{row[2]}" if columns is _WEIGHTS_COLUMNS else "") for row in rows]
     rest = 3 if columns is _WEIGHTS_COLUMNS else 2
     table = [[name, *row[rest:]] for name, row in zip(joined, rows, strict=True)]
-    text.print_table(text.make_console(), ("model", *columns[rest:]), table, right=("input", "classes", "weights"))
+    print_table(make_console(), ("model", *columns[rest:]), table, right=("input", "classes", "weights"))
     count = sum(len(arch.weights) for arch in found)
     sys.stderr.write(f"{len(found):,} architecture{'s' * (len(found) != 1)}, {count:,} set{'s' * (count != 1)} of weights\n")

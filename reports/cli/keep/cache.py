@@ -42,7 +42,7 @@ def info(
 ) -> None:
     """Show tables, sizes, the newest runs, and files that were set aside."""
     from reports.terminal import changes_text
-    from reports.terminal import summary as text
+    from reports.terminal.console import make_console, print_table
     from zoo.cache.health import inspect
     from zoo.units import format_bytes
 
@@ -52,13 +52,13 @@ def info(
         record = asdict(found) | {"runs": [asdict(run) for run in runs]}
         typer.echo(json.dumps(record, indent=2, default=str))
         return
-    console = text.make_console()
+    console = make_console()
     console.print(f"{found.address}: {found.keys:,} costs in force{_span(found.oldest, found.newest)}")
     rows = [[t.table, f"{t.files:,}", f"{t.rows:,}", format_bytes(t.bytes)] for t in found.tables]
-    text.print_table(console, ["Table", "Files", "Rows", "Size"], rows, right=["Files", "Rows", "Size"])
+    print_table(console, ["Table", "Files", "Rows", "Size"], rows, right=["Files", "Rows", "Size"])
     if runs:
         headers = ["Run", "Began", "Status", "Configuration", "Planned", "Counted", "Failing", "Added", "Changed", "Removed"]
-        text.print_table(console, headers, changes_text.runs_table(runs[-_RUNS_SHOWN:]), right=headers[4:])
+        print_table(console, headers, changes_text.run_rows(runs[-_RUNS_SHOWN:]), right=headers[4:])
     for file in found.set_aside:
         console.print(f"set aside: {file}", soft_wrap=True)
 
@@ -167,11 +167,11 @@ def _format_of(output: Path) -> ExportFormat:
 
 
 def _print_rewritten(done: Sequence[Rewritten]) -> None:
-    from reports.terminal import summary as text
+    from reports.terminal.console import make_console, print_table
 
     rows = [[r.table, f"{r.files_before:,}", f"{r.files:,}", f"{r.rows_before:,}", f"{r.rows:,}"] for r in done]
     headers = ["Table", "Files before", "Files", "Rows before", "Rows"]
-    text.print_table(text.make_console(), headers, rows, right=headers[1:])
+    print_table(make_console(), headers, rows, right=headers[1:])
 
 
 def _span(oldest: datetime | None, newest: datetime | None) -> str:

@@ -58,8 +58,9 @@ def changes(
 
     Counts are deterministic: a figure that changed means that a library, the counter or a model's source did.
     """
+    from reports.leaderboard.change_report import build_change_report
     from reports.terminal import changes_text
-    from reports.terminal import summary as text
+    from reports.terminal.console import make_console
     from zoo.cache.changes import changes_between
 
     alarms = parse_fail_on(fail_on)
@@ -67,11 +68,11 @@ def changes(
     found = changes_between(open_cache(cache, config), first if second else None, second or first)
     most = None if everything else _MOST_ROWS
     if form is ChangesFormat.JSON:
-        typer.echo(json.dumps(changes_text.record(found), indent=2))
+        typer.echo(json.dumps(changes_text.changes_record(found), indent=2))
     elif form is ChangesFormat.MARKDOWN:
-        typer.echo(changes_text.markdown(found, most))
+        typer.echo(changes_text.changes_markdown(build_change_report(found), most))
     else:
-        changes_text.print_changes(text.make_console(), found, most)
+        changes_text.print_changes(make_console(), build_change_report(found), most)
     raise typer.Exit(ExitCode.CHANGED if any(found.counts()[name] for name in alarms) else ExitCode.OK)
 
 

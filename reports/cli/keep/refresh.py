@@ -100,14 +100,15 @@ def exit_code(summary: RunSummary, alarms: Collection[str]) -> ExitCode:
 
 
 def _print(config: Config, summary: RunSummary, seconds: float, form: TextFormat, code: ExitCode) -> None:
-    from reports.terminal import summary as text
+    from reports.terminal.console import make_console
+    from reports.terminal.run_summary import Outcome, print_summary, summary_record
 
-    outcome = text.Outcome(config.cache, summary, seconds)
+    outcome = Outcome(config.cache, summary, seconds)
     if form is TextFormat.JSON:
-        typer.echo(json.dumps(text.summary_record(outcome, code), indent=2))
+        typer.echo(json.dumps(summary_record(outcome, code), indent=2))
         return
-    console = text.make_console()
-    text.print_summary(console, outcome)
+    console = make_console()
+    print_summary(console, outcome)
     found = {name: getattr(summary, figure) for name, figure in FAIL_ON.items()}
     said = ", ".join(f"{number:,} {name}" for name, number in found.items() if number)
     cache = "" if config.cache.rstrip("/") == "cache" else f" --cache {config.cache}"

@@ -129,9 +129,9 @@ def _worst(file: Measured, test: Tested, most: int) -> list[dict[str, Any]]:
 
 
 def _print(found: Sequence[tuple[Measured, Sequence[Tested]]], *, families: bool, worst: int) -> None:
-    from reports.terminal import summary as text
+    from reports.terminal.console import make_console, print_table
 
-    console = text.make_console()
+    console = make_console()
     rows = []
     for file, tests in found:
         rows.append((f"{file.name} ({file.device.id})", *[""] * (len(_HEADERS) - 1)))
@@ -140,7 +140,7 @@ def _print(found: Sequence[tuple[Measured, Sequence[Tested]]], *, families: bool
             covered = "–" if a.covered_percent is None else f"{a.covered_percent:.0f} %"
             figures = (f"{a.median_error_percent:.1f} %", f"{a.p90_error_percent:.0f} %", f"{a.close_percent:.0f} %", covered)
             rows.append((f"  {test.protocol}", f"{a.models:,}", f"{a.rank_correlation:.3f}", *figures))
-    text.print_table(console, _HEADERS, rows, right=_HEADERS[1:])
+    print_table(console, _HEADERS, rows, right=_HEADERS[1:])
     for file, tests in found:
         held_out = next(test for test in tests if "family held out" in test.protocol)
         if families:
@@ -150,14 +150,14 @@ def _print(found: Sequence[tuple[Measured, Sequence[Tested]]], *, families: bool
 
 
 def _print_families(console: Any, file: Measured, test: Tested) -> None:
-    from reports.terminal import summary as text
+    from reports.terminal.console import print_table
 
     rows = [
         (family, f"{values['models']}", f"{values['median_error_percent']:.1f} %", f"{values['median_ratio']:.2f}")
         for family, values in sorted(_by_family(file, test).items(), key=lambda item: -item[1]["median_error_percent"])
     ]
     headers = (f"family, {file.name}, {test.protocol}", "models", "median error", "estimated/measured")
-    text.print_table(console, headers, rows, right=headers[1:])
+    print_table(console, headers, rows, right=headers[1:])
 
 
 def _print_left_out(left_out: Sequence[Unmatched]) -> None:

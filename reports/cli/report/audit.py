@@ -107,7 +107,7 @@ def _print(audits: Sequence[Audit], class_labels: Mapping[str, str], form: Table
     from reports.audit.records import audit_record, comparison_record, row_records
     from reports.audit.table_comparison import compare_tables
     from reports.terminal import audit_text
-    from reports.terminal.summary import make_console
+    from reports.terminal.console import make_console
 
     first = audits[0]
     comparison = compare_tables(first, audits[1], class_labels) if len(audits) == 2 else None

@@ -38,7 +38,7 @@ def report(
     """Render a configuration's reports from what the cache holds; no model is built or counted."""
     from reports.cli.common import render
     from reports.config.config import load_config
-    from reports.terminal.summary import Outcome
+    from reports.terminal.run_summary import Outcome
 
     chosen = load_config(config)
     sections = render.choose_formats(chosen, form or [])

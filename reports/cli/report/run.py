@@ -27,7 +27,7 @@ from zoo.settings import Request
 
 if TYPE_CHECKING:
     from reports.config.config import Config
-    from reports.terminal.summary import Outcome
+    from reports.terminal.run_summary import Outcome
 
 EXAMPLES = examples(
     "zoometer run configs/default.yaml",
@@ -68,7 +68,7 @@ def run(
 
 def _count_and_render(config: Config, path: Path, *, quiet: bool) -> Outcome:
     from reports.cli.common import render
-    from reports.terminal.summary import Outcome
+    from reports.terminal.run_summary import Outcome
 
     started = time.perf_counter()
     if config.reports:

@@ -10,7 +10,7 @@ from openpyxl.utils import quote_sheetname
 from openpyxl.workbook.defined_name import DefinedName
 from openpyxl.worksheet.datavalidation import DataValidation
 
-from reports.columns.columns import Column
+from reports.columns.column import Column
 from reports.excel.budgets import limits_and_formulas
 from reports.excel.budgets.configured_answers import RowsOfModels, write_block
 from reports.excel.budgets.limits_and_formulas import BINDING, OF_BUDGET, SLACK, UNLIMITED, VERDICT, Live, is_least, limit_name

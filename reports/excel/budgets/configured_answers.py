@@ -8,7 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from reports.columns.columns import LEADERBOARD, Column
+from reports.columns.column import Column
+from reports.columns.leaderboard_columns import LEADERBOARD
 from reports.excel.budgets.limits_and_formulas import BINDING, OF_BUDGET
 from reports.excel.sheets.about import write_text
 from reports.excel.sheets.board import MODEL, Board
@@ -17,7 +18,7 @@ from reports.excel.writer.page import Page
 from reports.excel.writer.sheet import MAX_ROWS, Book
 from reports.excel.writer.styles import number_format
 from reports.exports.safe_text import MAX_ADDRESS, is_formula_like
-from reports.leaderboard.report_parts import BudgetAnswer
+from reports.leaderboard.report import BudgetAnswer
 
 BEST = 10
 _LINE: dict[str, Any] = {"bottom": "dotted"}

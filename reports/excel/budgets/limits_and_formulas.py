@@ -13,9 +13,11 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from reports.columns.columns import LEADERBOARD, Better, Column, Kind
-from reports.columns.limits import PEAK, Limit
-from reports.leaderboard.report_parts import BudgetAnswer
+from reports.columns.budget_columns import PEAK
+from reports.columns.column import Better, Column, ColumnKind
+from reports.columns.leaderboard_columns import LEADERBOARD_BY_KEY
+from reports.columns.limits import Limit
+from reports.leaderboard.report import BudgetAnswer
 from reports.selection.selection import State, select, shares
 from zoo.records import Status
 
@@ -27,7 +29,7 @@ _LEAST_QUALITY = 1e-9  # keeps a ratio finite
 _WORKBOOK = "computed in this workbook from the sheet Budgets"
 OF_BUDGET = Column(
     "of_budget", "Of budget", "Largest share of a limit the model uses; above 100 % it does not fit. For a least accuracy: the limit by the accuracy.",
-    _WORKBOOK, Kind.NUMBER, "", 0.01, 0, Better.LOW, "Budget", 10,
+    _WORKBOOK, ColumnKind.NUMBER, "", 0.01, 0, Better.LOW, "Budget", 10,
 )  # fmt: skip
 VERDICT = Column(
     "budget", "Budget", "fits: within every limit of the sheet Budgets. over: beyond one. unknown: a limited figure is not known, or nothing was counted.", _WORKBOOK, group="Budget", width=10
@@ -42,9 +44,8 @@ BINDING = Column(
 )
 COLUMNS = (OF_BUDGET, VERDICT, BINDING)
 
-_BY_KEY = {column.key: column for column in LEADERBOARD}
 COSTS: tuple[Column, ...] = tuple(
-    _BY_KEY[key] for key in ("params", "macs", "activations", "peak_activation_bytes", "file_bytes")
+    LEADERBOARD_BY_KEY[key] for key in ("params", "macs", "activations", "peak_activation_bytes", "file_bytes")
 )
 """Costs that a reader may limit; the accuracy each task is ranked by is one more."""
 
@@ -92,7 +93,7 @@ def evaluate(table: pd.DataFrame, limits: Mapping[str, float], columns: Sequence
         columns: those that may be limited in this table.
     """
     kept = [Limit(column, limits[column.key]) for column in columns if column.key in limits]
-    verdicts = select(table, kept, [_BY_KEY["macs"]], most_misses=0).verdicts
+    verdicts = select(table, kept, [LEADERBOARD_BY_KEY["macs"]], most_misses=0).verdicts
     used = np.nan_to_num(shares(table, kept), nan=0.0)
     for row, limit in zip(used, kept, strict=True):
         row[np.isinf(row)] = limit.bound / _LEAST_QUALITY
@@ -109,7 +110,7 @@ def formulas(table: str, columns: Sequence[Column]) -> dict[str, str]:
     load = _this_row(table, OF_BUDGET)
     beyond = ",".join(_is_beyond(cells[column], column) for column in columns)
     unknown = ",".join(f'AND({cells[column]}="",{_is_set(column)})' for column in columns)
-    failed = f'{_this_row(table, _BY_KEY["status"])}="{Status.FAILED}"'
+    failed = f'{_this_row(table, LEADERBOARD_BY_KEY["status"])}="{Status.FAILED}"'
     binding = f'"{NO_LIMIT}"'
     for column, ratio in reversed(list(zip(columns, ratios, strict=True))):
         binding = f'IF({ratio}={load},"{column.title}",{binding})'

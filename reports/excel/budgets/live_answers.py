@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from reports.columns.columns import Column
+from reports.columns.column import Column
 from reports.excel.budgets import limits_and_formulas
 from reports.excel.budgets.limits_and_formulas import BINDING, OF_BUDGET, VERDICT
 from reports.excel.sheets.board import MODEL, Board

@@ -12,7 +12,7 @@ from openpyxl.chart.scatter_chart import ScatterChart
 from openpyxl.chart.series import XYSeries
 from openpyxl.utils import quote_sheetname
 
-from reports.columns.columns import Column
+from reports.columns.column import Column
 from reports.excel.charts import chart_parts
 from reports.excel.sheets.board import COST, SIZE, Board
 from reports.excel.writer import styles

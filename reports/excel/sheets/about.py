@@ -7,13 +7,13 @@ from typing import Any
 
 import pandas as pd
 
-from reports.columns.columns import Column
+from reports.columns.column import Column
 from reports.excel.writer import styles
 from reports.excel.writer.page import Page
 from reports.excel.writer.sheet import Book, TableSpec, prose_height, write_table
 from reports.excel.writer.text import sheet_name
 from reports.exports.safe_text import is_formula_like, is_web_address
-from reports.leaderboard.report_parts import DeviceSpeed
+from reports.leaderboard.report import SpeedReport
 
 CONVENTIONS = {
     "matmul": "Convolutions, linear layers, matrix products and attention: what papers, torchvision and timm mean by GMACs or, wrongly named, GFLOPs.",
@@ -85,7 +85,7 @@ def write_about(book: Book) -> None:
     page.print_on(row, len(_WIDTHS) - 1)
 
 
-def _speeds(speeds: Sequence[DeviceSpeed]) -> list[tuple[str, str]]:
+def _speeds(speeds: Sequence[SpeedReport]) -> list[tuple[str, str]]:
     """How models run in each run configuration, and what is assumed in its figures."""
     return [(speed.device.name, f"{speed.run.describe()}. {speed.note}".rstrip()) for speed in speeds]
 

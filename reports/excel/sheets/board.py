@@ -10,15 +10,17 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from reports.columns.columns import ACCURACY_COLUMNS, LEADERBOARD, Better, Column, Kind, columns_for, quality_of
+from reports.columns.accuracy_columns import ACCURACY_COLUMNS, ranking_accuracy
+from reports.columns.column import Better, Column, ColumnKind
+from reports.columns.leaderboard_columns import LEADERBOARD, columns_for
 from reports.excel.budgets import limits_and_formulas
 from reports.excel.writer.text import sheet_name
 
 COST = next(c for c in LEADERBOARD if c.key == "macs")
 SIZE = next(c for c in LEADERBOARD if c.key == "params")
 MODEL = LEADERBOARD[0]
-CARD = next(c for c in LEADERBOARD if c.kind is Kind.LINK)
-ON_FRONTIER = next(c for c in LEADERBOARD if c.kind is Kind.FLAG)
+CARD = next(c for c in LEADERBOARD if c.kind is ColumnKind.LINK)
+ON_FRONTIER = next(c for c in LEADERBOARD if c.kind is ColumnKind.FLAG)
 
 _BY_ACCURACY = "Place by {} within the task; the one with fewer MACs first where equal."
 _BY_COST = "Place by MACs, most first, because no accuracy is known in this task. It is no measure of how good a model is."
@@ -40,7 +42,7 @@ class Board:
     def rank(self) -> Column:
         """The column of ranks, with its meaning here."""
         meaning = _BY_ACCURACY.format(self.quality.title) if self.quality else _BY_COST
-        return Column("rank", "Rank", meaning, "computed from this table", Kind.INTEGER, group="Model", width=8)
+        return Column("rank", "Rank", meaning, "computed from this table", ColumnKind.INTEGER, group="Model", width=8)
 
     @property
     def limited(self) -> tuple[Column, ...]:
@@ -83,7 +85,7 @@ def make_boards(leaderboard: pd.DataFrame, taken: set[str], latencies: Sequence[
         latencies: columns of the leaderboard beside the declared ones.
     """
     tasks = leaderboard["task"].fillna("unknown task")
-    boards = [(str(task), quality_of(rows), rows) for task, rows in leaderboard.groupby(tasks, sort=True)]
+    boards = [(str(task), ranking_accuracy(rows), rows) for task, rows in leaderboard.groupby(tasks, sort=True)]
     boards.sort(key=lambda board: (board[1] is None, -len(board[2])))
     return [
         dataclasses.replace(

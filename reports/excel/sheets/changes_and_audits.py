@@ -6,18 +6,11 @@ from collections.abc import Callable
 
 import pandas as pd
 
+from reports.columns.section_columns import AUDIT, CHANGES
 from reports.excel.writer import styles
 from reports.excel.writer.sheet import Book, TableSpec, write_table
 from reports.excel.writer.text import sheet_name
-from reports.leaderboard.report_parts import (
-    AUDIT,
-    CHANGES,
-    KINDS,
-    VERDICTS,
-    PublishedAudit,
-    changes_line,
-    verdicts_line,
-)
+from reports.leaderboard.report import AuditReport
 
 _MOST_CAUSES = 5
 
@@ -27,29 +20,29 @@ def write_changes(book: Book) -> None:
     changes = book.report.changes
     if changes is None:
         return
-    table = changes.rows.sort_values("kind", key=_place_in(KINDS), kind="stable")
+    table = changes.rows.sort_values("kind", key=_place_in(changes.KINDS), kind="stable")
     write_table(book, TableSpec(
-        sheet_name("Changes", book.taken), "Changes", f"What the last run changed: {changes_line(changes)}.", CHANGES, table,
-        empty="Every figure is as it was.", above=(changes.heading, changes_line(changes)),
+        sheet_name("Changes", book.taken), "Changes", f"What the last run changed: {changes}.", CHANGES, table,
+        empty="Every figure is as it was.", above=(changes.heading, str(changes)),
     ))  # fmt: skip
 
 
 def write_audits(book: Book) -> None:
     """A sheet for each published table the configuration names, the rows a person should look at first."""
     for number, audit in enumerate(book.report.audits, start=1):
-        table = audit.rows.sort_values("verdict", key=_place_in(VERDICTS), kind="stable")
+        table = audit.rows.sort_values("verdict", key=_place_in(audit.VERDICTS), kind="stable")
         write_table(book, TableSpec(
             sheet_name("Audit" if len(book.report.audits) == 1 else f"Audit {number} {audit.zoo}", book.taken),
-            f"Audit{number}", f"{audit.title}, held against the counts: {verdicts_line(audit)}.", AUDIT, table,
+            f"Audit{number}", f"{audit.title}, held against the counts: {audit}.", AUDIT, table,
             above=tuple(_above(audit)), empty="The table has no rows.", colour=styles.ACCENT,
         ))  # fmt: skip
 
 
-def _above(audit: PublishedAudit) -> list[str]:
+def _above(audit: AuditReport) -> list[str]:
     lines = [
         f"{audit.title}: {len(audit.rows):,} rows about {audit.zoo}",
         f"Counts as: {audit.counts_as}",
-        f"Verdicts: {verdicts_line(audit)}",
+        f"Verdicts: {audit}",
     ]
     named = [f"{causes} ({rows:,})" for causes, rows in audit.causes[:_MOST_CAUSES]]
     more = len(audit.causes) - _MOST_CAUSES

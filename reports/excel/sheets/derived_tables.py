@@ -7,14 +7,16 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from reports.columns.columns import ACCURACY_COLUMNS, LEADERBOARD, Better, Column, Kind, columns_for
+from reports.columns.accuracy_columns import ACCURACY_COLUMNS
+from reports.columns.column import Better, Column, ColumnKind
+from reports.columns.leaderboard_columns import LEADERBOARD, columns_for
 from reports.excel.sheets.board import CARD, COST, MODEL, ON_FRONTIER, Board
 from zoo.errors import InputError
 from zoo.records import elements, parse_input
 
-GAIN = Column("gain", "Gain", "Points of accuracy gained over the next cheaper model of the frontier.", "computed from this table", Kind.NUMBER, "points", 1, 2, Better.HIGH, "Frontier", 10)  # fmt: skip
-FACTOR = Column("factor", "MACs factor", "MACs as a multiple of the next cheaper model's on the frontier.", "computed from this table", Kind.NUMBER, "x", 1, 2, Better.LOW, "Frontier", 10)  # fmt: skip
-WEIGHTS_COUNT = Column("weights", "Weights", "Sets of trained weights with this architecture and input size in the leaderboard.", "computed from the leaderboard", Kind.INTEGER, width=9)  # fmt: skip
+GAIN = Column("gain", "Gain", "Points of accuracy gained over the next cheaper model of the frontier.", "computed from this table", ColumnKind.NUMBER, "points", 1, 2, Better.HIGH, "Frontier", 10)  # fmt: skip
+FACTOR = Column("factor", "MACs factor", "MACs as a multiple of the next cheaper model's on the frontier.", "computed from this table", ColumnKind.NUMBER, "x", 1, 2, Better.LOW, "Frontier", 10)  # fmt: skip
+WEIGHTS_COUNT = Column("weights", "Weights", "Sets of trained weights with this architecture and input size in the leaderboard.", "computed from the leaderboard", ColumnKind.INTEGER, width=9)  # fmt: skip
 
 _ACCURACIES = {entry.column.key for entry in ACCURACY_COLUMNS}
 _ARCHITECTURE = next(c for c in LEADERBOARD if c.key == "arch")

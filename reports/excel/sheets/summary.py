@@ -7,7 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from reports.columns.columns import LEADERBOARD, Column
+from reports.columns.column import Column
+from reports.columns.leaderboard_columns import LEADERBOARD
 from reports.excel.charts.chart import FrontierCells, accuracy_chart, size_chart
 from reports.excel.sheets.about import write_text
 from reports.excel.sheets.board import COST, MODEL, Board

@@ -7,7 +7,9 @@ import functools
 
 import pandas as pd
 
-from reports.columns.columns import COVERAGE, UNMATCHED, Column
+from reports.columns.column import Column
+from reports.columns.leaderboard_columns import COVERAGE, UNMATCHED
+from reports.columns.section_columns import SPEEDS
 from reports.excel.budgets import limits_and_formulas
 from reports.excel.charts.chart import FrontierCells, accuracy_chart
 from reports.excel.sheets import derived_tables
@@ -16,7 +18,6 @@ from reports.excel.writer import styles
 from reports.excel.writer.sheet import MAX_ROWS, Book, TableSpec, as_cells, write_table
 from reports.excel.writer.text import sheet_name
 from reports.exports.safe_text import is_web_address
-from reports.leaderboard.report_parts import SPEEDS
 
 _CHART_ROWS, _CHART_COLUMNS = 26, 13  # of the usual size
 

@@ -6,7 +6,7 @@ from openpyxl.formatting.rule import ColorScaleRule, DataBarRule, Rule
 from openpyxl.styles import Font
 from openpyxl.styles.differential import DifferentialStyle
 
-from reports.columns.columns import Better, Column, Kind
+from reports.columns.column import Better, Column, ColumnKind
 from reports.excel.writer import styles
 from reports.excel.writer.page import Page
 
@@ -27,7 +27,7 @@ _WORD_COLOURS = {
 def add_marks(page: Page, column: Column, area: str) -> None:
     """Mark a table's column in this range by what it holds."""
     formats = page.sheet.conditional_formatting
-    if column.shown and column.group == "Cost" and column.kind is Kind.INTEGER and column.scale > 1:
+    if column.shown and column.group == "Cost" and column.kind is ColumnKind.INTEGER and column.scale > 1:
         # Costs span decades: a bar for the largest of all would leave no bar for the rest.
         bar = DataBarRule(  # type: ignore[no-untyped-call]  # as its stubs have it, and so below
             start_type="num",

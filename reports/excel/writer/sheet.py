@@ -15,7 +15,7 @@ from openpyxl.worksheet.filters import AutoFilter
 from openpyxl.worksheet.page import PageMargins
 from openpyxl.worksheet.table import Table, TableColumn, TableFormula, TableStyleInfo
 
-from reports.columns.columns import Column, Kind
+from reports.columns.column import Column, ColumnKind
 from reports.excel.writer import styles
 from reports.excel.writer.cells import address, render_cell, render_formula, render_row
 from reports.excel.writer.conditional_formats import add_marks
@@ -23,7 +23,7 @@ from reports.excel.writer.page import Page
 from reports.excel.writer.styles import Styles
 from reports.excel.writer.text import MAX_LINKS, footer_text, sheet_name
 from reports.exports.safe_text import MAX_ADDRESS, is_formula_like
-from reports.leaderboard.leaderboard import Report
+from reports.leaderboard.report import Report
 
 MAX_ROWS = 1_048_575  # rows of values under one header
 _HEADER_HEIGHT = 33
@@ -246,7 +246,7 @@ def _set_widths(page: Page, columns: Sequence[Column], frame: pd.DataFrame) -> N
 
 def _needed_width(column: Column, frame: pd.DataFrame) -> int:
     """Characters that hold nearly all of the column's texts: one long exception should not push the rest off the screen."""
-    if column.is_figure or column.kind is not Kind.TEXT or frame.empty:
+    if column.is_figure or column.kind is not ColumnKind.TEXT or frame.empty:
         return 0
     lengths = frame[column.key].dropna().astype(str).str.len()
     return 0 if lengths.empty else min(_WIDEST, math.ceil(lengths.quantile(0.98)) + 2)

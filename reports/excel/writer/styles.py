@@ -12,7 +12,7 @@ from openpyxl import Workbook
 from openpyxl.cell import WriteOnlyCell
 from openpyxl.styles import Alignment, Border, Font, PatternFill, Protection, Side
 
-from reports.columns.columns import Column, Kind
+from reports.columns.column import Column, ColumnKind
 from reports.exports.safe_text import is_formula_like
 
 INK = "1F2933"
@@ -96,13 +96,13 @@ class Styles:
         look = Look(bold=True, colour=WHITE, fill=ACCENT, wrap=True, box="thin", line_colour=ACCENT)
         if column.is_figure:
             return self.get(look, align="right")
-        return self.get(look, align="center") if column.kind is Kind.FLAG else self.get(look, indent=1)
+        return self.get(look, align="center") if column.kind is ColumnKind.FLAG else self.get(look, indent=1)
 
     def cell(self, column: Column, *, wrap: bool = False) -> int:
         """Body of a table's column."""
         if column.is_figure:
             return self.get(number_format=number_format(column))
-        if column.kind is Kind.FLAG:  # Excel shows a truth value as such whatever the format, LibreOffice would show 1 or 0
+        if column.kind is ColumnKind.FLAG:  # Excel shows a truth value as such whatever the format, LibreOffice would show 1 or 0
             return self.get(align="center", number_format='"TRUE";"TRUE";"FALSE"')
         return self.get(indent=1, wrap=wrap)
 

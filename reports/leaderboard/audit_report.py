@@ -1,4 +1,4 @@
-"""The audits of a configuration: published tables held against the counts, as a report shows them.
+"""The audits of a configuration: published tables compared with the counts, as a report shows them.
 
 Apart from the rest of a report, because what counts models is slow to import.
 """
@@ -13,9 +13,9 @@ from reports.audit.audit import audit_table
 from reports.audit.cached_counter import CachedCounter
 from reports.audit.published_table import ColumnMapping, PublishedRow, read_csv, read_zoo_metadata
 from reports.audit.records import row_records
+from reports.columns.section_columns import AUDIT
 from reports.config.config import AuditSection, Config
-from reports.leaderboard.leaderboard import typed
-from reports.leaderboard.report_parts import AUDIT, PublishedAudit
+from reports.leaderboard.report import AuditReport, typed_table
 from zoo.adapters.base import Zoo
 from zoo.adapters.registry import open_zoo
 from zoo.cache.store import Store
@@ -35,7 +35,7 @@ def read_published(section: AuditSection) -> tuple[str, Zoo, list[PublishedRow]]
     return Path(section.against).name, zoo, read_csv(section.against, map(ColumnMapping.parse, section.columns))
 
 
-def run_audit(config: Config, section: AuditSection, *, may_count: bool) -> PublishedAudit:
+def build_audit_report(config: Config, section: AuditSection, *, may_count: bool) -> AuditReport:
     """One audit; where nothing may be counted, a model that the cache lacks is unknown.
 
     Raises:
@@ -46,11 +46,11 @@ def run_audit(config: Config, section: AuditSection, *, may_count: bool) -> Publ
     cached = [architecture for architecture in Store(config.cache).architectures() if architecture.zoo == zoo.name]
     architectures = list_architectures(config.cache, [zoo.name]) if may_count or not cached else cached
     audit = audit_table(rows, title=title, zoo=zoo.name, architectures=architectures, aliases=zoo.aliases(), counter=counter)
-    return PublishedAudit(
+    return AuditReport(
         title=audit.title,
         zoo=audit.zoo,
         counts_as=str(audit.convention),
         verdicts={verdict.value: rows for verdict, rows in audit.verdicts.items() if rows},
         causes=tuple(("; ".join(causes), rows) for causes, rows in audit.causes),
-        rows=typed(pd.DataFrame(row_records(audit)), AUDIT),
+        rows=typed_table(pd.DataFrame(row_records(audit)), AUDIT),
     )

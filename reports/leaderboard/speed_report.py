@@ -9,10 +9,10 @@ from dataclasses import replace
 
 import pandas as pd
 
-from reports.columns.columns import Column
-from reports.columns.limits import LATENCY
-from reports.leaderboard.leaderboard import typed
-from reports.leaderboard.report_parts import SPEEDS, DeviceSpeed
+from reports.columns.budget_columns import LATENCY
+from reports.columns.column import Column
+from reports.columns.section_columns import SPEEDS
+from reports.leaderboard.report import SpeedReport, typed_table
 from reports.selection.candidates import SpeedSources, candidates
 from zoo.devices.devices import Device
 from zoo.records import Variant
@@ -22,11 +22,11 @@ _STATED = {"device", "dtype", "layout", "compiled", "batch"}
 _KEY = ["zoo", "arch", "input", "classes", "variant"]
 
 
-def device_speeds(leaderboard: pd.DataFrame, runs: Sequence[tuple[RunConfig, SpeedSources]]) -> tuple[DeviceSpeed, ...]:
+def build_speed_reports(leaderboard: pd.DataFrame, runs: Sequence[tuple[RunConfig, SpeedSources]]) -> tuple[SpeedReport, ...]:
     """The speeds of the leaderboard's models in each run configuration.
 
     Args:
-        leaderboard: has the columns of `reports.columns.columns.LEADERBOARD`.
+        leaderboard: has the columns of `reports.columns.leaderboard_columns.LEADERBOARD`.
         runs: how models run, and where speeds on the device come from.
     """
     models = leaderboard.drop_duplicates(_KEY, ignore_index=True)
@@ -35,7 +35,7 @@ def device_speeds(leaderboard: pd.DataFrame, runs: Sequence[tuple[RunConfig, Spe
     return tuple(_speed(models, run, sources, is_alone=devices[run.device] == 1) for run, sources in runs)
 
 
-def with_latencies(leaderboard: pd.DataFrame, speeds: Sequence[DeviceSpeed]) -> pd.DataFrame:
+def with_latencies(leaderboard: pd.DataFrame, speeds: Sequence[SpeedReport]) -> pd.DataFrame:
     """The leaderboard with a column of latencies for each run configuration."""
     for speed in speeds:
         latencies = speed.rows[[*_KEY, "latency_ms"]].rename(columns={"latency_ms": speed.latency.key})
@@ -43,11 +43,11 @@ def with_latencies(leaderboard: pd.DataFrame, speeds: Sequence[DeviceSpeed]) -> 
     return leaderboard
 
 
-def _speed(models: pd.DataFrame, run: RunConfig, sources: SpeedSources, *, is_alone: bool) -> DeviceSpeed:
+def _speed(models: pd.DataFrame, run: RunConfig, sources: SpeedSources, *, is_alone: bool) -> SpeedReport:
     found = candidates(models, run, sources)
     stated = {name: value for name, value in run.columns().items() if name in _STATED}
-    rows = typed(found.table.assign(**stated), SPEEDS)
-    return DeviceSpeed(sources.device, run, _column(sources.device, run, is_alone=is_alone), rows, found.notes[LATENCY.key])
+    rows = typed_table(found.table.assign(**stated), SPEEDS)
+    return SpeedReport(sources.device, run, _column(sources.device, run, is_alone=is_alone), rows, found.notes[LATENCY.key])
 
 
 def _column(device: Device, run: RunConfig, *, is_alone: bool) -> Column:

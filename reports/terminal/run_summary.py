@@ -1,30 +1,28 @@
-"""What the terminal shows: the summary of a run and tables of models, coloured where that helps and plain in a pipe."""
+"""The summary of a run in the terminal and for programs."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-from rich import box
-from rich.console import Console, JustifyMethod
+from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from reports.columns.columns import ACCURACY_COLUMNS
+from reports.columns.accuracy_columns import ACCURACY_COLUMNS
+from reports.terminal.console import new_table, print_warning
 from zoo.records import RunSummary, TraceFailure
 from zoo.units import format_bytes, format_seconds
 
 if TYPE_CHECKING:
-    from reports.leaderboard.leaderboard import Report
+    from reports.leaderboard.report import Report
 
 _TOP1 = ACCURACY_COLUMNS[0].column.key
 _MOST_REASONS, _MOST_MODELS = 5, 3  # shown of traces that could not be made
-_PIPE_WIDTH = 160  # a pipe has no width: wide enough that no model's name is broken
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +51,6 @@ class Pick:
     def top1_per_gmac(self) -> float:
         """Percent of top-1 accuracy for each GMAC."""
         return self.top1 / (self.macs / 1e9)
-
-
-def make_console(stream: TextIO | None = None) -> Console:
-    """A console on `stream` (default: stdout). rich itself obeys NO_COLOR and leaves colours out of pipes."""
-    file = stream or sys.stdout
-    return Console(file=file, width=None if file.isatty() else _PIPE_WIDTH, highlight=False, soft_wrap=False)
 
 
 def best_picks(leaderboard: pd.DataFrame, most: int = 10) -> list[Pick]:
@@ -111,32 +103,7 @@ def print_summary(console: Console, outcome: Outcome) -> None:
     if outcome.warnings:
         console.print()
     for warning in outcome.warnings:
-        console.print(_hanging("!", warning, "yellow"))
-
-
-def print_table(console: Console, headers: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[str] = ()) -> None:
-    """A plain table, its first column foremost; headers named in `right` hold numbers.
-
-    Columns stand in the order of their importance: those that do not fit at the end are left out before a name is broken.
-    """
-    table = new_table()
-    shown = _columns_that_fit(console.width, headers, rows)
-    for index, header in enumerate(headers[:shown]):
-        justify: JustifyMethod = "right" if header in right else "left"
-        table.add_column(header, justify=justify, overflow="fold", style="bold" if index == 0 else "", no_wrap=index > 0)
-    for row in rows:
-        table.add_row(*map(Text, row[:shown]))  # as it is: a name in brackets is no markup
-    console.print(table)
-
-
-def _columns_that_fit(width: int, headers: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
-    """How many columns fit side by side without breaking a value; two at least."""
-    used = 0
-    for index, header in enumerate(headers):
-        used += max(len(header), *(len(row[index]) for row in rows)) + 2  # the gap between two columns
-        if used - 2 > width:
-            return max(2, index)
-    return len(headers)
+        print_warning(console, warning)
 
 
 def _print_totals(console: Console, summary: RunSummary, outcome: Outcome) -> None:
@@ -181,12 +148,10 @@ def _print_trace_failures(console: Console, failures: Sequence[TraceFailure]) ->
     for failure in most_common[:_MOST_REASONS]:
         named = ", ".join(failure.models[:_MOST_MODELS])
         more = f" and {len(failure.models) - _MOST_MODELS:,} more" if len(failure.models) > _MOST_MODELS else ""
-        console.print(_hanging("!", f"Not traced in {failure.mode}: {named}{more}: {failure.reason}", "yellow"))
+        print_warning(console, f"Not traced in {failure.mode}: {named}{more}: {failure.reason}")
     if rest := most_common[_MOST_REASONS:]:
         models = sum(len(failure.models) for failure in rest)
-        console.print(
-            _hanging("!", f"{models:,} more could not be traced; column `reason` of the table traces says why.", "yellow")
-        )
+        print_warning(console, f"{models:,} more could not be traced; column `reason` of the table traces says why.")
 
 
 def _print_picks(console: Console, picks: Sequence[Pick]) -> None:
@@ -217,15 +182,3 @@ def _print_files(console: Console, files: Sequence[Path]) -> None:
     for file in files:
         size = format_bytes(file.stat().st_size)
         console.print(Text.assemble("  ", (f"{file!s:<{width}}", "cyan"), (f"  {size}", "dim")), soft_wrap=True)
-
-
-def new_table() -> Table:
-    """An unframed table with dim headers."""
-    return Table(box=box.SIMPLE_HEAD, header_style="dim", pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
-
-
-def _hanging(mark: str, text: str, style: str) -> Table:
-    """A paragraph behind a mark, its lines aligned with the first."""
-    table = Table.grid(padding=(0, 1, 0, 0))
-    table.add_row(Text(mark, style=f"bold {style}"), Text(text, overflow="fold"))
-    return table

@@ -8,15 +8,15 @@ import pandas as pd
 
 from reports.config.budgets import BudgetSection
 from reports.config.config import Config
-from reports.leaderboard import change_wording, leaderboard
-from reports.leaderboard.device_latencies import device_speeds, with_latencies
-from reports.leaderboard.leaderboard import Report, typed
-from reports.leaderboard.report_parts import CHANGES, BudgetAnswer, DeviceSpeed, PublishedAudit, WhatChanged
+from reports.leaderboard.change_report import build_change_report
+from reports.leaderboard.leaderboard_report import build_leaderboard_report
+from reports.leaderboard.report import AuditReport, BudgetAnswer, ChangeReport, Report, SpeedReport
+from reports.leaderboard.speed_report import build_speed_reports, with_latencies
 from reports.selection import wording
 from reports.selection.answers import answer_budget, choose_device
 from reports.selection.candidates import Estimator, SpeedSources
 from reports.selection.estimates import Estimates
-from zoo.cache.changes import Changes, changes_between
+from zoo.cache.changes import changes_between
 from zoo.cache.store import Store
 from zoo.devices.devices import Device
 from zoo.measurement.speed_imports import known_speeds
@@ -32,13 +32,13 @@ def check_inputs(config: Config) -> None:
     _devices(config)
     _runs(config)
     if config.audit:
-        from reports.leaderboard.report_audits import read_published
+        from reports.leaderboard.audit_report import read_published
 
         for section in config.audit:
             read_published(section)
 
 
-def build_full_report(config: Config, *, title: str, name: str | None = None, may_count: bool = False) -> Report:
+def build_configured_report(config: Config, *, title: str, name: str | None = None, may_count: bool = False) -> Report:
     """The report of what a configuration selects.
 
     Args:
@@ -51,7 +51,7 @@ def build_full_report(config: Config, *, title: str, name: str | None = None, ma
         ZooError: if the cache holds nothing of the selection, or what else is needed cannot be read.
     """
     devices = _devices(config)
-    report = leaderboard.build_report(config.refresh_settings(), title=title)
+    report = build_leaderboard_report(config.refresh_settings(), title=title)
     store = Store(config.cache)
     estimates = Estimates(store)
     answers = (_answer(report.leaderboard, estimates, key, budget, devices[key]) for key, budget in config.budgets.items())
@@ -72,14 +72,14 @@ def _answer(table: pd.DataFrame, estimates: Estimates, name: str, budget: Budget
     return make_answer(table, name, budget, device, measured, estimates.of_budget(budget, device))
 
 
-def _device_speeds(config: Config, estimates: Estimates, table: pd.DataFrame) -> tuple[DeviceSpeed, ...]:
+def _device_speeds(config: Config, estimates: Estimates, table: pd.DataFrame) -> tuple[SpeedReport, ...]:
     """The speeds that the configuration asks for."""
     if not config.speed:
         return ()
     runs = _runs(config)
     measured = {device: known_speeds(estimates.store, device) for device in {run.device for _, run in runs}}
     sources = [SpeedSources(device, measured[device.id], estimates.estimator(device, run)) for device, run in runs]
-    return device_speeds(table, [(run, source) for (_, run), source in zip(runs, sources, strict=True)])
+    return build_speed_reports(table, [(run, source) for (_, run), source in zip(runs, sources, strict=True)])
 
 
 def _runs(config: Config) -> list[tuple[Device, RunConfig]]:
@@ -93,12 +93,12 @@ def _devices(config: Config) -> dict[str, Device | None]:
     return {name: choose_device(budget.device, config.devices, Store(config.cache)) for name, budget in config.budgets.items()}
 
 
-def _audits(config: Config, *, may_count: bool) -> tuple[PublishedAudit, ...]:
+def _audits(config: Config, *, may_count: bool) -> tuple[AuditReport, ...]:
     if not config.audit:
         return ()
-    from reports.leaderboard.report_audits import run_audit
+    from reports.leaderboard.audit_report import build_audit_report
 
-    return tuple(run_audit(config, section, may_count=may_count) for section in config.audit)
+    return tuple(build_audit_report(config, section, may_count=may_count) for section in config.audit)
 
 
 def make_answer(  # all but three are optional
@@ -129,17 +129,8 @@ def make_answer(  # all but three are optional
     )
 
 
-def _last_changes(store: Store, name: str | None) -> WhatChanged | None:
-    """What the last run changed; None where no run came before it, and all of it is new."""
+def _last_changes(store: Store, name: str | None) -> ChangeReport | None:
+    """The changes of the last run; None where there is no run before it."""
     runs = [run for run in store.runs() if name is None or run.config == name]
-    found = changes_between(store, after=runs[-1].run) if runs else None
-    return describe_changes(found) if found and found.before else None
-
-
-def describe_changes(changes: Changes) -> WhatChanged:
-    """A difference between two runs as a report shows it."""
-    rows = changes.rows
-    old, new = (rows[key].astype("Float64") for key in ("old", "new"))
-    shares = (100 * (new - old) / old.mask(old == 0)).rename("change")
-    counts = {kind.replace("_", " "): number for kind, number in changes.counts().items() if number}
-    return WhatChanged(change_wording.heading(changes), counts, typed(pd.concat([rows, shares], axis=1), CHANGES))
+    changes = changes_between(store, after=runs[-1].run) if runs else None
+    return build_change_report(changes) if changes and changes.before else None

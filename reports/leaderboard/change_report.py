@@ -1,0 +1,32 @@
+"""The difference between two runs as a report shows it."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from reports.columns.section_columns import CHANGES
+from reports.leaderboard.report import ChangeReport, typed_table
+from zoo.cache.changes import Changes
+from zoo.cache.runs import Run
+
+
+def build_change_report(changes: Changes) -> ChangeReport:
+    """The heading, the number of keys of each kind, and the rows with the change in percent."""
+    rows = changes.rows
+    old, new = (rows[key].astype("Float64") for key in ("old", "new"))
+    percent = (100 * (new - old) / old.mask(old == 0)).rename("change")
+    counts = {kind.replace("_", " "): number for kind, number in changes.counts().items() if number}
+    return ChangeReport(_heading(changes), counts, typed_table(pd.concat([rows, percent], axis=1), CHANGES))
+
+
+def _heading(changes: Changes) -> str:
+    """`Changes from run a (2026-01-02 12:00) to run b (2026-01-03 12:00) of configs/nightly.yaml`."""
+    runs = f"from {_describe(changes.before)} to" if changes.before else "by"
+    config = f" of {changes.after.config}" if changes.after.config else ""
+    return f"Changes {runs} {_describe(changes.after)}{config}"
+
+
+def _describe(run: Run) -> str:
+    """`run a (2026-01-02 12:00, killed)`."""
+    unfinished = "" if run.status == "done" else f", {run.status}"
+    return f"run {run.run} ({run.started_at:%Y-%m-%d %H:%M}{unfinished})"

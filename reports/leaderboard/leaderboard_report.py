@@ -1,0 +1,120 @@
+"""The report of what a configuration selects, without the sections that need more than the leaderboard."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pandas as pd
+
+from reports.columns.leaderboard_columns import COVERAGE, UNMATCHED
+from reports.leaderboard.accuracy_origin import snapshot_notes, source_note
+from reports.leaderboard.breakdown import read_breakdown
+from reports.leaderboard.cached_tables import CachedTables, read_selected_tables
+from reports.leaderboard.leaderboard import build_leaderboard
+from reports.leaderboard.report import DataSource, Report, Totals, typed_table
+from zoo.cache.store import Store
+from zoo.records import Status, Variant, is_unfit
+from zoo.settings import RefreshSettings
+
+CONVENTION = "matmul"
+
+
+def build_leaderboard_report(settings: RefreshSettings, *, title: str) -> Report:
+    """The report of the selected models, from the cache alone.
+
+    Raises:
+        CacheError: if the cache holds none of them.
+    """
+    tables = read_selected_tables(settings)
+    return Report(
+        title=title,
+        created_at=datetime.now(UTC),
+        convention=CONVENTION,
+        versions=_versions(tables),
+        totals=_totals(tables),
+        leaderboard=build_leaderboard(tables),
+        coverage=_coverage(tables),
+        unmatched=typed_table(tables.unmatched, UNMATCHED),
+        warnings=tuple(_warnings(tables)),
+        sources=_sources(tables),
+        notes=(*snapshot_notes(tables.weights, tables.accuracy), *_notes_on_axes(settings), *_notes(tables)),
+        breakdown=read_breakdown(Store(settings.cache), _native_costs(tables)),
+    )
+
+
+def _coverage(tables: CachedTables) -> pd.DataFrame:
+    rows = tables.costs[tables.costs["status"] != Status.EXACT]
+    rows = rows.merge(tables.architectures[["zoo", "arch", "task"]], on=["zoo", "arch"])
+    return typed_table(rows.sort_values(["status", "zoo", "arch"], ascending=[False, True, True]), COVERAGE).reset_index(
+        drop=True
+    )
+
+
+def _native_costs(tables: CachedTables) -> pd.DataFrame:
+    """One counted cost of each architecture: as it is built, with its own head at its native input, or the next best."""
+    head = ["zoo", "arch", "input", "classes"]
+    native = tables.architectures[head].assign(is_native=True)
+    counted = tables.costs[tables.costs["status"] != Status.FAILED].merge(native, on=head, how="left")
+    counted = counted.assign(is_other=counted["is_native"].isna(), is_changed=counted["variant"] != Variant.BASE)
+    return counted.sort_values(["is_changed", "is_other", "batch"], kind="stable").drop_duplicates(["zoo", "arch"])
+
+
+def _totals(tables: CachedTables) -> Totals:
+    status = tables.costs["status"]
+    return Totals(
+        architectures=len(tables.architectures),
+        weights=len(tables.weights),
+        rows=len(tables.costs),
+        exact=int((status == Status.EXACT).sum()),
+        bound=int((status == Status.BOUND).sum()),
+        failed=int((status == Status.FAILED).sum()),
+        unfit=sum(map(is_unfit, status, tables.costs["reason"].fillna(""))),
+    )
+
+
+def _versions(tables: CachedTables) -> dict[str, str]:
+    """zoometer's own version, and those the counts were made with, the newest first where there are several."""
+    from importlib.metadata import version  # slow to import, and no answer to a budget needs it
+
+    versions = {"zoometer": version("zoometer")}
+    for zoo, rows in tables.costs.groupby("zoo"):
+        versions[str(zoo)] = ", ".join(sorted(rows["library_version"].dropna().unique(), reverse=True))
+    versions["torch"] = ", ".join(sorted(tables.costs["torch_version"].dropna().unique(), reverse=True))
+    return versions
+
+
+def _warnings(tables: CachedTables) -> list[str]:
+    warnings = []
+    if (tables.weights["zoo"] == "timm").any() and "timm" not in tables.zoos_with_results:
+        warnings.append("timm's accuracy is not in the cache; zoometer run CONFIG puts it there, without a network as well.")
+    for zoo, rows in tables.costs.groupby("zoo"):
+        if len(rows["library_version"].unique()) > 1:
+            newest = rows.sort_values("counted_at")["library_version"].iloc[-1]
+            stale = int((rows["library_version"] != newest).sum())
+            warnings.append(f"{stale} costs of {zoo} were counted with another version than {newest}; zoometer run renews them.")
+    return warnings
+
+
+def _sources(tables: CachedTables) -> tuple[DataSource, ...]:
+    counted = DataSource(
+        "Costs", "counted on torch's meta device", str(tables.costs["counted_at"].max().date()) if len(tables.costs) else ""
+    )
+    retrieved = tables.accuracy.groupby("source", sort=True)["retrieved_at"].max()
+    published = (
+        DataSource("Accuracy", str(source), str(when)[:10], source_note(str(source))) for source, when in retrieved.items()
+    )
+    return (counted, *published)
+
+
+def _notes_on_axes(settings: RefreshSettings) -> Iterator[str]:
+    for name, zoo in settings.zoos.items():
+        changes = [f"a head of {zoo.classes} outputs"] if zoo.classes is not None else []
+        changes += [f"{zoo.in_channels} input channels"] if zoo.in_channels is not None else []
+        if changes:
+            yield f"{name}: costs are those with {' and '.join(changes)}; accuracies were published for the weights as they were trained."
+
+
+def _notes(tables: CachedTables) -> tuple[str, ...]:
+    noted = tables.architectures[tables.architectures["note"].notna()]
+    return tuple(f"{zoo}/{arch}: {note}." for zoo, arch, note in zip(noted["zoo"], noted["arch"], noted["note"], strict=True))

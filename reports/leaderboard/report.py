@@ -1,0 +1,156 @@
+"""A report: everything a renderer needs. Renderers compute nothing and read no cache."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, ClassVar
+
+import pandas as pd
+
+from reports.columns.column import Column, ColumnKind
+from reports.columns.section_columns import SPEEDS
+from reports.config.budgets import BudgetSection
+from reports.selection.selection import Selected
+from zoo.devices.devices import Device
+from zoo.run_config import RunConfig
+
+BREAKDOWN_KEY = ("zoo", "arch", "input", "classes", "variant")
+BREAKDOWN = (*BREAKDOWN_KEY, "by", "part", "macs", "bytes_moved")
+"""A row for each part of an architecture at one input: `by` is `operation` or `stage`, `bytes_moved` is read and written together."""
+
+_DTYPES: dict[ColumnKind, Any] = {ColumnKind.INTEGER: "Int64", ColumnKind.NUMBER: "Float64", ColumnKind.FLAG: "boolean"}
+
+
+def typed_table(rows: pd.DataFrame, columns: Iterable[Column]) -> pd.DataFrame:
+    """Rows as a table of a report: exactly these columns in the types of their kinds; NA is unknown."""
+    missing = pd.Series(pd.NA, index=rows.index, dtype="object")
+    return pd.DataFrame({c.key: pd.Series(rows.get(c.key, missing)).astype(_DTYPES.get(c.kind, "string")) for c in columns})
+
+
+def empty_breakdown() -> pd.DataFrame:
+    """A breakdown without rows."""
+    return pd.DataFrame(columns=list(BREAKDOWN))
+
+
+@dataclass(frozen=True)
+class DataSource:
+    """Where figures come from."""
+
+    name: str
+    address: str
+    retrieved_at: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Totals:
+    """The size of what a report covers."""
+
+    architectures: int
+    weights: int
+    rows: int
+    exact: int
+    bound: int
+    failed: int
+    unfit: int = 0  # of the failed ones, those at an input or in a form that the architecture does not support
+
+
+@dataclass(frozen=True)
+class BudgetAnswer:
+    """A configured budget and its selection. Rows are positions in `selected.table`; sentences are for people."""
+
+    name: str
+    budget: BudgetSection
+    selected: Selected
+    columns: tuple[Column, ...]  # of the objectives, then of the limits
+    limits: tuple[str, ...]  # `Params ≤ 6.00 M`, one for each of `selected.limits`
+    reasons: tuple[str, ...]  # why the pick was picked, or that nothing fits
+    relaxations: tuple[str, ...]  # what relaxing a limit would gain
+    notes: tuple[str, ...]  # assumptions and missing values
+
+
+@dataclass(frozen=True)
+class ChangeReport:
+    """The changes of a run since the run before it."""
+
+    KINDS: ClassVar = ("changed", "failed", "recovered", "removed", "added", "not compared")
+    """Kinds of changes, the ones to look at first."""
+
+    heading: str  # which runs
+    counts: Mapping[str, int]  # keys of each kind that occurs, and `unchanged`
+    rows: pd.DataFrame  # CHANGES
+
+    def __str__(self) -> str:
+        """`3 changed, 1 failed, 2,260 unchanged`; only what occurs."""
+        kinds = [kind for kind in (*self.KINDS, "unchanged") if self.counts.get(kind)]
+        return ", ".join(f"{self.counts[kind]:,} {kind}" for kind in kinds) or "nothing was compared"
+
+
+@dataclass(frozen=True)
+class AuditReport:
+    """A published cost table compared with the counts."""
+
+    VERDICTS: ClassVar = ("unexplained", "explained", "unknown", "agrees")
+    """Verdicts, the ones to look at first."""
+
+    title: str
+    zoo: str
+    counts_as: str  # the table's convention in words
+    verdicts: Mapping[str, int]  # rows of each verdict that occurs
+    causes: tuple[tuple[str, int], ...]  # each set of causes and how many rows it explains, the most frequent first
+    rows: pd.DataFrame  # AUDIT
+
+    def __str__(self) -> str:
+        """`161 agrees, 5 explained`; only what occurs."""
+        return ", ".join(f"{self.verdicts[v]:,} {v}" for v in reversed(self.VERDICTS) if v in self.verdicts)
+
+
+@dataclass(frozen=True)
+class SpeedReport:
+    """The speed of all models on a device in one run configuration. The leaderboard has the additional column `latency`."""
+
+    device: Device
+    run: RunConfig
+    latency: Column
+    rows: pd.DataFrame  # SPEEDS
+    note: str  # assumptions
+
+
+@dataclass(frozen=True)
+class Report:
+    """A whole report.
+
+    `leaderboard`, `coverage` and `unmatched` have the columns of `reports.columns.leaderboard_columns`; whole numbers are `Int64`,
+    other figures `Float64`, text `string`, flags `boolean`, and unknown is NA.
+    """
+
+    title: str
+    created_at: datetime
+    convention: str
+    versions: dict[str, str]
+    totals: Totals
+    leaderboard: pd.DataFrame
+    coverage: pd.DataFrame
+    unmatched: pd.DataFrame
+    warnings: tuple[str, ...] = ()
+    sources: tuple[DataSource, ...] = ()
+    command: str = ""  # makes this report again
+    notes: tuple[str, ...] = ()  # what a reader should know, such as auxiliary heads
+    breakdown: pd.DataFrame = field(default_factory=empty_breakdown)  # BREAKDOWN
+    changes: ChangeReport | None = None  # None: there was no run before
+    budgets: tuple[BudgetAnswer, ...] = ()  # one for each configured budget
+    audits: tuple[AuditReport, ...] = ()  # one for each configured audit
+    device_speeds: tuple[SpeedReport, ...] = ()  # one for each configured run configuration
+
+    @property
+    def latencies(self) -> tuple[Column, ...]:
+        """The latency columns that the leaderboard has beside the declared ones."""
+        return tuple(speed.latency for speed in self.device_speeds)
+
+    @property
+    def speeds(self) -> pd.DataFrame:
+        """The speeds in every run configuration, with the columns SPEEDS."""
+        rows = [speed.rows for speed in self.device_speeds]
+        return pd.concat(rows, ignore_index=True) if rows else typed_table(pd.DataFrame(), SPEEDS)
