@@ -47,7 +47,7 @@ class Execution:
     arguments: Mapping[str, Any] = field(default_factory=dict, repr=False)  # of that class; they may hold credentials
 
     @property
-    def is_at_home(self) -> bool:
+    def uses_child_processes(self) -> bool:
         """Whether the processes that count are children of this one: local workers, or a Dask cluster inside this process."""
         if self.backend == LOCAL:
             return True

@@ -34,13 +34,14 @@ from zoo.cache.changes import FIGURES
 from zoo.cache.maintenance import compact
 from zoo.cache.schema.tables import OPS, columns_of
 from zoo.cache.store import Store
-from zoo.dask_backend.remote_worker import Done, Packed
+from zoo.dask_backend.remote_worker import BatchResult
 from zoo.records import Architecture, CostKey, Job, RunSummary, Status, Task, Versions
 from zoo.refresh.committer import count_and_commit
 from zoo.refresh.plan import make_plan, wanted_keys
 from zoo.refresh.refresh import planned_keys
 from zoo.settings import Execution, Silent, ZooSettings
 from zoo.workers.job import CountResult
+from zoo.workers.local_pool import Packed
 from zoo.workers.packing import pack
 
 ZOO = "hub"
@@ -67,11 +68,13 @@ class StubFuture:
     def add_done_callback(self, tell: Callable[[Any], None]) -> None:
         tell(self)
 
-    def result(self) -> Done:
+    def result(self) -> BatchResult:
         began = time.thread_time()
-        packed: list[Packed] = [(job, pack([count(key, self._operations) for key in job.keys()])) for job in self._jobs]
+        outcomes: list[tuple[Job, Packed]] = [
+            (job, pack([count(key, self._operations) for key in job.keys()])) for job in self._jobs
+        ]
         StubClient.made_up_s += time.thread_time() - began
-        return Done(packed, seconds=JOB_S * len(packed))
+        return BatchResult(outcomes, seconds=JOB_S * len(outcomes))
 
     def release(self) -> None: ...
 

@@ -30,7 +30,7 @@ def costs(folder: Path, execution: Execution) -> pd.DataFrame:
 
 
 @pytest.mark.parametrize(
-    ("execution", "is_at_home"),
+    ("execution", "uses_child_processes"),
     [
         (Execution(), True),
         (Execution(backend="dask"), True),
@@ -40,8 +40,8 @@ def costs(folder: Path, execution: Execution) -> pd.DataFrame:
         (Execution(backend="dask", address="tcp://there:8786"), False),
     ],
 )
-def test_where_the_processes_that_count_are_children_of_this_one(execution: Execution, is_at_home: bool) -> None:
-    assert execution.is_at_home is is_at_home
+def test_where_the_processes_that_count_are_children_of_this_one(execution: Execution, uses_child_processes: bool) -> None:
+    assert execution.uses_child_processes is uses_child_processes
 
 
 @pytest.mark.slow

@@ -16,7 +16,7 @@ from zoo.cache.health import verify
 from zoo.cache.maintenance import compact
 from zoo.cache.schema.tables import TRACE_KEY
 from zoo.cache.store import Store
-from zoo.dask_backend.software_versions import VersionsDifferError, software
+from zoo.dask_backend.software_versions import VersionsDifferError, installed_software
 from zoo.records import CostKey, Selection, Status, TraceKey
 from zoo.refresh.refresh import refresh
 from zoo.run_config import Precision, RunConfig
@@ -126,8 +126,8 @@ def test_a_cluster_traces_what_local_workers_trace(cluster: Cluster, storage: di
 def test_a_worker_with_other_software_is_refused_by_name(
     cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    usual = software
-    monkeypatch.setattr("zoo.dask_backend.client.software", lambda libraries: usual(libraries) | {"timm": "0.0.1"})
+    usual = installed_software
+    monkeypatch.setattr("zoo.dask_backend.client.installed_software", lambda libraries: usual(libraries) | {"timm": "0.0.1"})
     settings = RefreshSettings(
         str(tmp_path), sample(), fetch_accuracy=False, execution=Execution(backend="dask", address=cluster.address)
     )

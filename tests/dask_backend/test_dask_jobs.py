@@ -11,20 +11,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fakes_dask import ORDER, VERSIONS, FakeClient
+from fakes_dask import VERSIONS, FakeClient
 from fakes_installed import installed
 from zoo_of_poison import CLASSES, INPUT, declared
 
 from zoo.dask_backend import client as dask
-from zoo.dask_backend.client import _Crew, do_jobs
+from zoo.dask_backend.client import DaskPool
 from zoo.dask_backend.cluster import ClusterError, connected
-from zoo.dask_backend.remote_worker import Order, count_jobs, end_processes
-from zoo.dask_backend.software_versions import VersionsDifferError, check_software, software
+from zoo.dask_backend.remote_worker import run_batch, stop_processes
+from zoo.dask_backend.software_versions import VersionsDifferError, check_software, installed_software
 from zoo.errors import ZooError
 from zoo.records import Failure, Job, Versions
 from zoo.settings import Execution
-from zoo.workers import job_queue as waiting
-from zoo.workers.job_queue import Waiting
+from zoo.workers import job_queue
+from zoo.workers.job_queue import JobQueue, complete_jobs
 from zoo.workers.packing import unpack
 
 
@@ -32,9 +32,13 @@ def jobs(number: int, *, families: int = 5, inputs: tuple[str, ...] = ("3x8x8",)
     return (Job("mine", f"model_{i}", 10, inputs, family=f"family_{i % families}") for i in range(number))
 
 
+def running(client: Any, given: Any, versions: Versions = VERSIONS, said: list[str] | None = None) -> Iterator[Any]:
+    with DaskPool(client, Execution(), {"mine": versions}, [].append if said is None else said.append) as pool:
+        yield from complete_jobs(JobQueue(given), pool, lambda: None)
+
+
 def run(client: FakeClient, given: Any, versions: Versions = VERSIONS) -> list[Any]:
-    said: list[str] = []
-    return list(do_jobs(Waiting(given), _Crew(client, ORDER, said.append), {"mine": versions}, lambda: None))
+    return list(running(client, given, versions))
 
 
 def reasons(outcomes: list[Any]) -> dict[str, str]:
@@ -43,7 +47,7 @@ def reasons(outcomes: list[Any]) -> dict[str, str]:
 
 def test_every_job_is_done_once_and_few_are_held_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     lookahead = 200
-    monkeypatch.setattr(waiting, "LOOKAHEAD", lookahead)
+    monkeypatch.setattr(job_queue, "LOOKAHEAD", lookahead)
     client = FakeClient({"a": 1, "b": 3}, seconds=dask._BATCH_S / dask._FIRST_BATCH)
     number = 10 * lookahead
     read = itertools.count()
@@ -55,27 +59,27 @@ def test_every_job_is_done_once_and_few_are_held_at_a_time(monkeypatch: pytest.M
             yield job
 
     done = set()
-    for yielded, (job, rows) in enumerate(
-        do_jobs(Waiting(plan()), _Crew(client, ORDER, lambda _: None), {"mine": VERSIONS}, lambda: None)
-    ):
+    for yielded, (job, rows) in enumerate(running(client, plan())):
         done.add(job)
-        assert [row.key.arch for row in rows] == [job.arch]  # type: ignore[union-attr]
+        assert [row.key.arch for row in rows] == [job.arch]
         lead = max(lead, int(repr(read)[6:-1]) - yielded)
     threads = 1 + 3
     assert len(done) == number
-    assert client.most_held <= threads * dask._IN_HAND * dask._FIRST_BATCH
+    assert client.most_held <= threads * dask._BATCHES_PER_THREAD * dask._FIRST_BATCH
     assert lead <= lookahead + client.most_held + 1
     assert client.held == 0
     assert max(client.sizes) == dask._FIRST_BATCH
     assert client.sizes[-1] == 1  # towards the end, so that workers end together
 
 
-@pytest.mark.parametrize(("seconds", "most"), [(dask._BATCH_S / 20, 20), (10 * dask._BATCH_S, 1), (0.0, dask._MOST_AT_ONCE)])
+@pytest.mark.parametrize(("seconds", "most"), [(dask._BATCH_S / 20, 20), (10 * dask._BATCH_S, 1), (0.0, dask._MAX_BATCH)])
 def test_the_longer_jobs_take_the_fewer_are_sent_at_once(seconds: float, most: int) -> None:
     client = FakeClient({"a": 1}, seconds=seconds)
     run(client, jobs(2000))
-    first = dask._IN_HAND + 1  # are sent before it is known
-    assert client.sizes[:first] == [dask._FIRST_BATCH] * dask._IN_HAND + [min(2 * dask._FIRST_BATCH, most)]
+    first = dask._BATCHES_PER_THREAD + 1
+    average = (dask._BATCH_S / dask._FIRST_BATCH + seconds) / 2  # of what was assumed and what the first batch took
+    next_size = max(1, round(dask._BATCH_S / average))
+    assert client.sizes[:first] == [dask._FIRST_BATCH] * dask._BATCHES_PER_THREAD + [next_size]
     assert set(client.sizes[first:]) == {1} if most == 1 else max(client.sizes) == most
 
 
@@ -83,7 +87,7 @@ def test_a_model_that_takes_a_worker_along_twice_gets_a_failed_row_and_the_other
     client = FakeClient({"a": 1, "b": 1}, killers=["model_7", "model_30"])
     outcomes = run(client, jobs(100))
     assert len({job for job, _ in outcomes}) == len(outcomes) == 100
-    said = "worker: the Dask workers that had it in hand died, 2 of them"
+    said = "worker: the Dask workers that ran it died, 2 of them"
     assert reasons(outcomes) == {"model_7": said, "model_30": said}
     assert client.deaths == {"model_7": 2, "model_30": 2}
 
@@ -109,26 +113,26 @@ def test_of_a_job_with_traces_each_row_gets_its_own_try() -> None:
 
 def test_a_scheduler_that_tries_again_itself_is_asked_no_more_than_it_takes_to_tell_jobs_apart() -> None:
     client = FakeClient({"a": 1}, killers=["model_0"], allowed_failures=3)
-    assert reasons(run(client, jobs(1))) == {"model_0": "worker: the Dask workers that had it in hand died, 4 of them"}
+    assert reasons(run(client, jobs(1))) == {"model_0": "worker: the Dask workers that ran it died, 4 of them"}
     assert client.deaths["model_0"] == 4
 
 
 def test_jobs_wait_for_workers_to_join(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dask, "_LOOK_EVERY_S", 0.01)
+    monkeypatch.setattr(dask, "_REFRESH_S", 0.01)
     client = FakeClient({})
     client.joining.extend([{}, {}, {"a": 2}])
     said: list[str] = []
-    outcomes = list(do_jobs(Waiting(jobs(20)), _Crew(client, ORDER, said.append), {"mine": VERSIONS}, lambda: None))
+    outcomes = list(running(client, jobs(20), said=said))
     assert len(outcomes) == 20
-    assert said == ["The cluster has no workers yet; waiting for some to join."]
+    assert said == ["The cluster has no workers; waiting for some to join."]
 
 
 def test_a_run_that_is_given_up_lets_go_of_what_is_in_hand() -> None:
     client = FakeClient({"a": 2})
-    running = do_jobs(Waiting(jobs(100)), _Crew(client, ORDER, lambda _: None), {"mine": VERSIONS}, lambda: None)
-    next(running)
-    running.close()
-    assert len(client.cancelled) == 2 * dask._IN_HAND - 1
+    outcomes = running(client, jobs(100))
+    next(outcomes)
+    outcomes.close()
+    assert len(client.cancelled) == 2 * dask._BATCHES_PER_THREAD - 1
 
 
 def test_a_lost_scheduler_ends_the_run_in_words() -> None:
@@ -157,7 +161,7 @@ def test_rows_of_another_library_are_refused() -> None:
 
 
 def test_software_is_compared_without_builds_and_every_difference_is_named() -> None:
-    here = software(["numpy"])
+    here = installed_software(["numpy"])
     check_software(here, "tcp://w:1")
     other = here | {"python": "3.0", "torch": "1.0"}
     with pytest.raises(VersionsDifferError) as raised:
@@ -172,7 +176,7 @@ def test_software_is_compared_without_builds_and_every_difference_is_named() -> 
 
 def test_a_job_is_not_begun_with_other_software() -> None:
     with pytest.raises(VersionsDifferError, match=r"zoometer .* there, 0\.0\.0 here"):
-        count_jobs([*jobs(1)], Order(1.0, 1.0, software() | {"zoometer": "0.0.0"}))
+        run_batch([*jobs(1)], Execution(), installed_software() | {"zoometer": "0.0.0"})
 
 
 @pytest.mark.slow
@@ -181,10 +185,10 @@ def test_a_dask_worker_outlives_what_models_do_to_its_process(tmp_path: Path) ->
     names = ["hangs_deaf", "healthy_after_hangs_deaf", "ends_process", "raises", "healthy_after_raises"]
     given = [Job("poison", name, CLASSES, (INPUT,), family="one", declared=models[name]) for name in names]
     with installed(tmp_path):
-        packed = count_jobs(given, Order(4.0, 1.0, software())).packed
-    end_processes()  # which would wait for another run
-    assert sorted(job.arch for job, _ in packed) == sorted(names)
-    reasons = {job.arch: str(out) if isinstance(out, Failure) else unpack(out)[0].row.get("reason") for job, out in packed}
+        outcomes = run_batch(given, Execution(timeout_s=4, memory_gb=1), installed_software()).outcomes
+    stop_processes()  # which would wait for another run
+    assert sorted(job.arch for job, _ in outcomes) == sorted(names)
+    reasons = {job.arch: str(out) if isinstance(out, Failure) else unpack(out)[0].row.get("reason") for job, out in outcomes}
     assert reasons.pop("hangs_deaf").startswith("timeout: not counted within 4 s")
     assert reasons == {
         "healthy_after_hangs_deaf": None,

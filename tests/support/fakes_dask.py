@@ -8,13 +8,14 @@ from typing import Any
 
 from distributed.scheduler import KilledWorker
 
-from zoo.dask_backend.remote_worker import Done, Order, Packed
+from zoo.dask_backend.remote_worker import BatchResult
 from zoo.records import Failure, Job, Versions
+from zoo.settings import Execution
 from zoo.workers.job import failed_result
+from zoo.workers.local_pool import Packed
 from zoo.workers.packing import pack
 
 VERSIONS = Versions("1.0", "2.0", "3")
-ORDER = Order(1.0, 1.0, {})
 
 
 def rows_of(job: Job) -> bytes:
@@ -32,8 +33,8 @@ class FakeFuture:
     def add_done_callback(self, tell: Callable[[Any], None]) -> None:
         tell(self)
 
-    def result(self) -> Done:
-        return Done(self._client.do(self, self._jobs), self._client.seconds * len(self._jobs))
+    def result(self) -> BatchResult:
+        return BatchResult(self._client.do(self, self._jobs), self._client.seconds * len(self._jobs))
 
     def release(self) -> None:
         self._client.held -= len(self._jobs)
@@ -65,8 +66,8 @@ class FakeClient:
             self.workers = self.joining.popleft()
         return dict(self.workers)
 
-    def submit(self, function: Any, jobs: Sequence[Job], order: Order, **options: Any) -> FakeFuture:
-        assert options["workers"][0] in self.workers
+    def submit(self, function: Any, jobs: Sequence[Job], limits: Execution, software: Any, **options: Any) -> FakeFuture:
+        assert self.workers.keys() >= set(options.get("workers", ()))
         self.held += len(jobs)
         self.most_held = max(self.most_held, self.held)
         self.sizes.append(len(jobs))
@@ -77,7 +78,7 @@ class FakeClient:
     def cancel(self, futures: Sequence[Any]) -> None:
         self.cancelled += futures
 
-    def do(self, future: FakeFuture, jobs: Sequence[Job]) -> list[Packed]:
+    def do(self, future: FakeFuture, jobs: Sequence[Job]) -> list[tuple[Job, Packed]]:
         if self._fails:
             raise self._fails
         if killing := [job.arch for job in jobs if job.arch in self._killers]:

@@ -148,7 +148,7 @@ def test_a_script_without_a_guard_is_told_so(tmp_path: Path) -> None:
             [sys.executable, script], env=environment(tmp_path), capture_output=True, text=True, timeout=300, check=False
         )
     assert done.returncode == 1
-    assert "A script that counts has to do so behind: if __name__ == '__main__':" in done.stderr
+    assert "A script must start counting under: if __name__ == '__main__':" in done.stderr
 
 
 def test_the_first_interrupt_finishes_what_is_in_hand_and_keeps_it(tmp_path: Path) -> None:

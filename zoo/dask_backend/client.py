@@ -1,7 +1,8 @@
-"""The same jobs on a Dask cluster: its workers have them done as local workers do, and send the rows back.
+"""Runs jobs on a Dask cluster. Its workers run them as local workers do, and return the rows.
 
-Only a few jobs for each worker are submitted at a time, and what has come back is forgotten at once. What a worker had in hand when
-it left or died is done again elsewhere. A job that was alone on a worker when that died for the second time gets a failed row.
+Only a few batches of jobs for each thread of the cluster are in flight, so `Client.map` over the plan is not used: it would hold all
+of a long plan. Each batch is a task of its own, which Dask may run anywhere. Jobs of a batch whose worker died are run again one at a
+time, when nothing else is in flight: a worker that dies then was crashed by its job.
 """
 
 from __future__ import annotations
@@ -11,39 +12,38 @@ import queue
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Self
 
 from zoo.adapters.registry import open_zoo, zoo_names
 from zoo.dask_backend.cluster import ClusterError, connected
-from zoo.dask_backend.remote_worker import Done, Order, Packed, count_jobs, end_processes
-from zoo.dask_backend.software_versions import refuse_differences, software
+from zoo.dask_backend.remote_worker import BatchResult, run_batch, stop_processes
+from zoo.dask_backend.software_versions import installed_software, require_equal
 from zoo.errors import ZooError
-from zoo.records import CostKey, Failure, Job, TraceKey, Versions
+from zoo.records import Failure, Job, Versions
 from zoo.settings import Execution
-from zoo.workers.job_queue import Family, Waiting, catching_interrupt
-from zoo.workers.local_pool import Outcome
+from zoo.workers.job_queue import JobQueue, complete_jobs
+from zoo.workers.local_pool import JobOutcome, Packed
 from zoo.workers.packing import unpack
-from zoo.workers.processes import refuse_in_a_starting_worker
+from zoo.workers.processes import check_main_guard
 
 if TYPE_CHECKING:
     from distributed import Client, Future
 
 _BATCH_S = 1.0
-"""What jobs sent at once should take: little enough that a lost worker costs seconds, enough that sending costs next to nothing."""
+"""Target duration of a batch: short enough that a lost worker costs seconds, long enough that overhead is negligible."""
 
-_FIRST_BATCH, _MOST_AT_ONCE = 8, 64
-"""Jobs sent at once to a worker of which nothing is known yet, and to the fastest."""
+_FIRST_BATCH, _MAX_BATCH = 8, 64
+"""Jobs in a batch while durations are unknown, and at most."""
 
-_IN_HAND = 2
-"""Batches for each thread of a worker: the one it does and the next."""
+_BATCHES_PER_THREAD = 2
+"""The running batch and the next."""
 
-_LOOK_EVERY_S = 1.0
-"""How often workers that have come or gone are noticed."""
+_REFRESH_S = 1.0
+"""How often workers that have joined or left are noticed."""
 
-_DEATHS = 2
-"""Workers that a job may take along, before it is held to be the cause."""
+_MAX_DEATHS = 2
+"""Workers that a job may crash before it is recorded as failed."""
 
 
 def run_jobs(
@@ -52,203 +52,147 @@ def run_jobs(
     versions: Mapping[str, Versions],
     interrupted: Callable[[], None],
     says: Callable[[str], None],
-) -> Generator[Outcome]:
-    """Does all jobs, in any order.
+) -> Generator[JobOutcome]:
+    """Completes all jobs, in any order.
 
-    The first Ctrl-C calls `interrupted`, finishes what is in hand and ends; a second raises.
+    The first Ctrl-C calls `interrupted`, waits for the batches in flight and ends; the second raises.
 
     Args:
-        jobs: read on as they are done.
+        jobs: are read while others run.
         execution: the cluster, and the limits of each job.
-        versions: by zoo, what the rows must have been counted with.
+        versions: by zoo, what the rows must be counted with.
         interrupted: is called by the first Ctrl-C.
-        says: is told of the cluster.
+        says: gets messages about the cluster.
 
     Yields:
-        Each job with its rows, or with the failure that kept it from having any.
+        Each job with its rows, or with the reason why it has none.
 
     Raises:
         ClusterError: if the cluster cannot be started or reached, or is lost.
-        VersionsDifferError: if a worker has other software than this process.
-        ZooError: if workers cannot begin with any job.
+        VersionsDifferError: if other versions are installed on a worker.
+        ZooError: if no worker process starts.
     """
-    refuse_in_a_starting_worker()
-    order = Order(execution.timeout_s, execution.memory_gb, software(_libraries(versions)))
-    with connected(execution, says) as client:
+    check_main_guard()
+    with connected(execution, says) as client, DaskPool(client, execution, versions, says) as pool:
+        yield from complete_jobs(JobQueue(jobs), pool, interrupted)
+
+
+class DaskPool:
+    """The workers of a cluster. Use it in a `with` statement."""
+
+    def __init__(
+        self, client: Client, execution: Execution, versions: Mapping[str, Versions], says: Callable[[str], None]
+    ) -> None:
+        self.finished: queue.SimpleQueue[Future | None] = queue.SimpleQueue()
+        self._client, self._versions, self._says = client, versions, says
+        self._limits = Execution(workers=1, timeout_s=execution.timeout_s, memory_gb=execution.memory_gb)
+        self._software = installed_software(_libraries(versions))
+        self._batches: dict[Future, list[Job]] = {}
+        self._deaths: Counter[Job] = Counter()  # of workers, by job of one row
+        self._job_s = _BATCH_S / _FIRST_BATCH  # a moving average
+        self._names = (f"zoometer-{uuid.uuid4().hex[:12]}-{number}" for number in itertools.count())
+        self._threads: dict[str, int] = {}  # by address of the worker
+        self._refreshed_at = float("-inf")
+        self._is_waiting = False  # for workers to join
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         try:
-            yield from do_jobs(Waiting(jobs), _Crew(client, order, says), versions, interrupted)
+            self._client.cancel(list(self._batches))
         finally:
-            end_processes()  # of workers that are threads of this process, which the cluster would wait for
+            stop_processes()  # of Dask workers that are threads of this process: the cluster would wait for them
 
+    @property
+    def in_flight(self) -> int:
+        """Number of submitted batches that were not collected."""
+        return len(self._batches)
 
-def do_jobs(
-    waiting: Waiting, crew: _Crew, versions: Mapping[str, Versions], interrupted: Callable[[], None]
-) -> Generator[Outcome]:
-    """Has all jobs done by the crew."""
-    deaths: Counter[CostKey | TraceKey] = Counter()
-    is_ending = False
-    try:
-        with catching_interrupt(lambda: crew.done.put(None)):
-            while crew.in_hand or (waiting and not is_ending):
-                if not is_ending:
-                    crew.take(waiting)
-                try:
-                    ready = crew.done.get(timeout=_LOOK_EVERY_S)
-                except queue.Empty:
-                    continue
-                if ready is None:
-                    is_ending = True
-                    interrupted()
-                    continue
-                for job, outcome in _settled(ready, crew.outcome(ready), waiting, deaths):
-                    rows = outcome if isinstance(outcome, Failure) else unpack(outcome)
-                    _check_rows(rows, versions, job.zoo)
-                    yield job, rows
-    finally:
-        crew.stop()
+    def submit(self, jobs: JobQueue) -> None:
+        """Submits batches until each thread of the cluster has its share; smaller ones at the end, so that workers finish together."""
+        self._refresh_workers()
+        most = _BATCHES_PER_THREAD * sum(self._threads.values())
+        while len(self._batches) < most:
+            size = min(_MAX_BATCH, round(_BATCH_S / self._job_s), len(jobs) // (_BATCHES_PER_THREAD * most))
+            families = {(batch[-1].zoo, batch[-1].family) for batch in self._batches.values()}
+            if not (batch := jobs.take(max(1, size), others=families)):
+                break
+            self._submit(batch)
+        if not self._batches:
+            for address in self._threads:
+                if jobs.isolated:
+                    self._submit([jobs.isolated.popleft()], address)
 
-
-def _settled(batch: _Batch, outcome: list[Packed] | int, waiting: Waiting, deaths: Counter[CostKey | TraceKey]) -> list[Packed]:
-    """What came of a batch: its rows; or, where workers died with it, failures of those that did so too often."""
-    if not isinstance(outcome, int):
-        return outcome
-    jobs = [alone for job in batch.jobs for alone in job.split()]
-    keys = [key for job in jobs for key in job.row_keys()]
-    deaths.update(dict.fromkeys(keys, outcome))
-    if len(keys) == 1 and deaths[keys[0]] >= _DEATHS:
-        return [(jobs[0], Failure("worker", "", f"the Dask workers that had it in hand died, {deaths[keys[0]]} of them"))]
-    waiting.suspect(jobs)
-    return []
-
-
-def _check_rows(rows: list[Any] | Failure, versions: Mapping[str, Versions], zoo: str) -> None:
-    """Rows of another library are not what the plan asked for; a zoo may not name the libraries its version comes from."""
-    for counted in rows if isinstance(rows, list) else ():
-        found, expected = counted.row["library_version"], versions[zoo].library
-        refuse_differences({zoo: expected}, {zoo: found}, f"that counted {zoo}/{counted.key.arch}")
-
-
-@dataclass(slots=True)
-class _Seat:
-    """A Dask worker, as far as it is known here."""
-
-    threads: int
-    family: Family | None = None
-    in_hand: int = 0
-    has_suspect: bool = False
-    batch: int = _FIRST_BATCH  # jobs to send at once
-
-    def learn(self, jobs: int, seconds: float) -> None:
-        """Takes note of how long jobs took that were sent at once."""
-        self.batch = max(1, min(_MOST_AT_ONCE, 2 * jobs, int(jobs * _BATCH_S / max(seconds, 1e-3))))
-
-
-@dataclass(frozen=True, slots=True)
-class _Batch:
-    """Jobs that were submitted together."""
-
-    number: int
-    jobs: Sequence[Job]
-    seat: _Seat
-    future: Future | None = field(default=None, compare=False)
-
-
-class _Crew:
-    """The cluster's workers, and what they have in hand."""
-
-    def __init__(self, client: Client, order: Order, says: Callable[[str], None]) -> None:
-        self._client, self._order, self._says = client, order, says
-        self.done: queue.SimpleQueue[_Batch | None] = queue.SimpleQueue()
-        self.in_hand: dict[int, _Batch] = {}
-        self._seats: dict[str, _Seat] = {}
-        self._numbers = itertools.count()
-        self._name = f"zoometer-{uuid.uuid4().hex[:12]}"
-        self._looked_at = float("-inf")
-        self._has_told = False
-
-    def take(self, waiting: Waiting) -> None:
-        """Submits as much as the workers there are can hold; towards the end less at a time, so that they end together."""
-        self._look()
-        threads = sum(seat.threads for seat in self._seats.values())
-        for address, seat in self._seats.items():
-            others: set[Family | None] = {other.family for other in self._seats.values() if other is not seat}
-            while not seat.has_suspect and seat.in_hand < _IN_HAND * seat.threads:
-                most = max(1, min(seat.batch, len(waiting) // (_IN_HAND * _IN_HAND * threads)))
-                if batch := waiting.batch_for(seat.family, others, most):
-                    seat.family = (batch[-1].zoo, batch[-1].family)
-                    self._submit(batch, address, seat)
-                elif seat.in_hand == 0 and (suspect := waiting.next_suspect()):
-                    seat.has_suspect = True
-                    self._submit([suspect], address, seat)
-                else:
-                    break
-
-    def outcome(self, batch: _Batch) -> list[Packed] | int:
-        """What came back of a batch; or how many workers died with it.
+    def collect(self, task: Future, jobs: JobQueue) -> Iterator[JobOutcome]:
+        """The rows of a finished batch, and the failures of jobs that will not be retried.
 
         Raises:
-            ClusterError: if the cluster is lost, or its workers lack zoometer.
-            ZooError: as `count_jobs` does.
+            ClusterError: if the cluster is lost, or its workers lack a package.
+            VersionsDifferError: if a worker counted with other versions.
+            ZooError: if no worker process starts.
         """
         from distributed.scheduler import KilledWorker
 
-        future = self.in_hand.pop(batch.number).future
-        batch.seat.in_hand -= 1
-        batch.seat.has_suspect = False
-        assert future is not None
+        batch = self._batches.pop(task)
         try:
-            done: Done = future.result()
+            result: BatchResult = task.result()
         except KilledWorker as error:
-            return int(error.allowed_failures) + 1
+            yield from self._retry_or_fail(batch, int(error.allowed_failures) + 1, jobs)
+            return
         except ZooError:
             raise
         except ImportError as error:
             raise ClusterError(f"A Dask worker cannot import what it needs: {error}. Install the same zoometer there.") from error
         except Exception as error:
-            if future.status in {"cancelled", "lost"}:
+            if task.status in {"cancelled", "lost"}:
                 raise ClusterError(
-                    "The connection to Dask's scheduler was lost. What was counted is kept; the same command goes on from there."
+                    "The connection to Dask's scheduler was lost. Committed rows are kept; run the same command again to continue."
                 ) from error
             failure = Failure("worker", type(error).__name__, str(error))
-            return [(job, failure) for job in batch.jobs]
+            result = BatchResult([(job, failure) for job in batch], self._job_s * len(batch))
         finally:
-            future.release()
-        batch.seat.learn(len(batch.jobs), done.seconds)
-        return done.packed
+            task.release()
+        self._job_s = (self._job_s + result.seconds / len(batch)) / 2 or 1e-6
+        for job, outcome in result.outcomes:
+            yield job, self._unpack(job, outcome)
 
-    def stop(self) -> None:
-        """Lets go of what is still in hand."""
-        self._client.cancel([batch.future for batch in self.in_hand.values()])
-        self.in_hand.clear()
+    def _retry_or_fail(self, batch: Sequence[Job], deaths: int, jobs: JobQueue) -> Iterator[JobOutcome]:
+        """Isolates each row of a batch whose workers died; one that was isolated and died too often has failed."""
+        for row in (row for job in batch for row in job.split()):
+            self._deaths[row] += deaths
+            if [row] == batch and self._deaths[row] >= _MAX_DEATHS:
+                yield row, Failure("worker", "", f"the Dask workers that ran it died, {self._deaths[row]} of them")
+            else:
+                jobs.isolated.append(row)
 
-    def _submit(self, jobs: Sequence[Job], address: str, seat: _Seat) -> None:
-        number = next(self._numbers)
-        future = self._client.submit(
-            count_jobs,
-            jobs,
-            self._order,
-            key=f"{self._name}-{number}",
-            workers=[address],
-            allow_other_workers=True,  # it may be gone before it begins
-            pure=False,
-        )
-        batch = self.in_hand[number] = _Batch(number, jobs, seat, future)
-        seat.in_hand += 1
-        future.add_done_callback(lambda _: self.done.put(batch))
+    def _unpack(self, job: Job, outcome: Packed) -> Any:
+        """The rows of a job; a zoo need not name the libraries that its version comes from, so it is compared here."""
+        if isinstance(outcome, Failure):
+            return outcome
+        rows = unpack(outcome)
+        for result in rows:
+            found, expected = result.row["library_version"], self._versions[job.zoo].library
+            require_equal({job.zoo: expected}, {job.zoo: found}, f"that counted {job.zoo}/{job.arch}")
+        return rows
 
-    def _look(self) -> None:
-        """Notices workers that have come or gone."""
-        if time.monotonic() - self._looked_at < _LOOK_EVERY_S:
+    def _submit(self, batch: list[Job], address: str | None = None) -> None:
+        workers = {"workers": [address], "allow_other_workers": True} if address else {}  # it may leave before it starts
+        task = self._client.submit(run_batch, batch, self._limits, self._software, key=next(self._names), pure=False, **workers)
+        self._batches[task] = batch
+        task.add_done_callback(self.finished.put)
+
+    def _refresh_workers(self) -> None:
+        if time.monotonic() - self._refreshed_at < _REFRESH_S:
             return
-        threads = self._client.nthreads()
-        self._looked_at = time.monotonic()
-        self._seats = {address: self._seats.get(address) or _Seat(n) for address, n in threads.items()}
-        if not self._seats and not self._has_told:
-            self._says("The cluster has no workers yet; waiting for some to join.")
-        self._has_told = not self._seats
+        self._threads = self._client.nthreads()
+        self._refreshed_at = time.monotonic()
+        if not self._threads and not self._is_waiting:
+            self._says("The cluster has no workers; waiting for some to join.")
+        self._is_waiting = not self._threads
 
 
 def _libraries(zoos: Iterable[str]) -> list[str]:
-    """The libraries that installed zoos say their models come from."""
+    """The libraries that the versions of installed zoos depend on."""
     installed = [name for name in zoos if name in zoo_names()]
     return sorted({library for name in installed for library in getattr(open_zoo(name), "libraries", ())})

@@ -1,4 +1,4 @@
-"""Connecting to a Dask cluster: one that runs somewhere, or one that is started for a run and ends with it."""
+"""Connects to a running Dask cluster, or starts one for the duration of a run."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 _CONNECT_S = 30.0
 _SETTINGS = {
-    "distributed.scheduler.allowed-failures": 0,  # deaths of workers: the first is reported, and jobs are tried again from here
-    "distributed.worker.profile.enabled": False,  # Dask's workers only wait: where they do is not worth knowing
-    "distributed.admin.tick.interval": "1s",  # nor is it, 50 times a second, how promptly
+    "distributed.scheduler.allowed-failures": 0,  # of workers: the client retries jobs itself
+    "distributed.worker.profile.enabled": False,  # Dask's workers only wait for their processes
+    "distributed.admin.tick.interval": "1s",
     "distributed.admin.tick.limit": "30s",
 }
-"""Dask's own configuration, where a cluster is started for a run."""
+"""Dask's configuration of a cluster that is started for a run."""
 
 
 class ClusterError(ZooError):
@@ -29,7 +29,7 @@ class ClusterError(ZooError):
 
 @contextlib.contextmanager
 def connected(execution: Execution, says: Callable[[str], None]) -> Iterator[Client]:
-    """A client of the cluster; says where it is, and where its dashboard.
+    """Yields a client of the cluster, and reports its address and dashboard.
 
     Raises:
         ClusterError: if Dask is not installed, the cluster cannot be started, or nothing answers at the address.
@@ -65,8 +65,8 @@ def _started(execution: Execution) -> Iterator[Any]:
             cluster = make(**_arguments(execution))
             if execution.cluster != LOCAL and execution.workers:
                 cluster.scale(execution.workers)
-        except Exception as error:  # noqa: BLE001 - the class is anybody's
-            # Only the kind of what was raised: its message may repeat arguments, and with them credentials.
+        except Exception as error:  # noqa: BLE001 - any class may be configured
+            # Without the message, which may repeat arguments and with them credentials.
             raise ClusterError(
                 f"Cluster '{execution.cluster}' cannot be started: {type(error).__name__}. Check execution: {{arguments: …}} "
                 f"against the class's own documentation; they are {', '.join(execution.arguments) or 'none'}."
@@ -88,16 +88,16 @@ def _class_of(name: str) -> Callable[..., Any]:
 
 
 def _arguments(execution: Execution) -> dict[str, Any]:
-    """What a cluster class is called with.
+    """Arguments of the cluster class.
 
-    On this machine scheduler and worker are threads of this process, and one worker is enough, with a thread for each process that
-    counts: it only hands jobs on, and what these processes have in common is then imported once.
+    A local cluster runs in threads of this process. One worker is enough, with a thread for each worker process: it only passes jobs
+    on, and its processes share what they import.
     """
     if execution.cluster != LOCAL:
         return dict(execution.arguments)
     usual: dict[str, Any] = {"dashboard_address": ":0", "processes": False}
-    if execution.is_at_home:
-        usual["memory_limit"] = 0  # it would be held against all this process has, which is not what jobs need
+    if execution.uses_child_processes:
+        usual["memory_limit"] = 0  # it would apply to this whole process
     if not {"n_workers", "threads_per_worker"} & execution.arguments.keys():
         usual |= {"n_workers": 1, "threads_per_worker": execution.workers or default_workers()}
     return usual | dict(execution.arguments)

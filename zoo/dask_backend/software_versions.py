@@ -1,4 +1,4 @@
-"""The software that a count rests on, which has to be the same wherever it is done. Read from metadata: nothing is imported."""
+"""Versions of the software that counts depend on, which must be equal on all workers. Read from metadata: nothing is imported."""
 
 from __future__ import annotations
 
@@ -15,32 +15,31 @@ _MISSING = "none"
 
 
 class VersionsDifferError(ZooError):
-    """A worker on another machine has other software than the process that commits what it counts."""
+    """Other versions are installed on a worker than in the process that commits its rows."""
 
 
-def software(libraries: Iterable[str] = ()) -> dict[str, str]:
-    """Versions by name: Python without its last number, the counter, the tracer, and what is installed of these libraries and our own.
+def installed_software(libraries: Iterable[str] = ()) -> dict[str, str]:
+    """Versions by name: Python (major and minor), the counter, the tracer, the dependencies of zoometer and these libraries.
 
-    Builds are left out (`2.14.1`, not `2.14.1+cu130`): they do not change a count.
+    Local versions are left out (`2.14.1`, not `2.14.1+cu130`): they do not change a count.
     """
     return _own() | {name: _version(name) for name in (*_ALWAYS, *libraries)}
 
 
 def check_software(expected: Mapping[str, str], where: str) -> None:
-    """Compares what is installed here with what is expected.
+    """Compares the installed versions with the expected ones.
 
     Raises:
-        VersionsDifferError: if anything differs; both versions are named.
+        VersionsDifferError: if any differ.
     """
-    found = software(expected.keys() - _own().keys())
-    refuse_differences(expected, found, where)
+    require_equal(expected, installed_software(expected.keys() - _own().keys()), where)
 
 
-def refuse_differences(expected: Mapping[str, str], found: Mapping[str, str], where: str) -> None:
+def require_equal(expected: Mapping[str, str], found: Mapping[str, str], where: str) -> None:
     """Compares two sets of versions.
 
     Raises:
-        VersionsDifferError: if anything differs; both versions are named.
+        VersionsDifferError: if any differ.
     """
     differing = [f"{name} {found[name]} there, {expected[name]} here" for name in expected if found[name] != expected[name]]
     if differing:

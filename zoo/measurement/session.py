@@ -26,9 +26,9 @@ from zoo.records import Failure
 from zoo.refresh.catalogue import Listing, keep_lists, list_zoos
 from zoo.run_config import RunConfig
 from zoo.settings import RefreshSettings
-from zoo.workers.child_process import Child
 from zoo.workers.local_pool import preload_workers
-from zoo.workers.processes import refuse_in_a_starting_worker
+from zoo.workers.processes import check_main_guard
+from zoo.workers.supervised_process import SupervisedProcess
 
 Row = dict[Any, Any]
 
@@ -74,7 +74,7 @@ def measure(settings: MeasureSettings, listener: MeasureListener | None = None) 
         BusyError: if another process measures with this cache: they would disturb each other.
         ZooError: if a zoo or model is unknown, a device of torch is not there, or the cache cannot be written.
     """
-    refuse_in_a_starting_worker()
+    check_main_guard()
     store = Store(settings.cache)
     store.prepare()
     with locked(store.files, "measure", what="Another process measures with this cache", wait=False):
@@ -112,8 +112,8 @@ class _Run:
         return listings
 
     def _find_place(self, run: RunConfig) -> Place:
-        with Child(_serve_machine, run) as child:
-            facts = child.ask("environment", self._settings.timeout_s)
+        with SupervisedProcess(_serve_machine, run) as process:
+            facts = process.request("environment", self._settings.timeout_s)
         if isinstance(facts, Failure):
             raise SpeedError(
                 f"Nothing can be measured on '{run.device}': {facts.message or facts}. Choose --device cpu, cuda or mps."
@@ -138,8 +138,8 @@ class _Run:
         return left
 
     def _measure_peak(self, run: RunConfig) -> float | None:
-        with Child(_serve_machine, run) as child:
-            peak = child.ask("peak", self._settings.timeout_s)
+        with SupervisedProcess(_serve_machine, run) as process:
+            peak = process.request("peak", self._settings.timeout_s)
         if isinstance(peak, Failure):
             self._listener.says(f"The peak rate of {run.device} in {run.precision.dtype} is not known: {peak}")
             return None
@@ -156,12 +156,12 @@ class _Run:
 
     def _measure_subject(self, subject: Subject, place: Place, known: Known, left: TimeLeft) -> None:
         recall = self._recall(subject, place, known)
-        with Child(_serve_model, subject) as child:
+        with SupervisedProcess(_serve_model, subject) as process:
 
             def attempt(batch: int) -> Row:
                 row = recall(batch)
                 if row is None:
-                    row = self._row(subject, place, batch, child.ask(batch, self._settings.timeout_s))
+                    row = self._row(subject, place, batch, process.request(batch, self._settings.timeout_s))
                     self._commit(row, left)
                 return dict(row)
 

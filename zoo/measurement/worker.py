@@ -49,7 +49,7 @@ class Measured:
 
 def serve_machine(connection: Connection, run: RunConfig) -> None:
     """Answers `environment` with the facts of the machine, and `peak` with the rate of a matrix product in GFLOP/s."""
-    worker.settle()
+    worker.prepare_process()
     prepare(run)
     answers: dict[str, Callable[[], Any]] = {"environment": lambda: environment(run), "peak": lambda: measure_peak(run)}
     while True:
@@ -59,7 +59,7 @@ def serve_machine(connection: Connection, run: RunConfig) -> None:
 
 def serve_model(connection: Connection, subject: Subject) -> None:
     """Answers a batch with its measurement; the model is built at the first."""
-    worker.settle()
+    worker.prepare_process()
     if subject.run.is_cpu and (limit := subject.memory_gb or _free_gb() * _FREE_SHARE):
         worker.limit_memory(limit)
     prepare(subject.run)

@@ -61,7 +61,7 @@ def list_zoos(settings: RefreshSettings, store: Store) -> dict[str, Listing]:
 
 def preload(execution: Execution, zoos: Iterable[str]) -> None:
     """Starts importing what workers need where they are children of this process; elsewhere they do so themselves."""
-    if execution.is_at_home:
+    if execution.uses_child_processes:
         from zoo.workers.local_pool import preload_workers
 
         preload_workers(adapter_modules(zoos))

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from zoo.refresh.plan import Plan
     from zoo.settings import Execution, Listener
     from zoo.workers.job import CountResult, JobResult
-    from zoo.workers.local_pool import Outcome
+    from zoo.workers.local_pool import JobOutcome
     from zoo.workers.trace_job import TraceResult
 
 COMMIT_EVERY_S = 4.0
@@ -157,7 +157,7 @@ def _run_jobs(
     versions: Mapping[str, Versions],
     interrupted: Callable[[], None],
     says: Callable[[str], None],
-) -> Generator[Outcome]:
+) -> Generator[JobOutcome]:
     """Has the jobs done by whatever the execution names."""
     if execution.backend == "dask":
         from zoo.dask_backend import client as dask

@@ -30,7 +30,7 @@ from zoo.refresh.catalogue import Listing, keep_lists, list_zoos, preload
 from zoo.refresh.committer import count_and_commit
 from zoo.refresh.plan import Plan, check_globs, make_plan, trace_keys, wanted_keys, wanted_traces
 from zoo.settings import Listener, RefreshSettings, Request, Silent
-from zoo.workers.processes import refuse_in_a_starting_worker
+from zoo.workers.processes import check_main_guard
 
 _JUDGED = ("status", "reason", "fingerprint", "library_version", "torch_version", "counter_version")
 """What decides whether a row is still valid."""
@@ -48,7 +48,7 @@ def refresh(settings: RefreshSettings, listener: Listener | None = None, request
         BusyError: if another refresh of the same name is running, and the request is not to wait for it.
         ZooError: for everything else a user can cause: an unknown name, an unreadable table, a cache that cannot be written.
     """
-    refuse_in_a_starting_worker()
+    check_main_guard()
     listener = listener or Silent()
     store = Store(settings.cache)
     store.prepare()

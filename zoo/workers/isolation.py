@@ -1,7 +1,6 @@
-"""What keeps one model's doings from the next, inside a worker: a limit of time, and a process that is found as it was left.
+"""Isolates models from each other inside a worker: limits their time, and restores the state of the process after each job.
 
-A model may do anything to the process it is counted in. What can be put back is put back after each job; where something stays
-behind that cannot, the process is *spent*: it does no further job and is replaced.
+A model may change anything in its process. Where the change cannot be undone, the process runs no further job and is replaced.
 """
 
 from __future__ import annotations
@@ -17,33 +16,34 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from zoo.records import Failure
 
 _SEED = 0
-_SPENT_SHARE = 0.5
-"""Of the memory limit: a worker that holds more than this after a job leaves the next too little."""
+_MOST_RETAINED = 0.5
+"""Share of the memory limit that a worker may hold after a job; more would leave the next job too little."""
 
-_STOPPED = ("timeout:", "memory:")
-"""How the reasons begin of models that did not come to an end of their own."""
+_INTERRUPTED = ("timeout:", "memory:")
+"""How the reasons of models begin that were interrupted, and may have left anything half done."""
 
 _SIGNALS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGALRM", "SIGCHLD") if hasattr(signal, name))
 
 
 class TimeUpError(BaseException):
-    """A model has had its time. No `Exception`, so that a model which catches those does not go on."""
+    """A model exceeded its time. Not an `Exception`, which the model itself might catch."""
 
 
-def timed_out(seconds: float) -> Failure:
-    """The failure of what took longer than it may."""
+def timeout_failure(seconds: float) -> Failure:
+    """The failure of a job that exceeded its time."""
     return Failure("timeout", "", f"not counted within {seconds:g} s; raise execution: {{timeout_s: …}}")
 
 
 @contextlib.contextmanager
 def time_limit(seconds: float | None) -> Iterator[None]:
-    """Interrupts what runs longer, as far as it is Python: code of other languages is only interrupted when it returns.
+    """Interrupts Python code after some time; native code only once it returns to Python.
 
     Raises:
         TimeUpError: inside the context, when the time is up.
@@ -52,10 +52,10 @@ def time_limit(seconds: float | None) -> Iterator[None]:
         yield
         return
 
-    def ring(*_: object) -> None:
+    def interrupt(*_: object) -> None:
         raise TimeUpError
 
-    usual = signal.signal(signal.SIGALRM, ring)
+    usual = signal.signal(signal.SIGALRM, interrupt)
     signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         yield
@@ -65,13 +65,13 @@ def time_limit(seconds: float | None) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def kept_state() -> Iterator[None]:
-    """Starts a job with a fixed seed and silence, and undoes what its model changes in the process."""
-    import torch  # here, because a parent of workers has no need of it
+def restored_state() -> Iterator[None]:
+    """Starts a job with fixed seeds and without output, and restores the global state of Python and torch after it."""
+    import torch  # here, because the parent of workers does not need it
 
     torch.default_generator.manual_seed(_SEED)
     random.seed(_SEED)
-    undo = [*_python_state(), *_torch_state()]
+    restore = [*_python_state(), *_torch_state()]
     with contextlib.ExitStack() as contexts:
         contexts.enter_context(warnings.catch_warnings())
         nowhere = contexts.enter_context(Path(os.devnull).open("w", encoding="utf-8"))
@@ -80,85 +80,63 @@ def kept_state() -> Iterator[None]:
         try:
             yield
         finally:
-            for put_back in undo:
-                with contextlib.suppress(Exception):  # one that fails must not keep the others from being done
-                    put_back()
+            for undo in restore:
+                with contextlib.suppress(Exception):  # one that fails must not prevent the others
+                    undo()
 
 
 def _python_state() -> list[Callable[[], Any]]:
-    folder, variables, paths, recursion = Path.cwd(), dict(os.environ), list(sys.path), sys.getrecursionlimit()
-    handlers = [(number, signal.getsignal(number)) for number in _SIGNALS]
-    root, disabled = logging.getLogger(), logging.root.manager.disable
-    level, log_handlers = root.level, list(root.handlers)
-    collects = gc.isenabled()
-
-    def put_back_signals() -> None:
-        for number, handler in handlers:
-            if handler is not None and signal.getsignal(number) is not handler:
-                signal.signal(number, handler)
-
-    def put_back_logging() -> None:
-        logging.disable(disabled)
-        root.setLevel(level)
-        root.handlers[:] = log_handlers
-
-    def put_back_variables() -> None:
-        if os.environ != variables:
-            os.environ.clear()
-            os.environ.update(variables)
-
-    def put_back_tracing() -> None:
-        sys.settrace(None)
-        sys.setprofile(None)
-
-    def put_back_collector() -> None:
-        gc.set_debug(0)
-        (gc.enable if collects else gc.disable)()
-
+    """Functions that restore the present state."""
+    root = logging.getLogger()
+    handlers = {number: handler for number in _SIGNALS if (handler := signal.getsignal(number)) is not None}
     return [
-        put_back_tracing,
-        put_back_signals,
-        put_back_logging,
-        put_back_variables,
-        lambda: os.chdir(folder),
-        lambda: sys.path.__setitem__(slice(None), paths),
-        lambda: sys.setrecursionlimit(recursion),
-        put_back_collector,
+        partial(sys.settrace, None),
+        partial(sys.setprofile, None),
+        partial(sys.setrecursionlimit, sys.getrecursionlimit()),
+        *(partial(signal.signal, number, handler) for number, handler in handlers.items()),
+        partial(logging.disable, logging.root.manager.disable),
+        partial(root.setLevel, root.level),
+        partial(setattr, root, "handlers", list(root.handlers)),
+        os.environ.clear,
+        partial(os.environ.update, dict(os.environ)),
+        partial(os.chdir, Path.cwd()),
+        partial(setattr, sys, "path", list(sys.path)),
+        partial(gc.set_debug, 0),
+        gc.enable if gc.isenabled() else gc.disable,
     ]
 
 
 def _torch_state() -> list[Callable[[], Any]]:
     import torch
 
-    dtype, threads = torch.get_default_dtype(), torch.get_num_threads()
     return [
-        lambda: torch.set_default_device(None),
-        lambda: torch.set_default_dtype(dtype),
-        lambda: torch.set_num_threads(threads),
-        lambda: torch.set_grad_enabled(True),
-        lambda: torch.set_autocast_enabled("cpu", False),
-        lambda: torch.use_deterministic_algorithms(False),
+        partial(torch.set_default_device, None),
+        partial(torch.set_default_dtype, torch.get_default_dtype()),
+        partial(torch.set_num_threads, torch.get_num_threads()),
+        partial(torch.set_grad_enabled, True),
+        partial(torch.set_autocast_enabled, "cpu", False),
+        partial(torch.use_deterministic_algorithms, False),
     ]
 
 
-class Condition:
-    """Whether this process can do another job."""
+class WorkerHealth:
+    """Whether this process can run another job."""
 
     def __init__(self) -> None:
-        self.is_spent = False
-        self._threads: int | None = None  # None: nobody replaces this process, so that it has to go on
+        self.needs_restart = False
+        self._threads: int | None = None  # at the start; None: nobody replaces this process, so it must go on
         self._most_mapped = 0.0
 
-    def watch(self, memory_gb: float) -> None:
-        """Takes the process as it is now for a fresh one, of which this much memory may be used."""
+    def set_baseline(self, memory_gb: float) -> None:
+        """Takes the present state of the process as healthy; it may use this much more memory."""
         self._threads = threading.active_count()
-        self._most_mapped = mapped_bytes() + memory_gb * 1e9 * _SPENT_SHARE
+        self._most_mapped = mapped_bytes() + memory_gb * 1e9 * _MOST_RETAINED
 
-    def note(self, reasons: Iterable[str]) -> None:
-        """Looks at what a job has left behind: a model stopped somewhere in the middle, a thread, or much memory."""
+    def check(self, reasons: Iterable[str]) -> None:
+        """Checks what a job with rows of these reasons left behind: an interrupted model, a thread or much memory."""
         if self._threads is not None:
-            was_stopped = any(reason.startswith(_STOPPED) for reason in reasons)
-            self.is_spent = was_stopped or threading.active_count() > self._threads or self._holds_much()
+            was_interrupted = any(reason.startswith(_INTERRUPTED) for reason in reasons)
+            self.needs_restart = was_interrupted or threading.active_count() > self._threads or self._holds_much()
 
     def _holds_much(self) -> bool:
         if mapped_bytes() <= self._most_mapped:
@@ -168,7 +146,7 @@ class Condition:
 
 
 def mapped_bytes() -> int:
-    """Bytes of address space the process has, which is what the limit of memory is on; 0 where the system does not say."""
+    """Size of the process's address space, to which the memory limit applies; 0 if the system does not tell."""
     with contextlib.suppress(OSError):
         return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * mmap.PAGESIZE
     return 0

@@ -44,7 +44,7 @@ from zoo.records import (
 from zoo.traces import TRACE_BATCH
 from zoo.tracing.call_description import TraceMemo
 from zoo.workers.input_constraints import InputConstraints, learn_constraints
-from zoo.workers.isolation import TimeUpError, time_limit, timed_out
+from zoo.workers.isolation import TimeUpError, time_limit, timeout_failure
 from zoo.workers.trace_job import TraceResult, failed_trace, trace_example, trace_result
 
 _TOTALS = [name for name in CONVENTIONS if name != "matmul"]  # that is `macs`
@@ -116,7 +116,7 @@ class JobRunner:
             except TimeUpError:
                 assert timeout_s is not None
                 model = None  # interrupted, so its state is unknown
-                yield failed_result(key, timed_out(timeout_s), versions)
+                yield failed_result(key, timeout_failure(timeout_s), versions)
             except InputError as error:
                 yield failed_result(key, Failure(INPUT_STAGE, "", str(error)), versions)
             except VariantError as error:

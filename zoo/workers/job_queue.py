@@ -1,113 +1,135 @@
-"""Jobs that wait for a worker, and what is done with those that a worker did not survive."""
+"""The queue of pending jobs, and the loop in which a pool of workers completes them."""
 
 from __future__ import annotations
 
 import contextlib
 import itertools
+import queue
 import signal
 import threading
-from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter, deque
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator
+from typing import Any, Protocol, TypeVar
 
 from zoo.records import Job
 
 LOOKAHEAD = 10_000
-"""Jobs held at most, read on from the plan when half of them are gone: enough for whole families, little for the memory."""
+"""Jobs read ahead of the workers: enough to group them by family, few enough to bound the memory."""
+
+_POLL_S = 1.0
+"""How often a pool may look at its workers while no job ends."""
 
 Family = tuple[str, str | None]
+"""A zoo, and a family of its architectures. They share operations, whose results a worker memoizes."""
+
+R_co = TypeVar("R_co", covariant=True)
 
 
-class Waiting:
-    """Jobs not yet given out, by family. Of a long plan only the next ones are held."""
+class JobQueue:
+    """Pending jobs by family."""
 
     def __init__(self, jobs: Iterable[Job]) -> None:
-        self._more = iter(jobs)
-        self._families: dict[Family, deque[Job]] = defaultdict(deque)
-        self._order: deque[Family] = deque()  # from the smallest to the largest; those that somebody is at come last to be taken
+        self.isolated: deque[Job] = deque()  # jobs that may crash their worker; they run when nothing else does
+        self._source = iter(jobs)
+        self._families: dict[Family, deque[Job]] = {}  # no deque is empty
         self._size = 0
-        self._suspects: deque[Job] = deque()
-        self._read_on()
+        self._retries: Counter[Job] = Counter()
+        self._read_ahead()
 
     def __len__(self) -> int:
-        """Jobs that are held; none only if the plan has none either."""
-        return self._size + len(self._suspects)
+        """Jobs that were read and wait for a worker; 0 if no job is left."""
+        return self._size + len(self.isolated)
 
-    def put_back(self, jobs: Iterable[Job]) -> None:
-        """Takes jobs to be given out again."""
+    def put(self, jobs: Iterable[Job]) -> None:
+        """Adds jobs, or returns them to the queue."""
         for job in jobs:
-            family = job.zoo, job.family
-            if not self._families[family]:
-                self._order.append(family)
-            self._families[family].append(job)
+            self._families.setdefault((job.zoo, job.family), deque()).append(job)
             self._size += 1
 
-    def suspect(self, jobs: Iterable[Job]) -> None:
-        """Takes jobs of which one may have ended its worker: each is to be done by itself, when there is nothing else to do."""
-        self._suspects.extend(jobs)
-
-    def next_suspect(self) -> Job | None:
-        """One of those, once nothing else waits."""
-        return self._suspects.popleft() if self._suspects and not self._size else None
-
-    def next_for(self, family: Family | None, others: set[Family | None]) -> Job | None:
-        """A job of the family a worker is at, else of the largest that no other worker is at, else of the largest."""
-        if family is None or not self._families.get(family):
-            family = self._choose(others)
-            if family is None:
-                return None
-        job = self._families[family].popleft()
-        if not self._families[family]:
-            del self._families[family]
-        self._size -= 1
+    def take(self, most: int, family: Family | None = None, others: Collection[Family | None] = ()) -> list[Job]:
+        """Removes up to `most` jobs: of this family while it has any, then of the largest families that are not in `others`."""
+        taken: list[Job] = []
+        while self._families and len(taken) < most:
+            if family not in self._families:
+                family = next((name for name in self._families if name not in others), next(iter(self._families)))
+            jobs = self._families[family]
+            taken.append(jobs.popleft())
+            if not jobs:
+                del self._families[family]
+        self._size -= len(taken)
         if self._size < LOOKAHEAD // 2:
-            self._read_on()
-        return job
+            self._read_ahead()
+        return taken
 
-    def batch_for(self, family: Family | None, others: set[Family | None], most: int) -> list[Job]:
-        """Several such jobs at once, of further families where one has not enough."""
-        batch: list[Job] = []
-        while len(batch) < most and (job := self.next_for(family, others)):
-            batch.append(job)
-            family = job.zoo, job.family
-        return batch
+    def retry(self, job: Job, limit: int) -> bool:
+        """Queues a failed job again: one job for each of its rows, or, if it has only one, at most `limit` times.
 
-    def _choose(self, others: set[Family | None]) -> Family | None:
-        passed: list[Family] = []
-        chosen = None
-        while self._order and chosen is None:
-            family = self._order.pop()
-            if not self._families.get(family):
+        Returns:
+            Whether it was queued.
+        """
+        if job.rows == 1:
+            self._retries[job] += 1
+            if self._retries[job] > limit:
+                return False
+        self.put(job.split())
+        return True
+
+    def _read_ahead(self) -> None:
+        if jobs := list(itertools.islice(self._source, LOOKAHEAD - self._size)):
+            self.put(jobs)
+            self._families = dict(sorted(self._families.items(), key=lambda item: len(item[1]), reverse=True))
+
+
+class WorkerPool(Protocol[R_co]):
+    """Workers that complete jobs, in this process's own machine or elsewhere."""
+
+    finished: queue.SimpleQueue[Any]  # tasks; None: stop
+
+    @property
+    def in_flight(self) -> int:
+        """Number of submitted tasks that were not collected."""
+
+    def submit(self, jobs: JobQueue) -> None:
+        """Gives the workers as many jobs as they can hold."""
+
+    def collect(self, task: Any, jobs: JobQueue) -> Iterable[tuple[Job, R_co]]:
+        """The results of a finished task; jobs to be tried again return to the queue."""
+
+
+def complete_jobs(jobs: JobQueue, pool: WorkerPool[R_co], interrupted: Callable[[], None]) -> Generator[tuple[Job, R_co]]:
+    """Completes all jobs, in any order.
+
+    The first Ctrl-C calls `interrupted`, waits for the tasks in flight and ends; the second raises.
+    """
+    is_stopping = False
+    with _deferred_interrupt(lambda: pool.finished.put(None)):
+        while pool.in_flight or (jobs and not is_stopping):
+            if not is_stopping:
+                pool.submit(jobs)
+            try:
+                task = pool.finished.get(timeout=_POLL_S)
+            except queue.Empty:
                 continue
-            if family in others:
-                passed.append(family)
+            if task is None:
+                is_stopping = True
+                interrupted()
             else:
-                chosen = family
-        self._order.extendleft(passed)
-        if chosen is not None:
-            self._order.appendleft(chosen)
-            return chosen
-        return max(passed, key=lambda family: len(self._families[family]), default=None)
-
-    def _read_on(self) -> None:
-        more = list(itertools.islice(self._more, LOOKAHEAD - self._size))
-        if more:
-            self.put_back(more)
-            self._order = deque(sorted(self._families, key=lambda family: len(self._families[family])))
+                yield from pool.collect(task, jobs)
 
 
 @contextlib.contextmanager
-def catching_interrupt(tell: Callable[[], None]) -> Iterator[None]:
-    """The first Ctrl-C only tells, so that it cannot tear a commit apart; the next one raises as always."""
+def _deferred_interrupt(notify: Callable[[], None]) -> Iterator[None]:
+    """Lets the first Ctrl-C only notify, so that it cannot interrupt a commit; the next one raises as usual."""
     usual = signal.getsignal(signal.SIGINT)
     if threading.current_thread() is not threading.main_thread() or not callable(usual):
         yield
         return
 
-    def first(*_: object) -> None:
+    def handle_first(*_: object) -> None:
         signal.signal(signal.SIGINT, usual)
-        tell()
+        notify()
 
-    signal.signal(signal.SIGINT, first)
+    signal.signal(signal.SIGINT, handle_first)
     try:
         yield
     finally:

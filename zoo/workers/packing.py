@@ -1,7 +1,7 @@
-"""What a worker counted as bytes, which travel through processes that neither have torch nor look inside.
+"""Serializes the results of a job, so that they can pass through processes that have no torch.
 
-Tables of the cache go as Arrow's record batches without their schemas, which both sides know: pickle takes each of their columns
-apart, and a schema is larger than the short tables of one model.
+Tables of the cache become Arrow record batches without their schemas, which both sides know: pickling each column is slow, and a
+schema is larger than the short tables of one model.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from zoo.cache.schema.trace_rows import TRACE
 _SCHEMAS: Mapping[str, pa.Schema] = {**{name: TABLES[name] for name in ("ops", "workloads")}, "trace": TRACE}
 
 
-def pack(rows: Any) -> bytes:
-    """Rows, and whatever tables are in them."""
+def pack(results: Any) -> bytes:
+    """Serializes results and the tables in them."""
     data = io.BytesIO()
-    _Packer(data, protocol=pickle.HIGHEST_PROTOCOL).dump(rows)
+    _Packer(data, protocol=pickle.HIGHEST_PROTOCOL).dump(results)
     return data.getvalue()
 
 
 def unpack(data: bytes) -> Any:
-    """The same rows again."""
-    return pickle.loads(data)  # noqa: S301 - what a worker of ours packed
+    """Restores packed results."""
+    return pickle.loads(data)  # noqa: S301 - packed by our own worker
 
 
 def _reduced(table: pa.Table) -> tuple[Any, tuple[str, list[bytes]]]:

@@ -1,4 +1,4 @@
-"""Processes that workers run in: their end is always noticed, and they take along what models started in them."""
+"""Worker processes whose exit is always noticed, and that are killed together with what models started in them."""
 
 from __future__ import annotations
 
@@ -16,33 +16,33 @@ from typing import Any, ClassVar
 from zoo.errors import ZooError
 
 _ENDED_WELL = 256
-"""Stands for exit code 0 where that has to be told from none; no process can end with it."""
+"""Replaces exit code 0, which pebble ignores; no process can exit with it."""
 
-NO_WORKER = (
-    "Worker processes end before they begin to count; what they print says why. "
-    "A script that counts has to do so behind: if __name__ == '__main__':"
+NO_WORKER_STARTS = (
+    "Worker processes end before they begin to count; their output says why. "
+    "A script must start counting under: if __name__ == '__main__':"
 )
 
 
-def refuse_in_a_starting_worker() -> None:
-    """A worker imports the script it was started from; one that counts without a guard would start workers there, without end.
+def check_main_guard() -> None:
+    """A worker imports the main script. If that starts workers without a guard, each would start others, without end.
 
     Raises:
-        ZooError: in a process that is only beginning. `_inheriting` is what multiprocessing itself tells it by.
+        ZooError: in a process that is still starting; multiprocessing's own test for that is `_inheriting`.
     """
     if getattr(multiprocessing.current_process(), "_inheriting", False):
-        raise ZooError(NO_WORKER)
+        raise ZooError(NO_WORKER_STARTS)
 
 
-def end_group(worker: int | None) -> None:
-    """Ends what the models of a dead worker started: each worker leads a process group of its own."""
+def kill_group(worker: int | None) -> None:
+    """Kills what models started in a worker, which leads a process group."""
     if worker and hasattr(os, "killpg"):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(worker, signal.SIGKILL)
 
 
-def manner_of_end(code: int) -> str:
-    """How a process ended, from its exit code or the signal that ended it."""
+def describe_exit(code: int) -> str:
+    """How a process ended, from its exit code or, if negative, signal."""
     if code >= 0:
         return f"ended with code {code % _ENDED_WELL}"
     hint = ", which the system does where memory runs out" if -code == signal.SIGKILL else ""
@@ -51,24 +51,24 @@ def manner_of_end(code: int) -> str:
 
 
 def worker_context() -> multiprocessing.context.BaseContext:
-    """Forks workers from a server that has imported what they need, or starts them from nothing where a system cannot."""
+    """Forks workers from a server that has imported what they need, or spawns them where the system cannot fork."""
     if sys.platform != "win32" and "forkserver" in multiprocessing.get_all_start_methods():
         return _ForkServerContext()
     return _SpawnContext()
 
 
-class _Watched(BaseProcess):
-    """A process whose end is always noticed, and that takes along what models started in it."""
+class _Worker(BaseProcess):
+    """A process whose exit is always noticed, and whose group is killed with it."""
 
     @property
     def exitcode(self) -> int | None:
-        """As always, but for 0: to the pool that is a worker it has let go, and it would wait for the job's time to pass."""
+        """256 instead of 0: pebble takes 0 for a worker that it stopped itself, and would wait for the job's timeout."""
         code = super().exitcode
         return _ENDED_WELL if code == 0 else code
 
     def start(self) -> None:
-        """As always, but also in a daemon, such as Dask's workers are: ours end with their parent, however that ends."""
-        config = multiprocessing.current_process()._config  # type: ignore[attr-defined]  # noqa: SLF001 - where the refusal looks
+        """Starts in daemons too, such as Dask's workers: ours always exit with their parent."""
+        config = multiprocessing.current_process()._config  # type: ignore[attr-defined]  # noqa: SLF001 - multiprocessing refuses daemons by it
         is_daemon = config.pop("daemon", False)
         try:
             super().start()
@@ -79,10 +79,10 @@ class _Watched(BaseProcess):
     def join(self, timeout: float | None = None) -> None:
         super().join(timeout)
         if not self.is_alive():
-            end_group(self.pid)
+            kill_group(self.pid)
 
 
-class _SpawnProcess(_Watched, multiprocessing.context.SpawnProcess):
+class _SpawnProcess(_Worker, multiprocessing.context.SpawnProcess):
     pass
 
 
@@ -94,9 +94,9 @@ if sys.platform != "win32":
     from multiprocessing import popen_forkserver
 
     class _Popen(popen_forkserver.Popen):
-        """Gives the exit code to whichever thread asks: taken away by one while another reads it, it would be 255.
+        """Makes `poll` thread-safe: of two threads that read the exit code at once, one would get 255.
 
-        Each worker has a thread that looks after it, and each start of a process looks after all.
+        Each worker has a thread that polls it, and each start of a process polls all.
         """
 
         _reading: ClassVar = threading.Lock()
@@ -107,7 +107,7 @@ if sys.platform != "win32":
                     return super().poll(flag)
             return self.returncode
 
-    class _ForkServerProcess(_Watched, multiprocessing.context.ForkServerProcess):
+    class _ForkServerProcess(_Worker, multiprocessing.context.ForkServerProcess):
         @staticmethod
         def _Popen(process_obj: BaseProcess) -> Any:  # noqa: N802  # multiprocessing's own name
             return _Popen(process_obj)

@@ -1,4 +1,4 @@
-"""The inside of a worker process. Importing this module imports torch, so that a fork server can do it once for all workers."""
+"""The inside of a worker process. Importing this module imports torch, so that a fork server can do so once for all workers."""
 
 from __future__ import annotations
 
@@ -14,83 +14,80 @@ from functools import cache
 from multiprocessing import connection
 from multiprocessing.util import Finalize
 
-import pandas as pd  # noqa: F401 - pyarrow imports it when it makes its first array: once here, not in every worker
+import pandas as pd  # noqa: F401 - pyarrow imports it for its first array: once here, not in every worker
 import torch
 
 from zoo.records import Failure, Job
-from zoo.workers.isolation import Condition, kept_state, mapped_bytes
+from zoo.workers.isolation import WorkerHealth, mapped_bytes, restored_state
 from zoo.workers.job import JobResult, JobRunner, short_message
 
-_runner = cache(JobRunner)  # one a process, made when it is needed
-_condition = Condition()
+_runner = cache(JobRunner)
+_health = WorkerHealth()
 
 
-def start(memory_gb: float) -> None:
-    """Prepares a fresh process for counting: settled, on one thread and bounded in memory."""
-    settle()
+def initialize(memory_gb: float) -> None:
+    """Prepares a fresh process for jobs, with one thread and a limit of memory."""
+    prepare_process()
     torch.set_num_threads(1)
     gc.disable()
-    gc.freeze()  # what is imported stays
+    gc.freeze()  # imported modules stay for good
     limit_memory(memory_gb)
-    _condition.watch(memory_gb)
+    _health.set_baseline(memory_gb)
 
 
-def settle() -> None:
-    """Makes a fresh process quiet, offline, and gone when its parent is."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
-    _end_together()
+def prepare_process() -> None:
+    """Silences the worker, disables network access and ties its lifetime to its parent."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
+    _tie_lifetimes()
     faulthandler.disable()
     warnings.simplefilter("ignore")
     os.environ["HF_HUB_OFFLINE"] = "1"
     _silence()
 
 
-def count(job: Job, timeout_s: float | None = None) -> list[JobResult] | Failure | None:
-    """Does one job, each of its inputs within the time. What a model raises to end its process is here no more than an exception.
-
-    None is the answer of a spent process: another has to do the job.
-    """
-    if _condition.is_spent:
+def run(job: Job, timeout_s: float | None = None) -> list[JobResult] | Failure | None:
+    """Runs one job, each of its rows within the time; any exception of the model is a failure. None: the process needs a restart."""
+    if _health.needs_restart:
         return None
     worker = os.getpid()
     outcome: list[JobResult] | Failure
-    with kept_state():
+    with restored_state():
         try:
             outcome = _runner().run(job, timeout_s)
-        except BaseException as error:  # noqa: BLE001  # SystemExit, and whatever else is meant to pass by all handlers
+        except BaseException as error:  # noqa: BLE001  # SystemExit and the like too
             outcome = Failure("run", type(error).__name__, short_message(error))
         finally:
-            if os.getpid() != worker:  # a copy that the model made; it must not go on as a second worker
+            if os.getpid() != worker:  # the model forked: the copy must not go on as a second worker
                 os._exit(0)
-    _condition.note([str(counted.row["reason"]) for counted in outcome] if isinstance(outcome, list) else [])
+    _health.check([str(result.row["reason"]) for result in outcome] if isinstance(outcome, list) else [])
     return outcome
 
 
-def _end_together() -> None:
-    """Takes what a model starts along when this process ends, and this process along when its parent dies."""
+def _tie_lifetimes() -> None:
+    """When this process ends, kills what models started in it; when its parent ends, kills this process."""
     if hasattr(os, "setpgid"):
         with contextlib.suppress(OSError):
             os.setpgid(0, 0)
-        signal.signal(signal.SIGTERM, _end_group)
-        Finalize(None, _end_group, exitpriority=0)
+        signal.signal(signal.SIGTERM, _kill_own_group)
+        Finalize(None, _kill_own_group, exitpriority=0)
     if (parent := multiprocessing.parent_process()) is not None:
-        threading.Thread(target=_outlive_never, args=[parent.sentinel], daemon=True).start()
+        threading.Thread(target=_exit_with, args=[parent.sentinel], daemon=True).start()
 
 
-def _outlive_never(parent: int) -> None:
+def _exit_with(parent: int) -> None:
     connection.wait([parent])
-    _end_group()
+    _kill_own_group()
 
 
-def _end_group(*_: object) -> None:
+def _kill_own_group(*_: object) -> None:
     if hasattr(os, "killpg"):
-        with contextlib.suppress(OSError):  # a copy of this process that a model made leads no group
+        with contextlib.suppress(OSError):  # a fork of this process leads no group
             os.killpg(os.getpid(), signal.SIGKILL)
     os._exit(1)
 
 
 def _silence() -> None:
-    """Sends what models print to nowhere: rows say what went wrong."""
+    """Discards what models print."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in (1, 2):
         os.dup2(nowhere, stream)
@@ -98,7 +95,7 @@ def _silence() -> None:
 
 
 def limit_memory(memory_gb: float) -> None:
-    """Lets the process grow by this much; an allocation beyond it fails inside the process. Only where the system can."""
+    """Makes allocations fail once the process has grown by this much, where the system supports it."""
     with contextlib.suppress(ImportError, OSError, ValueError):
         import resource
 
