@@ -6,7 +6,7 @@ import dataclasses
 import importlib
 import itertools
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +32,8 @@ def jobs(number: int, *, families: int = 5, inputs: tuple[str, ...] = ("3x8x8",)
     return (Job("mine", f"model_{i}", 10, inputs, family=f"family_{i % families}") for i in range(number))
 
 
-def running(client: Any, given: Any, versions: Versions = VERSIONS, said: list[str] | None = None) -> Iterator[Any]:
-    with DaskPool(client, Execution(), {"mine": versions}, [].append if said is None else said.append) as pool:
+def running(client: Any, given: Any, versions: Versions = VERSIONS, says: Callable[[str], object] = str) -> Generator[Any]:
+    with DaskPool(client, Execution(), {"mine": versions}, says) as pool:
         yield from complete_jobs(JobQueue(given), pool, lambda: None)
 
 
@@ -122,7 +122,7 @@ def test_jobs_wait_for_workers_to_join(monkeypatch: pytest.MonkeyPatch) -> None:
     client = FakeClient({})
     client.joining.extend([{}, {}, {"a": 2}])
     said: list[str] = []
-    outcomes = list(running(client, jobs(20), said=said))
+    outcomes = list(running(client, jobs(20), says=said.append))
     assert len(outcomes) == 20
     assert said == ["The cluster has no workers; waiting for some to join."]
 

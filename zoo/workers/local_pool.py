@@ -7,11 +7,12 @@ import multiprocessing
 import multiprocessing.forkserver
 import queue
 from collections.abc import Callable, Generator, Iterable, Sequence
+from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from concurrent.futures.process import BrokenProcessPool
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
-from pebble import ProcessExpired, ProcessFuture, ProcessPool
+from pebble import ProcessExpired, ProcessPool
 
 from zoo.errors import ZooError
 from zoo.records import Failure, Job
@@ -74,7 +75,7 @@ def run_jobs(jobs: Iterable[Job], execution: Execution, interrupted: Callable[[]
 class _Task(NamedTuple):
     worker: _Worker
     job: Job
-    future: ProcessFuture[Packed | None]
+    future: Future[Packed | None]
 
 
 class LocalPool:
@@ -141,7 +142,7 @@ class _Worker:
 
     def __init__(self, execution: Execution) -> None:
         self.family: Family | None = None
-        self.futures: set[ProcessFuture[Any]] = set()
+        self.futures: set[Future[Packed | None]] = set()
         self._execution = execution
         self._process = self._start()
         self._needs_restart = False
@@ -160,7 +161,7 @@ class _Worker:
         self.futures.add(future)
         future.add_done_callback(lambda future: finished.put(_Task(self, job, future)))
 
-    def result(self, job: Job, future: ProcessFuture[Packed | None]) -> Packed | None:
+    def result(self, job: Job, future: Future[Packed | None]) -> Packed | None:
         """The outcome of a finished job; None if the process refused it because it needs a restart."""
         self.futures.discard(future)
         try:
@@ -179,7 +180,7 @@ class _Worker:
 
     def stop(self) -> None:
         for future in list(self.futures):
-            future.cancel()  # type: ignore[no-untyped-call]  # a stopped pool never completes its futures
+            future.cancel()  # a stopped pool never completes its futures
         self._kill()
 
     def _start(self) -> ProcessPool:
