@@ -32,7 +32,9 @@ def jobs(number: int, *, families: int = 5, inputs: tuple[str, ...] = ("3x8x8",)
     return (Job("mine", f"model_{i}", 10, inputs, family=f"family_{i % families}") for i in range(number))
 
 
-def running(client: Any, given: Any, versions: Versions = VERSIONS, says: Callable[[str], object] = str) -> Generator[Any]:
+def running(
+    client: Any, given: Any, versions: Versions = VERSIONS, says: Callable[[str], None] = lambda _: None
+) -> Generator[Any]:
     with DaskPool(client, Execution(), {"mine": versions}, says) as pool:
         yield from complete_jobs(JobQueue(given), pool, lambda: None)
 

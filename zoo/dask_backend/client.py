@@ -51,7 +51,7 @@ def run_jobs(
     execution: Execution,
     versions: Mapping[str, Versions],
     interrupted: Callable[[], None],
-    says: Callable[[str], object],
+    says: Callable[[str], None],
 ) -> Generator[JobOutcome]:
     """Completes all jobs, in any order.
 
@@ -81,7 +81,7 @@ class DaskPool:
     """The workers of a cluster. Use it in a `with` statement."""
 
     def __init__(
-        self, client: Client, execution: Execution, versions: Mapping[str, Versions], says: Callable[[str], object]
+        self, client: Client, execution: Execution, versions: Mapping[str, Versions], says: Callable[[str], None]
     ) -> None:
         self.finished: queue.SimpleQueue[Future | None] = queue.SimpleQueue()
         self._client, self._versions, self._says = client, versions, says
