@@ -24,6 +24,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from zoo.devices.device_spec import Sheet, sheet_of
@@ -155,8 +156,7 @@ def _fill(
     shares = shares_of(parts, np.exp(log_step))
     own = constants.widths(hardness(prepared, values))
     if calibration is None:
-        between = constants.device_deviation if device.kind in constants.kinds else _OTHER_DEVICE_DEVIATION
-        width = np.hypot(own, QUANTILE * between)
+        width = np.hypot(own, QUANTILE * device_deviation(constants, device))
     else:
         log_step = log_step + calibration.log_factors(shares)
         width = np.hypot(own, QUANTILE * calibration.errors(shares))
@@ -192,12 +192,29 @@ HARD = (
 
 def _refuse_some(table: pd.DataFrame, workloads: pd.DataFrame, prepared: Prepared, sheet: Sheet) -> pd.DataFrame:
     """Takes the figures of models away that nothing supports."""
-    unknown = prepared.by_model(prepared.calls.is_any("unknown").astype(float)) > 0
-    first = np.unique(prepared.model, return_index=True)[1]
-    peak = workloads["model_peak_bytes"].to_numpy()[first] * prepared.calls.batch[first]
-    need = workloads["model_weight_bytes"].to_numpy()[first] + peak
+    unknown = unknown_models(workloads, prepared.model)
+    need = needed_bytes(workloads, prepared.model, prepared.calls.batch)
     too_large = need > (sheet.memory_bytes or np.inf)
     table.loc[unknown | too_large, list(FIGURES)] = pd.NA
     table.loc[too_large, "latency_from"] = "no estimate: it does not fit into the memory of the device"
     table.loc[unknown, "latency_from"] = "no estimate: it has operations that nothing is known of"
     return table
+
+
+def device_deviation(constants: Constants, device: Device) -> float:
+    """Standard deviation of the factor between devices: wider on a kind that the constants were not fitted to."""
+    return constants.device_deviation if device.kind in constants.kinds else _OTHER_DEVICE_DEVIATION
+
+
+def unknown_models(workloads: pd.DataFrame, model: npt.NDArray[np.integer]) -> npt.NDArray[np.bool_]:
+    """Which models have a call whose work is unknown; `model` numbers the model of each row."""
+    counts: npt.NDArray[np.bool_] = np.bincount(model, (workloads["work"] == "unknown").to_numpy(float)) > 0
+    return counts
+
+
+def needed_bytes(workloads: pd.DataFrame, model: npt.NDArray[np.integer], batch: Array) -> Array:
+    """Memory of each model's weights and activations at the batch of its rows."""
+    first = np.unique(model, return_index=True)[1]
+    peak = workloads["model_peak_bytes"].to_numpy()[first] * batch[first]
+    need: Array = workloads["model_weight_bytes"].to_numpy()[first] + peak
+    return need

@@ -54,10 +54,7 @@ def moved_by(calls: Calls, sheet: Sheet) -> Moved:
         transposed = np.where(is_matrix, transposed, calls["fused_is_transposed"])
         launches, bias = np.where(calls.fused_work == JOINED, 0.0, 1.0), np.zeros(len(calls.batch))
     activations = (into + out) * calls.batch
-    spared = 1.0
-    if sheet.cache_bytes:
-        cached = _CACHE_TIME if sheet.is_gpu else _CPU_CACHE_TIME
-        spared = 1 - (1 - cached) / (1 + activations / (CACHE_SHARE * sheet.cache_bytes))
+    spared = cache_factor(activations, sheet.cache_bytes, is_gpu=sheet.is_gpu)
     return Moved(
         work=work,
         seconds=(activations + free + bias * calls.batch) / sheet.bytes_per_s * spared,
@@ -67,3 +64,12 @@ def moved_by(calls: Calls, sheet: Sheet) -> Moved:
         is_channels_last=channels_last,
         launches=launches,
     )
+
+
+def cache_factor(activation_bytes: Array, cache_bytes: float, *, is_gpu: bool) -> Array:
+    """Time of moving these bytes relative to the memory's bandwidth: less where the last cache holds a part of them."""
+    if not cache_bytes:
+        return np.ones_like(activation_bytes)
+    cached = _CACHE_TIME if is_gpu else _CPU_CACHE_TIME
+    factor: Array = 1 - (1 - cached) / (1 + activation_bytes / (CACHE_SHARE * cache_bytes))
+    return factor
