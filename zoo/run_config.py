@@ -19,7 +19,7 @@ class Precision(StrEnum):
     Attributes:
         dtype: its name in tables of speeds, configurations and reports.
         product_dtype: of the operands of matrix products.
-        element_bytes: bytes of an element that memory is derived with. Under amp the weights are float32 and activations are float16
+        element_bytes: bytes of an activation that memory is derived with. Under amp the weights are float32 and activations are float16
             where that is safe, so that of float32 is an upper bound.
     """
 
@@ -39,12 +39,24 @@ class Precision(StrEnum):
     BF16 = "bf16", "bfloat16", "bfloat16", 2
     FP8 = "fp8", "float8", "float8", 1
     INT8 = "int8", "int8", "int8", 1
+    W8A16 = "w8a16", "w8a16", "int16", 2  # weights of 8 bits, activations of 16
 
     def __new__(cls, name: str, dtype: str, product_dtype: str, element_bytes: int) -> Self:
         precision = str.__new__(cls, name)
         precision._value_ = name
         precision.dtype, precision.product_dtype, precision.element_bytes = dtype, product_dtype, element_bytes
         return precision
+
+    @property
+    def weight_bytes(self) -> int:
+        """Bytes of a weight: those of an activation, but for `w8a16`."""
+        return 1 if self is Precision.W8A16 else self.element_bytes
+
+    @property
+    def memory_share(self) -> str:
+        """What of float32's memory a model takes, in words: `1/4`."""
+        weights = f" (weights {self.weight_bytes}/4)" if self.weight_bytes != self.element_bytes else ""
+        return f"{self.element_bytes}/4{weights}"
 
     @property
     def is_autocast(self) -> bool:
@@ -60,6 +72,7 @@ class Precision(StrEnum):
 _BY_SPELLING = {
     **{spelling: precision for precision in Precision for spelling in (precision.value, precision.dtype)},
     "half": Precision.FP16,
+    "w8a8": Precision.INT8,
 }
 
 TRACED = (Precision.FP32, Precision.AMP, Precision.AMP_FAST_NORM, Precision.FP16, Precision.BF16)
@@ -67,6 +80,9 @@ TRACED = (Precision.FP32, Precision.AMP, Precision.AMP_FAST_NORM, Precision.FP16
 
 RUN_BY_TORCH = (Precision.FP32, Precision.FP16, Precision.BF16, Precision.AMP)
 """Precisions in which torch runs models, so that they are measured on this machine."""
+
+PROCESSORS = ("npu", "gpu", "cpu")
+"""What of a device a model runs on."""
 
 LAYOUTS = ("nchw", "nhwc")
 """Memory layouts of images; nhwc: weights and input in torch.channels_last."""
@@ -91,6 +107,7 @@ class RunConfig:
     batch: int = 1  # images in a step
     threads: int | None = None  # of a CPU; None: one per core
     runtime: str | None = None  # software that runs the model, such as torch-2.9.1; None: not known, or any
+    processor: str | None = None  # what of the device runs it: npu, gpu or cpu; None: not known, or any
 
     @property
     def is_cpu(self) -> bool:
@@ -108,8 +125,10 @@ class RunConfig:
         return f"{self.precision}/{self.layout}"
 
     def describe(self) -> str:
-        """`float16, batch 8, nhwc, compiled`."""
-        return f"{self.precision.dtype}, batch {self.batch}, {self.layout}, {self.execution}"
+        """`float16, batch 8, nhwc, compiled`, and what else is stated: `npu, tflite`."""
+        threads = f"{self.threads} threads" if self.threads else None
+        stated = [text for text in (self.processor, self.runtime, threads) if text]
+        return ", ".join([self.precision.dtype, f"batch {self.batch}", self.layout, self.execution, *stated])
 
     def for_trace(self) -> RunConfig:
         """The same without what a trace does not depend on."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from reports.columns.column import Better, Column, ColumnKind
 
 _DERIVED = "derived from the count, see the assumptions"
-_SPEED = "measured, or estimated where that is said"
+_SPEED = "measured, or published or estimated where that is said"
 
 
 def _memory(key: str, title: str, meaning: str, width: int) -> Column:

@@ -56,7 +56,7 @@ AUDIT: tuple[Column, ...] = (
 
 
 _USE = "the configuration"
-_SPEED = "measured, or estimated from the model's operations and the device's data sheet"
+_SPEED = "measured, published, or estimated from the model's operations and the device's data sheet"
 
 
 def _of_speed(
@@ -76,6 +76,6 @@ SPEEDS: tuple[Column, ...] = (
     _of_speed("latency_low_ms", "At least", "Low end of the interval that holds the truth nine times in ten, of an estimate."),
     _of_speed("latency_high_ms", "At most", "High end of that interval."),
     dataclasses.replace(_of_speed("samples_per_s", "Throughput", "Images a second.", unit="/s", digits=0), better=Better.HIGH, export_unit=""),
-    dataclasses.replace(_of_speed("latency_from", "How known", "Measured or estimated, calibrated or not, or why there is no figure.", ColumnKind.TEXT, ""), width=60),
+    dataclasses.replace(_of_speed("latency_from", "How known", "Measured, published by whom and how it ran, or estimated, calibrated or not; or why there is no figure.", ColumnKind.TEXT, ""), width=60),
 )  # fmt: skip
 """How fast each architecture is in each configured run configuration."""

@@ -12,7 +12,7 @@ from reports.columns.budget_columns import COCO_MAP, LATENCY, MEMORY, PEAK, THRO
 from reports.columns.column import Column
 from reports.columns.leaderboard_columns import LEADERBOARD_BY_KEY
 from reports.columns.limits import Allowed, AnyLimit, Limit
-from reports.config.run_section import Dtype, Layout
+from reports.config.run_section import Dtype, Layout, Processor
 from reports.config.sections import STRICT, amount, as_list, one_of
 from zoo.devices.devices import Device
 from zoo.run_config import Precision, RunConfig
@@ -77,6 +77,9 @@ class BudgetSection(BaseModel):
     batch: Annotated[int, Field(ge=1)] | None = None
     layout: Layout | None = None  # for speed: of images in memory; None: as measured for most models, estimates for nchw
     compiled: bool | None = None  # for speed: by torch.compile; None: as measured for most models, estimates for eager
+    runtime: str | None = None  # for speed: of measured and published speeds, or how its name begins; None: any
+    processor: Processor | None = None  # for speed: of published speeds: npu, gpu or cpu; None: the fastest
+    threads: Annotated[int, Field(ge=1)] | None = None  # for speed: of a CPU; None: of published speeds the fastest
     pareto: Annotated[list[Objective], BeforeValidator(as_list), Field(min_length=1)] = [
         "macs"
     ]  # of the frontier, beside accuracy
@@ -101,7 +104,8 @@ class BudgetSection(BaseModel):
 
     def run(self) -> RunConfig:
         """How the models would be run; `unstated` names what was not asked for."""
-        return RunConfig(self.device or "", self.dtype, self.layout or "nchw", bool(self.compiled), self.batch or 1)
+        stated = (self.batch or 1, self.threads, self.runtime, self.processor)
+        return RunConfig(self.device or "", self.dtype, self.layout or "nchw", bool(self.compiled), *stated)
 
     @property
     def unstated(self) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, BeforeValidator, Field
 
 from reports.config.sections import STRICT, one_of
 from zoo.errors import did_you_mean
-from zoo.run_config import LAYOUTS, Precision, RunConfig, canonical_dtype
+from zoo.run_config import LAYOUTS, PROCESSORS, Precision, RunConfig, canonical_dtype
 
 STATED = tuple(precision for precision in Precision if precision is not Precision.AMP_FAST_NORM)
 """Precisions that a model's use is stated in: fast norms are a matter of how timm measures."""
@@ -30,6 +30,7 @@ def read_precision(what: str, choices: Sequence[Precision]) -> BeforeValidator:
 
 Dtype = Annotated[Precision, read_precision("dtype", STATED)]
 Layout = Annotated[str, one_of("memory layout", lambda: list(LAYOUTS))]
+Processor = Annotated[str, one_of("processor", lambda: list(PROCESSORS))]
 
 
 class RunSection(BaseModel):
@@ -42,7 +43,11 @@ class RunSection(BaseModel):
     batch: Annotated[int, Field(ge=1)] = 1
     layout: Layout = "nchw"
     compiled: bool = False  # by torch.compile
+    runtime: str | None = None  # of measured and published speeds, or how its name begins: tflite; None: any
+    processor: Processor | None = None  # of published speeds; None: the fastest
+    threads: Annotated[int, Field(ge=1)] | None = None  # of a CPU; None: of published speeds the fastest
 
     def run(self) -> RunConfig:
         """What the section says."""
-        return RunConfig(self.device, self.dtype, self.layout, self.compiled, self.batch)
+        stated = (self.threads, self.runtime, self.processor)
+        return RunConfig(self.device, self.dtype, self.layout, self.compiled, self.batch, *stated)

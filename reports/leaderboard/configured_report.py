@@ -86,7 +86,11 @@ def _runs(config: Config) -> list[tuple[Device, RunConfig]]:
     """The run configurations whose speed is asked for, each with its device."""
     store = Store(config.cache)
     devices = [choose_device(section.device, config.devices, store) for section in config.speed]
-    return [(device, section.run()) for device, section in zip(devices, config.speed, strict=True) if device]
+    return [
+        (device, dataclasses.replace(section.run(), device=device.id))
+        for device, section in zip(devices, config.speed, strict=True)
+        if device
+    ]
 
 
 def _devices(config: Config) -> dict[str, Device | None]:

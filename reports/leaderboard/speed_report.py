@@ -52,7 +52,8 @@ def _speed(models: pd.DataFrame, run: RunConfig, sources: SpeedSources, *, is_al
 
 def _column(device: Device, run: RunConfig, *, is_alone: bool) -> Column:
     """The column of latencies; its title says how models run where the device is there more than once."""
-    words = [run.device, run.precision.dtype, run.layout, *(["compiled"] if run.compiled else []), f"batch{run.batch}"]
+    stated = [run.processor, run.runtime, f"{run.threads}threads" if run.threads else None, "compiled" if run.compiled else None]
+    words = [run.device, run.precision.dtype, run.layout, *filter(None, stated), f"batch{run.batch}"]
     return replace(
         LATENCY,
         key=f"latency_{re.sub(r'[^0-9a-z]+', '_', '_'.join(words).lower())}_ms",

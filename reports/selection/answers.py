@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -52,7 +53,8 @@ def answer_budget(
     """
     leaderboard = leaderboard.sort_values("model", kind="stable", ignore_index=True)
     sources = SpeedSources(device, speeds, estimate, budget.unstated) if device else None
-    found = candidates(leaderboard, budget.run(), sources)
+    run = replace(budget.run(), device=device.id) if device else budget.run()
+    found = candidates(leaderboard, run, sources)
     limits, asked_for = budget.limits(device), budget.objectives()
     first, *others = asked_for
     objectives = [first, *(column for column in others if found.table[column.key].notna().any())]

@@ -14,6 +14,7 @@ import pandas as pd
 from reports.columns.budget_columns import BY_TASK, INTERVAL, LATENCY, MEMORY, PEAK, THROUGHPUT, WEIGHTS, WORKING
 from reports.columns.column import Column
 from reports.columns.leaderboard_columns import LEADERBOARD
+from reports.selection.published import as_stated, fastest_published
 from zoo.devices.devices import Device
 from zoo.errors import InputError
 from zoo.records import elements, parse_input
@@ -61,7 +62,8 @@ def candidates(leaderboard: pd.DataFrame, run: RunConfig, sources: SpeedSources 
     table, is_counted = _at_batch(leaderboard, run.batch)
     scale = run.precision.element_bytes / Precision.FP32.element_bytes
     table[PEAK.key] = table["peak_activation_bytes"] * scale
-    table[WEIGHTS.key] = table["weight_bytes"].astype("Float64") * scale
+    weight_scale = run.precision.weight_bytes / Precision.FP32.weight_bytes
+    table[WEIGHTS.key] = table["weight_bytes"].astype("Float64") * weight_scale
     inputs = table["input"].map({text: _input_elements(text) for text in table["input"].unique()}).astype("Float64")
     table[WORKING.key] = table[PEAK.key] + inputs * run.precision.element_bytes * run.batch
     table[MEMORY.key] = table[WORKING.key] + table[WEIGHTS.key]
@@ -122,12 +124,14 @@ def _with_accuracy_by_task(table: pd.DataFrame) -> tuple[pd.DataFrame, dict[str,
 
 
 def _with_speed(table: pd.DataFrame, run: RunConfig, sources: SpeedSources | None) -> tuple[pd.DataFrame, str]:
-    """Measured speed where there is one, estimates elsewhere; and a note on where they come from."""
+    """Measured speed where there is one, else what is published, estimates elsewhere; and a note on where they come from."""
     found, note = _measured(table, run, sources)
     table = table.merge(found, on=_MEASURED, how="left") if len(found) else table
     for name in (LATENCY.key, *INTERVAL, THROUGHPUT.key):
         table[name] = (table[name] if name in table else pd.Series(pd.NA, index=table.index)).astype("Float64")
     table["latency_from"] = pd.Series("measured", index=table.index, dtype="string").where(table[LATENCY.key].notna())
+    table, published = _with_published(table, run, sources)
+    note = " ".join(filter(None, [note, published]))
     missing = table[LATENCY.key].isna()
     if sources and sources.estimate and missing.any():
         estimated = sources.estimate(table[missing])
@@ -137,6 +141,18 @@ def _with_speed(table: pd.DataFrame, run: RunConfig, sources: SpeedSources | Non
         rate = 1000 * run.batch / table[LATENCY.key]
         table[THROUGHPUT.key] = table[THROUGHPUT.key].fillna(rate)
     return table, note
+
+
+def _with_published(table: pd.DataFrame, run: RunConfig, sources: SpeedSources | None) -> tuple[pd.DataFrame, str]:
+    """What is published of models that were not measured; and a note on it."""
+    if sources is None:
+        return table, ""
+    is_unknown = table[LATENCY.key].isna() & table[THROUGHPUT.key].isna()
+    found = fastest_published(table[is_unknown], run, sources.device, any_batch="batch" in sources.free)
+    joined = table[_MEASURED].merge(found.rows, on=_MEASURED, how="left").set_axis(table.index)
+    for name in (LATENCY.key, THROUGHPUT.key, "latency_from"):
+        table[name] = table[name].where(~is_unknown, joined[name].astype(table[name].dtype))
+    return table, found.note
 
 
 def _estimate_note(estimated: pd.DataFrame) -> str:
@@ -162,6 +178,7 @@ def _measured(table: pd.DataFrame, run: RunConfig, sources: SpeedSources | None)
     for name in ("batch", "layout", "compiled"):
         if name not in sources.free:
             speeds = speeds[speeds[name] == getattr(run, name)]
+    speeds = as_stated(speeds, run)
     speeds = speeds.merge(table[_MEASURED].drop_duplicates(), on=_MEASURED)
     if speeds.empty:
         return none, ""
@@ -190,7 +207,7 @@ def _no_speed_note(run: RunConfig, sources: SpeedSources | None) -> str:
     if sources is None:
         return "Speed needs a device: --device ID (zoometer devices lists them)."
     where = f"on {sources.device.name} in {run.precision.dtype} at batch {run.batch}"
-    return f"No speed {where} is known: nothing was measured there. Measure it (zoometer measure), or give measurements with --speed FILE."
+    return f"No speed {where} is known: nothing was measured or published there. Measure it (zoometer measure), or give measurements with --speed FILE."
 
 
 def _memory_note(run: RunConfig, *, is_all_counted: bool) -> str:
@@ -209,6 +226,6 @@ def _dtype_note(run: RunConfig) -> str:
     if run.precision.is_autocast:
         return "Memory under autocast is that of float32: an upper bound, because many activations are float16."
     return (
-        f"Memory in {run.precision.dtype} is that of float32 times {run.precision.element_bytes}/4: it assumes that every tensor has "
+        f"Memory in {run.precision.dtype} is that of float32 times {run.precision.memory_share}: it assumes that every tensor has "
         f"that dtype, and is too low where some are kept wider. zoometer count --dtype counts a model in float16 or bfloat16."
     )

@@ -113,7 +113,7 @@ class Estimates:
 
     def of_budget(self, budget: BudgetSection, device: Device | None) -> Estimator | None:
         """Estimates the speed that a budget speaks of; None where it speaks of none, or of no device."""
-        return self.estimator(device, budget.run()) if device and budget.is_about_speed else None
+        return self.estimator(device, replace(budget.run(), device=device.id)) if device and budget.is_about_speed else None
 
     def _estimate(self, device: Device, run: RunConfig, rows: pd.DataFrame) -> pd.DataFrame:
         from zoo.estimation.estimate import estimate

@@ -57,7 +57,7 @@ def precision_note(precision: Precision) -> str:
         return ""
     if precision.is_autocast:
         return "Memory under autocast is that counted in float32: an upper bound, because many activations are float16."
-    return f"Memory in {precision.dtype} is that counted in float32 times {precision.element_bytes}/4: it assumes that every tensor is quantised."
+    return f"Memory in {precision.dtype} is that counted in float32 times {precision.memory_share}: it assumes that every tensor is quantised."
 
 
 def hold_against(counted: Counted, limits: Sequence[AnyLimit], precision: Precision) -> list[Finding]:
@@ -68,23 +68,23 @@ def hold_against(counted: Counted, limits: Sequence[AnyLimit], precision: Precis
         limits: on parameters, MACs, activations and memory.
         precision: the one it will be used in.
     """
-    item_bytes = precision.element_bytes
-    figures = _figures(counted, item_bytes / counted_precision(precision).element_bytes, item_bytes)
+    figures = _figures(counted, precision)
     findings = []
     for limit in limits:
         assert isinstance(limit, Limit)
         value = figures[limit.column.key]
         finding = Finding(limit, value)
         if value is not None and not finding.is_kept:
-            finding = Finding(limit, value, _layers(counted, limit.column.key, value, item_bytes))
+            finding = Finding(limit, value, _layers(counted, limit.column.key, value, precision))
         findings.append(finding)
     return findings
 
 
-def _figures(counted: Counted, scale: float, item_bytes: int) -> dict[str, float | None]:
+def _figures(counted: Counted, precision: Precision) -> dict[str, float | None]:
     """Figures by column; those of the work are of one image, as everywhere else."""
-    cost = counted.cost
-    peak, weights = cost.peak_activation_bytes * scale, cost.weight_bytes * scale
+    cost, counted_in, item_bytes = counted.cost, counted_precision(precision), precision.element_bytes
+    peak = cost.peak_activation_bytes * item_bytes / counted_in.element_bytes
+    weights = cost.weight_bytes * precision.weight_bytes / counted_in.weight_bytes
     try:
         working: float | None = peak + elements(parse_input(counted.input)) * item_bytes * counted.batch
     except InputError:
@@ -100,16 +100,18 @@ def _figures(counted: Counted, scale: float, item_bytes: int) -> dict[str, float
     }
 
 
-def _layers(counted: Counted, key: str, whole: float, item_bytes: int) -> tuple[Layer, ...]:
+def _layers(counted: Counted, key: str, whole: float, precision: Precision) -> tuple[Layer, ...]:
     """The modules with most of a figure. Of a peak, those with the largest single outputs."""
     if key in (PEAK.key, WORKING.key):
-        sums = _by_module(counted, lambda row: row.facts.elements_out * item_bytes, largest=True)
+        sums = _by_module(counted, lambda row: row.facts.elements_out * precision.element_bytes, largest=True)
     elif key == "macs":
         sums = _by_module(counted, lambda row: row.facts.macs * row.calls / counted.batch)
     elif key == "activations":
         sums = _by_module(counted, lambda row: row.facts.elements_out * row.calls / counted.batch if row.facts.macs else 0)
     else:
-        sums = {module.path: module.params * (1 if key == "params" else item_bytes) for module in counted.cost.modules}
+        sums = {
+            module.path: module.params * (1 if key == "params" else precision.weight_bytes) for module in counted.cost.modules
+        }
     classes = {module.path: module.module_class.rsplit(".", 1)[-1] for module in counted.cost.modules}
     most = sorted((path for path in sums if sums[path]), key=lambda path: -sums[path])[:MOST_LAYERS]
     return tuple(Layer(path or "(the model itself)", classes.get(path, ""), sums[path], sums[path] / whole) for path in most)

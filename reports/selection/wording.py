@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -63,16 +64,34 @@ def reasons(selected: Selected) -> list[str]:
             f"{equals} share it; among them it has the {_end(second)} {second.title} ({value_text(second, pick[second.key])})."
         )
     sentences += _closest_limit(selected, pick)
-    sentences += _estimated_latency(selected, pick)
+    sentences += _known_latency(selected, pick)
     return sentences
 
 
-def _estimated_latency(selected: Selected, pick: pd.Series) -> list[str]:
-    """The interval of the pick's latency, where the answer speaks of it and it was estimated."""
-    asked = {column.key for column in shown_columns(selected)} & {LATENCY.key, THROUGHPUT.key}
-    low, high = (pick.get(name) for name in INTERVAL)
-    if not asked or low is None or high is None or pd.isna(high):
+def is_about_speed(selected: Selected) -> bool:
+    """Whether an answer speaks of a latency or a throughput."""
+    return not {column.key for column in shown_columns(selected)}.isdisjoint({LATENCY.key, THROUGHPUT.key})
+
+
+def known_text(row: Mapping[Any, Any]) -> str:
+    """How a latency is known, in a word: `measured`, `published`, or `estimated 6.11–11.68`, within which it lies nine times in ten."""
+    known, (low, high) = row.get("latency_from"), (row.get(name) for name in INTERVAL)
+    if known is None or pd.isna(known) or pd.isna(row.get(LATENCY.key)):
+        return "–"
+    word = str(known).split(maxsplit=1)[0].rstrip(":,")
+    if low is None or high is None or pd.isna(low) or pd.isna(high):
+        return word
+    return f"{word} {figure_text(LATENCY, low)}–{figure_text(LATENCY, high)}"
+
+
+def _known_latency(selected: Selected, pick: pd.Series) -> list[str]:
+    """How the pick's latency is known, where the answer speaks of it: its interval where it was estimated, or who published it."""
+    if not is_about_speed(selected):
         return []
+    low, high = (pick.get(name) for name in INTERVAL)
+    if low is None or high is None or pd.isna(high):
+        is_published = str(pick.get("latency_from")).startswith("published")
+        return [f"Its latency of {value_text(LATENCY, pick[LATENCY.key])} is {pick['latency_from']}."] if is_published else []
     interval = f"{figure_text(LATENCY, low)} to {value_text(LATENCY, high)}"
     latency = next((x for x in selected.limits if isinstance(x, Limit) and x.column.key == LATENCY.key), None)
     beyond = ", which reaches beyond the limit" if latency and high > latency.bound else ""

@@ -11,7 +11,17 @@ from rich.text import Text
 from reports.columns.column import Column
 from reports.columns.limits import Limit
 from reports.selection.selection import Selected, State
-from reports.selection.wording import figure_text, limit_text, missing_text, reasons, relaxation_text, shown_columns, value_text
+from reports.selection.wording import (
+    figure_text,
+    is_about_speed,
+    known_text,
+    limit_text,
+    missing_text,
+    reasons,
+    relaxation_text,
+    shown_columns,
+    value_text,
+)
 from reports.terminal.console import print_table
 
 _MOST_ON_FRONTIER = 12
@@ -43,17 +53,18 @@ def print_selected(console: Console, selected: Selected, assumptions: Sequence[s
 def _print_frontier(console: Console, selected: Selected, frontier: Sequence[int]) -> None:
     axes = ", ".join(column.title for column in selected.objectives)
     console.print(Text(f"\nOn the frontier of {axes}: {len(frontier):,}", style="bold"))
-    columns = shown_columns(selected)
-    rows = [_cells(selected.table, row, columns) for row in frontier[:_MOST_ON_FRONTIER]]
-    headers = ("model", "input", *(column.header for column in columns))
+    columns, is_speed = shown_columns(selected), is_about_speed(selected)
+    rows = [_cells(selected.table, row, columns, is_speed=is_speed) for row in frontier[:_MOST_ON_FRONTIER]]
+    headers = ("model", "input", *(column.header for column in columns), *(["latency is"] if is_speed else []))
     print_table(console, headers, rows, right=[column.header for column in columns if column.is_figure])
     if len(frontier) > _MOST_ON_FRONTIER:
         console.print(f"  and {len(frontier) - _MOST_ON_FRONTIER:,} more: --format csv lists them all", style="dim")
 
 
-def _cells(table: pd.DataFrame, row: int, columns: Sequence[Column]) -> list[str]:
+def _cells(table: pd.DataFrame, row: int, columns: Sequence[Column], *, is_speed: bool) -> list[str]:
     record = table.iloc[row]
-    return [str(record["model"]), str(record["input"]), *(figure_text(column, record[column.key]) for column in columns)]
+    known = [known_text(record.to_dict())] if is_speed else []
+    return [str(record["model"]), str(record["input"]), *(figure_text(column, record[column.key]) for column in columns), *known]
 
 
 def _print_left_out(console: Console, selected: Selected) -> None:

@@ -138,7 +138,7 @@ def test_an_estimate_fills_what_was_not_measured() -> None:
     assert found.table["latency_from"].fillna("").tolist() == ["measured", "estimated", ""]
 
 
-@pytest.mark.parametrize(("device", "said"), [(None, "Speed needs a device"), (CARD, "nothing was measured there")])
+@pytest.mark.parametrize(("device", "said"), [(None, "Speed needs a device"), (CARD, "nothing was measured or published there")])
 def test_without_speed_it_says_what_is_missing(device: Device | None, said: str) -> None:
     sources = SpeedSources(device) if device else None
     assert said in candidates(leaderboard("a"), RunConfig(), sources).notes_on([LATENCY])[0]

@@ -39,7 +39,7 @@ SCHEMA = pa.schema(
         pa.field("reason", pa.string()),  # why it is not joined
         pa.field("device", pa.string(), nullable=False),  # id in the table of devices
         pa.field("soc", pa.string()),  # as published
-        pa.field("processor", pa.string(), nullable=False),  # npu, gpu or cpu
+        pa.field("processor", pa.string(), nullable=False),  # one of `zoo.run_config.PROCESSORS`
         pa.field("threads", pa.int32()),
         pa.field("cores", pa.string()),  # which cores of a CPU: all, big or little
         pa.field("runtime", pa.string(), nullable=False),

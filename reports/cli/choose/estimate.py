@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -58,7 +59,7 @@ def estimate(
     store = Store(cache)
     chosen = choose_device(device, devices, store)
     assert chosen is not None
-    found = estimate_model(target, chosen, asked.run(), input, store)
+    found = estimate_model(target, chosen, replace(asked.run(), device=chosen.id), input, store)
     if form is TableFormat.TABLE:
         estimate_text.print_estimate(make_console(), found, most)
     else:

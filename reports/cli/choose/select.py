@@ -71,13 +71,19 @@ def select(
     ] = None,
     devices: Annotated[Path | None, typer.Option(metavar="FILE", help="Devices of your own, in YAML.")] = None,
     dtype: Annotated[
-        _Text, typer.Option(help="float32, amp (autocast), float16 (fp16), bfloat16, float8 or int8. Default: float32.")
+        _Text,
+        typer.Option(help="float32, amp (autocast), float16 (fp16), bfloat16, float8, int8 (w8a8) or w8a16. Default: float32."),
     ] = None,
     batch: Annotated[int | None, typer.Option(min=1, help="Images in a step. Default: 1.")] = None,
     layout: Annotated[_Text, typer.Option(help="Of images, for speed: nchw, or nhwc (channels last).")] = None,
     compiled: Annotated[
         bool | None, typer.Option("--compiled/--eager", help="For speed: run by torch.compile, or as it is.", show_default=False)
     ] = None,
+    runtime: Annotated[
+        _Text, typer.Option(metavar="NAME", help="For speed: measured or published in it, such as tflite or qnn-dlc.")
+    ] = None,
+    processor: Annotated[_Text, typer.Option(help="For speed: published on the npu, gpu or cpu. Default: the fastest.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="For speed: of a CPU. Default: the fastest published.")] = None,
     speed: Annotated[list[Path] | None, typer.Option(metavar="FILE", help="Measured speeds, a CSV. Repeatable.")] = None,
     pareto: Annotated[
         _Text, typer.Option(metavar="NAMES", help="Costs of the frontier: latency,peak_memory. Default: macs.")
@@ -94,6 +100,7 @@ def select(
         "params": params, "macs": in_giga(macs), "activations": activations, "peak_memory": peak_memory, "memory": memory,
         "file_size": file_size, "latency": latency, "throughput": throughput, "accuracy": accuracy, "dataset": dataset,
         "license": licence, "zoo": zoo, "family": family, "task": task, "device": device, "dtype": dtype, "batch": batch, "layout": layout, "compiled": compiled,
+        "runtime": runtime, "processor": processor, "threads": threads,
         "pareto": pareto.split(",") if pareto else None, "pick": pick,
     }  # fmt: skip
     options = {name: value for name, value in asked.items() if value or value is False}

@@ -48,7 +48,7 @@ def check(
     ] = None,
     device: Annotated[_Text, typer.Option(metavar="ID", help="Whose memory has to hold it; zoometer devices lists them.")] = None,
     devices: Annotated[Path | None, typer.Option(metavar="FILE", help="Devices of your own, in YAML.")] = None,
-    dtype: Annotated[str, typer.Option(help="float32, float16 (fp16), bfloat16, float8 or int8.")] = "float32",
+    dtype: Annotated[str, typer.Option(help="float32, float16 (fp16), bfloat16, float8, int8 or w8a16.")] = "float32",
     batch: Annotated[int, typer.Option(min=1, help="Images in a step.")] = 1,
     form: Annotated[TextFormat, typer.Option("--format", help="text or json.")] = TextFormat.TEXT,
 ) -> None:
