@@ -30,9 +30,9 @@ from reports.audit.verdicts import AuditedRow, Verdict, judge
 from zoo.adapters.registry import open_zoo
 from zoo.api.count_example import count_example
 from zoo.counting.count import count_model
-from zoo.counting.recorder import Memo
 from zoo.errors import AuditError
 from zoo.meta.build import build_on_meta
+from zoo.recording.memo import Memo
 from zoo.records import CostKey, PublishedCost, parse_input
 
 MODELS = (

@@ -31,6 +31,7 @@ from zoo.cache.store import Store, to_pandas
 from zoo.counting.version import TRACER_VERSION
 from zoo.errors import UnknownNameError
 from zoo.estimation.workload import summarise
+from zoo.recording.memo import Memo
 from zoo.records import Architecture, CostKey, DeclaredModel, Failure, Job, RunSummary, Selection, TraceKey, Versions
 from zoo.refresh import committer as committing
 from zoo.refresh.plan import make_plan, wanted_traces
@@ -38,7 +39,6 @@ from zoo.refresh.refresh import refresh
 from zoo.run_config import TRACED, Precision, RunConfig, parse_trace_mode
 from zoo.settings import Execution, RefreshSettings, Request, ZooSettings
 from zoo.traces import TRACE_BATCH
-from zoo.tracing.call_description import TraceMemo
 from zoo.workers.trace_job import SUMMARY_COLUMNS
 
 AMP, FULL = RunConfig(precision=Precision.AMP_FAST_NORM, layout="nhwc"), RunConfig()
@@ -426,7 +426,7 @@ def test_cached_traces_of_many_families_equal_those_made_directly(tmp_path: Path
     summary = refresh(chosen)
     assert summary.untraced == 0
     assert refresh(chosen).traced == 0
-    store, memo = Store(tmp_path), TraceMemo()
+    store, memo = Store(tmp_path), Memo()
     rows = store.traces(columns=["macs", "operations"])
     work = store.workloads(columns=["arch", "precision", "calls", "macs", "free_macs"])
     work["macs"] = work["calls"] * (TRACE_BATCH * work["macs"] + work["free_macs"])

@@ -20,10 +20,10 @@ import zoo
 from zoo.counting.conventions import CONVENTIONS, find_convention
 from zoo.counting.cost import Cost
 from zoo.counting.count import count_model, meta_input
-from zoo.counting.recorder import Memo
 from zoo.errors import UnknownNameError
 from zoo.meta.build import build_on_meta
 from zoo.operators import operations
+from zoo.recording.memo import Memo
 
 FAST = ["torchvision/mobilenet_v3_small", "timm/vit_tiny_patch16_224", "timm/coat_lite_tiny"]
 ALL_FAMILIES = [

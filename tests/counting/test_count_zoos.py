@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from models_for_tests import NAMES, architectures, build, count, count_with_torch, without_time
 
-from zoo.counting.recorder import Memo
+from zoo.recording.memo import Memo
 from zoo.records import Status
 
 SHARED = Memo()

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  # torch's own habit
 
 from zoo.counting.count import count_model
-from zoo.counting.recorder import Memo
 from zoo.meta.module_stack import followable
+from zoo.recording.memo import Memo
 
 SHARED = Memo()
 """One for all tests here, so that each call meets what all others have left in it."""

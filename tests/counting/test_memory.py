@@ -16,8 +16,8 @@ from torch.profiler import ProfilerActivity, profile
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from zoo.counting.count import count_model
-from zoo.counting.memory import LiveBytes
-from zoo.counting.recorder import Memo
+from zoo.counting.totals import LiveBytes
+from zoo.recording.memo import Memo
 
 TOLERANCE = 64
 """Bytes: a Python number becomes a tensor of 4 or 8 bytes on the CPU."""
@@ -71,7 +71,7 @@ def test_an_address_that_is_used_again_is_a_new_storage() -> None:
 def test_what_is_forgotten_may_die_unnoticed() -> None:
     memory, kept = LiveBytes(), storage(100)
     memory.add(kept, 100, None)
-    memory.forget()
+    memory.stop()
     del kept
     assert memory.peak == 100
 

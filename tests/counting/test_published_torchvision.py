@@ -15,8 +15,8 @@ from zoo.adapters.torchvision.zoo import TorchvisionZoo
 from zoo.api.count_example import count_example
 from zoo.counting.cost import Cost
 from zoo.counting.count import count_model
-from zoo.counting.recorder import Memo
 from zoo.meta.build import build_on_meta
+from zoo.recording.memo import Memo
 from zoo.records import Architecture, CostKey, Job, Task, Weights
 from zoo.workers.job import CountResult, JobRunner
 

@@ -13,8 +13,8 @@ from torch.nn import functional as F  # noqa: N812  # torch's own habit
 from torch.utils.checkpoint import checkpoint
 
 from zoo.counting.count import count_model
-from zoo.counting.recorder import Memo
 from zoo.operators.operations import Kind
+from zoo.recording.memo import Memo
 
 BATCH, WIDTH = 2, 6
 LINEAR_MACS = BATCH * WIDTH * WIDTH

@@ -12,11 +12,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  # torch's own habit
 
 import zoo
-from zoo.counting.recorder import Memo
 from zoo.errors import ZooError
 from zoo.operators import operations
 from zoo.operators.operations import MATRIX_KINDS, WHY_FREE, Kind, find_operation, register_formula
 from zoo.operators.operator_table import COUNTED, FREE, OVERWRITING
+from zoo.recording.memo import Memo
 from zoo.records import Status
 
 BATCH, WIDTH = 2, 6

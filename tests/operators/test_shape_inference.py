@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from zoo.operators.shape_inference import SHORTCUTS
+from zoo.operators.device_layouts import CPU_SHORTCUTS as SHORTCUTS
 
 aten = torch.ops.aten
 FLOATS = [torch.float32, torch.float16, torch.bfloat16, torch.float64]

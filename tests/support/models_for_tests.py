@@ -16,10 +16,10 @@ from zoo.adapters.base import Zoo
 from zoo.adapters.registry import open_zoo
 from zoo.counting.cost import Cost
 from zoo.counting.count import count_model, meta_input
-from zoo.counting.recorder import Memo
 from zoo.meta.build import build_on_meta, skip_initialisers
 from zoo.meta.new_tensors import META
 from zoo.operators.operations import Kind
+from zoo.recording.memo import Memo
 from zoo.records import Architecture, CostKey, Status, parse_input
 from zoo.units import FLOPS_PER_MAC
 

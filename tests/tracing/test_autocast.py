@@ -21,11 +21,11 @@ import zoo
 from zoo.meta.new_tensors import META
 from zoo.operators.op_record import tensors_in
 from zoo.operators.operations import Kind, find_operation, operator_name
+from zoo.recording.autocast import Autocast, AutocastState, Policy, cpu_autocast, cuda_autocast, meta_stands_for
+from zoo.recording.memo import Memo
 from zoo.run_config import Precision
-from zoo.tracing.autocast import Autocast, AutocastState, Policy, cpu_autocast, cuda_autocast, meta_stands_for
-from zoo.tracing.call_description import TraceMemo
+from zoo.tracing.ordered_calls import OrderedCalls
 from zoo.tracing.trace import Run
-from zoo.tracing.tracer import Tracer
 
 SMALL = 32
 FEW = "mobilenetv3_small_050 convnext_zepto_rms nf_resnet26 edgenext_xx_small".split()
@@ -71,22 +71,23 @@ def named(tensors: list[Tensor]) -> tuple[str, ...]:
     return tuple(str(t.dtype).removeprefix("torch.") for t in tensors)
 
 
-def traced_on(autocast: Autocast, model: nn.Module, x: Tensor, memo: TraceMemo, layout: str = "nchw") -> Tracer:
+def traced_on(autocast: Autocast, model: nn.Module, x: Tensor, memo: Memo, layout: str = "nchw") -> OrderedCalls:
     """A pass under some device's autocast. In inference mode, which torch was observed in, it does not keep casts of weights."""
     run = Run(model, Precision.AMP, layout, memo)
     run.autocast, run.keeps_casts = autocast, False
     return run.record((x,), {})
 
 
-def rows_of(tracer: Tracer) -> list[Row]:
+def rows_of(recorded: OrderedCalls) -> list[Row]:
     return [
-        (facts.operation, tuple(t[3] for t in facts.inputs), tuple(t[3] for t in facts.outputs)) for _, facts, *_ in tracer.calls
+        (facts.operation, tuple(t[3] for t in facts.inputs), tuple(t[3] for t in facts.outputs))
+        for _, facts, *_ in recorded.calls
     ]
 
 
 @pytest.fixture(scope="module")
-def memo() -> TraceMemo:
-    return TraceMemo()
+def memo() -> Memo:
+    return Memo()
 
 
 @pytest.fixture(autouse=True)
@@ -131,7 +132,7 @@ def test_policies_on_cuda_are_those_of_torchs_header() -> None:
     }
 
 
-def test_torchvisions_operators_convert_there_and_back(memo: TraceMemo) -> None:
+def test_torchvisions_operators_convert_there_and_back(memo: Memo) -> None:
     class Pool(nn.Module):
         def forward(self, x: Tensor) -> Tensor:
             boxes = torch.zeros(3, 5, device=x.device, dtype=x.dtype)
@@ -147,7 +148,7 @@ def test_torchvisions_operators_convert_there_and_back(memo: TraceMemo) -> None:
     assert rows[-1][2] == named([real]) == ("bfloat16",)
 
 
-def _check_against_cpu(name: str, memo: TraceMemo) -> None:
+def _check_against_cpu(name: str, memo: Memo) -> None:
     layouts = {"reshape", "contiguous", "flatten", "clone"}  # whether these copy depends on kernels' layouts
     x, model = torch.zeros(2, 3, SMALL, SMALL), build_on_cpu(f"timm/{name}").model
     with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16), Log() as log:
@@ -159,13 +160,13 @@ def _check_against_cpu(name: str, memo: TraceMemo) -> None:
 
 
 @pytest.mark.parametrize("name", FEW)
-def test_dtypes_are_those_of_real_autocast_on_the_cpu(name: str, memo: TraceMemo) -> None:
+def test_dtypes_are_those_of_real_autocast_on_the_cpu(name: str, memo: Memo) -> None:
     _check_against_cpu(name, memo)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", FAMILIES)
-def test_dtypes_are_those_of_real_autocast_on_the_cpu_over_more_families(name: str, memo: TraceMemo) -> None:
+def test_dtypes_are_those_of_real_autocast_on_the_cpu_over_more_families(name: str, memo: Memo) -> None:
     _check_against_cpu(name, memo)
 
 
@@ -183,12 +184,12 @@ def _on_fake_gpu(model: nn.Module, layout: str) -> None:
                 held[name] = nn.Parameter(fake) if isinstance(tensor, nn.Parameter) else fake
 
 
-def _check_against_cuda(name: str, layout: str, memo: TraceMemo) -> None:
+def _check_against_cuda(name: str, layout: str, memo: Memo) -> None:
     built = build(name)
-    tracer = traced_on(cuda_autocast(), built.model, torch.empty(2, *built.shape, device=META), memo, layout)
+    recorded = traced_on(cuda_autocast(), built.model, torch.empty(2, *built.shape, device=META), memo, layout)
     emulated = [
         (facts.operation, [t[3] for t in facts.inputs], [(t[1], t[2], t[3]) for t in facts.outputs])
-        for _, facts, *_ in tracer.calls
+        for _, facts, *_ in recorded.calls
     ]
     with FakeTensorMode(allow_non_fake_inputs=True):
         _on_fake_gpu(built.model, layout)
@@ -211,16 +212,14 @@ def _check_against_cuda(name: str, layout: str, memo: TraceMemo) -> None:
 
 @pytest.mark.parametrize("layout", ["nchw", "nhwc"])
 @pytest.mark.parametrize("name", ["timm/resnet18", "timm/mobilenetv3_small_050"])
-def test_dtypes_and_strides_are_those_of_real_autocast_on_cuda(name: str, layout: str, memo: TraceMemo) -> None:
+def test_dtypes_and_strides_are_those_of_real_autocast_on_cuda(name: str, layout: str, memo: Memo) -> None:
     _check_against_cuda(name, layout, memo)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("layout", ["nchw", "nhwc"])
 @pytest.mark.parametrize("name", ON_GPU)
-def test_dtypes_and_strides_are_those_of_real_autocast_on_cuda_over_more_families(
-    name: str, layout: str, memo: TraceMemo
-) -> None:
+def test_dtypes_and_strides_are_those_of_real_autocast_on_cuda_over_more_families(name: str, layout: str, memo: Memo) -> None:
     _check_against_cuda(f"timm/{name}", layout, memo)
 
 
@@ -289,7 +288,7 @@ def test_weights_are_cast_once_a_pass_as_torch_does_without_gradients(
     with mode(), torch.autocast("cpu"), Log() as log:
         model(x)
     real = sum(operation in {"to", "_to_copy"} for operation, *_ in log.calls)
-    run = Run(model, Precision.AMP, "nchw", TraceMemo())
+    run = Run(model, Precision.AMP, "nchw", Memo())
     run.autocast, run.keeps_casts = cpu_autocast(), keeps
     emulated = [operation for operation, *_ in rows_of(run.record((x,), {}))].count("to")
     assert emulated == real == (3 if keeps else 5)

@@ -18,11 +18,10 @@ from torch.nn.functional import scaled_dot_product_attention
 
 import zoo
 from zoo.cache.schema.trace_rows import TRACE, from_table, to_table
-from zoo.counting.recorder import Memo
 from zoo.errors import InputError, UnknownNameError
+from zoo.recording.memo import Memo
 from zoo.run_config import LAYOUTS, TRACED
 from zoo.traces import BYTES_OF, Trace, TracedCall
-from zoo.tracing.call_description import TraceMemo
 from zoo.tracing.trace import trace_model
 
 MODES = [("fp32", "nchw"), ("amp-fast-norm", "nchw"), ("amp-fast-norm", "nhwc")]
@@ -279,8 +278,8 @@ def test_traces_are_read_without_torch() -> None:
 
 
 @pytest.fixture(scope="module")
-def memos() -> dict[tuple[str, str], TraceMemo]:
-    return {mode: TraceMemo() for mode in MODES}
+def memos() -> dict[tuple[str, str], Memo]:
+    return {mode: Memo() for mode in MODES}
 
 
 @pytest.fixture(scope="module")
@@ -288,7 +287,7 @@ def counted() -> Memo:
     return Memo()
 
 
-def _check_against_count(name: str, memos: dict[tuple[str, str], TraceMemo], counted: Memo) -> None:
+def _check_against_count(name: str, memos: dict[tuple[str, str], Memo], counted: Memo) -> None:
     built = build(name)
     one, two = count(built, counted), count(built, counted, batch=2)
     for precision, layout in MODES:
@@ -302,19 +301,19 @@ def _check_against_count(name: str, memos: dict[tuple[str, str], TraceMemo], cou
 
 
 @pytest.mark.parametrize("name", FEW)
-def test_macs_and_memory_are_those_of_a_count(name: str, memos: dict[tuple[str, str], TraceMemo], counted: Memo) -> None:
+def test_macs_and_memory_are_those_of_a_count(name: str, memos: dict[tuple[str, str], Memo], counted: Memo) -> None:
     _check_against_count(name, memos, counted)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in NAMES[::2] if name not in FEW] + sorted(WORKS_OVER_THE_BATCH))
 def test_macs_and_memory_are_those_of_a_count_over_all_families(
-    name: str, memos: dict[tuple[str, str], TraceMemo], counted: Memo
+    name: str, memos: dict[tuple[str, str], Memo], counted: Memo
 ) -> None:
     _check_against_count(name, memos, counted)
 
 
-def test_a_shared_memo_changes_nothing(memos: dict[tuple[str, str], TraceMemo]) -> None:
+def test_a_shared_memo_changes_nothing(memos: dict[tuple[str, str], Memo]) -> None:
     built = build("timm/edgenext_xx_small")
     for precision, layout in MODES:
         shared = [

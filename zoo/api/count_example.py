@@ -8,7 +8,7 @@ from contextlib import nullcontext
 
 from zoo.adapters.base import Example
 from zoo.counting.cost import Cost
-from zoo.counting.recorder import Memo
+from zoo.recording.memo import Memo
 
 
 def count_example(example: Example, counting: Callable[[Memo], Cost], memo: Memo) -> Cost:

@@ -12,14 +12,13 @@ from torch.utils import _pytree as pytree
 
 from zoo.counting.cost import Cost
 from zoo.counting.count import count_model, meta_input
-from zoo.counting.recorder import Memo
 from zoo.errors import InputError
 from zoo.meta.new_tensors import META
 from zoo.meta.weights import without_data
 from zoo.operators.formulas import Formula
 from zoo.operators.operations import Kind, register_formula
+from zoo.recording.memo import Memo
 from zoo.traces import TRACE_BATCH, Trace
-from zoo.tracing.call_description import TraceMemo
 from zoo.tracing.trace import trace_model
 
 
@@ -70,7 +69,7 @@ def trace(  # noqa: PLR0913  # all but two are keyword-only and seldom given
     precision: str = "fp32",
     layout: str = "nchw",
     batch: int = TRACE_BATCH,
-    memo: TraceMemo | None = None,
+    memo: Memo | None = None,
 ) -> Trace:
     """Every call of one forward pass in order, with shapes, strides and dtypes as they are on a GPU, and who feeds whom.
 

@@ -18,9 +18,9 @@ from zoo.adapters.targets import import_target
 from zoo.api.count_example import count_example
 from zoo.api.module import count, trace
 from zoo.counting.cost import Cost
-from zoo.counting.recorder import Memo
 from zoo.errors import InputError, UnknownNameError, ZooError, did_you_mean
 from zoo.meta.build import build_on_meta
+from zoo.recording.memo import Memo
 from zoo.records import Architecture, CostKey, DeclaredModel, format_tensors, image_input, parse_tensors
 from zoo.traces import Trace
 

@@ -14,7 +14,7 @@ from zoo.operators.recorded_shapes import Shapes
 
 
 class Facts(Protocol):
-    """What a rule may look at: one distinct call. `zoo.counting.recorder.OperationFacts`, or a row of the cache."""
+    """What a rule may look at: one distinct call. `zoo.operators.op_record.OperationFacts`, or a row of the cache."""
 
     @property
     def operation(self) -> str: ...

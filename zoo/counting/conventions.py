@@ -87,7 +87,7 @@ class Convention:
 class _WeightsOnly(Convention):
     """Counts parameters rather than operations: every weight tensor once, however often it is used."""
 
-    def total(self, rows: Iterable[Row], *, as_tool: bool = False) -> int:  # noqa: ARG002  # there is no tool
+    def total(self, rows: Iterable[Row], *, as_tool: bool = False) -> int:  # there is no tool
         weights = {
             row.module: parse_shapes(row.facts.shapes).elements(1)
             for row in rows

@@ -11,10 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from zoo.counting.cost import Cost, OperationRow
-from zoo.counting.recorder import Memo, Recorder
+from zoo.counting.totals import Totals
 from zoo.meta.build import without_collector
 from zoo.meta.module_stack import class_name, follow_modules, list_parts, unchanged
 from zoo.meta.new_tensors import META
+from zoo.recording.memo import Memo
+from zoo.recording.recorder import Recorder
 
 
 def count_model(
@@ -45,17 +47,17 @@ def count_model(
             contexts.enter_context(unchanged(model))
         contexts.enter_context(torch.backends.opt_einsum.flags(enabled=False))  # it would reorder products where it is installed
         contexts.enter_context(torch.inference_mode())
-        recorder = Recorder(contexts.enter_context(follow_modules()), memo)
-        with recorder:
+        totals = Totals(Memo() if memo is None else memo)
+        with Recorder(totals, contexts.enter_context(follow_modules()), memo):
             model(*inputs, **(kwargs or {}))
-    recorder.memory.forget()
+    totals.memory.stop()
     return Cost(
         params=sum(p.numel() for p in parts.params),
         buffers=sum(b.numel() for b in parts.buffers),
         weight_bytes=_storage_bytes([*parts.params, *parts.buffers]),
-        peak_activation_bytes=recorder.memory.peak,
-        peak_module=parts.names.get(id(recorder.memory.peak_owner), ""),
-        rows=_rows(recorder, parts.names),
+        peak_activation_bytes=totals.memory.peak,
+        peak_module=parts.names.get(id(totals.memory.peak_owner), ""),
+        rows=_rows(totals, parts.names),
         modules=tuple(parts.modules),
         seconds=time.perf_counter() - started,
     )
@@ -70,18 +72,15 @@ def _storage_bytes(tensors: Sequence[Tensor]) -> int:
     return sum({t.untyped_storage()._cdata: t.untyped_storage().nbytes() for t in tensors}.values())
 
 
-def _rows(recorder: Recorder, names: dict[int, str]) -> tuple[OperationRow, ...]:
+def _rows(totals: Totals, names: dict[int, str]) -> tuple[OperationRow, ...]:
     """Joins equal calls of a module, in the order of their first call."""
     joined: dict[tuple[int, int], list[Any]] = {}
-    position = 0
-    for module, several in recorder.calls:
-        for facts in several:
-            row = joined.get((id(module), id(facts)))  # equal facts are one object
-            if row is None:
-                joined[id(module), id(facts)] = [position, module, facts, 1]
-            else:
-                row[3] += 1
-            position += 1
+    for position, (module, facts) in enumerate(totals.calls):
+        row = joined.get((id(module), id(facts)))  # equal records are one object
+        if row is None:
+            joined[id(module), id(facts)] = [position, module, facts, 1]
+        else:
+            row[3] += 1
     return tuple(
         [
             OperationRow(position, names.get(id(module), ""), class_name(module), facts, calls)

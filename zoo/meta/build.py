@@ -20,6 +20,7 @@ from torch import nn
 from torch.utils._device import _device_constructors
 
 from zoo.meta.module_cache import reusable_constructors, reusing_constructors
+from zoo.meta.module_stack import all_modules
 from zoo.meta.new_tensors import META
 from zoo.meta.patching import Exchange
 
@@ -170,7 +171,7 @@ def _finish(model: nn.Module) -> None:
     """Evaluation mode, and what the constructor left elsewhere moved to the meta device; shared parameters stay shared."""
     moved: dict[int, nn.Parameter] = {}
     overrides = False
-    for module in _modules(model):
+    for module in all_modules(model):
         overrides = overrides or type(module).train is not nn.Module.train or type(module).eval is not nn.Module.eval
         held = module.__dict__
         held["training"] = False
@@ -184,15 +185,3 @@ def _finish(model: nn.Module) -> None:
                 held["_buffers"][name] = buffer.to(META)
     if overrides:
         model.eval()
-
-
-def _modules(model: nn.Module) -> Iterable[nn.Module]:
-    """All modules once; faster than asking the model."""
-    found: dict[int, nn.Module] = {}
-    waiting = [model]
-    while waiting:
-        module = waiting.pop()
-        if id(module) not in found:
-            found[id(module)] = module
-            waiting.extend([child for child in module.__dict__["_modules"].values() if child is not None])
-    return found.values()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from torch import Tensor, nn
@@ -58,10 +58,22 @@ def follow_modules() -> Iterator[list[nn.Module]]:
             _following.stack = outer
 
 
+def all_modules(model: nn.Module) -> Iterable[nn.Module]:
+    """A model's modules, each once, in no particular order; faster than `model.modules()`."""
+    modules: dict[int, nn.Module] = {}
+    pending = [model]
+    while pending:
+        module = pending.pop()
+        if id(module) not in modules:
+            modules[id(module)] = module
+            pending.extend([child for child in module.__dict__["_modules"].values() if child is not None])
+    return modules.values()
+
+
 @contextlib.contextmanager
 def unchanged(model: nn.Module) -> Iterator[None]:
     """Puts back what a forward pass leaves in its modules, such as tables kept for the next pass, which would then do less."""
-    attributes = [(module.__dict__, dict(module.__dict__)) for module in model.modules()]
+    attributes = [(module.__dict__, dict(module.__dict__)) for module in all_modules(model)]
     inside = [(value, dict(value)) for _, kept in attributes for value in kept.values() if type(value) is dict]
     try:
         yield

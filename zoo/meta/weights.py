@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from zoo.meta.module_stack import all_modules
 from zoo.meta.new_tensors import META
 
 
@@ -24,7 +25,7 @@ def without_data(model: nn.Module, *, dtype: torch.dtype | None = None, channels
     swapped: list[tuple[Any, str, Tensor]] = []
     twins: dict[int, Tensor] = {}
     try:
-        for module in model.modules():
+        for module in all_modules(model):
             held: Any
             for held in (module._parameters, module._buffers):
                 for name, tensor in list(held.items()):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from zoo.meta.new_tensors import META
 from zoo.operators.op_record import tensors_in
-from zoo.operators.shape_inference import ANSWERS, SHORTCUTS
+from zoo.operators.shape_inference import ANSWERS, Shortcut
 
 _aten = torch.ops.aten
 _TAKES_REAL_INDICES = frozenset({_aten.index, _aten.index_put, _aten.index_put_})
@@ -56,10 +57,10 @@ def _to_meta(value: Any, keeps_whole_numbers: bool) -> Any:
     return value
 
 
-def run_operator(func: Any, args: Any, kwargs: Any) -> Any:
+def run_operator(func: Any, args: Any, kwargs: Any, shortcuts: Mapping[Any, Shortcut]) -> Any:
     """The operator's result: known results of common operators without their slow meta kernels, else the kernel's own."""
     if func._overloadpacket in ANSWERS:
         return ANSWERS[func._overloadpacket]
-    shortcut = SHORTCUTS.get(func._overloadpacket)
+    shortcut = shortcuts.get(func._overloadpacket)
     out = shortcut(args, kwargs) if shortcut is not None else None
     return func(*args, **kwargs) if out is None else out

@@ -2,8 +2,8 @@
 
 Many of torch's meta kernels are written in Python and take milliseconds, once for each new shape. Where a result is simply
 "like the first argument", saying so takes microseconds. A shortcut declines (gives None) wherever that is not certain, and a
-test compares every one with the kernel it stands for, layout included. Attention and convolution differ from it on purpose: they
-have the layout of real devices.
+test compares every one with the kernel it stands for, layout included. Where the layout is that of a device, not of the meta kernel, see
+`zoo.operators.device_layouts`.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ Shortcut = Callable[[Sequence[Any], dict[str, Any]], "Tensor | None"]
 _aten = torch.ops.aten
 
 
-def _is_float(value: Any) -> bool:
+def is_float(value: Any) -> bool:
     """A floating-point tensor on the meta device."""
     return isinstance(value, Tensor) and value.is_meta and value.is_floating_point()
 
 
 def _is_plain(value: Any) -> bool:
     """A contiguous one."""
-    return _is_float(value) and value.is_contiguous()
+    return is_float(value) and value.is_contiguous()
 
 
 def _like_first(args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor | None:
     """Works on single elements of one tensor: the same shape, layout and dtype."""
     others = (*args[1:], *kwargs.values())  # a second operand, or the tensor that `out=` names
-    if not _is_float(args[0]) or any(isinstance(a, (Tensor, torch.dtype)) for a in others):
+    if not is_float(args[0]) or any(isinstance(a, (Tensor, torch.dtype)) for a in others):
         return None
     return same_as(args[0])
 
@@ -46,39 +46,31 @@ def _first_itself(args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor | None:
 
 def _of_two(args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor | None:
     """Works on the elements of two operands, repeated to one shape, or of one and a number."""
-    if kwargs or len(args) != 2 or not _is_float(args[0]):
+    if kwargs or len(args) != 2 or not is_float(args[0]):
         return None
     x, y = args
     if type(y) in (int, float):
         return same_as(x)
-    if not _is_float(y) or x.dtype != y.dtype or not x.dim() or not y.dim():
+    if not is_float(y) or x.dtype != y.dtype or not x.dim() or not y.dim():
         return None
     return same_as_two(x, y)
 
 
-def _is_one_type(arguments: Sequence[Any]) -> bool:
+def is_one_type(arguments: Sequence[Any]) -> bool:
+    """Whether all tensors have one dtype."""
     return len({a.dtype for a in arguments if isinstance(a, Tensor)}) == 1
 
 
-def _normalised(args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor | None:
+def normalised(args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor | None:
     """group_norm and batch_norm: the shape of the input. Mixed dtypes are left to the kernel."""
-    is_known = _is_float(args[0]) and is_canonical(args[0]) and _is_one_type((*args, *kwargs.values()))
+    is_known = is_float(args[0]) and is_canonical(args[0]) and is_one_type((*args, *kwargs.values()))
     return new_tensor(args[0].shape, args[0]) if is_known else None
-
-
-def _batch_norm(args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor | None:
-    """(input, weight, bias, running mean, running variance, training, …), with statistics or in training, which makes its own."""
-    if len(args) < 6 or (args[3] is None) != (args[4] is None) or (args[3] is None and not args[5]):
-        return None
-    if args[5] and (args[0].dim() < 2 or args[0].numel() <= args[0].shape[1]):  # one value has no variance
-        return None
-    return _normalised(args[:5], {})
 
 
 def _layer_norm(args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor | None:
     """(input, normalised shape, …): the shape of the input, contiguous."""
     x, shape = args[0], list(args[1])
-    if not _is_float(x) or not _is_one_type((*args, *kwargs.values())) or list(x.shape[x.dim() - len(shape) :]) != shape:
+    if not is_float(x) or not is_one_type((*args, *kwargs.values())) or list(x.shape[x.dim() - len(shape) :]) != shape:
         return None
     return new_tensor(x.shape, x) if is_canonical(x) or (not x.is_contiguous() and x.numel()) else None
 
@@ -88,14 +80,15 @@ def _may_be_channels_last(tensor: Tensor) -> bool:
     return tensor.dim() == 4 and tensor.stride(3) >= tensor.stride(1) * tensor.shape[1]
 
 
-def _is_channels_last(tensor: Tensor) -> bool:
+def is_channels_last(tensor: Tensor) -> bool:
     """What torch takes an image's layout for, of two names it can have."""
     return _may_be_channels_last(tensor) and suggest_memory_format(tensor) == torch.channels_last
 
 
 def _norm(args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor | None:
-    """(input, order, dimensions, whether they are kept as 1)."""
-    return _mean((args[0], *args[2:]), kwargs) if len(args) > 2 and type(args[1]) in (int, float) else None
+    """(input, order, dimensions, whether they are kept as 1). Some orders are undefined for no elements."""
+    is_known = len(args) > 2 and type(args[1]) in (int, float) and args[0].numel()
+    return _mean((args[0], *args[2:]), kwargs) if is_known else None
 
 
 def _roll(args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor | None:
@@ -112,11 +105,11 @@ def _roll(args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor | None:
 def _resized(args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor | None:
     """(image, height and width, …): of that size, in the layout of the image."""
     x, size = args[0], args[1] if len(args) > 1 else None
-    if kwargs or not _is_float(x) or x.dim() != 4 or not isinstance(size, list | tuple) or len(size) != 2 or len(args) > 4:
+    if kwargs or not is_float(x) or x.dim() != 4 or not isinstance(size, list | tuple) or len(size) != 2 or len(args) > 4:
         return None
     if min(*x.shape, *size) < 1 or (len(args) == 4 and args[3] is not None):
         return None
-    memory_format = torch.channels_last if _is_channels_last(x) else torch.contiguous_format
+    memory_format = torch.channels_last if is_channels_last(x) else torch.contiguous_format
     if not x.is_contiguous(memory_format=memory_format):
         return None
     return torch.empty((*x.shape[:2], *size), dtype=x.dtype, device=META, memory_format=memory_format)
@@ -140,7 +133,7 @@ def _cat(args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor | None:
     Images are otherwise where they are channels last.
     """
     tensors, dim = args[0], args[1] if len(args) > 1 else 0
-    if kwargs or not tensors or not all(_is_float(t) and t.numel() for t in tensors) or not _is_one_type(tensors):
+    if kwargs or not tensors or not all(is_float(t) and t.numel() for t in tensors) or not is_one_type(tensors):
         return None
     dims = tensors[0].dim()
     if not -dims <= dim < dims or any(t.dim() != dims for t in tensors):
@@ -161,75 +154,6 @@ def _linear(args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor | None:
     if x.shape[-1] != weight.shape[1]:
         return None
     return new_tensor((*x.shape[:-1], weight.shape[0]), x)
-
-
-def _attention(args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor | None:
-    """Where CPU flash attention takes the call, the result has the layout of q.
-
-    Here the shortcut is not like the meta kernel: that takes the decomposed path, whose layout would turn later reshapes into
-    copies that no real device makes. The conditions are those of torch's `use_flash_attention_cpp`, found by trying.
-    """
-    q, k, v = args[:3]
-    mask = args[3] if len(args) > 3 else kwargs.get("attn_mask")
-    dropout = args[4] if len(args) > 4 else kwargs.get("dropout_p", 0.0)
-    if not (q.dim() == k.dim() == v.dim() and q.dim() in (3, 4)) or dropout:
-        return None
-    query_heads, key_heads = q.shape[-3], k.shape[-3]
-    is_grouped = bool(kwargs.get("enable_gqa")) and key_heads > 0 and query_heads % key_heads == 0
-    is_fused = (
-        q.shape[-1] == k.shape[-1]
-        and k.shape == v.shape
-        and q.shape[:-3] == k.shape[:-3]
-        and (key_heads in (1, query_heads) or is_grouped)
-        and all(t.stride(-1) == 1 for t in (q, k, v))
-        and (mask is None or mask.dim() in ((2, 4) if q.dim() == 4 else (2, 3, 4)))
-    )
-    return torch.empty_like(q) if is_fused else None
-
-
-def _conv2d(args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor | None:
-    """(input, weight, bias, stride, padding, dilation, groups).
-
-    Real kernels give a channels-last result where the input or the weight is so; the meta kernel forgets it.
-    """
-    x, weight = args[0], args[1]
-    if x.dim() != 4:
-        return None
-    is_channels_last = _is_channels_last(x) or _is_channels_last(weight)
-    if not is_channels_last and not (x.is_contiguous() and weight.is_contiguous()):
-        return None
-    shape = _conv2d_shape(*args, **kwargs)
-    if shape is None:
-        return torch.empty_like(_aten.conv2d(*args, **kwargs), memory_format=torch.channels_last) if is_channels_last else None
-    memory_format = torch.channels_last if is_channels_last else torch.contiguous_format
-    return torch.empty(shape, dtype=x.dtype, device=META, memory_format=memory_format)
-
-
-def _conv2d_shape(  # noqa: PLR0913, PLR0917  # they are the operator's own
-    x: Tensor,
-    weight: Tensor,
-    bias: Tensor | None = None,
-    stride: Sequence[int] = (1, 1),
-    padding: Sequence[int] | str = (0, 0),
-    dilation: Sequence[int] = (1, 1),
-    groups: int = 1,
-) -> tuple[int, ...] | None:
-    """(N, C_out, H, W), each side (size + 2 padding - dilation (kernel - 1) - 1) / stride + 1; None where something is amiss."""
-    if isinstance(padding, str) or weight.dim() != 4 or not all(len(each) == 2 for each in (stride, padding, dilation)):
-        return None
-    channels, inner, *kernel = weight.shape
-    fits = (
-        _is_float(x)
-        and _is_float(weight)
-        and (bias is None or (_is_float(bias) and bias.shape == (channels,)))
-        and _is_one_type((x, weight, bias))
-        and x.shape[1] == inner * groups
-        and channels % groups == 0
-        and min(*stride, *dilation, *x.shape, *weight.shape) > 0
-        and min(padding) >= 0
-    )
-    sides = [(x.shape[i + 2] + 2 * padding[i] - dilation[i] * (kernel[i] - 1) - 1) // stride[i] + 1 for i in (0, 1) if fits]
-    return (x.shape[0], channels, *sides) if fits and min(sides) > 0 else None
 
 
 def _moved(args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor | None:
@@ -266,11 +190,8 @@ SHORTCUTS: dict[Any, Shortcut] = {
     **dict.fromkeys([_aten.upsample_bicubic2d, _aten.upsample_bilinear2d], _resized),
     _aten.cat: _cat,
     _aten.layer_norm: _layer_norm,
-    _aten.group_norm: _normalised,
-    _aten.batch_norm: _batch_norm,
+    _aten.group_norm: normalised,
     _aten.linear: _linear,
-    _aten.conv2d: _conv2d,
-    _aten.scaled_dot_product_attention: _attention,
 }  # fmt: skip
 """By operator, all overloads. Each gives the result, or None to leave the call to the kernel."""
 

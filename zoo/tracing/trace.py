@@ -1,4 +1,4 @@
-"""Making a trace: a model prepared for a precision and a layout, run once or twice under a tracer, and written down."""
+"""Making a trace: a model prepared for a precision and a layout, run once or twice under a recorder, and written down."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ from zoo.meta.module_stack import class_name, follow_modules, list_parts, unchan
 from zoo.meta.new_tensors import META
 from zoo.meta.weights import without_data
 from zoo.operators.op_record import tensors_in
+from zoo.recording.autocast import AutocastState, cuda_autocast, meta_stands_for
+from zoo.recording.memo import Memo
+from zoo.recording.recorder import Recorder
 from zoo.run_config import LAYOUTS, TRACED, Precision
 from zoo.traces import TRACE_BATCH, Trace, TracedCall, TracedTensor
-from zoo.tracing.autocast import AutocastState, cuda_autocast, meta_stands_for
-from zoo.tracing.call_description import TraceMemo
-from zoo.tracing.tracer import Tracer
+from zoo.tracing.ordered_calls import OrderedCalls
 
 
 def trace_model(  # noqa: PLR0913  # all but two are keyword-only and seldom given
@@ -33,7 +34,7 @@ def trace_model(  # noqa: PLR0913  # all but two are keyword-only and seldom giv
     precision: str = "fp32",
     layout: str = "nchw",
     batch: int = TRACE_BATCH,
-    memo: TraceMemo | None = None,
+    memo: Memo | None = None,
 ) -> Trace:
     """Runs a model once without data and records every call.
 
@@ -56,15 +57,15 @@ def trace_model(  # noqa: PLR0913  # all but two are keyword-only and seldom giv
         raise UnknownNameError(f"There is no precision '{precision}'.{did_you_mean(precision, TRACED)}")
     if layout not in LAYOUTS:
         raise UnknownNameError(f"There is no layout '{layout}'.{did_you_mean(layout, LAYOUTS)}")
-    run = Run(model, parsed, layout, TraceMemo() if memo is None else memo)
+    run = Run(model, parsed, layout, Memo() if memo is None else memo)
     given: Any = (tuple(inputs or ()) if shape is None else (meta_input(shape, batch=batch),), dict(kwargs or {}))
     batch = next((t.shape[0] for t in tensors_in(given) if t.dim()), 1)
-    tracer = run.record(*given)
-    if _may_repeat(tracer, batch):
+    recorded = run.record(*given)
+    if _may_repeat(recorded, batch):
         # A model that takes no larger batch has its reasons; its constants are then those of this one.
         with contextlib.suppress(Exception):
-            _mark_repeated(tracer, run.record(*_enlarged(given, batch)))
-    return _finish(tracer, run.names, parsed, layout, batch)
+            _mark_repeated(recorded, run.record(*_enlarged(given, batch)))
+    return _finish(recorded, run.names, parsed, layout, batch)
 
 
 def _enlarged(given: Any, batch: int) -> Any:
@@ -80,7 +81,7 @@ def _enlarged(given: Any, batch: int) -> Any:
 class Run:
     """A model prepared for passes in one precision and layout."""
 
-    def __init__(self, model: nn.Module, precision: Precision, layout: str, memo: TraceMemo) -> None:
+    def __init__(self, model: nn.Module, precision: Precision, layout: str, memo: Memo) -> None:
         self._model = model
         self._precision = precision
         self._memo = memo
@@ -90,7 +91,7 @@ class Run:
         self.keeps_casts = True
         self.names: dict[int, str] = {}
 
-    def record(self, inputs: Any, kwargs: Mapping[str, Any]) -> Tracer:
+    def record(self, inputs: Any, kwargs: Mapping[str, Any]) -> OrderedCalls:
         """One pass."""
         model, autocast = self._model, self.autocast or cuda_autocast()
         state = AutocastState(self.autocast is not None, autocast.dtype, self.keeps_casts)
@@ -104,26 +105,27 @@ class Run:
             if self._precision is Precision.AMP_FAST_NORM:
                 _use_fast_norms(model)
             contexts.enter_context(torch.inference_mode())
-            tracer = Tracer(contexts.enter_context(follow_modules()), self.autocast, state, self._memo)
-            self._name_storages(tracer, (inputs, kwargs))
-            with tracer:
+            recorded = OrderedCalls()
+            self._name_storages(recorded, (inputs, kwargs))
+            recorder = Recorder(recorded, contexts.enter_context(follow_modules()), self._memo, self.autocast, state)
+            with recorder:
                 out = model(*inputs, **kwargs)
-            tracer.storages.stop_following()
-            del out
-        return tracer
+            recorded.storages.stop()
+            del out, recorder  # which has kept the casts of parameters alive until here
+        return recorded
 
     def _prepare(self, tensor: Tensor) -> Tensor:
         """An input on the meta device, in the model's precision and layout."""
         tensor = tensor.detach().to(META, self._dtype if tensor.is_floating_point() else None)
         return tensor.to(memory_format=torch.channels_last) if self._is_channels_last and tensor.dim() == 4 else tensor
 
-    def _name_storages(self, tracer: Tracer, inputs: Any) -> None:
+    def _name_storages(self, recorded: OrderedCalls, inputs: Any) -> None:
         parts = list_parts(self._model)
         self.names = parts.names
         for weight in (*parts.params, *parts.buffers):
-            tracer.storages.number(weight, "weight")
+            recorded.storages.number(weight, "weight")
         for tensor in tensors_in(inputs):
-            tracer.storages.number(tensor, "input")
+            recorded.storages.number(tensor, "input")
 
 
 def _use_fast_norms(model: nn.Module) -> None:
@@ -133,43 +135,43 @@ def _use_fast_norms(model: nn.Module) -> None:
             module._fast_norm = True  # type: ignore[assignment]
 
 
-def _may_repeat(tracer: Tracer, batch: int) -> bool:
+def _may_repeat(recorded: OrderedCalls, batch: int) -> bool:
     """Whether some constant made in the pass could have a copy for each image. Casts of weights have not."""
     return any(
         role == "constant" and any(size % batch == 0 for size in like[1])
-        for call in tracer.calls
-        if call.facts.operation != "to"
-        for like, role in zip(call.facts.outputs, call.write_roles, strict=True)
+        for call in recorded.calls
+        if call.layout.operation != "to"
+        for like, role in zip(call.layout.outputs, call.write_roles, strict=True)
     )
 
 
-def _mark_repeated(tracer: Tracer, larger: Tracer) -> None:
+def _mark_repeated(recorded: OrderedCalls, larger: OrderedCalls) -> None:
     """Finds the constants that grow with the batch, by a pass at a larger one."""
     repeated: set[int] = set()
-    if [call.facts.operation for call in tracer.calls] != [call.facts.operation for call in larger.calls]:
+    if [call.layout.operation for call in recorded.calls] != [call.layout.operation for call in larger.calls]:
         return  # the batch decides what the model does
-    for call, other in zip(tracer.calls, larger.calls, strict=True):
+    for call, other in zip(recorded.calls, larger.calls, strict=True):
         for like, larger_like, number, role in zip(
-            call.facts.outputs, other.facts.outputs, call.writes, call.write_roles, strict=True
+            call.layout.outputs, other.layout.outputs, call.writes, call.write_roles, strict=True
         ):
             if role == "constant" and like[1] != larger_like[1]:
                 repeated.add(number)
         for numbers, roles in ((call.reads, call.read_roles), (call.writes, call.write_roles)):
             roles[:] = ["repeated" if n in repeated and r == "constant" else r for n, r in zip(numbers, roles, strict=True)]
     for number in repeated:
-        if tracer.storages.roles[number] == "constant":
-            tracer.storages.roles[number] = "repeated"
+        if recorded.storages.roles[number] == "constant":
+            recorded.storages.roles[number] = "repeated"
 
 
-def _finish(tracer: Tracer, names: Mapping[int, str], precision: str, layout: str, batch: int) -> Trace:
+def _finish(recorded: OrderedCalls, names: Mapping[int, str], precision: str, memory_layout: str, batch: int) -> Trace:
     calls = []
-    for module, facts, reads, read_roles, writes, write_roles in tracer.calls:
-        ins = tuple(TracedTensor(*like, role, n) for like, role, n in zip(facts.inputs, read_roles, reads, strict=True))
-        outs = tuple(TracedTensor(*like, role, n) for like, role, n in zip(facts.outputs, write_roles, writes, strict=True))
+    for module, layout, reads, read_roles, writes, write_roles in recorded.calls:
+        ins = tuple(TracedTensor(*like, role, n) for like, role, n in zip(layout.inputs, read_roles, reads, strict=True))
+        outs = tuple(TracedTensor(*like, role, n) for like, role, n in zip(layout.outputs, write_roles, writes, strict=True))
         calls.append(
             TracedCall(
-                names.get(id(module), ""), class_name(module), facts.operation, facts.kind, ins, outs, facts.arguments,
-                facts.groups, facts.kernel, facts.has_bias, facts.has_mask, facts.in_place, facts.macs,
+                names.get(id(module), ""), class_name(module), layout.operation, layout.kind.value, ins, outs, layout.arguments,
+                layout.groups, layout.kernel, layout.has_bias, layout.has_mask, layout.in_place, layout.macs,
             )
         )  # fmt: skip
-    return Trace(precision, layout, batch, tuple(calls), tracer.storages.described())
+    return Trace(precision, memory_layout, batch, tuple(calls), recorded.storages.listed())

@@ -22,12 +22,12 @@ from zoo.cache.schema.tables import columns_of
 from zoo.counting.conventions import CONVENTIONS
 from zoo.counting.cost import Cost
 from zoo.counting.count import count_model
-from zoo.counting.recorder import Memo
 from zoo.counting.version import COUNTER_VERSION
 from zoo.errors import InputError, VariantError
 from zoo.meta.build import build_on_meta, buildable
 from zoo.meta.module_stack import followable
 from zoo.operators.operations import Kind
+from zoo.recording.memo import Memo
 from zoo.records import (
     INPUT_STAGE,
     VARIANT_STAGE,
@@ -42,7 +42,6 @@ from zoo.records import (
     with_channels,
 )
 from zoo.traces import TRACE_BATCH
-from zoo.tracing.call_description import TraceMemo
 from zoo.workers.input_constraints import InputConstraints, learn_constraints
 from zoo.workers.isolation import TimeUpError, time_limit, timeout_failure
 from zoo.workers.trace_job import TraceResult, failed_trace, trace_example, trace_result
@@ -74,7 +73,7 @@ class JobRunner:
 
     def __init__(self) -> None:
         self._memo = Memo()
-        self._trace_memo = TraceMemo()
+        self._trace_memo = Memo()
         self._zoos: dict[str, Zoo] = {}
         self._inputs: dict[str, dict[str, list[str]]] = {}  # native inputs by zoo and architecture
         self._constraints: dict[CostKey, InputConstraints | None] = {}  # by key at the native input; None: it fails there too

@@ -18,9 +18,9 @@ from zoo.cache.schema.tables import TABLES, TRACE_KEY, columns_of
 from zoo.cache.schema.trace_rows import to_table
 from zoo.counting.version import TRACER_VERSION
 from zoo.estimation.workload import summarise
+from zoo.recording.memo import Memo
 from zoo.records import Failure, Status, TraceKey, Versions
 from zoo.traces import TRACE_BATCH, Trace
-from zoo.tracing.call_description import TraceMemo
 from zoo.tracing.trace import trace_model
 
 SUMMARY_COLUMNS = [name for name in TABLES["workloads"].names if name not in (*TRACE_KEY, "counted_at")]
@@ -37,7 +37,7 @@ class TraceResult:
     workload: pa.Table | None
 
 
-def trace_example(model: nn.Module, example: Example, key: TraceKey, memo: TraceMemo) -> Trace:
+def trace_example(model: nn.Module, example: Example, key: TraceKey, memo: Memo) -> Trace:
     """Runs one forward pass. An example with a context of its own changes results of kernels, so it shares no memo."""
     with example.context():
         trace = trace_model(
@@ -46,7 +46,7 @@ def trace_example(model: nn.Module, example: Example, key: TraceKey, memo: Trace
             kwargs=example.kwargs,
             precision=key.precision,
             layout=key.layout,
-            memo=memo if example.context is nullcontext else TraceMemo(),
+            memo=memo if example.context is nullcontext else Memo(),
         )
     return dataclasses.replace(trace, batch=TRACE_BATCH)  # detectors take a list of images, so no tensor has a batch dimension
 

@@ -1,0 +1,94 @@
+"""What a count records of a pass: the operations of each module, and the bytes of activations alive.
+
+Sizes are those of storages, before any allocator's rounding; scratch memory inside kernels belongs to the backend and is excluded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from zoo.operators.device_layouts import CPU_SHORTCUTS
+from zoo.operators.op_record import OperationFacts, describe_call
+from zoo.operators.operations import Kind
+from zoo.recording.lifetimes import StorageObserver
+from zoo.recording.memo import CallEntry, Memo, Operator
+
+
+class LiveBytes(StorageObserver):
+    """Running sum and maximum of the bytes alive."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.live = 0
+        self.peak = 0
+        self.peak_owner: Any = None
+
+    def add(self, storage: torch.UntypedStorage, nbytes: int, owner: Any) -> None:
+        """Counts a storage an operator has just made, unless it is known; `owner` is remembered if this is a new peak."""
+        if self.observe(storage, nbytes):
+            self.live += nbytes
+            if self.live > self.peak:
+                self.peak = self.live
+                self.peak_owner = owner
+
+    def on_death(self, label: int) -> None:
+        self.live -= label
+
+
+class Totals:
+    """A sink for `zoo.recording.recorder.Recorder`: each operation with the module that asked for it, and the peak of memory."""
+
+    name = "totals"
+    shortcuts = CPU_SHORTCUTS
+    inlines_parts = False
+
+    def __init__(self, memo: Memo) -> None:
+        self._memo = memo
+        self.calls: list[tuple[nn.Module | None, OperationFacts]] = []
+        self.memory = LiveBytes()
+
+    def describe(self, operator: Operator, args: Any, kwargs: Any, out: Any, is_fresh: bool) -> tuple[OperationFacts, ...]:
+        """The record of a call that computes or moves data, or none."""
+        operation = operator.operation
+        is_work = is_fresh or operator.func._schema.is_mutable or operation.macs is not None or operation.kind == Kind.UNKNOWN
+        if operation.kind in (Kind.VIEW, Kind.ALLOCATE) or not is_work:
+            return ()
+        return (self._shared(describe_call(operator.name, operation, args, kwargs, out)),)
+
+    def _shared(self, record: OperationFacts) -> OperationFacts:
+        """One object for equal records, so that they compare by identity."""
+        shared: OperationFacts = self._memo.records.setdefault(record, record)
+        return shared
+
+    def describe_parts(self) -> tuple[OperationFacts, ...]:
+        self.memory.stop()
+        return tuple([record for _, record in self.calls])
+
+    def empty(self) -> Totals:
+        return Totals(self._memo)
+
+    def operation_at(self, position: int) -> str:
+        return self.calls[position][1].operation
+
+    def mark_contraction(self, position: int) -> None:
+        module, record = self.calls[position]
+        contraction = replace(record, operation="einsum", kind=Kind.MATMUL, macs=record.elements_out)
+        self.calls[position] = module, self._shared(contraction)
+
+    def add(
+        self,
+        entry: CallEntry,
+        module: nn.Module | None,
+        tensors: Sequence[Tensor],
+        out: Any,
+        made: Sequence[torch.UntypedStorage],
+    ) -> None:
+        for record in entry.description:
+            self.calls.append((module, record))
+        for storage in made:
+            self.memory.add(storage, storage.nbytes(), module)
