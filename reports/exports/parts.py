@@ -14,7 +14,8 @@ from reports.columns.column import Column
 from reports.columns.leaderboard_columns import LEADERBOARD
 from reports.columns.section_columns import AUDIT, CHANGES
 from reports.exports.tables import records
-from reports.leaderboard.report import AuditReport, BudgetAnswer, ChangeReport, Report
+from reports.leaderboard.report import AuditReport, ChangeReport, Report
+from reports.selection.budget_answer import BudgetAnswer
 from reports.selection.selection import State
 
 PARTS = {"changes": CHANGES, "audits": AUDIT}
@@ -56,7 +57,7 @@ def _audit(audit: AuditReport) -> Part:
 
 
 def _budget(answer: BudgetAnswer) -> Part:
-    selected = answer.selected
+    selected = answer.selection
     states = selected.verdicts["state"]
     columns = list({column.key: column for column in (*_NAMED, *answer.columns)}.values())
     table = selected.table.assign(on_frontier=selected.on_frontier)

@@ -10,7 +10,8 @@ import pandas as pd
 from reports.columns.column import Column
 from reports.columns.leaderboard_columns import LEADERBOARD_BY_KEY
 from reports.columns.section_columns import AUDIT, CHANGES
-from reports.leaderboard.report import AuditReport, BudgetAnswer, ChangeReport, Report
+from reports.leaderboard.report import AuditReport, ChangeReport, Report
+from reports.selection.budget_answer import BudgetAnswer
 
 _MOST_ROWS = 200
 _BEST = 10
@@ -45,12 +46,12 @@ def parts_of(report: Report) -> list[Part]:
 
 
 def _budget(answer: BudgetAnswer) -> Part:
-    table = answer.selected.table
+    table = answer.selection.table
     identity = (LEADERBOARD_BY_KEY["model"], LEADERBOARD_BY_KEY["input"])
     columns = (*identity, *(column for column in answer.columns if column not in identity))
-    listings = [_listing("The best that fit", table.iloc[answer.selected.fitting[:_BEST]], columns)]
-    if answer.selected.misses:
-        missing = table.iloc[list(answer.selected.misses)]
+    listings = [_listing("The best that fit", table.iloc[answer.selection.fitting[:_BEST]], columns)]
+    if answer.selection.misses:
+        missing = table.iloc[list(answer.selection.misses)]
         listings.append(_listing("Nearest misses that would be picked instead", missing, columns))
     lines = (", ".join(answer.limits) or "No limit is set.", *answer.reasons, *answer.relaxations, *answer.notes)
     return Part(f"Budget {answer.name}", lines, tuple(listing for listing in listings if listing.rows))

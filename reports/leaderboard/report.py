@@ -11,8 +11,7 @@ import pandas as pd
 
 from reports.columns.column import Column, ColumnKind
 from reports.columns.section_columns import SPEEDS
-from reports.config.budgets import BudgetSection
-from reports.selection.selection import Selected
+from reports.selection.budget_answer import BudgetAnswer
 from zoo.devices.devices import Device
 from zoo.run_config import RunConfig
 
@@ -55,20 +54,6 @@ class Totals:
     bound: int
     failed: int
     unfit: int = 0  # of the failed ones, those at an input or in a form that the architecture does not support
-
-
-@dataclass(frozen=True)
-class BudgetAnswer:
-    """A configured budget and its selection. Rows are positions in `selected.table`; sentences are for people."""
-
-    name: str
-    budget: BudgetSection
-    selected: Selected
-    columns: tuple[Column, ...]  # of the objectives, then of the limits
-    limits: tuple[str, ...]  # `Params ≤ 6.00 M`, one for each of `selected.limits`
-    reasons: tuple[str, ...]  # why the pick was picked, or that nothing fits
-    relaxations: tuple[str, ...]  # what relaxing a limit would gain
-    notes: tuple[str, ...]  # assumptions and missing values
 
 
 @dataclass(frozen=True)

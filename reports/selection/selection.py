@@ -1,14 +1,14 @@
 """Which model to pick within limits, and why not another: pure functions over a table of candidates.
 
-A candidate *fits* when every limited figure is known and within its limit. It is *over* when a known figure is beyond its limit.
-Otherwise it is *unknown*: a figure that is not known never passes a limit. Candidates are ranked by the objectives in their
-order, the first one deciding and the next ones breaking ties; one with an unknown objective has no rank.
+A candidate *fits* when every limited figure is known and within its limit, and is *over* when a known figure is beyond its limit.
+All others are *unknown*: candidates with missing values never satisfy a limit. Candidates are ranked by the first objective, then
+by the next ones; a candidate with a missing objective has no rank.
 """
 
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -27,7 +27,7 @@ _UNCOUNTED = "a count"
 
 
 class State(StrEnum):
-    """What the limits make of a candidate."""
+    """How a candidate stands to the limits."""
 
     FITS = "fits"
     OVER = "over"
@@ -36,9 +36,9 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Relaxation:
-    """What would be picked instead if one limit gave way and the others stayed.
+    """The effect of relaxing one limit while the others stay.
 
-    `row` is the next better pick: the one that needs the limit to move least. `best` is the one if the limit were dropped.
+    `row` is the next better pick: the one for which the limit has to move least. `best` is the pick without the limit.
     """
 
     limit: AnyLimit
@@ -48,88 +48,105 @@ class Relaxation:
 
 
 @dataclass(frozen=True)
-class Selected:
-    """An answer. Rows are positions in `table`, which has one row a candidate."""
+class SelectionResult:
+    """The pick and its alternatives. Rows are positions in `table`, which has one row per candidate."""
 
     table: pd.DataFrame
     limits: tuple[AnyLimit, ...]
     objectives: tuple[Column, ...]
     verdicts: pd.DataFrame  # state, binding (title of the limit exceeded most), ratio (to it), broken (how many), missing
-    counts: pd.DataFrame  # of each limit, by its place: beyond, alone (beyond this one only), unknown
+    counts: pd.DataFrame  # of candidates for each limit: beyond, alone (beyond this one only), unknown
     on_frontier: pd.Series[bool]  # among those that fit
-    unranked: int  # of those that fit, how many have an unknown objective
+    unranked: int  # of those that fit, how many have a missing objective
     pick: int | None
-    misses: tuple[int, ...]  # beyond a limit, better than the pick, the nearest first
+    misses: tuple[int, ...]  # over a limit and better than the pick, the nearest first
     relaxations: tuple[Relaxation, ...]
 
-    def rows(self, state: State) -> pd.DataFrame:
-        """The candidates in a state."""
-        return self.table[(self.verdicts["state"] == state).to_numpy()]
+    def in_state(self, state: State) -> _Mask:
+        """Which candidates are in a state."""
+        return (self.verdicts["state"] == state).to_numpy(dtype=bool)
+
+    def count(self, state: State) -> int:
+        """The number of candidates in a state."""
+        return int(self.in_state(state).sum())
 
     @property
     def fitting(self) -> list[int]:
-        """The rows that fit and can be ranked, the best first."""
+        """The rows that fit and have a rank, the best first."""
         rank = _rank(self.table, self.objectives)
-        kept = np.flatnonzero((self.verdicts["state"] == State.FITS).to_numpy(dtype=bool) & (rank < len(self.table)))
-        return [int(row) for row in kept[np.argsort(rank[kept], kind="stable")]]
+        return _sorted_rows(self.in_state(State.FITS) & (rank < len(self.table)), rank)
 
     @property
     def frontier(self) -> list[int]:
         """The rows on the frontier, the best of the first objective first."""
-        kept = np.flatnonzero(self.on_frontier.to_numpy())
-        return [int(row) for row in kept[np.argsort(_rank(self.table, self.objectives)[kept], kind="stable")]]
+        return _sorted_rows(self.on_frontier.to_numpy(), _rank(self.table, self.objectives))
 
 
-def shares(table: pd.DataFrame, limits: Sequence[AnyLimit]) -> _Floats:
-    """How much of each limit (first axis) each candidate uses (second axis): above 1 is beyond it, NaN is not known."""
-    return _check(table, limits).ratio
-
-
-@dataclass(frozen=True, slots=True)
-class _Checked:
-    """Each limit (first axis) against each candidate (second axis)."""
-
-    broken: _Mask
-    unknown: _Mask
-    ratio: _Floats
-
-
-def select(table: pd.DataFrame, limits: Sequence[AnyLimit], objectives: Sequence[Column], *, most_misses: int = 5) -> Selected:
-    """Hold candidates against limits, and pick the best of those that fit.
+def select_models(
+    table: pd.DataFrame, limits: Sequence[AnyLimit], objectives: Sequence[Column], *, most_misses: int = 5
+) -> SelectionResult:
+    """Applies limits to candidates, and picks the best of those that fit.
 
     Args:
-        table: one row a candidate, with the columns that limits and objectives name; a row whose `status`, if there is such a
-            column, is `failed` was not counted and never fits.
-        limits: any number; all of them have to be kept.
-        objectives: columns that say which end is better, the first one deciding.
+        table: one row per candidate, with the columns of limits and objectives; rows whose `status`, if there is such a column,
+            is `failed` never fit.
+        limits: all of them have to be satisfied.
+        objectives: columns with a better end, in the order of their importance.
         most_misses: how many of the nearest misses are named.
     """
-    checked = _check(table, limits)
+    shares = limit_shares(table, limits)
+    broken, unknown = shares > 1, np.isnan(shares)
     failed = (table["status"] == "failed").fillna(False).to_numpy(dtype=bool) if "status" in table else np.zeros(len(table), bool)
-    over = checked.broken.any(axis=0)
-    unknown = ~over & (checked.unknown.any(axis=0) | failed)
-    fits = ~over & ~unknown
+    over, incomplete = broken.any(axis=0), unknown.any(axis=0) | failed
+    fits = ~over & ~incomplete
     rank = _rank(table, objectives)
     is_ranked = rank < len(table)
     pick = int(np.argmin(np.where(fits, rank, len(table)))) if (fits & is_ranked).any() else None
     is_better = is_ranked & (rank < rank[pick]) if pick is not None else is_ranked
-    to_relax = over & is_better & ~checked.unknown.any(axis=0) & ~failed
-    kept = pd.Series(fits, index=table.index, dtype=bool)
-    on_frontier = kept & False
+    missed = over & is_better & ~incomplete
+    on_frontier = pd.Series(False, index=table.index, dtype=bool)
     if fits.any():
         on_frontier[fits] = _frontier(table[fits], objectives).to_numpy()
-    return Selected(
-        table,
-        tuple(limits),
-        tuple(objectives),
-        _verdicts(table.index, limits, checked, np.select([over, unknown], [State.OVER, State.UNKNOWN], State.FITS), failed),
-        _counts(checked),
-        on_frontier,
-        int((fits & ~is_ranked).sum()),
-        pick,
-        _nearest(table, checked, to_relax, rank, most_misses),
-        tuple(_relax(limits, checked, to_relax, rank)),
+    return SelectionResult(
+        table=table,
+        limits=tuple(limits),
+        objectives=tuple(objectives),
+        verdicts=_verdicts(table.index, limits, shares, failed),
+        counts=_counts(broken, unknown),
+        on_frontier=on_frontier,
+        unranked=int((fits & ~is_ranked).sum()),
+        pick=pick,
+        misses=tuple(_nearest(table, shares, missed, rank)[:most_misses]),
+        relaxations=tuple(_relaxations(limits, shares, missed, rank)),
     )
+
+
+def limit_shares(table: pd.DataFrame, limits: Sequence[AnyLimit]) -> _Floats:
+    """How much of each limit (first axis) each candidate (second axis) uses: above 1 is beyond the limit, NaN is unknown."""
+    shares = np.zeros((len(limits), len(table)))
+    for place, limit in enumerate(limits):
+        values = table[limit.column.key]
+        if isinstance(limit, Allowed):
+            shares[place] = np.where(values.isna(), np.nan, np.where(_match(values, limit.patterns), 0, np.inf))
+        else:
+            figures = values.to_numpy(dtype=np.float64, na_value=np.nan)
+            shares[place] = _ratio(limit.bound, figures) if limit.is_least else _ratio(figures, limit.bound)
+    return shares
+
+
+def _match(values: pd.Series, patterns: Sequence[str]) -> _Mask:
+    texts = values.dropna().unique()
+    matches = {text: any(fnmatch.fnmatchcase(str(text).lower(), p.lower()) for p in patterns) for text in texts}
+    return values.map(matches).fillna(False).to_numpy(dtype=bool)
+
+
+def _ratio(above: _Floats | float, below: _Floats | float) -> _Floats:
+    """The share of a limit that is used; of a limit of 0, 0 for nothing and infinity for more."""
+    above, below = np.broadcast_arrays(above, below)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        shares = np.divide(above, below)
+    shares[(above == 0) & (below == 0)] = 0.0
+    return shares
 
 
 def _frontier(table: pd.DataFrame, objectives: Sequence[Column]) -> pd.Series[bool]:
@@ -138,7 +155,7 @@ def _frontier(table: pd.DataFrame, objectives: Sequence[Column]) -> pd.Series[bo
 
 
 def _rank(table: pd.DataFrame, objectives: Sequence[Column]) -> _Integers:
-    """Rank of each row by the objectives in their order, from 0, equals sharing one; rows with an unknown one have `len(table)`."""
+    """The rank of each row from 0, shared by equal rows; rows with a missing objective have `len(table)`."""
     known = table[[column.key for column in objectives]].notna().all(axis=1).to_numpy(dtype=bool)
     ranks = np.full(len(table), len(table), dtype=np.int64)
     if known.any():
@@ -151,90 +168,60 @@ def _rank(table: pd.DataFrame, objectives: Sequence[Column]) -> _Integers:
     return ranks
 
 
-def _check(table: pd.DataFrame, limits: Sequence[AnyLimit]) -> _Checked:
-    shape = (len(limits), len(table))
-    checked = _Checked(np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool), np.zeros(shape))
-    for place, limit in enumerate(limits):
-        values = table[limit.column.key]
-        checked.unknown[place] = values.isna()
-        if isinstance(limit, Allowed):
-            allowed = _match(values, limit.patterns)
-            checked.broken[place] = ~allowed & ~checked.unknown[place]
-            checked.ratio[place] = np.where(checked.broken[place], np.inf, 0)
-            continue
-        figures = values.to_numpy(dtype=np.float64, na_value=np.nan)
-        checked.broken[place] = figures < limit.bound if limit.is_least else figures > limit.bound
-        checked.ratio[place] = _ratio(limit.bound, figures) if limit.is_least else _ratio(figures, limit.bound)
-    return checked
+def _sorted_rows(mask: _Mask, *keys: npt.NDArray[np.generic]) -> list[int]:
+    """The rows of a mask, sorted by the first key, then by the next ones and their place."""
+    rows = np.flatnonzero(mask)
+    return [int(row) for row in rows[np.lexsort((rows, *(key[rows] for key in reversed(keys))))]]
 
 
-def _match(values: pd.Series, patterns: Sequence[str]) -> _Mask:
-    found = {text: any(fnmatch.fnmatchcase(str(text).lower(), p.lower()) for p in patterns) for text in values.dropna().unique()}
-    return values.map(found).fillna(False).to_numpy(dtype=bool)
+def _worst(shares: _Floats) -> _Floats:
+    """The share of each candidate's most exceeded limit; -1 for candidates that exceed none."""
+    worst: _Floats = np.where(shares > 1, shares, -1.0).max(axis=0, initial=-1.0)
+    return worst
 
 
-def _ratio(above: _Floats | float, below: _Floats | float) -> _Floats:
-    """How much of a limit is used; 0 of a limit of 0 is nothing, and more is infinitely much."""
-    above, below = np.broadcast_arrays(np.asarray(above, dtype=np.float64), np.asarray(below, dtype=np.float64))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        shares = np.where((above == 0) & (below == 0), 0.0, above / below)
-    return np.asarray(shares, dtype=np.float64)
-
-
-def _verdicts(
-    index: pd.Index, limits: Sequence[AnyLimit], checked: _Checked, states: npt.NDArray[np.object_], failed: _Mask
-) -> pd.DataFrame:
-    titles = np.array([limit.title for limit in limits] or [""], dtype=object)
-    beyond = np.where(checked.broken, checked.ratio, -1.0) if len(limits) else np.full((1, len(index)), -1.0)
-    worst = beyond.argmax(axis=0)
-    is_over = states == State.OVER
-    ratios = beyond[worst, np.arange(len(index))]
+def _verdicts(index: pd.Index, limits: Sequence[AnyLimit], shares: _Floats, failed: _Mask) -> pd.DataFrame:
+    broken, unknown, worst = shares > 1, np.isnan(shares), _worst(shares)
+    is_over = worst > 1
+    titles = np.array([limit.title for limit in limits], dtype=object)
+    binding = np.full(len(index), None, dtype=object)
+    if is_over.any():
+        binding[is_over] = titles[np.where(broken, shares, -1.0).argmax(axis=0)[is_over]]
     missing = np.full(len(index), "", dtype=object)
-    for row in np.flatnonzero(checked.unknown.any(axis=0) | failed):
-        names = [limit.title for place, limit in enumerate(limits) if checked.unknown[place, row]]
-        missing[row] = _UNCOUNTED if failed[row] else ", ".join(names)
+    for row in np.flatnonzero(unknown.any(axis=0)):
+        missing[row] = ", ".join(titles[unknown[:, row]])
+    missing[failed] = _UNCOUNTED
     columns = {
-        "state": states,
-        "binding": np.where(is_over, titles[worst], None),
-        "ratio": np.where(is_over, ratios, np.nan),
-        "broken": checked.broken.sum(axis=0),
-        "missing": missing,
+        "state": pd.array(np.select([is_over, missing != ""], [State.OVER, State.UNKNOWN], State.FITS), dtype="string"),
+        "binding": pd.array(binding, dtype="string"),
+        "ratio": pd.array(np.where(is_over, worst, np.nan), dtype="Float64"),
+        "broken": pd.array(broken.sum(axis=0), dtype="Int64"),
+        "missing": pd.array(missing, dtype="string"),
     }
-    dtypes = {"state": "string", "binding": "string", "ratio": "Float64", "broken": "Int64", "missing": "string"}
-    return pd.DataFrame(columns, index=index).astype(dtypes)
+    return pd.DataFrame(columns, index=index)
 
 
-def _counts(checked: _Checked) -> pd.DataFrame:
-    alone = checked.broken.sum(axis=0) == 1
-    return pd.DataFrame(
-        {
-            "beyond": checked.broken.sum(axis=1),
-            "alone": (checked.broken & alone).sum(axis=1),
-            "unknown": checked.unknown.sum(axis=1),
-        }
-    )
+def _counts(broken: _Mask, unknown: _Mask) -> pd.DataFrame:
+    alone = broken & (broken.sum(axis=0) == 1)
+    return pd.DataFrame({"beyond": broken.sum(axis=1), "alone": alone.sum(axis=1), "unknown": unknown.sum(axis=1)})
 
 
-def _nearest(table: pd.DataFrame, checked: _Checked, to_relax: _Mask, rank: _Integers, most: int) -> tuple[int, ...]:
-    """Those that miss by least, measured at the limit they exceed most; weights that cost the same are named once."""
-    worst = np.where(checked.broken, checked.ratio, -1.0).max(axis=0, initial=-1.0)
-    rows = np.flatnonzero(to_relax & np.isfinite(worst))
-    rows = rows[np.lexsort((rank[rows], worst[rows]))]
-    alike = [name for name in ("zoo", "arch", "input") if name in table]
-    if alike:
-        rows = rows[~table.iloc[rows].duplicated(alike).to_numpy()]
-    return tuple(int(row) for row in rows[:most])
+def _nearest(table: pd.DataFrame, shares: _Floats, missed: _Mask, rank: _Integers) -> list[int]:
+    """The missed candidates by their most exceeded limit; one row for weights of the same cost."""
+    worst = _worst(shares)
+    rows = _sorted_rows(missed & np.isfinite(worst), worst, rank)
+    same_cost = [name for name in ("zoo", "arch", "input") if name in table]
+    if same_cost:
+        repeats = table.iloc[rows].duplicated(same_cost)
+        rows = [row for row, is_repeat in zip(rows, repeats, strict=True) if not is_repeat]
+    return rows
 
 
-def _relax(limits: Sequence[AnyLimit], checked: _Checked, to_relax: _Mask, rank: _Integers) -> list[Relaxation]:
-    found = []
-    only_one = checked.broken.sum(axis=0) == 1
-    for place, limit in enumerate(limits):
-        rows = np.flatnonzero(to_relax & only_one & checked.broken[place])
-        if not len(rows):
-            continue
-        ratios = checked.ratio[place, rows]
-        nearest = rows[np.lexsort((rows, rank[rows], ratios))[0]]
-        best = rows[np.lexsort((rows, rank[rows]))[0]]
-        found.append(Relaxation(limit, int(nearest), float(ratios.min()), int(best)))
-    return found
+def _relaxations(limits: Sequence[AnyLimit], shares: _Floats, missed: _Mask, rank: _Integers) -> Iterator[Relaxation]:
+    broken = shares > 1
+    by_one_limit = missed & (broken.sum(axis=0) == 1)
+    for limit, of_limit, is_broken in zip(limits, shares, broken, strict=True):
+        if (by_one_limit & is_broken).any():
+            row = _sorted_rows(by_one_limit & is_broken, of_limit, rank)[0]
+            best = _sorted_rows(by_one_limit & is_broken, rank)[0]
+            yield Relaxation(limit, row, float(of_limit[row]), best)

@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.text import Text
 
 from reports.columns.column import Better, Column
+from reports.columns.format import value_text
 from reports.models.comparison import Compared, Comparison, is_accuracy
-from reports.selection.wording import value_text
 from reports.terminal.console import new_table
 
 _LABEL_WIDTH, _MODEL_WIDTH, _CHANGE_WIDTH = 15, 20, 8

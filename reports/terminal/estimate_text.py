@@ -7,7 +7,7 @@ import json
 from rich.console import Console
 from rich.text import Text
 
-from reports.selection.estimates import ModelEstimate
+from reports.selection.speed_estimates import ModelEstimate
 from reports.terminal.console import print_table
 
 _DIGITS = 3

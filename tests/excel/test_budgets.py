@@ -59,7 +59,7 @@ def table_under(rows: list[list[Any]], heading: str) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("name", ["phone", "far*out"])
 def test_a_configured_budget_has_its_limits_picks_and_misses(report: Report, page: Worksheet, name: str) -> None:
     answer = next(answer for answer in report.budgets if answer.name == name)
-    selected, rows = answer.selected, block(page, name)
+    selected, rows = answer.selection, block(page, name)
     limits = {cells[0]: cells[1:4] for cells in rows if cells[0] in answer.limits}
     assert limits == dict(zip(answer.limits, selected.counts[["beyond", "alone", "unknown"]].to_numpy().tolist(), strict=True))
     texts = [cells[0] for cells in rows]
@@ -89,7 +89,7 @@ def test_a_model_of_an_answer_leads_to_its_row(written: Path, page: Worksheet) -
 
 def test_a_budget_that_nothing_keeps_says_so(report: Report, page: Worksheet, written: Path) -> None:
     answer = next(answer for answer in report.budgets if answer.name == "nothing")
-    assert answer.selected.pick is None
+    assert answer.selection.pick is None
     assert answer.reasons[0] in [cells[0] for cells in block(page, "nothing")]
     summary = openpyxl.load_workbook(written)["Summary"]
     has_pick = {

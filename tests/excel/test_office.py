@@ -19,7 +19,7 @@ from reports.columns.limits import Limit
 from reports.excel.budgets import budgets_sheet, limits_and_formulas, live_answers
 from reports.excel.sheets.board import Board, make_boards
 from reports.leaderboard.report import Report
-from reports.selection.selection import Selected, select
+from reports.selection.selection import SelectionResult, select_models
 
 # LibreOffice writes extensions, which openpyxl announces that it does not read.
 pytestmark = [pytest.mark.office, pytest.mark.filterwarnings("ignore:.* extension is not supported:UserWarning")]
@@ -91,11 +91,11 @@ def _type_limits(page: Worksheet, limits: Mapping[str, float]) -> None:
         page.cell(row, ENTRY).value = None if exact is None else exact / column.scale
 
 
-def selected(board: Board, limits: Mapping[str, float]) -> Selected:
+def selected(board: Board, limits: Mapping[str, float]) -> SelectionResult:
     """What the selection behind `zoometer select` says of the rows of a leaderboard."""
     kept = [Limit(column, limits[column.key]) for column in board.limited if column.key in limits]
     assert board.quality is not None
-    return select(board.frame, kept, [board.quality, next(c for c in board.limited if c.key == "macs")])
+    return select_models(board.frame, kept, [board.quality, next(c for c in board.limited if c.key == "macs")])
 
 
 @pytest.mark.parametrize("name", list(BUDGET_OF))

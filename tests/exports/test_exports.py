@@ -169,10 +169,10 @@ def test_json_has_changes_budgets_and_audits(tmp_path: Path) -> None:
     assert [cause["rows"] for cause in audit["causes"]] == [rows for _, rows in own.causes]
     assert [budget["name"] for budget in found["budgets"]] == [answer.name for answer in report.budgets]
     for budget, answer in zip(found["budgets"], report.budgets, strict=True):
-        models = answer.selected.table["model"]
-        assert [row["model"] for row in budget["rows"]] == [models.iloc[row] for row in answer.selected.fitting]
+        models = answer.selection.table["model"]
+        assert [row["model"] for row in budget["rows"]] == [models.iloc[row] for row in answer.selection.fitting]
         assert {row["model"] for row in budget["rows"] if row["on_frontier"]} == {
-            models.iloc[i] for i in answer.selected.frontier
+            models.iloc[i] for i in answer.selection.frontier
         }
         assert budget["pick"] == (budget["rows"][0]["model"] if budget["rows"] else None)
         assert (budget["limits"], budget["reasons"]) == (list(answer.limits), list(answer.reasons))

@@ -59,8 +59,8 @@ def test_every_budget_names_what_fits_and_what_binds(report: Report) -> None:
     for answer in report.budgets:
         assert f"Budget {answer.name}" in page
         assert all(sentence in page for sentence in (*answer.limits, *answer.reasons, *answer.relaxations, *answer.notes))
-        for row in answer.selected.fitting[:10]:
-            assert str(answer.selected.table["model"].iloc[row]) in page
+        for row in answer.selection.fitting[:10]:
+            assert str(answer.selection.table["model"].iloc[row]) in page
 
 
 def test_what_changed_is_listed_with_its_figures_and_cause(report: Report) -> None:

@@ -49,11 +49,11 @@ def test_each_budget_is_answered_from_the_leaderboard(cache: Cache, tmp_path: Pa
     report = build(cache, tmp_path, "budgets: {tight: {macs: 2M}, none: {macs: 1k}, rtx: {device: rtx-3090}}")
     tight, none, rtx = report.budgets
     assert [answer.name for answer in report.budgets] == ["tight", "none", "rtx"]
-    assert tight.selected.pick is not None
-    assert tight.selected.table["model"].iloc[tight.selected.pick] == "timm/small.in1k"
-    assert [tight.selected.table["model"].iloc[row] for row in tight.selected.misses] == ["timm/large.in1k"]
+    assert tight.selection.pick is not None
+    assert tight.selection.table["model"].iloc[tight.selection.pick] == "timm/small.in1k"
+    assert [tight.selection.table["model"].iloc[row] for row in tight.selection.misses] == ["timm/large.in1k"]
     assert len(tight.limits) == 1
-    assert none.selected.pick is None
+    assert none.selection.pick is None
     assert "Nothing fits" in none.reasons[0]
     assert any("Memory of the device" in words for words in rtx.limits)
 

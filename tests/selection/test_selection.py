@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from reports.columns.column import Better, Column, ColumnKind
 from reports.columns.limits import Allowed, AnyLimit, Limit
-from reports.selection.selection import Selected, State, select
+from reports.selection.selection import SelectionResult, State, select_models
 
 
 def column(key: str, better: Better, unit: str = "") -> Column:
@@ -124,7 +124,7 @@ class Definition:
 @settings(max_examples=100)
 def test_selection_is_its_definition(rows: list[Any], limits: list[AnyLimit], objectives: list[Column], most: int) -> None:
     table = table_of(rows)
-    selected, expected = select(table, limits, objectives, most_misses=most), Definition(table, limits, objectives)
+    selected, expected = select_models(table, limits, objectives, most_misses=most), Definition(table, limits, objectives)
     everyone = range(len(rows))
     assert selected.verdicts["state"].tolist() == [expected.state(i) for i in everyone]
     assert selected.verdicts["broken"].tolist() == [len(expected.broken(i)) for i in everyone]
@@ -160,22 +160,22 @@ def test_selection_is_its_definition(rows: list[Any], limits: list[AnyLimit], ob
 def test_moving_a_limit_buys_what_was_promised(rows: list[Any], limits: list[AnyLimit], objectives: list[Column]) -> None:
     """Moved to the named figure the other model is picked; moved less, nothing better is."""
     table = table_of(rows)
-    selected = select(table, limits, objectives)
+    selected = select_models(table, limits, objectives)
     for relaxation in selected.relaxations:
         place = limits.index(relaxation.limit)
         if not isinstance(relaxation.limit, Limit) or limits.count(relaxation.limit) > 1:
             continue
         bound = float(table[relaxation.limit.column.key].iloc[relaxation.row])
         moved = [*limits[:place], Limit(relaxation.limit.column, bound), *limits[place + 1 :]]
-        assert select(table, moved, objectives).pick == relaxation.row
+        assert select_models(table, moved, objectives).pick == relaxation.row
         short = bound + (0.5 if relaxation.limit.is_least else -0.5)
         almost = [*limits[:place], Limit(relaxation.limit.column, short), *limits[place + 1 :]]
-        assert select(table, almost, objectives).pick == selected.pick
+        assert select_models(table, almost, objectives).pick == selected.pick
 
 
 def test_unknown_never_passes_a_limit_and_what_was_not_counted_never_fits() -> None:
     table = table_of([(None, 1, 9, "mit"), (1, 1, 5, "mit"), (1, 1, 9, "mit")]).assign(status=["exact", "exact", "failed"])
-    selected = select(table, [Limit(COST, 3)], [GOOD, COST])
+    selected = select_models(table, [Limit(COST, 3)], [GOOD, COST])
     assert selected.verdicts["state"].tolist() == ["unknown", "fits", "unknown"]
     assert selected.verdicts["missing"].tolist() == ["Cost", "", "a count"]
     assert selected.pick == 1
@@ -184,19 +184,19 @@ def test_unknown_never_passes_a_limit_and_what_was_not_counted_never_fits() -> N
 def test_weights_that_cost_the_same_are_one_near_miss() -> None:
     table = table_of([(4, 1, 7, "mit"), (4, 1, 9, "mit"), (5, 1, 8, "mit"), (1, 1, 1, "mit")])
     table = table.assign(zoo="timm", arch=["a", "a", "b", "c"], input="3x224x224")
-    assert select(table, [Limit(COST, 3)], [GOOD]).misses == (1, 2)
+    assert select_models(table, [Limit(COST, 3)], [GOOD]).misses == (1, 2)
 
 
 def test_the_index_is_kept_even_if_it_repeats() -> None:
     table = table_of([(1, 1, 5, "mit"), (9, 1, 9, "mit")]).set_axis(["x", "x"])
-    selected = select(table, [Limit(COST, 3)], [GOOD])
+    selected = select_models(table, [Limit(COST, 3)], [GOOD])
     assert selected.verdicts.index.tolist() == ["x", "x"]
-    assert (selected.pick, len(selected.rows(State.OVER))) == (0, 1)
+    assert (selected.pick, selected.count(State.OVER)) == (0, 1)
 
 
 def test_whole_numbers_too_close_for_a_float_are_told_apart_in_the_ranking() -> None:
     table = table_of([(2**53 + 1, 1, 5, "mit"), (2**53, 1, 5, "mit")])
-    assert select(table, [], [GOOD, COST]).pick == 1
+    assert select_models(table, [], [GOOD, COST]).pick == 1
 
 
 def many(rows: int) -> pd.DataFrame:
@@ -209,16 +209,16 @@ def test_twenty_thousand_candidates_take_a_moment() -> None:
     table = many(20_000)
     table.loc[::7, "size"] = np.nan
     limits = [Limit(COST, 0.6), Limit(SIZE, 0.5), Limit(GOOD, 0.2)]
-    assert select(table, limits, COLUMNS).pick is not None
+    assert select_models(table, limits, COLUMNS).pick is not None
     times = []
     for _ in range(3):
         started = time.process_time()
-        select(table, limits, COLUMNS)
+        select_models(table, limits, COLUMNS)
         times.append(time.process_time() - started)
     assert min(times) < 0.5
 
 
 def test_no_limit_leaves_nothing_out() -> None:
-    selected: Selected = select(table_of([(3, 1, 5, None)]), [], [GOOD])
+    selected: SelectionResult = select_models(table_of([(3, 1, 5, None)]), [], [GOOD])
     assert (selected.pick, selected.relaxations, selected.misses) == (0, (), ())
     assert list(itertools.chain(selected.counts.to_numpy().ravel())) == []

@@ -17,8 +17,8 @@ from reports.columns.frontier import frontier
 from reports.columns.leaderboard_columns import COVERAGE, LEADERBOARD, UNMATCHED
 from reports.columns.section_columns import AUDIT, CHANGES
 from reports.config.budgets import BudgetSection
-from reports.leaderboard.configured_report import make_answer
 from reports.leaderboard.report import AuditReport, ChangeReport, DataSource, Report, Totals
+from reports.selection.budget_answer import answer_budget
 
 DTYPES = {
     ColumnKind.TEXT: "string",
@@ -130,7 +130,7 @@ def make_report(rows: int = 60, **changes: Any) -> Report:
 def with_budgets(report: Report, budgets: dict[str, BudgetSection] = BUDGETS) -> Report:
     """The report with an answer to each of these budgets."""
     return dataclasses.replace(
-        report, budgets=tuple(make_answer(report.leaderboard, name, budget) for name, budget in budgets.items())
+        report, budgets=tuple(answer_budget(report.leaderboard, budget, name=name) for name, budget in budgets.items())
     )
 
 

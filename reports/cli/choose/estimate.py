@@ -43,8 +43,8 @@ def estimate(
 ) -> None:
     """Estimate a model's latency on a device. Nothing is downloaded, and no arithmetic is run."""
     from reports.config.run_section import RunSection
-    from reports.selection.answers import choose_device
-    from reports.selection.estimates import estimate_model
+    from reports.selection.device_lookup import look_up_device
+    from reports.selection.speed_estimates import estimate_model
     from reports.terminal import estimate_text
     from reports.terminal.console import make_console
     from zoo.cache.store import Store
@@ -57,7 +57,7 @@ def estimate(
     except ValueError as error:
         raise InputError(str(getattr(error, "errors", list)()[0]["msg"]).removeprefix("Value error, ")) from None
     store = Store(cache)
-    chosen = choose_device(device, devices, store)
+    chosen = look_up_device(device, devices, store)
     assert chosen is not None
     found = estimate_model(target, chosen, replace(asked.run(), device=chosen.id), input, store)
     if form is TableFormat.TABLE:

@@ -19,7 +19,7 @@ EXAMPLES = examples(
     "zoometer select --device rtx-4090 --max-latency 10ms --speed speed.csv",
     "zoometer select configs/edge.yaml --budget phone --license 'apache-*'",
     closing="""KB, MB and GB are powers of 1000, KiB, MiB and GiB powers of 1024.
- A figure that is not known never passes a limit.
+ Models with missing values never satisfy a limit.
 
  Objectives: accuracy, params, macs, activations, peak_memory, memory,
  file_size, latency, throughput.
@@ -93,8 +93,8 @@ def select(
         TableFormat, typer.Option("--format", help="table, json (everything) or csv (a row a candidate).")
     ] = TableFormat.TABLE,
 ) -> None:
-    """Pick a model for a budget: what fits, the frontier, what binds the others, and what a limit that gives way would buy."""
-    from reports.cli.common.select_run import Asked, answer
+    """Pick a model for a budget: what fits, the frontier, what excludes the others, and what relaxing a limit would gain."""
+    from reports.cli.common.select_run import Asked, answer, print_answer
 
     asked = {
         "params": params, "macs": in_giga(macs), "activations": activations, "peak_memory": peak_memory, "memory": memory,
@@ -105,6 +105,6 @@ def select(
     }  # fmt: skip
     options = {name: value for name, value in asked.items() if value or value is False}
     found = answer(Asked(config, cache, budget, options, devices, tuple(speed or ())))
-    found.print(form.value)
-    if found.selected.pick is None:
+    print_answer(found, form.value)
+    if found.selection.pick is None:
         raise typer.Exit(ExitCode.NO)

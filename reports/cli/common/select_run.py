@@ -8,24 +8,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 import typer
 from pydantic import ValidationError
 
-from reports.columns.budget_columns import INTERVAL, LATENCY, THROUGHPUT
-from reports.columns.limits import AnyLimit, Limit
 from reports.config.budgets import BudgetSection
 from reports.leaderboard.leaderboard import read_leaderboard, read_whole_leaderboard
-from reports.selection import wording
-from reports.selection.answers import answer_budget, choose_device
-from reports.selection.estimates import Estimates
-from reports.selection.selection import Selected, State
+from reports.selection.budget_answer import BudgetAnswer, answer_budget
+from reports.selection.device_lookup import look_up_device
+from reports.selection.speed_estimates import CachedSpeeds
 from reports.terminal import selection_text
 from reports.terminal.console import make_console
 from zoo.cache.store import Store
-from zoo.devices.devices import DeviceNames
 from zoo.errors import ConfigError, did_you_mean
-from zoo.measurement.speed_imports import known_speeds
 
 if TYPE_CHECKING:
     from reports.config.config import Config
@@ -49,61 +43,17 @@ class Asked:
     speeds: tuple[Path, ...] = ()
 
 
-@dataclass(frozen=True)
-class Answer:
-    """What is printed."""
-
-    selected: Selected
-    assumptions: list[str]
-
-    def print(self, form: str) -> None:
-        """Print as `table`, `json` or `csv`."""
-        if form == "json":
-            typer.echo(json.dumps(self.record(), indent=2))
-        elif form == "csv":
-            typer.echo(self._rows().to_csv(index=False), nl=False)
-        else:
-            selection_text.print_selected(make_console(), self.selected, self.assumptions)
-
-    def record(self) -> dict[str, Any]:
-        """Everything for programs: exact numbers, units in the names."""
-        from reports.exports.tables import records  # with all exports; a table for the terminal needs none
-
-        selected = self.selected
-        rows = list(records(self._rows()))
-        return {
-            "pick": None if selected.pick is None else rows[selected.pick],
-            "reasons": wording.reasons(selected),
-            "limits": [_limit_record(limit, counts) for limit, counts in zip(selected.limits, _counts(selected), strict=True)],
-            "objectives": [{"column": c.key, "better": str(c.better)} for c in selected.objectives],
-            "candidates": {state.value: int((selected.verdicts["state"] == state).sum()) for state in State},
-            "unranked": selected.unranked,
-            "frontier": [rows[row] for row in selected.frontier],
-            "nearest_misses": [rows[row] for row in selected.misses],
-            "relaxations": [
-                {
-                    "limit": wording.limit_text(relaxed.limit),
-                    "ratio": relaxed.ratio if relaxed.ratio < float("inf") else None,
-                    "next": rows[relaxed.row],
-                    "best": rows[relaxed.best],
-                    "sentence": wording.relaxation_text(selected, relaxed),
-                }
-                for relaxed in selected.relaxations
-            ],
-            "left_out": [row for row in rows if row["state"] == State.OVER],
-            "unknown": [row for row in rows if row["state"] == State.UNKNOWN],
-            "assumptions": self.assumptions,
-        }
-
-    def _rows(self) -> pd.DataFrame:
-        """Every candidate with the figures the answer speaks of, and what was made of it."""
-        columns = ["model", "input", *(column.key for column in wording.shown_columns(self.selected))]
-        is_speed = not {LATENCY.key, THROUGHPUT.key}.isdisjoint(columns)
-        rows = self.selected.table[[*columns, *((*INTERVAL, "latency_from") if is_speed else ())]]
-        return pd.concat([rows, self.selected.verdicts, self.selected.on_frontier], axis=1)
+def print_answer(answer: BudgetAnswer, form: str) -> None:
+    """Print as `table`, `json` or `csv`."""
+    if form == "json":
+        typer.echo(json.dumps(selection_text.answer_record(answer), indent=2))
+    elif form == "csv":
+        typer.echo(selection_text.answer_table(answer).to_csv(index=False), nl=False)
+    else:
+        selection_text.print_answer(make_console(), answer)
 
 
-def answer(asked: Asked) -> Answer:
+def answer(asked: Asked) -> BudgetAnswer:
     """The selection from the cache.
 
     Raises:
@@ -114,10 +64,9 @@ def answer(asked: Asked) -> Answer:
     store = Store(config.cache if config else asked.cache)
     if asked.speeds and budget.device is None:
         raise ConfigError("--speed is of no use without a device: --device ID says on which models are to be fast.")
-    device = choose_device(budget.device, asked.devices or (config.devices if config else None), store)
+    device = look_up_device(budget.device, asked.devices or (config.devices if config else None), store)
     leaderboard = read_leaderboard(config.refresh_settings()) if config else read_whole_leaderboard(asked.cache)
-    speeds = known_speeds(store, device.id, asked.speeds, DeviceNames([device])) if device else None
-    return Answer(*answer_budget(leaderboard, budget, device, speeds, Estimates(store).of_budget(budget, device)))
+    return answer_budget(leaderboard, budget, CachedSpeeds(store, asked.speeds).for_budget(budget, device))
 
 
 def read_budget(named: BudgetSection | None, options: Mapping[str, Any]) -> BudgetSection:
@@ -155,16 +104,3 @@ def _named_budget(config: Config | None, asked: Asked) -> BudgetSection | None:
         hint = did_you_mean(asked.budget, config.budgets) or " It has no budgets: add a section budgets."
         raise ConfigError(f"'{asked.config}' has no budget '{asked.budget}'.{hint}")
     return config.budgets[asked.budget]
-
-
-def _counts(selected: Selected) -> list[dict[str, int]]:
-    return [{str(name): int(count) for name, count in row.items()} for row in selected.counts.to_dict("records")]
-
-
-def _limit_record(limit: AnyLimit, counts: Mapping[str, int]) -> dict[str, Any]:
-    bound: dict[str, Any] = (
-        {"at_least" if limit.is_least else "at_most": limit.bound}
-        if isinstance(limit, Limit)
-        else {"allowed": list(limit.patterns)}
-    )
-    return {"column": limit.column.key, "title": limit.title, **bound, **counts}

@@ -55,7 +55,7 @@ def check(
     """Hold a model against limits, and end with exit code 1 where one is broken. No weights, no arithmetic, no device."""
     from reports.cli.common.select_run import read_budget
     from reports.selection import model_check as gate
-    from reports.selection.answers import choose_device
+    from reports.selection.device_lookup import look_up_device
     from zoo.api.named import InputSpec, count_named
 
     asked = {
@@ -63,7 +63,7 @@ def check(
         "dtype": dtype, "batch": batch,
     }  # fmt: skip
     budget = read_budget(None, {name: value for name, value in asked.items() if value})
-    limits = budget.limits(choose_device(device, devices))
+    limits = budget.limits(look_up_device(device, devices))
     if not limits:
         raise ConfigError("There is nothing to check: give a limit, such as --max-gmacs 0.6 or --max-peak-memory 256KiB.")
     counted = count_named(target, InputSpec(tuple(input or ()), batch, gate.counted_precision(budget.dtype).dtype))
@@ -108,7 +108,8 @@ def _record(counted: Counted, findings: list[Finding], note: str) -> dict[str, A
 def _print(counted: Counted, findings: list[Finding], note: str) -> None:
     from rich.text import Text
 
-    from reports.selection.wording import limit_text, value_text
+    from reports.columns.format import value_text
+    from reports.selection.explanations import limit_text
     from reports.terminal.console import make_console
 
     console = make_console()

@@ -49,12 +49,12 @@ def calibrate(
     """Fit the estimates of a device to what was measured on it, and say how much better that makes them."""
     from reports.cli.common.progress import listen
     from reports.config.config import load_config
-    from reports.selection.answers import choose_device
+    from reports.selection.device_lookup import look_up_device
     from zoo.validation.calibrate_device import Calibrated as Done
     from zoo.validation.calibrate_device import calibrate_device
 
     loaded = load_config(config) if config else None
-    chosen = choose_device(device, devices or (loaded.devices if loaded else None))
+    chosen = look_up_device(device, devices or (loaded.devices if loaded else None))
     assert chosen is not None
     with listen(quiet=quiet) as listener:
         found = calibrate_device(cache or (loaded.cache if loaded else "cache/"), chosen, files or (), listener=listener)

@@ -18,7 +18,7 @@ from reports.excel.writer.page import Page
 from reports.excel.writer.sheet import MAX_ROWS, Book
 from reports.excel.writer.styles import number_format
 from reports.exports.safe_text import MAX_ADDRESS, is_formula_like
-from reports.leaderboard.report import BudgetAnswer
+from reports.selection.budget_answer import BudgetAnswer
 
 BEST = 10
 _LINE: dict[str, Any] = {"bottom": "dotted"}
@@ -57,7 +57,7 @@ class _Block:
     @property
     def columns(self) -> list[Column]:
         """What is shown of a model beside its name."""
-        table = self.answer.selected.table
+        table = self.answer.selection.table
         shown = [c for c in _IDENTITY if c.key == "input" or len(table[c.key].unique()) > 1]
         return [*shown, *(c for c in self.answer.columns if c not in shown)]
 
@@ -71,9 +71,9 @@ def write_block(book: Book, page: Page, answer: BudgetAnswer, rows: RowsOfModels
     for reason in answer.reasons:
         write_text(book, page, row, _MODEL, reason, wrap=False, indent=1)
         row += 1
-    row = _write_models(block, row, "The best that fit", answer.selected.fitting[:BEST])
-    row = _write_models(block, row, "Nearest misses that would be picked instead", answer.selected.misses, is_missing=True)
-    row = _write_sentences(block, row, "What a limit that gives way would buy", answer.relaxations)
+    row = _write_models(block, row, "The best that fit", answer.selection.fitting[:BEST])
+    row = _write_models(block, row, "Nearest misses that would be picked instead", answer.selection.misses, is_missing=True)
+    row = _write_sentences(block, row, "Gained by relaxing a limit", answer.relaxations)
     return _write_sentences(block, row, "", answer.notes)
 
 
@@ -87,7 +87,7 @@ def _write_limits(block: _Block, row: int) -> int:
     page.put(row, _MODEL, "Limit", book.looks.get(bold=True, bottom="thin", indent=1))
     for place, head in enumerate(("Beyond it", "By it alone", "Unknown"), start=_FIRST):
         page.put(row, place, head, right)
-    counts = answer.selected.counts[["beyond", "alone", "unknown"]].to_numpy().tolist()
+    counts = answer.selection.counts[["beyond", "alone", "unknown"]].to_numpy().tolist()
     for text, figures in zip(answer.limits, counts, strict=True):
         row += 1
         write_text(book, page, row, _MODEL, text, wrap=False, indent=1)
@@ -101,7 +101,7 @@ def _write_models(block: _Block, row: int, title: str, models: Sequence[int], *,
     if not models:
         return row
     book, page = block.book, block.page
-    table, verdicts = block.answer.selected.table, block.answer.selected.verdicts
+    table, verdicts = block.answer.selection.table, block.answer.selection.verdicts
     page.put(row, _MODEL, title, book.looks.get(bold=True, indent=1))
     page.heights[row + 1] = 31
     heads = [MODEL, *block.columns, *((OF_BUDGET, BINDING) if is_missing else ())]

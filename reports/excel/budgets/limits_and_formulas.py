@@ -17,8 +17,8 @@ from reports.columns.budget_columns import PEAK
 from reports.columns.column import Better, Column, ColumnKind
 from reports.columns.leaderboard_columns import LEADERBOARD_BY_KEY
 from reports.columns.limits import Limit
-from reports.leaderboard.report import BudgetAnswer
-from reports.selection.selection import State, select, shares
+from reports.selection.budget_answer import BudgetAnswer
+from reports.selection.selection import State, limit_shares, select_models
 from zoo.records import Status
 
 FITS, OVER, UNKNOWN, NO_LIMIT = State.FITS.value, State.OVER.value, State.UNKNOWN.value, "–"
@@ -76,7 +76,7 @@ def live_limits(answer: BudgetAnswer, columns: Iterable[Column]) -> Live:
     if answer.budget.dtype == "float32" and answer.budget.batch in (None, 1):  # as the leaderboard counts it
         keys[PEAK.key] = "peak_activation_bytes"
     live = Live({}, [])
-    for limit, words in zip(answer.selected.limits, answer.limits, strict=True):
+    for limit, words in zip(answer.selection.limits, answer.limits, strict=True):
         if isinstance(limit, Limit) and limit.column.key in keys and limit.bound > 0:
             live.limits[keys[limit.column.key]] = limit.bound
         else:
@@ -93,8 +93,8 @@ def evaluate(table: pd.DataFrame, limits: Mapping[str, float], columns: Sequence
         columns: those that may be limited in this table.
     """
     kept = [Limit(column, limits[column.key]) for column in columns if column.key in limits]
-    verdicts = select(table, kept, [LEADERBOARD_BY_KEY["macs"]], most_misses=0).verdicts
-    used = np.nan_to_num(shares(table, kept), nan=0.0)
+    verdicts = select_models(table, kept, [LEADERBOARD_BY_KEY["macs"]], most_misses=0).verdicts
+    used = np.nan_to_num(limit_shares(table, kept), nan=0.0)
     for row, limit in zip(used, kept, strict=True):
         row[np.isinf(row)] = limit.bound / _LEAST_QUALITY
     load = used.max(axis=0, initial=0.0)

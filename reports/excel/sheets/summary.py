@@ -156,7 +156,7 @@ def _write_budget_picks(book: Book, page: Page, row: int) -> int:
         return row
     _heading(book, page, row, "Picks for the budgets of the configuration")
     page.heights[row + 1] = 31
-    columns = [*dict.fromkeys(answer.selected.objectives[0] for answer in answers), *_SHOWN][: _LAST - 2]
+    columns = [*dict.fromkeys(answer.selection.objectives[0] for answer in answers), *_SHOWN][: _LAST - 2]
     heads = [(MODEL.header, book.looks.header(MODEL)), ("Budget", book.looks.header(MODEL))]
     for place, (text, form) in enumerate([*heads, *((c.header, book.looks.header(c)) for c in columns)], start=1):
         page.put(row + 1, place, text, form)
@@ -165,10 +165,10 @@ def _write_budget_picks(book: Book, page: Page, row: int) -> int:
         sheet, target = book.budget_rows.get(answer.name, ("", 0))
         link = f"#'{sheet}'!A{target + 1}" if sheet and len(answer.name) <= MAX_ADDRESS else None
         page.put(row, 2, answer.name, book.looks.link(answer.name, indent=1, **_LINE), link=link)
-        if answer.selected.pick is None:
+        if answer.selection.pick is None:
             write_text(book, page, row, 1, "nothing fits", indent=1, colour=styles.GREY, **_LINE)
         else:
-            record = answer.selected.table.iloc[answer.selected.pick]
+            record = answer.selection.table.iloc[answer.selection.pick]
             write_text(book, page, row, 1, str(record[MODEL.key]), indent=1, wrap=False, **_LINE)
             for place, column in enumerate(columns, start=3):
                 _write_pick_value(book, page, row, place, column, record[column.key])

@@ -1,0 +1,157 @@
+"""Speed of the models of a leaderboard from the cache, measured or estimated, and the estimate of a single model."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from reports.selection.candidates import SpeedSources
+from zoo.cache.store import Store
+from zoo.devices.devices import Device, DeviceNames
+from zoo.errors import InputError
+from zoo.measurement.speed_imports import known_speeds
+from zoo.run_config import RUN_BY_TORCH, TRACED, Precision, RunConfig
+from zoo.validation.calibration_store import kept_calibration
+
+if TYPE_CHECKING:
+    from reports.config.budgets import BudgetSection
+
+_KEY = ["zoo", "arch", "input", "classes", "variant"]
+_MODEL = "model"
+_INSTEAD = {Precision.AMP: Precision.AMP_FAST_NORM}
+"""Precision whose traces are used where the cache has none of another."""
+_FIGURES = ["latency_ms", "latency_low_ms", "latency_high_ms"]
+
+
+@dataclass(frozen=True)
+class ModelEstimate:
+    """The estimated latency of one model. Figures are None where there is no estimate; `latency_from` says why."""
+
+    model: str
+    input: str
+    device: Device
+    run: RunConfig
+    latency_ms: float | None  # of one step of the batch
+    latency_low_ms: float | None  # nine in ten lie between the two
+    latency_high_ms: float | None
+    samples_per_s: float | None
+    latency_from: str
+    shares: dict[str, float]  # of the time: compute, memory traffic and overhead per call
+    layers: pd.DataFrame  # call by call in order: module, module_class, operation, calls, time_ms, share, bound
+
+
+def estimate_model(target: str, device: Device, run: RunConfig, size: str | None, store: Store) -> ModelEstimate:
+    """Traces a model and estimates its latency, without a cache.
+
+    Args:
+        target: `zoo/arch`, `zoo/arch.tag` or `package.module:factory`.
+        device: on which the model runs.
+        run: how it runs there.
+        size: the input; None: the native one.
+        store: a cache that may have a calibration of the device.
+
+    Raises:
+        ZooError: if there is no such model, or it cannot be built or run.
+    """
+    from zoo.api.named import InputSpec, count_named
+    from zoo.estimation.calibration import SHARES
+    from zoo.estimation.estimate import estimate, layers
+    from zoo.estimation.workload import summarise
+    from zoo.traces import TRACE_BATCH
+
+    if run.precision not in TRACED:
+        choices = ", ".join(one.dtype for one in RUN_BY_TORCH)
+        raise InputError(f"The speed in {run.precision.dtype} is not estimated. Choose one of {choices}.")
+    spec = InputSpec((size,) if size else (), TRACE_BATCH, precision=run.precision, layout=run.layout)
+    (counted,) = count_named(target, spec)
+    assert counted.trace is not None
+    workloads = pd.DataFrame(summarise(counted.trace, by_module=True)).assign(model=target)
+    calibration = kept_calibration(store, run) if store.exists() else None
+    (row,) = estimate(workloads, device, run, calibration=calibration, key=["model"]).to_dict("records")
+    figures = {name: None if pd.isna(row[name]) else float(row[name]) for name in (*_FIGURES, "samples_per_s", *SHARES)}
+    return ModelEstimate(
+        target,
+        counted.input,
+        device,
+        run,
+        latency_from=row["latency_from"],
+        shares={name.removeprefix("share_"): share for name in SHARES if (share := figures.pop(name)) is not None},
+        layers=layers(workloads, device, run) if figures["latency_ms"] is not None else pd.DataFrame(),
+        **figures,
+    )
+
+
+@dataclass(frozen=True)
+class _Workloads:
+    """The traced workloads of one precision and layout."""
+
+    precision: Precision
+    models: pd.DataFrame  # `_KEY`, and the number of each model
+    rows: pd.DataFrame  # the calls of each model, by its number
+
+    def of_models(self, numbers: pd.Series[int]) -> pd.DataFrame:
+        """The calls of these models."""
+        is_included = np.isin(np.arange(len(self.models)), numbers)
+        return self.rows if is_included.all() else self.rows[is_included[self.rows[_MODEL]]]
+
+
+class CachedSpeeds:
+    """The speeds that a cache knows: measurements, and estimates from its traces and calibrations."""
+
+    def __init__(self, store: Store, files: Sequence[Path] = ()) -> None:
+        """Takes a cache, and tables of speeds that are used beside its own."""
+        self._store, self._files = store, files
+        self._read: dict[tuple[Precision, str], _Workloads] = {}  # by precision and layout, shared by several run configurations
+
+    def on_device(self, device: Device, run: RunConfig | None, unstated: tuple[str, ...] = ()) -> SpeedSources:
+        """Measurements on a device, and estimates for a run configuration where one is given; they are made when first used."""
+        measured = known_speeds(self._store, device.id, self._files, DeviceNames([device]))
+        return SpeedSources(device, measured, functools.partial(self._estimate, device, run) if run else None, unstated)
+
+    def for_budget(self, budget: BudgetSection, device: Device | None) -> SpeedSources | None:
+        """The speeds on the device of a budget, estimated only where the budget is about speed; None without a device."""
+        if device is None:
+            return None
+        run = replace(budget.run(), device=device.id) if budget.is_about_speed else None
+        return self.on_device(device, run, budget.unstated)
+
+    def _estimate(self, device: Device, run: RunConfig, rows: pd.DataFrame) -> pd.DataFrame:
+        from zoo.estimation.estimate import estimate
+
+        if run.precision not in TRACED:
+            return _not_estimated(rows, f"not estimated: {run.precision.dtype} is not supported")
+        mode = run.trace_mode
+        untraced = f"not estimated: the cache has no trace {mode} of it; zoometer run CONFIG --traces {mode} makes them"
+        workloads = self._workloads(run.precision, run.layout)
+        if not len(workloads.models) and run.precision in _INSTEAD:
+            workloads = self._workloads(_INSTEAD[run.precision], run.layout)
+        if not len(workloads.models):
+            return _not_estimated(rows, untraced)
+        models = rows[_KEY].drop_duplicates().merge(workloads.models, on=_KEY)
+        traced = replace(run, precision=workloads.precision)
+        calibration = kept_calibration(self._store, traced)
+        estimates = estimate(workloads.of_models(models[_MODEL]), device, traced, calibration=calibration, key=(_MODEL,))
+        estimates = models.merge(estimates[[_MODEL, *_FIGURES, "latency_from"]], on=_MODEL)
+        joined = rows[_KEY].merge(estimates, on=_KEY, how="left").set_axis(rows.index)
+        return joined[[*_FIGURES, "latency_from"]].fillna({"latency_from": untraced})
+
+    def _workloads(self, precision: Precision, layout: str) -> _Workloads:
+        from zoo.estimation.workload import AMOUNTS
+
+        if (precision, layout) not in self._read:
+            models, rows = self._store.workloads_by_model(precision, layout, key=_KEY, columns=AMOUNTS)
+            numbered = models.assign(**{_MODEL: range(len(models))})
+            self._read[precision, layout] = _Workloads(precision, numbered, rows)
+        return self._read[precision, layout]
+
+
+def _not_estimated(rows: pd.DataFrame, why: str) -> pd.DataFrame:
+    return pd.DataFrame({**dict.fromkeys(_FIGURES, pd.NA), "latency_from": why}, index=rows.index).astype(
+        {**dict.fromkeys(_FIGURES, "Float64"), "latency_from": "string"}
+    )
