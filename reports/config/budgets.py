@@ -72,7 +72,7 @@ class BudgetSection(BaseModel):
     zoo: Texts = []
     family: Texts = []
     task: Texts = []
-    device: str | None = None  # an id of `zoometer devices`
+    device: str | None = None  # by any of its names: s24, orin nano (zoometer devices)
     dtype: Dtype = Precision.FP32
     batch: Annotated[int, Field(ge=1)] | None = None
     layout: Layout | None = None  # for speed: of images in memory; None: as measured for most models, estimates for nchw

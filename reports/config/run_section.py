@@ -38,7 +38,7 @@ class RunSection(BaseModel):
 
     model_config = STRICT
 
-    device: Annotated[str, Field(min_length=1)]  # an id of `zoometer devices`
+    device: Annotated[str, Field(min_length=1)]  # by any of its names: s24, orin nano (zoometer devices)
     dtype: Dtype = Precision.FP32
     batch: Annotated[int, Field(ge=1)] = 1
     layout: Layout = "nchw"

@@ -1,21 +1,25 @@
-"""Devices by their id."""
+"""Devices by the names that people give them."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from zoo.cache.store import Store
-from zoo.devices.devices import Device, find_device, read_devices, shipped_devices
+from zoo.devices.device_names import DeviceNames, find_device
+from zoo.devices.devices import Device, read_devices, shipped_devices
 
 
 def look_up_device(name: str | None, file: str | Path | None, store: Store | None = None) -> Device | None:
-    """The device of this id: from a user's file, shipped with zoometer, or one that the cache has speeds of.
+    """The device of this name: from a user's file, shipped with zoometer, or one that the cache has speeds of.
 
     Raises:
         DeviceError: if the file cannot be read.
-        UnknownNameError: if there is no such device.
+        UnknownNameError: if there is no such device, or several may be meant.
     """
     own = read_devices(file) if file else {}
-    if name and store and name not in own and name not in shipped_devices() and len(store.speeds(name)):
+    if name is None:
+        return None
+    is_known = DeviceNames({**shipped_devices(), **own}.values()).exactly(name) is not None
+    if store and not is_known and len(store.speeds(name)):
         return Device(name, name, "board")  # without a data sheet
-    return find_device(name, own) if name else None
+    return find_device(name, own)

@@ -32,8 +32,9 @@ from cpu_speed import (  # noqa: E402
 from models_for_tests import TIMM  # noqa: E402
 
 from zoo.cache.store import Store  # noqa: E402
+from zoo.devices.device_names import find_device  # noqa: E402
 from zoo.devices.device_spec import sheet_of  # noqa: E402
-from zoo.devices.devices import Device, find_device, read_devices  # noqa: E402
+from zoo.devices.devices import Device, read_devices  # noqa: E402
 from zoo.errors import SpeedError  # noqa: E402
 from zoo.estimation.constants import Constants, dump_constants, read_constants  # noqa: E402
 from zoo.estimation.term_matrix import prepare  # noqa: E402

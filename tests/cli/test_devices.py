@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from reports import cli
 from zoo.devices.devices import shipped_devices
+from zoo.devices.kinds import GROUPS
 
 
 def zoometer(*args: str) -> tuple[int, str, str]:
@@ -50,10 +51,27 @@ def test_a_kind_and_own_devices(tmp_path: Path) -> None:
     assert {device["kind"] for device in found} == {"phone"}
 
 
+def test_the_table_is_in_groups_with_their_titles() -> None:
+    lines = [line for line in zoometer()[1].splitlines() if line.strip()][2:]
+    titles = [line.strip() for line in lines if not line.startswith(" ")]
+    assert titles == list(GROUPS)
+    members = lines[lines.index(next(line for line in lines if line.strip() == "Phone")) + 1 :]
+    assert members[0].split()[0] in {device.id for device in shipped_devices().values() if device.kind == "phone"}
+
+
+def test_a_group_is_asked_for_in_words_and_a_device_by_its_name() -> None:
+    found = json.loads(zoometer("--kind", "laptops", "--format", "json")[1])
+    assert {device["kind"] for device in found} == set(GROUPS["Laptop"])
+    assert [device["id"] for device in json.loads(zoometer("Galaxy S24", "rpi5", "--format", "json")[1])] == [
+        "galaxy-s24", "raspberry-pi-5",
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("args", "sentence"),
     [
         (["rtx-409"], "There is no device 'rtx-409'. Did you mean rtx-4090"),
+        (["a100"], "'a100' may be any of a100-sxm-40gb,"),
         (["--kind", "gpu"], "'gpu' is not a kind of device."),
         (["--devices", "missing.yaml"], "The devices 'missing.yaml' cannot be read"),
     ],

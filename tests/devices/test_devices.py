@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
-from zoo.devices.devices import KINDS, Device, find_device, parse_device, plain_name, read_devices, shipped_devices
-from zoo.errors import DeviceError, UnknownNameError
+from zoo.devices.device_names import find_device
+from zoo.devices.devices import Device, parse_device, read_devices, shipped_devices
+from zoo.devices.kinds import KINDS
+from zoo.errors import DeviceError
 from zoo.published.published import published_speeds
 
 DEVICES = shipped_devices()
@@ -150,43 +152,6 @@ def test_a_file_that_is_none_is_refused(tmp_path: Path, text: str, message: str)
         read_devices(write(tmp_path, text))
     with pytest.raises(DeviceError, match="No such file"):
         read_devices(tmp_path / "missing.yaml")
-
-
-def test_a_wrong_name_gets_the_nearest() -> None:
-    with pytest.raises(UnknownNameError, match=r"no device 'rtx-409'\. Did you mean rtx-4090"):
-        find_device("rtx-409")
-
-
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        ("s24", "galaxy-s24"),
-        ("Galaxy S24", "galaxy-s24"),
-        ("orin nano", "jetson-orin-nano"),
-        ("raspberry pi 5", "raspberry-pi-5"),
-        ("RTX4090", "rtx-4090"),
-        ("5090", "rtx-5090"),  # the end of one name only
-        ("i9_10940x", "core-i9-10940x"),
-        ("snapdragon x elite", "snapdragon-x-elite-crd"),
-    ],
-)
-def test_a_device_goes_by_other_names(name: str, expected: str) -> None:
-    assert find_device(name).id == expected
-
-
-def test_an_end_that_several_names_have_is_no_name() -> None:
-    with pytest.raises(UnknownNameError):
-        find_device("80gb")  # a100-sxm-80gb, a100-pcie-80gb
-
-
-def test_no_name_is_that_of_two_devices() -> None:
-    names = [plain_name(name) for device in DEVICES.values() for name in {*device.aliases, device.name, device.id}]
-    owners: dict[str, set[str]] = {}
-    for device in DEVICES.values():
-        for name in (*device.aliases, device.name, device.id):
-            owners.setdefault(plain_name(name), set()).add(device.id)
-    assert {name: ids for name, ids in owners.items() if len(ids) > 1} == {}
-    assert len(names) > len(DEVICES)
 
 
 def test_a_users_device_can_have_names_and_clusters(tmp_path: Path) -> None:

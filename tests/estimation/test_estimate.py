@@ -11,8 +11,9 @@ import pytest
 from torch import nn
 
 import zoo
+from zoo.devices.device_names import find_device
 from zoo.devices.device_spec import sustained_share
-from zoo.devices.devices import Device, find_device, parse_device
+from zoo.devices.devices import Device, parse_device
 from zoo.errors import SpeedError
 from zoo.estimation.calibration import SHARES, Calibration, calibrate, read_calibration, write_calibration
 from zoo.estimation.constants import Constants, dump_constants, parse_constants, shipped_constants

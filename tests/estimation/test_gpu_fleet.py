@@ -8,7 +8,8 @@ import pytest
 from torch import nn
 
 import zoo
-from zoo.devices.devices import find_device, shipped_devices
+from zoo.devices.device_names import find_device
+from zoo.devices.devices import shipped_devices
 from zoo.estimation.estimate import FIGURES, estimate
 from zoo.estimation.gpu_fleet import GpuSums
 from zoo.estimation.workload import summarise

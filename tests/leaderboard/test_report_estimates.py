@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 import zoo
 from reports import cli
 from zoo.cache.store import Store
-from zoo.devices.devices import find_device
+from zoo.devices.device_names import find_device
 from zoo.estimation.estimate import estimate
 from zoo.estimation.workload import summarise
 from zoo.run_config import Precision, RunConfig

@@ -10,7 +10,8 @@ import pytest
 
 from reports.columns.budget_columns import COCO_MAP, LATENCY, MEMORY, PEAK, RUN_COLUMNS, THROUGHPUT, WEIGHTS, WORKING
 from reports.selection.candidates import Candidates, SpeedSources, candidates
-from zoo.devices.devices import Device, find_device
+from zoo.devices.device_names import find_device
+from zoo.devices.devices import Device
 from zoo.measurement.speed_record import Speed, as_records
 from zoo.run_config import Precision, RunConfig
 

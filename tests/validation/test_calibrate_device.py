@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from reports import cli
 from zoo.cache.store import Store
-from zoo.devices.devices import find_device
+from zoo.devices.device_names import find_device
 from zoo.errors import SpeedError
 from zoo.estimation.calibration import Calibration
 from zoo.estimation.estimate import estimate

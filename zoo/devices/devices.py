@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -16,7 +16,8 @@ from typing import Any
 
 import yaml
 
-from zoo.errors import DeviceError, UnitError, UnknownNameError, did_you_mean
+from zoo.devices.kinds import KINDS
+from zoo.errors import DeviceError, UnitError, did_you_mean
 from zoo.units import (
     BYTES,
     BYTES_PER_S,
@@ -28,12 +29,6 @@ from zoo.units import (
     Quantity,
     parse_quantity,
 )
-
-KINDS = (
-    "data-centre-gpu", "desktop-gpu", "laptop-gpu", "embedded-gpu", "accelerator", "board", "phone", "microcontroller",
-    "desktop-cpu", "server-cpu", "laptop-cpu", "laptop-soc",
-)  # fmt: skip
-"""What a device is, in the order they are listed."""
 
 FIGURES: Mapping[str, tuple[str, Quantity]] = {
     "memory_bandwidth": ("memory_bandwidth_bytes_per_s", BYTES_PER_S),
@@ -150,46 +145,6 @@ def read_devices(path: str | Path) -> dict[str, Device]:
         return {str(name): parse_device(str(name), entry) for name, entry in entries.items()}
     except DeviceError as error:
         raise DeviceError(f"{path}: {error}") from None
-
-
-def find_device(name: str, own: Mapping[str, Device] | None = None) -> Device:
-    """The device of this id, or that goes by this name; a user's own ones come first.
-
-    Raises:
-        UnknownNameError: if there is none.
-    """
-    known = {**shipped_devices(), **(own or {})}
-    if (found := known.get(name) or known.get(DeviceNames(known.values()).find(name) or "")) is None:
-        hint = did_you_mean(name, known) or " See them all with: zoometer devices"
-        raise UnknownNameError(f"There is no device '{name}'.{hint}")
-    return found
-
-
-class DeviceNames:
-    """The names that devices go by, whatever their case and punctuation: `galaxy s24`, `RTX4090`."""
-
-    def __init__(self, devices: Iterable[Device]) -> None:
-        self._ids: dict[str, str] = {}
-        for device in devices:
-            for name in (*device.aliases, device.name, device.id):
-                self._ids[plain_name(name)] = device.id
-
-    def find(self, name: str) -> str | None:
-        """The id of the device of this name; where none has it, of the only one whose name ends with it: `5090`."""
-        if exact := self.exactly(name):
-            return exact
-        plain = plain_name(name)
-        ends = {device_id for known, device_id in self._ids.items() if plain and known.endswith(plain)}
-        return ends.pop() if len(ends) == 1 else None
-
-    def exactly(self, name: str) -> str | None:
-        """The id of the device of this name, if one has it."""
-        return self._ids.get(plain_name(name))
-
-
-def plain_name(name: str) -> str:
-    """`rtx4090` for `RTX 4090`."""
-    return re.sub(r"[^a-z0-9+]", "", name.lower())
 
 
 def parse_device(device_id: str, entry: Any, sources: Mapping[str, Source] | None = None) -> Device:

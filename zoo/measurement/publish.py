@@ -25,7 +25,8 @@ import pyarrow.parquet as pq
 import yaml
 
 from zoo.cache.store import Store
-from zoo.devices.devices import Device, DeviceNames, shipped_devices
+from zoo.devices.device_names import DeviceNames
+from zoo.devices.devices import Device, shipped_devices
 from zoo.errors import SpeedError, ZooError
 from zoo.measurement.published_rows import Collected, read_collected
 from zoo.published.matching import Check, Ours, Printed, check_match, read_figure

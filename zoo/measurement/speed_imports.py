@@ -13,7 +13,7 @@ import pandas as pd
 
 from zoo.cache.schema.tables import table_of
 from zoo.cache.store import Store
-from zoo.devices.devices import DeviceNames
+from zoo.devices.device_names import DeviceNames
 from zoo.errors import SpeedError
 from zoo.measurement.speed_record import Speed, as_records
 from zoo.measurement.speed_tables import read_speeds

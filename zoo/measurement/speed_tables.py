@@ -28,7 +28,7 @@ from typing import Any
 
 import pandas as pd
 
-from zoo.devices.devices import DeviceNames
+from zoo.devices.device_names import DeviceNames
 from zoo.errors import InputError, SpeedError, did_you_mean
 from zoo.measurement.speed_record import SPEED_KEY, Speed, SpeedTable
 from zoo.records import FORMER_VARIANTS, Architecture, Unmatched, Variant, image_input

@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 
 from zoo.cache.store import Store
+from zoo.devices.device_names import DeviceNames
 from zoo.devices.device_spec import GPU_KINDS
-from zoo.devices.devices import Device, DeviceNames
+from zoo.devices.devices import Device
 from zoo.errors import SpeedError
 from zoo.estimation.calibration import KEY, LEAST_MEASUREMENTS, Calibration, calibrate
 from zoo.estimation.constants import constants_for

@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 
 from zoo.cache.store import Store
+from zoo.devices.device_names import DeviceNames
 from zoo.devices.device_spec import sheet_of
-from zoo.devices.devices import Device, DeviceNames, shipped_devices
+from zoo.devices.devices import Device, shipped_devices
 from zoo.errors import SpeedError
 from zoo.estimation.term_matrix import prepare
 from zoo.measurement.speed_record import Speed

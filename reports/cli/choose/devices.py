@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 EXAMPLES = examples(
     "zoometer devices                        all of them",
     "zoometer devices rtx-4090               one, with the source of each figure",
+    "zoometer devices 'galaxy s24'           by the name people give it",
+    "zoometer devices --kind phone           a group, or one kind of it: laptop-gpu",
     "zoometer devices --kind microcontroller --format json",
     "zoometer devices --devices mine.yaml    with those of your own",
     closing="""A device of your own, in mine.yaml; every figure is optional and has its unit:
@@ -48,27 +50,30 @@ class DevicesFormat(StrEnum):
 
 def devices(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="ID", help="Only these, each in full with its sources.", show_default=False)
+        list[str] | None, typer.Argument(metavar="NAME", help="Only these, each in full with its sources.", show_default=False)
     ] = None,
-    kind: Annotated[str | None, typer.Option(help="Only devices of this kind, such as desktop-gpu.")] = None,
+    kind: Annotated[str | None, typer.Option(help="Only this group or kind: cloud GPU, Jetson, phone, CPU, ….")] = None,
     own: Annotated[Path | None, typer.Option("--devices", metavar="FILE", help="Devices of your own, in YAML.")] = None,
     form: Annotated[DevicesFormat, typer.Option("--format", help="table or json.")] = DevicesFormat.TABLE,
 ) -> None:
     """List the devices that are known, with peak rates, memory and the source of each figure."""
-    from zoo.devices.devices import KINDS, find_device, read_devices, shipped_devices
+    from zoo.devices.device_names import find_device
+    from zoo.devices.devices import read_devices, shipped_devices
+    from zoo.devices.kinds import find_kinds
 
     mine = read_devices(own) if own else {}
     known = {**shipped_devices(), **mine}
     chosen = [find_device(name, mine) for name in names or known]
     if kind:
-        chosen = _of_kind(chosen, kind, KINDS)
+        kinds = find_kinds(kind)
+        chosen = [device for device in chosen if device.kind in kinds]
     if form is DevicesFormat.JSON:
         typer.echo(json.dumps([record(device) for device in chosen], indent=2))
     elif names:
         for device in chosen:
             _print_one(device)
     else:
-        _print_table(sorted(chosen, key=lambda device: KINDS.index(device.kind)))
+        _print_table(chosen)
 
 
 def record(device: Device) -> dict[str, Any]:
@@ -85,14 +90,6 @@ def record(device: Device) -> dict[str, Any]:
 
 def _with_source(figure: Figure) -> dict[str, Any]:
     return {"value": figure.value, "source": figure.source.title, "url": figure.source.url}
-
-
-def _of_kind(chosen: Sequence[Device], kind: str, kinds: Sequence[str]) -> list[Device]:
-    from zoo.errors import UnknownNameError
-
-    if kind not in kinds:
-        raise UnknownNameError(f"'{kind}' is not a kind of device. Known: {', '.join(kinds)}.")
-    return [device for device in chosen if device.kind == kind]
 
 
 def figure_text(name: str, figure: Figure | None) -> str:
@@ -136,19 +133,25 @@ def _print_one(device: Device) -> None:
 
 def _print_table(chosen: Sequence[Device]) -> None:
     from reports.terminal.console import make_console, print_table
+    from zoo.devices.kinds import group_devices
 
-    headers = ("device", *_PEAKS, "bandwidth", "memory", "cache", "power", "kind")
+    headers = ("device", *_PEAKS, "bandwidth", "memory", "name", "cache", "power")
     rows = []
-    for device in chosen:
-        peaks = [
-            next(((name, device.peak_per_s[name]) for name in names if name in device.peak_per_s), ("", None))
-            for names in _PEAKS.values()
-        ]
-        rest = ("memory_bandwidth_bytes_per_s", "memory_bytes", "cache_bytes", "power_w")
-        figures = [*peaks, *((name, getattr(device, name)) for name in rest)]
-        rows.append((device.id, *(figure_text(name, figure) for name, figure in figures), device.kind))
-    print_table(make_console(), headers, rows, right=headers[1:-1])
+    for title, devices_of_group in group_devices(chosen).items():
+        rows += [("", *[""] * (len(headers) - 1))] if rows else []
+        rows += [(title, *[""] * (len(headers) - 1)), *map(_row, devices_of_group)]
+    print_table(make_console(), headers, rows, right=[header for header in headers[1:] if header != "name"])
     typer.echo(
-        "Peaks are dense; FP16 and INT8 are those of the matrix units where there are any. zoometer devices ID names each with its source.",
+        "Peaks are dense; FP16 and INT8 are those of the matrix units where there are any. zoometer devices NAME names each with its source.",
         err=True,
     )
+
+
+def _row(device: Device) -> tuple[str, ...]:
+    peaks = [
+        next(((name, device.peak_per_s[name]) for name in names if name in device.peak_per_s), ("", None))
+        for names in _PEAKS.values()
+    ]
+    rest = ("memory_bandwidth_bytes_per_s", "memory_bytes", "cache_bytes", "power_w")
+    *figures, cache, power = (figure_text(name, figure) for name, figure in [*peaks, *((x, getattr(device, x)) for x in rest)])
+    return f"  {device.id}", *figures, device.name, cache, power

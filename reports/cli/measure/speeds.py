@@ -61,7 +61,8 @@ def import_files(
 ) -> None:
     """Bring measured speeds into the cache. Says how many rows joined, and which did not and why."""
     from reports.config.config import load_config
-    from zoo.devices.devices import DeviceNames, read_devices, shipped_devices
+    from zoo.devices.device_names import DeviceNames
+    from zoo.devices.devices import read_devices, shipped_devices
     from zoo.measurement.speed_imports import import_speeds
 
     loaded = load_config(config) if config else None
