@@ -6,14 +6,9 @@ tag), an *input* is the shape counted at without its batch, written `3x224x224` 
 
 from __future__ import annotations
 
-import dataclasses
 import enum
-import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple
-
-from zoo.errors import InputError
 
 
 class Status(enum.StrEnum):
@@ -157,48 +152,6 @@ class Selection:
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
-    """One architecture to build and count at some inputs; what a worker is sent."""
-
-    zoo: str
-    arch: str
-    classes: int | None
-    inputs: tuple[str, ...]
-    variant: str = Variant.BASE
-    batch: int = 1
-    family: str | None = None  # jobs of one family are best done by one worker, which remembers their operations
-    declared: DeclaredModel | None = None  # a worker knows no configuration: what it says of the model travels along
-    traces: tuple[tuple[str, str, str], ...] = ()  # input, precision and layout of each trace to make of the same build
-
-    @property
-    def rows(self) -> int:
-        """How many rows this job will produce."""
-        return len(self.inputs) + len(self.traces)
-
-    def keys(self) -> tuple[CostKey, ...]:
-        """The cost rows this job will produce, one an input."""
-        return tuple(map(self._cost_key, self.inputs))
-
-    def trace_keys(self) -> tuple[TraceKey, ...]:
-        """The traces this job will make."""
-        return tuple(TraceKey(*self._cost_key(input), precision, layout) for input, precision, layout in self.traces)
-
-    def row_keys(self) -> list[CostKey | TraceKey]:
-        """All rows this job will produce, those of one input together."""
-        inputs = list(dict.fromkeys([*self.inputs, *(input for input, _, _ in self.traces)]))
-        keys: list[CostKey | TraceKey] = [*self.keys(), *self.trace_keys()]
-        return sorted(keys, key=lambda key: inputs.index(key.input))
-
-    def split(self) -> list[Job]:
-        """One job for each row."""
-        alone = [dataclasses.replace(self, inputs=(input,), traces=()) for input in self.inputs]
-        return alone + [dataclasses.replace(self, inputs=(), traces=(trace,)) for trace in self.traces]
-
-    def _cost_key(self, input: str) -> CostKey:
-        return CostKey(self.zoo, self.arch, input, self.classes, self.variant, self.batch)
-
-
-@dataclass(frozen=True, slots=True)
 class Accuracy:
     """One published result: a row of the `accuracy` table."""
 
@@ -245,30 +198,6 @@ class AccuracyTable:
     warnings: tuple[str, ...] = ()
 
 
-INPUT_STAGE = "input"
-"""Stage of a failure that is a fact about the architecture, not a fault: it cannot take the input asked for."""
-
-VARIANT_STAGE = "variant"
-"""Likewise: it does not have the form asked for, such as a backbone that gives the feature maps of its stages."""
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """Why a model could not be counted."""
-
-    stage: str  # plan, input, variant, build, run, timeout, memory, worker
-    error: str  # the exception's type; empty where the message says it all
-    message: str
-
-    def __str__(self) -> str:
-        return ": ".join(part for part in (self.stage, self.error, self.message) if part)
-
-
-def is_unfit(status: str, reason: str | None) -> bool:
-    """Whether a row failed only because the architecture cannot take its input, or does not have its form."""
-    return status == Status.FAILED and (reason or "").startswith((f"{INPUT_STAGE}:", f"{VARIANT_STAGE}:"))
-
-
 @dataclass(frozen=True, slots=True)
 class Versions:
     """The software whose behaviour a count depends on."""
@@ -276,156 +205,3 @@ class Versions:
     library: str
     torch: str
     counter: str
-
-
-def parse_input(text: str) -> tuple[int, ...]:
-    """The shape written as `3x224x224`.
-
-    Raises:
-        InputError: if the text is not positive whole numbers joined by `x`.
-    """
-    parts = text.strip().lower().split("x")
-    if not all(part.isdecimal() and int(part) > 0 for part in parts):
-        raise InputError(f"'{text}' is not an input shape. Write whole numbers joined by x, without the batch: 3x224x224.")
-    return tuple(int(part) for part in parts)
-
-
-def format_input(shape: tuple[int, ...]) -> str:
-    """`3x224x224` for (3, 224, 224)."""
-    return "x".join(str(size) for size in shape)
-
-
-DTYPES = ("float32", "float16", "bfloat16", "float64", "int64", "int32", "int16", "int8", "uint8", "bool", "complex64")
-"""What a tensor of an input may hold; the first where nothing is said."""
-
-_SCALAR = "scalar"
-
-
-class TensorInput(NamedTuple):
-    """One tensor of an input."""
-
-    shape: tuple[int, ...]  # without the batch
-    dtype: str = DTYPES[0]
-    name: str | None = None  # of the argument it is passed as; None: by its position
-
-    def __str__(self) -> str:
-        shape = format_input(self.shape) or _SCALAR
-        return (f"{self.name}=" if self.name else "") + shape + (f":{self.dtype}" if self.dtype != DTYPES[0] else "")
-
-
-def parse_tensors(text: str) -> tuple[TensorInput, ...]:
-    """The tensors of an input: `[name=]shape[:dtype]`, joined by semicolons where a model takes several.
-
-    `3x224x224` is one of float32, `3x224x224;77:int64` two, and `image=3x224x224;tokens=77:int64` the same by name. `scalar`
-    is the shape of one number for each element of the batch.
-
-    Raises:
-        InputError: if a part is none of this, a dtype is unknown, a name stands twice, or an unnamed tensor follows a named one.
-    """
-    tensors = tuple(_parse_tensor(part) for part in text.split(";"))
-    names = [tensor.name for tensor in tensors]
-    given = [name for name in names if name is not None]
-    if len(set(given)) < len(given) or None in names[len(names) - len(given) :]:
-        raise InputError(f"In '{text}' each name may stand once, and tensors without a name come first.")
-    return tensors
-
-
-def _parse_tensor(text: str) -> TensorInput:
-    name, equals, rest = text.strip().rpartition("=")
-    shape, colon, dtype = (part.strip() for part in rest.partition(":"))
-    if (equals and not name.strip().isidentifier()) or (colon and dtype not in DTYPES):
-        raise InputError(
-            f"'{text.strip()}' is not a tensor. Write shape, shape:dtype or name=shape:dtype; dtypes: {', '.join(DTYPES)}."
-        )
-    if equals and shape == "0":  # a named list may be empty: `proposals=0`
-        size: tuple[int, ...] = (0,)
-    else:
-        size = () if shape == _SCALAR else parse_input(shape)
-    return TensorInput(size, dtype or DTYPES[0], name.strip() or None)
-
-
-def format_tensors(tensors: Iterable[TensorInput]) -> str:
-    """The one way in which these tensors are written."""
-    return ";".join(map(str, tensors))
-
-
-def image_input(size: str | int, native: str) -> str:
-    """A configured size applied to a model whose native input is `native`.
-
-    `224` makes the last two dimensions square, `384x512` sets height and width, and a shape with as many numbers as the
-    native one (`3x224x224`) replaces it. Of several tensors, the first with at least three dimensions is the image; the
-    others stay as they are. A size of several tensors replaces the whole input.
-
-    Raises:
-        InputError: if the size does not fit the shape.
-    """
-    wanted, tensors = parse_tensors(str(size)), parse_tensors(native)
-    if len(wanted) > 1 or wanted[0] != TensorInput(wanted[0].shape):
-        return format_tensors(wanted)
-    image = _image_of(tensors)
-    shape, new = tensors[image].shape, wanted[0].shape
-    if len(new) != len(shape):
-        if len(new) not in (1, 2) or len(shape) < 3:
-            raise InputError(f"Input '{size}' does not fit a model that takes {native}.")
-        new = (*shape[:-2], *(new * 2)[:2])
-    return _with_shape(tensors, image, new)
-
-
-def with_channels(input: str, channels: int) -> str:
-    """The input with another number of channels: the first dimension of its image."""
-    tensors = parse_tensors(input)
-    image = _image_of(tensors)
-    return _with_shape(tensors, image, (channels, *tensors[image].shape[1:]))
-
-
-def image_of(input: str) -> TensorInput:
-    """The tensor that sizes speak of: the first with at least three dimensions, or the first."""
-    tensors = parse_tensors(input)
-    return tensors[_image_of(tensors)]
-
-
-def _image_of(tensors: Sequence[TensorInput]) -> int:
-    return next((i for i, tensor in enumerate(tensors) if len(tensor.shape) >= 3), 0)
-
-
-def _with_shape(tensors: Sequence[TensorInput], position: int, shape: tuple[int, ...]) -> str:
-    return format_tensors([t._replace(shape=shape) if i == position else t for i, t in enumerate(tensors)])
-
-
-def elements(shape: tuple[int, ...]) -> int:
-    """Number of elements of a tensor of this shape."""
-    return math.prod(shape)
-
-
-@dataclass(frozen=True, slots=True)
-class TraceFailure:
-    """Traces that could not be made, all for one reason."""
-
-    mode: str
-    reason: str
-    models: tuple[str, ...]  # each with its input: `timm/resnet50 3x224x224`
-
-
-@dataclass(slots=True)
-class RunSummary:
-    """What one refresh did: a row of the `runs` table, and what the terminal says at its end."""
-
-    run: str
-    planned: int = 0  # cost rows the configuration asks for
-    counted: int = 0  # rows counted in this run, failures apart
-    failed: int = 0
-    unfit: int = 0  # of the failed ones, those at an input size that the architecture cannot take
-    added: int = 0  # rows whose key the cache did not have
-    changed: int = 0  # rows that replaced one with other figures
-    removed: int = 0  # keys that the run before it of the same configuration planned, and this one did not
-    recovered: int = 0  # rows that could not be counted before
-    broken: int = 0  # rows that could be counted before, or are new, and cannot be counted now
-    failing: int = 0  # planned rows that cannot be counted, by this run or an earlier one, unfit ones apart
-    versions: str = ""
-    started_at: str = ""
-    seconds: float = 0.0
-    interrupted: bool = field(default=False)
-    traces_planned: int = 0  # traces the configuration asks for
-    traced: int = 0  # made in this run
-    untraced: int = 0  # tried in this run, and impossible
-    trace_failures: list[TraceFailure] = field(default_factory=list)  # of all planned ones, by this run or an earlier one

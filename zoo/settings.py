@@ -68,7 +68,7 @@ class RefreshSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class RefreshOptions:
     """What is asked of one refresh, beside what its settings say."""
 
     config: str | None = None  # a name of the settings: runs of one name are compared, and wait for each other
@@ -87,18 +87,18 @@ class Listener(Protocol):
     def counted(self, key: CostKey | TraceKey, status: Status, reason: str | None) -> None:
         """One cost was counted, or one trace made (or failed), and will be committed."""
 
-    def says(self, message: str) -> None:
+    def notify(self, message: str) -> None:
         """Something a person should know: a table was fetched, a source is missing, Ctrl-C was seen."""
 
 
-class Silent:
+class SilentListener:
     """A listener that does nothing."""
 
     def planned(self, rows: int, to_count: int) -> None: ...
 
     def counted(self, key: CostKey | TraceKey, status: Status, reason: str | None) -> None: ...
 
-    def says(self, message: str) -> None: ...
+    def notify(self, message: str) -> None: ...
 
 
 def default_workers() -> int:

@@ -11,7 +11,8 @@ from reports.audit.hypothesis import CountsByKey
 from reports.audit.published_table import PublishedRow, match_rows
 from reports.audit.table_convention import TableConvention, find_table_convention
 from reports.audit.verdicts import AuditedRow, Verdict, judge
-from zoo.records import Architecture, CostKey, Task, Variant, parse_input
+from zoo.inputs import parse_input
+from zoo.records import Architecture, CostKey, Task, Variant
 
 _COMMON_SIZES = (160, 192, 224, 240, 256, 288, 299, 300, 320, 336, 380, 384, 448, 456, 512)
 """Sizes at which image classifiers are commonly published, in the leaderboards of timm and torchvision."""

@@ -12,7 +12,8 @@ from reports.audit.model_counts import QUANTITIES
 from reports.audit.printed_number import PrintedNumber
 from zoo.adapters.base import Zoo
 from zoo.errors import AuditError, InputError, did_you_mean
-from zoo.records import Architecture, CostKey, PublishedCost, image_input
+from zoo.inputs import resize_input
+from zoo.records import Architecture, CostKey, PublishedCost
 
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 _USUAL_UNITS = {"params": "M", "macs": "G", "flops": "G", "activations": "M"}
@@ -182,7 +183,7 @@ def _match_row(row: PublishedRow, zoo: str, by_name: Mapping[str, Architecture],
     architecture = by_name[arch]
     model = next((w for w in architecture.weights if w.tag == tag), architecture)
     try:
-        input = image_input(row.size, model.input) if row.size else model.input
+        input = resize_input(row.size, model.input) if row.size else model.input
     except InputError as error:
         return replace(row, problem=str(error))
     return replace(row, key=CostKey(zoo, arch, input, model.classes))

@@ -10,7 +10,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, model_va
 
 from reports.config.sections import STRICT, TaskName, as_list
 from zoo.errors import InputError
-from zoo.records import DeclaredModel, Task, format_tensors, parse_tensors
+from zoo.inputs import format_tensors, parse_tensors
+from zoo.records import DeclaredModel, Task
 
 _TARGET = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 

@@ -8,7 +8,8 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 
 from zoo.errors import InputError, UnitError, UnknownNameError, did_you_mean
-from zoo.records import FORMER_VARIANTS, Task, Variant, format_tensors, parse_tensors
+from zoo.inputs import format_tensors, parse_tensors
+from zoo.records import FORMER_VARIANTS, Task, Variant
 from zoo.run_config import parse_trace_mode
 from zoo.units import Quantity, parse_quantity
 

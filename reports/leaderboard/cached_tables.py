@@ -13,7 +13,7 @@ from zoo.cache.schema.tables import TABLES
 from zoo.cache.store import Store, to_pandas
 from zoo.errors import CacheError
 from zoo.records import CostKey
-from zoo.refresh.plan import classes_as_asked, cost_keys, input_as_asked, wanted_keys
+from zoo.refresh.plan import cost_keys, requested_classes, requested_costs, requested_input
 from zoo.settings import RefreshSettings
 
 COST_KEY = list(CostKey._fields)
@@ -70,7 +70,7 @@ def read_selected_tables(settings: RefreshSettings) -> CachedTables:
     results = store.accuracy()
     keys: set[CostKey] = set()
     for name, architectures in selected.items():
-        keys.update(wanted_keys(architectures, settings.zoos[name], [result for result in results if result.zoo == name]))
+        keys.update(requested_costs(architectures, settings.zoos[name], [result for result in results if result.zoo == name]))
     names = pd.DataFrame([(a.zoo, a.name) for group in selected.values() for a in group], columns=["zoo", "arch"], dtype="string")
     costs = store.costs()
     unmatched = to_pandas(store.read("unmatched"))
@@ -99,9 +99,9 @@ def _with_configured_axes(rows: pd.DataFrame, settings: RefreshSettings) -> pd.D
     """Rows with the configured number of classes and input channels instead of those of the weights."""
     zoos = [settings.zoos[zoo] for zoo in rows["zoo"]]
     changed: dict[str, Any] = {
-        "input": pd.array([input_as_asked(i, zoo) for i, zoo in zip(rows["input"], zoos, strict=True)], dtype="string")
+        "input": pd.array([requested_input(i, zoo) for i, zoo in zip(rows["input"], zoos, strict=True)], dtype="string")
     }
     if "classes" in rows:
         heads = [None if pd.isna(classes) else int(classes) for classes in rows["classes"]]
-        changed["classes"] = pd.array([classes_as_asked(h, zoo) for h, zoo in zip(heads, zoos, strict=True)], dtype="Int64")
+        changed["classes"] = pd.array([requested_classes(h, zoo) for h, zoo in zip(heads, zoos, strict=True)], dtype="Int64")
     return rows.assign(**changed)

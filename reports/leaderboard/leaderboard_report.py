@@ -14,7 +14,8 @@ from reports.leaderboard.cached_tables import CachedTables, read_selected_tables
 from reports.leaderboard.leaderboard import build_leaderboard
 from reports.leaderboard.report import DataSource, Report, Totals, typed_table
 from zoo.cache.store import Store
-from zoo.records import Status, Variant, is_unfit
+from zoo.jobs import is_unsupported
+from zoo.records import Status, Variant
 from zoo.settings import RefreshSettings
 
 CONVENTION = "matmul"
@@ -69,7 +70,7 @@ def _totals(tables: CachedTables) -> Totals:
         exact=int((status == Status.EXACT).sum()),
         bound=int((status == Status.BOUND).sum()),
         failed=int((status == Status.FAILED).sum()),
-        unfit=sum(map(is_unfit, status, tables.costs["reason"].fillna(""))),
+        unsupported=sum(map(is_unsupported, status, tables.costs["reason"].fillna(""))),
     )
 
 

@@ -53,7 +53,7 @@ class Totals:
     exact: int
     bound: int
     failed: int
-    unfit: int = 0  # of the failed ones, those at an input or in a form that the architecture does not support
+    unsupported: int = 0  # of the failed ones, those at an input or in a form that the architecture does not support
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,8 @@ import pyarrow.compute as pc
 
 from zoo.cache.store import Store
 from zoo.errors import UnknownNameError, did_you_mean
-from zoo.records import Architecture, CostKey, Selection, Weights, image_input
+from zoo.inputs import resize_input
+from zoo.records import Architecture, CostKey, Selection, Weights
 from zoo.refresh.plan import NATIVE, cost_keys
 from zoo.settings import Execution, RefreshSettings, ZooSettings
 
@@ -39,7 +40,7 @@ class Named:
             InputError: if the size does not fit the model's input.
         """
         own = self.weights or self.architecture
-        input = own.input if size == NATIVE else image_input(size, own.input)
+        input = own.input if size == NATIVE else resize_input(size, own.input)
         return CostKey(self.architecture.zoo, self.architecture.name, input, own.classes)
 
 
@@ -149,10 +150,10 @@ def _raise_unknown(zoo: str, rest: str, listed: Mapping[tuple[str, str], Archite
 
 
 def _list_anew(zoos: dict[str, ZooSettings], store: Store) -> list[Architecture]:
-    from zoo.refresh.catalogue import keep_lists, list_zoos
+    from zoo.refresh.catalogue import list_zoos, save_listings
 
     listings = list_zoos(RefreshSettings(store.address, zoos), store)
-    keep_lists(store, listings)
+    save_listings(store, listings)
     return [a for listing in listings.values() for a in listing.architectures]
 
 

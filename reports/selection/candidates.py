@@ -6,6 +6,7 @@ derivation is named: a note a column says what is assumed.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -17,7 +18,7 @@ from reports.columns.leaderboard_columns import LEADERBOARD
 from reports.selection.published import as_stated, fastest_published
 from zoo.devices.devices import Device
 from zoo.errors import InputError
-from zoo.records import elements, parse_input
+from zoo.inputs import parse_input
 from zoo.run_config import Precision, RunConfig
 
 Estimator = Callable[[pd.DataFrame], pd.DataFrame]
@@ -99,7 +100,7 @@ def _at_batch(leaderboard: pd.DataFrame, images: int) -> tuple[pd.DataFrame, pd.
 
 def _input_elements(text: str) -> int | None:
     try:
-        return elements(parse_input(text))
+        return math.prod(parse_input(text))
     except InputError:
         return None  # several tensors: their names and dtypes are not this module's
 

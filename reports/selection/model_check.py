@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 from reports.columns.budget_columns import MEMORY, PEAK, WEIGHTS, WORKING
 from reports.columns.limits import AnyLimit, Limit
 from zoo.errors import InputError
-from zoo.records import elements, parse_input
+from zoo.inputs import parse_input
 from zoo.run_config import Precision
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def _figures(counted: Counted, precision: Precision) -> dict[str, float | None]:
     peak = cost.peak_activation_bytes * item_bytes / counted_in.element_bytes
     weights = cost.weight_bytes * precision.weight_bytes / counted_in.weight_bytes
     try:
-        working: float | None = peak + elements(parse_input(counted.input)) * item_bytes * counted.batch
+        working: float | None = peak + math.prod(parse_input(counted.input)) * item_bytes * counted.batch
     except InputError:
         working = None
     return {

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from reports.columns.accuracy_columns import ACCURACY_COLUMNS
 from reports.terminal.console import new_table, print_warning
-from zoo.records import RunSummary, TraceFailure
+from zoo.jobs import RunSummary, TraceFailure
 from zoo.units import format_bytes, format_seconds
 
 if TYPE_CHECKING:
@@ -118,8 +118,8 @@ def _print_totals(console: Console, summary: RunSummary, outcome: Outcome) -> No
     table.add_column(justify="right", style="bold")
     table.add_column(style="dim", overflow="fold")
     totals = outcome.report.totals if outcome.report else None
-    unfit = totals.unfit if totals else summary.unfit
-    failed = (totals.failed if totals else summary.failed) - unfit
+    unsupported = totals.unsupported if totals else summary.unsupported
+    failed = (totals.failed if totals else summary.failed) - unsupported
     table.add_row("planned", f"{summary.planned:,}", "one row for each architecture, input size and head")
     table.add_row("counted", f"{summary.counted:,}", "now, on torch's meta device")
     table.add_row("reused", f"{reused(summary):,}", "from the cache")
@@ -128,8 +128,8 @@ def _print_totals(console: Console, summary: RunSummary, outcome: Outcome) -> No
             "bounded", f"{totals.bound:,}", "rest on an assumption that is named", style="yellow" if totals.bound else ""
         )
     table.add_row("failed", f"{failed:,}", "could not be counted", style="red" if failed else "")
-    if unfit:
-        table.add_row("unfit", f"{unfit:,}", "at an input, or in a form, that the architecture cannot take")
+    if unsupported:
+        table.add_row("unsupported", f"{unsupported:,}", "at an input, or in a form, that the architecture cannot take")
     if summary.traces_planned:
         untraced = sum(len(failure.models) for failure in summary.trace_failures)
         kept = summary.traces_planned - summary.traced - untraced
@@ -137,7 +137,7 @@ def _print_totals(console: Console, summary: RunSummary, outcome: Outcome) -> No
         table.add_row("untraced", f"{untraced:,}", "traces could not be made", style="yellow" if untraced else "")
     console.print(Padding(table, (0, 0, 0, 2), expand=False))
     _print_trace_failures(console, summary.trace_failures)
-    if failed or unfit or (totals and totals.bound):
+    if failed or unsupported or (totals and totals.bound):
         reasons = f"column `reason` of {outcome.cache.rstrip('/')}/costs"
         console.print(f"  Why: {'section Coverage of the report, or ' if totals else ''}{reasons}.")
 

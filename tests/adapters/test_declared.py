@@ -20,7 +20,8 @@ from zoo.adapters.registry import open_zoo
 from zoo.api.named import InputSpec, count_named
 from zoo.cache.store import Store
 from zoo.errors import ConfigError, InputError, UnknownNameError, ZooError
-from zoo.records import CostKey, DeclaredModel, Job, RunSummary
+from zoo.jobs import Job, RunSummary
+from zoo.records import CostKey, DeclaredModel
 from zoo.refresh.refresh import refresh
 from zoo.workers.job import JobRunner
 

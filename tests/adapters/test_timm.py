@@ -16,8 +16,9 @@ from zoo.adapters import timm_variants
 from zoo.adapters.timm import TimmZoo
 from zoo.adapters.timm_variants import build_variant, variants_of
 from zoo.errors import VariantError
+from zoo.jobs import Job, is_unsupported
 from zoo.meta.build import build_on_meta, skip_initialisers
-from zoo.records import Architecture, Job, Variant, is_unfit
+from zoo.records import Architecture, Variant
 from zoo.workers.job import JobRunner
 
 ZOO = TimmZoo()
@@ -135,7 +136,7 @@ def test_feature_maps_that_cannot_be_taken_are_a_row_of_that_form(monkeypatch: p
         build_variant("resnet18", Variant.FEATURES)
     counted = row("resnet18", "3x64x64", variant=Variant.FEATURES)
     assert counted["reason"] == "variant: timm cannot take the feature maps of this architecture"
-    assert is_unfit(counted["status"], counted["reason"])
+    assert is_unsupported(counted["status"], counted["reason"])
 
 
 def test_feature_maps_that_depend_on_values_say_so() -> None:

@@ -15,8 +15,9 @@ from torchvision.models import get_model_weights, list_models
 from zoo.adapters.torchvision.quantized import int8_weight_bytes
 from zoo.adapters.torchvision.zoo import TorchvisionZoo
 from zoo.errors import InputError
+from zoo.jobs import Job
 from zoo.meta.build import build_on_meta
-from zoo.records import CostKey, Job, Task
+from zoo.records import CostKey, Task
 from zoo.workers.job import JobRunner
 
 ZOO = TorchvisionZoo()

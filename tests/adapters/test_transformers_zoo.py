@@ -20,9 +20,10 @@ from zoo.cache.store import Store
 from zoo.counting.cost import Cost
 from zoo.counting.count import count_model
 from zoo.errors import VariantError, ZooError
+from zoo.inputs import parse_input
 from zoo.meta.build import build_on_meta, skip_initialisers
 from zoo.recording.memo import Memo
-from zoo.records import CostKey, Task, Variant, parse_input
+from zoo.records import CostKey, Task, Variant
 from zoo.refresh.refresh import refresh
 from zoo.settings import Execution, RefreshSettings, ZooSettings
 

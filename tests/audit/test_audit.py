@@ -31,9 +31,10 @@ from zoo.adapters.registry import open_zoo
 from zoo.api.count_example import count_example
 from zoo.counting.count import count_model
 from zoo.errors import AuditError
+from zoo.inputs import parse_input
 from zoo.meta.build import build_on_meta
 from zoo.recording.memo import Memo
-from zoo.records import CostKey, PublishedCost, parse_input
+from zoo.records import CostKey, PublishedCost
 
 MODELS = (
     "resnet10t",

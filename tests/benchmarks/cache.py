@@ -87,10 +87,10 @@ def say(line: str) -> None:
 def refresh_nothing(folder: Path) -> None:
     """Everything torchvision and timm have, at two sizes, all of it in the cache."""
     from reports.config.config import load_config
-    from zoo.refresh.accuracy_sync import keep_published, read_published
-    from zoo.refresh.catalogue import keep_lists, list_zoos
-    from zoo.refresh.plan import wanted_keys
-    from zoo.settings import Silent
+    from zoo.refresh.accuracy_sync import save_accuracy, sync_accuracy
+    from zoo.refresh.catalogue import list_zoos, save_listings
+    from zoo.refresh.plan import requested_costs
+    from zoo.settings import SilentListener
 
     config = folder / "all.yaml"
     config.write_text(CONFIG.format(cache=folder / "cache"), encoding="utf-8")
@@ -98,13 +98,13 @@ def refresh_nothing(folder: Path) -> None:
     store = Store(settings.cache)
     store.prepare()
     listings = list_zoos(settings, store)
-    published = read_published(settings, listings, store, Silent())
-    keep_lists(store, listings)
-    keep_published(store, published)
+    published = sync_accuracy(settings, listings, store, SilentListener())
+    save_listings(store, listings)
+    save_accuracy(store, published)
     rows = 0
     for name, listing in listings.items():
         results = published[name].rows if name in published else ()
-        keys = list(wanted_keys(listing.architectures, settings.zoos[name], results))
+        keys = list(requested_costs(listing.architectures, settings.zoos[name], results))
         fields = {"library_version": "library", "torch_version": "torch", "counter_version": "counter"}
         versions = {column: getattr(listing.versions, field) for column, field in fields.items()}
         store.append("costs", synthetic_costs(keys, versions, datetime.now(UTC)))

@@ -50,9 +50,10 @@ from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
 from zoo.adapters.registry import open_zoo  # noqa: E402
 from zoo.cache.store import Store  # noqa: E402
 from zoo.counting.count import count_model, meta_input  # noqa: E402
+from zoo.inputs import parse_input  # noqa: E402
 from zoo.meta.build import build_on_meta, buildable  # noqa: E402
 from zoo.recording.memo import Memo  # noqa: E402
-from zoo.records import CostKey, parse_input  # noqa: E402
+from zoo.records import CostKey  # noqa: E402
 
 Shape = tuple[int, ...]
 Build = Callable[[str, Shape], nn.Module]

@@ -37,7 +37,7 @@ from zoo.measurement.repetition import TimingTarget  # noqa: E402
 from zoo.measurement.session import measure  # noqa: E402
 from zoo.measurement.settings import MeasureSettings  # noqa: E402
 from zoo.records import Selection  # noqa: E402
-from zoo.refresh.fill_missing import ensure_counted, ensure_traced  # noqa: E402
+from zoo.refresh.fill_missing import fill_missing_costs, fill_missing_traces  # noqa: E402
 from zoo.run_config import RunConfig  # noqa: E402
 from zoo.settings import Execution, ZooSettings  # noqa: E402
 from zoo.validation.calibrate_device import Estimating, compare, trace_keys  # noqa: E402
@@ -95,7 +95,7 @@ def count_architectures(cache: str, names: Collection[str]) -> None:
     from zoo.refresh.fill_missing import list_architectures
 
     listed = [one for one in list_architectures(cache, ["timm"]) if one.name in names]
-    ensure_counted([CostKey("timm", one.name, one.input, one.classes) for one in listed], cache, Execution(workers=1))
+    fill_missing_costs([CostKey("timm", one.name, one.input, one.classes) for one in listed], cache, Execution(workers=1))
 
 
 def small_architectures(asked: argparse.Namespace) -> list[str]:
@@ -181,7 +181,7 @@ def print_agreement(rows: pd.DataFrame, device: Device, store: Store) -> None:
 def workloads_of(rows: pd.DataFrame, store: Store) -> pd.DataFrame:
     """Of the measured architectures; what the cache lacks is traced."""
     keys = trace_keys(store, rows, RUN)
-    ensure_traced(keys, store.address, Execution(workers=1))
+    fill_missing_traces(keys, store.address, Execution(workers=1))
     workloads = store.workloads(precision=RUN.precision, layout=RUN.layout)
     return workloads.merge(pd.DataFrame(keys)[[*MODEL, "classes"]].astype({"classes": "Int64"}))
 

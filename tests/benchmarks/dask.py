@@ -35,10 +35,10 @@ _BECOME_REAPER = 36  # PR_SET_CHILD_SUBREAPER of prctl(2): whose parents are gon
 RUN = """
 import json, sys, time
 from zoo.refresh.refresh import refresh
-from zoo.settings import Execution, RefreshSettings, Silent, ZooSettings
+from zoo.settings import Execution, RefreshSettings, SilentListener, ZooSettings
 from zoo.records import Selection
 
-class Watch(Silent):
+class Watch(SilentListener):
     first_row = None
 
     def counted(self, key, status, reason):

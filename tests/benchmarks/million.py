@@ -35,11 +35,12 @@ from zoo.cache.maintenance import compact
 from zoo.cache.schema.tables import OPS, columns_of
 from zoo.cache.store import Store
 from zoo.dask_backend.remote_worker import BatchResult
-from zoo.records import Architecture, CostKey, Job, RunSummary, Status, Task, Versions
+from zoo.jobs import Job, RunSummary
+from zoo.records import Architecture, CostKey, Status, Task, Versions
 from zoo.refresh.committer import count_and_commit
-from zoo.refresh.plan import make_plan, wanted_keys
-from zoo.refresh.refresh import planned_keys
-from zoo.settings import Execution, Silent, ZooSettings
+from zoo.refresh.plan import make_plan, requested_costs
+from zoo.refresh.refresh import plan_table
+from zoo.settings import Execution, SilentListener, ZooSettings
 from zoo.workers.job import CountResult
 from zoo.workers.local_pool import Packed
 from zoo.workers.packing import pack
@@ -157,13 +158,13 @@ def run(number: int, store: Store) -> None:
     with step("list", number):
         listed = architectures(number)
     with step("plan", number):
-        wanted = wanted_keys(listed, ZooSettings(), ())
+        wanted = requested_costs(listed, ZooSettings(), ())
         plan = make_plan(wanted, store.costs(), {ZOO: VERSIONS}, listed)
         assert plan.to_count == number
     with step("keep plan", number):
-        store.append("plans", planned_keys(plan.keys)[1])
+        store.append("plans", plan_table(plan.keys)[1])
     with step("count", number):
-        count_and_commit(plan, Execution(backend="dask"), store, summary, Silent(), {ZOO: VERSIONS})
+        count_and_commit(plan, Execution(backend="dask"), store, summary, SilentListener(), {ZOO: VERSIONS})
         assert summary.counted == number, summary
     say(f"{'':>14}of this, CPU {StubClient.made_up_s:.1f} s for making rows up, as workers would elsewhere")
     say(f"{'':>14}{len(store.files.names('costs')):,} parts of costs, {len(store.files.names('ops')):,} of ops")
@@ -176,7 +177,7 @@ def run(number: int, store: Store) -> None:
     )
     del plan, wanted
     with step("plan again", number):
-        wanted = wanted_keys(listed, ZooSettings(), ())
+        wanted = requested_costs(listed, ZooSettings(), ())
         assert make_plan(wanted, store.costs(columns=PLANNED_BY), {ZOO: VERSIONS}, listed).to_count == 0
 
 

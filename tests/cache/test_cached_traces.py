@@ -31,13 +31,14 @@ from zoo.cache.store import Store, to_pandas
 from zoo.counting.version import TRACER_VERSION
 from zoo.errors import UnknownNameError
 from zoo.estimation.workload import summarise
+from zoo.jobs import Failure, Job, RunSummary
 from zoo.recording.memo import Memo
-from zoo.records import Architecture, CostKey, DeclaredModel, Failure, Job, RunSummary, Selection, TraceKey, Versions
+from zoo.records import Architecture, CostKey, DeclaredModel, Selection, TraceKey, Versions
 from zoo.refresh import committer as committing
-from zoo.refresh.plan import make_plan, wanted_traces
+from zoo.refresh.plan import make_plan, requested_traces
 from zoo.refresh.refresh import refresh
 from zoo.run_config import TRACED, Precision, RunConfig, parse_trace_mode
-from zoo.settings import Execution, RefreshSettings, Request, ZooSettings
+from zoo.settings import Execution, RefreshOptions, RefreshSettings, ZooSettings
 from zoo.traces import TRACE_BATCH
 from zoo.workers.trace_job import SUMMARY_COLUMNS
 
@@ -71,7 +72,7 @@ def jobs_for(
     wanted: dict[CostKey, Failure | None], traces: pd.DataFrame, *modes: RunConfig, has_costs: bool = False
 ) -> tuple[Job, ...]:
     costs = cached("costs", *(key._asdict() for key in wanted if has_costs))
-    return tuple(make_plan(wanted, costs, {"timm": NOW}, ARCHITECTURES, wanted_traces(wanted, modes), traces).jobs)
+    return tuple(make_plan(wanted, costs, {"timm": NOW}, ARCHITECTURES, requested_traces(wanted, modes), traces).jobs)
 
 
 def test_traces_are_made_of_the_build_that_is_counted() -> None:
@@ -88,14 +89,14 @@ def test_traces_are_made_of_the_build_that_is_counted() -> None:
 
 def test_a_trace_is_of_one_batch_whichever_are_counted() -> None:
     batches: dict[CostKey, Failure | None] = {NET._replace(batch=batch): None for batch in (4, 8)}
-    assert set(wanted_traces(batches, [AMP])) == {TraceKey(*NET, *MODE)}
+    assert set(requested_traces(batches, [AMP])) == {TraceKey(*NET, *MODE)}
     counted = {job.batch: job for job in jobs_for(batches, cached("traces"), AMP)}
     assert {batch: (len(job.inputs), len(job.traces)) for batch, job in counted.items()} == {4: (1, 0), 8: (1, 0), 1: (0, 1)}
 
 
 def test_what_makes_no_sense_to_count_is_not_traced_either() -> None:
     failure = Failure("plan", "", "no")
-    plan = make_plan({NET: failure}, cached("costs"), {"timm": NOW}, ARCHITECTURES, wanted_traces({NET: failure}, [AMP]))
+    plan = make_plan({NET: failure}, cached("costs"), {"timm": NOW}, ARCHITECTURES, requested_traces({NET: failure}, [AMP]))
     assert not plan.jobs
     assert list(plan.jobs) == []
     assert plan.known_failures == {NET: failure, TraceKey(*NET, *MODE): failure}
@@ -251,10 +252,10 @@ def test_another_mode_and_another_version_trace_only_what_they_concern(
     traced: Traced, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cache = traced.copy(tmp_path)
-    summary = refresh(settings(cache, FULL, BF16), request=Request(only=("twice",)))
+    summary = refresh(settings(cache, FULL, BF16), request=RefreshOptions(only=("twice",)))
     assert (summary.counted, summary.traces_planned, summary.traced) == (0, 2, 1)
     monkeypatch.setattr("zoo.refresh.plan.TRACER_VERSION", "another")
-    summary = refresh(settings(cache, FULL), request=Request(only=("twice",)))
+    summary = refresh(settings(cache, FULL), request=RefreshOptions(only=("twice",)))
     assert (summary.counted, summary.traced) == (0, 1)
     store = Store(cache)
     assert len(store.read("traces", ["arch"])) == 4 + 1 + 1

@@ -26,7 +26,7 @@ from zoo.cache.storage.locks import locked
 from zoo.cache.storage.remote_files import RemoteFiles
 from zoo.cache.store import DAMAGED, Store
 from zoo.errors import BusyError, CacheError, ConfigError
-from zoo.records import RunSummary
+from zoo.jobs import RunSummary
 from zoo.refresh.refresh import refresh
 from zoo.settings import RefreshSettings
 

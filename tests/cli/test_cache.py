@@ -21,8 +21,8 @@ from reports.cli.common.amounts import parse_age
 from reports.config import config
 from zoo.cache.storage.locks import locked
 from zoo.errors import BusyError, CacheError, UnitError
-from zoo.records import RunSummary
-from zoo.settings import Listener, RefreshSettings, Request
+from zoo.jobs import RunSummary
+from zoo.settings import Listener, RefreshOptions, RefreshSettings
 
 
 def zoometer(*arguments: str) -> Result:
@@ -35,10 +35,10 @@ class Refresher:
     def __init__(self) -> None:
         self.summary = RunSummary("r1", planned=5, counted=3, versions="timm 1.0")
         self.error: BaseException | None = None
-        self.request = Request()
+        self.request = RefreshOptions()
         self.settings = RefreshSettings("")
 
-    def refresh(self, settings: RefreshSettings, listener: Listener, request: Request) -> RunSummary:
+    def refresh(self, settings: RefreshSettings, listener: Listener, request: RefreshOptions) -> RunSummary:
         self.request, self.settings = request, settings
         if self.error:
             raise self.error
@@ -60,10 +60,10 @@ def refresher(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Refresher:
 def test_every_option_of_refresh_reaches_it(refresher: Refresher) -> None:
     options = ["--rebuild", "--only", "resnet*", "--only", "timm/vit*", "--max-age", "30d", "--no-wait", "--workers", "3"]
     assert zoometer("refresh", "./c.yaml", *options).exit_code == 0
-    assert refresher.request == Request("c.yaml", True, ("resnet*", "timm/vit*"), timedelta(days=30), wait=False)
+    assert refresher.request == RefreshOptions("c.yaml", True, ("resnet*", "timm/vit*"), timedelta(days=30), wait=False)
     assert refresher.settings.execution.workers == 3
     zoometer("refresh", "c.yaml")
-    assert refresher.request == Request("c.yaml")
+    assert refresher.request == RefreshOptions("c.yaml")
 
 
 @pytest.mark.parametrize(

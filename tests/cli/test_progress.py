@@ -8,7 +8,7 @@ from rich.console import Console
 
 from reports.cli.common.progress import Bar, Lines, Tally, listen
 from zoo.records import CostKey, Status
-from zoo.settings import Listener, Silent
+from zoo.settings import Listener, SilentListener
 
 
 class Clock:
@@ -94,7 +94,7 @@ def test_the_bar_shows_done_failed_and_the_model_at_work_within_80_columns() -> 
         for number in range(9):
             bar.counted(key(number), Status.EXACT, None)
         bar.counted(key(9), Status.FAILED, "build: KeyError: [a]")
-        bar.says("timm's tables: kept copy [of] today")
+        bar.notify("timm's tables: kept copy [of] today")
     assert isinstance(console.file, io.StringIO)
     said = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "\n", console.file.getvalue())
     assert "failed: timm/model9 3x224x224: build: KeyError: [a]" in said
@@ -117,7 +117,7 @@ class Terminal(io.StringIO):
 
 
 @pytest.mark.parametrize(
-    ("quiet", "stream", "kind"), [(True, Terminal(), Silent), (False, io.StringIO(), Lines), (False, Terminal(), Bar)]
+    ("quiet", "stream", "kind"), [(True, Terminal(), SilentListener), (False, io.StringIO(), Lines), (False, Terminal(), Bar)]
 )
 def test_the_listener_suits_where_it_speaks(quiet: bool, stream: io.StringIO, kind: type) -> None:
     with listen(quiet=quiet, stream=stream) as listener:

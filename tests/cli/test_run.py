@@ -18,8 +18,9 @@ from reports.cli.common import render
 from reports.config import config
 from reports.leaderboard import configured_report
 from reports.leaderboard.report import Report
-from zoo.records import CostKey, RunSummary, Status
-from zoo.settings import Listener, RefreshSettings, Request
+from zoo.jobs import RunSummary
+from zoo.records import CostKey, Status
+from zoo.settings import Listener, RefreshOptions, RefreshSettings
 
 CONFIG = """
 zoos: {timm: {include: ["resnet*"]}}
@@ -38,7 +39,7 @@ class Product:
         self.asked: list[tuple[Any, ...]] = []
         self.error: BaseException | None = None
 
-    def refresh(self, settings: RefreshSettings, listener: Listener, request: Request) -> RunSummary:
+    def refresh(self, settings: RefreshSettings, listener: Listener, request: RefreshOptions) -> RunSummary:
         self.asked.append(("refresh", settings.execution.workers))
         listener.planned(3, 3)
         listener.counted(CostKey("timm", "resnet18", "3x224x224", 1000), Status.EXACT, None)

@@ -15,9 +15,10 @@ from zoo.adapters.torchvision.zoo import TorchvisionZoo
 from zoo.api.count_example import count_example
 from zoo.counting.cost import Cost
 from zoo.counting.count import count_model
+from zoo.jobs import Job
 from zoo.meta.build import build_on_meta
 from zoo.recording.memo import Memo
-from zoo.records import Architecture, CostKey, Job, Task, Weights
+from zoo.records import Architecture, CostKey, Task, Weights
 from zoo.workers.job import CountResult, JobRunner
 
 G = 1e9  # torchvision states GMACs, as "_ops"

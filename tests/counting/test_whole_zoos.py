@@ -11,9 +11,11 @@ from zoo.adapters.registry import open_zoo
 from zoo.cache.store import Store
 from zoo.counting.cost import Cost
 from zoo.counting.count import count_model, meta_input
+from zoo.inputs import parse_input
+from zoo.jobs import Failure, Job
 from zoo.meta.build import build_on_meta
 from zoo.recording.memo import Memo
-from zoo.records import Architecture, CostKey, Failure, Job, Task, parse_input
+from zoo.records import Architecture, CostKey, Task
 from zoo.settings import Execution
 from zoo.workers.job import CountResult, JobRunner
 from zoo.workers.local_pool import preload_workers, run_jobs

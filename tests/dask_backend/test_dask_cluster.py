@@ -20,20 +20,20 @@ from zoo.dask_backend.software_versions import VersionsDifferError, installed_so
 from zoo.records import CostKey, Selection, Status, TraceKey
 from zoo.refresh.refresh import refresh
 from zoo.run_config import Precision, RunConfig
-from zoo.settings import Execution, RefreshSettings, Silent, ZooSettings
+from zoo.settings import Execution, RefreshSettings, SilentListener, ZooSettings
 
 ARCHITECTURES = 60
 SHIFTING = ["seconds", "counted_at", "run"]  # columns that differ from run to run
 
 
-class Teller(Silent):
+class Teller(SilentListener):
     """Remembers what was said, and does something once some rows have come."""
 
     def __init__(self, after: int = 0, act: Any = None) -> None:
         self.said: list[str] = []
         self._left, self._act = after, act
 
-    def says(self, message: str) -> None:
+    def notify(self, message: str) -> None:
         self.said.append(message)
 
     def counted(self, key: CostKey | TraceKey, status: Status, reason: str | None) -> None:

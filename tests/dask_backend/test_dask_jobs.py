@@ -21,7 +21,8 @@ from zoo.dask_backend.cluster import ClusterError, connected
 from zoo.dask_backend.remote_worker import run_batch, stop_processes
 from zoo.dask_backend.software_versions import VersionsDifferError, check_software, installed_software
 from zoo.errors import ZooError
-from zoo.records import Failure, Job, Versions
+from zoo.jobs import Failure, Job
+from zoo.records import Versions
 from zoo.settings import Execution
 from zoo.workers import job_queue
 from zoo.workers.job_queue import JobQueue, complete_jobs
@@ -33,9 +34,9 @@ def jobs(number: int, *, families: int = 5, inputs: tuple[str, ...] = ("3x8x8",)
 
 
 def running(
-    client: Any, given: Any, versions: Versions = VERSIONS, says: Callable[[str], None] = lambda _: None
+    client: Any, given: Any, versions: Versions = VERSIONS, notify: Callable[[str], None] = lambda _: None
 ) -> Generator[Any]:
-    with DaskPool(client, Execution(), {"mine": versions}, says) as pool:
+    with DaskPool(client, Execution(), {"mine": versions}, notify) as pool:
         yield from complete_jobs(JobQueue(given), pool, lambda: None)
 
 
@@ -124,7 +125,7 @@ def test_jobs_wait_for_workers_to_join(monkeypatch: pytest.MonkeyPatch) -> None:
     client = FakeClient({})
     client.joining.extend([{}, {}, {"a": 2}])
     said: list[str] = []
-    outcomes = list(running(client, jobs(20), says=said.append))
+    outcomes = list(running(client, jobs(20), notify=said.append))
     assert len(outcomes) == 20
     assert said == ["The cluster has no workers; waiting for some to join."]
 

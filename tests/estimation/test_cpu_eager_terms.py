@@ -20,7 +20,7 @@ from zoo.estimation.calls import make_calls
 from zoo.estimation.constants import constants_for, shipped_constants
 from zoo.estimation.cpu_eager_terms import CPU_EAGER_TERMS, cpu_eager_terms
 from zoo.estimation.workload import summarise
-from zoo.refresh.fill_missing import ensure_traced
+from zoo.refresh.fill_missing import fill_missing_traces
 from zoo.run_config import RunConfig
 from zoo.settings import Execution
 from zoo.validation.calibrate_device import Estimating, compare, trace_keys
@@ -168,7 +168,7 @@ def test_forty_architectures_are_ranked_after_a_calibration_with_ten_others(tmp_
     store = Store(str(tmp_path / "cache"))
     store.prepare()
     keys = trace_keys(store, rows, RunConfig())
-    ensure_traced(keys, store.address, Execution(workers=2))
+    fill_missing_traces(keys, store.address, Execution(workers=2))
     estimating = Estimating(device, RunConfig(), store.workloads(precision="fp32"))
     calibrating = np.arange(len(rows)) % 5 == 2
     others = rows[~calibrating]

@@ -226,7 +226,7 @@ def test_coverage_lists_what_is_not_exact_with_the_reason(cache: Cache) -> None:
         ("odd", "detection", "3x8x8", "failed", "input: InputError: too small"),
     }
     assert list(report.coverage["status"]) == ["failed", "failed", "bound"]
-    assert report.totals == Totals(architectures=2, weights=1, rows=4, exact=1, bound=1, failed=2, unfit=1)
+    assert report.totals == Totals(architectures=2, weights=1, rows=4, exact=1, bound=1, failed=2, unsupported=1)
 
 
 def test_results_that_joined_nothing_are_listed_with_the_reason(cache: Cache) -> None:

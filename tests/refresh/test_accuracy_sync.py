@@ -13,15 +13,15 @@ from zoo.accuracy.snapshot import is_of_snapshot, provenance, snapshot_tables
 from zoo.cache.schema.tables import table_of
 from zoo.cache.store import Store
 from zoo.records import Accuracy, Architecture, Task, Weights
-from zoo.refresh.accuracy_sync import keep_published, read_published
-from zoo.refresh.catalogue import Listing
+from zoo.refresh.accuracy_sync import save_accuracy, sync_accuracy
+from zoo.refresh.catalogue import ZooListing
 from zoo.settings import RefreshSettings, ZooSettings
 
 ARCH, TAG = "resnet50", "a1_in1k"
 MODEL = f"{ARCH}.{TAG}"
 WEIGHTS = Weights("timm", ARCH, TAG, Task.CLASSIFICATION, "imagenet-1k", 1000, "3x224x224")
 RESNET = Architecture("timm", ARCH, Task.CLASSIFICATION, "resnet", "3x224x224", 1000, weights=(WEIGHTS,))
-LISTING = Listing([RESNET], "9.9", {"timm": "9.9"}, is_new=False)
+LISTING = ZooListing([RESNET], "9.9", {"timm": "9.9"}, is_new=False)
 OWN = 1.25
 """A top-1 that nobody publishes."""
 
@@ -40,8 +40,8 @@ class Cached:
             self.store.address, {"timm": ZooSettings()}, timm_results=str(results) if results else None, fetch_accuracy=False
         )
         listener = Listening()
-        published = read_published(settings, {"timm": LISTING}, self.store, listener)
-        keep_published(self.store, published)
+        published = sync_accuracy(settings, {"timm": LISTING}, self.store, listener)
+        save_accuracy(self.store, published)
         self.said = listener.said
         assert sorted(published["timm"].rows, key=repr) == sorted(self.store.accuracy(), key=repr)
         return self.store.accuracy()

@@ -13,8 +13,9 @@ import pytest
 from zoo.cache.schema.tables import table_of
 from zoo.cache.store import to_pandas
 from zoo.errors import UnknownNameError
-from zoo.records import Accuracy, Architecture, CostKey, DeclaredModel, Failure, Job, Versions, Weights
-from zoo.refresh.plan import Plan, check_globs, cost_keys, current_keys, make_plan, wanted_keys
+from zoo.jobs import Failure, Job
+from zoo.records import Accuracy, Architecture, CostKey, DeclaredModel, Versions, Weights
+from zoo.refresh.plan import Plan, check_input_globs, cost_keys, current_keys, make_plan, requested_costs
 from zoo.settings import ZooSettings
 
 NOW = Versions("1.0", "2.14", "1")
@@ -49,7 +50,7 @@ def wanted(
     results: tuple[Accuracy, ...] = (),
     variants: tuple[str, ...] = ("base",),
 ) -> dict[tuple[Any, ...], str | None]:
-    keys = wanted_keys(architectures, ZooSettings(inputs=inputs, variants=variants), results)
+    keys = requested_costs(architectures, ZooSettings(inputs=inputs, variants=variants), results)
     return {(key.arch, key.input, key.classes, key.variant): str(failure) if failure else None for key, failure in keys.items()}
 
 
@@ -123,37 +124,37 @@ def test_a_backbone_has_no_outputs_and_who_asks_in_vain_is_told() -> None:
 
 
 def test_each_batch_is_a_row() -> None:
-    keys = wanted_keys([BARE], ZooSettings(batches=(1, 8)), ())
+    keys = requested_costs([BARE], ZooSettings(batches=(1, 8)), ())
     assert list(keys) == [CostKey("timm", "bare", "3x160x160", None, "base", batch) for batch in (1, 8)]
 
 
 def test_the_user_s_head_and_channels_replace_those_of_the_architecture_and_its_weights() -> None:
     settings = ZooSettings(inputs=("native", "64"), classes=7, in_channels=1)
     results = (measured("a", "3x320x320"),)
-    assert {(key.input, key.classes) for key in wanted_keys([NET], settings, results)} == {
+    assert {(key.input, key.classes) for key in requested_costs([NET], settings, results)} == {
         ("1x256x256", 7), ("1x288x288", 7), ("1x64x64", 7), ("1x320x320", 7)
     }  # fmt: skip
-    assert {key.classes for key in wanted_keys([BARE], settings, ())} == {None}  # it alone decides
+    assert {key.classes for key in requested_costs([BARE], settings, ())} == {None}  # it alone decides
 
 
 def test_the_first_glob_that_matches_decides_on_the_inputs() -> None:
     settings = ZooSettings(inputs=("64",), inputs_for=(("n?t", ("native", "32")), ("*e*", ("96",))))
-    assert [key.input for key in wanted_keys([NET], settings, ())] == ["3x256x256", "3x32x32", "3x288x288"]
-    assert [key.input for key in wanted_keys([BARE], settings, ())] == ["3x96x96"]
-    assert [key.input for key in wanted_keys([VIDEO], settings, ())] == ["3x16x96x96"]
-    assert [key.input for key in wanted_keys([replace(BARE, name="x")], settings, ())] == ["3x64x64"]
+    assert [key.input for key in requested_costs([NET], settings, ())] == ["3x256x256", "3x32x32", "3x288x288"]
+    assert [key.input for key in requested_costs([BARE], settings, ())] == ["3x96x96"]
+    assert [key.input for key in requested_costs([VIDEO], settings, ())] == ["3x16x96x96"]
+    assert [key.input for key in requested_costs([replace(BARE, name="x")], settings, ())] == ["3x64x64"]
 
 
 def test_a_glob_that_matches_nothing_is_an_error() -> None:
     settings = ZooSettings(inputs_for=(("net", ("32",)), ("nut", ("64",))))
     with pytest.raises(UnknownNameError, match=r"^inputs_for: no architecture matches 'nut'\. Did you mean net\?$"):
-        check_globs([NET, BARE], settings)
-    check_globs([NET], ZooSettings(inputs_for=(("*", ("32",)),)))
+        check_input_globs([NET, BARE], settings)
+    check_input_globs([NET], ZooSettings(inputs_for=(("*", ("32",)),)))
 
 
 def test_native_is_every_input_of_a_declared_model() -> None:
     declared = replace(BARE, input="28x28", inputs=("28x28", "32x32"))
-    assert [key.input for key in wanted_keys([declared], ZooSettings(inputs=("native", "28x28")), ())] == ["28x28", "32x32"]
+    assert [key.input for key in requested_costs([declared], ZooSettings(inputs=("native", "28x28")), ())] == ["28x28", "32x32"]
 
 
 @pytest.mark.parametrize("size", ["3x16x224x224", "5x5x5x5x5"])

@@ -39,7 +39,7 @@ from zoo.refresh import catalogue
 from zoo.refresh.catalogue import list_zoos
 from zoo.refresh.plan import cost_keys
 from zoo.refresh.refresh import _alone, refresh
-from zoo.settings import Execution, RefreshSettings, Request, ZooSettings
+from zoo.settings import Execution, RefreshOptions, RefreshSettings, ZooSettings
 from zoo.workers.job import current_versions
 
 SHIFTING = ["seconds", "counted_at", "run"]  # columns that differ from run to run
@@ -157,7 +157,7 @@ def test_accuracy_and_what_did_not_join_are_kept(refreshed: Refreshed) -> None:
 def test_a_run_leaves_a_row(refreshed: Refreshed) -> None:
     (run,) = table(refreshed.cache, "runs").to_dict("records")
     summary = refreshed.summary
-    for name in ("run", "planned", "counted", "failed", "unfit", "added", "changed", "removed", "seconds"):
+    for name in ("run", "planned", "counted", "failed", "unsupported", "added", "changed", "removed", "seconds"):
         assert run[name] == summary[name]
     assert run["started_at"] == datetime.fromisoformat(summary["started_at"])
     assert (run["status"], run["failing"]) == ("done", 0)
@@ -245,20 +245,20 @@ def test_a_list_that_may_change_unnoticed_is_never_kept(libraries: tuple[str, ..
 def test_only_and_rebuild_count_what_they_name(refreshed: Refreshed, tmp_path: Path) -> None:
     cache, listener = refreshed.copy(tmp_path), Listening()
     settings = settings_for(cache, refreshed.results, workers=1)
-    summary = refresh(settings, listener, Request(rebuild=True, only=("timm/test_*",)))
+    summary = refresh(settings, listener, RefreshOptions(rebuild=True, only=("timm/test_*",)))
     assert sorted(key.arch for key in listener.keys) == ["test_resnet", "test_vit"]
     assert (summary.planned, summary.counted, summary.changed, summary.removed) == (2, 2, 0, 0)
     assert len(table(cache, "costs")) == refreshed.summary["planned"] + 2  # the old values stay as history
     assert len(Store(cache).costs()) == refreshed.summary["planned"]
     with pytest.raises(UnknownNameError, match=r"selects no architecture 'tset_vit'\. Did you mean test_vit"):
-        refresh(settings, request=Request(only=("tset_vit",)))
+        refresh(settings, request=RefreshOptions(only=("tset_vit",)))
 
 
 def test_what_is_older_than_wanted_is_counted_again(refreshed: Refreshed, tmp_path: Path) -> None:
     cache, listener = refreshed.copy(tmp_path), Listening()
     settings = settings_for(cache, refreshed.results, workers=1)
-    assert refresh(settings, request=Request(max_age=timedelta(days=1))).counted == 0
-    refresh(settings, listener, Request(max_age=timedelta(0), only=("test_vit",)))
+    assert refresh(settings, request=RefreshOptions(max_age=timedelta(days=1))).counted == 0
+    refresh(settings, listener, RefreshOptions(max_age=timedelta(0), only=("test_vit",)))
     assert [key.arch for key in listener.keys] == ["test_vit"]
 
 
@@ -299,11 +299,11 @@ def test_one_refresh_of_a_name_runs_at_a_time(refreshed: Refreshed, tmp_path: Pa
     settings = settings_for(cache, refreshed.results, workers=1)
     listener = Listening()
     with ThreadPoolExecutor(1) as pool:
-        with _alone(Store(cache), Request("c.yaml"), listener):
+        with _alone(Store(cache), RefreshOptions("c.yaml"), listener):
             with pytest.raises(BusyError, match=r"Another refresh of 'c\.yaml' is running already"):
-                refresh(settings, request=Request("c.yaml", wait=False))
-            assert refresh(settings, request=Request("other.yaml", wait=False)).counted == 0
-            waiting = pool.submit(refresh, settings, listener, Request("c.yaml"))
+                refresh(settings, request=RefreshOptions("c.yaml", wait=False))
+            assert refresh(settings, request=RefreshOptions("other.yaml", wait=False)).counted == 0
+            waiting = pool.submit(refresh, settings, listener, RefreshOptions("c.yaml"))
             with pytest.raises(TimeoutError):
                 waiting.result(timeout=1)
         assert waiting.result(timeout=60).counted == 0

@@ -9,7 +9,8 @@ from typing import Any
 from distributed.scheduler import KilledWorker
 
 from zoo.dask_backend.remote_worker import BatchResult
-from zoo.records import Failure, Job, Versions
+from zoo.jobs import Failure, Job
+from zoo.records import Versions
 from zoo.settings import Execution
 from zoo.workers.job import failed_result
 from zoo.workers.local_pool import Packed

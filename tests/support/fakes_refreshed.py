@@ -16,7 +16,7 @@ from paths import SUPPORT
 
 from zoo.accuracy.result_tables import MAIN_TABLE
 from zoo.records import CostKey, Selection, Status, TraceKey
-from zoo.settings import Execution, RefreshSettings, Silent, ZooSettings
+from zoo.settings import Execution, RefreshSettings, SilentListener, ZooSettings
 
 RESULTS = """model,img_size,top1,top5
 resnet18.a1_in1k,224,71.5,90.1
@@ -80,7 +80,7 @@ def refresh_in(folder: Path) -> Refreshed:
     return Refreshed(folder, json.loads(done.stdout), proxy.paths)
 
 
-class Listening(Silent):
+class Listening(SilentListener):
     """Remembers what it was told."""
 
     def __init__(self) -> None:
@@ -90,5 +90,5 @@ class Listening(Silent):
     def counted(self, key: CostKey | TraceKey, status: Status, reason: str | None) -> None:
         self.keys.append(key)
 
-    def says(self, message: str) -> None:
+    def notify(self, message: str) -> None:
         self.said.append(message)

@@ -17,12 +17,12 @@ REFRESH = """
 import sys
 from zoo.refresh import committer as committing
 from zoo.refresh.refresh import refresh
-from zoo.settings import Execution, RefreshSettings, Silent, ZooSettings
+from zoo.settings import Execution, RefreshSettings, SilentListener, ZooSettings
 
-class Teller(Silent):
+class Teller(SilentListener):
     def counted(self, key, status, reason):
         print("counted", key.arch, flush=True)
-    def says(self, message):
+    def notify(self, message):
         print("says", message, flush=True)
 
 committing.COMMIT_EVERY_S = float(sys.argv[3])

@@ -16,11 +16,12 @@ from zoo.adapters.base import Zoo
 from zoo.adapters.registry import open_zoo
 from zoo.counting.cost import Cost
 from zoo.counting.count import count_model, meta_input
+from zoo.inputs import parse_input
 from zoo.meta.build import build_on_meta, skip_initialisers
 from zoo.meta.new_tensors import META
 from zoo.operators.operations import Kind
 from zoo.recording.memo import Memo
-from zoo.records import Architecture, CostKey, Status, parse_input
+from zoo.records import Architecture, CostKey, Status
 from zoo.units import FLOPS_PER_MAC
 
 # One of every family (source file) of timm, a small one where there are several, and a few more with uncommon operations:

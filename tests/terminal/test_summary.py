@@ -11,7 +11,7 @@ from rich.console import Console
 from reports.leaderboard.report import Report
 from reports.terminal.console import make_console, print_table
 from reports.terminal.run_summary import Outcome, Pick, best_picks, print_summary, summary_record
-from zoo.records import RunSummary
+from zoo.jobs import RunSummary
 
 
 def shown(outcome: Outcome, width: int = 80) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from zoo.records import image_of
+from zoo.inputs import image_tensor
 from zoo.workers.input_constraints import InputConstraints, learn_constraints
 
 Runs = Callable[[int, int], bool]
@@ -18,7 +18,7 @@ def learn(native: str, runs: Runs) -> tuple[InputConstraints, list[str]]:
 
     def at(input: str) -> bool:
         tried.append(input)
-        height, width = image_of(input).shape[-2:]
+        height, width = image_tensor(input).shape[-2:]
         return runs(height, width)
 
     found = learn_constraints([native], at)

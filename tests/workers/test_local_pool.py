@@ -32,7 +32,7 @@ from zoo_of_poison import (
 from zoo.cache.store import Store
 from zoo.records import CostKey, Status, TraceKey
 from zoo.refresh.refresh import refresh
-from zoo.settings import Execution, RefreshSettings, Silent, ZooSettings
+from zoo.settings import Execution, RefreshSettings, SilentListener, ZooSettings
 
 PIXELS = SIZE * SIZE
 MACS = WIDTH * PIXELS * CHANNELS * 3 * 3 + CLASSES * WIDTH * PIXELS
@@ -120,7 +120,7 @@ def test_an_input_that_kills_costs_the_other_inputs_nothing(tmp_path: Path) -> N
     assert len(counted) == 2 * 6 - 2
     assert set(counted["status"]) == {"exact"}
     assert set(counted["macs"]) == {CHANNELS * CLASSES}
-    assert (summary.counted, summary.failed, summary.unfit) == (10, 2, 1)
+    assert (summary.counted, summary.failed, summary.unsupported) == (10, 2, 1)
 
 
 @pytest.mark.slow
@@ -139,9 +139,9 @@ def test_a_script_without_a_guard_is_told_so(tmp_path: Path) -> None:
     script = tmp_path / "careless.py"
     script.write_text(
         "from zoo.refresh.refresh import refresh\n"
-        "from zoo.settings import Execution, RefreshSettings, Request, ZooSettings\n"
+        "from zoo.settings import Execution, RefreshSettings, RefreshOptions, ZooSettings\n"
         f"settings = RefreshSettings({str(tmp_path / 'cache')!r}, {{'slow': ZooSettings()}}, execution=Execution(workers=1))\n"
-        "refresh(settings, request=Request(config='careless'))\n"
+        "refresh(settings, request=RefreshOptions(config='careless'))\n"
     )
     with installed(tmp_path, slow="zoo_of_poison:SlowZoo"):
         done = subprocess.run(
@@ -167,7 +167,7 @@ def test_the_first_interrupt_finishes_what_is_in_hand_and_keeps_it(tmp_path: Pat
     wait_for_end_of(noted_processes(tmp_path))
 
 
-class Impatient(Silent):
+class Impatient(SilentListener):
     """Presses Ctrl-C after some rows, and again when it is told to wait."""
 
     def __init__(self) -> None:
@@ -178,7 +178,7 @@ class Impatient(Silent):
         if self.rows == SlowZoo.quick:
             signal.raise_signal(signal.SIGINT)
 
-    def says(self, message: str) -> None:
+    def notify(self, message: str) -> None:
         assert message.startswith("Finishing what is in hand")
         signal.raise_signal(signal.SIGINT)
 

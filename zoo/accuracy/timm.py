@@ -19,7 +19,8 @@ from zoo.accuracy.result_tables import MAIN_TABLE, TABLES, ResultTable, csv_tabl
 from zoo.accuracy.snapshot import provenance, snapshot_tables
 from zoo.addresses import redacted
 from zoo.errors import AccuracyError
-from zoo.records import Accuracy, AccuracyTable, Unmatched, Weights, format_input, parse_input
+from zoo.inputs import format_input, parse_input
+from zoo.records import Accuracy, AccuracyTable, Unmatched, Weights
 
 _TIMEOUT_S = 10
 _WEB = ("http://", "https://")

@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from zoo.errors import UnknownNameError, did_you_mean
-from zoo.records import Architecture, CostKey, PublishedCost, Selection, parse_tensors
+from zoo.inputs import parse_tensors
+from zoo.records import Architecture, CostKey, PublishedCost, Selection
 
 if TYPE_CHECKING:
     from torch import nn

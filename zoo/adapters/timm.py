@@ -20,7 +20,8 @@ from torch import nn
 
 from zoo.adapters.base import Zoo
 from zoo.adapters.timm_variants import build_variant, variants_of
-from zoo.records import Architecture, CostKey, Task, Variant, Weights, format_input, parse_input
+from zoo.inputs import format_input, parse_input
+from zoo.records import Architecture, CostKey, Task, Variant, Weights
 
 _EMBEDDING_WIDTH_STEP = 64
 """Outputs in a multiple of this (384, 512, …, 1280) are the width of an image-text embedding; no label set timm's weights were

@@ -19,7 +19,8 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_BACKBONE_MAPPING_NA
 
 from zoo.adapters.base import Zoo
 from zoo.errors import VariantError
-from zoo.records import Architecture, CostKey, Task, Variant, format_input, parse_input
+from zoo.inputs import format_input, parse_input
+from zoo.records import Architecture, CostKey, Task, Variant
 
 _CLASSES = 1000
 """Outputs of a classifier: the configuration classes say 2, which fits no published checkpoint; nearly all have ImageNet-1k's."""

@@ -19,9 +19,10 @@ from zoo.api.count_example import count_example
 from zoo.api.module import count, trace
 from zoo.counting.cost import Cost
 from zoo.errors import InputError, UnknownNameError, ZooError, did_you_mean
+from zoo.inputs import format_tensors, parse_tensors, resize_input
 from zoo.meta.build import build_on_meta
 from zoo.recording.memo import Memo
-from zoo.records import Architecture, CostKey, DeclaredModel, format_tensors, image_input, parse_tensors
+from zoo.records import Architecture, CostKey, DeclaredModel
 from zoo.traces import Trace
 
 
@@ -88,7 +89,7 @@ def _count_of_zoo(
     head = classes if classes is not None else weights.classes if weights else architecture.classes
     memo, model, built_with, counted = Memo(), None, None, []
     for size in spec.sizes or ("native",):
-        shape = native if size == "native" else image_input(size, native)
+        shape = native if size == "native" else resize_input(size, native)
         key = CostKey(zoo.name, architecture.name, shape, head, batch=spec.batch)
         options = zoo.build_options(key)
         if model is None or built_with != options_key(options):

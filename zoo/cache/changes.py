@@ -17,7 +17,8 @@ import pyarrow as pa
 from zoo.cache.runs import LATEST, Run, find_run
 from zoo.cache.schema.tables import KEY, TABLES
 from zoo.cache.store import Store, to_pandas
-from zoo.records import Status, is_unfit
+from zoo.jobs import is_unsupported
+from zoo.records import Status
 
 
 class Kind(enum.StrEnum):
@@ -164,7 +165,9 @@ def _key(values: Iterable[Any]) -> tuple[Any, ...]:
 
 def _failing(rows: pd.DataFrame) -> int:
     failed = rows[rows["status"] == Status.FAILED]
-    return sum(not is_unfit(status, reason) for status, reason in zip(failed["status"], failed["reason"].fillna(""), strict=True))
+    return sum(
+        not is_unsupported(status, reason) for status, reason in zip(failed["status"], failed["reason"].fillna(""), strict=True)
+    )
 
 
 def _compare_values(old: Mapping[str, Any] | None, new: Mapping[str, Any] | None) -> list[dict[str, Any]]:
@@ -209,7 +212,7 @@ def _gone(before: Run, after: Run, old: Mapping[str, Any] | None) -> dict[str, A
 
 def _is_failure(row: Mapping[str, Any]) -> bool:
     """A failed row, other than one whose input does not fit the architecture: that is a fact about it."""
-    return row["status"] == Status.FAILED and not is_unfit(row["status"], row["reason"])
+    return row["status"] == Status.FAILED and not is_unsupported(row["status"], row["reason"])
 
 
 def _statuses(old: Mapping[str, Any] | None, new: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -38,7 +38,7 @@ class Run:
     planned: int | None = None
     counted: int | None = None
     failed: int | None = None
-    unfit: int | None = None
+    unsupported: int | None = None
     broken: int | None = None
     failing: int | None = None
     added: int | None = None

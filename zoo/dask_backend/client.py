@@ -20,7 +20,8 @@ from zoo.dask_backend.cluster import ClusterError, connected
 from zoo.dask_backend.remote_worker import BatchResult, run_batch, stop_processes
 from zoo.dask_backend.software_versions import installed_software, require_equal
 from zoo.errors import ZooError
-from zoo.records import Failure, Job, Versions
+from zoo.jobs import Failure, Job
+from zoo.records import Versions
 from zoo.settings import Execution
 from zoo.workers.job_queue import JobQueue, complete_jobs
 from zoo.workers.local_pool import JobOutcome, Packed
@@ -51,7 +52,7 @@ def run_jobs(
     execution: Execution,
     versions: Mapping[str, Versions],
     interrupted: Callable[[], None],
-    says: Callable[[str], None],
+    notify: Callable[[str], None],
 ) -> Generator[JobOutcome]:
     """Completes all jobs, in any order.
 
@@ -62,7 +63,7 @@ def run_jobs(
         execution: the cluster, and the limits of each job.
         versions: by zoo, what the rows must be counted with.
         interrupted: is called by the first Ctrl-C.
-        says: gets messages about the cluster.
+        notify: gets messages about the cluster.
 
     Yields:
         Each job with its rows, or with the reason why it has none.
@@ -73,7 +74,7 @@ def run_jobs(
         ZooError: if no worker process starts.
     """
     check_main_guard()
-    with connected(execution, says) as client, DaskPool(client, execution, versions, says) as pool:
+    with connected(execution, notify) as client, DaskPool(client, execution, versions, notify) as pool:
         yield from complete_jobs(JobQueue(jobs), pool, interrupted)
 
 
@@ -81,10 +82,10 @@ class DaskPool:
     """The workers of a cluster. Use it in a `with` statement."""
 
     def __init__(
-        self, client: Client, execution: Execution, versions: Mapping[str, Versions], says: Callable[[str], None]
+        self, client: Client, execution: Execution, versions: Mapping[str, Versions], notify: Callable[[str], None]
     ) -> None:
         self.finished: queue.SimpleQueue[Future | None] = queue.SimpleQueue()
-        self._client, self._versions, self._says = client, versions, says
+        self._client, self._versions, self._notify = client, versions, notify
         self._limits = Execution(workers=1, timeout_s=execution.timeout_s, memory_gb=execution.memory_gb)
         self._software = installed_software(_libraries(versions))
         self._batches: dict[Future, list[Job]] = {}
@@ -188,7 +189,7 @@ class DaskPool:
         self._threads = self._client.nthreads()
         self._refreshed_at = time.monotonic()
         if not self._threads and not self._is_waiting:
-            self._says("The cluster has no workers; waiting for some to join.")
+            self._notify("The cluster has no workers; waiting for some to join.")
         self._is_waiting = not self._threads
 
 

@@ -28,7 +28,7 @@ class ClusterError(ZooError):
 
 
 @contextlib.contextmanager
-def connected(execution: Execution, says: Callable[[str], None]) -> Iterator[Client]:
+def connected(execution: Execution, notify: Callable[[str], None]) -> Iterator[Client]:
     """Yields a client of the cluster, and reports its address and dashboard.
 
     Raises:
@@ -43,7 +43,7 @@ def connected(execution: Execution, says: Callable[[str], None]) -> Iterator[Cli
             raise ClusterError(
                 f"No Dask scheduler answers at {execution.address}: {error}. Start one with: dask scheduler"
             ) from error
-        says(f"Counting on Dask at {client.scheduler.address}; dashboard: {client.dashboard_link}")
+        notify(f"Counting on Dask at {client.scheduler.address}; dashboard: {client.dashboard_link}")
         yield client
 
 

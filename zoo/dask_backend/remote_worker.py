@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from zoo.adapters.registry import adapter_modules
 from zoo.dask_backend.software_versions import check_software
-from zoo.records import Job
+from zoo.jobs import Job
 from zoo.settings import Execution
 from zoo.workers.job_queue import Family, JobQueue, complete_jobs
 from zoo.workers.local_pool import LocalPool, Packed, preload_workers

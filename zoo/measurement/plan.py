@@ -9,11 +9,12 @@ from typing import Any
 import pandas as pd
 
 from zoo.errors import InputError
+from zoo.inputs import resize_input
 from zoo.measurement.repetition import TimingTarget, halving
 from zoo.measurement.settings import MeasureSettings
-from zoo.records import SPEED_KEY, Architecture, CostKey, Variant, image_input
-from zoo.refresh.catalogue import Listing
-from zoo.refresh.plan import DEFAULT, NATIVE, input_as_asked
+from zoo.records import SPEED_KEY, Architecture, CostKey, Variant
+from zoo.refresh.catalogue import ZooListing
+from zoo.refresh.plan import DEFAULT, NATIVE, requested_input
 from zoo.run_config import RunConfig
 from zoo.settings import ZooSettings
 
@@ -47,7 +48,7 @@ class Place:
 
 
 def subjects(
-    settings: MeasureSettings, listings: Mapping[str, Listing], chosen: Mapping[str, Sequence[Architecture]]
+    settings: MeasureSettings, listings: Mapping[str, ZooListing], chosen: Mapping[str, Sequence[Architecture]]
 ) -> list[Subject]:
     """Each chosen architecture at its configured inputs and variants, in every run configuration.
 
@@ -70,12 +71,12 @@ def _keys(architecture: Architecture, settings: ZooSettings) -> Iterator[CostKey
         for variant in settings.variants:
             if input is not None and variant in architecture.variants:
                 head = 0 if variant == Variant.FEATURES else architecture.classes
-                yield CostKey(architecture.zoo, architecture.name, input_as_asked(input, settings), head, variant)
+                yield CostKey(architecture.zoo, architecture.name, requested_input(input, settings), head, variant)
 
 
 def _input(size: str, architecture: Architecture) -> str | None:
     try:
-        return architecture.input if size in (DEFAULT, NATIVE) else image_input(size, architecture.input)
+        return architecture.input if size in (DEFAULT, NATIVE) else resize_input(size, architecture.input)
     except InputError:
         return None
 

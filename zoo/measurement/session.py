@@ -17,13 +17,13 @@ from zoo.cache.schema.tables import table_of
 from zoo.cache.storage.locks import locked
 from zoo.cache.store import Store
 from zoo.errors import SpeedError
+from zoo.jobs import Failure
 from zoo.measurement.environment import as_text, device_id
 from zoo.measurement.plan import FAILED, MEASURED, Known, Place, Subject, is_too_large, missing, subjects
 from zoo.measurement.repetition import halving
 from zoo.measurement.settings import MeasureSettings
 from zoo.measurement.time_left import TimeLeft
-from zoo.records import Failure
-from zoo.refresh.catalogue import Listing, keep_lists, list_zoos
+from zoo.refresh.catalogue import ZooListing, list_zoos, save_listings
 from zoo.run_config import RunConfig
 from zoo.settings import RefreshSettings
 from zoo.workers.local_pool import preload_workers
@@ -42,7 +42,7 @@ class MeasureListener(Protocol):
     def measured(self, row: Mapping[Any, Any], left_s: float) -> None:
         """One measurement was made, or failed, and is committed; the rest will take about so long."""
 
-    def says(self, message: str) -> None:
+    def notify(self, message: str) -> None:
         """Something a person should know."""
 
 
@@ -53,7 +53,7 @@ class Quiet:
 
     def measured(self, row: Mapping[Any, Any], left_s: float) -> None: ...
 
-    def says(self, message: str) -> None: ...
+    def notify(self, message: str) -> None: ...
 
 
 @dataclass
@@ -105,9 +105,9 @@ class _Run:
         self._summary.seconds = time.perf_counter() - started
         return self._summary
 
-    def _list_zoos(self) -> dict[str, Listing]:
+    def _list_zoos(self) -> dict[str, ZooListing]:
         listings = list_zoos(RefreshSettings(self._settings.cache, dict(self._settings.zoos)), self._store)
-        keep_lists(self._store, listings)
+        save_listings(self._store, listings)
         self._libraries = {name: f"{name} {listing.library_version}" for name, listing in listings.items()}
         return listings
 
@@ -141,7 +141,7 @@ class _Run:
         with SupervisedProcess(_serve_machine, run) as process:
             peak = process.request("peak", self._settings.timeout_s)
         if isinstance(peak, Failure):
-            self._listener.says(f"The peak rate of {run.device} in {run.precision.dtype} is not known: {peak}")
+            self._listener.notify(f"The peak rate of {run.device} in {run.precision.dtype} is not known: {peak}")
             return None
         return float(peak)
 

@@ -30,8 +30,9 @@ import pandas as pd
 
 from zoo.devices.device_names import DeviceNames
 from zoo.errors import InputError, SpeedError, did_you_mean
+from zoo.inputs import resize_input
 from zoo.measurement.speed_record import SPEED_KEY, Speed, SpeedTable
-from zoo.records import FORMER_VARIANTS, Architecture, Unmatched, Variant, image_input
+from zoo.records import FORMER_VARIANTS, Architecture, Unmatched, Variant
 from zoo.run_config import TRACED, Precision, canonical_dtype
 
 COLUMNS = (
@@ -194,7 +195,7 @@ def _speed(values: Mapping[str, Any], known: _Known, devices: DeviceNames) -> Sp
     return Speed(
         architecture.zoo,
         architecture.name,
-        architecture.input if size == "native" else image_input(size, architecture.input),
+        architecture.input if size == "native" else resize_input(size, architecture.input),
         FORMER_VARIANTS.get(variant, variant),
         devices.find(device) or device,
         values.get("runtime"),

@@ -15,6 +15,7 @@ from zoo.adapters.base import Example, Zoo
 from zoo.adapters.registry import open_zoo
 from zoo.api.module import count
 from zoo.errors import InputError, VariantError
+from zoo.jobs import INPUT_STAGE, VARIANT_STAGE, Failure
 from zoo.measurement.environment import environment
 from zoo.measurement.plan import Subject
 from zoo.measurement.repetition import Timing
@@ -29,7 +30,6 @@ from zoo.measurement.timing import (
     prepare,
     resident_bytes,
 )
-from zoo.records import INPUT_STAGE, VARIANT_STAGE, Failure
 from zoo.run_config import RunConfig
 from zoo.workers import worker
 from zoo.workers.job import short_message

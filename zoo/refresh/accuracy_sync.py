@@ -21,7 +21,7 @@ from zoo.cache.storage.parts import Notes
 from zoo.cache.store import Store
 from zoo.errors import AccuracyError
 from zoo.records import Accuracy, AccuracyTable, Weights
-from zoo.refresh.catalogue import Listing
+from zoo.refresh.catalogue import ZooListing
 from zoo.settings import Listener, RefreshSettings
 
 _NOTE = "published"
@@ -51,8 +51,8 @@ class _Kept:
         return self._store.accuracy()
 
 
-def read_published(
-    settings: RefreshSettings, listings: Mapping[str, Listing], store: Store, listener: Listener
+def sync_accuracy(
+    settings: RefreshSettings, listings: Mapping[str, ZooListing], store: Store, listener: Listener
 ) -> dict[str, Published]:
     """The results of each zoo that has some.
 
@@ -72,7 +72,7 @@ def read_published(
     return found
 
 
-def keep_published(store: Store, published: Mapping[str, Published]) -> None:
+def save_accuracy(store: Store, published: Mapping[str, Published]) -> None:
     """Commits the results that were read, and those that belong to no weights."""
     new = {name: one for name, one in published.items() if one.table is not None}
     if not new:
@@ -89,7 +89,7 @@ def _row(record: object) -> dict[str, object]:
     return {field.name: getattr(record, field.name) for field in dataclasses.fields(record)}  # type: ignore[arg-type]
 
 
-def _of_torchvision(listing: Listing, kept: _Kept) -> Published:
+def _of_torchvision(listing: ZooListing, kept: _Kept) -> Published:
     """torchvision states the accuracy of its weights itself: it changes with the list, never else."""
     note = {"depends_on": listing.depends_on}
     if listing.depends_on and not listing.is_new and kept.notes.get("torchvision") == note:
@@ -100,7 +100,7 @@ def _of_torchvision(listing: Listing, kept: _Kept) -> Published:
     return Published(table.rows, table, note)
 
 
-def _of_timm(settings: RefreshSettings, listing: Listing, kept: _Kept, listener: Listener) -> Published:
+def _of_timm(settings: RefreshSettings, listing: ZooListing, kept: _Kept, listener: Listener) -> Published:
     note = kept.notes.get("timm", {})
     max_age = timedelta(days=settings.accuracy_max_age_days)
     is_same_list = bool(listing.depends_on) and not listing.is_new and note.get("depends_on") == listing.depends_on
@@ -115,17 +115,17 @@ def _of_timm(settings: RefreshSettings, listing: Listing, kept: _Kept, listener:
             raise
         rows = kept.rows("timm")
         since = f" The results of {_newest(rows)} stay in use." if rows else ""
-        listener.says(f"{error}{since}")
+        listener.notify(f"{error}{since}")
         return Published(rows)
     if found.why_not_newer:
         if note.get("results") is None and (rows := _downloaded_since(provenance().retrieved_at, kept.rows("timm"))):
-            listener.says(f"timm's results of {_newest(rows)} stay in use: newer ones {found.why_not_newer}.")
+            listener.notify(f"timm's results of {_newest(rows)} stay in use: newer ones {found.why_not_newer}.")
             return Published(rows)
-        listener.says(
+        listener.notify(
             f"timm's results are those of {provenance().date} that come with zoometer: newer ones {found.why_not_newer}."
         )
     for warning in timm_tables.missing_main_table(found.tables):
-        listener.says(warning)
+        listener.notify(warning)
     made_of = {
         "depends_on": listing.depends_on,
         "results": _shown(settings.timm_results),
@@ -168,5 +168,5 @@ def _digest(tables: list[ResultTable]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _weights(listing: Listing) -> list[Weights]:
+def _weights(listing: ZooListing) -> list[Weights]:
     return [weights for architecture in listing.architectures for weights in architecture.weights]

@@ -30,7 +30,7 @@ _NOTE = "catalogue"
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
+class ZooListing:
     """What one zoo has."""
 
     architectures: list[Architecture]
@@ -44,7 +44,7 @@ class Listing:
         return Versions(self.library_version, torch_version(), COUNTER_VERSION)
 
 
-def list_zoos(settings: RefreshSettings, store: Store) -> dict[str, Listing]:
+def list_zoos(settings: RefreshSettings, store: Store) -> dict[str, ZooListing]:
     """Every zoo's architectures, from the cache where they are still what the zoo would say.
 
     Raises:
@@ -67,29 +67,29 @@ def preload(execution: Execution, zoos: Iterable[str]) -> None:
         preload_workers(adapter_modules(zoos))
 
 
-def kept_architectures(name: str, store: Store) -> list[Architecture] | None:
+def cached_architectures(name: str, store: Store) -> list[Architecture] | None:
     """What an installed zoo has, if the cache knows it as the zoo would say it now; None if the zoo has to be asked."""
     listing = _kept_listing(name, store.notes("architectures").get(name, {}), store.architectures())
     return listing.architectures if listing else None
 
 
-def _kept_listing(name: str, notes: Notes, kept: Sequence[Architecture]) -> Listing | None:
+def _kept_listing(name: str, notes: Notes, kept: Sequence[Architecture]) -> ZooListing | None:
     note = notes.get(_NOTE)
     if not note or dependencies(name, note["libraries"]) != note["depends_on"]:
         return None
     own = [architecture for architecture in kept if architecture.zoo == name]
     if _sizes(own) != note["sizes"]:  # lists and weights are two tables: one may be lost
         return None
-    return Listing(own, note["version"], note["depends_on"], is_new=False)
+    return ZooListing(own, note["version"], note["depends_on"], is_new=False)
 
 
-def _new_listing(name: str, settings: ZooSettings) -> Listing:
+def _new_listing(name: str, settings: ZooSettings) -> ZooListing:
     zoo = open_zoo(name, settings.models)
     libraries: Sequence[str] = () if settings.models else getattr(zoo, "libraries", ())
-    return Listing(list(zoo.architectures()), zoo.version(), dependencies(name, libraries), is_new=True)
+    return ZooListing(list(zoo.architectures()), zoo.version(), dependencies(name, libraries), is_new=True)
 
 
-def keep_lists(store: Store, listings: Mapping[str, Listing]) -> None:
+def save_listings(store: Store, listings: Mapping[str, ZooListing]) -> None:
     """Commits what the zoos have. The weights come first: architectures carry the note that makes both count."""
     new = {name: listing for name, listing in listings.items() if listing.is_new}
     if not new:
@@ -105,7 +105,7 @@ def _row(record: Architecture | Any) -> dict[str, Any]:
     return {field.name: getattr(record, field.name) for field in dataclasses.fields(record)}
 
 
-def _notes(listing: Listing) -> Notes:
+def _notes(listing: ZooListing) -> Notes:
     if listing.depends_on is None:
         return {}
     return {

@@ -16,10 +16,12 @@ from zoo.cache.schema.tables import table_of
 from zoo.cache.schema.trace_rows import with_traces
 from zoo.cache.store import Store
 from zoo.errors import ZooError
-from zoo.records import Failure, RunSummary, Status, TraceKey, is_unfit
+from zoo.jobs import Failure, RunSummary, is_unsupported
+from zoo.records import Status, TraceKey
 
 if TYPE_CHECKING:
-    from zoo.records import Job, Versions
+    from zoo.jobs import Job
+    from zoo.records import Versions
     from zoo.refresh.plan import Plan
     from zoo.settings import Execution, Listener
     from zoo.workers.job import CountResult, JobResult
@@ -136,13 +138,13 @@ def count_and_commit(
 
     def interrupted() -> None:
         summary.interrupted = True
-        listener.says("Finishing what is in hand; press Ctrl-C again to stop at once.")
+        listener.notify("Finishing what is in hand; press Ctrl-C again to stop at once.")
 
     with Committer(store) as committer:
         for key, failure in plan.known_failures.items():
             keep(failed_result(key, failure, versions[key.zoo]))
         if plan.jobs:
-            running = _run_jobs(plan.jobs, execution, versions, interrupted, listener.says)
+            running = _run_jobs(plan.jobs, execution, versions, interrupted, listener.notify)
             with contextlib.closing(running) as outcomes:
                 for number, (job, outcome) in enumerate(outcomes, start=1):
                     for counted in _rows_of(job, outcome, versions[job.zoo]):
@@ -156,13 +158,13 @@ def _run_jobs(
     execution: Execution,
     versions: Mapping[str, Versions],
     interrupted: Callable[[], None],
-    says: Callable[[str], None],
+    notify: Callable[[str], None],
 ) -> Generator[JobOutcome]:
     """Has the jobs done by whatever the execution names."""
     if execution.backend == "dask":
         from zoo.dask_backend import client as dask
 
-        return dask.run_jobs(jobs, execution, versions, interrupted, says)
+        return dask.run_jobs(jobs, execution, versions, interrupted, notify)
     from zoo.workers import local_pool as local
 
     return local.run_jobs(jobs, execution, interrupted)
@@ -181,6 +183,6 @@ def _tally(summary: RunSummary, counted: JobResult) -> None:
         summary.untraced += row["status"] == Status.FAILED
     elif row["status"] == Status.FAILED:
         summary.failed += 1
-        summary.unfit += is_unfit(row["status"], row["reason"])
+        summary.unsupported += is_unsupported(row["status"], row["reason"])
     else:
         summary.counted += 1

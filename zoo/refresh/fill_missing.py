@@ -7,11 +7,12 @@ from collections.abc import Collection
 from datetime import UTC, datetime
 
 from zoo.cache.store import Store
-from zoo.records import Architecture, CostKey, RunSummary, TraceKey
-from zoo.refresh.catalogue import keep_lists, list_zoos, preload
+from zoo.jobs import RunSummary
+from zoo.records import Architecture, CostKey, TraceKey
+from zoo.refresh.catalogue import list_zoos, preload, save_listings
 from zoo.refresh.committer import count_and_commit
 from zoo.refresh.plan import make_plan
-from zoo.settings import Execution, Listener, RefreshSettings, Silent, ZooSettings
+from zoo.settings import Execution, Listener, RefreshSettings, SilentListener, ZooSettings
 
 
 def list_architectures(cache: str, zoos: Collection[str]) -> list[Architecture]:
@@ -23,11 +24,11 @@ def list_architectures(cache: str, zoos: Collection[str]) -> list[Architecture]:
     store = Store(cache)
     store.prepare()
     listings = list_zoos(_settings(cache, zoos), store)
-    keep_lists(store, listings)
+    save_listings(store, listings)
     return [architecture for listing in listings.values() for architecture in listing.architectures]
 
 
-def ensure_counted(
+def fill_missing_costs(
     keys: Collection[CostKey], cache: str, execution: Execution = Execution(), listener: Listener | None = None
 ) -> bool:
     """Counts those of the keys that the cache does not have from the versions in use; says whether all were tried.
@@ -35,10 +36,10 @@ def ensure_counted(
     Raises:
         ZooError: if a zoo is not installed, or the cache cannot be written.
     """
-    return _ensure(keys, (), cache, execution, listener or Silent())
+    return _ensure(keys, (), cache, execution, listener or SilentListener())
 
 
-def ensure_traced(
+def fill_missing_traces(
     keys: Collection[TraceKey], cache: str, execution: Execution = Execution(), listener: Listener | None = None
 ) -> bool:
     """The same with traces.
@@ -46,7 +47,7 @@ def ensure_traced(
     Raises:
         ZooError: if a zoo is not installed, or the cache cannot be written.
     """
-    return _ensure((), keys, cache, execution, listener or Silent())
+    return _ensure((), keys, cache, execution, listener or SilentListener())
 
 
 def _ensure(

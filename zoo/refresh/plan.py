@@ -15,21 +15,9 @@ import pandas as pd
 
 from zoo.counting.version import TRACER_VERSION
 from zoo.errors import InputError, UnknownNameError, did_you_mean
-from zoo.records import (
-    INPUT_STAGE,
-    VARIANT_STAGE,
-    Accuracy,
-    Architecture,
-    CostKey,
-    Failure,
-    Job,
-    Status,
-    TraceKey,
-    Variant,
-    Versions,
-    image_input,
-    with_channels,
-)
+from zoo.inputs import resize_input, with_channels
+from zoo.jobs import INPUT_STAGE, VARIANT_STAGE, Failure, Job
+from zoo.records import Accuracy, Architecture, CostKey, Status, TraceKey, Variant, Versions
 from zoo.run_config import RunConfig
 from zoo.settings import ZooSettings
 
@@ -105,7 +93,7 @@ def _jobs_of(architecture: Architecture, keys: Iterable[CostKey | TraceKey]) -> 
         )
 
 
-def wanted_keys(
+def requested_costs(
     architectures: Iterable[Architecture], settings: ZooSettings, results: Iterable[Accuracy]
 ) -> dict[CostKey, Failure | None]:
     """The cost rows asked for, with the failure of those that make no sense for the architecture.
@@ -124,9 +112,9 @@ def wanted_keys(
         if architecture.uncountable:
             failure = Failure("plan", "", architecture.uncountable)
         for size, classes, error in _sizes(architecture, settings.inputs_of(architecture.name), measured):
-            input = sys.intern(size if error else input_as_asked(size, settings))  # one text for all architectures
+            input = sys.intern(size if error else requested_input(size, settings))  # one text for all architectures
             for variant in settings.variants:
-                head = 0 if variant == Variant.FEATURES else classes_as_asked(classes, settings)
+                head = 0 if variant == Variant.FEATURES else requested_classes(classes, settings)
                 reason = failure or _no_variant(architecture, variant) or error
                 if variant in architecture.variants or reason:
                     for batch in settings.batches:
@@ -134,14 +122,14 @@ def wanted_keys(
     return keys
 
 
-def wanted_traces(wanted: Mapping[CostKey, Failure | None], runs: Iterable[RunConfig]) -> dict[TraceKey, Failure | None]:
+def requested_traces(wanted: Mapping[CostKey, Failure | None], runs: Iterable[RunConfig]) -> dict[TraceKey, Failure | None]:
     """The traces asked for: one in each mode of whatever is counted, in whichever batches."""
     return {
         TraceKey(*key._replace(batch=1), run.precision, run.layout): failure for run in runs for key, failure in wanted.items()
     }
 
 
-def check_globs(listed: Iterable[Architecture], settings: ZooSettings) -> None:
+def check_input_globs(listed: Iterable[Architecture], settings: ZooSettings) -> None:
     """A misspelt glob of `inputs_for` must not silently change nothing.
 
     Raises:
@@ -153,12 +141,12 @@ def check_globs(listed: Iterable[Architecture], settings: ZooSettings) -> None:
             raise UnknownNameError(f"inputs_for: no architecture matches '{glob}'.{did_you_mean(glob, names)}")
 
 
-def classes_as_asked(classes: int | None, settings: ZooSettings) -> int | None:
+def requested_classes(classes: int | None, settings: ZooSettings) -> int | None:
     """The outputs of a head, exchanged for those of the user's task; where the architecture alone decides, it keeps deciding."""
     return classes if settings.classes is None or classes is None else settings.classes
 
 
-def input_as_asked(input: str, settings: ZooSettings) -> str:
+def requested_input(input: str, settings: ZooSettings) -> str:
     """An input with the configured number of channels."""
     return input if settings.in_channels is None else with_channels(input, settings.in_channels)
 
@@ -188,7 +176,7 @@ def _sizes(
 def _inputs(size: str, architecture: Architecture) -> Sequence[str]:
     if size == NATIVE:
         return architecture.inputs or (architecture.input,)
-    return [architecture.input if size == DEFAULT else image_input(size, architecture.input)]
+    return [architecture.input if size == DEFAULT else resize_input(size, architecture.input)]
 
 
 def make_plan(

@@ -24,12 +24,13 @@ from zoo.cache.schema.tables import DETAILS, OWNERS, TABLES, columns_of, table_o
 from zoo.cache.storage.locks import locked
 from zoo.cache.store import DAMAGED, Store
 from zoo.errors import CacheError, UnknownNameError, did_you_mean
-from zoo.records import Architecture, CostKey, Failure, RunSummary, Status, TraceFailure, TraceKey
-from zoo.refresh.accuracy_sync import Published, keep_published, read_published
-from zoo.refresh.catalogue import Listing, keep_lists, list_zoos, preload
+from zoo.jobs import Failure, RunSummary, TraceFailure
+from zoo.records import Architecture, CostKey, Status, TraceKey
+from zoo.refresh.accuracy_sync import Published, save_accuracy, sync_accuracy
+from zoo.refresh.catalogue import ZooListing, list_zoos, preload, save_listings
 from zoo.refresh.committer import count_and_commit
-from zoo.refresh.plan import Plan, check_globs, make_plan, trace_keys, wanted_keys, wanted_traces
-from zoo.settings import Listener, RefreshSettings, Request, Silent
+from zoo.refresh.plan import Plan, check_input_globs, make_plan, requested_costs, requested_traces, trace_keys
+from zoo.settings import Listener, RefreshOptions, RefreshSettings, SilentListener
 from zoo.workers.processes import check_main_guard
 
 _JUDGED = ("status", "reason", "fingerprint", "library_version", "torch_version", "counter_version")
@@ -39,7 +40,9 @@ _DIGESTED = 10_000
 """Keys of a plan that go into its digest at a time."""
 
 
-def refresh(settings: RefreshSettings, listener: Listener | None = None, request: Request = Request()) -> RunSummary:
+def refresh(
+    settings: RefreshSettings, listener: Listener | None = None, request: RefreshOptions = RefreshOptions()
+) -> RunSummary:
     """Counts what the settings ask for and the cache does not have, and commits it while it goes on.
 
     Every refresh leaves a row in the table `runs`, also one that found nothing to do; one that was killed leaves that it began.
@@ -49,25 +52,25 @@ def refresh(settings: RefreshSettings, listener: Listener | None = None, request
         ZooError: for everything else a user can cause: an unknown name, an unreadable table, a cache that cannot be written.
     """
     check_main_guard()
-    listener = listener or Silent()
+    listener = listener or SilentListener()
     store = Store(settings.cache)
     store.prepare()
     with _alone(store, request, listener):
         return _refresh(settings, store, listener, request)
 
 
-def _refresh(settings: RefreshSettings, store: Store, listener: Listener, request: Request) -> RunSummary:
+def _refresh(settings: RefreshSettings, store: Store, listener: Listener, request: RefreshOptions) -> RunSummary:
     started, clock = datetime.now(UTC), time.perf_counter()
     summary = RunSummary(run=uuid.uuid4().hex[:12], started_at=started.isoformat())
     listings = list_zoos(settings, store)
     chosen = {name: select(listing.architectures, settings.zoos[name].selection) for name, listing in listings.items()}
     for name, listing in listings.items():
-        check_globs(listing.architectures, settings.zoos[name])
+        check_input_globs(listing.architectures, settings.zoos[name])
     chosen = _narrow(chosen, request.only)
-    published = read_published(settings, listings, store, listener)
+    published = sync_accuracy(settings, listings, store, listener)
     plan = _plan(settings, store, chosen, listings, published, request)
-    keep_lists(store, listings)
-    keep_published(store, published)
+    save_listings(store, listings)
+    save_accuracy(store, published)
     summary.planned, summary.traces_planned = len(plan.keys), len(plan.traces)
     summary.versions = ", ".join(f"{name} {listing.library_version}" for name, listing in listings.items())
     listener.planned(plan.rows, plan.to_count)
@@ -84,7 +87,7 @@ def _refresh(settings: RefreshSettings, store: Store, listener: Listener, reques
 
 
 @contextlib.contextmanager
-def _alone(store: Store, request: Request, listener: Listener) -> Iterator[None]:
+def _alone(store: Store, request: RefreshOptions, listener: Listener) -> Iterator[None]:
     """Keeps two refreshes of one name from counting the same things twice."""
     if request.config is None:
         yield
@@ -95,7 +98,7 @@ def _alone(store: Store, request: Request, listener: Listener) -> Iterator[None]
         f"refresh-{_digest(request.config)}",
         what=what,
         wait=request.wait,
-        on_wait=lambda: listener.says(f"{what}; waiting for it to end."),
+        on_wait=lambda: listener.notify(f"{what}; waiting for it to end."),
     ):
         yield
 
@@ -119,24 +122,24 @@ def _plan(
     settings: RefreshSettings,
     store: Store,
     chosen: Mapping[str, list[Architecture]],
-    listings: Mapping[str, Listing],
+    listings: Mapping[str, ZooListing],
     published: Mapping[str, Published],
-    request: Request,
+    request: RefreshOptions,
 ) -> Plan:
     wanted: dict[CostKey, Failure | None] = {}
     for name, architectures in chosen.items():
         results = published[name].rows if name in published else ()
-        wanted.update(wanted_keys(architectures, settings.zoos[name], results))
+        wanted.update(requested_costs(architectures, settings.zoos[name], results))
     versions = {name: listing.versions for name, listing in listings.items()}
     architectures = [a for group in chosen.values() for a in group]
     costs = _trusted(store, "ops", request, store.costs(columns=_JUDGED))
     if not settings.traces:
         return make_plan(wanted, costs, versions, architectures)
     traces = _trusted(store, "workloads", request, store.traces(columns=[*_JUDGED, "tracer_version"]))
-    return make_plan(wanted, costs, versions, architectures, wanted_traces(wanted, settings.traces), traces)
+    return make_plan(wanted, costs, versions, architectures, requested_traces(wanted, settings.traces), traces)
 
 
-def _trusted(store: Store, details: str, request: Request, rows: pd.DataFrame) -> pd.DataFrame:
+def _trusted(store: Store, details: str, request: RefreshOptions, rows: pd.DataFrame) -> pd.DataFrame:
     """What the cache has in force, less what is to be counted again whatever its versions."""
     if request.rebuild:
         return rows.head(0)
@@ -172,9 +175,9 @@ def _trace_failures(store: Store, planned: Collection[TraceKey]) -> list[TraceFa
 class _Record:
     """The run's rows in the table `runs`: one when it begins, and in its place another when it ends."""
 
-    def __init__(self, store: Store, summary: RunSummary, plan: Plan, request: Request, selection: str) -> None:
+    def __init__(self, store: Store, summary: RunSummary, plan: Plan, request: RefreshOptions, selection: str) -> None:
         self._store, self._summary = store, summary
-        name, self._plan = planned_keys(plan.keys)
+        name, self._plan = plan_table(plan.keys)
         self._run = Run(
             summary.run,
             RunStatus.RUNNING,
@@ -209,14 +212,14 @@ class _Record:
         for kind in (Kind.ADDED, Kind.CHANGED, Kind.REMOVED, Kind.RECOVERED):
             setattr(summary, kind.value, changes.count(kind))
         summary.broken, summary.failing = changes.count(Kind.FAILED), changes.failing
-        names = ("counted", "failed", "unfit", "broken", "failing", "added", "changed", "removed", "recovered")
+        names = ("counted", "failed", "unsupported", "broken", "failing", "added", "changed", "removed", "recovered")
         self._write(dataclasses.replace(run, **{name: getattr(summary, name) for name in names}), begun)
 
     def _write(self, run: Run, replaces: str | None = None) -> str | None:
         return self._store.append("runs", table_of("runs", [dataclasses.asdict(run)]), replaces=[replaces] if replaces else [])
 
 
-def planned_keys(keys: Collection[CostKey]) -> tuple[str, pa.Table]:
+def plan_table(keys: Collection[CostKey]) -> tuple[str, pa.Table]:
     """The table of the keys of a plan, and its name, which is the same for the same keys. Built by columns: plans may be long."""
     columns = {column: [key[place] for key in keys] for place, column in enumerate(CostKey._fields)}
     table = columns_of("plans", len(keys), columns, {"plan": ""}).sort_by([(column, "ascending") for column in CostKey._fields])

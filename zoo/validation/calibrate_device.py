@@ -20,7 +20,7 @@ from zoo.estimation.estimate import estimate
 from zoo.measurement.speed_imports import known_speeds
 from zoo.measurement.speed_tables import precision_of
 from zoo.records import Architecture, TraceKey, Variant
-from zoo.refresh.fill_missing import ensure_traced, list_architectures
+from zoo.refresh.fill_missing import fill_missing_traces, list_architectures
 from zoo.run_config import TRACED, Precision, RunConfig
 from zoo.settings import Execution, Listener
 from zoo.validation.calibration_store import keep_calibration
@@ -113,7 +113,7 @@ def _calibrate_run(
     if len(chosen) < LEAST_MEASUREMENTS:
         raise SpeedError(f"{len(chosen)} of at least {LEAST_MEASUREMENTS} measurements; ten of different families are better")
     keys = trace_keys(store, chosen, run)
-    ensure_traced(keys, store.address, execution, listener)
+    fill_missing_traces(keys, store.address, execution, listener)
     workloads = store.workloads(precision=run.precision, layout=run.layout)
     estimating = Estimating(device, run, workloads.merge(pd.DataFrame(keys)[[*_MODEL, "classes"]].astype({"classes": "Int64"})))
     estimates = estimating.of(chosen)

@@ -19,7 +19,7 @@ from zoo.estimation.term_matrix import prepare
 from zoo.measurement.speed_record import Speed
 from zoo.measurement.speed_tables import precision_of, read_speeds
 from zoo.records import Architecture, TraceKey, Unmatched
-from zoo.refresh.fill_missing import ensure_traced, list_architectures
+from zoo.refresh.fill_missing import fill_missing_traces, list_architectures
 from zoo.run_config import RunConfig
 from zoo.settings import Execution, Listener
 from zoo.validation.validation import Measured
@@ -70,7 +70,7 @@ def join_measurements(paths: Sequence[Path], source: Source, devices: Mapping[st
             else:
                 groups[path, run].append(row)
     wanted = {_trace_key(row, described, run) for (_, run), rows in groups.items() for row in rows}
-    ensure_traced(wanted, source.cache, source.execution, source.listener)
+    fill_missing_traces(wanted, source.cache, source.execution, source.listener)
     files = []
     for (path, run), rows in groups.items():
         file, missing = _measured(path.name, known[run.device], run, _measured_rows(rows, described, run), Store(source.cache))

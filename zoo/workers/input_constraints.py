@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from zoo.records import image_input, image_of
+from zoo.inputs import image_tensor, resize_input
 
 Size = tuple[int, int]
 """Height and width."""
@@ -48,7 +48,7 @@ class InputConstraints:
     def explain(self, input: str) -> str:
         """What keeps the architecture from running at an input, at which it did not run."""
         made_for = f"it is made for {' and '.join(self.native)}"
-        rule = self._broken_rule(_size(input)) if len(image_of(self.native[0]).shape) >= 3 else None
+        rule = self._broken_rule(_size(input)) if len(image_tensor(self.native[0]).shape) >= 3 else None
         return f"{rule.text}; {made_for}" if rule else f"it does not run at {input}; {made_for}"
 
     def _broken_rule(self, size: Size) -> SizeRule | None:
@@ -132,7 +132,7 @@ class InputConstraints:
         if size not in self._tried:
             if len(self._tried) >= _MOST_TRIED:
                 raise _TriedEnoughError
-            self._tried[size] = self.runs(image_input(f"{size[0]}x{size[1]}", self.native[0]))
+            self._tried[size] = self.runs(resize_input(f"{size[0]}x{size[1]}", self.native[0]))
         return self._tried[size]
 
 
@@ -142,5 +142,5 @@ def learn_constraints(native: Sequence[str], runs: Callable[[str], bool]) -> Inp
 
 
 def _size(input: str) -> Size:
-    height, width = image_of(input).shape[-2:]
+    height, width = image_tensor(input).shape[-2:]
     return height, width

@@ -20,7 +20,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from zoo.records import Failure
+from zoo.jobs import Failure
 
 _SEED = 0
 _MOST_RETAINED = 0.5

@@ -24,23 +24,13 @@ from zoo.counting.cost import Cost
 from zoo.counting.count import count_model
 from zoo.counting.version import COUNTER_VERSION
 from zoo.errors import InputError, VariantError
+from zoo.inputs import image_tensor, with_channels
+from zoo.jobs import INPUT_STAGE, VARIANT_STAGE, Failure, Job
 from zoo.meta.build import build_on_meta, buildable
 from zoo.meta.module_stack import followable
 from zoo.operators.operations import Kind
 from zoo.recording.memo import Memo
-from zoo.records import (
-    INPUT_STAGE,
-    VARIANT_STAGE,
-    CostKey,
-    Failure,
-    Job,
-    Status,
-    TraceKey,
-    Variant,
-    Versions,
-    image_of,
-    with_channels,
-)
+from zoo.records import CostKey, Status, TraceKey, Variant, Versions
 from zoo.traces import TRACE_BATCH
 from zoo.workers.input_constraints import InputConstraints, learn_constraints
 from zoo.workers.isolation import TimeUpError, time_limit, timeout_failure
@@ -177,7 +167,7 @@ class JobRunner:
                 a.name: list(dict.fromkeys([a.input, *a.inputs, *(w.input for w in a.weights)])) for a in zoo.architectures()
             }
         native = self._inputs[zoo.name].get(key.arch, [])
-        channels, *size = image_of(key.input).shape
+        channels, *size = image_tensor(key.input).shape
         return list(dict.fromkeys(with_channels(input, channels) for input in native)) if len(size) >= 2 else native
 
 

@@ -11,7 +11,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator
 from typing import Any, Protocol, TypeVar
 
-from zoo.records import Job
+from zoo.jobs import Job
 
 LOOKAHEAD = 10_000
 """Jobs read ahead of the workers: enough to group them by family, few enough to bound the memory."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 from pebble import ProcessExpired, ProcessPool
 
 from zoo.errors import ZooError
-from zoo.records import Failure, Job
+from zoo.jobs import Failure, Job
 from zoo.settings import Execution, default_workers
 from zoo.workers.isolation import timeout_failure
 from zoo.workers.job_queue import Family, JobQueue, complete_jobs

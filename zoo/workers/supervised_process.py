@@ -6,7 +6,7 @@ from collections.abc import Callable
 from multiprocessing import Pipe, connection
 from typing import Any, Self
 
-from zoo.records import Failure
+from zoo.jobs import Failure
 from zoo.workers.processes import describe_exit, kill_group, worker_context
 
 _EXIT_S = 5.0

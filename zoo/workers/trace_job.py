@@ -18,8 +18,9 @@ from zoo.cache.schema.tables import TABLES, TRACE_KEY, columns_of
 from zoo.cache.schema.trace_rows import to_table
 from zoo.counting.version import TRACER_VERSION
 from zoo.estimation.workload import summarise
+from zoo.jobs import Failure
 from zoo.recording.memo import Memo
-from zoo.records import Failure, Status, TraceKey, Versions
+from zoo.records import Status, TraceKey, Versions
 from zoo.traces import TRACE_BATCH, Trace
 from zoo.tracing.trace import trace_model
 

@@ -17,7 +17,7 @@ from multiprocessing.util import Finalize
 import pandas as pd  # noqa: F401 - pyarrow imports it for its first array: once here, not in every worker
 import torch
 
-from zoo.records import Failure, Job
+from zoo.jobs import Failure, Job
 from zoo.workers.isolation import WorkerHealth, mapped_bytes, restored_state
 from zoo.workers.job import JobResult, JobRunner, short_message
 

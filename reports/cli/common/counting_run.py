@@ -11,11 +11,11 @@ import typer
 
 from zoo.errors import ConfigError
 from zoo.run_config import parse_trace_mode
-from zoo.settings import Request
+from zoo.settings import RefreshOptions
 
 if TYPE_CHECKING:
     from reports.config.config import Config
-    from zoo.records import RunSummary
+    from zoo.jobs import RunSummary
 
 
 class Backend(StrEnum):
@@ -53,7 +53,7 @@ def config_name(config: Path) -> str:
     return Path(os.path.normpath(config)).as_posix()
 
 
-def count(config: Config, request: Request, *, quiet: bool) -> RunSummary:
+def count(config: Config, request: RefreshOptions, *, quiet: bool) -> RunSummary:
     """Refresh the cache, with progress on stderr."""
     from reports.cli.common.progress import listen
     from zoo.refresh.refresh import refresh as refresh_cache

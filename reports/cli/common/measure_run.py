@@ -116,15 +116,15 @@ class Progress:
     def planned(self, total: int, to_measure: int, expected_s: float, most_s: float) -> None:
         self._to_measure = to_measure
         takes = f"; about {format_seconds(expected_s)}, at most {format_seconds(most_s)}" if to_measure else ""
-        self.says(f"{total:,} measurements, {total - to_measure:,} in the cache, {to_measure:,} to make{takes}")
+        self.notify(f"{total:,} measurements, {total - to_measure:,} in the cache, {to_measure:,} to make{takes}")
 
     def measured(self, row: Mapping[Any, Any], left_s: float) -> None:
         self._done += 1
         name = f"{row['zoo']}/{row['arch']} {row['input']}, batch {row['batch']}, {_way(row)}"
         left = f"; {format_seconds(left_s)} left" if self._done < self._to_measure and left_s else ""
-        self.says(f"{self._done:,} of {max(self._done, self._to_measure):,}  {name}: {_result(row)}{left}")
+        self.notify(f"{self._done:,} of {max(self._done, self._to_measure):,}  {name}: {_result(row)}{left}")
 
-    def says(self, message: str) -> None:
+    def notify(self, message: str) -> None:
         print(f"{datetime.now():%H:%M:%S}  {message}", file=self._stream, flush=True)
 
 

@@ -14,7 +14,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, Task, TextColumn
 from rich.text import Text
 
-from zoo.records import CostKey, Status, TraceKey, is_unfit
+from zoo.jobs import is_unsupported
+from zoo.records import CostKey, Status, TraceKey
 from zoo.settings import Listener
 from zoo.units import format_seconds
 
@@ -81,21 +82,21 @@ class Lines:
     def planned(self, rows: int, to_count: int) -> None:
         self._tally.start(to_count)
         self._last_time, self._last_done = self._clock(), 0
-        self.says(f"{rows:,} rows planned, {rows - to_count:,} in the cache, {to_count:,} to count")
+        self.notify(f"{rows:,} rows planned, {rows - to_count:,} in the cache, {to_count:,} to count")
 
     def counted(self, key: CostKey | TraceKey, status: Status, reason: str | None) -> None:
-        is_failed = status is Status.FAILED and not is_unfit(status, reason)
+        is_failed = status is Status.FAILED and not is_unsupported(status, reason)
         self._tally.add(is_failed=is_failed)
         if is_failed and (sentence := self._failures.sentence(key, reason)):
-            self.says(sentence)
+            self.notify(sentence)
         waited = self._clock() - self._last_time
         share = (self._tally.done - self._last_done) / max(1, self._tally.total)
         finished = self._tally.done == self._tally.total
         if finished or waited >= _PLAIN_SECONDS or (share >= _PLAIN_SHARE and waited >= _PLAIN_PAUSE):
             self._last_time, self._last_done = self._clock(), self._tally.done
-            self.says(self._progress())
+            self.notify(self._progress())
 
-    def says(self, message: str) -> None:
+    def notify(self, message: str) -> None:
         print(f"{datetime.now():%H:%M:%S}  {message}", file=self._stream, flush=True)
 
     def _progress(self) -> str:
@@ -150,7 +151,7 @@ class Bar:
             self._progress.update(self._task, description="Counted", completed=1, counts=f"all {rows:,} rows are in the cache")
 
     def counted(self, key: CostKey | TraceKey, status: Status, reason: str | None) -> None:
-        is_failed = status is Status.FAILED and not is_unfit(status, reason)
+        is_failed = status is Status.FAILED and not is_unsupported(status, reason)
         self._tally.add(is_failed=is_failed)
         if is_failed and (sentence := self._failures.sentence(key, reason)):
             self._progress.console.print(f"[red]{escape(sentence)}")
@@ -163,18 +164,18 @@ class Bar:
             current=f"{key.zoo}/{key.arch} {key.input}",
         )
 
-    def says(self, message: str) -> None:
+    def notify(self, message: str) -> None:
         self._progress.console.print(escape(message))
 
 
 @contextmanager
 def listen(*, quiet: bool, stream: TextIO | None = None) -> Iterator[Listener]:
     """A listener that suits `stream` (default: stderr): a bar in a terminal, lines in a log, nothing when `quiet`."""
-    from zoo.settings import Silent
+    from zoo.settings import SilentListener
 
     file = stream or sys.stderr
     if quiet:
-        yield Silent()
+        yield SilentListener()
     elif file.isatty():
         with Bar(Console(file=file, highlight=False)) as bar:
             yield bar

@@ -106,9 +106,9 @@ def _of_zoo(name: str, cache: str) -> Sequence[Architecture]:
 
     store = Store(cache)
     if store.files.has_folder("architectures"):
-        from zoo.refresh.catalogue import kept_architectures
+        from zoo.refresh.catalogue import cached_architectures
 
-        if (kept := kept_architectures(name, store)) is not None:
+        if (kept := cached_architectures(name, store)) is not None:
             return kept
     return open_zoo(name).architectures()
 

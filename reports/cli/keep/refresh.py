@@ -24,13 +24,13 @@ from reports.cli.common.errors import ExitCode
 from reports.cli.common.fail_on import FAIL_ON, FailOnOption, parse_fail_on
 from reports.cli.common.formats import TextFormat
 from reports.cli.common.help import examples
-from zoo.settings import Request
+from zoo.settings import RefreshOptions
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from reports.config.config import Config
-    from zoo.records import RunSummary
+    from zoo.jobs import RunSummary
 
 EXAMPLES = examples(
     "zoometer refresh configs/nightly.yaml",
@@ -80,7 +80,7 @@ def refresh(
     from reports.config.config import load_config
 
     alarms = parse_fail_on(fail_on)
-    request = Request(config_name(config), rebuild, tuple(only or ()), parse_age(max_age), wait=not no_wait)
+    request = RefreshOptions(config_name(config), rebuild, tuple(only or ()), parse_age(max_age), wait=not no_wait)
     started = time.perf_counter()
     chosen = with_traces(with_execution(load_config(config), workers, backend, address), traces)
     summary = count(chosen, request, quiet=quiet)

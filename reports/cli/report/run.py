@@ -23,7 +23,7 @@ from reports.cli.common.errors import ExitCode
 from reports.cli.common.formats import TextFormat
 from reports.cli.common.help import examples
 from reports.cli.common.outcome import print_outcome
-from zoo.settings import Request
+from zoo.settings import RefreshOptions
 
 if TYPE_CHECKING:
     from reports.config.config import Config
@@ -73,7 +73,7 @@ def _count_and_render(config: Config, path: Path, *, quiet: bool) -> Outcome:
     started = time.perf_counter()
     if config.reports:
         render.prepare(config)
-    summary = count(config, Request(config_name(path)), quiet=quiet)
+    summary = count(config, RefreshOptions(config_name(path)), quiet=quiet)
     if summary.interrupted or not config.reports:
         return Outcome(config.cache, summary, time.perf_counter() - started)
     command = shlex.join(["zoometer", "run", str(path)])
@@ -89,5 +89,5 @@ def _exit_code(outcome: Outcome) -> ExitCode:
     summary, report = outcome.summary, outcome.report
     if summary and summary.interrupted:
         return ExitCode.INTERRUPTED
-    failed = report.totals.failed - report.totals.unfit if report else summary and summary.failing
+    failed = report.totals.failed - report.totals.unsupported if report else summary and summary.failing
     return ExitCode.MODELS_FAILED if failed else ExitCode.OK

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 
 import pandas as pd
@@ -12,7 +13,7 @@ from reports.columns.column import Better, Column, ColumnKind
 from reports.columns.leaderboard_columns import LEADERBOARD, columns_for
 from reports.excel.sheets.board import CARD, COST, MODEL, ON_FRONTIER, Board
 from zoo.errors import InputError
-from zoo.records import elements, parse_input
+from zoo.inputs import parse_input
 
 GAIN = Column("gain", "Gain", "Points of accuracy gained over the next cheaper model of the frontier.", "computed from this table", ColumnKind.NUMBER, "points", 1, 2, Better.HIGH, "Frontier", 10)  # fmt: skip
 FACTOR = Column("factor", "MACs factor", "MACs as a multiple of the next cheaper model's on the frontier.", "computed from this table", ColumnKind.NUMBER, "x", 1, 2, Better.LOW, "Frontier", 10)  # fmt: skip
@@ -109,7 +110,7 @@ def rows_left_out(leaderboard: pd.DataFrame, inputs: Sequence[str]) -> str:
 
 def _area(text: str) -> int:
     try:
-        return elements(parse_input(text))
+        return math.prod(parse_input(text))
     except InputError:
         return 0
 

@@ -74,7 +74,7 @@ def _write_key_figures(book: Book, page: Page, row: int, boards: list[Board]) ->
     ]  # fmt: skip
     page.heights[row + 1] = 27
     for place, (name, value) in enumerate(figures, start=1):
-        colour = styles.BAD if name == "Failed" and value > totals.unfit else styles.INK
+        colour = styles.BAD if name == "Failed" and value > totals.unsupported else styles.INK
         align = "left" if place == 1 else "right"
         page.put(row, place, name, book.looks.get(colour=styles.GREY, size=9, fill=styles.PALE, align=align))
         page.put(

@@ -96,8 +96,8 @@ def write_coverage(book: Book) -> None:
     by_status = ", ".join(f"{count:,} {status}" for status, count in missing["status"].value_counts().items()) or "nothing"
     columns = [_unfolded(c) for c in (*[c for c in COVERAGE if c.key == "arch"], *[c for c in COVERAGE if c.key != "arch"])]
     empty = "Every architecture was counted exactly."
-    unfit = book.report.totals.unfit
-    of_inputs = f", {unfit:,} of them at an input or in a form they cannot take" if unfit else ""
+    unsupported = book.report.totals.unsupported
+    of_inputs = f", {unsupported:,} of them at an input or in a form they cannot take" if unsupported else ""
     description = f"Not counted, or only under an assumption, and why: {by_status}{of_inputs}."
     write_table(book, TableSpec(sheet_name("Coverage", book.taken), "Coverage", description, columns, table, empty=empty))
     if len(book.report.unmatched):

@@ -21,7 +21,7 @@ from torchvision.models.detection.ssd import SSD
 from torchvision.ops import boxes, poolers
 
 from zoo.adapters.base import Example
-from zoo.records import format_input
+from zoo.inputs import format_input
 
 _PROPOSALS_BEFORE_NMS = 1000
 """Candidates each level of the pyramid gives at most before overlapping ones are removed, where torchvision says nothing else."""

@@ -7,7 +7,8 @@ from typing import Any
 from torchvision import models
 
 from zoo.errors import InputError
-from zoo.records import Task, TensorInput, format_input, parse_tensors
+from zoo.inputs import TensorInput, format_input, parse_tensors
+from zoo.records import Task
 
 _NATIVE = {
     Task.CLASSIFICATION: (3, 224, 224),

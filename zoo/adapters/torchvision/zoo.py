@@ -19,7 +19,8 @@ from zoo.adapters.torchvision.detection import detection_example, limit_options
 from zoo.adapters.torchvision.inputs import check_input, limits_of, native_input
 from zoo.adapters.torchvision.published import published_costs
 from zoo.adapters.torchvision.quantized import ASSUMPTION, int8_weight_bytes, is_quantized
-from zoo.records import Architecture, CostKey, PublishedCost, Task, Weights, image_of
+from zoo.inputs import image_tensor
+from zoo.records import Architecture, CostKey, PublishedCost, Task, Weights
 
 _TASKS: dict[ModuleType, Task] = {
     models: Task.CLASSIFICATION,
@@ -88,7 +89,7 @@ class TorchvisionZoo(Zoo):
             options["num_classes"] = key.classes
         if task in _DETECTION:
             options |= limit_options(key.arch, limits_of(key.input))
-        return options | _size_options(key.arch, image_of(key.input).shape)
+        return options | _size_options(key.arch, image_tensor(key.input).shape)
 
     def build(self, arch: str, options: dict[str, Any]) -> nn.Module:
         """`torchvision.models.get_model` without weights.
@@ -106,7 +107,7 @@ class TorchvisionZoo(Zoo):
 
     def example(self, model: nn.Module, key: CostKey) -> Example:
         """One image or clip, a list of images for detectors, a pair for optical flow."""
-        task, shape = _task(key.arch), image_of(key.input).shape
+        task, shape = _task(key.arch), image_tensor(key.input).shape
         if task in _DETECTION:
             return detection_example(model, shape, key.batch)
         images = tuple(torch.empty((key.batch, *shape), device="meta") for _ in range(2 if task == Task.OPTICAL_FLOW else 1))

@@ -146,7 +146,7 @@ RUNS = _schema(
     [
         pa.field("run", pa.string(), nullable=False),
         *_fields(pa.string(), "status config only plan selection"),
-        *_fields(pa.int64(), "planned counted failed unfit broken failing added removed changed recovered"),
+        *_fields(pa.int64(), "planned counted failed unsupported broken failing added removed changed recovered"),
         pa.field("versions", pa.string()),
         pa.field("started_at", pa.timestamp("us", tz="UTC")),
         pa.field("finished_at", pa.timestamp("us", tz="UTC")),

@@ -1,7 +1,7 @@
 """Parts of format 2 as parts of format 3. Files stay as they are until compaction rewrites them.
 
-Format 3 names some things otherwise: the table `unjoined` became `unmatched`, the column `macs_matmul` became `macs_bmm`, the
-fields `born` and `died` of a storage became `alloc_at` and `free_at`, and the variant `train` became `base`.
+Format 3 names some things otherwise: the table `unjoined` became `unmatched`, the columns `macs_matmul` and `unfit` became `macs_bmm`
+and `unsupported`, the fields `born` and `died` of a storage became `alloc_at` and `free_at`, and the variant `train` became `base`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ OLDEST_VERSION = 2
 FORMER_FOLDERS: Mapping[str, str] = {"unmatched": "unjoined"}
 """Folders of tables that had another name in format 2."""
 
-_FORMER_COLUMNS: Mapping[str, str] = {"macs_bmm": "macs_matmul"}
+_FORMER_COLUMNS: Mapping[str, str] = {"macs_bmm": "macs_matmul", "unsupported": "unfit"}
 _VARIANT_COLUMNS = ("variant", "variants")
 
 
