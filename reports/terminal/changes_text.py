@@ -10,10 +10,11 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from reports.columns.format import UNKNOWN
 from reports.exports.markdown import table_lines
 from reports.exports.tables import records
 from reports.leaderboard.report import ChangeReport
-from reports.terminal.console import UNKNOWN, print_table
+from reports.terminal.console import print_table, print_title
 from zoo.cache.changes import Changes
 from zoo.cache.runs import Run
 from zoo.records import Variant
@@ -42,8 +43,7 @@ def print_changes(console: Console, changes: ChangeReport, most: int | None) -> 
     console.print(Text(changes.heading, style="bold"))
     console.print(f"  {changes}")
     for kind, headers, rows in _tables(changes):
-        console.print()
-        console.print(kind.capitalize(), style="bold")
+        print_title(console, kind.capitalize())
         print_table(console, headers, rows[:most], right=_FIGURES)
         if most is not None and len(rows) > most:
             console.print(f"  and {len(rows) - most:,} more rows; --all shows them")

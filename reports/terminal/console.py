@@ -1,9 +1,9 @@
-"""Consoles, tables and paragraphs that everything in the terminal is printed with."""
+"""The console, and the tables, titles and warnings that everything in the terminal is printed with."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TextIO
 
 from rich import box
@@ -11,8 +11,8 @@ from rich.console import Console, JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
-UNKNOWN = "–"
 _PIPE_WIDTH = 160  # a pipe has no width: wide enough that no model's name is broken
+_MIN_WRAPPED = 30  # columns for a text that may wrap
 
 
 def make_console(stream: TextIO | None = None) -> Console:
@@ -26,29 +26,49 @@ def new_table() -> Table:
     return Table(box=box.SIMPLE_HEAD, header_style="dim", pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
 
 
-def print_table(console: Console, headers: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[str] = ()) -> None:
-    """A plain table, its first column foremost; headers named in `right` hold numbers.
+def print_table(
+    console: Console,
+    headers: Sequence[str],
+    rows: Sequence[Sequence[str | Text]],
+    *,
+    right: Sequence[str] = (),
+    wraps: Sequence[str] = (),
+) -> None:
+    """A table whose first column is the most important one: columns at the end that do not fit are left out.
 
-    Columns stand in the order of their importance: those that do not fit at the end are left out before a name is broken.
+    Args:
+        console: to print on.
+        headers: of the columns.
+        rows: of cells. A plain text is no markup.
+        right: headers of the columns with numbers.
+        wraps: headers of the columns whose text may wrap, if there is some room.
     """
     table = new_table()
-    shown = _columns_that_fit(console.width, headers, rows)
+    shown = _columns_that_fit(console.width, headers, rows, wraps)
     for index, header in enumerate(headers[:shown]):
         justify: JustifyMethod = "right" if header in right else "left"
-        table.add_column(header, justify=justify, overflow="fold", style="bold" if index == 0 else "", no_wrap=index > 0)
+        no_wrap = index > 0 and header not in wraps
+        table.add_column(header, justify=justify, overflow="fold", style="" if index else "bold", no_wrap=no_wrap)
     for row in rows:
-        table.add_row(*map(Text, row[:shown]))  # as it is: a name in brackets is no markup
+        table.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in row[:shown]))
     console.print(table)
 
 
-def _columns_that_fit(width: int, headers: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
+def _columns_that_fit(width: int, headers: Sequence[str], rows: Iterable[Sequence[str | Text]], wraps: Sequence[str]) -> int:
     """How many columns fit side by side without breaking a value; two at least."""
     used = 0
-    for index, header in enumerate(headers):
-        used += max(len(header), *(len(row[index]) for row in rows)) + 2  # the gap between two columns
+    for index, (header, *cells) in enumerate(zip(headers, *rows, strict=True)):
+        needed = max((len(line) for cell in cells for line in str(cell).splitlines()), default=0)
+        used += max(len(header), min(needed, _MIN_WRAPPED) if header in wraps else needed) + 2  # the gap between two columns
         if used - 2 > width:
             return max(2, index)
     return len(headers)
+
+
+def print_title(console: Console, title: str, note: str = "") -> None:
+    """A heading with a remark, after an empty line."""
+    console.print()
+    console.print(Text.assemble((title, "bold"), (f"  {note}" if note else "", "dim")))
 
 
 def print_warning(console: Console, text: str) -> None:

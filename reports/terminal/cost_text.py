@@ -10,7 +10,9 @@ import pandas as pd
 from rich.console import Console
 from rich.text import Text
 
-from reports.terminal.console import new_table
+from reports.columns.format import UNKNOWN
+from reports.exports.tables import records
+from reports.terminal.console import print_table
 from zoo.units import FLOPS_PER_MAC, format_amount, format_bytes
 
 if TYPE_CHECKING:
@@ -20,13 +22,15 @@ if TYPE_CHECKING:
 
 _AMOUNTS = ("params", "macs", "flops", "activations", "elements_in", "elements_out")
 _BYTES = ("bytes_in", "bytes_out")
+_FIGURES = {*_AMOUNTS, *_BYTES, "calls"}
+_TOTALS = ("reason", "macs", "flops", "params", "weight_bytes", "activations", "peak_activation_bytes", "peak_module")
 _TRACE_COLUMNS = ("module", "operation", "shapes", "dtypes", "macs", "bytes_in", "bytes_out")
 _CALL_COLUMNS = ("module", "operation", "shapes", "calls", "elements_out", "bytes_in", "bytes_out")
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What of a cost is shown."""
+    """The selected part of a cost."""
 
     convention: Convention
     by: str  # module, operation or call
@@ -35,8 +39,8 @@ class View:
     as_tool: bool
 
 
-def table(counted: Counted, view: View) -> pd.DataFrame:
-    """The rows asked for, with exact figures."""
+def cost_table(counted: Counted, view: View) -> pd.DataFrame:
+    """A row for each module, operation or call, with exact figures."""
     name = view.convention.name
     if counted.trace is not None:
         return counted.trace.to_frame()
@@ -44,55 +48,42 @@ def table(counted: Counted, view: View) -> pd.DataFrame:
         return counted.cost.by_module(view.depth, name)
     if view.by == "operation":
         return counted.cost.by_operation(name)
-    frame = counted.cost.to_frame()
-    weights = [view.convention.weight(row) for row in counted.cost.rows]
-    frame = frame[list(_CALL_COLUMNS)]
-    frame.insert(3, view.convention.unit.lower(), weights)
+    frame = counted.cost.to_frame()[list(_CALL_COLUMNS)]
+    frame.insert(3, view.convention.unit.lower(), [view.convention.weight(row) for row in counted.cost.rows])
     return frame
 
 
 def joined_table(counted: Sequence[Counted], view: View) -> pd.DataFrame:
-    """The tables of several inputs under each other."""
-    frames = []
-    for one in counted:
-        frame = table(one, view)
-        frame.insert(0, "input", one.input)
-        frame.insert(0, "model", one.model)
-        frames.append(frame)
-    return pd.concat(frames, ignore_index=True)
+    """The tables of several inputs, one below the other."""
+    tables = [cost_table(one, view) for one in counted]
+    for one, table in zip(counted, tables, strict=True):
+        table.insert(0, "input", one.input)
+        table.insert(0, "model", one.model)
+    return pd.concat(tables, ignore_index=True)
 
 
-def record(counted: Counted, view: View) -> dict[str, Any]:
-    """Everything for programs: exact numbers, units in the names."""
-    cost, trace, frame = counted.cost, counted.trace, table(counted, view)
+def cost_record(counted: Counted, view: View) -> dict[str, Any]:
+    """Everything, with exact numbers and units in the names."""
+    cost, trace, convention = counted.cost, counted.trace, view.convention
+    traced = {}
+    if trace is not None:  # `reads` and `writes` of a call are numbers of storages, in this order
+        traced = {"precision": trace.precision, "layout": trace.layout, "storages": [s._asdict() for s in trace.storages]}
     return {
         "model": counted.model,
         "input": counted.input,
         "batch": counted.batch,
         "status": cost.status.value,
-        "reason": cost.reason,
-        "macs": cost.macs,
-        "flops": cost.flops,
-        "params": cost.params,
-        "weight_bytes": cost.weight_bytes,
-        "activations": cost.activations,
-        "peak_activation_bytes": cost.peak_activation_bytes,
-        "peak_module": cost.peak_module,
+        **{name: getattr(cost, name) for name in _TOTALS},
         "convention": {
-            "name": view.convention.name,
-            "unit": view.convention.unit,
-            "version": view.convention.version,
+            "name": convention.name,
+            "unit": convention.unit,
+            "version": convention.version,
             "as_tool": view.as_tool,
-            "total": cost.total(view.convention.name, as_tool=view.as_tool),
+            "total": cost.total(convention.name, as_tool=view.as_tool),
         },
-        **({} if trace is None else {"precision": trace.precision, "layout": trace.layout, "storages": _storages(trace)}),
-        "rows": frame.astype(object).where(frame.notna(), None).to_dict("records"),
+        **traced,
+        "rows": list(records(cost_table(counted, view))),
     }
-
-
-def _storages(trace: Trace) -> list[dict[str, Any]]:
-    """What the numbers under `reads` and `writes` stand for, in order."""
-    return [storage._asdict() for storage in trace.storages]
 
 
 def print_cost(console: Console, counted: Counted, view: View) -> None:
@@ -103,20 +94,20 @@ def print_cost(console: Console, counted: Counted, view: View) -> None:
     total = cost.total(convention.name, as_tool=view.as_tool)
     macs = total if convention.unit == "MACs" else total / FLOPS_PER_MAC
     flops = format_amount(FLOPS_PER_MAC * macs, "FLOPs", digits=digits, like=macs)
-    _print_total(console, "MACs", format_amount(macs, "MACs", digits=digits), f"convention {convention.name}, see below")
-    _print_total(console, "FLOPs", flops, "two for each MAC; an amount of work, not a rate")
-    _print_total(console, "Params", format_amount(cost.params, digits=digits), f"{format_bytes(cost.weight_bytes)} with buffers")
-    _print_total(console, "Activations", format_amount(cost.activations, digits=digits), "elements written by matrix products")
-    where = f"in {cost.peak_module}; " if cost.peak_module else ""
-    _print_total(
-        console, "Peak memory", format_bytes(cost.peak_activation_bytes, digits=digits),
-        f"{where}without input, weights and scratch inside kernels",
-    )  # fmt: skip
+    module = f"in {cost.peak_module}; " if cost.peak_module else ""
+    for name, value, note in (
+        ("MACs", format_amount(macs, "MACs", digits=digits), f"convention {convention.name}, see below"),
+        ("FLOPs", flops, "two for each MAC; an amount of work, not a rate"),
+        ("Params", format_amount(cost.params, digits=digits), f"{format_bytes(cost.weight_bytes)} with buffers"),
+        ("Activations", format_amount(cost.activations, digits=digits), "elements written by matrix products"),
+        ("Peak memory", format_bytes(cost.peak_activation_bytes, digits=digits), f"{module}without input, weights and scratch inside kernels"),
+    ):  # fmt: skip
+        console.print(Text.assemble(f"  {name:<12}", (f"{value:>16}", "bold"), (f"   {note}", "dim")))
     if cost.reason:
         console.print(f"! {cost.reason}", style="yellow")
     console.print()
-    frame = table(counted, view)
-    console.print(_rich_table(frame if counted.trace is None else frame[list(_TRACE_COLUMNS)], view))
+    table = cost_table(counted, view)
+    _print_rows(console, table if counted.trace is None else table[list(_TRACE_COLUMNS)], view)
     console.print()
     if counted.trace is not None:
         console.print(_trace_note(counted.trace), style="dim")
@@ -129,33 +120,22 @@ def print_cost(console: Console, counted: Counted, view: View) -> None:
 def _trace_note(trace: Trace) -> str:
     peak = format_bytes(trace.peak_activation_bytes)
     return (
-        f"Calls as on a GPU: precision {trace.precision}, layout {trace.layout}, batch {trace.batch}; peak memory then {peak}. "
+        f"Calls as on a GPU: precision {trace.precision}, layout {trace.layout}, batch {trace.batch}; peak memory {peak}. "
         "--format csv or json also has strides, arguments, and which memory a call reads and writes."
     )
 
 
-def _print_total(console: Console, name: str, value: str, note: str) -> None:
-    console.print(Text.assemble(f"  {name:<12}", (f"{value:>16}", "bold"), (f"   {note}", "dim")))
-
-
-def _rich_table(frame: pd.DataFrame, view: View) -> Any:
-    unit = view.convention.unit.lower()
-    whole = frame[unit].max() if view.by == "module" else frame[unit].sum()
-    shown = new_table()
-    figures = {*_AMOUNTS, *_BYTES, "calls"}
-    for name in frame.columns:
-        is_figure = name in figures
-        shown.add_column(name.replace("_", " "), justify="right" if is_figure else "left", overflow="fold", no_wrap=is_figure)
-        if name == unit:
-            shown.add_column("%", justify="right")
-    for row in frame.to_dict("records"):
-        cells = []
-        for key, value in row.items():
-            cells.append(_cell(str(key), value, view.digits))
-            if key == unit:
-                cells.append(f"{100 * value / whole:.1f}" if whole else "–")
-        shown.add_row(*cells)
-    return shown
+def _print_rows(console: Console, table: pd.DataFrame, view: View) -> None:
+    """The table with a column of shares behind the convention's totals."""
+    columns: dict[str, list[str]] = {}
+    for name in table.columns:
+        columns[name.replace("_", " ")] = [_cell(name, value, view.digits) for value in table[name]]
+        if name == view.convention.unit.lower():
+            whole = table[name].max() if view.by == "module" else table[name].sum()
+            columns["%"] = [f"{100 * value / whole:.1f}" if whole else UNKNOWN for value in table[name]]
+    right = [header for header in columns if header == "%" or header.replace(" ", "_") in _FIGURES]
+    wraps = [header for header in columns if header not in right]
+    print_table(console, list(columns), list(zip(*columns.values(), strict=True)), right=right, wraps=wraps)
 
 
 def _cell(name: str, value: Any, digits: int) -> str:
@@ -163,6 +143,4 @@ def _cell(name: str, value: Any, digits: int) -> str:
         return format_amount(value, digits=digits)
     if name in _BYTES:
         return format_bytes(value)
-    if name == "calls":
-        return f"{value:,}"
-    return str(value) or "(all)"
+    return f"{value:,}" if name == "calls" else str(value) or "(all)"

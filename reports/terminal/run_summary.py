@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,9 @@ from rich.table import Table
 from rich.text import Text
 
 from reports.columns.accuracy_columns import ACCURACY_COLUMNS
-from reports.terminal.console import new_table, print_warning
+from reports.columns.format import UNKNOWN
+from reports.exports.tables import records
+from reports.terminal.console import new_table, print_title, print_warning
 from zoo.jobs import RunSummary, TraceFailure
 from zoo.units import format_bytes, format_seconds
 
@@ -27,48 +29,22 @@ _MOST_REASONS, _MOST_MODELS = 5, 3  # shown of traces that could not be made
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a command did, for a person or a program to read."""
+    """The result of a command."""
 
     cache: str
-    summary: RunSummary | None = None  # None where nothing was counted, only rendered
+    summary: RunSummary | None = None  # None: nothing was counted
     seconds: float = 0.0  # of the whole command, rendering included
-    report: Report | None = None  # None where the configuration asks for no report
+    report: Report | None = None  # None: no report was written
     files: tuple[Path, ...] = ()
     warnings: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Pick:
-    """A model on the frontier of accuracy against MACs."""
-
-    model: str
-    input: str
-    top1: float  # percent
-    macs: int
-    params: int | None
-
-    @property
-    def top1_per_gmac(self) -> float:
-        """Percent of top-1 accuracy for each GMAC."""
-        return self.top1 / (self.macs / 1e9)
-
-
-def best_picks(leaderboard: pd.DataFrame, most: int = 10) -> list[Pick]:
-    """The frontier's models with the most top-1 accuracy per MAC, best first; models without accuracy are never among them."""
-    known = leaderboard[
-        leaderboard["on_frontier"].fillna(False) & leaderboard[_TOP1].notna() & (leaderboard["macs"] > 0).fillna(False)
-    ]
-    picks = [
-        Pick(
-            row["model"],
-            row["input"],
-            float(row[_TOP1]),
-            int(row["macs"]),
-            None if pd.isna(row["params"]) else int(row["params"]),
-        )
-        for row in known.to_dict("records")
-    ]
-    return sorted(picks, key=lambda pick: -pick.top1_per_gmac)[:most]
+def most_efficient(leaderboard: pd.DataFrame, most: int = 10) -> list[dict[str, Any]]:
+    """The models on the frontier with the most top-1 accuracy per MAC, the best first: model, input, top1, macs, params, top1_per_gmac."""
+    is_known = leaderboard["on_frontier"] & leaderboard[_TOP1].notna() & (leaderboard["macs"] > 0)
+    known = leaderboard.loc[is_known.fillna(False), ["model", "input", _TOP1, "macs", "params"]].rename(columns={_TOP1: "top1"})
+    known["top1_per_gmac"] = known["top1"] / (known["macs"] / 1e9)
+    return list(records(known.sort_values("top1_per_gmac", ascending=False, kind="stable").head(most)))
 
 
 def summary_record(outcome: Outcome, exit_code: int) -> dict[str, Any]:
@@ -80,9 +56,7 @@ def summary_record(outcome: Outcome, exit_code: int) -> dict[str, Any]:
         record |= counting | {"reused": reused(outcome.summary)}
     if outcome.report is not None:
         record["totals"] = asdict(outcome.report.totals)
-        record["frontier"] = [
-            asdict(pick) | {"top1_per_gmac": pick.top1_per_gmac} for pick in best_picks(outcome.report.leaderboard)
-        ]
+        record["frontier"] = most_efficient(outcome.report.leaderboard)
     record["files"] = [{"path": str(file), "bytes": file.stat().st_size} for file in outcome.files]
     record["warnings"] = list(outcome.warnings)
     return record
@@ -94,11 +68,11 @@ def reused(summary: RunSummary) -> int:
 
 
 def print_summary(console: Console, outcome: Outcome) -> None:
-    """What was done, how far it can be trusted, the ten best models, the files, and what the reader should know."""
+    """Totals, the ten most efficient models, the files and the warnings."""
     if outcome.summary is not None:
         _print_totals(console, outcome.summary, outcome)
     if outcome.report is not None:
-        _print_picks(console, best_picks(outcome.report.leaderboard))
+        _print_efficient(console, most_efficient(outcome.report.leaderboard))
     _print_files(console, outcome.files)
     if outcome.warnings:
         console.print()
@@ -124,16 +98,15 @@ def _print_totals(console: Console, summary: RunSummary, outcome: Outcome) -> No
     table.add_row("counted", f"{summary.counted:,}", "now, on torch's meta device")
     table.add_row("reused", f"{reused(summary):,}", "from the cache")
     if totals:
-        table.add_row(
-            "bounded", f"{totals.bound:,}", "rest on an assumption that is named", style="yellow" if totals.bound else ""
-        )
+        style = "yellow" if totals.bound else ""
+        table.add_row("bounded", f"{totals.bound:,}", "rest on an assumption that is named", style=style)
     table.add_row("failed", f"{failed:,}", "could not be counted", style="red" if failed else "")
     if unsupported:
-        table.add_row("unsupported", f"{unsupported:,}", "at an input, or in a form, that the architecture cannot take")
+        table.add_row("unsupported", f"{unsupported:,}", "inputs and variants that the architecture does not support")
     if summary.traces_planned:
         untraced = sum(len(failure.models) for failure in summary.trace_failures)
-        kept = summary.traces_planned - summary.traced - untraced
-        table.add_row("traced", f"{summary.traced:,}", f"traces made now; {kept:,} are from the cache")
+        cached = summary.traces_planned - summary.traced - untraced
+        table.add_row("traced", f"{summary.traced:,}", f"traces made now; {cached:,} are from the cache")
         table.add_row("untraced", f"{untraced:,}", "traces could not be made", style="yellow" if untraced else "")
     console.print(Padding(table, (0, 0, 0, 2), expand=False))
     _print_trace_failures(console, summary.trace_failures)
@@ -154,30 +127,29 @@ def _print_trace_failures(console: Console, failures: Sequence[TraceFailure]) ->
         print_warning(console, f"{models:,} more could not be traced; column `reason` of the table traces says why.")
 
 
-def _print_picks(console: Console, picks: Sequence[Pick]) -> None:
-    console.print()
-    if not picks:
-        console.print("No frontier of classifiers: none has both an accuracy and a cost. Other tasks have theirs in the report.")
+def _print_efficient(console: Console, models: Sequence[Mapping[str, Any]]) -> None:
+    if not models:
+        console.print(
+            "\nNo frontier of classifiers: none has both an accuracy and a cost. Other tasks have theirs in the report."
+        )
         return
-    console.print("Most accuracy per GMAC on the frontier", style="bold", end="")
-    console.print("  ImageNet-1k top-1 against MACs", style="dim")
+    print_title(console, "Most accuracy per GMAC on the frontier", "ImageNet-1k top-1 against MACs")
     table = new_table()
     table.add_column("Model", overflow="fold", style="bold")
     for header in ("Input", "Top-1 %", "GMACs", "Params M", "%/GMAC"):
         table.add_column(header, justify="right", no_wrap=True)
-    for pick in picks:
+    for row in models:
         # The figures take 46 columns; a name too long for the rest is broken before its tag.
-        name = pick.model if len(pick.model) <= console.width - 46 else pick.model.replace(".", "\n  .", 1)
-        gmacs, params = f"{pick.macs / 1e9:.3f}", "–" if pick.params is None else f"{pick.params / 1e6:.1f}"
-        table.add_row(name, pick.input, f"{pick.top1:.2f}", gmacs, params, f"{pick.top1_per_gmac:,.0f}")
+        name = row["model"] if len(row["model"]) <= console.width - 46 else row["model"].replace(".", "\n  .", 1)
+        gmacs, params = f"{row['macs'] / 1e9:.3f}", UNKNOWN if row["params"] is None else f"{row['params'] / 1e6:.1f}"
+        table.add_row(name, row["input"], f"{row['top1']:.2f}", gmacs, params, f"{row['top1_per_gmac']:,.0f}")
     console.print(table)
 
 
 def _print_files(console: Console, files: Sequence[Path]) -> None:
     if not files:
         return
-    console.print()
-    console.print("Written", style="bold")
+    print_title(console, "Written")
     width = max(len(str(file)) for file in files)
     for file in files:
         size = format_bytes(file.stat().st_size)

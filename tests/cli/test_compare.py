@@ -14,8 +14,8 @@ from rich.console import Console
 from typer.testing import CliRunner, Result
 
 from reports import cli
-from reports.models.comparison import compare
-from reports.models.model_lookup import excerpt
+from reports.models.comparison import compare_models
+from reports.models.model_lookup import look_up_models
 from reports.terminal import comparison_text
 
 
@@ -39,8 +39,8 @@ def record(*arguments: str) -> list[dict[str, Any]]:
 
 def printed(cache: str, names: list[str], width: int) -> str:
     stream = io.StringIO()
-    with excerpt(names, cache, {}) as found:
-        comparison_text.print_comparison(Console(file=stream, width=width, highlight=False), compare(found))
+    with look_up_models(names, cache, {}) as found:
+        comparison_text.print_comparison(Console(file=stream, width=width, highlight=False), compare_models(found))
     return stream.getvalue()
 
 

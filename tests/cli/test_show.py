@@ -16,8 +16,8 @@ from typer.testing import CliRunner, Result
 from zoo_of_poison import CHANNELS, SIZE, WIDTH
 
 from reports import cli
-from reports.models import model_facts
-from reports.models.model_lookup import excerpt
+from reports.models.model_details import details_record, gather_details
+from reports.models.model_lookup import look_up_models
 from reports.terminal import model_text
 
 
@@ -101,13 +101,16 @@ def test_json_has_every_figure_exactly(cache: str) -> None:
 
 def test_what_the_cache_lacks_is_counted_and_not_kept(tmp_path: Path) -> None:
     stream = io.StringIO()
-    with installed(tmp_path, slow="zoo_of_poison:SlowZoo"), excerpt(["slow/slow_02"], str(tmp_path / "none"), {}) as found:
-        facts = model_facts.facts_of(found, found.models[0])
-        model_text.print_model(Console(file=stream, width=100), facts)
-    (cost,) = model_facts.record(facts)["costs"]
+    with (
+        installed(tmp_path, slow="zoo_of_poison:SlowZoo"),
+        look_up_models(["slow/slow_02"], str(tmp_path / "none"), {}) as lookup,
+    ):
+        details = gather_details(lookup, lookup.models[0])
+        model_text.print_model(Console(file=stream, width=100), details)
+    (cost,) = details_record(details)["costs"]
     pixels, classes = SIZE * SIZE, 3
     assert cost["macs"] == WIDTH * pixels * CHANNELS * 3 * 3 + classes * WIDTH * pixels
-    assert facts.is_counted_now
+    assert details.is_counted_now
     assert "counted now, and not kept" in stream.getvalue()
     assert not (tmp_path / "none").exists()
 

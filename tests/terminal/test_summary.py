@@ -10,7 +10,7 @@ from rich.console import Console
 
 from reports.leaderboard.report import Report
 from reports.terminal.console import make_console, print_table
-from reports.terminal.run_summary import Outcome, Pick, best_picks, print_summary, summary_record
+from reports.terminal.run_summary import Outcome, most_efficient, print_summary, summary_record
 from zoo.jobs import RunSummary
 
 
@@ -26,22 +26,22 @@ def summary() -> RunSummary:
     return RunSummary("r1", planned=1200, counted=150, failed=1, seconds=185.2, versions="timm 1.0.31")
 
 
-def test_picks_are_frontier_models_with_most_accuracy_per_mac_first(report: Report) -> None:
-    picks = best_picks(report.leaderboard)
-    assert picks == [
-        Pick("timm/small.in1k", "3x224x224", 70.0, 350_000_000, 2_000_000),
-        Pick("timm/large.in1k", "3x384x384", 85.0, 17_000_000_000, 90_000_000),
+def test_the_most_efficient_are_frontier_models_with_most_accuracy_per_mac_first(report: Report) -> None:
+    models = most_efficient(report.leaderboard)
+    assert [tuple(model[name] for name in ("model", "input", "top1", "macs", "params")) for model in models] == [
+        ("timm/small.in1k", "3x224x224", 70.0, 350_000_000, 2_000_000),
+        ("timm/large.in1k", "3x384x384", 85.0, 17_000_000_000, 90_000_000),
     ]
-    assert [pick.top1_per_gmac for pick in picks] == pytest.approx([70 / 0.35, 85 / 17])
+    assert [model["top1_per_gmac"] for model in models] == pytest.approx([70 / 0.35, 85 / 17])
 
 
-def test_picks_are_cut_off(report: Report) -> None:
-    assert [pick.model for pick in best_picks(report.leaderboard, most=1)] == ["timm/small.in1k"]
+def test_the_most_efficient_are_cut_off(report: Report) -> None:
+    assert [model["model"] for model in most_efficient(report.leaderboard, most=1)] == ["timm/small.in1k"]
 
 
-def test_a_model_without_accuracy_or_macs_is_no_pick(report: Report) -> None:
+def test_a_model_without_accuracy_or_macs_is_never_efficient(report: Report) -> None:
     table = report.leaderboard.assign(imagenet_top1=None, on_frontier=True)
-    assert best_picks(table) == []
+    assert most_efficient(table) == []
 
 
 def test_the_summary_says_every_figure_and_where_to_read_why(report: Report, summary: RunSummary) -> None:

@@ -17,7 +17,7 @@ from reports.cli.common.help import examples
 from zoo.errors import InputError, OutputError
 
 if TYPE_CHECKING:
-    from reports.models.model_lookup import Excerpt
+    from reports.models.model_lookup import ModelLookup
 
 EXAMPLES = examples(
     "zoometer compare timm/resnet50 timm/convnext_tiny torchvision/swin_t",
@@ -44,8 +44,8 @@ def compare(
     ] = None,
 ) -> None:
     """Compare models side by side: accuracy and cost, with differences from the first one."""
-    from reports.models import comparison
-    from reports.models.model_lookup import excerpt
+    from reports.models.comparison import compare_models, comparison_record
+    from reports.models.model_lookup import look_up_models
     from reports.terminal import comparison_text
     from reports.terminal.console import make_console
 
@@ -55,24 +55,24 @@ def compare(
             f"There is nothing to compare {names[0]} with. Name two models or more; one alone: zoometer show {names[0]}"
         )
     address, zoos = cache_and_zoos(cache, config)
-    with excerpt(names, address, zoos, size) as found:
-        compared = comparison.compare(found, size)
+    with look_up_models(names, address, zoos, size) as lookup:
+        compared = compare_models(lookup, size)
         if form is TextFormat.JSON:
-            typer.echo(json.dumps(comparison.record(compared), indent=2))
+            typer.echo(json.dumps(comparison_record(compared), indent=2))
         else:
             comparison_text.print_comparison(make_console(), compared)
-        _write(found, {"html": html, "xlsx": xlsx}, shlex.join(["zoometer", "compare", *names]))
+        _write(lookup, {"html": html, "xlsx": xlsx}, shlex.join(["zoometer", "compare", *names]))
 
 
-def _write(found: Excerpt, files: dict[str, Path | None], command: str) -> None:
+def _write(lookup: ModelLookup, files: dict[str, Path | None], command: str) -> None:
     """The report of these models in each format that was asked for."""
     from reports.cli.common.render import WRITERS
-    from reports.models.comparison import report_of
+    from reports.models.comparison import build_comparison_report
 
     wanted = {form: path for form, path in files.items() if path is not None}
     if not wanted:
         return
-    report = dataclasses.replace(report_of(found), command=command)
+    report = dataclasses.replace(build_comparison_report(lookup), command=command)
     for form, path in wanted.items():
         try:
             importlib.import_module(WRITERS[form]).write(report, path)

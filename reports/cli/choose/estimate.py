@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -62,7 +63,9 @@ def estimate(
     found = estimate_model(target, chosen, replace(asked.run(), device=chosen.id), input, store)
     if form is TableFormat.TABLE:
         estimate_text.print_estimate(make_console(), found, most)
+    elif form is TableFormat.JSON:
+        typer.echo(json.dumps(estimate_text.estimate_record(found), indent=2))
     else:
-        typer.echo(estimate_text.as_json(found) if form is TableFormat.JSON else found.layers.to_csv(index=False), nl=False)
+        typer.echo(found.layers.to_csv(index=False), nl=False)
     if found.latency_ms is None:
         raise typer.Exit(ExitCode.NO)

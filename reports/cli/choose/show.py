@@ -27,15 +27,15 @@ def show(
     form: Annotated[TextFormat, typer.Option("--format", help="text, or json (exact figures).")] = TextFormat.TEXT,
 ) -> None:
     """Show one model: cost at each size, where it is spent, weights with accuracy, and where each figure comes from."""
-    from reports.models import model_facts
-    from reports.models.model_lookup import excerpt
+    from reports.models.model_details import details_record, gather_details
+    from reports.models.model_lookup import look_up_models
     from reports.terminal import model_text
     from reports.terminal.console import make_console
 
     address, zoos = cache_and_zoos(cache, config)
-    with excerpt([model], address, zoos) as found:
-        facts = model_facts.facts_of(found, found.models[0])
+    with look_up_models([model], address, zoos) as lookup:
+        details = gather_details(lookup, lookup.models[0])
     if form is TextFormat.JSON:
-        typer.echo(json.dumps(model_facts.record(facts), indent=2))
+        typer.echo(json.dumps(details_record(details), indent=2))
     else:
-        model_text.print_model(make_console(), facts)
+        model_text.print_model(make_console(), details)

@@ -93,7 +93,7 @@ def _print(counted: list[Counted], view: object, form: TableFormat) -> None:
 
     assert isinstance(view, cost_text.View)
     if form is TableFormat.JSON:
-        typer.echo(json.dumps([cost_text.record(one, view) for one in counted], indent=2))
+        typer.echo(json.dumps([cost_text.cost_record(one, view) for one in counted], indent=2))
         return
     if form is TableFormat.CSV:
         typer.echo(cost_text.joined_table(counted, view).to_csv(index=False), nl=False)

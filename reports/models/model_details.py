@@ -1,0 +1,99 @@
+"""Everything known of one model, for a page about it or for a program."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any
+
+import pandas as pd
+
+from reports.columns.accuracy_columns import ACCURACY_COLUMNS
+from reports.exports.tables import records
+from reports.leaderboard.breakdown import read_breakdown
+from reports.leaderboard.report import empty_breakdown
+from reports.models.model_lookup import ModelLookup, NamedModel
+from zoo.records import Accuracy, Architecture, Weights
+from zoo.refresh.plan import cost_keys
+
+
+@dataclass(frozen=True)
+class ModelDetails:
+    """One architecture, or one set of its weights, with its costs and results."""
+
+    model: str
+    architecture: Architecture
+    weights: tuple[Weights, ...]  # the named ones, or all, the default one first
+    accuracy: tuple[Accuracy, ...]  # of these weights
+    costs: pd.DataFrame  # rows of the `costs` table, the native one first
+    breakdown: pd.DataFrame  # of the native cost: `reports.leaderboard.report.BREAKDOWN`
+    is_counted_now: bool  # because the cache lacks its native cost
+
+    @cached_property
+    def rows(self) -> list[dict[str, Any]]:
+        """The costs as plain values, None where unknown."""
+        return list(records(self.costs))
+
+    @property
+    def native(self) -> Mapping[str, Any]:
+        """The cost at the native input."""
+        return self.rows[0]
+
+    def accuracy_of(self, weights: Weights, metric: tuple[str, str], input: str | None = None) -> float | None:
+        """A published result of one set of weights: at an input; without one at its own, or else wherever it was evaluated."""
+        results = [a for a in self.accuracy if (a.tag, a.dataset, a.metric) == (weights.tag, *metric)]
+        if input is not None:
+            return next((a.value for a in results if a.input == input), None)
+        return next((a.value for a in sorted(results, key=lambda a: a.input != weights.input)), None)
+
+
+def gather_details(lookup: ModelLookup, named: NamedModel) -> ModelDetails:
+    """The details of one of the models."""
+    architecture = named.architecture
+    weights = (named.weights,) if named.weights else tuple(sorted(architecture.weights, key=lambda w: not w.is_default))
+    names = {(architecture.zoo, architecture.name, w.tag) for w in weights}
+    costs = _sorted_costs(lookup, named)
+    return ModelDetails(
+        model=named.name,
+        architecture=architecture,
+        weights=weights,
+        accuracy=tuple(a for a in lookup.store.accuracy() if (a.zoo, a.arch, a.tag) in names),
+        costs=costs,
+        breakdown=read_breakdown(lookup.store, costs.head(1)) if len(costs) else empty_breakdown(),
+        is_counted_now=(architecture.zoo, architecture.name) in lookup.counted_now,
+    )
+
+
+def _sorted_costs(lookup: ModelLookup, named: NamedModel) -> pd.DataFrame:
+    """All costs of the architecture: at the native input, then with the model's own number of classes, then by size."""
+    costs = lookup.store.costs(zoo=named.architecture.zoo, arch=named.architecture.name)
+    own = named.key_at()
+    has_own_head = costs["classes"].isna() if own.classes is None else (costs["classes"] == own.classes).fillna(False)
+    order = costs.assign(is_native=[key == own for key in cost_keys(costs)], has_own_head=has_own_head)
+    order = order.sort_values(["is_native", "has_own_head", "variant", "macs"], ascending=[False, False, False, True])
+    return costs.loc[order.index].reset_index(drop=True)
+
+
+def details_record(details: ModelDetails) -> dict[str, Any]:
+    """All of it as plain data with exact figures, None where unknown."""
+    architecture = asdict(details.architecture)
+    for name in ("weights", "declared"):
+        del architecture[name]
+    parts = {by: list(records(rows[["part", "macs", "bytes_moved"]])) for by, rows in details.breakdown.groupby("by")}
+    return {
+        "model": details.model,
+        "architecture": architecture,
+        "is_counted_now": details.is_counted_now,
+        "costs": [{**row, "counted_at": row["counted_at"].isoformat()} for row in details.rows],
+        "weights": [{**asdict(w), "accuracy": [asdict(a) for a in details.accuracy if a.tag == w.tag]} for w in details.weights],
+        "stages": parts.get("stage", []),
+        "operations": parts.get("operation", []),
+    }
+
+
+def known_metrics(*models: ModelDetails) -> list[tuple[str, str]]:
+    """Datasets and metrics that any of the models has a result for: declared ones in the order of their columns, then others."""
+    known = {(a.dataset, a.metric) for model in models for a in model.accuracy}
+    declared = [(column.dataset, column.metric) for column in ACCURACY_COLUMNS]
+    return [*(pair for pair in declared if pair in known), *sorted(known - set(declared))]
