@@ -13,6 +13,7 @@ from reports.columns.accuracy_columns import ACCURACY_COLUMNS
 from reports.columns.column import Better, Column, ColumnKind
 from reports.columns.leaderboard_columns import COVERAGE, LEADERBOARD, UNMATCHED, columns_for
 from reports.columns.section_columns import SPEEDS
+from reports.html.device_payload import build_devices
 from reports.leaderboard.report import Report, SpeedReport
 
 # What a reader may limit, in the order of the budget bar. A column without a single figure is left out.
@@ -49,6 +50,7 @@ def build_payload(report: Report) -> dict[str, Any]:
         "cost": DEFAULT_COST if DEFAULT_COST in costs or not costs else costs[0],
         "limits": [key for key in (*BUDGET_COLUMNS, *(c.key for c in report.latencies)) if key in costs],
         "speeds": [build_speed(report, speed) for speed in report.device_speeds],
+        "devices": build_devices(table, report.device_latencies),
         "facets": list(FACET_COLUMNS),
         "search": list(SEARCH_COLUMNS),
         "leaderboard": build_table(table, columns_for(table, report.latencies)),

@@ -6,6 +6,7 @@ import dataclasses
 
 from reports.config.config import Config
 from reports.leaderboard.change_report import build_change_report
+from reports.leaderboard.device_latencies import build_device_latencies
 from reports.leaderboard.leaderboard_report import build_leaderboard_report
 from reports.leaderboard.report import AuditReport, ChangeReport, Report
 from reports.leaderboard.speed_report import build_speed_reports, with_latencies
@@ -14,7 +15,7 @@ from reports.selection.device_lookup import look_up_device
 from reports.selection.speed_estimates import CachedSpeeds
 from zoo.cache.changes import changes_between
 from zoo.cache.store import Store
-from zoo.devices.devices import Device
+from zoo.devices.devices import Device, shipped_devices
 from zoo.run_config import RunConfig
 
 
@@ -58,6 +59,7 @@ def build_configured_report(config: Config, *, title: str, name: str | None = No
         changes=_last_changes(store, name),
         audits=_audits(config, may_count=may_count),
         device_speeds=speeds,
+        device_latencies=build_device_latencies(table, cached, shipped_devices().values()),
         leaderboard=with_latencies(table, speeds),
     )
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from reports.columns.column import Column, ColumnKind
@@ -103,6 +105,22 @@ class SpeedReport:
     note: str  # assumptions
 
 
+ORIGINS = ("measured", "published", "estimated")
+"""How a latency is known, the best first."""
+
+
+@dataclass(frozen=True)
+class DeviceLatencies:
+    """Latencies of one step on one device in one run configuration, a value for each row of the leaderboard; NaN is unknown."""
+
+    device: Device
+    run: RunConfig
+    latency_ms: npt.NDArray[np.float64]
+    low_ms: npt.NDArray[np.float64]  # of an estimate: nine in ten measured times lie between low and high
+    high_ms: npt.NDArray[np.float64]
+    origin: npt.NDArray[np.int8]  # index into `ORIGINS`; -1 where nothing is known
+
+
 @dataclass(frozen=True)
 class Report:
     """A whole report.
@@ -127,7 +145,10 @@ class Report:
     changes: ChangeReport | None = None  # None: there was no run before
     budgets: tuple[BudgetAnswer, ...] = ()  # one for each configured budget
     audits: tuple[AuditReport, ...] = ()  # one for each configured audit
-    device_speeds: tuple[SpeedReport, ...] = ()  # one for each configured run configuration
+    device_speeds: tuple[SpeedReport, ...] = ()
+    device_latencies: tuple[
+        DeviceLatencies, ...
+    ] = ()  # what a reader may choose among  # one for each configured run configuration
 
     @property
     def latencies(self) -> tuple[Column, ...]:

@@ -50,16 +50,30 @@ def fastest_published(models: pd.DataFrame, run: RunConfig, device: Device, *, a
     nothing = Found(pd.DataFrame(columns=[*MODEL, LATENCY.key, THROUGHPUT.key, "latency_from"]), "")
     if run.compiled:
         return nothing
-    rows = published_on(device.id)
-    rows = rows[rows["dtype"].isin({run.precision.dtype, _ALSO.get(run.precision)})]
-    rows = as_stated(rows, run).merge(models[MODEL].drop_duplicates(), on=MODEL)
-    steps = rows[rows["batch"] == run.batch].sort_values(LATENCY.key, kind="stable").drop_duplicates(MODEL)
+    rows = _in_run(published_on(device.id), run).merge(models[MODEL].drop_duplicates(), on=MODEL)
+    steps = _fastest_steps(rows, run, MODEL)
     fastest = (rows if any_batch else steps).groupby(MODEL, as_index=False)[THROUGHPUT.key].max()
     if fastest.empty:
         return nothing
     steps = steps.assign(latency_from=[how_known(row) for row in steps.to_dict("records")])
     found = fastest.merge(steps[[*MODEL, LATENCY.key, "latency_from"]], on=MODEL, how="outer")
     return Found(found, _note(rows, len(steps)))
+
+
+def fastest_on_all(run: RunConfig) -> pd.DataFrame:
+    """What `fastest_published` finds on each device, of all published models: device, `MODEL` and `latency_ms`."""
+    key = ["device", *MODEL]
+    return _fastest_steps(_in_run(published_on(), run), run, key)[[*key, LATENCY.key]]
+
+
+def _in_run(rows: pd.DataFrame, run: RunConfig) -> pd.DataFrame:
+    """Those in the precision of a run configuration, and as it states them."""
+    return as_stated(rows[rows["dtype"].isin({run.precision.dtype, _ALSO.get(run.precision)})], run)
+
+
+def _fastest_steps(rows: pd.DataFrame, run: RunConfig, key: list[str]) -> pd.DataFrame:
+    """The fastest step at the batch of a run configuration for each key."""
+    return rows[rows["batch"] == run.batch].sort_values(LATENCY.key, kind="stable").drop_duplicates(key)
 
 
 def as_stated(rows: pd.DataFrame, run: RunConfig) -> pd.DataFrame:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from reports.selection.candidates import SpeedSources
@@ -22,12 +23,15 @@ from zoo.validation.calibration_store import kept_calibration
 
 if TYPE_CHECKING:
     from reports.config.budgets import BudgetSection
+    from zoo.estimation.gpu_fleet import GpuSums
 
-_KEY = ["zoo", "arch", "input", "classes", "variant"]
+MODEL_KEY = ["zoo", "arch", "input", "classes", "variant"]
+"""What names a counted model, whatever its weights."""
 _MODEL = "model"
 _INSTEAD = {Precision.AMP: Precision.AMP_FAST_NORM}
 """Precision whose traces are used where the cache has none of another."""
 _FIGURES = ["latency_ms", "latency_low_ms", "latency_high_ms"]
+_ESTIMATE_DIGITS = 3  # significant ones: the interval of an estimate is wider than the fourth
 
 
 @dataclass(frozen=True)
@@ -93,7 +97,7 @@ class _Workloads:
     """The traced workloads of one precision and layout."""
 
     precision: Precision
-    models: pd.DataFrame  # `_KEY`, and the number of each model
+    models: pd.DataFrame  # `MODEL_KEY`, and the number of each model
     rows: pd.DataFrame  # the calls of each model, by its number
 
     def of_models(self, numbers: pd.Series[int]) -> pd.DataFrame:
@@ -112,8 +116,9 @@ class CachedSpeeds:
 
     def on_device(self, device: Device, run: RunConfig | None, unstated: tuple[str, ...] = ()) -> SpeedSources:
         """Measurements on a device, and estimates for a run configuration where one is given; they are made when first used."""
-        measured = known_speeds(self._store, device.id, self._files, DeviceNames([device]))
-        return SpeedSources(device, measured, functools.partial(self._estimate, device, run) if run else None, unstated)
+        return SpeedSources(
+            device, self.measured(device), functools.partial(self._estimate, device, run) if run else None, unstated
+        )
 
     def for_budget(self, budget: BudgetSection, device: Device | None) -> SpeedSources | None:
         """The speeds on the device of a budget, estimated only where the budget is about speed; None without a device."""
@@ -129,27 +134,60 @@ class CachedSpeeds:
             return _not_estimated(rows, f"not estimated: {run.precision.dtype} is not supported")
         mode = run.trace_mode
         untraced = f"not estimated: the cache has no trace {mode} of it; zoometer run CONFIG --traces {mode} makes them"
-        workloads = self._workloads(run.precision, run.layout)
-        if not len(workloads.models) and run.precision in _INSTEAD:
-            workloads = self._workloads(_INSTEAD[run.precision], run.layout)
+        workloads = self._workloads_for(run)
         if not len(workloads.models):
             return _not_estimated(rows, untraced)
-        models = rows[_KEY].drop_duplicates().merge(workloads.models, on=_KEY)
+        models = rows[MODEL_KEY].drop_duplicates().merge(workloads.models, on=MODEL_KEY)
         traced = replace(run, precision=workloads.precision)
         calibration = kept_calibration(self._store, traced)
         estimates = estimate(workloads.of_models(models[_MODEL]), device, traced, calibration=calibration, key=(_MODEL,))
+        for name in _FIGURES:
+            estimates[name] = pd.array(round_estimates(estimates[name].to_numpy(np.float64, na_value=np.nan)), dtype="Float64")
         estimates = models.merge(estimates[[_MODEL, *_FIGURES, "latency_from"]], on=_MODEL)
-        joined = rows[_KEY].merge(estimates, on=_KEY, how="left").set_axis(rows.index)
+        joined = rows[MODEL_KEY].merge(estimates, on=MODEL_KEY, how="left").set_axis(rows.index)
         return joined[[*_FIGURES, "latency_from"]].fillna({"latency_from": untraced})
+
+    def gpu_sums(self, run: RunConfig) -> GpuSums | None:
+        """What the models ask of GPUs in one run configuration, for many devices at once; None where none was traced."""
+        from zoo.estimation.gpu_fleet import GpuSums
+
+        workloads = self._workloads_for(run)
+        if not len(workloads.models):
+            return None
+        rows = workloads.rows.join(workloads.models.drop(columns=_MODEL), on=_MODEL)
+        return GpuSums(rows, replace(run, precision=workloads.precision), key=MODEL_KEY)
+
+    def measured(self, device: Device) -> pd.DataFrame:
+        """The speeds measured on a device."""
+        return known_speeds(self._store, device.id, self._files, DeviceNames([device]))
+
+    def measured_devices(self) -> set[str]:
+        """The devices on which the cache has measurements."""
+        return set(self._store.speeds()["device"].unique())
+
+    def _workloads_for(self, run: RunConfig) -> _Workloads:
+        """The workloads of a run configuration, or of the precision that stands in for it."""
+        workloads = self._workloads(run.precision, run.layout)
+        if not len(workloads.models) and run.precision in _INSTEAD:
+            workloads = self._workloads(_INSTEAD[run.precision], run.layout)
+        return workloads
 
     def _workloads(self, precision: Precision, layout: str) -> _Workloads:
         from zoo.estimation.workload import AMOUNTS
 
         if (precision, layout) not in self._read:
-            models, rows = self._store.workloads_by_model(precision, layout, key=_KEY, columns=AMOUNTS)
+            models, rows = self._store.workloads_by_model(precision, layout, key=MODEL_KEY, columns=AMOUNTS)
             numbered = models.assign(**{_MODEL: range(len(models))})
             self._read[precision, layout] = _Workloads(precision, numbered, rows)
         return self._read[precision, layout]
+
+
+def round_estimates(latencies_ms: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Estimated latencies to three significant digits; NaN stays NaN."""
+    exponents = np.floor(np.log10(latencies_ms, where=latencies_ms > 0, out=np.zeros_like(latencies_ms)))
+    scales = 10.0 ** (_ESTIMATE_DIGITS - 1 - exponents)
+    rounded: npt.NDArray[np.float64] = np.round(latencies_ms * scales) / scales
+    return rounded
 
 
 def _not_estimated(rows: pd.DataFrame, why: str) -> pd.DataFrame:

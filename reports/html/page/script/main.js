@@ -9,6 +9,7 @@ import { change, computeView, onChange } from './base/view.js';
 import { drawChart, startChart } from './chart/chart.js';
 import { startPictures } from './chart/picture.js';
 import { startPointer } from './chart/pointer.js';
+import { showDevice, startDevices } from './controls/device.js';
 import { resetBudget, showBudget, showCounts } from './controls/budget.js';
 import { hideHint } from './controls/tooltip.js';
 import { showPicked, startCompare } from './drawer/compare.js';
@@ -26,6 +27,7 @@ function refresh({ keepPage = false } = {}) {
   showTasks();
   if (!keepPage) {
     computeView();
+    showDevice();
     showBudget();
     showCounts();
     showTable();
@@ -72,14 +74,15 @@ function startKeys() {
   });
 }
 
-function start() {
+async function start() {
   document.querySelector('[data-skip]').addEventListener('click', (event) => { event.preventDefault(); byId('table-title').focus(); });
   byId('search').addEventListener('input', (event) => change({ search: event.target.value }));
   byId('only-frontier').addEventListener('change', (event) => change({ onlyFrontier: event.target.checked }));
   byId('reset').addEventListener('click', resetBudget);
   byId('theme').addEventListener('click', () => document.documentElement.dispatchEvent(new Event('themetoggle')));
   byId('print').addEventListener('click', () => window.print());
-  window.addEventListener('hashchange', () => { readAddress(); refresh(); });
+  window.addEventListener('hashchange', async () => { await readAddress(); refresh(); });
+  startDevices();
   startTable();
   startColumnChooser();
   startChart();
@@ -90,7 +93,7 @@ function start() {
   startExport();
   startKeys();
   onChange(refresh);
-  readAddress();
+  await readAddress();
   refresh();
   // Ready is what has been painted, so the mark is set in the frame after the one that shows it.
   requestAnimationFrame(() => setTimeout(() => {

@@ -1,5 +1,6 @@
 // The state in the address after the `#`: written after changes, read at the start and when the reader goes back.
 
+import { findChoice, findDevice, useChoice } from './devices.js';
 import { decodeState, encodeState, state } from './state.js';
 
 // Writing the address costs more than filtering, and browsers ration it: it waits for a pause in the typing.
@@ -15,6 +16,9 @@ export function writeAddress() {
   if (text !== location.hash.slice(1)) history.replaceState(null, '', text ? `#${text}` : location.pathname + location.search);
 }
 
-export function readAddress() {
+export async function readAddress() {
+  const given = new URLSearchParams(location.hash.slice(1));
+  const device = findDevice(given.get('device'));
+  await useChoice(device, findChoice(device, given.get('run')));
   Object.assign(state, decodeState(location.hash.slice(1)));
 }

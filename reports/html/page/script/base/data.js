@@ -52,7 +52,14 @@ export function openTable(source) {
     return value === null ? '–' : value === true ? 'yes' : value === false ? 'no' : value;
   };
 
-  return { rows: source.rows, columns, column: (key) => columns.get(key), figures, isText, words, codes, text, ranks, exact, shown };
+  // A column that came later: its declaration, and its figures row by row.
+  function addFigures(column, values) {
+    columns.set(column.key, { ...column, isFigure: true });
+    figureCache.set(column.key, values);
+    source.values[column.key] = Array.from(values, (value) => (Number.isNaN(value) ? null : value));
+  }
+
+  return { rows: source.rows, columns, addFigures, column: (key) => columns.get(key), figures, isText, words, codes, text, ranks, exact, shown };
 }
 
 // Whether less is better, as for errors measured in pixels.

@@ -11,6 +11,8 @@ export function initialState(task = TASKS[0]?.name ?? '') {
     task,
     search: '',
     accuracy: accuraciesOf(task)[0]?.key ?? '',
+    device: '', // id of the device whose latencies are shown
+    run: '', // how models run on it: key of one of its choices
     cost: costs.includes(REPORT.cost) ? REPORT.cost : costs[0] ?? '',
     limits: {}, // column → what was typed, in the column's unit or with a suffix
     least: '', // least accuracy, as typed
@@ -39,7 +41,7 @@ export function encodeState() {
   const start = initialState(state.task);
   const out = new URLSearchParams();
   if (state.task !== TASKS[0]?.name) out.set('task', state.task);
-  for (const key of ['search', 'accuracy', 'cost', 'least', 'colour', 'size']) {
+  for (const key of ['search', 'device', 'run', 'accuracy', 'cost', 'least', 'colour', 'size']) {
     if (state[key] !== start[key]) out.set(key, state[key]);
   }
   if (state.onlyFrontier) out.set('frontier', 'only');
@@ -61,6 +63,10 @@ export function decodeState(text) {
   const read = initialState(task);
   const choose = (key, allowed) => { if (allowed.includes(given.get(key))) read[key] = given.get(key); };
   read.search = given.get('search') ?? '';
+  if (REPORT.devices.devices.some(({ id }) => id === given.get('device'))) {
+    read.device = given.get('device');
+    read.run = given.get('run') ?? '';
+  }
   read.least = given.get('least') ?? '';
   choose('accuracy', accuraciesOf(task).map(({ key }) => key));
   choose('cost', costsOf(task));

@@ -70,7 +70,10 @@ export function linesOf(points) {
   return [...lines.values()].filter((line) => line.length > 1).map((line) => line.sort((a, b) => a.x - b.x));
 }
 
-export const axisTitles = () => ({ x: `${headerOf(BOARD.column(state.cost))}, logarithmic`, y: headerOf(BOARD.column(state.accuracy)) });
+export function axisTitles() {
+  const cost = BOARD.column(state.cost);
+  return { x: `${headerOf({ ...cost, title: cost.longTitle ?? cost.title })}, logarithmic`, y: headerOf(BOARD.column(state.accuracy)) };
+}
 
 // Makes the chart follow the view.
 export function drawChart() {

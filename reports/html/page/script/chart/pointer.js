@@ -1,6 +1,7 @@
 // What the pointer finds on the chart: the nearest point explains itself and opens on a click.
 
 import { BOARD, limitsOf } from '../base/data.js';
+import { latencyNote } from '../base/devices.js';
 import { byId, h } from '../base/dom.js';
 import { FITS } from '../base/filters.js';
 import { withUnit } from '../base/format.js';
@@ -55,7 +56,8 @@ function drawHover(pen, point) {
 function pointCard(row) {
   const keys = [...new Set([state.accuracy, state.cost, ...limitsOf(state.task).slice(0, 4), state.size, 'input', 'family', 'status'])].filter(Boolean);
   const facts = keys.map((key) => [h('dt', {}, BOARD.column(key).title), h('dd', {}, withUnit(BOARD.column(key), BOARD.shown(key, row)))]);
-  return [h('strong', {}, modelName(row)), view.isFrontier[row] && h('p', { class: 'origin' }, 'On the frontier'), h('dl', { class: 'facts' }, facts.flat())];
+  return [h('strong', {}, modelName(row)), view.isFrontier[row] && h('p', { class: 'origin' }, 'On the frontier'),
+    latencyNote(state.cost, row) && h('p', { class: 'origin' }, `Latency ${latencyNote(state.cost, row)}`), h('dl', { class: 'facts' }, facts.flat())];
 }
 
 export function startPointer() {

@@ -1,6 +1,7 @@
 // The budget bar: limits, chosen values, words, and what the chart's axes show. Made anew for each task.
 
 import { BOARD, REPORT, accuraciesOf, costsOf, isLowBetter, limitsOf, risingFigures, taskRows } from '../base/data.js';
+import { chosenLatency } from '../base/devices.js';
 import { byId, fill, h } from '../base/dom.js';
 import { formatCount, formatFigure, headerOf, parseAmount, plural } from '../base/format.js';
 import { DEFAULT_COLOUR, isSame, state } from '../base/state.js';
@@ -28,7 +29,7 @@ const colourChoices = () => REPORT.facets.filter((key) => key !== DEFAULT_COLOUR
   .map((key) => [key, BOARD.column(key).title]);
 
 // The field for the least accuracy is that of the chosen metric.
-const budgetKey = () => `${state.task} ${state.accuracy}`;
+const budgetKey = () => `${state.task} ${state.accuracy} ${chosenLatency()}`;
 
 export function showBudget() {
   if (budgetParts.key !== budgetKey()) buildBudget();

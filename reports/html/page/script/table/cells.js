@@ -1,6 +1,7 @@
 // What stands in a cell of the table, as escaped HTML (DataTables reads cells as HTML), and the bar behind a figure.
 
 import { BOARD, risingFigures } from '../base/data.js';
+import { latencyNote, originOf } from '../base/devices.js';
 import { escapeHtml, h, isWebAddress } from '../base/dom.js';
 import { NOT_AVAILABLE } from '../base/format.js';
 import { state } from '../base/state.js';
@@ -31,7 +32,9 @@ export function cellHtml(column, row) {
   if (column.key === 'on_frontier') return frontierHtml(row);
   if (column.isFigure) {
     const text = BOARD.shown(column.key, row);
-    return text === '–' ? NA_HTML : escapeHtml(text);
+    if (text === '–') return NA_HTML;
+    const origin = originOf(column.key, row);
+    return origin ? `<span class="latency is-${origin}" title="${escapeHtml(latencyNote(column.key, row))}">${escapeHtml(text)}</span>` : escapeHtml(text);
   }
   const value = BOARD.exact(column.key, row);
   if (value === null || value === '') return NA_HTML;

@@ -1,6 +1,7 @@
 // Choosing and ordering the table's columns, by mouse, touch or keyboard.
 
 import { BOARD, taskRows } from '../base/data.js';
+import { chosenLatency } from '../base/devices.js';
 import { byId, fill, h } from '../base/dom.js';
 import { headerOf } from '../base/format.js';
 import { DEFAULT_COLUMNS, isSame, state } from '../base/state.js';
@@ -15,8 +16,12 @@ function hasContent(key) {
 }
 
 // Columns chosen by the reader stand even if empty; the first choice leaves out what this task has nothing for.
-export const visibleColumns = () => (isSame(state.columns, DEFAULT_COLUMNS)
-  ? DEFAULT_COLUMNS.filter((key) => key === 'model' || hasContent(key)) : state.columns);
+export function visibleColumns() {
+  if (!isSame(state.columns, DEFAULT_COLUMNS)) return state.columns;
+  const columns = DEFAULT_COLUMNS.filter((key) => key === 'model' || hasContent(key));
+  const latency = chosenLatency();
+  return latency ? [columns[0], latency, ...columns.slice(1)] : columns;
+}
 
 function buildColumnChooser() {
   const panel = byId('column-list');
