@@ -7,7 +7,7 @@ import pandas as pd
 from reports.columns.section_columns import CHANGES
 from reports.leaderboard.report import ChangeReport, typed_table
 from zoo.cache.changes import Changes
-from zoo.cache.runs import Run
+from zoo.cache.runs import RunRecord
 
 
 def build_change_report(changes: Changes) -> ChangeReport:
@@ -26,7 +26,7 @@ def _heading(changes: Changes) -> str:
     return f"Changes {runs} {_describe(changes.after)}{config}"
 
 
-def _describe(run: Run) -> str:
+def _describe(run: RunRecord) -> str:
     """`run a (2026-01-02 12:00, killed)`."""
     unfinished = "" if run.status == "done" else f", {run.status}"
     return f"run {run.run} ({run.started_at:%Y-%m-%d %H:%M}{unfinished})"

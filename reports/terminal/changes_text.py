@@ -16,7 +16,7 @@ from reports.exports.tables import records
 from reports.leaderboard.report import ChangeReport
 from reports.terminal.console import print_table, print_title
 from zoo.cache.changes import Changes
-from zoo.cache.runs import Run
+from zoo.cache.runs import RunRecord
 from zoo.records import Variant
 
 _CHANGED = "changed"
@@ -34,7 +34,7 @@ def changes_record(changes: Changes) -> dict[str, Any]:
     }
 
 
-def _run_record(run: Run) -> dict[str, Any]:
+def _run_record(run: RunRecord) -> dict[str, Any]:
     return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in dataclasses.asdict(run).items()}
 
 
@@ -91,7 +91,7 @@ def _integer(value: int | None) -> str:
     return UNKNOWN if value is None else f"{value:,}"
 
 
-def run_rows(runs: Sequence[Run]) -> list[list[str]]:
+def run_rows(runs: Sequence[RunRecord]) -> list[list[str]]:
     """Runs as rows: name, start, status, configuration, planned, counted, failing, added, changed, removed."""
     return [
         [run.run, f"{run.started_at:%Y-%m-%d %H:%M}", run.status, run.config or UNKNOWN]

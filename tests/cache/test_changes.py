@@ -15,8 +15,8 @@ from rich.console import Console
 
 from reports.leaderboard.change_report import build_change_report
 from reports.terminal import changes_text
-from zoo.cache.changes import COLUMNS, FIGURES, Changes, Kind, changes_between
-from zoo.cache.runs import Run, find_run
+from zoo.cache.changes import COLUMNS, FIGURES, ChangeKind, Changes, changes_between
+from zoo.cache.runs import RunRecord, find_run
 from zoo.cache.schema.tables import TABLES
 from zoo.errors import UnknownNameError
 
@@ -93,7 +93,7 @@ def test_a_model_that_went_is_not_removed_again_by_every_later_run(history: Hist
     history.run("one", ["stays", "goes"], [cost("stays"), cost("goes")])
     history.run("two", ["stays"], [])
     history.run("three", ["stays"], [])
-    assert [changes_between(history.store, None, name).count(Kind.REMOVED) for name in ("one", "two", "three")] == [0, 1, 0]
+    assert [changes_between(history.store, None, name).count(ChangeKind.REMOVED) for name in ("one", "two", "three")] == [0, 1, 0]
 
 
 def test_what_the_configuration_no_longer_asks_for_says_so(history: History) -> None:
@@ -158,7 +158,7 @@ def test_a_narrowed_run_removes_nothing_and_is_nobody_s_measure(history: History
     history.run("two", ["a", "b"], [])
     changes = changes_between(history.store)
     assert changes.before is not None
-    assert (changes.before.run, changes.count(Kind.CHANGED), changes.unchanged) == ("one", 1, 1)
+    assert (changes.before.run, changes.count(ChangeKind.CHANGED), changes.unchanged) == ("one", 1, 1)
 
 
 def test_what_an_interrupted_run_did_not_reach_is_not_compared(history: History) -> None:
@@ -199,7 +199,7 @@ def test_each_part_of_a_key_tells_rows_apart(history: History) -> None:
 
 
 def test_runs_are_found_by_the_beginning_of_their_name() -> None:
-    runs = [Run(name, "done", NOON) for name in ("abc1", "abd2")]
+    runs = [RunRecord(name, "done", NOON) for name in ("abc1", "abd2")]
     assert find_run(runs, "abd").run == "abd2"
     assert find_run(runs, "latest").run == "abd2"
     for name, words in (("ab", "Several runs begin with 'ab': abc1, abd2"), ("x", "There is no run 'x'"), ("", "no run ''")):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -114,6 +115,66 @@ def test_a_compaction_that_was_killed_before_it_removed_anything_doubles_nothing
     assert rows(store) == before
 
 
+class Killed(BaseException):
+    """What ends a process that is killed."""
+
+
+def compact_until_removal(store: Store, number: int) -> None:
+    """A compaction that is killed when it is about to remove its nth file."""
+    writer = Store(store.address)
+    writer.prepare()
+    remove, left = writer.files.remove, [number]
+
+    def counted(folder: str, name: str) -> None:
+        left[0] -= 1
+        if left[0] == 0:
+            raise Killed
+        remove(folder, name)
+
+    writer.files.remove = counted  # type: ignore[method-assign]
+    with contextlib.suppress(Killed):
+        compact(writer)
+
+
+@pytest.mark.parametrize("first", [1, 2, 3])
+@pytest.mark.parametrize("second", range(1, 7))
+def test_compactions_that_are_killed_one_after_the_other_double_nothing(store: Store, first: int, second: int) -> None:
+    """The second merges what the first wrote, and removes that before what the first has left."""
+    for name in ("a", "b"):
+        store.append("costs", costs_of(cost(name)))
+    compact_until_removal(store, first)
+    store.append("costs", costs_of(cost("c")))
+    compact_until_removal(store, second)
+    assert Store(store.address).read("costs")["arch"].to_pylist() == ["a", "b", "c"]
+    compact(store)
+    assert Store(store.address).read("costs")["arch"].to_pylist() == ["a", "b", "c"]
+    assert len(parts(store)) == 1
+
+
+def test_compactions_at_the_same_time_double_nothing(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Object stores have no lock that would keep two machines from it."""
+    other = Store(store.address)
+    for name in ("a", "b", "c"):
+        store.append("costs", costs_of(cost(name, macs=1)))
+    merged = maintenance._merged
+
+    def compact_meanwhile(*arguments: Any, **more: Any) -> pa.Table:
+        monkeypatch.setattr(maintenance, "_merged", merged)
+        other.append("costs", costs_of(cost("d", macs=1)))
+        maintenance._compact_table(other, "costs")
+        return merged(*arguments, **more)
+
+    monkeypatch.setattr(maintenance, "_merged", compact_meanwhile)
+    maintenance._compact_table(store, "costs")
+    assert len(parts(store)) == 2
+    for columns in (None, ["arch"], ["macs"]):
+        assert len(Store(store.address).read("costs", columns)) == 4
+    assert "costs: 2 files were merged from the same ones" in [problem.what for problem in verify(store)]
+    compact(store)
+    assert Store(store.address).read("costs")["arch"].to_pylist() == ["a", "b", "c", "d"]
+    assert not list(verify(store))
+
+
 def test_a_run_that_ended_replaces_its_beginning_even_after_a_compaction_between(store: Store) -> None:
     began = store.append("runs", table_of("runs", [{"run": "r", "status": "running", "started_at": NOON}]))
     run(store, "other", 5)
@@ -127,7 +188,7 @@ def test_a_run_that_ended_replaces_its_beginning_even_after_a_compaction_between
 
 
 def test_many_parts_are_worth_a_compaction(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(maintenance, "_WORTH_IT", 2)
+    monkeypatch.setattr(maintenance, "_MANY_PARTS", 2)
     for i in range(3):
         assert not is_scattered(store)
         store.append("costs", costs_of(cost(f"a{i}")))
@@ -281,7 +342,7 @@ def test_a_part_that_is_found_damaged_while_it_is_merged_stops_nothing(tmp_path:
 
 
 def test_a_long_run_merges_its_parts_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(maintenance, "_WORTH_IT", 3)
+    monkeypatch.setattr(maintenance, "_MANY_PARTS", 3)
     store = Store(tmp_path)
     store.prepare()
     for part in range(5):

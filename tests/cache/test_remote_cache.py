@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,10 +21,9 @@ from zoo.addresses import Address
 from zoo.cache.health import inspect, verify
 from zoo.cache.maintenance import compact
 from zoo.cache.schema.tables import table_of
-from zoo.cache.storage.locks import locked
 from zoo.cache.storage.remote_files import RemoteFiles
 from zoo.cache.store import DAMAGED, Store
-from zoo.errors import BusyError, CacheError, ConfigError
+from zoo.errors import CacheError, ConfigError
 from zoo.jobs import RunSummary
 from zoo.refresh.refresh import refresh
 from zoo.settings import RefreshSettings
@@ -109,25 +107,6 @@ def test_a_damaged_part_is_copied_aside_and_its_rows_are_counted_again(store: St
     assert store.files.names(f"{DAMAGED}/costs") == {file}
     assert not store.files.names("costs")
     assert "is damaged" in caplog.text
-
-
-def test_compaction_is_for_one_machine_at_a_time(store: Store) -> None:
-    path = f"{store.files.root}/.locks/maintenance.claim"
-    assert isinstance(store.files, RemoteFiles)
-    store.files._fs.pipe_file(path, f"another {time.time() + 60:.0f}".encode())
-    with pytest.raises(BusyError, match="compacts or prunes this cache already"):
-        compact(store, wait=False)
-    store.files._fs.pipe_file(path, f"another {time.time() - 1:.0f}".encode())  # left behind
-    compact(store, wait=False)
-    assert not store.files._fs.exists(path)
-
-
-def test_a_claim_that_another_took_over_is_not_dropped(store: Store) -> None:
-    path = f"{store.files.root}/.locks/maintenance.claim"
-    assert isinstance(store.files, RemoteFiles)
-    with locked(store.files, "maintenance", what="x"):
-        store.files._fs.pipe_file(path, b"another 9999999999")
-    assert store.files._fs.exists(path)
 
 
 class SlowlyWritten(MemoryFileSystem):  # type: ignore[misc]

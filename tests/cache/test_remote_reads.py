@@ -21,7 +21,7 @@ from zoo.cache.maintenance import compact
 from zoo.cache.schema.tables import ROWS_TOGETHER, columns_of
 from zoo.cache.storage import range_reads as ranges
 from zoo.cache.storage import remote_files
-from zoo.cache.storage.range_reads import WHOLE_BELOW, pages_of
+from zoo.cache.storage.range_reads import WHOLE_BELOW, column_ranges
 from zoo.cache.store import DAMAGED, Store
 
 GROUPS = 4
@@ -93,7 +93,7 @@ def damage(store: Store, column: str, group: int) -> None:
     (file,) = store.files.names("costs")
     content = Distant.store[store.files.path("costs", file)]
     parquet = pq.ParquetFile(pa.BufferReader(content.getvalue()))
-    ((start, stop),) = pages_of(parquet, [column], [group])
+    ((start, stop),) = column_ranges(parquet, [column], [group])
     place = (start + stop) // 2
     content.seek(place)
     (before,) = content.read(1)
@@ -102,13 +102,13 @@ def damage(store: Store, column: str, group: int) -> None:
 
 
 def test_parts_are_read_side_by_side_but_not_all_at_once(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    number = 3 * remote_files._AT_ONCE
+    number = 3 * remote_files._CONCURRENT_READS
     for i in range(number):
         store.append("costs", costs_of(cost(f"arch_{i:02}", macs=i)))
     monkeypatch.setattr(Distant, "delay_s", 0.02)
     monkeypatch.setattr(Distant, "most_at_once", 0)
     assert list(Store(store.address).costs()["macs"]) == list(range(number))
-    assert 1 < Distant.most_at_once <= remote_files._AT_ONCE
+    assert 1 < Distant.most_at_once <= remote_files._CONCURRENT_READS
 
 
 def test_of_a_large_part_only_the_columns_asked_for_are_read(reader: Store) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -161,6 +161,19 @@ def test_the_order_in_which_zoos_are_replaced_makes_no_difference(store: Store) 
     assert everything(store) == before
 
 
+def test_the_last_state_counts_where_the_clock_was_set_back(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.replace("weights", weights_of("timm", "a"), {"timm"})
+
+    class Earlier(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> Any:
+            return datetime.now(tz) - timedelta(days=30)
+
+    monkeypatch.setattr("zoo.cache.storage.parts.datetime", Earlier)
+    store.replace("weights", weights_of("timm", "b"), {"timm"})
+    assert [row["tag"] for row in Store(store.address).read("weights").to_pylist()] == ["b"]
+
+
 def test_a_snapshot_can_become_empty(store: Store) -> None:
     store.replace("weights", weights_of("timm", "a"), {"timm"})
     store.replace("weights", weights_of("timm"), {"timm"})
@@ -193,7 +206,7 @@ def test_a_merged_part_that_was_merged_again_doubles_nothing(
     assert list(reader.load("costs", ()).parts) == [merged]  # what it says of itself is known from now on
     if goes_back:
         earlier = merged.replace(merged[5:13], "20000101", 1)
-        monkeypatch.setattr("zoo.cache.store.new_name", lambda data, **_: earlier.replace(merged[-34:-18], checksum(data)))
+        monkeypatch.setattr("zoo.cache.table_store.new_name", lambda data, **_: earlier.replace(merged[-34:-18], checksum(data)))
     store.append("costs", costs_of(cost("a")), replaces=[merged])
     kept.write_bytes(content)  # as if it had not been removed yet
     assert len(parts(store)) == 2

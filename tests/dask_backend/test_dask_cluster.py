@@ -66,8 +66,7 @@ def sample() -> dict[str, ZooSettings]:
 
 def lasting(store: Store, name: str = "costs") -> pd.DataFrame:
     """The rows in force without what differs from run to run, in the order of their keys."""
-    in_force = {"costs": Store.costs, "traces": Store.traces}
-    rows: pd.DataFrame = in_force[name](store) if name in in_force else store.details(name)
+    rows = store.costs() if name == "costs" else store.traces() if name == "traces" else store.details(name)
     order = [column for column in (*TRACE_KEY, "position") if column in rows]
     return rows.drop(columns=SHIFTING, errors="ignore").sort_values(order, ignore_index=True)
 

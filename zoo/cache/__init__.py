@@ -1,1 +1,1 @@
-"""Where facts are kept: Parquet tables in a folder or at any fsspec address. Imports no torch."""
+"""The cache: tables of Parquet files in a folder or at any fsspec address. Imports no torch."""

@@ -1,6 +1,6 @@
-"""What changed between two runs. Counts are deterministic, so that any change means something, and its likely cause is named.
+"""What changed between two runs, with the likely cause: counts are deterministic, so every change has one.
 
-The value of a key as of a run is the newest one that was there when the run ended, whichever run counted it.
+The value of a key as of a run is the newest one in the cache when the run ended, whichever run counted it.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from zoo.cache.runs import LATEST, Run, find_run
+from zoo.cache.runs import LATEST, RunRecord, find_run
 from zoo.cache.schema.tables import KEY, TABLES
 from zoo.cache.store import Store, to_pandas
 from zoo.jobs import is_unsupported
 from zoo.records import Status
 
 
-class Kind(enum.StrEnum):
-    """What became of a key."""
+class ChangeKind(enum.StrEnum):
+    """What happened to a key."""
 
     ADDED = "added"  # had no value before
     REMOVED = "removed"  # is no longer planned by the same configuration
     CHANGED = "changed"  # has another figure or status; one row for each figure
     FAILED = "failed"  # cannot be counted any more, or could not from the start
     RECOVERED = "recovered"  # could not be counted before
-    NOT_COMPARED = "not compared"  # one of the runs did not ask for it, or did not get to it
+    NOT_COMPARED = "not compared"  # one of the runs did not plan it, or did not reach it
 
 
 FIGURES = tuple(
@@ -49,35 +49,40 @@ COLUMNS: Mapping[str, Any] = {
 }
 """Columns of `Changes.rows` and their types.
 
-`figure`, `old` and `new` are those of a changed figure, exact; `figure` is `status` where a cost has become a bound or the
-reverse. `cause` says what differs in how the two values were made, or why there is only one, or a failure's reason.
+`figure`, `old` and `new` are those of a changed figure; `figure` is `status` where a cost has become a bound or the reverse.
+`cause` names the versions that differ, why one of the values is missing, or the reason of a failure.
 """
 
-_CAUSES = ("library_version", "counter_version", "torch_version", "fingerprint")
-_NEEDED = [*KEY, "status", "reason", *FIGURES, *_CAUSES, "run", "counted_at"]
+_VERSIONS = {"library_version": None, "counter_version": "counter", "torch_version": "torch", "fingerprint": "source"}
+"""Columns that say how a value was made, and what they are called; a library is called by the name of its zoo."""
+
+_NEEDED = [*KEY, "status", "reason", *FIGURES, *_VERSIONS, "run", "counted_at"]
+
+_Key = tuple[Any, ...]
+_Value = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Changes:
-    """The difference between two runs. Renderers get this."""
+    """The differences between two runs."""
 
-    before: Run | None  # None: nothing was there before
-    after: Run
+    before: RunRecord | None  # None: the cache was empty before
+    after: RunRecord
     rows: pd.DataFrame  # COLUMNS, ordered by kind and key
     unchanged: int  # keys with the same value in both
-    failing: int  # keys of the later run that could not be counted, inputs that do not fit apart
+    failing: int  # keys of the later run that cannot be counted, without unsupported inputs
 
-    def count(self, kind: Kind) -> int:
-        """How many keys there are of a kind."""
+    def count(self, kind: ChangeKind) -> int:
+        """How many keys of a kind there are."""
         return len(self.rows[self.rows["kind"] == kind].drop_duplicates(list(KEY)))
 
     def counts(self) -> dict[str, int]:
-        """How many keys there are of each kind, and of those that are unchanged."""
-        return {kind.value.replace(" ", "_"): self.count(kind) for kind in Kind} | {"unchanged": self.unchanged}
+        """How many keys of each kind there are, and how many are unchanged."""
+        return {kind.value.replace(" ", "_"): self.count(kind) for kind in ChangeKind} | {"unchanged": self.unchanged}
 
 
 def changes_between(store: Store, before: str | None = None, after: str | None = None) -> Changes:
-    """What changed from one run to another; without names, what the last run changed since the one before it of its configuration.
+    """What changed from one run to another; by default from the run before the last one, of the same configuration, to the last.
 
     Raises:
         UnknownNameError: if there is no such run.
@@ -90,45 +95,42 @@ def changes_between(store: Store, before: str | None = None, after: str | None =
     return compare(store, earlier, later)
 
 
-def previous_run(runs: Iterable[Run], run: Run) -> Run | None:
-    """The run before this one that asked for the same configuration, in full."""
+def previous_run(runs: Iterable[RunRecord], run: RunRecord) -> RunRecord | None:
+    """The last run before this one of the same configuration, without --only."""
     earlier = [r for r in runs if r.started_at < run.started_at and r.config == run.config and not r.only and r.run != run.run]
     return earlier[-1] if earlier else None
 
 
-def compare(store: Store, before: Run | None, after: Run) -> Changes:
-    """The difference between two runs, of which the first may be none."""
+def compare(store: Store, before: RunRecord | None, after: RunRecord) -> Changes:
+    """The differences between two runs; without the first, everything is new."""
     history = to_pandas(store.read("costs", _NEEDED))
-    old = _newest(
-        history[history["counted_at"] <= _end(history, before)] if before else history[history["counted_at"] < after.started_at]
-    )
-    new = _newest(history[history["counted_at"] <= _end(history, after)])
-    asked = _plan(store, after, new)
-    values = asked.merge(old[[*KEY, "counted_at"]], how="left", on=list(KEY)).merge(
+    counted_at = history["counted_at"]
+    old = _newest(history[counted_at <= _end(history, before) if before else counted_at < after.started_at])
+    new = _newest(history[counted_at <= _end(history, after)])
+    planned = _planned(store, after, new)
+    times = planned.merge(old[[*KEY, "counted_at"]], how="left", on=list(KEY)).merge(
         new[[*KEY, "counted_at"]], how="left", on=list(KEY), suffixes=("_old", "_new")
     )
-    differing = values[~(values["counted_at_old"] == values["counted_at_new"]).fillna(False)]
-    olds, news = _by_key(old, differing), _by_key(new, differing)
-    rows: list[dict[str, Any]] = []
-    same = len(values) - len(differing)
-    for key in map(_key, differing[list(KEY)].itertuples(index=False, name=None)):
-        found = _compare_values(olds.get(key), news.get(key))
-        rows += [{**_named(key), **row} for row in found]
-        same += not found
+    differing = times[~(times["counted_at_old"] == times["counted_at_new"]).fillna(False)]
+    old_values, new_values = _values(old, differing), _values(new, differing)
+    changes = {key: _changes_of(old_values.get(key), new_values.get(key)) for key in _keys(differing)}
+    unchanged = len(times) - sum(map(bool, changes.values()))
     if before and before.plan:
-        rows += [
-            {**_named(key), **_gone(before, after, row)} for key, row in _left_out(_plan(store, before, old), asked, old).items()
-        ]
-    return Changes(before, after, _table(rows), same, _failing(asked.merge(new, on=list(KEY))))
+        both = _planned(store, before, old).merge(planned, how="left", on=list(KEY), indicator=True)
+        missing = both[both["_merge"] == "left_only"]
+        old_values = _values(old, missing)
+        changes |= {key: [_removal(before, after, old_values.get(key))] for key in _keys(missing)}
+    rows = [{**dict(zip(KEY, key, strict=True)), **change} for key, found in changes.items() for change in found]
+    return Changes(before, after, _table(rows), unchanged, _failing(planned.merge(new, on=list(KEY))))
 
 
-def end_of(store: Store, run: Run) -> datetime:
-    """The moment as of which the cache is what a run left."""
+def end_of(store: Store, run: RunRecord) -> datetime:
+    """The time at which the cache was as a run left it."""
     moment: datetime = _end(to_pandas(store.read("costs", ["run", "counted_at"])), run).to_pydatetime()
     return moment
 
 
-def _end(history: pd.DataFrame, run: Run) -> pd.Timestamp:
+def _end(history: pd.DataFrame, run: RunRecord) -> pd.Timestamp:
     """When a run ended; one that was killed ended with its last row."""
     own = history.loc[(history["run"] == run.run).fillna(False), "counted_at"].max()
     end = pd.Timestamp(run.ended_at)
@@ -139,28 +141,22 @@ def _newest(history: pd.DataFrame) -> pd.DataFrame:
     return history.sort_values("counted_at", kind="stable").drop_duplicates(list(KEY), keep="last")
 
 
-def _plan(store: Store, run: Run, values: pd.DataFrame) -> pd.DataFrame:
-    """The keys a run planned; all there were, where it did not say."""
+def _planned(store: Store, run: RunRecord, values: pd.DataFrame) -> pd.DataFrame:
+    """The keys a run planned; all keys that have a value, if it is not known."""
     keys = to_pandas(store.read("plans", KEY, {"plan": [run.plan]})) if run.plan else values.head(0)
     return (keys if len(keys) else values)[list(KEY)].drop_duplicates()
 
 
-def _left_out(planned: pd.DataFrame, asked: pd.DataFrame, old: pd.DataFrame) -> dict[tuple[Any, ...], dict[str, Any] | None]:
-    """Keys that only the earlier run planned, with their values."""
-    joined = planned.merge(asked.assign(is_asked=True), how="left", on=list(KEY))
-    left = joined[joined["is_asked"].isna()]
-    values = _by_key(old, left)
-    return {key: values.get(key) for key in map(_key, left[list(KEY)].itertuples(index=False, name=None))}
+def _keys(rows: pd.DataFrame) -> list[_Key]:
+    keys = rows[list(KEY)].astype(object)
+    return list(keys.where(keys.notna(), None).itertuples(index=False, name=None))
 
 
-def _by_key(rows: pd.DataFrame, keys: pd.DataFrame) -> dict[tuple[Any, ...], dict[str, Any]]:
+def _values(rows: pd.DataFrame, keys: pd.DataFrame) -> dict[_Key, _Value]:
+    """The rows that have one of the keys."""
     found = rows.merge(keys[list(KEY)], on=list(KEY)).astype(object)
-    found = found.where(found.notna(), None)
-    return {tuple(row[column] for column in KEY): {str(name): row[name] for name in row} for row in found.to_dict("records")}
-
-
-def _key(values: Iterable[Any]) -> tuple[Any, ...]:
-    return tuple(None if pd.isna(value) else value for value in values)
+    records = found.where(found.notna(), None).to_dict("records")
+    return dict(zip(_keys(found), ({str(name): value for name, value in row.items()} for row in records), strict=True))
 
 
 def _failing(rows: pd.DataFrame) -> int:
@@ -170,62 +166,58 @@ def _failing(rows: pd.DataFrame) -> int:
     )
 
 
-def _compare_values(old: Mapping[str, Any] | None, new: Mapping[str, Any] | None) -> list[dict[str, Any]]:
-    """What to say of one key: nothing where its value is the same, several rows where several figures differ."""
+def _changes_of(old: _Value | None, new: _Value | None) -> list[dict[str, Any]]:
+    """The changes of one key: none if its value is the same, one for each figure that differs."""
+    statuses = _statuses(old, new)
     if new is None:
-        return [{"kind": Kind.NOT_COMPARED, "cause": "the run did not get to it", **_statuses(old, new)}]
-    said = _statuses(old, new)
+        return [{"kind": ChangeKind.NOT_COMPARED, "cause": "the run did not get to it", **statuses}]
     if _is_failure(new) and (old is None or not _is_failure(old)):
-        return [{"kind": Kind.FAILED, "cause": new["reason"], **said}]
+        return [{"kind": ChangeKind.FAILED, "cause": new["reason"], **statuses}]
     if old is None:
-        return [{"kind": Kind.ADDED, "cause": None, **said}]
+        return [{"kind": ChangeKind.ADDED, "cause": None, **statuses}]
     if _is_failure(old) and not _is_failure(new):
-        return [{"kind": Kind.RECOVERED, "cause": cause(old, new), **said}]
-    rows = [
-        {"figure": name, "old": old[name], "new": new[name]}
-        for name in FIGURES
-        if old[name] is not None and old[name] != new[name]
-    ]
+        return [{"kind": ChangeKind.RECOVERED, "cause": cause(old, new), **statuses}]
+    figures = [name for name in FIGURES if old[name] is not None and old[name] != new[name]]
+    changes: list[dict[str, Any]] = [{"figure": name, "old": old[name], "new": new[name]} for name in figures]
     if old["status"] != new["status"]:
-        rows.append({"figure": "status", "old": None, "new": None})
-    return [{"kind": Kind.CHANGED, "cause": cause(old, new), **said, **row} for row in rows]
+        changes.append({"figure": "status"})
+    return [{"kind": ChangeKind.CHANGED, "cause": cause(old, new), **statuses, **change} for change in changes]
 
 
-def cause(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
-    """What differs in how two values of a key were made: what has most likely changed them."""
-    names = {"library_version": new["zoo"], "counter_version": "counter", "torch_version": "torch", "fingerprint": "source"}
-    found = [f"{names[name]} {old[name] or 'unknown'} → {new[name] or 'unknown'}" for name in _CAUSES if old[name] != new[name]]
-    return ", ".join(found) or "unknown: counted from the same versions"
+def cause(old: _Value, new: _Value) -> str:
+    """The versions that differ between two values of a key, the likely cause of a change."""
+    differing = [
+        f"{name or new['zoo']} {old[column] or 'unknown'} → {new[column] or 'unknown'}"
+        for column, name in _VERSIONS.items()
+        if old[column] != new[column]
+    ]
+    return ", ".join(differing) or "unknown: counted from the same versions"
 
 
-def _gone(before: Run, after: Run, old: Mapping[str, Any] | None) -> dict[str, Any]:
-    """What to say of a key that only the earlier run planned."""
-    said = _statuses(old, None)
+def _removal(before: RunRecord, after: RunRecord, old: _Value | None) -> dict[str, Any]:
+    """The change of a key that only the earlier run planned."""
+    statuses = _statuses(old, None)
     if after.only:
-        return {"kind": Kind.NOT_COMPARED, "cause": f"outside of --only {after.only}", **said}
+        return {"kind": ChangeKind.NOT_COMPARED, "cause": f"outside of --only {after.only}", **statuses}
     if before.config != after.config:
-        return {"kind": Kind.NOT_COMPARED, "cause": f"{after.config or 'the later run'} does not ask for it", **said}
+        return {"kind": ChangeKind.NOT_COMPARED, "cause": f"{after.config or 'the later run'} does not ask for it", **statuses}
     causes = [f"{before.versions} → {after.versions}"] if before.versions != after.versions else []
     causes += ["the configuration"] if before.selection != after.selection else []
-    return {"kind": Kind.REMOVED, "cause": ", ".join(causes) or "its source no longer lists it", **said}
+    return {"kind": ChangeKind.REMOVED, "cause": ", ".join(causes) or "its source no longer lists it", **statuses}
 
 
-def _is_failure(row: Mapping[str, Any]) -> bool:
-    """A failed row, other than one whose input does not fit the architecture: that is a fact about it."""
+def _is_failure(row: _Value) -> bool:
+    """Whether a row is a failure other than an unsupported input, which is a fact about the architecture."""
     return row["status"] == Status.FAILED and not is_unsupported(row["status"], row["reason"])
 
 
-def _statuses(old: Mapping[str, Any] | None, new: Mapping[str, Any] | None) -> dict[str, Any]:
+def _statuses(old: _Value | None, new: _Value | None) -> dict[str, Any]:
     return {"old_status": old and old["status"], "new_status": new and new["status"]}
-
-
-def _named(key: tuple[Any, ...]) -> dict[str, Any]:
-    return dict(zip(KEY, key, strict=True))
 
 
 def _table(rows: list[dict[str, Any]]) -> pd.DataFrame:
     table = pd.DataFrame({name: pd.array([row.get(name) for row in rows], dtype=dtype) for name, dtype in COLUMNS.items()})
-    order = {kind: place for place, kind in enumerate(Kind)}
+    order = {kind: place for place, kind in enumerate(ChangeKind)}
     table["_order"] = table["kind"].map(order)
     table = table.sort_values(["_order", *KEY], kind="stable", ignore_index=True)
     return table.drop(columns="_order")

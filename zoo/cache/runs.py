@@ -1,4 +1,4 @@
-"""What each refresh did, and the moment it left the cache at: the `runs` table as records."""
+"""The `runs` table as records: what each refresh did, and when it ended."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ from typing import Any
 from zoo.errors import UnknownNameError, did_you_mean
 
 LATEST = "latest"
-_TOLD = 5
-"""Runs named in the sentence about one that does not exist."""
+_LISTED_RUNS = 5
+"""Runs listed in the error about one that does not exist."""
 
 
 class RunStatus(enum.StrEnum):
     """How a run went."""
 
-    RUNNING = "running"  # or killed: a run has no time to say so
+    RUNNING = "running"  # or killed: a killed run cannot say so
     DONE = "done"
     INTERRUPTED = "interrupted"
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class RunRecord:
     """A row of the `runs` table; what an older version did not record is None."""
 
     run: str
     status: str
     started_at: datetime
     config: str | None = None
-    only: str | None = None  # the globs it was narrowed to
-    plan: str | None = None  # name of its keys in the table `plans`
-    selection: str | None = None  # a digest of what was asked of it
+    only: str | None = None  # the globs of --only
+    plan: str | None = None  # identifies the run's keys in the table `plans`
+    selection: str | None = None  # a digest of the configuration's selection
     planned: int | None = None
     counted: int | None = None
     failed: int | None = None
@@ -51,23 +51,23 @@ class Run:
 
     @property
     def ended_at(self) -> datetime:
-        """When the last of its rows can have been counted; its start, where nobody knows."""
+        """When the run ended; its start, if it was killed."""
         return self.finished_at or self.started_at + timedelta(seconds=self.seconds or 0)
 
 
-def runs_of(rows: Iterable[Mapping[str, Any]]) -> list[Run]:
-    """The runs in the order they began. Of a run with two rows, one says that it ended."""
-    names = [field.name for field in dataclasses.fields(Run)]
-    found: dict[str, Run] = {}
+def run_records(rows: Iterable[Mapping[str, Any]]) -> list[RunRecord]:
+    """The runs in the order they began. Of a run's two rows, the one that says that it ended counts."""
+    names = [field.name for field in dataclasses.fields(RunRecord)]
+    records: dict[str, RunRecord] = {}
     for row in rows:
-        run = Run(**{name: row[name] for name in names})
-        if run.run not in found or found[run.run].status == RunStatus.RUNNING:
-            found[run.run] = run
-    return sorted(found.values(), key=lambda run: (run.started_at, run.run))
+        record = RunRecord(**{name: row[name] for name in names})
+        if record.run not in records or records[record.run].status == RunStatus.RUNNING:
+            records[record.run] = record
+    return sorted(records.values(), key=lambda record: (record.started_at, record.run))
 
 
-def find_run(runs: Sequence[Run], name: str) -> Run:
-    """The run with this name, or whose name alone begins so; `latest` is the one that began last.
+def find_run(runs: Sequence[RunRecord], name: str) -> RunRecord:
+    """The run with this name or the only one whose name begins with it; `latest` is the one that began last.
 
     Raises:
         UnknownNameError: if there is none, or more than one.
@@ -76,11 +76,11 @@ def find_run(runs: Sequence[Run], name: str) -> Run:
         raise UnknownNameError("The cache has no run yet. Make one with: zoometer refresh CONFIG")
     if name == LATEST:
         return runs[-1]
-    found = [run for run in runs if run.run == name] or [run for run in runs if name and run.run.startswith(name)]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        raise UnknownNameError(f"Several runs begin with '{name}': {', '.join(run.run for run in found[-_TOLD:])}.")
-    newest = ", ".join(run.run for run in runs[-_TOLD:])
+    matching = [run for run in runs if run.run == name] or [run for run in runs if name and run.run.startswith(name)]
+    if len(matching) == 1:
+        return matching[0]
+    if matching:
+        raise UnknownNameError(f"Several runs begin with '{name}': {', '.join(run.run for run in matching[-_LISTED_RUNS:])}.")
+    newest = ", ".join(run.run for run in runs[-_LISTED_RUNS:])
     hint = did_you_mean(name, [run.run for run in runs]) or f" The newest are {newest}; `zoometer cache info` lists them."
     raise UnknownNameError(f"There is no run '{name}'.{hint}")

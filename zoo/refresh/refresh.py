@@ -16,10 +16,10 @@ import pandas as pd
 import pyarrow as pa
 
 from zoo.adapters.base import select
-from zoo.cache.changes import Kind, compare, previous_run
+from zoo.cache.changes import ChangeKind, compare, previous_run
 from zoo.cache.health import lacking_details
 from zoo.cache.maintenance import compact_if_scattered
-from zoo.cache.runs import Run, RunStatus
+from zoo.cache.runs import RunRecord, RunStatus
 from zoo.cache.schema.tables import DETAILS, OWNERS, TABLES, columns_of, table_of
 from zoo.cache.storage.locks import locked
 from zoo.cache.store import DAMAGED, Store
@@ -178,7 +178,7 @@ class _Record:
     def __init__(self, store: Store, summary: RunSummary, plan: Plan, request: RefreshOptions, selection: str) -> None:
         self._store, self._summary = store, summary
         name, self._plan = plan_table(plan.keys)
-        self._run = Run(
+        self._run = RunRecord(
             summary.run,
             RunStatus.RUNNING,
             datetime.fromisoformat(summary.started_at),
@@ -209,13 +209,13 @@ class _Record:
         run = dataclasses.replace(self._run, status=status, finished_at=datetime.now(UTC), seconds=self._summary.seconds)
         changes = compare(self._store, previous_run(self._store.runs(), run), run)
         summary = self._summary
-        for kind in (Kind.ADDED, Kind.CHANGED, Kind.REMOVED, Kind.RECOVERED):
+        for kind in (ChangeKind.ADDED, ChangeKind.CHANGED, ChangeKind.REMOVED, ChangeKind.RECOVERED):
             setattr(summary, kind.value, changes.count(kind))
-        summary.broken, summary.failing = changes.count(Kind.FAILED), changes.failing
+        summary.broken, summary.failing = changes.count(ChangeKind.FAILED), changes.failing
         names = ("counted", "failed", "unsupported", "broken", "failing", "added", "changed", "removed", "recovered")
         self._write(dataclasses.replace(run, **{name: getattr(summary, name) for name in names}), begun)
 
-    def _write(self, run: Run, replaces: str | None = None) -> str | None:
+    def _write(self, run: RunRecord, replaces: str | None = None) -> str | None:
         return self._store.append("runs", table_of("runs", [dataclasses.asdict(run)]), replaces=[replaces] if replaces else [])
 
 

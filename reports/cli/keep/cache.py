@@ -21,7 +21,7 @@ from zoo.errors import ConfigError, UnknownNameError, did_you_mean
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from zoo.cache.maintenance import Rewritten
+    from zoo.cache.maintenance import TableRewrite
 
 app = typer.Typer(no_args_is_help=True, help="Look into a cache, check it, compact it, shorten its history, export its tables.")
 _RUNS_SHOWN = 10
@@ -166,7 +166,7 @@ def _format_of(output: Path) -> ExportFormat:
     return ExportFormat(suffix)
 
 
-def _print_rewritten(done: Sequence[Rewritten]) -> None:
+def _print_rewritten(done: Sequence[TableRewrite]) -> None:
     from reports.terminal.console import make_console, print_table
 
     rows = [[r.table, f"{r.files_before:,}", f"{r.files:,}", f"{r.rows_before:,}", f"{r.rows:,}"] for r in done]

@@ -1,6 +1,6 @@
-"""Parts of format 2 as parts of format 3. Files stay as they are until compaction rewrites them.
+"""Reads parts of format 2 as parts of format 3. Files stay as they are until compaction rewrites them.
 
-Format 3 names some things otherwise: the table `unjoined` became `unmatched`, the columns `macs_matmul` and `unfit` became `macs_bmm`
+Some names changed: the table `unjoined` became `unmatched`, the columns `macs_matmul` and `unfit` became `macs_bmm`
 and `unsupported`, the fields `born` and `died` of a storage became `alloc_at` and `free_at`, and the variant `train` became `base`.
 """
 
@@ -29,13 +29,8 @@ def former_name(column: str) -> str:
     return _FORMER_COLUMNS.get(column, column)
 
 
-def has_other_values(column: str) -> bool:
-    """Whether the values of a column differ between the formats, and so do their statistics."""
-    return column in _VARIANT_COLUMNS
-
-
 def upgrade(table: pa.Table, name: str) -> pa.Table:
-    """Columns of a part of format 2, such as format 3 has them."""
+    """Columns of a part of format 2 as in format 3."""
     present = {former_name(column): column for column in TABLES[name].names}
     table = table.rename_columns([present[column] for column in table.column_names])
     for place, column in enumerate(table.column_names):

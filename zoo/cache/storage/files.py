@@ -1,6 +1,7 @@
-"""The files of a cache in a folder: written whole or not at all, read, listed, set aside.
+"""The files of a cache in a local folder: written whole or not at all, listed, read, removed, set aside.
 
-A file is written under a temporary name, flushed to disk, read back, and renamed. Caches at other addresses are in `remote_files`.
+A file is written under a temporary name, flushed to disk, read back, and renamed. `remote_files` has the same interface for
+caches at other addresses.
 """
 
 from __future__ import annotations
@@ -21,22 +22,22 @@ from zoo.cache.storage.parts import SUFFIX, checksum
 from zoo.errors import CacheError
 
 if TYPE_CHECKING:
-    from zoo.cache.storage.remote_files import Pick, Read, RemoteFiles
+    from zoo.cache.storage.remote_files import PickRanges, Read, RemoteFiles
 
 _LEFTOVER_AGE_S = 3600
-"""A temporary file this old was left by a process that is gone."""
+"""Age of a temporary file from which on its writer counts as dead."""
 
 _LISTINGS = 100
-
+"""Attempts at a listing during which nothing changes."""
 
 _LOCAL = ("file://", "local://")
 
 
 def open_files(address: Address) -> Files | RemoteFiles:
-    """The files at an address; what has no scheme is a folder.
+    """The files at an address; without a scheme it is a folder.
 
     Raises:
-        CacheError: if the address is not one that can be opened.
+        CacheError: if the address cannot be opened.
     """
     for scheme in _LOCAL:
         if address.startswith(scheme):
@@ -62,14 +63,16 @@ class Files:
         return f"{self.root}/{folder}/{name}"
 
     def prepare(self, folders: list[str]) -> None:
-        """Makes folders, tries to write, and removes temporary files that were left behind.
+        """Makes folders, checks that the cache can be written, and removes the temporary files of dead writers.
 
         Raises:
-            CacheError: if the address is not a folder that can be written to.
+            CacheError: if the address is not a folder that can be written.
         """
         try:
-            for folder in folders:
-                Path(self.root, folder).mkdir(parents=True, exist_ok=True)
+            if missing := [folder for folder in folders if not self.has_folder(folder)]:
+                for folder in missing:
+                    Path(self.root, folder).mkdir(parents=True, exist_ok=True)
+                _sync_folder(Path(self.root))
             probe = Path(self.root) / f".write-{uuid.uuid4().hex}"
             probe.write_bytes(b"")
             probe.unlink()
@@ -81,13 +84,14 @@ class Files:
             ) from error
 
     def has_folder(self, folder: str) -> bool:
-        """Whether there is such a folder."""
+        """Whether a folder exists."""
         return Path(self.root, folder).is_dir()
 
     def names(self, folder: str) -> set[str]:
-        """Names of the parts in a folder, such as they all were there at one moment.
+        """Names of the parts in a folder at one moment.
 
-        A listing made while parts are merged may miss both a part and what replaces it, but two in a row do not miss the same.
+        A listing during which parts are merged may miss both a part and the one that replaces it. It is repeated until neither the
+        folder's time of change nor the names differ.
         """
         before = self._list(folder)
         for _ in range(_LISTINGS):
@@ -95,28 +99,33 @@ class Files:
             if now == before:
                 break
             before = now
-        return before
+        return set(before[1])
 
-    def _list(self, folder: str) -> set[str]:
+    def _list(self, folder: str) -> tuple[int, frozenset[str]]:
+        """When a folder was last changed, and the parts that are listed after that."""
+        path = Path(self.root, folder)
         try:
-            return {name for name in os.listdir(Path(self.root, folder)) if name.endswith(SUFFIX)}  # noqa: PTH208 - names only
+            changed_at = path.stat().st_mtime_ns
+            return changed_at, frozenset(name for name in os.listdir(path) if name.endswith(SUFFIX))  # noqa: PTH208 - names only
         except (FileNotFoundError, NotADirectoryError):
-            return set()
+            return 0, frozenset()
+        except OSError as error:
+            raise CacheError(f"Cache '{self.address}' cannot be read: {error.strerror or error}.") from error
 
     def forget_listing(self) -> None:
-        """Does nothing: a folder is looked at anew for every question."""
+        """Does nothing: a folder is listed each time."""
 
     def read(self, folder: str, name: str) -> bytes:
         """The content of a file.
 
         Raises:
             FileNotFoundError: if it is gone.
-            OSError: if it cannot be read at all.
+            OSError: if it cannot be read.
         """
         return Path(self.path(folder, name)).read_bytes()
 
-    def reads(self, folder: str, names: Iterable[str], _: Pick | None = None) -> Iterator[tuple[str, Read]]:
-        """Each of the files with what reads it whole, as `read` does."""
+    def reads(self, folder: str, names: Iterable[str], _: PickRanges | None = None) -> Iterator[tuple[str, Read]]:
+        """Each file with a function that reads it whole, as `read` does."""
         return ((name, partial(self.read, folder, name)) for name in names)
 
     def size(self, folder: str, name: str) -> int:
@@ -127,10 +136,10 @@ class Files:
             return 0
 
     def write(self, folder: str, name: str, data: pa.Buffer) -> None:
-        """Writes a new file; when this returns, it is on disk, whole.
+        """Writes a new file, which is durable when this returns.
 
         Raises:
-            CacheError: if it cannot be; nothing is left of it then, and everything before it is intact.
+            CacheError: if it cannot be written; everything written before is intact.
         """
         try:
             _write_durably(Path(self.path(folder, name)), data)
@@ -141,12 +150,12 @@ class Files:
             ) from error
 
     def remove(self, folder: str, name: str) -> None:
-        """Removes a file that another has replaced; one that is gone, or must stay, does no harm."""
+        """Removes a file that another has replaced. One that cannot be removed is not read either way."""
         with contextlib.suppress(OSError):
             Path(self.path(folder, name)).unlink()
 
     def move(self, name: str, source: str, target: str) -> bool:
-        """Moves a file between two folders, and says whether that could be done."""
+        """Moves a file to another folder and tells whether that succeeded."""
         try:
             Path(self.root, target).mkdir(parents=True, exist_ok=True)
             Path(self.path(source, name)).rename(self.path(target, name))
@@ -162,7 +171,7 @@ def _write_durably(path: Path, data: pa.Buffer) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-            _forget_cached(file.fileno())
+            _drop_from_page_cache(file.fileno())
             file.seek(0)
             if checksum(file.read()) != checksum(data):
                 raise OSError(None, "the disk gives back other bytes than were written")
@@ -173,15 +182,15 @@ def _write_durably(path: Path, data: pa.Buffer) -> None:
     _sync_folder(path.parent)
 
 
-def _forget_cached(descriptor: int) -> None:
-    """Asks the system to drop its copy of a file, so that it is read back from the disk."""
+def _drop_from_page_cache(descriptor: int) -> None:
+    """Makes the next read of a file come from the disk, where the system allows that."""
     if hasattr(os, "posix_fadvise"):
         with contextlib.suppress(OSError):
             os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def _sync_folder(folder: Path) -> None:
-    """Makes a rename survive a power cut, where the system lets folders be flushed."""
+    """Makes renames in a folder durable, where the system lets folders be flushed."""
     if not hasattr(os, "O_DIRECTORY"):
         return
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)

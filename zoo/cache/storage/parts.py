@@ -1,8 +1,8 @@
-"""Part files as bytes: a table with notes is written to them, and read back only if nothing of it has changed since.
+"""Part files as bytes: rows and notes are encoded as Parquet, and decoded only if the file is exactly what was written.
 
-A part's name holds the time of writing, a number nobody else uses, and the beginning of the SHA-256 of the whole file:
-`part-20260102T030405123456-0f3a9c71-5d41402abc4b2a76.parquet`. A name that ends in `-replacing` has the names of the parts it
-replaces among its notes.
+The name of a part holds the time it was written, a random number, and the beginning of the SHA-256 of the whole file:
+`part-20260102T030405123456-0f3a9c71-5d41402abc4b2a76.parquet`. A name that ends in `-replacing` belongs to a part whose notes
+list the parts it replaces.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import re
 import uuid
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
@@ -21,8 +21,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from zoo.cache.schema.tables import ROWS_TOGETHER, SCHEMA_VERSION, TABLES, VERSION_NOTE, schema_version
-from zoo.cache.schema.upgrades import OLDEST_VERSION, former_name, has_other_values, upgrade
-from zoo.cache.storage.range_reads import Range, pages_of
+from zoo.cache.schema.upgrades import OLDEST_VERSION, former_name, upgrade
+from zoo.cache.storage.range_reads import Range, column_ranges
 
 SUFFIX = ".parquet"
 _NAME = re.compile(
@@ -31,28 +31,38 @@ _NAME = re.compile(
 _STAMP = "%Y%m%dT%H%M%S%f"
 _NOTES = "zoometer.notes"
 Where = Mapping[str, Collection[Any]]
-"""Values that columns may have; rows with others are left out."""
+"""The values a column may have, by column; rows with other values are left out."""
 
 Notes = Mapping[str, Any]
-"""What a part says about itself as a whole, as JSON."""
+"""Facts about a part as a whole; stored as JSON."""
 
 
 class UnreadableError(Exception):
-    """Why a file is no part that can be read, as the end of a sentence about it."""
+    """A file is no part that can be read. The message ends a sentence that begins with its path."""
 
-    def __init__(self, why: str, *, is_newer: bool = False) -> None:
-        super().__init__(why)
+    def __init__(self, reason: str, *, is_newer: bool = False) -> None:
+        super().__init__(reason)
         self.is_newer = is_newer
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """What a part holds."""
+class LoadedPart:
+    """The content of a part: the rows and columns that were asked for, its notes and its size."""
 
     table: pa.Table
     notes: Notes = field(default_factory=dict)
-    version: int = SCHEMA_VERSION  # of the format it was written in
-    rows: int = 0  # of the whole part, however many were asked for
+    version: int = SCHEMA_VERSION  # of the format of the file
+    rows: int = 0  # of the whole part
+
+    @property
+    def replaces(self) -> list[str]:
+        """Names of the parts whose rows this part holds as well."""
+        return list(self.notes.get("replaces", ()))
+
+    @property
+    def zoos(self) -> list[str]:
+        """The zoos whose state a part of a snapshot table gives; without a note, those of its rows."""
+        return list(self.notes["zoos"] if "zoos" in self.notes else pc.unique(self.table["zoo"]).to_pylist())
 
 
 def encode(name: str, table: pa.Table, notes: Notes | None = None) -> pa.Buffer:
@@ -69,10 +79,11 @@ def encode(name: str, table: pa.Table, notes: Notes | None = None) -> pa.Buffer:
     return data.getvalue()
 
 
-def new_name(data: pa.Buffer, *, is_replacing: bool = False) -> str:
-    """A name for these bytes that no other part has."""
+def new_name(data: pa.Buffer, *, after: Iterable[str] = (), is_replacing: bool = False) -> str:
+    """A unique name for these bytes, later than the names `after` even where the clock was set back."""
+    stamp = max([datetime.now(UTC), *(written_at(name) + timedelta(microseconds=1) for name in after)])
     number = uuid.uuid4().hex[:8]
-    return f"part-{datetime.now(UTC).strftime(_STAMP)}-{number}-{checksum(data)}{'-replacing' if is_replacing else ''}{SUFFIX}"
+    return f"part-{stamp.strftime(_STAMP)}-{number}-{checksum(data)}{'-replacing' if is_replacing else ''}{SUFFIX}"
 
 
 def checksum(data: pa.Buffer | bytes) -> str:
@@ -80,36 +91,23 @@ def checksum(data: pa.Buffer | bytes) -> str:
     return hashlib.sha256(data).hexdigest()[:16]
 
 
-def is_replacing(name: str) -> bool:
-    """Whether a part says of itself that it replaces others."""
-    match = _NAME.fullmatch(name)
+def is_replacing(file: str) -> bool:
+    """Whether a part replaces others, by its name."""
+    match = _NAME.fullmatch(file)
     return bool(match and match["replacing"])
 
 
-def written_at(name: str) -> datetime:
-    """When a part was written; files that are none count as the oldest."""
-    match = _NAME.fullmatch(name)
+def written_at(file: str) -> datetime:
+    """When a part was written, by its name; the earliest time for a file that is not named as a part."""
+    match = _NAME.fullmatch(file)
     if match is None:
         return datetime.min.replace(tzinfo=UTC)
     return datetime.strptime(match["stamp"], _STAMP).replace(tzinfo=UTC)
 
 
-def by_age(names: Iterable[str]) -> list[str]:
+def by_age(files: Iterable[str]) -> list[str]:
     """Names of parts, the oldest first."""
-    return sorted(names, key=lambda name: (written_at(name), name))
-
-
-def pick_pages(parquet: pq.ParquetFile, name: str, columns: Iterable[str] | None, where: Where | None) -> Iterator[Range]:
-    """Where in a part of table `name` is what `decode` reads of these columns and rows."""
-    known = [*(TABLES[name].names if columns is None else columns), *(where or {})]
-    is_old = schema_version(parquet.schema_arrow) != SCHEMA_VERSION
-    known = list(map(former_name, known)) if is_old else known
-    return pages_of(parquet, known, _groups_with(parquet, _comparable(where or {}, is_old=is_old)))
-
-
-def is_part_name(file: str) -> bool:
-    """Whether a name is that of a part: it holds the checksum, by which its rows are where its footer says."""
-    return bool(_NAME.fullmatch(file))
+    return sorted(files, key=lambda file: (written_at(file), file))
 
 
 def decode(
@@ -120,30 +118,47 @@ def decode(
     where: Where | None = None,
     *,
     is_whole: bool = True,
-) -> Part:
-    """The part of table `name` that a file of this name and content is, in the present schema.
+) -> LoadedPart:
+    """The part of table `name` in a file, upgraded to the present schema.
+
+    Args:
+        file: name of the file.
+        data: its content.
+        name: of the table.
+        columns: to read; None: all.
+        where: rows to read; None: all.
+        is_whole: whether the content is complete, so that its checksum can be compared with the one in the name.
 
     Raises:
-        UnreadableError: if it is none, or not as it was written; of data that are not whole, only what is read is looked at.
+        UnreadableError: if the file is not a part of this table, or differs from what was written.
     """
     match = _NAME.fullmatch(file)
     if is_whole and match and match["checksum"] != checksum(data):
         raise UnreadableError("is damaged: it is not as it was written")
     try:
         parquet = pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True)
-        found = parquet.schema_arrow
-        version = _version_of(found, is_named=match is not None)
-        if lacking := [column.name for column in TABLES[name] if not column.nullable and column.name not in found.names]:
-            raise ValueError(f"it lacks {', '.join(lacking)}")
-        table = _read(parquet, found.names, name, version, list(TABLES[name].names if columns is None else columns), where or {})
-        return Part(table, json.loads((found.metadata or {}).get(_NOTES.encode(), b"{}")), version, parquet.metadata.num_rows)
+        schema = parquet.schema_arrow
+        version = _supported_version(schema, is_named=match is not None)
+        if missing := [column.name for column in TABLES[name] if not column.nullable and column.name not in schema.names]:
+            raise ValueError(f"it lacks {', '.join(missing)}")
+        table = _read(parquet, name, version, list(TABLES[name].names if columns is None else columns), where or {})
+        notes = json.loads((schema.metadata or {}).get(_NOTES.encode(), b"{}"))
+        return LoadedPart(table, notes, version, parquet.metadata.num_rows)
     except (OSError, ValueError, OverflowError, MemoryError, pa.ArrowException) as error:
-        why = next(iter(str(error).splitlines()), type(error).__name__)
-        raise UnreadableError(f"is damaged: {why}" if match else "is no part of a cache") from error
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise UnreadableError(f"is damaged: {reason}" if match else "is no part of a cache") from error
 
 
-def _version_of(found: pa.Schema, *, is_named: bool) -> int:
-    version = schema_version(found)
+def ranges_to_read(parquet: pq.ParquetFile, name: str, columns: Iterable[str] | None, where: Where | None) -> Iterator[Range]:
+    """The byte ranges that `decode` reads of a part of table `name`."""
+    is_old = schema_version(parquet.schema_arrow) != SCHEMA_VERSION
+    needed = [*(TABLES[name].names if columns is None else columns), *(where or {})]
+    groups = _matching_groups(parquet, {} if is_old else where or {})
+    return column_ranges(parquet, map(former_name, needed) if is_old else needed, groups)
+
+
+def _supported_version(schema: pa.Schema, *, is_named: bool) -> int:
+    version = schema_version(schema)
     if version is not None and version > SCHEMA_VERSION:
         raise UnreadableError(
             f"was written by a newer zoometer, in format {version}; this one reads formats up to {SCHEMA_VERSION}", is_newer=True
@@ -153,63 +168,55 @@ def _version_of(found: pa.Schema, *, is_named: bool) -> int:
     return version
 
 
-def _read(parquet: pq.ParquetFile, names: list[str], name: str, version: int, columns: list[str], where: Where) -> pa.Table:
-    """The wanted columns of the wanted rows, in the present schema."""
-    schema = TABLES[name]
-    is_old = version != SCHEMA_VERSION
-    comparable = _comparable(where, is_old=is_old)
-    groups = _groups_with(parquet, comparable)
-    settled = comparable.keys() - _unsettled(parquet, groups, comparable).keys()
-    where = {column: values for column, values in where.items() if column not in settled}
-    stored = {former_name(column) if is_old else column: column for column in dict.fromkeys([*columns, *where])}
+def _read(parquet: pq.ParquetFile, name: str, version: int, columns: list[str], where: Where) -> pa.Table:
+    """These columns of the matching rows, in the present schema."""
+    is_old = version != SCHEMA_VERSION  # statistics are of the values before the upgrade
+    groups = _matching_groups(parquet, {} if is_old else where)
+    unsettled = {c: values for c, values in where.items() if is_old or not _all_match(parquet, groups, c, values)}
+    in_file = set(parquet.schema_arrow.names)
+    stored = [former_name(column) if is_old else column for column in dict.fromkeys([*columns, *unsettled])]
     is_large = parquet.num_row_groups > 1  # threads cost more than they save in a small part
-    table = parquet.read_row_groups(groups, columns=[column for column in stored if column in names], use_threads=is_large)
+    table = parquet.read_row_groups(groups, columns=[c for c in stored if c in in_file], use_threads=is_large)
     table = upgrade(table, name) if is_old else table
-    for column, values in where.items():
+    schema = TABLES[name]
+    for column, values in unsettled.items():
         table = table.filter(pc.is_in(table[column], pa.array(list(values), schema.field(column).type)))
-    wanted = pa.schema([schema.field(column) for column in columns])
-    if table.schema.equals(wanted):
+    fields = pa.schema([schema.field(column) for column in columns])
+    if table.schema.equals(fields):
         return table.replace_schema_metadata(None)
-    arrays = [table[f.name].cast(f.type) if f.name in table.column_names else pa.nulls(len(table), f.type) for f in wanted]
-    return pa.Table.from_arrays(arrays, schema=wanted)
+    arrays = [table[f.name].cast(f.type) if f.name in table.column_names else pa.nulls(len(table), f.type) for f in fields]
+    return pa.Table.from_arrays(arrays, schema=fields)
 
 
-def _comparable(where: Where, *, is_old: bool) -> Where:
-    """What can be looked for in a part's statistics."""
-    return {column: values for column, values in where.items() if not has_other_values(column)} if is_old else where
-
-
-def _groups_with(parquet: pq.ParquetFile, where: Where) -> list[int]:
-    """The row groups whose statistics do not rule the wanted values out."""
+def _matching_groups(parquet: pq.ParquetFile, where: Where) -> list[int]:
+    """The row groups that may hold matching rows, by their statistics."""
     groups = range(parquet.num_row_groups)
-    known = {column: _statistics(parquet, column, groups) for column in where}
-    return [group for group in groups if all(_may_have(known[column][group], where[column]) for column in where)]
+    statistics = {column: _statistics(parquet, column, groups) for column in where}
+    return [group for group in groups if all(_may_match(statistics[column][group], where[column]) for column in where)]
 
 
-def _unsettled(parquet: pq.ParquetFile, groups: list[int], where: Where) -> Where:
-    """What has still to be looked for in the rows of these row groups, whose statistics do not settle it."""
-    return {
-        column: wanted
-        for column, wanted in where.items()
-        if not all(_has_only(known, wanted) for known in _statistics(parquet, column, groups))
-    }
+def _all_match(parquet: pq.ParquetFile, groups: list[int], column: str, values: Collection[Any]) -> bool:
+    """Whether the statistics show that each of these row groups has a single value, and that it is one of these."""
+    return all(
+        known is not None
+        and known.has_min_max
+        and known.has_null_count
+        and known.null_count == 0
+        and known.min == known.max
+        and known.min in values
+        for known in _statistics(parquet, column, groups)
+    )
+
+
+def _may_match(known: Any, values: Collection[Any]) -> bool:
+    if known is None or not known.has_min_max:
+        return True
+    return any(value is None or known.min <= value <= known.max for value in values)
 
 
 def _statistics(parquet: pq.ParquetFile, column: str, groups: Iterable[int]) -> list[Any]:
-    """Of a column in each row group; None where there are none."""
+    """The statistics of a column in each row group; None where there are none."""
     leaves = {parquet.schema.column(i).path: i for i in range(len(parquet.schema))}  # a nested column has several
     if column not in leaves:
         return [None for _ in groups]
     return [parquet.metadata.row_group(group).column(leaves[column]).statistics for group in groups]
-
-
-def _may_have(known: Any, wanted: Collection[Any]) -> bool:
-    if known is None or not known.has_min_max:
-        return True
-    return any(value is None or known.min <= value <= known.max for value in wanted)
-
-
-def _has_only(known: Any, wanted: Collection[Any]) -> bool:
-    """Whether every row has the same value, and it is a wanted one."""
-    is_one = known is not None and known.has_min_max and known.has_null_count and known.null_count == 0 and known.min == known.max
-    return is_one and known.min in wanted

@@ -1,4 +1,4 @@
-"""Which rows of a table belong together: found by runs of neighbours, and the same as row by row."""
+"""Which rows of a table belong together: found by spans of equal neighbours, and the same as row by row."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zoo.cache.identity import details_of, numbered, runs_of
+from zoo.cache.row_keys import details_of, equal_spans, factorize
 
 KEY = ("arch", "classes")
 SCHEMA = pa.schema(
@@ -61,16 +61,16 @@ def test_details_are_those_of_an_owner_each_once_and_in_their_order(
 
 
 @given(ROWS)
-def test_runs_begin_where_a_row_differs_from_the_one_before(rows: list[dict[str, Any]]) -> None:
-    runs = runs_of(table_of(rows), KEY)
+def test_spans_begin_where_a_row_differs_from_the_one_before(rows: list[dict[str, Any]]) -> None:
+    spans = equal_spans(table_of(rows), KEY)
     expected = [i for i, row in enumerate(rows) if i == 0 or identity(row, *KEY) != identity(rows[i - 1], *KEY)]
-    assert runs.starts.tolist() == expected
-    assert sum(runs.lengths) == len(rows)
+    assert spans.starts.tolist() == expected
+    assert sum(spans.lengths) == len(rows)
 
 
 @given(ROWS)
 def test_rows_are_numbered_by_the_first_of_their_kind(rows: list[dict[str, Any]]) -> None:
     distinct = list(dict.fromkeys(identity(row, *KEY) for row in rows))
-    models, numbers = numbered(table_of(rows), KEY)
+    models, numbers = factorize(table_of(rows), KEY)
     assert [identity(row, *KEY) for row in models.to_pylist()] == distinct
     assert [distinct[number] for number in numbers] == [identity(row, *KEY) for row in rows]

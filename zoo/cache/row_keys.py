@@ -1,0 +1,109 @@
+"""Comparing rows by several columns at once, on whole tables. A missing value equals a missing value."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+_LARGEST_CODE = 2**62
+
+Integers = npt.NDArray[np.int64]
+
+
+def latest_rows(table: pa.Table, key: Sequence[str]) -> pa.Table:
+    """The row of each key that was counted last, ordered by when it was counted."""
+    by_time = np.argsort(_integers(table["counted_at"].cast(pa.int64())), kind="stable")
+    (codes,) = _row_codes([table], key)
+    _, first_of_reversed = np.unique(codes[by_time][::-1], return_index=True)
+    return table.take(pa.array(by_time[np.sort(len(table) - 1 - first_of_reversed)]))
+
+
+def is_among(table: pa.Table, others: pa.Table, columns: Sequence[str]) -> pa.Array:
+    """Which rows equal one of the others in these columns."""
+    codes, other_codes = _row_codes([table, others], columns)
+    return pa.array(np.isin(codes, other_codes))
+
+
+def distinct_rows(table: pa.Table, columns: Sequence[str]) -> pa.Table:
+    """The first row of each combination of values of these columns, in the table's order."""
+    (codes,) = _row_codes([table], columns)
+    _, first = np.unique(codes, return_index=True)
+    return table if len(first) == len(table) else table.take(pa.array(np.sort(first)))
+
+
+def details_of(table: pa.Table, owners: pa.Table, key: Sequence[str]) -> pa.Table:
+    """The rows that belong to one of the owners, by key and time of counting; each position once."""
+    own = (*key, "counted_at")
+    spans = equal_spans(table, own)
+    codes, owner_codes = _row_codes([table.select(own).take(pa.array(spans.starts)), owners], own)
+    is_owned = np.isin(codes, owner_codes)
+    if len(np.unique(codes)) == len(codes) and spans.are_rising(_integers(table["position"])):  # sorted, as writers leave them
+        return table if is_owned.all() else table.filter(pa.array(np.repeat(is_owned, spans.lengths)))
+    return distinct_rows(table.filter(is_among(table, owners, own)), (*own, "position"))
+
+
+@dataclass(frozen=True, slots=True)
+class Spans:
+    """Neighbouring rows that are equal in some columns: far fewer than rows, where a table is sorted."""
+
+    starts: Integers  # position of each span's first row
+    rows: int
+
+    @property
+    def lengths(self) -> Integers:
+        """Rows of each span."""
+        return np.diff(self.starts, append=self.rows)
+
+    def are_rising(self, values: Integers) -> bool:
+        """Whether the values grow from row to row within each span."""
+        is_start = np.zeros(self.rows, dtype=bool)
+        is_start[self.starts] = True
+        return bool((is_start[1:] | (np.diff(values) > 0)).all())
+
+
+def equal_spans(table: pa.Table, columns: Sequence[str]) -> Spans:
+    """The spans of rows that equal their neighbours in these columns."""
+    is_start = np.ones(len(table), dtype=bool)
+    is_start[1:] = False
+    for column in columns:
+        values = table[column].combine_chunks()
+        before, after = values.slice(0, max(len(values) - 1, 0)), values.slice(1)
+        differs = pc.fill_null(pc.not_equal(before, after), pc.xor(before.is_null(), after.is_null()))
+        is_start[1:] |= differs.to_numpy(zero_copy_only=False)
+    return Spans(np.flatnonzero(is_start), len(table))
+
+
+def factorize(table: pa.Table, columns: Sequence[str]) -> tuple[pa.Table, Integers]:
+    """The distinct values of these columns in the order of their first rows, and for each row the position of its own."""
+    spans = equal_spans(table, columns)
+    heads = table.select(columns).take(pa.array(spans.starts))
+    (codes,) = _row_codes([heads], columns)
+    _, first, of_span = np.unique(codes, return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    position = np.empty(len(order), dtype=np.int64)
+    position[order] = np.arange(len(order))
+    return heads.take(pa.array(first[order])), np.repeat(position[of_span], spans.lengths)
+
+
+def _row_codes(tables: Sequence[pa.Table], columns: Sequence[str]) -> list[Integers]:
+    """For each table one number a row, equal where rows are equal in these columns, also between the tables."""
+    codes, kinds = np.zeros(sum(map(len, tables)), dtype=np.int64), 1
+    for column in columns:
+        values = pa.chunked_array([chunk for table in tables for chunk in table[column].chunks], tables[0][column].type)
+        encoded = values.combine_chunks().dictionary_encode(null_encoding="encode")
+        more = max(len(encoded.dictionary), 1)
+        if kinds * more > _LARGEST_CODE:
+            _, codes = np.unique(codes, return_inverse=True)
+            kinds = int(codes.max(initial=0)) + 1
+        codes, kinds = codes * more + _integers(encoded.indices), kinds * more
+    return np.split(codes, np.cumsum([len(table) for table in tables])[:-1])
+
+
+def _integers(values: pa.ChunkedArray | pa.Array) -> Integers:
+    numbers: Integers = values.to_numpy()
+    return numbers.astype(np.int64)
