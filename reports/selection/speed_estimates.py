@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -79,6 +79,7 @@ def estimate_model(target: str, device: Device, run: RunConfig, size: str | None
     workloads = pd.DataFrame(summarise(counted.trace, by_module=True)).assign(model=target)
     calibration = kept_calibration(store, run) if store.exists() else None
     (row,) = estimate(workloads, device, run, calibration=calibration, key=["model"]).to_dict("records")
+    row |= dict(zip(_FIGURES, round_estimates(_numbers(row[name] for name in _FIGURES)), strict=True))
     figures = {name: None if pd.isna(row[name]) else float(row[name]) for name in (*_FIGURES, "samples_per_s", *SHARES)}
     return ModelEstimate(
         target,
@@ -180,6 +181,10 @@ class CachedSpeeds:
             numbered = models.assign(**{_MODEL: range(len(models))})
             self._read[precision, layout] = _Workloads(precision, numbered, rows)
         return self._read[precision, layout]
+
+
+def _numbers(values: Iterable[Any]) -> npt.NDArray[np.float64]:
+    return np.array([np.nan if pd.isna(value) else value for value in values], dtype=np.float64)
 
 
 def round_estimates(latencies_ms: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
