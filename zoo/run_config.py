@@ -126,7 +126,7 @@ class RunConfig:
 
     def describe(self) -> str:
         """`float16, batch 8, nhwc, compiled`, and what else is stated: `npu, tflite`."""
-        threads = f"{self.threads} threads" if self.threads else None
+        threads = f"{self.threads} thread{'s' if self.threads > 1 else ''}" if self.threads else None
         stated = [text for text in (self.processor, self.runtime, threads) if text]
         return ", ".join([self.precision.dtype, f"batch {self.batch}", self.layout, self.execution, *stated])
 

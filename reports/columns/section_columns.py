@@ -79,3 +79,25 @@ SPEEDS: tuple[Column, ...] = (
     dataclasses.replace(_of_speed("latency_from", "How known", "Measured, published by whom and how it ran, or estimated, calibrated or not; or why there is no figure.", ColumnKind.TEXT, ""), width=60),
 )  # fmt: skip
 """How fast each architecture is in each configured run configuration."""
+
+
+def _published(key: str, title: str, meaning: str, width: int = 12) -> Column:
+    return Column(key, title, meaning, _OTHERS, group="Speed", width=width)
+
+
+_OTHERS = "published by others; zoo/published names the sources"
+_PER_STEP = {column.key: dataclasses.replace(column, origin=_OTHERS) for column in SPEEDS}
+
+PUBLISHED_SPEEDS: tuple[Column, ...] = (
+    *(dataclasses.replace(LEADERBOARD_BY_KEY[key], shown=True) for key in ("arch", "zoo", "input", "variant")),
+    dataclasses.replace(_PER_STEP["device"], width=26),
+    _published("processor", "Processor", "What of the device the model ran on: npu, gpu or cpu."),
+    _published("runtime", "Runtime", "Software that ran the model.", 16),
+    Column("threads", "Threads", "Of a CPU.", _OTHERS, ColumnKind.INTEGER, group="Speed", width=9),
+    _published("dtype", "Dtype", "float: a float32 model, run in float16 or float32 as the runtime chooses; int8: weights and activations of 8 bits."),
+    _PER_STEP["batch"],
+    dataclasses.replace(_PER_STEP["latency_ms"], meaning="Time of one step of the whole batch; of a published rate, batch by rate."),
+    _PER_STEP["samples_per_s"],
+    dataclasses.replace(_PER_STEP["latency_from"], title="Conditions", meaning="How the model ran, and who published it.", width=80),
+)  # fmt: skip
+"""Speeds that others published of the architectures of a report, a row a way of running."""

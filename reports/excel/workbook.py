@@ -51,6 +51,7 @@ def _compose(report: Report) -> Book:
         table_sheets.write_architectures(book)
         table_sheets.write_resolutions(book)
     table_sheets.write_speeds(book)
+    table_sheets.write_published_speeds(book)
     changes_and_audits.write_changes(book)
     table_sheets.write_coverage(book)
     changes_and_audits.write_audits(book)

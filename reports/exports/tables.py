@@ -11,7 +11,7 @@ import pandas as pd
 
 from reports.columns.column import Column
 from reports.columns.leaderboard_columns import COVERAGE, LEADERBOARD, UNMATCHED
-from reports.columns.section_columns import SPEEDS
+from reports.columns.section_columns import PUBLISHED_SPEEDS, SPEEDS
 from reports.leaderboard.report import Report
 
 TABLES: dict[str, tuple[Column, ...]] = {
@@ -19,6 +19,7 @@ TABLES: dict[str, tuple[Column, ...]] = {
     "coverage": COVERAGE,
     "unmatched": UNMATCHED,
     "speeds": SPEEDS,
+    "published_speeds": PUBLISHED_SPEEDS,
 }
 """Each table of a report with its columns."""
 

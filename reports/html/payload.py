@@ -51,6 +51,7 @@ def build_payload(report: Report) -> dict[str, Any]:
         "limits": [key for key in (*BUDGET_COLUMNS, *(c.key for c in report.latencies)) if key in costs],
         "speeds": [build_speed(report, speed) for speed in report.device_speeds],
         "devices": build_devices(table, report.device_latencies),
+        "published": build_published(report.published_speeds),
         "facets": list(FACET_COLUMNS),
         "search": list(SEARCH_COLUMNS),
         "leaderboard": build_table(table, columns_for(table, report.latencies)),
@@ -70,6 +71,21 @@ def build_speed(report: Report, speed: SpeedReport) -> dict[str, Any]:
         for name in ("latency_low_ms", "latency_high_ms", "samples_per_s", "latency_from")
     }
     return {"key": speed.latency.key, "device": speed.device.name, "way": speed.run.describe(), "values": values}
+
+
+def build_published(table: pd.DataFrame) -> dict[str, Any]:
+    """Published speeds of each architecture at batch 1: `models[zoo/arch]` has on each device the fastest in each dtype.
+
+    Rows are flat sextuples: places of input, device, dtype and conditions in `words`, ms and images a second to four digits.
+    """
+    words: dict[str, int] = {}
+    models: dict[str, list[float]] = {}
+    fastest = table[table["batch"] == 1].drop_duplicates(["zoo", "arch", "input", "variant", "device", "dtype"])
+    names = ("zoo", "arch", "input", "device", "dtype", "latency_from", "latency_ms", "samples_per_s")
+    for zoo, arch, *texts, latency_ms, samples_per_s in zip(*(fastest[name].tolist() for name in names), strict=True):
+        row = [words.setdefault(text, len(words)) for text in texts]
+        models.setdefault(f"{zoo}/{arch}", []).extend([*row, _four_digits(latency_ms), _four_digits(samples_per_s)])
+    return {"words": list(words), "models": models}
 
 
 def build_table(table: pd.DataFrame, columns: tuple[Column, ...]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from reports.config.config import Config
 from reports.leaderboard.change_report import build_change_report
 from reports.leaderboard.device_latencies import build_device_latencies
 from reports.leaderboard.leaderboard_report import build_leaderboard_report
+from reports.leaderboard.published_report import published_table
 from reports.leaderboard.report import AuditReport, ChangeReport, Report
 from reports.leaderboard.speed_report import build_speed_reports, with_latencies
 from reports.selection.budget_answer import answer_budget
@@ -51,6 +52,7 @@ def build_configured_report(config: Config, *, title: str, name: str | None = No
     table, store = report.leaderboard, Store(config.cache)
     cached = CachedSpeeds(store)
     speeds = build_speed_reports(table, [(run, cached.on_device(device, run)) for device, run in _configured_runs(config)])
+    published, sources = published_table(table)
     return dataclasses.replace(
         report,
         budgets=tuple(
@@ -60,6 +62,8 @@ def build_configured_report(config: Config, *, title: str, name: str | None = No
         audits=_audits(config, may_count=may_count),
         device_speeds=speeds,
         device_latencies=build_device_latencies(table, cached, shipped_devices().values()),
+        published_speeds=published,
+        sources=(*report.sources, *sources),
         leaderboard=with_latencies(table, speeds),
     )
 

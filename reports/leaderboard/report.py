@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from reports.columns.column import Column, ColumnKind
-from reports.columns.section_columns import SPEEDS
+from reports.columns.section_columns import PUBLISHED_SPEEDS, SPEEDS
 from reports.selection.budget_answer import BudgetAnswer
 from zoo.devices.devices import Device
 from zoo.run_config import RunConfig
@@ -33,6 +33,11 @@ def typed_table(rows: pd.DataFrame, columns: Iterable[Column]) -> pd.DataFrame:
 def empty_breakdown() -> pd.DataFrame:
     """A breakdown without rows."""
     return pd.DataFrame(columns=list(BREAKDOWN))
+
+
+def empty_published() -> pd.DataFrame:
+    """Published speeds without rows."""
+    return typed_table(pd.DataFrame(), PUBLISHED_SPEEDS)
 
 
 @dataclass(frozen=True)
@@ -145,10 +150,9 @@ class Report:
     changes: ChangeReport | None = None  # None: there was no run before
     budgets: tuple[BudgetAnswer, ...] = ()  # one for each configured budget
     audits: tuple[AuditReport, ...] = ()  # one for each configured audit
-    device_speeds: tuple[SpeedReport, ...] = ()
-    device_latencies: tuple[
-        DeviceLatencies, ...
-    ] = ()  # what a reader may choose among  # one for each configured run configuration
+    device_speeds: tuple[SpeedReport, ...] = ()  # one for each configured run configuration
+    device_latencies: tuple[DeviceLatencies, ...] = ()  # what a reader may choose among
+    published_speeds: pd.DataFrame = field(default_factory=empty_published)  # PUBLISHED_SPEEDS, of the leaderboard's models
 
     @property
     def latencies(self) -> tuple[Column, ...]:

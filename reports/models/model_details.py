@@ -14,6 +14,7 @@ from reports.exports.tables import records
 from reports.leaderboard.breakdown import read_breakdown
 from reports.leaderboard.report import empty_breakdown
 from reports.models.model_lookup import ModelLookup, NamedModel
+from reports.models.model_speeds import speeds_of
 from zoo.records import Accuracy, Architecture, Weights
 from zoo.refresh.plan import cost_keys
 
@@ -29,6 +30,7 @@ class ModelDetails:
     costs: pd.DataFrame  # rows of the `costs` table, the native one first
     breakdown: pd.DataFrame  # of the native cost: `reports.leaderboard.report.BREAKDOWN`
     is_counted_now: bool  # because the cache lacks its native cost
+    speeds: pd.DataFrame  # of the architecture: `reports.models.model_speeds.speeds_of`
 
     @cached_property
     def rows(self) -> list[dict[str, Any]]:
@@ -62,6 +64,7 @@ def gather_details(lookup: ModelLookup, named: NamedModel) -> ModelDetails:
         costs=costs,
         breakdown=read_breakdown(lookup.store, costs.head(1)) if len(costs) else empty_breakdown(),
         is_counted_now=(architecture.zoo, architecture.name) in lookup.counted_now,
+        speeds=speeds_of(architecture, lookup.store),
     )
 
 
@@ -87,6 +90,7 @@ def details_record(details: ModelDetails) -> dict[str, Any]:
         "is_counted_now": details.is_counted_now,
         "costs": [{**row, "counted_at": row["counted_at"].isoformat()} for row in details.rows],
         "weights": [{**asdict(w), "accuracy": [asdict(a) for a in details.accuracy if a.tag == w.tag]} for w in details.weights],
+        "speeds": list(records(details.speeds)),
         "stages": parts.get("stage", []),
         "operations": parts.get("operation", []),
     }

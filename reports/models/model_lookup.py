@@ -99,11 +99,11 @@ def _split(name: str) -> tuple[str, str]:
 
 
 def _copy_figures(original: Store, store: Store, archs: set[tuple[str, str]]) -> None:
-    """Copies accuracy, costs and operations of the architectures."""
+    """Copies accuracy, costs, operations and measured speeds of the architectures."""
     for zoo in {zoo for zoo, _ in archs}:
         where = {"zoo": [zoo], "arch": sorted(arch for of, arch in archs if of == zoo)}
         store.replace("accuracy", original.read("accuracy", where=where), {zoo}, original.notes("accuracy"))
-        for name in ("ops", "costs"):
+        for name in ("ops", "costs", "speed"):
             store.append(name, original.read(name, where=where))
 
 

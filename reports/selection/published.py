@@ -100,6 +100,14 @@ def how_known(row: Mapping[Any, Any]) -> str:
     return "; ".join(filter(None, parts))
 
 
+def as_speed_rows(rows: pd.DataFrame) -> pd.DataFrame:
+    """Published speeds with columns of the table `speed`, the processor, and in words the way and all conditions; the status is `published`."""
+    ways = rows.to_dict("records")
+    said = {"way": [way_words(row) for row in ways], "conditions": [how_known(row).removeprefix("published: ") for row in ways]}
+    columns = [*MODEL, "device", "runtime", "dtype", "threads", "batch", "samples_per_s", "latency_ms", "source", "processor"]
+    return rows[columns].assign(status="published", **said).astype({"threads": "Int64", "batch": "Int64"})
+
+
 def way_words(row: Mapping[Any, Any]) -> str:
     """`CPU, 4 threads on big cores, ncnn, float`."""
     threads = None

@@ -19,6 +19,7 @@ from zoo.records import Accuracy, Status, Variant, Weights
 from zoo.units import format_amount, format_bytes
 
 _BAR_WIDTH = 20
+_MOST_SPEEDS = 20
 _PLAIN_METRICS = {"top1": "top-1 %", "top5": "top-5 %"}  # of datasets that have no column of their own
 
 
@@ -28,6 +29,7 @@ def print_model(console: Console, details: ModelDetails) -> None:
     _print_costs(console, details)
     _print_breakdown(console, details)
     _print_weights(console, details)
+    _print_speeds(console, details)
     _print_origins(console, details)
 
 
@@ -136,6 +138,29 @@ def _print_single_weights(console: Console, details: ModelDetails, weights: Weig
         inputs = sorted(evaluated, key=lambda input: (input != weights.input, input))
         rows = [[metric_title(m), *(_number(details.accuracy_of(weights, m, input)) for input in inputs)] for m in metrics]
         print_table(console, ["Result", *inputs], rows, right=inputs)
+
+
+def _print_speeds(console: Console, details: ModelDetails) -> None:
+    """On each device the fastest way of running at batch 1 in each dtype, measured before published."""
+    rows = details.speeds[details.speeds["batch"] == 1]
+    fastest = rows.drop_duplicates(["input", "variant", "device", "dtype", "status"])
+    if fastest.empty:
+        return
+    print_title(console, "Speed", "at batch 1, the fastest way of running in each dtype; estimates: zoometer estimate")
+    cells = [
+        [str(row["device"]), str(row["input"]), f"{row['latency_ms']:.4g} ms", str(row["status"]), _way(row)]
+        for row in fastest.head(_MOST_SPEEDS).to_dict("records")
+    ]
+    print_table(console, ["Device", "Input", "Latency", "Which is", "Way"], cells, right=["Latency"])
+    if len(fastest) > _MOST_SPEEDS:
+        name = f"{details.architecture.zoo}/{details.architecture.name}"
+        console.print(f"  and {len(fastest) - _MOST_SPEEDS:,} more: zoometer speeds list {name}", style="dim")
+
+
+def _way(row: Mapping[Any, Any]) -> str:
+    if isinstance(row["way"], str):
+        return row["way"]
+    return ", ".join(str(row[name]) for name in ("runtime", "dtype", "layout") if isinstance(row[name], str))
 
 
 def metric_title(metric: tuple[str, str]) -> str:

@@ -199,6 +199,23 @@ def test_speeds_are_listed_as_a_table_and_as_csv(folder: Path) -> None:
     assert [(row["arch"], row["latency_ms"]) for row in rows] == [("small", "64.0"), ("large", "256.0")]
 
 
+def test_published_speeds_are_listed_of_what_is_named(folder: Path) -> None:
+    zoometer(*MINE)
+    code, out, err = zoometer("speeds", "list")
+    assert code == 0
+    assert "published speeds besides: name models or a device" in err
+    assert "galaxy-s25" not in out
+    found = listed("--device", "Galaxy S25", "timm/resnet18")
+    assert {row["status"] for row in found} == {"published"}
+    assert {row["device"] for row in found} == {"galaxy-s25"}
+    assert all(row["latency_ms"] > 0 and "Qualcomm AI Hub Models" in row["conditions"] for row in found)
+    assert [row["status"] for row in listed("timm/small")] == ["measured"]
+    assert listed("timm/resnet18", "--only", "measured") == []
+    code, out, _ = zoometer("speeds", "list", "timm/resnet18", "--device", "s25", "--only", "published")
+    assert "timm/resnet18  3x224x224      1" in out
+    assert "NPU, tflite, int8" in out
+
+
 def test_cache_commands_know_the_table(folder: Path) -> None:
     zoometer("speeds", "import", TIMM_NAME)
     info = json.loads(zoometer("cache", "info", "--format", "json")[1])

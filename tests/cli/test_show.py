@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,10 @@ from zoo_of_poison import CHANNELS, SIZE, WIDTH
 from reports import cli
 from reports.models.model_details import details_record, gather_details
 from reports.models.model_lookup import look_up_models
+from reports.models.model_speeds import speeds_of
 from reports.terminal import model_text
+from zoo.cache.store import Store
+from zoo.records import Architecture
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +101,20 @@ def test_json_has_every_figure_exactly(cache: str) -> None:
     (weights,) = found["weights"]
     assert [(a["dataset"], a["metric"], a["value"]) for a in weights["accuracy"]] == [("imagenet-1k", "top1", 80.25)]
     assert found["is_counted_now"] is False
+
+
+def test_speeds_of_an_architecture_are_those_measured_and_those_published(cache: str) -> None:
+    assert record("zeta/large", "--cache", cache)["speeds"] == []
+    known = Architecture("timm", "resnet18", "classification", None, "3x224x224", 1000)
+    speeds = speeds_of(known, Store(cache))
+    stream = io.StringIO()
+    with look_up_models(["zeta/small"], cache, {}) as found:
+        details = gather_details(found, found.models[0])
+    model_text.print_model(Console(file=stream, width=120), replace(details, architecture=known, speeds=speeds))
+    on_phone = speeds[(speeds["device"] == "galaxy-s25") & (speeds["dtype"] == "int8")]
+    assert on_phone["latency_ms"].is_monotonic_increasing
+    assert line_of(stream.getvalue(), "amlogic-s805")[2:5] == ["605.3", "ms", "published"]
+    assert "more: zoometer speeds list timm/resnet18" in stream.getvalue()
 
 
 def test_what_the_cache_lacks_is_counted_and_not_kept(tmp_path: Path) -> None:

@@ -10,8 +10,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, TextIO
 
+import pandas as pd
 import typer
 from pydantic import ValidationError
+from rich.console import Console
 
 from reports.config.config import Config, load_config
 from reports.config.measure_section import MeasureSection
@@ -25,6 +27,7 @@ from zoo.measurement.settings import MeasureSettings
 from zoo.settings import ZooSettings
 from zoo.units import format_bytes, format_seconds
 
+_SHOWN = ("half_width", "achieved_gflops_per_s", "share_of_peak", "spread", "peak_memory_bytes", "layout", "compiled")
 _COLUMNS = ("model", "input", "batch", "latency", "±", "images/s", "GFLOP/s", "of peak", "spread", "memory", "device", "way")
 
 
@@ -128,11 +131,13 @@ class Progress:
         print(f"{datetime.now():%H:%M:%S}  {message}", file=self._stream, flush=True)
 
 
-def print_rows(rows: Sequence[Mapping[Any, Any]], form: str) -> None:
-    """Rows of the table `speed`, as `table`, `json` or `csv`."""
+def print_rows(rows: Sequence[Mapping[Any, Any]], form: str, published: pd.DataFrame | None = None) -> None:
+    """Rows of the table `speed`, as `table`, `json` or `csv`; then published ones, as `reports.selection.published` gives them."""
     frame = to_pandas(table_of("speed", rows))
     for name in ("measured_at", "added_at"):
         frame[name] = frame[name].dt.strftime("%Y-%m-%dT%H:%M:%S%z").astype("string")
+    if published is not None and form != "table":
+        frame = pd.concat([frame.astype(object), published.astype(object)], ignore_index=True) if len(published) else frame
     if form == "json":
         typer.echo(json.dumps([_record(row) for row in records(frame)], indent=2))
     elif form == "csv":
@@ -144,6 +149,17 @@ def print_rows(rows: Sequence[Mapping[Any, Any]], form: str) -> None:
         for row in shown:
             if row["reason"]:
                 console.print(f"! {row['zoo']}/{row['arch']} {row['input']}, batch {row['batch']}: {row['reason']}", markup=False)
+        if published is not None and len(published):
+            _print_published(console, published)
+
+
+def _print_published(console: Console, published: pd.DataFrame) -> None:
+    columns = ("model", "input", "batch", "published latency", "images/s", "device", "way", "source")
+    cells = []
+    for row in records(published):
+        model, input, batch, latency, _, rate, *_, device, _ = _cells({name: row.get(name) for name in _SHOWN} | row)
+        cells.append((model, input, batch, latency, rate, device, row["way"], row["source"]))
+    print_table(console, columns, cells, right=columns[2:5])
 
 
 def _record(row: dict[str, Any]) -> dict[str, Any]:

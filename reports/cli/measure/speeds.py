@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +15,8 @@ from reports.cli.common.formats import TableFormat, TextFormat
 from reports.cli.common.help import examples, verb_with
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from zoo.measurement.speed_imports import Imported
 
 app = typer.Typer(no_args_is_help=True, help="List the measured speeds of the cache; import those that others measured.")
@@ -40,8 +43,18 @@ IMPORT_EXAMPLES = examples(
 LIST_EXAMPLES = examples(
     "zoometer speeds list",
     "zoometer speeds list 'timm/resnet*' --device rtx-4090",
+    "zoometer speeds list --device galaxy-s25 --only published",
     "zoometer speeds list --failed --format csv > speeds.csv",
+    closing="""Published speeds, which come with zoometer, are listed of the models or the
+ device that is named, and with --only published.""",
 )
+
+
+class Origin(StrEnum):
+    """Where speeds come from."""
+
+    MEASURED = "measured"
+    PUBLISHED = "published"
 
 
 _Text = str | None
@@ -83,21 +96,39 @@ def list_speeds(
         list[str] | None, typer.Argument(metavar="[MODEL]...", help="Globs on zoo/arch. Default: all.", show_default=False)
     ] = None,
     device: Annotated[_Text, typer.Option(metavar="ID", help="Only on this device.")] = None,
+    only: Annotated[Origin | None, typer.Option(help="measured, or published: by others.", show_default=False)] = None,
     failed: Annotated[bool, typer.Option("--failed", help="Also what could not be measured.")] = False,
     cache: CacheOption = "cache/",
     config: ConfigOption = None,
     form: Annotated[TableFormat, typer.Option("--format", help="table, json or csv.")] = TableFormat.TABLE,
 ) -> None:
-    """List the newest measurement of each model and way of running it."""
+    """List the newest measurement of each model and way of running it, and what others published."""
+    from reports.cli.common.measure_run import print_rows
+    from reports.selection.published import as_speed_rows, published_on
+    from zoo.devices.device_names import DeviceNames
+    from zoo.devices.devices import shipped_devices
+
+    device = DeviceNames(shipped_devices().values()).exactly(device) or device if device else None
+    rows: list[dict[Any, Any]] = []
+    if only is not Origin.PUBLISHED:
+        measured = _of_models(open_cache(cache, config).speeds(device, failed=failed), models).astype(object)
+        rows = measured.where(measured.notna(), None).to_dict("records")
+    published = _of_models(published_on(device), models)
+    if only is None and not (models or device):
+        typer.echo(f"{len(published):,} published speeds besides: name models or a device, or --only published.", err=True)
+    is_wanted = only is Origin.PUBLISHED or (only is None and bool(models or device))
+    print_rows(rows, form.value, as_speed_rows(published) if is_wanted else None)
+
+
+def _of_models(speeds: pd.DataFrame, globs: list[str] | None) -> pd.DataFrame:
+    """The rows of models whose zoo/arch matches one of the globs."""
     import fnmatch
 
-    from reports.cli.common.measure_run import print_rows
+    import numpy as np
 
-    speeds = open_cache(cache, config).speeds(device, failed=failed)
     names = speeds["zoo"] + "/" + speeds["arch"]
-    wanted = [not models or any(fnmatch.fnmatchcase(name, glob) for glob in models) for name in names]
-    rows = speeds[wanted].astype(object)
-    print_rows(rows.where(rows.notna(), None).to_dict("records"), form.value)
+    wanted = [not globs or any(fnmatch.fnmatchcase(name, glob) for glob in globs) for name in names]
+    return speeds.loc[np.array(wanted, dtype=bool)]
 
 
 def _record(imported: Imported) -> dict[str, Any]:

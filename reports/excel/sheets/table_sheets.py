@@ -9,7 +9,7 @@ import pandas as pd
 
 from reports.columns.column import Column
 from reports.columns.leaderboard_columns import COVERAGE, UNMATCHED
-from reports.columns.section_columns import SPEEDS
+from reports.columns.section_columns import PUBLISHED_SPEEDS, SPEEDS
 from reports.excel.budgets import limits_and_formulas
 from reports.excel.charts.chart import FrontierCells, accuracy_chart
 from reports.excel.sheets import derived_tables
@@ -87,6 +87,16 @@ def write_speeds(book: Book) -> None:
     devices = ", ".join(dict.fromkeys(speed.device.id for speed in speeds))
     description = f"How fast each architecture is on {devices}; what is assumed is in About."
     write_table(book, TableSpec(sheet_name("Speed", book.taken), "Speed", description, SPEEDS, book.report.speeds))
+
+
+def write_published_speeds(book: Book) -> None:
+    """What others published of these architectures on phones, accelerators, boards and computers."""
+    rows = book.report.published_speeds
+    if rows.empty:
+        return
+    description = f"{len(rows):,} speeds that others published, on {rows['device'].nunique()} devices; sources are in About."
+    name = sheet_name("Published speed", book.taken)
+    write_table(book, TableSpec(name, "PublishedSpeed", description, PUBLISHED_SPEEDS, rows))
 
 
 def write_coverage(book: Book) -> None:

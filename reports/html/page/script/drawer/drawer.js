@@ -8,7 +8,7 @@ import { change } from '../base/view.js';
 import { STATUS_CLASS } from '../table/cells.js';
 import { breakdownSection, drawAgainstFrontier, drawGrowth } from './charts.js';
 import { hostOf } from './compare.js';
-import { sizeTable, speedSection, weightsTable } from './tables.js';
+import { publishedSection, sizeTable, speedSection, weightsTable } from './tables.js';
 
 const drawer = { shown: null };
 
@@ -37,6 +37,7 @@ function fillDrawer(row) {
     keyFigures(row),
     h('h3', {}, 'Cost at each input'), sizeTable(rows), h('div', { id: 'growth-charts', class: 'mini-charts' }),
     speedSection(row),
+    publishedSection(zoo, arch),
     breakdownSection(zoo, arch),
     h('h3', { id: 'small-chart-title' }, 'Against the frontier shown'), h('div', { id: 'small-chart' }),
     h('h3', {}, 'Weights'), weightsTable(rows, row),

@@ -48,6 +48,31 @@ export function speedSection(row) {
   ];
 }
 
+// What others published of the architecture, at any of its inputs: on each device the fastest way of running in each dtype. All
+// conditions, and who published it, are on hover.
+export function publishedSection(zoo, arch) {
+  const { words, models } = REPORT.published;
+  const flat = models[`${zoo}/${arch}`];
+  if (!flat) return null;
+  const lines = [];
+  for (let at = 0; at < flat.length; at += 6) {
+    const [input, device, dtype, conditions] = flat.slice(at, at + 4).map((place) => words[place]);
+    lines.push(h('tr', { title: conditions },
+      h('th', { scope: 'row' }, h('bdi', {}, device)), h('td', {}, input), h('td', {}, dtype),
+      h('td', { class: 'figure' }, formatMs(flat[at + 4])), h('td', { class: 'figure' }, formatCount(Math.round(flat[at + 5]))),
+      h('td', {}, conditions.split('; ')[0])));
+  }
+  const heads = [['Device'], ['Input'], ['Dtype'], ['Latency (ms)', 'figure'], ['Images/s', 'figure'], ['How it ran']];
+  return [
+    h('h3', {}, 'Published speeds'),
+    scrollBox('Published speeds', h('table', { class: 'plain' },
+      h('thead', {}, h('tr', {}, heads.map(([title, name]) => h('th', { scope: 'col', class: name ?? null }, title)))),
+      h('tbody', {}, lines))),
+  ];
+}
+
+const formatMs = (value) => value.toLocaleString('en', { maximumSignificantDigits: 4 });
+
 function headerCell(key) {
   const column = BOARD.column(key);
   return h('th', { scope: 'col', class: column.isFigure && key !== 'classes' ? 'figure' : null, title: column.meaning }, headerOf(column));
