@@ -136,7 +136,7 @@ def _print_table(chosen: Sequence[Device]) -> None:
     from zoo.devices.kinds import group_devices
 
     headers = ("device", *_PEAKS, "bandwidth", "memory", "name", "cache", "power")
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for title, devices_of_group in group_devices(chosen).items():
         rows += [("", *[""] * (len(headers) - 1))] if rows else []
         rows += [(title, *[""] * (len(headers) - 1)), *map(_row, devices_of_group)]
