@@ -6,11 +6,15 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from reports.columns.column import Column
-from reports.config.budgets import BudgetSection
+from reports.columns.budget_columns import LATENCY, THROUGHPUT
+from reports.columns.column import Better, Column
+from reports.columns.limits import AnyLimit
+from reports.config.budgets import COSTS, BudgetSection
 from reports.selection.candidates import SpeedSources, candidates
 from reports.selection.explanations import explain_pick, explain_relaxation, explain_unknown, limit_text, relevant_columns
 from reports.selection.selection import SelectionResult, select_models
+
+_SPEEDS = (LATENCY, THROUGHPUT)
 
 
 @dataclass(frozen=True)
@@ -21,6 +25,7 @@ class BudgetAnswer:
     budget: BudgetSection
     selection: SelectionResult
     assumptions: tuple[str, ...]
+    untestable: str = ""  # the speed limits of which no candidate has a value, and the next step; empty where there are none
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -35,7 +40,7 @@ class BudgetAnswer:
     @property
     def reasons(self) -> tuple[str, ...]:
         """Why the pick was picked, or that nothing fits."""
-        return tuple(explain_pick(self.selection))
+        return (self.untestable,) if self.untestable else tuple(explain_pick(self.selection))
 
     @property
     def relaxations(self) -> tuple[str, ...]:
@@ -64,8 +69,34 @@ def answer_budget(
     run = replace(budget.run(), device=device.id) if device else budget.run()
     found = candidates(leaderboard, run, sources)
     limits, objectives = budget.limits(device), budget.objectives()
-    first, *others = objectives
-    ranking = [first, *(column for column in others if found.table[column.key].notna().any())]
-    unused = [f"No candidate has a value for {c.title}: it is not used for ranking." for c in objectives if c not in ranking]
+    ranking = _known(objectives, found.table)
+    unused = [
+        f"No candidate has a value for {column.title}: it is not used for ranking."
+        for column in objectives
+        if column not in (*ranking, *_SPEEDS)  # what makes a speed known is said by its own note
+    ]
+    untestable = [limit for limit in limits if limit.column in _SPEEDS and found.table[limit.column.key].isna().all()]
+    said = _explain_untestable(untestable, found.notes[LATENCY.key]) if len(found.table) else ""
     assumptions = found.notes_on([*objectives, *(limit.column for limit in limits)])
-    return BudgetAnswer(name, budget, select_models(found.table, limits, ranking), (*unused, *assumptions))
+    return BudgetAnswer(name, budget, select_models(found.table, limits, ranking), (*unused, *assumptions), said)
+
+
+def _known(objectives: list[Column], table: pd.DataFrame) -> list[Column]:
+    """Those that any candidate has a value of, or all if there is none.
+
+    MACs take the place of a speed that would decide, or that is the only cost.
+    """
+    known = [column for column in objectives if table[column.key].notna().any()]
+    missing = [column for column in objectives if column not in known]
+    macs = COSTS["macs"]
+    if set(_SPEEDS).isdisjoint(missing) or table[macs.key].isna().all():
+        return known or objectives
+    if objectives[0] in missing:
+        return list(dict.fromkeys([macs, *known]))
+    has_cost = any(column.better is Better.LOW or column in _SPEEDS for column in known)
+    return known if has_cost else [*known, macs]
+
+
+def _explain_untestable(limits: list[AnyLimit], why: str) -> str:
+    """`Latency ≤ 5.00 ms cannot be tested. No latency is known …`."""
+    return f"{' and '.join(map(limit_text, limits))} cannot be tested. {why}" if limits else ""

@@ -16,6 +16,7 @@ from reports.columns.budget_columns import BY_TASK, INTERVAL, LATENCY, MEMORY, P
 from reports.columns.column import Column
 from reports.columns.leaderboard_columns import LEADERBOARD
 from reports.selection.published import as_stated, fastest_published
+from reports.selection.unknown_speed import NEEDS_DEVICE, explain_refusals, explain_unknown_speed
 from zoo.devices.devices import Device
 from zoo.errors import InputError
 from zoo.inputs import parse_input
@@ -72,7 +73,7 @@ def candidates(leaderboard: pd.DataFrame, run: RunConfig, sources: SpeedSources 
     table, metrics = _with_accuracy_by_task(table)
     memory = _memory_note(run, is_all_counted=bool(is_counted.all()))
     notes = metrics | dict.fromkeys((PEAK.key, WORKING.key, MEMORY.key), memory) | {WEIGHTS.key: _dtype_note(run)}
-    speed = measured or _no_speed_note(run, sources)
+    speed = measured or (explain_unknown_speed(sources.device, run, sources.measured) if sources else NEEDS_DEVICE)
     return Candidates(table, notes | {LATENCY.key: speed, THROUGHPUT.key: speed})
 
 
@@ -138,7 +139,12 @@ def _with_speed(table: pd.DataFrame, run: RunConfig, sources: SpeedSources | Non
         estimated = sources.estimate(table[missing])
         for name in (LATENCY.key, *INTERVAL, "latency_from"):
             table[name] = table[name].fillna(estimated[name].astype(table[name].dtype))
-        note = " ".join(filter(None, [note, _estimate_note(estimated)]))
+        is_nothing_known = table[LATENCY.key].isna().all() and table[THROUGHPUT.key].isna().all()
+        refusals = estimated.loc[estimated[LATENCY.key].isna(), "latency_from"].dropna()
+        if is_nothing_known:
+            note = explain_unknown_speed(sources.device, run, sources.measured, refusals.value_counts().index)
+        else:
+            note = " ".join(filter(None, [note, _estimate_note(estimated), explain_refusals(refusals)]))
         rate = 1000 * run.batch / table[LATENCY.key]
         table[THROUGHPUT.key] = table[THROUGHPUT.key].fillna(rate)
     return table, note
@@ -157,15 +163,9 @@ def _with_published(table: pd.DataFrame, run: RunConfig, sources: SpeedSources |
 
 
 def _estimate_note(estimated: pd.DataFrame) -> str:
-    """How many latencies are estimated and how well, and why the others are not; the most frequent of each."""
-    is_there = estimated[LATENCY.key].notna()
-    words = []
-    for rows, verb in ((estimated[is_there], "are"), (estimated[~is_there], "are not known:")):
-        for said, count in rows["latency_from"].value_counts().head(2).items():
-            words.append(f"{count:,} latencies {verb} {said}.")
-    if not is_there.all():
-        words.append("Measured speeds take their place: zoometer measure, or --speed FILE.")
-    return " ".join(words)
+    """How many latencies are estimated and how well; the most frequent ways."""
+    origins = estimated.loc[estimated[LATENCY.key].notna(), "latency_from"].value_counts()
+    return " ".join(f"{count:,} latencies are {origin}." for origin, count in origins.head(2).items())
 
 
 def _measured(table: pd.DataFrame, run: RunConfig, sources: SpeedSources | None) -> tuple[pd.DataFrame, str]:
@@ -202,13 +202,6 @@ def _configuration_words(chosen: dict[str, object]) -> list[str]:
     if not pd.isna(chosen["threads"]):  # type: ignore[call-overload]
         words.append(f"{chosen['threads']} thread{'s' if chosen['threads'] != 1 else ''}")
     return words if pd.isna(chosen["compiled"]) else [*words, "compiled" if chosen["compiled"] else "eager"]  # type: ignore[call-overload]
-
-
-def _no_speed_note(run: RunConfig, sources: SpeedSources | None) -> str:
-    if sources is None:
-        return "Speed needs a device: --device ID (zoometer devices lists them)."
-    where = f"on {sources.device.name} in {run.precision.dtype} at batch {run.batch}"
-    return f"No speed {where} is known: nothing was measured or published there. Measure it (zoometer measure), or give measurements with --speed FILE."
 
 
 def _memory_note(run: RunConfig, *, is_all_counted: bool) -> str:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from reports.selection.candidates import SpeedSources
+from reports.selection.unknown_speed import NO_WORKLOAD
 from zoo.cache.store import Store
 from zoo.devices.device_names import DeviceNames
 from zoo.devices.devices import Device
@@ -129,15 +130,15 @@ class CachedSpeeds:
         return self.on_device(device, run, budget.unstated)
 
     def _estimate(self, device: Device, run: RunConfig, rows: pd.DataFrame) -> pd.DataFrame:
-        from zoo.estimation.estimate import estimate
+        from zoo.estimation.estimate import estimate, why_no_estimate
 
         if run.precision not in TRACED:
-            return _not_estimated(rows, f"not estimated: {run.precision.dtype} is not supported")
-        mode = run.trace_mode
-        untraced = f"not estimated: the cache has no trace {mode} of it; zoometer run CONFIG --traces {mode} makes them"
+            return _not_estimated(rows, f"no estimate: {run.precision.dtype} is not estimated")
+        if refusal := why_no_estimate(device, run, kept_calibration(self._store, run)):
+            return _not_estimated(rows, refusal)
         workloads = self._workloads_for(run)
         if not len(workloads.models):
-            return _not_estimated(rows, untraced)
+            return _not_estimated(rows, NO_WORKLOAD)
         models = rows[MODEL_KEY].drop_duplicates().merge(workloads.models, on=MODEL_KEY)
         traced = replace(run, precision=workloads.precision)
         calibration = kept_calibration(self._store, traced)
@@ -146,7 +147,7 @@ class CachedSpeeds:
             estimates[name] = pd.array(round_estimates(estimates[name].to_numpy(np.float64, na_value=np.nan)), dtype="Float64")
         estimates = models.merge(estimates[[_MODEL, *_FIGURES, "latency_from"]], on=_MODEL)
         joined = rows[MODEL_KEY].merge(estimates, on=MODEL_KEY, how="left").set_axis(rows.index)
-        return joined[[*_FIGURES, "latency_from"]].fillna({"latency_from": untraced})
+        return joined[[*_FIGURES, "latency_from"]].fillna({"latency_from": NO_WORKLOAD})
 
     def gpu_sums(self, run: RunConfig) -> GpuSums | None:
         """What the models ask of GPUs in one run configuration, for many devices at once; None where none was traced."""

@@ -141,13 +141,60 @@ def test_memory_is_that_of_the_dtype_and_of_the_device() -> None:
     assert [limit["title"] for limit in found["limits"]] == ["RAM of the device", "Flash of the device"]
 
 
-def test_latency_without_measurements_is_unknown_and_says_what_is_missing() -> None:
-    code, found = record("--max-latency", "10ms", "--device", "rtx-4090")
-    assert (code, found["pick"]) == (1, None)
-    assert found["candidates"] == {"fits": 0, "over": 0, "unknown": 6}
-    (said,) = [sentence for sentence in found["assumptions"] if "latencies are not known" in sentence]
-    assert "zoometer run CONFIG --traces fp32/nchw" in said
-    assert "zoometer measure" in said
+UNKNOWN_LATENCY = (
+    "No latency is known for NVIDIA GeForce RTX 4090 at float32: run `zoometer run CONFIG` again to record workloads."
+)
+
+
+def test_a_limit_on_latency_that_nothing_can_be_held_against_is_an_error_with_the_next_step() -> None:
+    limit = ("--max-latency", "10ms", "--device", "rtx 4090")
+    code, out, err = zoometer(*limit)
+    assert code == 2
+    assert err.splitlines() == [
+        f"error: Latency ≤ 10.00 ms cannot be tested. {UNKNOWN_LATENCY}",
+        "What is listed leaves that limit out.",
+    ]
+    assert out == zoometer("--device", "rtx 4090")[1]  # what is known ranks: memory of the device, accuracy, MACs
+    code, out, err = zoometer(*limit, "--format", "json")
+    assert (code, out, err.splitlines()) == (2, "", [f"error: Latency ≤ 10.00 ms cannot be tested. {UNKNOWN_LATENCY}"])
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ((), "Speed needs a device: --device NAME"),
+        (("--device", "pixel 8"), "Google Pixel 8 at float32: devices of the kind phone are not estimated, and nothing was"),
+        (("--device", "pixel 8", "--dtype", "int8"), "int8: int8 is not estimated, and nothing was measured or published; give"),
+        (("--device", "hailo-8"), "Hailo-8 at float32: it is known at int8 (--dtype)."),
+        (("--device", "hailo-8", "--dtype", "int8", "--batch", "4"), "int8, batch 4: it is known at batch 1 and 8 (--batch)."),
+        (("--device", "rtx-4090", "--speed", "speed.csv"), "at float32: run `zoometer run CONFIG` again"),
+    ],
+)
+def test_what_would_make_a_latency_known_depends_on_the_device(options: tuple[str, ...], sentence: str) -> None:
+    for limit in ("--max-latency=10ms", "--min-throughput=5/s"):
+        code, _, err = zoometer(limit, *options)
+        assert code == 2
+        assert sentence in err
+        assert len(err.splitlines()) == 2
+
+
+@pytest.mark.parametrize("asked", [("--pick", "latency"), ("--pareto", "latency"), ("--pareto", "latency", "--dataset", "none")])
+def test_without_a_latency_macs_rank_and_one_line_says_what_would_make_it_known(asked: tuple[str, ...]) -> None:
+    code, found = record("--device", "rtx-4090", *asked)
+    assert code == 0
+    assert [sentence for sentence in found["assumptions"] if "atency" in sentence] == [UNKNOWN_LATENCY]
+    in_place = [word.replace("latency", "macs") for word in asked]
+    expected = record("--device", "rtx-4090", *in_place)[1]
+    assert [found[name] for name in ("objectives", "pick", "frontier")] == [
+        expected[name] for name in ("objectives", "pick", "frontier")
+    ]
+
+
+def test_a_device_that_is_only_meant_is_named() -> None:
+    _, found = record("--device", "nvidia 4090")
+    assert found["assumptions"][0] == "'nvidia 4090' is read as NVIDIA GeForce RTX 4090 (rtx-4090)."
+    _, found = record("--device", "RTX 4090")
+    assert not [sentence for sentence in found["assumptions"] if "is read as" in sentence]
 
 
 def test_measured_speed_is_a_limit_and_an_objective() -> None:
@@ -163,7 +210,11 @@ def test_measured_speed_is_a_limit_and_an_objective() -> None:
 def test_an_objective_that_nobody_has_is_left_out_and_named() -> None:
     _, found = record("--pareto", "latency,params")
     assert [objective["column"] for objective in found["objectives"]] == ["imagenet_top1", "params"]
-    assert "No candidate has a value for Latency: it is not used for ranking." in found["assumptions"]
+    (said,) = found["assumptions"]
+    assert said.startswith("Speed needs a device")
+    _, found = record("--pareto", "file_size")
+    assert [objective["column"] for objective in found["objectives"]] == ["imagenet_top1"]
+    assert "No candidate has a value for File: it is not used for ranking." in found["assumptions"]
 
 
 @pytest.mark.parametrize(

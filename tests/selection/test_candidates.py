@@ -9,6 +9,8 @@ import pandas as pd
 import pytest
 
 from reports.columns.budget_columns import COCO_MAP, LATENCY, MEMORY, PEAK, RUN_COLUMNS, THROUGHPUT, WEIGHTS, WORKING
+from reports.config.budgets import BudgetSection
+from reports.selection.budget_answer import answer_budget
 from reports.selection.candidates import Candidates, SpeedSources, candidates
 from zoo.devices.device_names import find_device
 from zoo.devices.devices import Device
@@ -139,7 +141,13 @@ def test_an_estimate_fills_what_was_not_measured() -> None:
     assert found.table["latency_from"].fillna("").tolist() == ["measured", "estimated", ""]
 
 
-@pytest.mark.parametrize(("device", "said"), [(None, "Speed needs a device"), (CARD, "nothing was measured or published there")])
+@pytest.mark.parametrize(
+    ("device", "said"),
+    [
+        (None, "Speed needs a device"),
+        (CARD, "No latency is known for NVIDIA GeForce RTX 4090 at float32: nothing was measured or published; give"),
+    ],
+)
 def test_without_speed_it_says_what_is_missing(device: Device | None, said: str) -> None:
     sources = SpeedSources(device) if device else None
     assert said in candidates(leaderboard("a"), RunConfig(), sources).notes_on([LATENCY])[0]
@@ -167,3 +175,18 @@ def test_of_one_task_the_map_needs_no_warning() -> None:
     found = candidates(of_tasks(("detection", None, 37.0)), RunConfig())
     assert found.notes_on([COCO_MAP]) == ["mAP is box mAP for detection."]
     assert candidates(of_tasks(("detection", None, None)), RunConfig()).notes_on([COCO_MAP]) == []
+
+
+def test_a_budget_whose_speed_cannot_be_tested_says_so_and_picks_nothing() -> None:
+    columns = {"imagenet_top1": pd.array([70.0, 80.0], dtype="Float64"), "macs": pd.array([10**9] * 2, dtype="Int64")}
+    table = leaderboard("a", "b").assign(model=["timm/a", "timm/b"], task="classification", **columns)
+    budget = BudgetSection.model_validate({"device": "rtx-4090", "latency": "5ms", "throughput": "9/s"})
+    answer = answer_budget(table, budget, SpeedSources(CARD))
+    assert answer.selection.pick is None
+    (reason,) = answer.reasons
+    assert reason.startswith("Latency ≤ 5.00 ms and Throughput ≥ 9.0 /s cannot be tested. No latency is known for NVIDIA")
+    known = answer_budget(
+        table, budget, SpeedSources(CARD, speeds({"arch": "a", "dtype": "float32"}), free=("batch", *ANY_BUT_BATCH))
+    )
+    assert not known.untestable  # one is known: the other is left out for want of a figure
+    assert known.reasons == ("Nothing fits: each of 2 candidates exceeds a limit or has no value for it.",)

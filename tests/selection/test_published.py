@@ -144,4 +144,4 @@ def test_a_device_that_nobody_published_of_has_nothing() -> None:
     assert published_on("rtx-4090").empty
     found = at(leaderboard("torchvision/resnet18"), "float32", find_device("rtx-4090"), 1)
     assert known(found) == [None]
-    assert "nothing was measured or published there" in found.notes_on([LATENCY])[0]
+    assert "nothing was measured or published; give measurements with --speed FILE" in found.notes_on([LATENCY])[0]

@@ -41,7 +41,7 @@ def sheet_of(device: Device, dtype: str) -> Sheet | str:
     """The figures for products in a dtype (float32, float16 or bfloat16), or why there is no estimate."""
     is_gpu = device.kind in GPU_KINDS
     if not is_gpu and device.kind not in CPU_KINDS:
-        return f"no estimate: no device of the kind {device.kind} was ever fitted to"
+        return f"no estimate: devices of the kind {device.kind} are not estimated"
     peak = _peak(device, dtype)
     conv = _peak(device, "tf32") if is_gpu and dtype == "float32" else peak
     share = sustained_share(device) if is_gpu else 1.0

@@ -89,6 +89,12 @@ def estimate(  # noqa: PLR0913  # all but three are keyword-only
     return _refuse_some(table, workloads, prepared, sheet)
 
 
+def why_no_estimate(device: Device, run: RunConfig, calibration: Calibration | None = None) -> str | None:
+    """Why no model has an estimate on this device, whatever is recorded of it; None where there are estimates."""
+    basis = _basis(device, replace(run, device=device.id), calibration, None)
+    return basis if isinstance(basis, str) else None
+
+
 def layers(workloads: pd.DataFrame, device: Device, run: RunConfig = RunConfig()) -> pd.DataFrame:
     """Where the time of one model goes, call by call in their order.
 

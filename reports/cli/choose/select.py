@@ -11,11 +11,13 @@ from reports.cli.common.amounts import in_giga
 from reports.cli.common.errors import ExitCode
 from reports.cli.common.formats import TableFormat
 from reports.cli.common.help import examples
+from zoo.errors import SpeedError
 
 EXAMPLES = examples(
     "zoometer select --max-params 5M --max-gmacs 0.6 --min-top1 75",
     "zoometer select --max-gmacs 1 --dataset imagenet-real --pareto params",
     "zoometer select --max-peak-memory 2MB --device stm32h743 --dtype int8",
+    "zoometer select --device 'galaxy s24' --dtype int8 --max-latency 5ms",
     "zoometer select --device rtx-4090 --max-latency 10ms --speed speed.csv",
     "zoometer select configs/edge.yaml --budget phone --license 'apache-*'",
     closing="""KB, MB and GB are powers of 1000, KiB, MiB and GiB powers of 1024.
@@ -24,7 +26,8 @@ EXAMPLES = examples(
  Objectives: accuracy, params, macs, activations, peak_memory, memory,
  file_size, latency, throughput.
 
- Exit code 1: nothing fits.""",
+ Exit code 1: nothing fits. Exit code 2: no speed is known on the device, so
+ a limit on it cannot be tested; the message says what would make one known.""",
 )
 
 
@@ -94,7 +97,7 @@ def select(
     ] = TableFormat.TABLE,
 ) -> None:
     """Pick a model for a budget: what fits, the frontier, what excludes the others, and what relaxing a limit would gain."""
-    from reports.cli.common.select_run import Asked, answer, print_answer
+    from reports.cli.common.select_run import Asked, UntestableLimitError, answer, print_answer
 
     asked = {
         "params": params, "macs": in_giga(macs), "activations": activations, "peak_memory": peak_memory, "memory": memory,
@@ -104,7 +107,13 @@ def select(
         "pareto": pareto.split(",") if pareto else None, "pick": pick,
     }  # fmt: skip
     options = {name: value for name, value in asked.items() if value or value is False}
-    found = answer(Asked(config, cache, budget, options, devices, tuple(speed or ())))
+    try:
+        found = answer(Asked(config, cache, budget, options, devices, tuple(speed or ())))
+    except UntestableLimitError as error:
+        if form is not TableFormat.TABLE:
+            raise  # a program gets no answer that leaves out what it asked for
+        print_answer(error.ranking, form.value)
+        raise SpeedError(f"{error}\nWhat is listed leaves that limit out.") from None
     print_answer(found, form.value)
     if found.selection.pick is None:
         raise typer.Exit(ExitCode.NO)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,8 @@ from reports.selection.speed_estimates import CachedSpeeds
 from reports.terminal import selection_text
 from reports.terminal.console import make_console
 from zoo.cache.store import Store
-from zoo.errors import ConfigError, did_you_mean
+from zoo.devices.device_names import goes_by
+from zoo.errors import ConfigError, SpeedError, did_you_mean
 
 if TYPE_CHECKING:
     from reports.config.config import Config
@@ -53,10 +54,19 @@ def print_answer(answer: BudgetAnswer, form: str) -> None:
         selection_text.print_answer(make_console(), answer)
 
 
+class UntestableLimitError(SpeedError):
+    """A limit on speed of which no candidate has a value. `ranking` is the answer without it."""
+
+    def __init__(self, message: str, ranking: BudgetAnswer) -> None:
+        super().__init__(message)
+        self.ranking = ranking
+
+
 def answer(asked: Asked) -> BudgetAnswer:
     """The selection from the cache.
 
     Raises:
+        UntestableLimitError: if a limit on speed cannot be tested at any candidate.
         ZooError: if the configuration, the budget, a device, a table of speeds or the cache cannot be read.
     """
     config = _load_config(asked.config) if asked.config else None
@@ -66,7 +76,15 @@ def answer(asked: Asked) -> BudgetAnswer:
         raise ConfigError("--speed is of no use without a device: --device ID says on which models are to be fast.")
     device = look_up_device(budget.device, asked.devices or (config.devices if config else None), store)
     leaderboard = read_leaderboard(config.refresh_settings()) if config else read_whole_leaderboard(asked.cache)
-    return answer_budget(leaderboard, budget, CachedSpeeds(store, asked.speeds).for_budget(budget, device))
+    sources = CachedSpeeds(store, asked.speeds).for_budget(budget, device)
+    found = answer_budget(leaderboard, budget, sources)
+    if found.untestable:
+        without = budget.model_copy(update={"latency": None, "throughput": None})
+        raise UntestableLimitError(found.untestable, answer_budget(leaderboard, without, sources))
+    if device and budget.device and not goes_by(device, budget.device):
+        assumed = f"'{budget.device}' is read as {device.name} ({device.id})."
+        return replace(found, assumptions=(assumed, *found.assumptions))
+    return found
 
 
 def read_budget(named: BudgetSection | None, options: Mapping[str, Any]) -> BudgetSection:

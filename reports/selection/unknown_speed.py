@@ -1,0 +1,73 @@
+"""Why no speed is known on a device, and what would make one known: a sentence with the next step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pandas as pd
+
+from reports.selection.published import published_on
+from zoo.devices.devices import Device
+from zoo.published.published import FLOAT
+from zoo.run_config import Precision, RunConfig
+
+NO_WORKLOAD = "not estimated: no workload of it is recorded; `zoometer run CONFIG` records it"
+"""Origin of a latency that is missing because the cache does not hold what an estimate is made from."""
+NEEDS_DEVICE = "Speed needs a device: --device NAME, such as t4 or 'galaxy s24' (zoometer devices lists them)."
+
+
+def explain_unknown_speed(device: Device, run: RunConfig, measured: pd.DataFrame | None, refusals: Iterable[str] = ()) -> str:
+    """`No latency is known for NVIDIA T4 at float16: run `zoometer run CONFIG` again to record workloads.`.
+
+    Args:
+        device: where.
+        run: how the models would run.
+        measured: all measurements on the device, with the columns of the table `speed`.
+        refusals: why the models have no estimate, the most frequent reason first.
+    """
+    batch = f", batch {run.batch}" if run.batch > 1 else ""
+    return (
+        f"No latency is known for {device.name} at {run.precision.dtype}{batch}: {_next_step(device, run, measured, refusals)}."
+    )
+
+
+def explain_refusals(reasons: pd.Series[str]) -> str:
+    """How many models have no estimate although others have one, and mostly why; empty where there are none."""
+    if reasons.empty:
+        return ""
+    (reason, count) = next(iter(reasons.value_counts().items()))
+    why = "because no workload is recorded of them: `zoometer run CONFIG` records it" if reason == NO_WORKLOAD else _why(reason)
+    return f"{len(reasons):,} have no latency, {'mostly ' if count < len(reasons) else ''}{why}."
+
+
+def _next_step(device: Device, run: RunConfig, measured: pd.DataFrame | None, refusals: Iterable[str]) -> str:
+    refusal = next(iter(refusals), "")
+    if refusal == NO_WORKLOAD:
+        return "run `zoometer run CONFIG` again to record workloads"
+    if instead := _known_instead(device, run, measured):
+        return f"it is known {instead}"
+    why = f"{_why(refusal)}, and nothing was measured or published" if refusal else "nothing was measured or published"
+    return f"{why}; give measurements with --speed FILE, or measure there with `zoometer measure`"
+
+
+def _why(refusal: object) -> str:
+    """The reason alone: `no estimate: a phone …` without what stands before it."""
+    return str(refusal).partition(": ")[2] or str(refusal)
+
+
+def _known_instead(device: Device, run: RunConfig, measured: pd.DataFrame | None) -> str:
+    """How models were measured or published on the device, other than asked for; empty where none were."""
+    columns = ["dtype", "batch"]
+    speeds = [table[columns] for table in (measured, published_on(device.id)) if table is not None and len(table)]
+    if not speeds:
+        return ""
+    known = pd.concat(speeds)
+    known["dtype"] = known["dtype"].replace(FLOAT, Precision.FP32.dtype)
+    alike = known[known["dtype"] == run.precision.dtype]
+    if alike.empty:
+        dtypes = [one.dtype for one in Precision if (known["dtype"] == one.dtype).any()]
+        return f"at {' and '.join(dtypes)} (--dtype)" if dtypes else ""
+    if not (alike["batch"] == run.batch).any():
+        batches = sorted(int(batch) for batch in alike["batch"].unique())
+        return f"at batch {' and '.join(map(str, batches))} (--batch)"
+    return "of other models, or in another layout, runtime or number of threads"
