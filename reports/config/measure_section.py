@@ -1,4 +1,4 @@
-"""How models are measured on this machine, as the configuration and the command line say it."""
+"""How models are measured on this machine."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import itertools
 from collections.abc import Mapping
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
+from pydantic import AfterValidator, Field, PositiveFloat
 
+from reports.config.field_types import OneOrMore, PositiveInt, Section, quantity
 from reports.config.run_section import Layout, read_precision
-from reports.config.sections import STRICT, amount, as_list
 from zoo.devices.devices import Device
 from zoo.measurement.repetition import TimingTarget
 from zoo.measurement.settings import MeasureSettings
@@ -29,34 +29,31 @@ def _check_device(name: str) -> str:
 
 
 Dtype = Annotated[Precision, read_precision("dtype that can be measured in", RUN_BY_TORCH)]
-Batch = Annotated[int, Field(ge=1)]
-Duration = Annotated[float, amount(DURATION_MS), Field(gt=0)]
+Duration = Annotated[float, quantity(DURATION_MS), Field(gt=0)]
 
 
-class MeasureSection(BaseModel):
+class MeasureSection(Section):
     """The run configurations to be measured: each dtype in each layout, eager and compiled, at each batch."""
-
-    model_config = STRICT
 
     device: Annotated[str, AfterValidator(_check_device)] = "cpu"  # as torch names it: cpu, cuda, cuda:1, mps
     as_: Annotated[str | None, Field(alias="as", pattern=r"^[a-z0-9][a-z0-9+._-]*$")] = None  # its id among the devices
-    threads: Annotated[int, Field(ge=1)] | None = None  # of a CPU; None: one a core
-    dtype: Annotated[list[Dtype], BeforeValidator(as_list), Field(min_length=1)] = [Precision.FP32]
-    layout: Annotated[list[Layout], BeforeValidator(as_list), Field(min_length=1)] = ["nchw"]
-    compiled: Annotated[list[bool], BeforeValidator(as_list), Field(min_length=1)] = [False]
-    batch: Annotated[list[Batch], BeforeValidator(as_list), Field(min_length=1)] = [1]
-    max_batch: Batch | None = None  # also at the largest batch that fits: this one, halved as long as memory runs out
-    precision: Annotated[float, amount(PERCENT), Field(gt=0)] = 2.0  # half-width of the median's 95 % interval
-    least: Annotated[int, Field(ge=1)] = 10  # repetitions
-    most: Annotated[int, Field(ge=1)] = 1000
+    threads: PositiveInt | None = None  # of a CPU; None: one a core
+    dtype: OneOrMore[Dtype] = [Precision.FP32]
+    layout: OneOrMore[Layout] = ["nchw"]
+    compiled: OneOrMore[bool] = [False]
+    batch: OneOrMore[PositiveInt] = [1]
+    max_batch: PositiveInt | None = None  # also at the largest batch that fits: this one, halved as long as memory runs out
+    precision: Annotated[float, quantity(PERCENT), Field(gt=0)] = 2.0  # half-width of the median's 95 % interval
+    least: PositiveInt = 10  # repetitions
+    most: PositiveInt = 1000
     time: Duration = 10_000.0  # for the repetitions of one measurement, and as much again for warming up: 10s
     timeout: Duration = 300_000.0  # for one measurement, building the model included; then its process is ended
-    memory_gb: Annotated[float, Field(gt=0)] | None = None  # of a process that measures on the CPU; None: 80 % of what is free
+    memory_gb: PositiveFloat | None = None  # of a process that measures on the CPU; None: 80 % of what is free
 
     def settings(
         self, cache: str, zoos: Mapping[str, ZooSettings], devices: Mapping[str, Device], *, rebuild: bool = False
     ) -> MeasureSettings:
-        """What measuring is asked to do."""
+        """The settings of a measuring session."""
         runs = [
             RunConfig(self.device, precision, layout, compiled, threads=self.threads)
             for precision, layout, compiled in itertools.product(self.dtype, self.layout, self.compiled)

@@ -1,13 +1,13 @@
-"""How models are run, as sections of the configuration and options of the command line say it."""
+"""How models are run: a section of the configuration, and options of the command line."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import BeforeValidator
 
-from reports.config.sections import STRICT, one_of
+from reports.config.field_types import PositiveInt, Section, Text, one_of
 from zoo.errors import did_you_mean
 from zoo.run_config import LAYOUTS, PROCESSORS, Precision, RunConfig, canonical_dtype
 
@@ -16,7 +16,7 @@ STATED = tuple(precision for precision in Precision if precision is not Precisio
 
 
 def read_precision(what: str, choices: Sequence[Precision]) -> BeforeValidator:
-    """A precision by the name of its dtype or another spelling; one that is no choice is refused with the nearest of them."""
+    """A precision by the name of its dtype or another spelling; the error for another one suggests the nearest."""
 
     def read(name: object) -> Precision:
         precision = Precision.parse(str(name))
@@ -33,21 +33,19 @@ Layout = Annotated[str, one_of("memory layout", lambda: list(LAYOUTS))]
 Processor = Annotated[str, one_of("processor", lambda: list(PROCESSORS))]
 
 
-class RunSection(BaseModel):
+class RunSection(Section):
     """How models run on a device whose latency the reports show."""
 
-    model_config = STRICT
-
-    device: Annotated[str, Field(min_length=1)]  # by any of its names: s24, orin nano (zoometer devices)
+    device: Text  # by any of its names: s24, orin nano (zoometer devices)
     dtype: Dtype = Precision.FP32
-    batch: Annotated[int, Field(ge=1)] = 1
+    batch: PositiveInt = 1
     layout: Layout = "nchw"
     compiled: bool = False  # by torch.compile
     runtime: str | None = None  # of measured and published speeds, or how its name begins: tflite; None: any
     processor: Processor | None = None  # of published speeds; None: the fastest
-    threads: Annotated[int, Field(ge=1)] | None = None  # of a CPU; None: of published speeds the fastest
+    threads: PositiveInt | None = None  # of a CPU; None: of published speeds the fastest
 
     def run(self) -> RunConfig:
-        """What the section says."""
+        """The run configuration."""
         stated = (self.threads, self.runtime, self.processor)
         return RunConfig(self.device, self.dtype, self.layout, self.compiled, self.batch, *stated)

@@ -9,7 +9,7 @@ import pandas as pd
 from reports.columns.budget_columns import LATENCY, THROUGHPUT
 from reports.columns.column import Better, Column
 from reports.columns.limits import AnyLimit
-from reports.config.budgets import COSTS, BudgetSection
+from reports.config.budget_section import COSTS, BudgetSection
 from reports.selection.candidates import SpeedSources, candidates
 from reports.selection.explanations import explain_pick, explain_relaxation, explain_unknown, limit_text, relevant_columns
 from reports.selection.selection import SelectionResult, select_models

@@ -23,7 +23,7 @@ from zoo.run_config import RUN_BY_TORCH, TRACED, Precision, RunConfig
 from zoo.validation.calibration_store import kept_calibration
 
 if TYPE_CHECKING:
-    from reports.config.budgets import BudgetSection
+    from reports.config.budget_section import BudgetSection
     from zoo.estimation.gpu_fleet import GpuSums
 
 MODEL_KEY = ["zoo", "arch", "input", "classes", "variant"]

@@ -12,7 +12,7 @@ from nets_for_tests import TOKENS, WIDTH
 from typer.testing import CliRunner
 
 from reports import cli
-from reports.config.config import load_config
+from reports.config.config_file import load_config
 from reports.leaderboard.leaderboard_report import build_leaderboard_report
 from zoo.adapters.declared import DeclaredZoo, open_registry
 from zoo.adapters.fingerprint import fingerprint

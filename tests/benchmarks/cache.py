@@ -86,7 +86,7 @@ def say(line: str) -> None:
 
 def refresh_nothing(folder: Path) -> None:
     """Everything torchvision and timm have, at two sizes, all of it in the cache."""
-    from reports.config.config import load_config
+    from reports.config.config_file import load_config
     from zoo.refresh.accuracy_sync import save_accuracy, sync_accuracy
     from zoo.refresh.catalogue import list_zoos, save_listings
     from zoo.refresh.plan import requested_costs

@@ -16,7 +16,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 from typer.testing import CliRunner, Result
 
 from reports import cli
-from reports.config.config import load_config
+from reports.config.config_file import load_config
 from zoo.addresses import Address
 from zoo.cache.health import inspect, verify
 from zoo.cache.maintenance import compact

@@ -18,7 +18,7 @@ from typer.testing import CliRunner, Result
 
 from reports import cli
 from reports.cli.common.amounts import parse_age
-from reports.config import config
+from reports.config import zoo_section
 from zoo.cache.storage.locks import locked
 from zoo.errors import BusyError, CacheError, UnitError
 from zoo.jobs import RunSummary
@@ -51,7 +51,7 @@ def refresher(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Refresher:
     fake, module = Refresher(), ModuleType("zoo.refresh.refresh")
     module.refresh = fake.refresh  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "zoo.refresh.refresh", module)
-    monkeypatch.setattr(config, "installed_zoos", lambda: ["timm"])
+    monkeypatch.setattr(zoo_section, "installed_zoos", lambda: ["timm"])
     monkeypatch.chdir(tmp_path)
     (tmp_path / "c.yaml").write_text("zoos: {timm: }\n")
     return fake

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from reports import cli
 from reports.cli.common.measure_run import Asked, read_settings
-from reports.config.config import load_config
+from reports.config.config_file import load_config
 from zoo.cache.store import Store
 from zoo.errors import ConfigError
 from zoo.measurement.repetition import TimingTarget

@@ -15,7 +15,7 @@ from typer.testing import CliRunner, Result
 
 from reports import cli
 from reports.cli.common import render
-from reports.config import config
+from reports.config import config, zoo_section
 from reports.leaderboard import configured_report
 from reports.leaderboard.report import Report
 from zoo.jobs import RunSummary
@@ -66,7 +66,7 @@ def product(report: Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setitem(sys.modules, "renderer", renderer)
     monkeypatch.setattr(render, "WRITERS", dict.fromkeys(config.FORMATS, "renderer"))
     monkeypatch.setattr(configured_report, "build_leaderboard_report", fake.build_report)
-    monkeypatch.setattr(config, "installed_zoos", lambda: ["timm"])
+    monkeypatch.setattr(zoo_section, "installed_zoos", lambda: ["timm"])
     monkeypatch.chdir(tmp_path)
     Path("c.yaml").write_text(CONFIG)
     return fake

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from reports import cli
 from reports.cli.common.select_run import read_budget
-from reports.config.budgets import BudgetSection
+from reports.config.budget_section import BudgetSection
 
 PEAKS = {"tiny": 100_000, "small": 1_000_000, "large": 4_000_000, "huge": 16_000_000}
 
@@ -247,7 +247,7 @@ sys.argv = ["zoometer", "select", "--max-gmacs", "0.5"]
 with contextlib.suppress(SystemExit):
     reports.cli.main()
 assert not {"torch", "torchvision", "timm"} & set(sys.modules)
-slow = {"fsspec", "filelock", "zoo.refresh.fill_missing", "zoo.accuracy.timm", "reports.config.config", "reports.cli.keep.refresh", "scipy"}
+slow = {"fsspec", "filelock", "zoo.refresh.fill_missing", "zoo.accuracy.timm", "reports.config.config", "reports.config.config_file", "reports.cli.keep.refresh", "scipy"}
 assert not slow & set(sys.modules), slow & set(sys.modules)
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=False)

@@ -9,8 +9,8 @@ import pytest
 from pydantic import ValidationError
 
 from reports.columns.limits import Allowed, Limit
-from reports.config.budgets import COSTS, DATASETS, BudgetSection
-from reports.config.config import load_config
+from reports.config.budget_section import COSTS, DATASETS, BudgetSection
+from reports.config.config_file import load_config
 from zoo.devices.device_names import find_device
 from zoo.errors import ConfigError
 from zoo.run_config import Precision

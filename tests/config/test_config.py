@@ -8,8 +8,9 @@ import pytest
 from pydantic import BaseModel
 
 from reports.cli.common.counting_run import Backend, with_execution
-from reports.config import config
-from reports.config.config import Config, load_config
+from reports.config import zoo_section
+from reports.config.config import Config
+from reports.config.config_file import load_config
 from zoo.adapters.registry import open_zoo
 from zoo.addresses import Address
 from zoo.errors import ConfigError
@@ -19,7 +20,7 @@ from zoo.settings import Execution, RefreshSettings, ZooSettings
 
 @pytest.fixture(autouse=True)
 def _two_zoos(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(config, "installed_zoos", lambda: ["timm", "torchvision"])
+    monkeypatch.setattr(zoo_section, "installed_zoos", lambda: ["timm", "torchvision"])
 
 
 def load(folder: Path, text: str) -> Config:
@@ -214,7 +215,7 @@ def test_a_home_folder_is_expanded_and_an_address_is_not(tmp_path: Path, monkeyp
         ("zoos: {mine: {models: []}}", "zoos.mine.models is empty."),
         ("zoos: {my/zoo: {models: [{name: a, factory: 'a:b', inputs: '1'}]}}", "'my/zoo' cannot name a zoo. Use letters, digits, '_' and '-'."),
         ("zoos:\n  mine:\n    models:\n    - {name: a, facory: 'a:b', inputs: '1'}", "line 4: zoos.mine.models[0].facory is not a known key. Did you mean factory?"),
-        ("zoos: {mine: {models: [{name: a, factory: a.b, inputs: '1'}]}}", "zoos.mine.models[0].factory: 'a.b' names nothing that can be imported. Write package.module:function."),
+        ("zoos: {mine: {models: [{name: a, factory: a.b, inputs: '1'}]}}", "zoos.mine.models[0].factory: 'a.b' cannot be imported. Write package.module:function."),
         ("zoos: {mine: {models: [{name: a, factory: 'a:b'}]}}", "zoos.mine.models[0].inputs is missing."),
         ("zoos: {mine: {models: [{name: a, factory: 'a:b', inputs: '1:int'}]}}", "zoos.mine.models[0].inputs[0]: '1:int' is not a tensor. Write shape, shape:dtype or name=shape:dtype"),
         ("zoos: {mine: {models: [{factory: 'a:b', inputs: '1'}]}}", "zoos.mine.models[0]: needs a name."),

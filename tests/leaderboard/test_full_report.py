@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from fakes_cache import NOON, Cache
 
-from reports.config.config import load_config
+from reports.config.config_file import load_config
 from reports.leaderboard.configured_report import build_configured_report, check_inputs
 from reports.leaderboard.report import Report
 from zoo.errors import AuditError, ConfigError, ZooError

@@ -68,7 +68,7 @@ def test_a_verb_is_imported_without_the_others(repository: Path) -> None:
 
 
 def test_a_configuration_is_checked_without_loading_torch(repository: Path) -> None:
-    code = "from reports.config.config import load_config\nload_config('configs/default.yaml').refresh_settings()"
+    code = "from reports.config.config_file import load_config\nload_config('configs/default.yaml').refresh_settings()"
     assert not modules_after(code, repository) & {"torch", "torchvision", "timm", "pandas"}
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from reports.columns.budget_columns import COCO_MAP, LATENCY, MEMORY, PEAK, RUN_COLUMNS, THROUGHPUT, WEIGHTS, WORKING
-from reports.config.budgets import BudgetSection
+from reports.config.budget_section import BudgetSection
 from reports.selection.budget_answer import answer_budget
 from reports.selection.candidates import Candidates, SpeedSources, candidates
 from zoo.devices.device_names import find_device

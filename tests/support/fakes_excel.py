@@ -16,7 +16,7 @@ from reports.columns.column import Column, ColumnKind
 from reports.columns.frontier import frontier
 from reports.columns.leaderboard_columns import COVERAGE, LEADERBOARD, UNMATCHED
 from reports.columns.section_columns import AUDIT, CHANGES
-from reports.config.budgets import BudgetSection
+from reports.config.budget_section import BudgetSection
 from reports.leaderboard.report import AuditReport, ChangeReport, DataSource, Report, Totals
 from reports.selection.budget_answer import answer_budget
 

@@ -39,7 +39,7 @@ def open_cache(cache: str, config: Path | None) -> Store:
     Raises:
         CacheError: if there is none.
     """
-    from reports.config.config import load_config
+    from reports.config.config_file import load_config
     from zoo.cache.store import Store
 
     store = Store(load_config(config).cache if config else cache)
@@ -52,7 +52,7 @@ def cache_and_zoos(cache: str, config: Path | None) -> tuple[str, Mapping[str, Z
     """Where facts are, and the settings of the zoos that a configuration declares."""
     if config is None:
         return cache, {}
-    from reports.config.config import load_config
+    from reports.config.config_file import load_config
 
     settings = load_config(config).refresh_settings()
     return settings.cache, {name: zoo for name, zoo in settings.zoos.items() if zoo.models}

@@ -15,7 +15,8 @@ import typer
 from pydantic import ValidationError
 from rich.console import Console
 
-from reports.config.config import Config, load_config
+from reports.config.config import Config
+from reports.config.config_file import load_config
 from reports.config.measure_section import MeasureSection
 from reports.exports.tables import records
 from reports.terminal.console import make_console, print_table

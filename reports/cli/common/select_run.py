@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 from pydantic import ValidationError
 
-from reports.config.budgets import BudgetSection
+from reports.config.budget_section import BudgetSection
 from reports.leaderboard.leaderboard import read_leaderboard, read_whole_leaderboard
 from reports.selection.budget_answer import BudgetAnswer, answer_budget
 from reports.selection.device_lookup import look_up_device
@@ -106,7 +106,7 @@ def read_budget(named: BudgetSection | None, options: Mapping[str, Any]) -> Budg
 
 
 def _load_config(path: Path) -> Config:
-    from reports.config.config import load_config  # slow to import, and not wanted by a question about a whole cache
+    from reports.config.config_file import load_config  # slow to import, and not wanted by a question about a whole cache
 
     return load_config(path)
 

@@ -82,7 +82,7 @@ def count(
 def _declared(config: Path | None) -> dict[str, tuple[DeclaredModel, ...]]:
     if config is None:
         return {}
-    from reports.config.config import load_config
+    from reports.config.config_file import load_config
 
     return load_config(config).declared_models()
 

@@ -79,7 +79,7 @@ def list_models(
 def _declared(config: Path | None) -> dict[str, tuple[DeclaredModel, ...]]:
     if config is None:
         return {}
-    from reports.config.config import load_config
+    from reports.config.config_file import load_config
 
     return load_config(config).declared_models()
 

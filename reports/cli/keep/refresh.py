@@ -77,7 +77,7 @@ def refresh(
 
     Counted is what the cache lacks, and what was counted by other versions, or from other source, than those installed now.
     """
-    from reports.config.config import load_config
+    from reports.config.config_file import load_config
 
     alarms = parse_fail_on(fail_on)
     request = RefreshOptions(config_name(config), rebuild, tuple(only or ()), parse_age(max_age), wait=not no_wait)

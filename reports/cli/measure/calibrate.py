@@ -48,7 +48,7 @@ def calibrate(
 ) -> None:
     """Fit the estimates of a device to what was measured on it, and say how much better that makes them."""
     from reports.cli.common.progress import listen
-    from reports.config.config import load_config
+    from reports.config.config_file import load_config
     from reports.selection.device_lookup import look_up_device
     from zoo.validation.calibrate_device import Calibrated as Done
     from zoo.validation.calibrate_device import calibrate_device

@@ -73,7 +73,7 @@ def import_files(
     form: Annotated[TextFormat, typer.Option("--format", help="text or json.")] = TextFormat.TEXT,
 ) -> None:
     """Bring measured speeds into the cache. Says how many rows joined, and which did not and why."""
-    from reports.config.config import load_config
+    from reports.config.config_file import load_config
     from zoo.devices.device_names import DeviceNames
     from zoo.devices.devices import read_devices, shipped_devices
     from zoo.measurement.speed_imports import import_speeds

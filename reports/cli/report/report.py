@@ -37,7 +37,7 @@ def report(
 ) -> None:
     """Render a configuration's reports from what the cache holds; no model is built or counted."""
     from reports.cli.common import render
-    from reports.config.config import load_config
+    from reports.config.config_file import load_config
     from reports.terminal.run_summary import Outcome
 
     chosen = load_config(config)

@@ -56,7 +56,7 @@ def run(
 
     What the cache already holds is not counted again. Progress goes to stderr, the summary to stdout.
     """
-    from reports.config.config import load_config
+    from reports.config.config_file import load_config
 
     chosen = with_traces(with_execution(load_config(config), workers, backend, address), traces)
     outcome = _count_and_render(chosen, config, quiet=quiet)

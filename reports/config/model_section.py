@@ -1,4 +1,4 @@
-"""The part of the configuration that declares models of the user's own."""
+"""Declared models: a user's own, by the function that makes them."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import json
 import re
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, NonNegativeInt, model_validator
 
-from reports.config.sections import STRICT, TaskName, as_list
+from reports.config.field_types import OneOrMore, Section, TaskName
 from zoo.errors import InputError
 from zoo.inputs import format_tensors, parse_tensors
 from zoo.records import DeclaredModel, Task
@@ -18,12 +18,12 @@ _TARGET = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 
 def _check_target(text: str) -> str:
     if not _TARGET.fullmatch(text):
-        raise ValueError(f"'{text}' names nothing that can be imported. Write package.module:function.")
+        raise ValueError(f"'{text}' cannot be imported. Write package.module:function.")
     return text
 
 
 def _check_tensors(value: object) -> str:
-    """One input in its one spelling; YAML reads `784` as a number."""
+    """An input in its canonical spelling; YAML reads `784` as a number."""
     try:
         return format_tensors(parse_tensors(str(value)))
     except InputError as error:
@@ -43,19 +43,17 @@ Tensors = Annotated[str, BeforeValidator(_check_tensors)]
 Number = Annotated[float, BeforeValidator(lambda value: float(value) if type(value) is int else value)]
 
 
-class ModelSection(BaseModel):
+class ModelSection(Section):
     """One model, or with `registry` and no `name` a whole list of them."""
-
-    model_config = STRICT
 
     name: Annotated[str, Field(pattern=r"^\w[\w.+-]*$")] | None = None
     factory: Target | None = None  # a function or class that makes the model
     registry: Target | None = None  # a mapping of names to factories, a list of them, or a function that gives one
     kwargs: Annotated[dict[str, Any], AfterValidator(_check_arguments)] = {}  # passed to the factory
-    inputs: Annotated[list[Tensors], BeforeValidator(as_list), Field(min_length=1)]  # without the batch, the native one first
+    inputs: OneOrMore[Tensors]  # without the batch, the native one first
     task: TaskName = Task.CLASSIFICATION.value
     family: str | None = None
-    classes: Annotated[int, Field(ge=0)] | None = None  # outputs, for the reader; kwargs decide
+    classes: NonNegativeInt | None = None  # outputs, for the reader; kwargs decide
     accuracy: dict[str, dict[str, Number]] = {}  # published results at the native input, by dataset and metric
 
     @model_validator(mode="after")
@@ -69,7 +67,7 @@ class ModelSection(BaseModel):
         return self
 
     def declared(self) -> DeclaredModel:
-        """The same as what workers are sent."""
+        """The description that is sent to workers."""
         return DeclaredModel(
             name=self.name or "",
             factory=self.factory,

@@ -1,11 +1,11 @@
-"""What the sections of the configuration are made of."""
+"""Types of the configuration's fields, and the base of its sections."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from zoo.errors import InputError, UnitError, UnknownNameError, did_you_mean
 from zoo.inputs import format_tensors, parse_tensors
@@ -13,35 +13,39 @@ from zoo.records import FORMER_VARIANTS, Task, Variant
 from zoo.run_config import parse_trace_mode
 from zoo.units import Quantity, parse_quantity
 
-STRICT = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-"""Every key is declared, and nothing is turned into another type by guessing."""
+T = TypeVar("T")
+
+
+class Section(BaseModel):
+    """A mapping of the configuration: every key is declared, and no value is converted to another type by guessing."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 def one_of(what: str, choices: Callable[[], list[str]]) -> AfterValidator:
-    """One of a few names; another is refused with the nearest of them."""
+    """One of a few names; the error for another one suggests the nearest."""
 
     def check(name: str) -> str:
-        known = choices()
-        if name not in known:
-            raise ValueError(f"'{name}' is not a {what}.{did_you_mean(name, known)}")
+        if name not in choices():
+            raise ValueError(f"'{name}' is not a {what}.{did_you_mean(name, choices())}")
         return name
 
     return AfterValidator(check)
 
 
 def as_list(value: object) -> object:
-    """A single value where a list is meant: `include: resnet*`."""
+    """A list of one, where a single value is written: `include: resnet*`."""
     return [value] if isinstance(value, str | int) else value
 
 
-def amount(kind: Quantity) -> BeforeValidator:
-    """An amount written with its unit, such as 600M, 200MB or 10ms; in the kind's base unit afterwards."""
+def quantity(kind: Quantity) -> BeforeValidator:
+    """A quantity written with its unit, such as 600M, 200MB or 10ms, converted to its base unit."""
 
     def read(value: object) -> float | None:
         if value is None:
             return None
         try:
-            return parse_quantity(value, kind) if isinstance(value, str | int | float) else parse_quantity(str(value), kind)
+            return parse_quantity(value if isinstance(value, str | int | float) else str(value), kind)
         except UnitError as error:
             raise ValueError(str(error)) from None
 
@@ -72,12 +76,16 @@ def _present_variant(name: str) -> str:
     return FORMER_VARIANTS.get(name, name)
 
 
-def _once(values: list[str]) -> list[str]:
+def _without_repeats(values: list[str]) -> list[str]:
     return list(dict.fromkeys(values))
 
 
-Modes = Annotated[list[Annotated[str, AfterValidator(_check_mode)]], BeforeValidator(as_list), AfterValidator(_once)]
-Patterns = Annotated[list[str], BeforeValidator(as_list)]
-Sizes = Annotated[list[Annotated[str, BeforeValidator(_check_size)]], BeforeValidator(as_list), Field(min_length=1)]
+Text = Annotated[str, Field(min_length=1)]
+PositiveInt = Annotated[int, Field(ge=1)]
+AnyNumberOf = Annotated[list[T], BeforeValidator(as_list)]
+OneOrMore = Annotated[list[T], BeforeValidator(as_list), Field(min_length=1)]
+Patterns = AnyNumberOf[str]
+Sizes = OneOrMore[Annotated[str, BeforeValidator(_check_size)]]
+TraceModes = Annotated[AnyNumberOf[Annotated[str, AfterValidator(_check_mode)]], AfterValidator(_without_repeats)]
 TaskName = Annotated[str, one_of("task", lambda: [task.value for task in Task])]
 VariantName = Annotated[str, AfterValidator(_present_variant), one_of("variant", lambda: [variant.value for variant in Variant])]

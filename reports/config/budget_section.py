@@ -5,22 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
+from pydantic import AfterValidator
 
 from reports.columns.accuracy_columns import ACCURACY_COLUMNS
 from reports.columns.budget_columns import COCO_MAP, LATENCY, MEMORY, PEAK, THROUGHPUT, WEIGHTS, WORKING
 from reports.columns.column import Column
 from reports.columns.leaderboard_columns import LEADERBOARD_BY_KEY
 from reports.columns.limits import Allowed, AnyLimit, Limit
+from reports.config.field_types import OneOrMore, Patterns, PositiveInt, Section, one_of, quantity
 from reports.config.run_section import Dtype, Layout, Processor
-from reports.config.sections import STRICT, amount, as_list, one_of
 from zoo.devices.devices import Device
 from zoo.run_config import Precision, RunConfig
 from zoo.units import BYTES, COUNT, DURATION_MS, IMAGES_PER_S, MACS, PERCENT
 
 ACCURACY = "accuracy"
 NO_DATASET = "none"
-"""Written as the dataset, it leaves accuracy out of the objectives."""
+"""As the dataset, it excludes accuracy from the objectives."""
 
 DATASETS: Mapping[str, Column] = {known.dataset: known.column for known in reversed(ACCURACY_COLUMNS)} | {
     "coco-val2017": COCO_MAP
@@ -37,7 +37,7 @@ COSTS: Mapping[str, Column] = {
     "latency": LATENCY,
     "throughput": THROUGHPUT,
 }
-"""Limits and objectives by the name that a budget gives them. Accuracy is one more, on the budget's dataset."""
+"""Limits and objectives by their name in a budget. Accuracy is one more, on the budget's dataset."""
 
 OBJECTIVES = (ACCURACY, *COSTS)
 
@@ -48,45 +48,40 @@ def _read_accuracy(value: float | None) -> float | None:
     return value
 
 
-Texts = Annotated[list[str], BeforeValidator(as_list)]
 Dataset = Annotated[str, one_of("dataset with known accuracy", lambda: [*DATASETS, NO_DATASET])]
 Objective = Annotated[str, one_of("name of an objective", lambda: list(OBJECTIVES))]
 
 
-class BudgetSection(BaseModel):
-    """A budget. Every limit is optional; all that are set have to be kept. Amounts are written with their unit."""
+class BudgetSection(Section):
+    """A budget. Every limit is optional; all that are set have to be satisfied. Quantities are written with their unit."""
 
-    model_config = STRICT
-
-    params: Annotated[float | None, amount(COUNT)] = None  # at most: 6M
-    macs: Annotated[float | None, amount(MACS)] = None  # 600M or 0.6GMACs
-    activations: Annotated[float | None, amount(COUNT)] = None
-    peak_memory: Annotated[float | None, amount(BYTES)] = None  # of activations, at `dtype` and `batch`: 200MB, 256KiB
-    memory: Annotated[float | None, amount(BYTES)] = None  # weights, input and activations together
-    file_size: Annotated[float | None, amount(BYTES)] = None
-    latency: Annotated[float | None, amount(DURATION_MS)] = None  # on `device`: 10ms
-    throughput: Annotated[float | None, amount(IMAGES_PER_S)] = None  # at least: 1000/s
-    accuracy: Annotated[float | None, amount(PERCENT), AfterValidator(_read_accuracy)] = None  # at least, on `dataset`: 80%
+    params: Annotated[float | None, quantity(COUNT)] = None  # at most: 6M
+    macs: Annotated[float | None, quantity(MACS)] = None  # 600M or 0.6GMACs
+    activations: Annotated[float | None, quantity(COUNT)] = None
+    peak_memory: Annotated[float | None, quantity(BYTES)] = None  # of activations, at `dtype` and `batch`: 200MB, 256KiB
+    memory: Annotated[float | None, quantity(BYTES)] = None  # weights, input and activations together
+    file_size: Annotated[float | None, quantity(BYTES)] = None
+    latency: Annotated[float | None, quantity(DURATION_MS)] = None  # on `device`: 10ms
+    throughput: Annotated[float | None, quantity(IMAGES_PER_S)] = None  # at least: 1000/s
+    accuracy: Annotated[float | None, quantity(PERCENT), AfterValidator(_read_accuracy)] = None  # at least, on `dataset`: 80%
     dataset: Dataset = "imagenet-1k"  # none: rank by cost alone
-    license: Texts = []  # globs, such as apache-2.0 or cc-*; empty: all
-    zoo: Texts = []
-    family: Texts = []
-    task: Texts = []
+    license: Patterns = []  # globs, such as apache-2.0 or cc-*; empty: all
+    zoo: Patterns = []
+    family: Patterns = []
+    task: Patterns = []
     device: str | None = None  # by any of its names: s24, orin nano (zoometer devices)
     dtype: Dtype = Precision.FP32
-    batch: Annotated[int, Field(ge=1)] | None = None
+    batch: PositiveInt | None = None
     layout: Layout | None = None  # for speed: of images in memory; None: as measured for most models, estimates for nchw
     compiled: bool | None = None  # for speed: by torch.compile; None: as measured for most models, estimates for eager
     runtime: str | None = None  # for speed: of measured and published speeds, or how its name begins; None: any
     processor: Processor | None = None  # for speed: of published speeds: npu, gpu or cpu; None: the fastest
-    threads: Annotated[int, Field(ge=1)] | None = None  # for speed: of a CPU; None: of published speeds the fastest
-    pareto: Annotated[list[Objective], BeforeValidator(as_list), Field(min_length=1)] = [
-        "macs"
-    ]  # of the frontier, beside accuracy
+    threads: PositiveInt | None = None  # for speed: of a CPU; None: of published speeds the fastest
+    pareto: OneOrMore[Objective] = ["macs"]  # of the frontier, beside accuracy
     pick: Objective = ACCURACY  # what decides among those that fit
 
     def limits(self, device: Device | None = None) -> list[AnyLimit]:
-        """What a candidate has to keep, the memory of the device included where that is known."""
+        """The limits of the budget, and of the memory of the device where it is known."""
         limits: list[AnyLimit] = [
             Limit(column, bound) for name, column in COSTS.items() if (bound := getattr(self, name)) is not None
         ]
@@ -103,7 +98,7 @@ class BudgetSection(BaseModel):
         return self.latency is not None or self.throughput is not None or not ranked.isdisjoint({"latency", "throughput"})
 
     def run(self) -> RunConfig:
-        """How the models would be run; `unstated` names what was not asked for."""
+        """How the models would be run, with defaults for the fields in `unstated`."""
         stated = (self.batch or 1, self.threads, self.runtime, self.processor)
         return RunConfig(self.device or "", self.dtype, self.layout or "nchw", bool(self.compiled), *stated)
 
@@ -113,7 +108,7 @@ class BudgetSection(BaseModel):
         return tuple(name for name in ("batch", "layout", "compiled") if getattr(self, name) is None)
 
     def objectives(self) -> list[Column]:
-        """What ranks candidates, `pick` deciding: accuracy unless it is left out, then the costs of `pareto`."""
+        """The objectives in the order of their importance: `pick`, accuracy unless it is left out, the costs of `pareto`."""
         names = [self.pick, ACCURACY, *self.pareto]
         known: dict[str, Column] = dict(COSTS)
         if self.dataset != NO_DATASET:
@@ -122,7 +117,7 @@ class BudgetSection(BaseModel):
 
 
 def _device_limits(device: Device) -> list[AnyLimit]:
-    """A microcontroller has activations in RAM and weights in flash; everything else has all of them in its memory."""
+    """A microcontroller holds activations in RAM and weights in flash; other devices hold both in their memory."""
     limits: list[AnyLimit] = []
     if device.kind == "microcontroller":
         if device.memory_bytes:

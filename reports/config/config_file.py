@@ -1,0 +1,87 @@
+"""Reads a configuration file. All mistakes of a file are reported at once, each with its line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from reports.config import yaml_file
+from reports.config.config import Config
+from zoo.errors import ConfigError, did_you_mean
+
+_EXPECTED = {
+    "bool_type": "true or false",
+    "dict_type": "a mapping",
+    "float_type": "a number",
+    "int_type": "a whole number",
+    "list_type": "a list",
+    "model_type": "a mapping",
+    "string_type": "text",
+}
+"""What a value has to be, by pydantic's name of the mistake."""
+_MISSING: dict[yaml_file.Location, str] = {("zoos",): ' Name what to count, for example: zoos: {timm: {include: ["resnet*"]}}'}
+
+
+def load_config(path: str | Path) -> Config:
+    """Read and check a configuration file.
+
+    Raises:
+        ConfigError: if the file cannot be read or has mistakes; the message lists each with its line.
+    """
+    document = yaml_file.read(Path(path))
+    try:
+        return Config.model_validate(document.content, context={"declared": _declared_names(document.content)})
+    except ValidationError as error:
+        mistakes = sorted(error.errors(include_url=False), key=lambda mistake: document.line(_location(mistake)))
+        raise ConfigError(yaml_file.list_mistakes(path, [_explain(mistake, document) for mistake in mistakes])) from None
+
+
+def _declared_names(content: dict[str, Any]) -> set[str]:
+    """Names of the zoos that list models of their own."""
+    zoos = content.get("zoos")
+    return {name for name, zoo in zoos.items() if isinstance(zoo, dict) and "models" in zoo} if isinstance(zoos, dict) else set()
+
+
+def _location(mistake: Any) -> yaml_file.Location:
+    """The location of a mistake; pydantic marks the key of a mapping, rather than its value, with an extra part."""
+    return tuple(part for part in mistake["loc"] if part != "[key]")
+
+
+def _explain(mistake: Any, document: yaml_file.Document) -> str:
+    """One mistake that pydantic found: its line, its dotted key, and what to write instead."""
+    location = _location(mistake)
+    where = f"line {document.line(location)}: {yaml_file.dotted(location)}"
+    match mistake["type"]:
+        case "extra_forbidden":
+            return f"{where} is not a known key.{did_you_mean(str(location[-1]), _keys_at(location[:-1]))}"
+        case "missing":
+            return f"{where} is missing.{_MISSING.get(location, '')}"
+        case "value_error":
+            return f"{where}: {mistake['ctx']['error']}"
+        case "string_pattern_mismatch":
+            return f"{where}: '{mistake['input']}' cannot be part of a file name. Use letters, digits, '.', '_' and '-'."
+        case "too_short" | "string_too_short":
+            return f"{where} is empty."
+        case kind:
+            expected = _EXPECTED.get(kind) or mistake["msg"].removeprefix("Input should be ")
+            if location[0] == "storage" or location[:2] == ("execution", "arguments"):
+                return f"{where} must be {expected}."  # what stands there may be a credential
+            return f"{where} must be {expected}, not {yaml_file.as_written(mistake['input'])}."
+
+
+def _keys_at(location: yaml_file.Location) -> list[str]:
+    """The keys of the section at a location; names and places in a list are no sections."""
+    section: type[BaseModel] = Config
+    for part in location:
+        field = section.model_fields.get(str(part))
+        section = (field and _find_section(field.annotation)) or section
+    return list(section.model_fields)
+
+
+def _find_section(annotation: Any) -> type[BaseModel] | None:
+    """The section inside a field's type, such as `list[AuditSection]`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next(filter(None, map(_find_section, get_args(annotation))), None)
