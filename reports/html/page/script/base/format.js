@@ -29,11 +29,22 @@ const SUFFIXES = { k: 1e3, K: 1e3, m: 1e6, M: 1e6, g: 1e9, G: 1e9, t: 1e12, T: 1
 
 // '600M', '0.6', '0,6 G', '1,283' → the exact amount, where a bare number is in the column's unit. NaN if it cannot be read.
 export function parseAmount(text, column) {
+  if (column.unit === 'ms') return parseTime(text);
   const match = /^\s*(\d[\d.,]*|\.\d+)\s*([kKmMgGtT]?)[A-Za-z%]*\s*$/.exec(text);
-  if (!match) return NaN;
-  const isGrouped = /^\d{1,3}(,\d{3})+(\.\d*)?$/.test(match[1]);
-  const number = Number(isGrouped ? match[1].replaceAll(',', '') : match[1].replace(',', '.'));
-  return number * (SUFFIXES[match[2]] ?? column.scale);
+  return match ? parseNumber(match[1]) * (SUFFIXES[match[2]] ?? column.scale) : NaN;
+}
+
+function parseNumber(digits) {
+  const isGrouped = /^\d{1,3}(,\d{3})+(\.\d*)?$/.test(digits);
+  return Number(isGrouped ? digits.replaceAll(',', '') : digits.replace(',', '.'));
+}
+
+const MS_OF = { us: 0.001, µs: 0.001, ms: 1, s: 1000 };
+
+// '10', '10ms', '0.5 s' → milliseconds.
+function parseTime(text) {
+  const match = /^\s*(\d[\d.,]*|\.\d+)\s*(us|µs|ms|s)?\s*$/i.exec(text);
+  return match ? parseNumber(match[1]) * MS_OF[match[2]?.toLowerCase() ?? 'ms'] : NaN;
 }
 
 // How far a value is beyond its limit: '3.2 %', '×4.1'.

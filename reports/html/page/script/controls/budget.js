@@ -88,7 +88,7 @@ function amountField({ id, sign, column, note, title, read, write, describe }) {
     const isWrong = typed !== '' && Number.isNaN(parseAmount(typed, column));
     input.setAttribute('aria-invalid', String(isWrong));
     element.classList.toggle('is-set', typed !== '' && !isWrong);
-    noteBox.textContent = isWrong ? 'Write an amount: 0.6 or 600M' : describe?.() ?? note;
+    noteBox.textContent = isWrong ? `Write an amount: ${column.unit === 'ms' ? '10 or 10ms' : '0.6 or 600M'}` : describe?.() ?? note;
   }
   return { element, show };
 }

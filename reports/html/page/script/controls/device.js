@@ -39,6 +39,7 @@ export function showDevice() {
   byId('choose-device').value = device?.id ?? '';
   const choices = device?.choices ?? [];
   fill(byId('choose-run'), choices.map(({ key, title }) => h('option', { value: key }, title)));
+  byId('run-label').hidden = !device;
   byId('choose-run').disabled = choices.length < 2;
   byId('choose-run').value = device ? findChoice(device, state.run).key : '';
   byId('device-note').textContent = device ? noteOn(taskRows(state.task)) : '';

@@ -1,0 +1,118 @@
+"""Choosing a device on the page, in Chromium: column, axis, limit and frontier follow, and the address keeps the choice."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from fakes_html import zoo_like
+from fakes_html_browser import Visit
+
+from reports.columns.frontier import frontier
+from reports.leaderboard.report import ORIGINS, DeviceLatencies
+from zoo.devices.devices import shipped_devices
+from zoo.run_config import Precision, RunConfig
+
+pytestmark = pytest.mark.browser
+
+PLAIN = zoo_like(300)
+MODEL = ["zoo", "arch", "input", "classes", "variant"]
+DEVICES = ("t4", "jetson-orin-nano", "pixel-8")
+RUNS = (RunConfig(precision=Precision.FP16), RunConfig(precision=Precision.FP16, layout="nhwc"))
+
+
+def latencies(device: str, run: RunConfig, seed: int) -> DeviceLatencies:
+    """Three digits for each model; a tenth unknown, and a third of the others published."""
+    random = np.random.default_rng(seed)
+    model = PLAIN.leaderboard.groupby(MODEL, sort=False, dropna=False).ngroup().to_numpy()
+    models = model.max() + 1
+    figures = np.array([float(f"{value:.3g}") for value in np.exp(random.normal(2, 1.5, models))])
+    figures[random.random(models) < 0.1] = np.nan
+    is_published = random.random(models) < 0.3
+    origin = np.where(np.isnan(figures), -1, np.where(is_published, ORIGINS.index("published"), ORIGINS.index("estimated")))
+    width = np.where(is_published, np.nan, 1.5)
+    return DeviceLatencies(
+        shipped_devices()[device],
+        run,
+        figures[model],
+        (figures / width)[model],
+        (figures * width)[model],
+        origin[model].astype(np.int8),
+    )
+
+
+CHOICES = {
+    (device, run): latencies(device, run, seed) for seed, (device, run) in enumerate((d, r) for d in DEVICES for r in RUNS)
+}
+REPORT = dataclasses.replace(PLAIN, device_latencies=tuple(CHOICES.values()))
+TABLE = PLAIN.leaderboard
+IS_MAIN = (TABLE["task"] == "classification").to_numpy(bool)
+
+
+def choose(at: Visit, device: str, run: str = "") -> None:
+    at.page.select_option("#choose-device", device)
+    at.until(
+        f"document.getElementById('choose-device').value === '{device}' && document.getElementById('device-note').textContent !== ''"
+    )
+    if run:
+        at.page.select_option("#choose-run", run)
+        at.until(f"location.hash.includes('{run}')")
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_a_limit_on_latency_keeps_the_rows_within_it(visit: Callable[..., Visit], device: str) -> None:
+    at = visit()
+    choose(at, device)
+    at.page.fill(f"[id='max-latency:{device}:float16']", "10ms")
+    at.settle()
+    latency = CHOICES[device, RUNS[0]].latency_ms
+    fits = IS_MAIN & (latency <= 10)
+    assert at.text("#count-fitting") == str(fits.sum())
+    rows = TABLE[fits].assign(latency_ms=latency[fits])
+    best = rows[frontier(rows, cost="latency_ms", quality="imagenet_top1")]
+    assert at.text("#count-frontier") == str(len(best))
+    assert set(at.frontier()) == set(best["model"])
+
+
+def test_each_figure_says_how_it_is_known(visit: Callable[..., Visit]) -> None:
+    at = visit()
+    choose(at, "pixel-8")
+    known = CHOICES["pixel-8", RUNS[0]].origin[IS_MAIN]
+    counts = [f"{(known == ORIGINS.index(name)).sum()} {name}" for name in ("published", "estimated")]
+    assert at.text("#device-note") == ", ".join([*counts, f"{(known < 0).sum()} unknown"])
+    shown = at.page.locator("#board .latency.is-estimated").first
+    value = float(shown.inner_text())
+    assert (
+        shown.get_attribute("title") == f"estimated: {value / 1.5:.2f} to {value * 1.5:.2f} ms nine times in ten" or value < 1.5
+    )
+
+
+def test_the_address_keeps_device_precision_and_limit(visit: Callable[..., Visit]) -> None:
+    at = visit()
+    choose(at, "t4", "float16-nhwc")
+    at.page.fill("[id='max-latency:t4:float16-nhwc']", "0.005 s")
+    at.settle()
+    again = visit(at.page.evaluate("location.hash"), fresh=True)
+    assert (
+        again.text("#count-fitting")
+        == at.text("#count-fitting")
+        == str((IS_MAIN & (CHOICES["t4", RUNS[1]].latency_ms <= 5)).sum())
+    )
+    assert again.page.input_value("#choose-device") == "t4"
+    assert again.page.input_value("#choose-run") == "float16-nhwc"
+
+
+def test_the_limit_moves_to_the_next_device_and_goes_with_the_last(visit: Callable[..., Visit]) -> None:
+    at = visit()
+    choose(at, "t4")
+    at.page.fill("[id='max-latency:t4:float16']", "8")
+    choose(at, "jetson-orin-nano")
+    at.settle()
+    assert at.page.input_value("[id='max-latency:jetson-orin-nano:float16']") == "8"
+    assert at.text("#count-fitting") == str((IS_MAIN & (CHOICES["jetson-orin-nano", RUNS[0]].latency_ms <= 8)).sum())
+    at.page.select_option("#choose-device", "")
+    at.until("!location.hash.includes('device=')")
+    assert at.page.locator("[id^='max-latency']").count() == 0
+    assert at.page.input_value("#choose-cost") == "macs"
