@@ -18,6 +18,7 @@ from reports.selection.candidates import SpeedSources, candidates
 from reports.selection.published import MODEL, fastest_on_all
 from reports.selection.speed_estimates import MODEL_KEY, CachedSpeeds, round_estimates
 from zoo.devices.devices import Device
+from zoo.errors import SpeedError
 from zoo.run_config import LAYOUTS, Precision, RunConfig
 
 _MEASURED, _PUBLISHED, _ESTIMATED = range(3)
@@ -66,8 +67,11 @@ class _Sources:
         return found if (found.origin >= 0).any() else None
 
     def _estimated(self, device: Device, run: RunConfig) -> DeviceLatencies | None:
-        found = self._sums[run].on(device) if run in self._sums else None
-        if found is None or isinstance(found, str):
+        if run not in self._sums:
+            return None
+        try:
+            found = self._sums[run].on(device)
+        except SpeedError:
             return None
         figures = (
             np.append(round_estimates(figure), np.nan)[self._places[run]]

@@ -68,7 +68,7 @@ def estimate_model(target: str, device: Device, run: RunConfig, size: str | None
     from zoo.api.named import InputSpec, count_named
     from zoo.estimation.calibration import SHARES
     from zoo.estimation.estimate import estimate, layers
-    from zoo.estimation.workload import summarise
+    from zoo.estimation.workloads.workload import summarise
     from zoo.traces import TRACE_BATCH
 
     if run.precision not in TRACED:
@@ -175,10 +175,10 @@ class CachedSpeeds:
         return workloads
 
     def _workloads(self, precision: Precision, layout: str) -> _Workloads:
-        from zoo.estimation.workload import AMOUNTS
+        from zoo.estimation.workloads.workload import MODEL_COLUMNS
 
         if (precision, layout) not in self._read:
-            models, rows = self._store.workloads_by_model(precision, layout, key=MODEL_KEY, columns=AMOUNTS)
+            models, rows = self._store.workloads_by_model(precision, layout, key=MODEL_KEY, columns=MODEL_COLUMNS)
             numbered = models.assign(**{_MODEL: range(len(models))})
             self._read[precision, layout] = _Workloads(precision, numbered, rows)
         return self._read[precision, layout]

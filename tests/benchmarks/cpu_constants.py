@@ -14,11 +14,9 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parents[1] / "support")]
 
-import numpy as np  # noqa: E402 the folders of a script's neighbours are not searched by themselves
 import pandas as pd  # noqa: E402
 from cpu_fit_set import FIT_SET  # noqa: E402
 from cpu_speed import (  # noqa: E402
-    MODEL,
     RUN,
     add_measuring_options,
     count_architectures,
@@ -27,19 +25,19 @@ from cpu_speed import (  # noqa: E402
     measured_rows,
     print_line,
     say,
-    workloads_of,
 )
 from models_for_tests import TIMM  # noqa: E402
 
 from zoo.cache.store import Store  # noqa: E402
 from zoo.devices.device_names import find_device  # noqa: E402
-from zoo.devices.device_spec import sheet_of  # noqa: E402
 from zoo.devices.devices import Device, read_devices  # noqa: E402
 from zoo.errors import SpeedError  # noqa: E402
 from zoo.estimation.constants import Constants, dump_constants, read_constants  # noqa: E402
-from zoo.estimation.term_matrix import prepare  # noqa: E402
 from zoo.measurement.environment import cpu_name  # noqa: E402
-from zoo.validation.validation import Measured, fit_constants, validate  # noqa: E402
+from zoo.settings import Execution  # noqa: E402
+from zoo.validation.measured_models import TRACED_MODEL, with_architectures, workloads_of  # noqa: E402
+from zoo.validation.measured_sets import MeasuredSet  # noqa: E402
+from zoo.validation.protocols import fit_constants, validate  # noqa: E402
 
 NAMES = [name for name in FIT_SET if name not in TIMM]
 """None that `cpu_speed.py` tests on."""
@@ -73,29 +71,14 @@ def parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def join(rows: pd.DataFrame, device: Device, store: Store) -> Measured:
+def join(rows: pd.DataFrame, device: Device, store: Store) -> MeasuredSet:
     """The measurements with the terms of their models."""
-    sheet = sheet_of(device, "float32")
-    if isinstance(sheet, str):
-        raise SpeedError(sheet)
-    workloads = workloads_of(rows, store).merge(rows[[*MODEL, "latency_ms"]], on=MODEL)
-    prepared = prepare(workloads, sheet, batch=1, compiled=False, key=MODEL)
-    models = workloads.drop_duplicates(MODEL, ignore_index=True)
-    families = {one.name: one.family or one.name for one in store.architectures()}
-    macs = prepared.by_model(workloads["macs"].to_numpy(float) + workloads["free_macs"].to_numpy(float))
-    return Measured(
-        name="speeds",
-        device=device,
-        run=RUN,
-        family=models["arch"].map(families).to_numpy(object),
-        model=models["arch"].to_numpy(object),
-        measured_s=models["latency_ms"].to_numpy(float) / 1000,
-        macs=np.maximum(macs, 1.0),
-        prepared=prepared,
-    )
+    models = with_architectures(rows, store.architectures()).assign(step_s=rows["latency_ms"] / 1000)
+    workloads = workloads_of(store, rows, RUN, Execution(workers=1)).drop(columns="batch")
+    return MeasuredSet.of("speeds", device, RUN, workloads.merge(models[[*TRACED_MODEL, "batch", "step_s", "family"]]))
 
 
-def fitted(measured: Measured, rows: pd.DataFrame, asked: argparse.Namespace) -> Constants:
+def fitted(measured: MeasuredSet, rows: pd.DataFrame, asked: argparse.Namespace) -> Constants:
     """Constants that say what they were fitted to."""
     without = f" --without {' '.join(asked.without)}" if asked.without else ""
     threads = "one thread" if asked.threads == 1 else f"{asked.threads} threads"

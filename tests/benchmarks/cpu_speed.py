@@ -13,9 +13,10 @@ product, and that of copying memory. MACs alone stand beside it: one factor, fro
 from __future__ import annotations
 
 import argparse
+import functools
 import sys
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TypeAlias
 
@@ -32,15 +33,16 @@ from zoo.cache.store import Store  # noqa: E402
 from zoo.devices.device_names import find_device  # noqa: E402
 from zoo.devices.devices import Device, Figure, Source, read_devices, shipped_devices  # noqa: E402
 from zoo.errors import SpeedError  # noqa: E402
-from zoo.estimation.calibration import KEY, calibrate  # noqa: E402
+from zoo.estimation.calibration import MEASURED_MODEL, calibrate  # noqa: E402
 from zoo.measurement.repetition import TimingTarget  # noqa: E402
 from zoo.measurement.session import measure  # noqa: E402
 from zoo.measurement.settings import MeasureSettings  # noqa: E402
 from zoo.records import Selection  # noqa: E402
-from zoo.refresh.fill_missing import fill_missing_costs, fill_missing_traces  # noqa: E402
+from zoo.refresh.fill_missing import fill_missing_costs  # noqa: E402
 from zoo.run_config import RunConfig  # noqa: E402
 from zoo.settings import Execution, ZooSettings  # noqa: E402
-from zoo.validation.calibrate_device import Estimating, compare, trace_keys  # noqa: E402
+from zoo.validation.calibrate_device import compare, estimate_measured  # noqa: E402
+from zoo.validation.measured_models import workloads_of  # noqa: E402
 from zoo.validation.metrics import Agreement, agreement, median_of  # noqa: E402
 
 CALIBRATING = 10
@@ -51,7 +53,9 @@ COPIED_BYTES = 512 * 2**20
 Indices: TypeAlias = npt.NDArray[np.intp]
 
 RUN = RunConfig()
-MODEL = list(KEY)
+MODEL = list(MEASURED_MODEL)
+Estimating: TypeAlias = Callable[..., pd.DataFrame]
+"""Estimates measured models: of their rows, and a calibration if there is one."""
 
 
 def main() -> None:
@@ -161,9 +165,8 @@ def copying_bytes_per_s(threads: int) -> float:
 
 def print_agreement(rows: pd.DataFrame, device: Device, store: Store) -> None:
     """Of the estimate calibrated with ten, and of MACs alone."""
-    workloads = workloads_of(rows, store)
-    estimating = Estimating(device, RUN, workloads)
-    estimates = estimating.of(rows)
+    estimating = functools.partial(estimate_measured, device, RUN, workloads_of(store, rows, RUN, Execution(workers=1)))
+    estimates = estimating(rows)
     usable = rows.merge(estimates.loc[estimates["latency_ms"].notna(), MODEL], on=MODEL)
     costs = store.costs(zoo="timm", columns=["macs"])
     usable = usable.merge(costs[costs["batch"] == 1][[*MODEL, "macs"]], on=MODEL).sort_values("macs", ignore_index=True)
@@ -178,18 +181,10 @@ def print_agreement(rows: pd.DataFrame, device: Device, store: Store) -> None:
     print_worst(estimating, estimates, usable, spread)
 
 
-def workloads_of(rows: pd.DataFrame, store: Store) -> pd.DataFrame:
-    """Of the measured architectures; what the cache lacks is traced."""
-    keys = trace_keys(store, rows, RUN)
-    fill_missing_traces(keys, store.address, Execution(workers=1))
-    workloads = store.workloads(precision=RUN.precision, layout=RUN.layout)
-    return workloads.merge(pd.DataFrame(keys)[[*MODEL, "classes"]].astype({"classes": "Int64"}))
-
-
 def test(estimating: Estimating, estimates: pd.DataFrame, rows: pd.DataFrame, ten: Indices) -> Agreement:
     """Calibrates with ten and compares the others."""
     others = rows[~rows.index.isin(ten)]
-    return compare(estimating.of(others, calibrate(estimates, rows.iloc[ten])), others)
+    return compare(estimating(others, calibrate(estimates, rows.iloc[ten])), others)
 
 
 def test_macs(rows: pd.DataFrame, ten: Indices) -> Agreement:
@@ -212,7 +207,7 @@ def print_worst(estimating: Estimating, estimates: pd.DataFrame, rows: pd.DataFr
     """The models it predicts worst."""
     others = rows[~rows.index.isin(ten)]
     found = others.merge(
-        estimating.of(others, calibrate(estimates, rows.iloc[ten])), on=[*MODEL, "batch"], suffixes=("", "_estimated")
+        estimating(others, calibrate(estimates, rows.iloc[ten])), on=[*MODEL, "batch"], suffixes=("", "_estimated")
     )
     ratio = (found["latency_ms_estimated"].astype(float) / found["latency_ms"]).rename("ratio")
     worst = found.assign(ratio=ratio).iloc[np.argsort(-np.abs(np.log(ratio.to_numpy())))[:8]]

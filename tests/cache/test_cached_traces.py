@@ -30,7 +30,7 @@ from zoo.cache.storage.parts import by_age
 from zoo.cache.store import Store, to_pandas
 from zoo.counting.version import TRACER_VERSION
 from zoo.errors import UnknownNameError
-from zoo.estimation.workload import summarise
+from zoo.estimation.workloads.workload import summarise
 from zoo.jobs import Failure, Job, RunSummary
 from zoo.recording.memo import Memo
 from zoo.records import Architecture, CostKey, DeclaredModel, Selection, TraceKey, Versions

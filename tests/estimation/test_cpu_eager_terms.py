@@ -13,20 +13,22 @@ from torch import Tensor, nn
 
 import zoo
 from zoo.cache.store import Store
-from zoo.devices.device_spec import Sheet
+from zoo.devices.device_names import find_device
+from zoo.devices.device_spec import DeviceSpec
 from zoo.devices.devices import parse_device
-from zoo.estimation.calibration import KEY, calibrate
-from zoo.estimation.calls import make_calls
-from zoo.estimation.constants import constants_for, shipped_constants
-from zoo.estimation.cpu_eager_terms import CPU_EAGER_TERMS, cpu_eager_terms
-from zoo.estimation.workload import summarise
-from zoo.refresh.fill_missing import fill_missing_traces
+from zoo.estimation.calibration import calibrate
+from zoo.estimation.constants import shipped_constants
+from zoo.estimation.terms.calls import Calls
+from zoo.estimation.terms.cpu_eager_terms import cpu_eager_terms
+from zoo.estimation.terms.term_models import term_model
+from zoo.estimation.workloads.workload import summarise
 from zoo.run_config import RunConfig
 from zoo.settings import Execution
-from zoo.validation.calibrate_device import Estimating, compare, trace_keys
+from zoo.validation.calibrate_device import compare, estimate_measured
+from zoo.validation.measured_models import workloads_of
 
 PEAK, BANDWIDTH, CACHE = 100e9, 10e9, 60e6
-SHEET = Sheet(
+SPEC = DeviceSpec(
     is_gpu=False, vector_flops_per_s=PEAK, matrix_flops_per_s=PEAK, conv_flops_per_s=PEAK, bytes_per_s=BANDWIDTH,
     cache_bytes=CACHE, memory_bytes=None,
 )  # fmt: skip
@@ -35,17 +37,12 @@ BYTE_S = 4 / PEAK
 """Seconds that a byte within the caches takes: that of four FLOP."""
 
 
-def terms(model: nn.Module, shape: tuple[int, ...], batch: int = 1, sheet: Sheet = SHEET) -> dict[str, float]:
+def terms(model: nn.Module, shape: tuple[int, ...], batch: int = 1, spec: DeviceSpec = SPEC) -> dict[str, float]:
     """Those of a whole pass that are not zero."""
     rows = pd.DataFrame(summarise(zoo.trace(model, shape, precision="fp32")))
-    calls = make_calls(rows, batch, is_compiled=False)
-    sums = {name: float((values * calls["calls"]).sum()) for name, values in cpu_eager_terms(calls, sheet).items()}
+    calls = Calls.of(rows, batch, is_compiled=False)
+    sums = {term.name: float((term.seconds * calls["calls"]).sum()) for term in cpu_eager_terms(calls, spec)}
     return {name: value for name, value in sums.items() if value}
-
-
-def test_terms_are_those_of_the_table_in_its_order() -> None:
-    rows = pd.DataFrame(summarise(zoo.trace(nn.ReLU(), (8,), precision="fp32")))
-    assert list(cpu_eager_terms(make_calls(rows, 1, is_compiled=False), SHEET)) == list(CPU_EAGER_TERMS)
 
 
 KERNELS = ("gemm", "conv", "grouped", "depthwise")
@@ -146,11 +143,9 @@ def test_what_the_cache_does_not_hold_comes_from_memory() -> None:
 
 
 def test_eager_and_compiled_cpus_have_constants_of_their_own() -> None:
-    eager, compiled = (constants_for(is_gpu=False, compiled=compiled) for compiled in (False, True))
-    assert eager == shipped_constants()["cpu-eager"]
-    assert compiled == shipped_constants()["cpu-compiled"]
-    assert eager.needs_calibration
-    assert compiled.needs_calibration
+    for compiled, name in ((False, "cpu-eager"), (True, "cpu-compiled")):
+        assert term_model(find_device("core-i9-10940x"), RunConfig(compiled=compiled)).name == name
+        assert shipped_constants()[name].needs_calibration
 
 
 MEASURED = FIXTURES / "cpu_speeds.csv"
@@ -167,13 +162,12 @@ def test_forty_architectures_are_ranked_after_a_calibration_with_ten_others(tmp_
     device = parse_device("cpu", {**sheet, "memory_bandwidth": "18.7 GB/s"})
     store = Store(str(tmp_path / "cache"))
     store.prepare()
-    keys = trace_keys(store, rows, RunConfig())
-    fill_missing_traces(keys, store.address, Execution(workers=2))
-    estimating = Estimating(device, RunConfig(), store.workloads(precision="fp32"))
+    workloads = workloads_of(store, rows, RunConfig(), Execution(workers=2))
+    estimates = estimate_measured(device, RunConfig(), workloads, rows)
     calibrating = np.arange(len(rows)) % 5 == 2
     others = rows[~calibrating]
-    calibration = calibrate(estimating.of(rows), rows[calibrating], KEY)
-    found = compare(estimating.of(others, calibration), others)
+    calibration = calibrate(estimates, rows[calibrating])
+    found = compare(estimate_measured(device, RunConfig(), workloads, others, calibration), others)
     assert calibration.measurements == 10
     assert found.models == 40
     assert found.rank_correlation >= 0.95

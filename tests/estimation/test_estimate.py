@@ -12,16 +12,16 @@ from torch import nn
 
 import zoo
 from zoo.devices.device_names import find_device
-from zoo.devices.device_spec import sustained_share
+from zoo.devices.device_spec import device_spec, sustained_share
 from zoo.devices.devices import Device, parse_device
 from zoo.errors import SpeedError
 from zoo.estimation.calibration import SHARES, Calibration, calibrate, read_calibration, write_calibration
 from zoo.estimation.constants import Constants, dump_constants, parse_constants, shipped_constants
-from zoo.estimation.cpu_compiled_terms import CPU_COMPILED_TERMS
-from zoo.estimation.cpu_eager_terms import CPU_EAGER_TERMS
 from zoo.estimation.estimate import FIGURES, estimate, layers
-from zoo.estimation.gpu_terms import GPU_TERMS, HOST_S_PER_CALL
-from zoo.estimation.workload import summarise
+from zoo.estimation.terms.calls import Calls
+from zoo.estimation.terms.gpu_terms import GPU_EAGER
+from zoo.estimation.terms.term_models import TERM_MODELS
+from zoo.estimation.workloads.workload import summarise
 from zoo.run_config import Precision, RunConfig
 
 FP16, AMP = RunConfig(precision=Precision.FP16), RunConfig(precision=Precision.AMP, layout="nhwc")
@@ -49,7 +49,7 @@ def workloads(model: nn.Module, shape: tuple[int, ...], name: str = "mine", **op
 def constants_of(**values: float) -> Constants:
     """Zero for every term that is not given."""
     shipped = shipped_constants()["gpu-eager"]
-    return replace(shipped, values={**dict.fromkeys(GPU_TERMS, 0.0), "kernel": KERNEL_S, **values})
+    return replace(shipped, values={**dict.fromkeys(shipped.values, 0.0), "kernel": KERNEL_S, **values})
 
 
 def step_s(rows: pd.DataFrame, constants: Constants, device: Device = CARD, **options: Any) -> float:
@@ -58,7 +58,7 @@ def step_s(rows: pd.DataFrame, constants: Constants, device: Device = CARD, **op
     table = estimate(rows, device, run, constants=constants, key=["model"])
     calls = int(rows["calls"].sum())
     whole = float(table["latency_ms"].iloc[0]) / 1000
-    return float((whole**4 - (calls * HOST_S_PER_CALL) ** 4) ** 0.25)
+    return float((whole**4 - (calls * GPU_EAGER.host_s_per_call) ** 4) ** 0.25)
 
 
 BATCH = 4096
@@ -136,7 +136,7 @@ def test_many_small_calls_wait_for_the_host() -> None:
     layer_count = 200
     rows = workloads(nn.Sequential(*(nn.ReLU() for _ in range(layer_count))), (8,))
     table = estimate(rows, CARD, FP16, key=["model"], constants=constants_of())
-    assert float(table["latency_ms"].iloc[0]) == pytest.approx(1000 * layer_count * HOST_S_PER_CALL, rel=0.01)
+    assert float(table["latency_ms"].iloc[0]) == pytest.approx(1000 * layer_count * GPU_EAGER.host_s_per_call, rel=0.01)
     assert float(table["share_overhead"].iloc[0]) == pytest.approx(1.0)
 
 
@@ -233,11 +233,14 @@ def test_only_the_rows_of_the_precision_and_layout_asked_for_are_used(resnet: pd
 
 
 def test_the_shipped_constants_name_every_term_and_their_origin() -> None:
-    tables = {"gpu-eager": GPU_TERMS, "gpu-compiled": GPU_TERMS, "cpu-compiled": CPU_COMPILED_TERMS, "cpu-eager": CPU_EAGER_TERMS}
-    assert set(shipped_constants()) == set(tables)
+    assert set(shipped_constants()) == set(TERM_MODELS)
+    rows = workloads(nn.ReLU(), (8,))
+    spec = device_spec(CARD, "float16")
     for name, constants in shipped_constants().items():
-        assert list(constants.values) == list(tables[name])
-        assert constants.array(list(constants.values)).min() > 0
+        model = TERM_MODELS[name]
+        terms = model.terms(Calls.of(rows, 1, is_compiled=model.is_compiled), spec)
+        assert list(constants.values) == [term.name for term in terms]
+        assert constants.of_terms([term.name for term in terms]).min() > 0
         assert constants.fitted_on
         assert constants.command.startswith(("zoometer validate-speed ", "python tests/benchmarks/cpu_constants.py "))
 

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 import zoo
 from zoo.cache.schema.tables import TABLES, TRACE_KEY
-from zoo.estimation.workload import COLUMNS, STANDING_ALONE, WORKS, summarise
+from zoo.estimation.workloads.work import UNFUSED_WORKS, WORKS
+from zoo.estimation.workloads.workload import COLUMNS, summarise
 
 HALF, FULL = 2, 4  # bytes
 
@@ -116,7 +117,7 @@ class Fusing(nn.Module):
 def test_a_compiler_joins_what_follows_in_one_kernel() -> None:
     rows = rows_of(Fusing(), (4, 5, 5))
     image = FULL * 4 * 5 * 5
-    fused = {row["operation"]: row for row in rows if row["fused_work"] and row["work"] not in STANDING_ALONE}
+    fused = {row["operation"]: row for row in rows if row["fused_work"] and row["work"] not in UNFUSED_WORKS}
     assert list(fused) == ["batch_norm"]
     kernel = fused["batch_norm"]
     assert kernel["fused_bytes_in"] == 2 * image  # what the first convolution made, and the input

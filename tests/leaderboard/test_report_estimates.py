@@ -17,7 +17,7 @@ from reports import cli
 from zoo.cache.store import Store
 from zoo.devices.device_names import find_device
 from zoo.estimation.estimate import estimate
-from zoo.estimation.workload import summarise
+from zoo.estimation.workloads.workload import summarise
 from zoo.run_config import Precision, RunConfig
 
 pytestmark = pytest.mark.slow

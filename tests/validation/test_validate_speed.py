@@ -14,11 +14,11 @@ from typer.testing import CliRunner
 
 from reports.cli import app
 from zoo.estimation.constants import read_constants, shipped_constants
-from zoo.estimation.fitting import Sample, device_and_host, fit
+from zoo.estimation.fitting import Sample, fit, step_seconds
 from zoo.settings import Execution
-from zoo.validation.joined_measurements import Source, by_kind, join_measurements
+from zoo.validation.measured_sets import MeasuredSet, TraceSource, by_term_model, join_files
 from zoo.validation.metrics import agreement, rank_correlation
-from zoo.validation.validation import Measured, predict, validate
+from zoo.validation.protocols import predict, validate
 
 TIMM = SHARED / "data" / "timm"
 FILES = sorted(TIMM.glob("speed-infer-*.csv"))
@@ -52,7 +52,7 @@ def made_up(models: int, constants: list[float], noise: float) -> Sample:
     generator = np.random.default_rng(7)
     terms = generator.lognormal(0, 1, (models, len(constants)))
     host = np.full(models, 1e-6)
-    step = device_and_host(terms @ np.array(constants), host)
+    step = step_seconds(terms @ np.array(constants), host)
     return Sample(terms, host, step * np.exp(generator.normal(0, noise, models)))
 
 
@@ -72,7 +72,7 @@ def test_a_fit_is_little_moved_by_wild_measurements() -> None:
 def test_a_constant_that_no_measurement_speaks_of_stays_neutral() -> None:
     sample = made_up(50, [1.0, 1.0], 0.0)
     sample.terms[:, 1] = 0
-    sample.measured_s[:] = device_and_host(sample.terms[:, 0] * 3, sample.host_s)
+    sample.measured_s[:] = step_seconds(sample.terms[:, 0] * 3, sample.host_s)
     found = fit([sample], np.array([1.0, 4.0]), np.full(2, 1e-3))
     assert found == pytest.approx([3.0, 4.0], rel=0.01)
 
@@ -93,18 +93,18 @@ def sampled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Path]]
         rows = table[table["model"].str.split(".").str[0].isin(MODELS)].drop_duplicates("model")
         rows.to_csv(folder / file.name, index=False)
         paths.append(folder / file.name)
-    join_measurements(paths, Source(str(folder / "cache"), Execution(workers=2)))
+    join_files(paths, TraceSource(str(folder / "cache"), Execution(workers=2)))
     return folder / "cache", paths
 
 
 @pytest.fixture(scope="module")
-def groups(sampled: tuple[Path, list[Path]]) -> dict[str, list[Measured]]:
+def groups(sampled: tuple[Path, list[Path]]) -> dict[str, list[MeasuredSet]]:
     cache, paths = sampled
-    found = by_kind(join_measurements(paths, Source(str(cache))).files)
+    found = by_term_model(join_files(paths, TraceSource(str(cache))).sets)
     return dict(zip(["gpu-eager", "gpu-compiled", "cpu-compiled"], sorted(found, key=_order), strict=True))
 
 
-def _order(group: list[Measured]) -> tuple[bool, bool]:
+def _order(group: list[MeasuredSet]) -> tuple[bool, bool]:
     return group[0].device.kind.endswith("cpu"), group[0].run.compiled
 
 
@@ -115,7 +115,7 @@ def _order(group: list[Measured]) -> tuple[bool, bool]:
     [("gpu-eager", 8.0, 85), ("gpu-compiled", 11.0, 80), ("cpu-compiled", 16.0, 65)],
 )
 def test_shipped_constants_foresee_published_times(
-    groups: dict[str, list[Measured]], name: str, most_median_percent: float, least_close_percent: float
+    groups: dict[str, list[MeasuredSet]], name: str, most_median_percent: float, least_close_percent: float
 ) -> None:
     for file in groups[name]:
         assert len(file.model) >= len(MODELS) - 2
@@ -127,12 +127,12 @@ def test_shipped_constants_foresee_published_times(
 
 @needs_files
 @pytest.mark.slow
-def test_no_large_part_of_the_time_is_left_out_or_counted_twice(groups: dict[str, list[Measured]]) -> None:
+def test_no_large_part_of_the_time_is_left_out_or_counted_twice(groups: dict[str, list[MeasuredSet]]) -> None:
     """Halving or doubling what takes a twentieth of the time or more makes estimates worse on the whole."""
     constants = shipped_constants()["gpu-eager"]
-    names = list(groups["gpu-eager"][0].prepared.table)
-    values = constants.array(names)
-    terms = np.concatenate([file.prepared.model_terms() for file in groups["gpu-eager"]])
+    names = groups["gpu-eager"][0].matrix.names
+    values = constants.of_terms(names)
+    terms = np.concatenate([file.matrix.model_seconds() for file in groups["gpu-eager"]])
     measured = np.concatenate([file.measured_s for file in groups["gpu-eager"]])
     shares = (terms * values).sum(axis=0) / (terms @ values).sum()
 
@@ -150,7 +150,7 @@ def test_no_large_part_of_the_time_is_left_out_or_counted_twice(groups: dict[str
 
 @needs_files
 @pytest.mark.slow
-def test_data_sheets_alone_beat_macs(groups: dict[str, list[Measured]]) -> None:
+def test_data_sheets_alone_beat_macs(groups: dict[str, list[MeasuredSet]]) -> None:
     for tests in validate(groups["gpu-eager"], draws=20):
         by_protocol = {test.protocol: test.agreement for test in tests}
         assert by_protocol["data sheet only"].median_error_percent < 15

@@ -1,4 +1,4 @@
-"""What the estimate takes from a device's data sheet, and from what was measured of its matrix units."""
+"""What an estimate takes from a device's data sheet, and from measurements of its matrix units."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from zoo.devices.devices import Device
+from zoo.errors import SpeedError
 from zoo.units import FLOPS_PER_S, parse_quantity
 
 GPU_KINDS = ("data-centre-gpu", "desktop-gpu", "embedded-gpu")
@@ -21,15 +22,15 @@ _PEAKS = {
     "float32": ("fp32_vector",),
     "tf32": ("tf32_tensor_fp32_acc", "tf32_tensor", "fp32_vector"),
 }
-"""Ways of computing with a dtype, best known first. torch accumulates in float32."""
+"""Peaks of a dtype, the preferred one first. torch accumulates in float32."""
 
 
 @dataclass(frozen=True, slots=True)
-class Sheet:
-    """The figures of a device that the estimate uses."""
+class DeviceSpec:
+    """The figures of a device that an estimate uses."""
 
     is_gpu: bool
-    vector_flops_per_s: float  # float32 on ordinary cores
+    vector_flops_per_s: float  # float32 on vector units
     matrix_flops_per_s: float  # products in the dtype asked for, as sustained
     conv_flops_per_s: float  # convolutions in it: on GPUs, torch lets those of float32 use TF32
     bytes_per_s: float
@@ -37,20 +38,22 @@ class Sheet:
     memory_bytes: float | None
 
 
-def sheet_of(device: Device, dtype: str) -> Sheet | str:
-    """The figures for products in a dtype (float32, float16 or bfloat16), or why there is no estimate."""
+def device_spec(device: Device, dtype: str) -> DeviceSpec:
+    """The figures for products in a dtype (float32, float16 or bfloat16).
+
+    Raises:
+        SpeedError: if a figure is not known.
+    """
     is_gpu = device.kind in GPU_KINDS
-    if not is_gpu and device.kind not in CPU_KINDS:
-        return f"no estimate: devices of the kind {device.kind} are not estimated"
     peak = _peak(device, dtype)
     conv = _peak(device, "tf32") if is_gpu and dtype == "float32" else peak
     share = sustained_share(device) if is_gpu else 1.0
     vector = _peak(device, "float32")
     if peak is None or conv is None or vector is None:
-        return f"no estimate: the peak rate of {device.id} in {dtype if vector is not None else 'float32'} is not known"
+        raise SpeedError(f"the peak rate of {device.id} in {dtype if vector is not None else 'float32'} is not known")
     if device.memory_bandwidth_bytes_per_s is None:
-        return f"no estimate: the memory bandwidth of {device.id} is not known"
-    return Sheet(
+        raise SpeedError(f"the memory bandwidth of {device.id} is not known")
+    return DeviceSpec(
         is_gpu=is_gpu,
         vector_flops_per_s=vector,
         matrix_flops_per_s=peak if dtype == "float32" else share * peak,
@@ -75,4 +78,4 @@ def _sustained() -> Any:
 
 
 def _peak(device: Device, dtype: str) -> float | None:
-    return next((device.peak_per_s[way].value for way in _PEAKS[dtype] if way in device.peak_per_s), None)
+    return next((device.peak_per_s[name].value for name in _PEAKS[dtype] if name in device.peak_per_s), None)

@@ -22,8 +22,8 @@ import yaml
 from zoo.errors import SpeedError
 from zoo.run_config import Precision, RunConfig
 
-KEY = ("zoo", "arch", "input", "variant")
-"""Columns that name what is estimated or measured."""
+MEASURED_MODEL = ("zoo", "arch", "input", "variant")
+"""Columns that together name a model that was measured."""
 
 SHARES = ("share_compute", "share_memory", "share_overhead")
 """Columns of an estimate: the parts of its time."""
@@ -78,7 +78,7 @@ class Calibration:
         return errors
 
 
-def calibrate(estimates: pd.DataFrame, measurements: pd.DataFrame, key: Sequence[str] = KEY) -> Calibration:
+def calibrate(estimates: pd.DataFrame, measurements: pd.DataFrame, key: Sequence[str] = MEASURED_MODEL) -> Calibration:
     """The calibration that measurements give to uncalibrated estimates.
 
     Args:

@@ -18,9 +18,9 @@ from zoo.errors import SpeedError
 
 @dataclass(frozen=True, slots=True)
 class Constants:
-    """The constants of one family of devices, run eagerly or compiled."""
+    """The constants of one term model."""
 
-    name: str  # such as gpu-eager
+    name: str  # of the term model, such as gpu-eager
     values: Mapping[str, float]  # by term; how many times as long as the data sheet says, or seconds
     half_widths: tuple[float, ...]  # of the interval that holds 90 % of log (measured over estimated), by hardness, easy first
     hardness: tuple[float, ...]  # the bounds between these: shares of time in hard work
@@ -30,7 +30,7 @@ class Constants:
     command: str
     needs_calibration: bool = False
 
-    def array(self, terms: Sequence[str]) -> npt.NDArray[np.float64]:
+    def of_terms(self, terms: Sequence[str]) -> npt.NDArray[np.float64]:
         """In the order of the terms."""
         return np.array([self.values[term] for term in terms])
 
@@ -43,16 +43,6 @@ class Constants:
 def shipped_constants() -> Mapping[str, Constants]:
     """Those that come with zoometer, by name."""
     return parse_constants(resources.files("zoo.estimation").joinpath("constants.yaml").read_text(encoding="utf-8"))
-
-
-def constants_for(*, is_gpu: bool, compiled: bool) -> Constants:
-    """The shipped ones for a device and a way of running."""
-    return shipped_constants()[name_of(is_gpu=is_gpu, compiled=compiled)]
-
-
-def name_of(*, is_gpu: bool, compiled: bool) -> str:
-    """Of the constants for a device and a way of running, such as `cpu-eager`."""
-    return f"{'gpu' if is_gpu else 'cpu'}-{'compiled' if compiled else 'eager'}"
 
 
 def read_constants(path: str | Path) -> Mapping[str, Constants]:

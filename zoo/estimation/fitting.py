@@ -1,6 +1,6 @@
 """Fitting the constants of the estimate to measured times.
 
-An estimate is a sum of terms (`zoo.estimation.terms`), each a quantity of work divided by a rate of the data sheet; a constant is how
+An estimate is a sum of terms (`zoo.estimation.terms.term`), each a quantity of work divided by a rate of the data sheet; a constant is how
 many times as long as that a term takes. Constants are fitted in the logarithm, so that they stay positive, by Gauss-Newton steps
 with Levenberg's damping on a loss that is quadratic for small relative errors and linear for large ones (Charbonnier's:
 sqrt(1 + (e/s)^2) - 1), plus a weak pull towards neutral values: a term that the data do not determine stays there.
@@ -26,19 +26,23 @@ _MOST_DAMPING = 1e8
 
 @dataclass(frozen=True)
 class Sample:
-    """Models measured in one way: a row of terms each, in seconds; the host's time for a step; the measured time of the step."""
+    """Measured models of one run configuration: their terms in seconds, the host's time for a step, and the measured time of it."""
 
     terms: Array  # models x constants
     host_s: Array
     measured_s: Array
+
+    def predict(self, constants: Array) -> Array:
+        """Times of steps by given constants."""
+        return step_seconds(self.terms @ constants, self.host_s)
 
     def select(self, rows: npt.NDArray[np.bool_]) -> Sample:
         """Some of the models."""
         return Sample(self.terms[rows], self.host_s[rows], self.measured_s[rows])
 
 
-def device_and_host(device_s: Array, host_s: Array) -> Array:
-    """Time of a step: that of the device or of the host that feeds it, whichever is slower, with a smooth passage between them."""
+def step_seconds(device_s: Array, host_s: Array) -> Array:
+    """Time of a step: a smooth maximum of that of the device and that of the host which feeds it."""
     whole: Array = (device_s**4 + host_s**4) ** 0.25
     return whole
 

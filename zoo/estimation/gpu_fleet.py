@@ -19,17 +19,20 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from zoo.devices.device_spec import Sheet, sheet_of
+from zoo.devices.device_spec import GPU_KINDS, DeviceSpec, device_spec
 from zoo.devices.devices import Device
-from zoo.estimation.calls import Array, Flags, make_calls
-from zoo.estimation.constants import constants_for
-from zoo.estimation.estimate import HARD, QUANTILE, device_deviation, needed_bytes, unknown_models
-from zoo.estimation.fitting import device_and_host
-from zoo.estimation.gpu_terms import GPU_TERMS, gpu_host_seconds, gpu_terms
-from zoo.estimation.memory_traffic import cache_factor, moved_by
+from zoo.errors import SpeedError
+from zoo.estimation.constants import shipped_constants
+from zoo.estimation.estimate import HARD_WORKS, QUANTILE, device_deviation, has_unknown_work, needed_bytes
+from zoo.estimation.fitting import step_seconds
+from zoo.estimation.terms.calls import Array
+from zoo.estimation.terms.gpu_terms import GPU_COMPILED, GPU_EAGER
+from zoo.estimation.terms.memory_traffic import MemoryTraffic, time_share
+from zoo.estimation.terms.term import Part
+from zoo.estimation.terms.term_matrix import TermMatrix
 from zoo.run_config import RunConfig
 
-_NOWHERE = Sheet(True, np.inf, np.inf, np.inf, np.inf, 0.0, None)
+_NOWHERE = DeviceSpec(True, np.inf, np.inf, np.inf, np.inf, 0.0, None)
 """A GPU on which everything but the fixed costs takes no time."""
 _ONE_RATE = {
     "vector_flops_per_s": replace(_NOWHERE, vector_flops_per_s=1.0),
@@ -37,8 +40,9 @@ _ONE_RATE = {
     "conv_flops_per_s": replace(_NOWHERE, conv_flops_per_s=1.0),
 }
 """By peak rate, a GPU on which only that one counts."""
+_ONLY_MEMORY = replace(_NOWHERE, bytes_per_s=1.0)
 _UNCACHED = "recurrent"
-"""The memory term whose bytes the cache never spares."""
+"""The memory term whose bytes the cache does not save."""
 
 
 @dataclass(frozen=True)
@@ -57,69 +61,62 @@ class GpuSums:
         """Sums the calls of each model.
 
         Args:
-            workloads: rows of `zoo.estimation.workload.summarise` of one precision and layout, with the columns of `key`.
+            workloads: rows of `zoo.estimation.workloads.workload.summarise` of one precision and layout, with the columns of `key`.
             run: precision, layout, execution and batch; its device does not matter.
             key: columns that together name a model.
         """
         self.run = run
         self.models = workloads[list(key)].drop_duplicates(ignore_index=True)
-        self._model = workloads.groupby(list(key), sort=False, dropna=False, observed=True).ngroup().to_numpy()
-        self._calls = make_calls(workloads, run.batch, is_compiled=run.compiled)
-        self._hard = self._calls.is_any(*HARD)
-        self._constants = constants_for(is_gpu=True, compiled=run.compiled)
-        self._values = self._constants.array(list(GPU_TERMS))
-        kinds = np.array([term.part for term in GPU_TERMS.values()])
-        self._compute = {rate: self._sum_part(sheet, kinds == "compute") for rate, sheet in _ONE_RATE.items()}
-        self._fixed = self._sum_part(_NOWHERE, kinds == "overhead")
-        self._host_s = self._by_model(gpu_host_seconds(self._calls))
-        self._bytes, self._uncached_bytes = self._bytes_per_call(kinds == "memory")
-        self._activation_bytes = moved_by(self._calls, replace(_NOWHERE, bytes_per_s=1.0)).activation_seconds
-        self._unknown = unknown_models(workloads, self._model)
-        self._need_bytes = needed_bytes(workloads, self._model, self._calls.batch)
+        model = GPU_COMPILED if run.compiled else GPU_EAGER
+        self._constants = shipped_constants()[model.name]
+        self._matrix = TermMatrix.of(workloads, model, _ONLY_MEMORY, batch=run.batch, key=key)
+        self._hard = self._matrix.calls.is_work(*HARD_WORKS)
+        self._compute = {
+            rate: self._by_model(self._weighted(self._matrix.on(spec), Part.COMPUTE)) for rate, spec in _ONE_RATE.items()
+        }
+        self._fixed = self._by_model(self._weighted(self._matrix, Part.OVERHEAD))
+        self._uncached_bytes = self._weighted(self._matrix, Part.MEMORY, [_UNCACHED])
+        cached = [name for name in self._matrix.names if name != _UNCACHED]
+        self._bytes = self._weighted(self._matrix, Part.MEMORY, cached)
+        self._activation_bytes = MemoryTraffic.of(self._matrix.calls, _ONLY_MEMORY).activation_seconds
+        self._host_s = self._matrix.host_s()
+        self._unknown = has_unknown_work(self._matrix)
+        self._need_bytes = needed_bytes(workloads, self._matrix)
 
-    def on(self, device: Device) -> FleetEstimate | str:
-        """The estimates on a device, or why there are none."""
-        sheet = sheet_of(device, self.run.precision.product_dtype)
-        if isinstance(sheet, str):
-            return sheet
-        if not sheet.is_gpu:
-            return f"no estimate: {device.id} is no GPU"
+    def on(self, device: Device) -> FleetEstimate:
+        """The estimates on a device.
+
+        Raises:
+            SpeedError: if there are none.
+        """
+        if device.kind not in GPU_KINDS:
+            raise SpeedError(f"{device.id} is no GPU")
+        spec = device_spec(device, self.run.precision.product_dtype)
         seconds, hard_s = self._fixed
         for rate, (compute, hard) in self._compute.items():
-            seconds, hard_s = seconds + compute / getattr(sheet, rate), hard_s + hard / getattr(sheet, rate)
-        moved, hard = self._memory(sheet.cache_bytes)
-        seconds, hard_s = seconds + moved / sheet.bytes_per_s, hard_s + hard / sheet.bytes_per_s
-        step_s = device_and_host(seconds, self._host_s)
+            seconds, hard_s = seconds + compute / getattr(spec, rate), hard_s + hard / getattr(spec, rate)
+        traffic_bytes, hard = self._traffic(spec.cache_bytes)
+        seconds, hard_s = seconds + traffic_bytes / spec.bytes_per_s, hard_s + hard / spec.bytes_per_s
+        step_s = step_seconds(seconds, self._host_s)
         own = self._constants.widths(hard_s / np.maximum(seconds, 1e-30))
         width = np.hypot(own, QUANTILE * device_deviation(self._constants, device))
-        step_s = np.where(self._unknown | (self._need_bytes > (sheet.memory_bytes or np.inf)), np.nan, step_s)
+        step_s = np.where(self._unknown | (self._need_bytes > (spec.memory_bytes or np.inf)), np.nan, step_s)
         latency_ms = 1000 * step_s
         return FleetEstimate(latency_ms, latency_ms * np.exp(-width), latency_ms * np.exp(width))
 
     @functools.cache  # noqa: B019 - lives as long as the sums do
-    def _memory(self, cache_bytes: float) -> tuple[Array, Array]:
-        """Bytes that a model moves, weighted with the constants and the factor of a cache: of all calls, and of hard ones."""
-        factor = cache_factor(self._activation_bytes, cache_bytes, is_gpu=True)
-        per_call = self._bytes * factor + self._uncached_bytes
-        return self._by_model(per_call), self._by_model(per_call, self._hard)
+    def _traffic(self, cache_bytes: float) -> tuple[Array, Array]:
+        """Memory traffic of each model, weighted with the constants and what a cache saves: of all calls, and of hard ones."""
+        share = time_share(self._activation_bytes, cache_bytes, is_gpu=True)
+        return self._by_model(self._bytes * share + self._uncached_bytes)
 
-    def _sum_part(self, sheet: Sheet, is_part: Flags) -> tuple[Array, Array]:
-        per_call = self._weighted(sheet, is_part)
-        return self._by_model(per_call), self._by_model(per_call, self._hard)
-
-    def _bytes_per_call(self, is_memory: Flags) -> tuple[Array, Array]:
-        """Weighted bytes of each call: those that a cache may spare, and the others."""
-        is_uncached = np.array([name == _UNCACHED for name in GPU_TERMS])
-        sheet = replace(_NOWHERE, bytes_per_s=1.0)
-        return self._weighted(sheet, is_memory & ~is_uncached), self._weighted(sheet, is_memory & is_uncached)
-
-    def _weighted(self, sheet: Sheet, is_chosen: Flags) -> Array:
-        """Some of the terms of each call times their constants."""
-        terms = list(gpu_terms(self._calls, sheet).values())
-        chosen = [self._values[place] * terms[place] for place in np.flatnonzero(is_chosen)]
-        total: Array = np.sum(chosen, axis=0)
+    def _weighted(self, matrix: TermMatrix, part: Part, names: Sequence[str] | None = None) -> Array:
+        """The terms of one part, times their constants, of each call."""
+        chosen = [i for i, name in enumerate(matrix.names) if matrix.parts[i] is part and (names is None or name in names)]
+        values = self._constants.of_terms([matrix.names[i] for i in chosen])
+        total: Array = (matrix.seconds[:, chosen] * values).sum(axis=1)
         return total
 
-    def _by_model(self, per_call: Array, rows: Flags | None = None) -> Array:
-        weights = per_call * self._calls["calls"]
-        return np.bincount(self._model, weights if rows is None else weights * rows, len(self.models)).astype(np.float64)
+    def _by_model(self, per_call: Array) -> tuple[Array, Array]:
+        """Sums over all calls of each model, and over those of hard work."""
+        return self._matrix.by_model(per_call), self._matrix.by_model(per_call * self._hard)

@@ -50,7 +50,7 @@ def import_speeds(
     """
     store = Store(cache)
     store.prepare()
-    architectures = _known_architectures(store)
+    architectures = known_architectures(store)
     read = [(file, read_speeds(file, architectures, devices, given)) for file in files]
     rows = [(file, _table_rows(file, table.rows), table.unmatched) for file, table in read]
     known, run = _known(store), uuid.uuid4().hex[:12]
@@ -78,7 +78,7 @@ def known_speeds(
     Raises:
         SpeedError: if a file is no table of speeds.
     """
-    architectures = _known_architectures(store) if files else []
+    architectures = known_architectures(store) if files else []
     rows = [record for file in files for record in _table_rows(file, read_speeds(file, architectures, devices).rows)]
     given = pd.DataFrame([record for record in rows if record["device"] == device], columns=[*Speed.__slots__])
     kept = store.speeds(device)[[*Speed.__slots__]].iloc[: None if cached else 0]
@@ -86,7 +86,8 @@ def known_speeds(
     return both.drop_duplicates(list(SPEED_KEY)).infer_objects().reset_index(drop=True)
 
 
-def _known_architectures(store: Store) -> list[Architecture]:
+def known_architectures(store: Store) -> list[Architecture]:
+    """Those that the cache has, or those of the installed zoos."""
     from zoo.refresh.fill_missing import list_architectures  # what lists zoos is slow to import, and seldom wanted
 
     return store.architectures() or list_architectures(store.address, _ZOOS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,24 +11,23 @@ import pandas as pd
 
 from zoo.cache.store import Store
 from zoo.devices.device_names import DeviceNames
-from zoo.devices.device_spec import GPU_KINDS
 from zoo.devices.devices import Device
 from zoo.errors import SpeedError
-from zoo.estimation.calibration import KEY, LEAST_MEASUREMENTS, Calibration, calibrate
-from zoo.estimation.constants import constants_for
+from zoo.estimation.calibration import LEAST_MEASUREMENTS, MEASURED_MODEL, Calibration, calibrate
+from zoo.estimation.constants import shipped_constants
 from zoo.estimation.estimate import estimate
+from zoo.estimation.terms.term_models import term_model
 from zoo.measurement.speed_imports import known_speeds
 from zoo.measurement.speed_tables import precision_of
-from zoo.records import Architecture, TraceKey, Variant
-from zoo.refresh.fill_missing import fill_missing_traces, list_architectures
 from zoo.run_config import TRACED, Precision, RunConfig
 from zoo.settings import Execution, Listener
 from zoo.validation.calibration_store import keep_calibration
+from zoo.validation.measured_models import workloads_of
 from zoo.validation.metrics import Agreement, agreement
 
 _FOLDS = 10
 _RUN = ["precision", "layout", "compiled"]
-_MODEL = list(KEY)
+_MODEL = list(MEASURED_MODEL)
 
 
 @dataclass(frozen=True)
@@ -112,17 +111,15 @@ def _calibrate_run(
     chosen = _of_one_runtime(rows)
     if len(chosen) < LEAST_MEASUREMENTS:
         raise SpeedError(f"{len(chosen)} of at least {LEAST_MEASUREMENTS} measurements; ten of different families are better")
-    keys = trace_keys(store, chosen, run)
-    fill_missing_traces(keys, store.address, execution, listener)
-    workloads = store.workloads(precision=run.precision, layout=run.layout)
-    estimating = Estimating(device, run, workloads.merge(pd.DataFrame(keys)[[*_MODEL, "classes"]].astype({"classes": "Int64"})))
-    estimates = estimating.of(chosen)
-    calibration = calibrate(estimates, chosen, KEY)
-    after = pd.concat(list(_held_out(estimating, estimates, chosen)), ignore_index=True)
+    workloads = workloads_of(store, chosen, run, execution, listener)
+    estimates = estimate_measured(device, run, workloads, chosen)
+    calibration = calibrate(estimates, chosen)
+    after = pd.concat(list(_held_out(device, run, workloads, estimates, chosen)), ignore_index=True)
+    needs_calibration = shipped_constants()[term_model(device, run).name].needs_calibration
     return Calibrated(
         calibration,
         keep_calibration(store, calibration),
-        None if estimating.needs_calibration else compare(estimates, chosen),
+        None if needs_calibration else compare(estimates, chosen),
         compare(after, chosen),
         tuple(_unused(estimates, chosen)),
         len(rows) - len(chosen),
@@ -136,59 +133,29 @@ def _of_one_runtime(rows: pd.DataFrame) -> pd.DataFrame:
     return largest.astype({"latency_ms": float, "batch": int})
 
 
-def trace_keys(store: Store, rows: pd.DataFrame, run: RunConfig) -> list[TraceKey]:
-    """The traces that estimates of measured models rest on: with the head that the architecture has."""
-    known: Mapping[tuple[str, str], Architecture] = {
-        (one.zoo, one.name): one for one in store.architectures() or list_architectures(store.address, set(rows["zoo"]))
-    }
-    return [
-        TraceKey(
-            zoo,
-            arch,
-            input,
-            0 if variant == Variant.FEATURES else known[zoo, arch].classes,
-            variant,
-            precision=run.precision,
-            layout=run.layout,
-        )
-        for zoo, arch, input, variant in rows[_MODEL].drop_duplicates().itertuples(index=False)
-        if (zoo, arch) in known
-    ]
+def estimate_measured(
+    device: Device, run: RunConfig, workloads: pd.DataFrame, rows: pd.DataFrame, calibration: Calibration | None = None
+) -> pd.DataFrame:
+    """An estimate for each measured model and batch.
+
+    Args:
+        device: measured on.
+        run: how the models ran, at any batch.
+        workloads: of the models (`zoo.validation.measured_models.workloads_of`).
+        rows: the measurements.
+        calibration: of the device.
+    """
+    estimates = []
+    for batch in sorted({int(batch) for batch in rows["batch"]}):
+        models = rows.loc[rows["batch"] == batch, _MODEL].drop_duplicates()
+        of_batch, at_batch = workloads.merge(models, on=_MODEL), replace(run, batch=batch)
+        estimates.append(estimate(of_batch, device, at_batch, calibration=calibration, for_calibration=True))
+    return pd.concat(estimates, ignore_index=True)
 
 
-@dataclass(frozen=True)
-class Estimating:
-    """Estimates of measured models in one run configuration."""
-
-    device: Device
-    run: RunConfig
-    workloads: pd.DataFrame
-
-    @property
-    def needs_calibration(self) -> bool:
-        """Whether there are no estimates to be shown without a calibration."""
-        return constants_for(is_gpu=self._is_gpu, compiled=self.run.compiled).needs_calibration
-
-    @property
-    def _is_gpu(self) -> bool:
-        return self.device.kind in GPU_KINDS
-
-    def of(self, rows: pd.DataFrame, calibration: Calibration | None = None) -> pd.DataFrame:
-        """An estimate for each measured model and batch."""
-        found = [
-            estimate(
-                self.workloads.merge(rows.loc[rows["batch"] == batch, _MODEL].drop_duplicates(), on=_MODEL),
-                self.device,
-                replace(self.run, batch=batch),
-                calibration=calibration,
-                for_calibration=True,
-            )
-            for batch in sorted({int(batch) for batch in rows["batch"]})
-        ]
-        return pd.concat(found, ignore_index=True)
-
-
-def _held_out(estimating: Estimating, estimates: pd.DataFrame, rows: pd.DataFrame) -> Iterator[pd.DataFrame]:
+def _held_out(
+    device: Device, run: RunConfig, workloads: pd.DataFrame, estimates: pd.DataFrame, rows: pd.DataFrame
+) -> Iterator[pd.DataFrame]:
     """Estimates with calibrations that have not seen the model's own measurement, as far as enough are left."""
     names = rows[_MODEL].astype(str).agg("/".join, axis=1)
     distinct = sorted(set(names))
@@ -196,10 +163,10 @@ def _held_out(estimating: Estimating, estimates: pd.DataFrame, rows: pd.DataFram
     fold = names.map(folds).to_numpy()
     for number in np.unique(fold):
         try:
-            calibration = calibrate(estimates, rows[fold != number], KEY)
+            calibration = calibrate(estimates, rows[fold != number])
         except SpeedError:  # too few are left: then all of them serve
-            calibration = calibrate(estimates, rows, KEY)
-        yield estimating.of(rows[fold == number], calibration)
+            calibration = calibrate(estimates, rows)
+        yield estimate_measured(device, run, workloads, rows[fold == number], calibration)
 
 
 def compare(estimates: pd.DataFrame, rows: pd.DataFrame) -> Agreement:

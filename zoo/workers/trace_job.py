@@ -17,7 +17,7 @@ from zoo.adapters.base import Example
 from zoo.cache.schema.tables import TABLES, TRACE_KEY, columns_of
 from zoo.cache.schema.trace_rows import to_table
 from zoo.counting.version import TRACER_VERSION
-from zoo.estimation.workload import summarise
+from zoo.estimation.workloads.workload import summarise
 from zoo.jobs import Failure
 from zoo.recording.memo import Memo
 from zoo.records import Status, TraceKey, Versions

@@ -15,7 +15,8 @@ from reports.cli.common.help import examples
 
 if TYPE_CHECKING:
     from zoo.records import Unmatched
-    from zoo.validation.validation import Measured, Tested
+    from zoo.validation.measured_sets import MeasuredSet
+    from zoo.validation.protocols import ProtocolResult
 
 EXAMPLES = examples(
     "zoometer validate-speed speed-infer-*.csv",
@@ -56,13 +57,13 @@ def validate_speed(
     from reports.cli.common.progress import listen
     from zoo.devices.devices import read_devices
     from zoo.settings import Execution
-    from zoo.validation.joined_measurements import Source, by_kind, join_measurements
-    from zoo.validation.validation import validate
+    from zoo.validation.measured_sets import TraceSource, by_term_model, join_files
+    from zoo.validation.protocols import validate
 
     with listen(quiet=quiet) as listener:
-        source = Source(cache, Execution(workers=workers), listener)
-        joined = join_measurements(files, source, read_devices(devices) if devices else None)
-    groups = by_kind(joined.files)
+        source = TraceSource(cache, Execution(workers=workers), listener)
+        joined = join_files(files, source, read_devices(devices) if devices else None)
+    groups = by_term_model(joined.sets)
     if write_constants:
         _write_constants(write_constants, groups, files)
     found = [(file, tests) for group in groups for file, tests in zip(group, validate(group), strict=True)]
@@ -77,15 +78,15 @@ def validate_speed(
         _print_left_out(joined.left_out)
 
 
-def _write_constants(path: Path, groups: Sequence[Sequence[Measured]], files: Sequence[Path]) -> None:
+def _write_constants(path: Path, groups: Sequence[Sequence[MeasuredSet]], files: Sequence[Path]) -> None:
     from zoo.estimation.constants import dump_constants
-    from zoo.validation.validation import fit_constants
+    from zoo.validation.protocols import fit_constants
 
     command = f"zoometer validate-speed {' '.join(file.name for file in files)} --write-constants {path.name}"
     path.write_text(dump_constants([fit_constants(group, command=command) for group in groups]), encoding="utf-8")
 
 
-def _record(file: Measured, tests: Sequence[Tested]) -> dict[str, Any]:
+def _record(file: MeasuredSet, tests: Sequence[ProtocolResult]) -> dict[str, Any]:
     """Everything for programs."""
     return {
         "file": file.name,
@@ -104,7 +105,7 @@ def _record(file: Measured, tests: Sequence[Tested]) -> dict[str, Any]:
     }
 
 
-def _by_family(file: Measured, test: Tested) -> dict[str, Mapping[str, float]]:
+def _by_family(file: MeasuredSet, test: ProtocolResult) -> dict[str, Mapping[str, float]]:
     import numpy as np
 
     if test.log_ratios is None:
@@ -119,7 +120,7 @@ def _by_family(file: Measured, test: Tested) -> dict[str, Mapping[str, float]]:
     }
 
 
-def _worst(file: Measured, test: Tested, most: int) -> list[dict[str, Any]]:
+def _worst(file: MeasuredSet, test: ProtocolResult, most: int) -> list[dict[str, Any]]:
     import numpy as np
 
     if test.log_ratios is None:
@@ -128,7 +129,7 @@ def _worst(file: Measured, test: Tested, most: int) -> list[dict[str, Any]]:
     return [{"model": str(file.model[i]), "estimated_over_measured": float(np.exp(test.log_ratios[i]))} for i in order]
 
 
-def _print(found: Sequence[tuple[Measured, Sequence[Tested]]], *, families: bool, worst: int) -> None:
+def _print(found: Sequence[tuple[MeasuredSet, Sequence[ProtocolResult]]], *, families: bool, worst: int) -> None:
     from reports.terminal.console import make_console, print_table
 
     console = make_console()
@@ -149,7 +150,7 @@ def _print(found: Sequence[tuple[Measured, Sequence[Tested]]], *, families: bool
             typer.echo(f"{file.name}: {one['model']} estimated at {one['estimated_over_measured']:.2f} times what was measured")
 
 
-def _print_families(console: Any, file: Measured, test: Tested) -> None:
+def _print_families(console: Any, file: MeasuredSet, test: ProtocolResult) -> None:
     from reports.terminal.console import print_table
 
     rows = [

@@ -108,7 +108,7 @@ WORKLOADS = _schema(
         _COUNTED_AT,
     ]
 )
-"""What an estimate of speed reads of a trace: a row a distinct call. `zoo.estimation.workload.summarise` gives every column from
+"""What an estimate of speed reads of a trace: a row a distinct call. `zoo.estimation.workloads.workload.summarise` gives every column from
 `module` on, but the last, and says what they mean; amounts are for one image."""
 
 WEIGHTS = _schema(

@@ -1,0 +1,71 @@
+"""The matrix of terms of workloads: a row for each call, a column for each term."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from zoo.devices.device_spec import DeviceSpec
+from zoo.estimation.terms.calls import Array, Calls
+from zoo.estimation.terms.term import Part, TermModel
+
+
+@dataclass(frozen=True)
+class TermMatrix:
+    """The terms of every call, and which calls make up a model."""
+
+    model_of: npt.NDArray[np.integer]  # of each row, the number of its model
+    calls: Calls
+    term_model: TermModel
+    names: tuple[str, ...]  # of the terms
+    parts: tuple[Part, ...]
+    neutral: Array  # constants before any measurement
+    seconds: Array  # rows x terms, of one call
+
+    @classmethod
+    def of(
+        cls, workloads: pd.DataFrame, model: TermModel, spec: DeviceSpec, *, batch: int | pd.Series[int], key: Sequence[str]
+    ) -> TermMatrix:
+        """The terms of workloads.
+
+        Args:
+            workloads: rows of `zoo.estimation.workloads.workload.summarise` with the columns of `key`.
+            model: the terms.
+            spec: of the device.
+            batch: one number, or one for each row of `workloads`.
+            key: columns that together name a model.
+        """
+        model_of = workloads.groupby(list(key), sort=False, dropna=False, observed=True).ngroup().to_numpy()
+        return cls._make(model_of, Calls.of(workloads, batch, is_compiled=model.is_compiled), model, spec)
+
+    def on(self, spec: DeviceSpec) -> TermMatrix:
+        """The same workloads on another device."""
+        return self._make(self.model_of, self.calls, self.term_model, spec)
+
+    @classmethod
+    def _make(cls, model_of: npt.NDArray[np.integer], calls: Calls, model: TermModel, spec: DeviceSpec) -> TermMatrix:
+        names, parts, neutral, seconds = zip(*model.terms(calls, spec), strict=True)
+        return cls(model_of, calls, model, names, parts, np.array(neutral), np.stack(seconds, axis=1))
+
+    def by_model(self, values: Array) -> Array:
+        """Sums of a value for one call over all calls of each model, in the order of the models' first calls."""
+        models = int(self.model_of.max(initial=-1)) + 1
+        return np.bincount(self.model_of, values * self.calls["calls"], models).astype(np.float64)
+
+    def model_seconds(self) -> Array:
+        """Models x terms."""
+        return np.stack([self.by_model(column) for column in self.seconds.T], axis=1)
+
+    def part_seconds(self, constants: Array) -> Array:
+        """Seconds of one call of each row, by part: rows x 3."""
+        seconds = self.seconds * constants
+        parts = np.array(self.parts)
+        return np.stack([seconds[:, parts == part].sum(axis=1) for part in Part], axis=1)
+
+    def host_s(self) -> Array:
+        """By model, the time in which the host hands its calls to the device."""
+        return self.by_model(self.term_model.host_s_per_call * self.calls.launches())
