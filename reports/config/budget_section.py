@@ -14,7 +14,7 @@ from reports.columns.leaderboard_columns import LEADERBOARD_BY_KEY
 from reports.columns.limits import Allowed, AnyLimit, Limit
 from reports.config.field_types import OneOrMore, Patterns, PositiveInt, Section, one_of, quantity
 from reports.config.run_section import Dtype, Layout, Processor
-from zoo.devices.devices import Device
+from zoo.devices.device import Device
 from zoo.run_config import Precision, RunConfig
 from zoo.units import BYTES, COUNT, DURATION_MS, IMAGES_PER_S, MACS, PERCENT
 

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, PositiveFloat
 
 from reports.config.field_types import OneOrMore, PositiveInt, Section, quantity
 from reports.config.run_section import Layout, read_precision
-from zoo.devices.devices import Device
+from zoo.devices.device import Device
 from zoo.measurement.repetition import TimingTarget
 from zoo.measurement.settings import MeasureSettings
 from zoo.run_config import RUN_BY_TORCH, Precision, RunConfig

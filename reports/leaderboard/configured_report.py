@@ -16,7 +16,8 @@ from reports.selection.device_lookup import look_up_device
 from reports.selection.speed_estimates import CachedSpeeds
 from zoo.cache.changes import changes_between
 from zoo.cache.store import Store
-from zoo.devices.devices import Device, shipped_devices
+from zoo.devices.data_sheets import shipped_devices
+from zoo.devices.device import Device
 from zoo.run_config import RunConfig
 
 

@@ -17,7 +17,7 @@ from reports.leaderboard.report import DeviceLatencies
 from reports.selection.candidates import SpeedSources, candidates
 from reports.selection.published import MODEL, fastest_on_all
 from reports.selection.speed_estimates import MODEL_KEY, CachedSpeeds, round_estimates
-from zoo.devices.devices import Device
+from zoo.devices.device import Device
 from zoo.errors import SpeedError
 from zoo.run_config import LAYOUTS, Precision, RunConfig
 

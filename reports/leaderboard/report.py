@@ -14,7 +14,7 @@ import pandas as pd
 from reports.columns.column import Column, ColumnKind
 from reports.columns.section_columns import PUBLISHED_SPEEDS, SPEEDS
 from reports.selection.budget_answer import BudgetAnswer
-from zoo.devices.devices import Device
+from zoo.devices.device import Device
 from zoo.run_config import RunConfig
 
 BREAKDOWN_KEY = ("zoo", "arch", "input", "classes", "variant")

@@ -14,7 +14,7 @@ from reports.columns.column import Column
 from reports.columns.section_columns import SPEEDS
 from reports.leaderboard.report import SpeedReport, typed_table
 from reports.selection.candidates import SpeedSources, candidates
-from zoo.devices.devices import Device
+from zoo.devices.device import Device
 from zoo.records import Variant
 from zoo.run_config import RunConfig
 

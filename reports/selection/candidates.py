@@ -17,7 +17,7 @@ from reports.columns.column import Column
 from reports.columns.leaderboard_columns import LEADERBOARD
 from reports.selection.published import as_stated, fastest_published
 from reports.selection.unknown_speed import NEEDS_DEVICE, explain_refusals, explain_unknown_speed
-from zoo.devices.devices import Device
+from zoo.devices.device import Device
 from zoo.errors import InputError
 from zoo.inputs import parse_input
 from zoo.run_config import Precision, RunConfig

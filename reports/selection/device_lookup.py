@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from zoo.cache.store import Store
+from zoo.devices.data_sheets import read_devices, shipped_devices
+from zoo.devices.device import Device
 from zoo.devices.device_names import DeviceNames, find_device
-from zoo.devices.devices import Device, read_devices, shipped_devices
 
 
 def look_up_device(name: str | None, file: str | Path | None, store: Store | None = None) -> Device | None:

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from reports.columns.budget_columns import LATENCY, THROUGHPUT
-from zoo.devices.devices import Device
+from zoo.devices.device import Device
 from zoo.published.published import FLOAT, published_sources, published_speeds
 from zoo.run_config import Precision, RunConfig
 

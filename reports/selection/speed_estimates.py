@@ -15,8 +15,8 @@ import pandas as pd
 from reports.selection.candidates import SpeedSources
 from reports.selection.unknown_speed import NO_WORKLOAD
 from zoo.cache.store import Store
+from zoo.devices.device import Device
 from zoo.devices.device_names import DeviceNames
-from zoo.devices.devices import Device
 from zoo.errors import InputError
 from zoo.measurement.speed_imports import known_speeds
 from zoo.run_config import RUN_BY_TORCH, TRACED, Precision, RunConfig

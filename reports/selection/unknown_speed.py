@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import pandas as pd
 
 from reports.selection.published import published_on
-from zoo.devices.devices import Device
+from zoo.devices.device import Device
 from zoo.published.published import FLOAT
 from zoo.run_config import Precision, RunConfig
 

@@ -29,8 +29,9 @@ from cpu_speed import (  # noqa: E402
 from models_for_tests import TIMM  # noqa: E402
 
 from zoo.cache.store import Store  # noqa: E402
+from zoo.devices.data_sheets import read_devices  # noqa: E402
+from zoo.devices.device import Device  # noqa: E402
 from zoo.devices.device_names import find_device  # noqa: E402
-from zoo.devices.devices import Device, read_devices  # noqa: E402
 from zoo.errors import SpeedError  # noqa: E402
 from zoo.estimation.constants import Constants, dump_constants, read_constants  # noqa: E402
 from zoo.measurement.environment import cpu_name  # noqa: E402

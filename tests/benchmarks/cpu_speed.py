@@ -30,8 +30,9 @@ from models_for_tests import TIMM  # noqa: E402
 
 from reports.cli.common.measure_run import Progress  # noqa: E402
 from zoo.cache.store import Store  # noqa: E402
+from zoo.devices.data_sheets import read_devices, shipped_devices  # noqa: E402
+from zoo.devices.device import Device, Figure, Source  # noqa: E402
 from zoo.devices.device_names import find_device  # noqa: E402
-from zoo.devices.devices import Device, Figure, Source, read_devices, shipped_devices  # noqa: E402
 from zoo.errors import SpeedError  # noqa: E402
 from zoo.estimation.calibration import MEASURED_MODEL, calibrate  # noqa: E402
 from zoo.measurement.repetition import TimingTarget  # noqa: E402

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from reports import cli
-from zoo.devices.devices import shipped_devices
+from zoo.devices.data_sheets import shipped_devices
 from zoo.devices.kinds import GROUPS
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from zoo.devices.data_sheets import shipped_devices
+from zoo.devices.device import Device
 from zoo.devices.device_names import DeviceNames, find_device, goes_by, names_of, plain_name
-from zoo.devices.devices import Device, shipped_devices
 from zoo.errors import UnknownNameError
 
 DEVICES = shipped_devices()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from zoo.devices.devices import shipped_devices
+from zoo.devices.data_sheets import shipped_devices
 from zoo.devices.kinds import GROUPS, KINDS, find_kinds, group_devices, group_title
 from zoo.errors import UnknownNameError
 

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 import zoo
 from zoo.cache.store import Store
+from zoo.devices.data_sheets import parse_device
 from zoo.devices.device_names import find_device
 from zoo.devices.device_spec import DeviceSpec
-from zoo.devices.devices import parse_device
 from zoo.estimation.calibration import calibrate
 from zoo.estimation.constants import shipped_constants
 from zoo.estimation.terms.calls import Calls

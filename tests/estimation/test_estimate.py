@@ -11,9 +11,10 @@ import pytest
 from torch import nn
 
 import zoo
+from zoo.devices.data_sheets import parse_device
+from zoo.devices.device import Device
 from zoo.devices.device_names import find_device
 from zoo.devices.device_spec import device_spec, sustained_share
-from zoo.devices.devices import Device, parse_device
 from zoo.errors import SpeedError
 from zoo.estimation.calibration import SHARES, Calibration, calibrate, read_calibration, write_calibration
 from zoo.estimation.constants import Constants, dump_constants, parse_constants, shipped_constants

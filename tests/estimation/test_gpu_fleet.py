@@ -8,8 +8,8 @@ import pytest
 from torch import nn
 
 import zoo
+from zoo.devices.data_sheets import shipped_devices
 from zoo.devices.device_names import find_device
-from zoo.devices.devices import shipped_devices
 from zoo.errors import SpeedError
 from zoo.estimation.estimate import FIGURES, estimate
 from zoo.estimation.gpu_fleet import GpuSums

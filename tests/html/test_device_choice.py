@@ -12,7 +12,7 @@ from fakes_html_browser import Visit
 
 from reports.columns.frontier import frontier
 from reports.leaderboard.report import ORIGINS, DeviceLatencies
-from zoo.devices.devices import shipped_devices
+from zoo.devices.data_sheets import shipped_devices
 from zoo.run_config import Precision, RunConfig
 
 pytestmark = pytest.mark.browser

@@ -18,8 +18,8 @@ from reports.html.payload import build_payload
 from reports.leaderboard.report import Report
 from reports.leaderboard.speed_report import build_speed_reports, with_latencies
 from reports.selection.candidates import SpeedSources
+from zoo.devices.device import Device
 from zoo.devices.device_names import find_device
-from zoo.devices.devices import Device
 from zoo.measurement.speed_record import Speed, as_records
 from zoo.run_config import Precision, RunConfig
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from zoo.devices.devices import Device, shipped_devices
+from zoo.devices.data_sheets import shipped_devices
+from zoo.devices.device import Device
 from zoo.measurement import environment
 from zoo.measurement.environment import as_text, cpu_name, device_id, physical_cores, threads_of
 from zoo.run_config import RunConfig

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from paths import SHARED
 
+from zoo.devices.data_sheets import shipped_devices
 from zoo.devices.device_names import DeviceNames
-from zoo.devices.devices import shipped_devices
 from zoo.errors import SpeedError
 from zoo.measurement.speed_record import SPEED_KEY, Speed, SpeedTable, as_records
 from zoo.measurement.speed_tables import COLUMNS, read_speeds, timm_columns

@@ -8,7 +8,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from zoo.devices.devices import shipped_devices
+from zoo.devices.data_sheets import shipped_devices
 from zoo.published.matching import TOLERANCE, Check
 from zoo.published.published import FILE, SCHEMA, published_sources, published_speeds, unmatched_models
 

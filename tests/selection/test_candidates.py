@@ -12,8 +12,8 @@ from reports.columns.budget_columns import COCO_MAP, LATENCY, MEMORY, PEAK, RUN_
 from reports.config.budget_section import BudgetSection
 from reports.selection.budget_answer import answer_budget
 from reports.selection.candidates import Candidates, SpeedSources, candidates
+from zoo.devices.device import Device
 from zoo.devices.device_names import find_device
-from zoo.devices.devices import Device
 from zoo.measurement.speed_record import Speed, as_records
 from zoo.run_config import Precision, RunConfig
 

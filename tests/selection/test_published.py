@@ -10,8 +10,8 @@ import pytest
 from reports.columns.budget_columns import LATENCY, THROUGHPUT
 from reports.selection.candidates import Candidates, Estimator, SpeedSources, candidates
 from reports.selection.published import how_known, published_on
+from zoo.devices.device import Device
 from zoo.devices.device_names import find_device
-from zoo.devices.devices import Device
 from zoo.measurement.speed_record import Speed, as_records
 from zoo.published.published import published_speeds
 from zoo.run_config import Precision, RunConfig

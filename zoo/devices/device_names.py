@@ -6,7 +6,8 @@ import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
-from zoo.devices.devices import Device, shipped_devices
+from zoo.devices.data_sheets import shipped_devices
+from zoo.devices.device import Device
 from zoo.errors import UnknownNameError
 
 _MOST_NEAR = 4

@@ -9,12 +9,10 @@ from typing import Any
 
 import yaml
 
-from zoo.devices.devices import Device
+from zoo.devices.device import Device
+from zoo.devices.kinds import GPU_KINDS
 from zoo.errors import SpeedError
 from zoo.units import FLOPS_PER_S, parse_quantity
-
-GPU_KINDS = ("data-centre-gpu", "desktop-gpu", "embedded-gpu")
-CPU_KINDS = ("desktop-cpu", "server-cpu", "laptop-cpu")
 
 _PEAKS = {
     "float16": ("fp16_tensor_fp32_acc", "fp16_tensor", "fp16_tensor_fp16_acc", "fp16_vector"),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from zoo.errors import UnknownNameError, did_you_mean
 
 if TYPE_CHECKING:
-    from zoo.devices.devices import Device
+    from zoo.devices.device import Device
 
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "Cloud GPU": ("data-centre-gpu",),
@@ -24,6 +24,10 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
 """Title of a group: the kinds of device in it. Both in the order in which they are listed, in the terminal and on the page."""
 
 KINDS = tuple(kind for kinds in GROUPS.values() for kind in kinds)
+
+GPU_KINDS = ("data-centre-gpu", "desktop-gpu", "embedded-gpu")
+CPU_KINDS = ("desktop-cpu", "server-cpu", "laptop-cpu")
+"""Kinds whose latencies are estimated from their data sheet."""
 
 _TITLES = {kind: title for title, kinds in GROUPS.items() for kind in kinds}
 

@@ -24,8 +24,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from zoo.devices.device import Device
 from zoo.devices.device_spec import DeviceSpec, device_spec
-from zoo.devices.devices import Device
 from zoo.errors import SpeedError
 from zoo.estimation.calibration import MEASURED_MODEL, SHARES, Calibration
 from zoo.estimation.constants import Constants, shipped_constants

@@ -19,8 +19,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from zoo.devices.device_spec import GPU_KINDS, DeviceSpec, device_spec
-from zoo.devices.devices import Device
+from zoo.devices.device import Device
+from zoo.devices.device_spec import DeviceSpec, device_spec
+from zoo.devices.kinds import GPU_KINDS
 from zoo.errors import SpeedError
 from zoo.estimation.constants import shipped_constants
 from zoo.estimation.estimate import HARD_WORKS, QUANTILE, device_deviation, has_unknown_work, needed_bytes

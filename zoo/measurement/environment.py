@@ -17,7 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from zoo.devices.devices import Device
+from zoo.devices.device import Device
 from zoo.run_config import RunConfig
 
 _GPU_FIELDS = ("driver_version", "power.limit", "clocks.max.sm", "clocks.max.memory")

@@ -25,8 +25,9 @@ import pyarrow.parquet as pq
 import yaml
 
 from zoo.cache.store import Store
+from zoo.devices.data_sheets import shipped_devices
+from zoo.devices.device import Device
 from zoo.devices.device_names import DeviceNames
-from zoo.devices.devices import Device, shipped_devices
 from zoo.errors import SpeedError, ZooError
 from zoo.measurement.published_rows import Collected, read_collected
 from zoo.published.matching import Check, Ours, Printed, check_match, read_figure

@@ -11,7 +11,7 @@ from zoo.run_config import RunConfig
 from zoo.settings import ZooSettings
 
 if TYPE_CHECKING:
-    from zoo.devices.devices import Device
+    from zoo.devices.device import Device
 
 
 @dataclass(frozen=True, slots=True)

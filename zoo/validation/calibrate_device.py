@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from zoo.cache.store import Store
+from zoo.devices.device import Device
 from zoo.devices.device_names import DeviceNames
-from zoo.devices.devices import Device
 from zoo.errors import SpeedError
 from zoo.estimation.calibration import LEAST_MEASUREMENTS, MEASURED_MODEL, Calibration, calibrate
 from zoo.estimation.constants import shipped_constants

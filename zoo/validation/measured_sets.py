@@ -14,9 +14,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from zoo.cache.store import Store
+from zoo.devices.data_sheets import shipped_devices
+from zoo.devices.device import Device
 from zoo.devices.device_names import DeviceNames
 from zoo.devices.device_spec import device_spec
-from zoo.devices.devices import Device, shipped_devices
 from zoo.errors import SpeedError
 from zoo.estimation.fitting import Sample
 from zoo.estimation.terms.term_matrix import TermMatrix

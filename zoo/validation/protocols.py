@@ -23,7 +23,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from zoo.devices.device_spec import GPU_KINDS
+from zoo.devices.kinds import GPU_KINDS
 from zoo.estimation.calibration import Calibration, regress
 from zoo.estimation.constants import Constants
 from zoo.estimation.estimate import QUANTILE, step_times

@@ -13,7 +13,7 @@ import typer
 from reports.cli.common.help import examples
 
 if TYPE_CHECKING:
-    from zoo.devices.devices import Device, Figure
+    from zoo.devices.device import Device, Figure
 
 EXAMPLES = examples(
     "zoometer devices                        all of them",
@@ -57,8 +57,8 @@ def devices(
     form: Annotated[DevicesFormat, typer.Option("--format", help="table or json.")] = DevicesFormat.TABLE,
 ) -> None:
     """List the devices that are known, with peak rates, memory and the source of each figure."""
+    from zoo.devices.data_sheets import read_devices, shipped_devices
     from zoo.devices.device_names import find_device
-    from zoo.devices.devices import read_devices, shipped_devices
     from zoo.devices.kinds import find_kinds
 
     mine = read_devices(own) if own else {}

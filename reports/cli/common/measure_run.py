@@ -22,7 +22,7 @@ from reports.exports.tables import records
 from reports.terminal.console import make_console, print_table
 from zoo.cache.schema.tables import table_of
 from zoo.cache.store import to_pandas
-from zoo.devices.devices import read_devices, shipped_devices
+from zoo.devices.data_sheets import read_devices, shipped_devices
 from zoo.errors import ConfigError, did_you_mean
 from zoo.measurement.settings import MeasureSettings
 from zoo.settings import ZooSettings

@@ -74,8 +74,8 @@ def import_files(
 ) -> None:
     """Bring measured speeds into the cache. Says how many rows joined, and which did not and why."""
     from reports.config.config_file import load_config
+    from zoo.devices.data_sheets import read_devices, shipped_devices
     from zoo.devices.device_names import DeviceNames
-    from zoo.devices.devices import read_devices, shipped_devices
     from zoo.measurement.speed_imports import import_speeds
 
     loaded = load_config(config) if config else None
@@ -105,8 +105,8 @@ def list_speeds(
     """List the newest measurement of each model and way of running it, and what others published."""
     from reports.cli.common.measure_run import print_rows
     from reports.selection.published import as_speed_rows, published_on
+    from zoo.devices.data_sheets import shipped_devices
     from zoo.devices.device_names import DeviceNames
-    from zoo.devices.devices import shipped_devices
 
     device = DeviceNames(shipped_devices().values()).exactly(device) or device if device else None
     rows: list[dict[Any, Any]] = []

@@ -55,7 +55,7 @@ def validate_speed(
 ) -> None:
     """Compare estimated with measured speed: by data sheet only, with ten calibrating models, and with families held out."""
     from reports.cli.common.progress import listen
-    from zoo.devices.devices import read_devices
+    from zoo.devices.data_sheets import read_devices
     from zoo.settings import Execution
     from zoo.validation.measured_sets import TraceSource, by_term_model, join_files
     from zoo.validation.protocols import validate

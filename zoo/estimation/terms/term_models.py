@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from zoo.devices.device_spec import CPU_KINDS, GPU_KINDS
-from zoo.devices.devices import Device
+from zoo.devices.device import Device
+from zoo.devices.kinds import CPU_KINDS, GPU_KINDS
 from zoo.errors import SpeedError
 from zoo.estimation.terms.cpu_compiled_terms import CPU_COMPILED
 from zoo.estimation.terms.cpu_eager_terms import CPU_EAGER

@@ -1,115 +1,37 @@
-"""Devices: what their makers say they can do, each figure with its source.
+"""Reads data sheets: those of `sheets/` beside this module, and a user's own file of devices.
 
-The figures are in `sheets/` beside this module, a file a kind of device; `documents.yaml` there lists the documents and explains
-the words. A user's own devices are written the same way and are added to them, or replace those of the same name.
+`sheets/` has a file for each kind of device; `documents.yaml` there lists the documents and explains the words. A user's own devices
+are written the same way, and are added to them or replace those of the same name.
 """
 
 from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from zoo.devices.device import FIGURES, Cluster, Device, Figure, Source
 from zoo.devices.kinds import KINDS
 from zoo.errors import DeviceError, UnitError, did_you_mean
 from zoo.units import (
-    BYTES,
-    BYTES_PER_S,
-    COUNT,
     FLOPS_PER_S,
     HERTZ,
     OPERATIONS_PER_S,
-    WATTS,
     Quantity,
     parse_quantity,
 )
-
-FIGURES: Mapping[str, tuple[str, Quantity]] = {
-    "memory_bandwidth": ("memory_bandwidth_bytes_per_s", BYTES_PER_S),
-    "memory": ("memory_bytes", BYTES),
-    "flash": ("flash_bytes", BYTES),
-    "cache": ("cache_bytes", BYTES),
-    "power": ("power_w", WATTS),
-    "base_clock": ("base_clock_hz", HERTZ),
-    "boost_clock": ("boost_clock_hz", HERTZ),
-    "cores": ("cores", COUNT),
-    "compute_units": ("compute_units", COUNT),
-}
-"""Key in a file of devices: the attribute of `Device` it becomes, which names the unit, and how it is read."""
 
 _TEXTS = ("name", "kind", "architecture", "chip", "note", "source")
 _KEYS = (*_TEXTS, "aliases", "peak", *FIGURES, "clusters", "sources")
 _FORMATS = "fp64|fp32|tf32|fp16|bf16|fp8|fp4|int8|int4"
 _PATH = re.compile(rf"(?P<format>{_FORMATS})_(vector|tensor(_(fp64|fp32|fp16|int32)_acc)?)")
 _INTEGER = "int"
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A document a figure comes from, or what it was computed from."""
-
-    title: str
-    url: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """A number in the unit that its name says, and where it comes from."""
-
-    value: float
-    source: Source
-
-
-@dataclass(frozen=True, slots=True)
-class Cluster:
-    """Cores of one kind in a processor."""
-
-    cores: int
-    clock_hz: float | None  # the most they run at
-    core: str | None  # its name: Cortex-A76
-    source: Source
-
-
-@dataclass(frozen=True, slots=True)
-class Device:
-    """A device's data sheet. A figure that its maker does not state is None, or missing from `peak_per_s`.
-
-    `peak_per_s` holds FLOP/s, and integer operations a second, dense; one multiply-accumulate is two. Its keys name the format
-    and the unit that computes: `fp32_vector`, `fp16_tensor_fp32_acc`, and `fp16_tensor` where the maker does not name the
-    accumulation.
-    """
-
-    id: str
-    name: str
-    kind: str
-    architecture: str | None = None
-    chip: str | None = None  # the system on a chip inside: devices with the same one are relatives
-    note: str | None = None
-    aliases: tuple[str, ...] = ()  # other names it goes by
-    peak_per_s: Mapping[str, Figure] = field(default_factory=dict)
-    memory_bandwidth_bytes_per_s: Figure | None = None
-    memory_bytes: Figure | None = None
-    flash_bytes: Figure | None = None
-    cache_bytes: Figure | None = None  # the last one before memory
-    power_w: Figure | None = None
-    base_clock_hz: Figure | None = None
-    boost_clock_hz: Figure | None = None
-    cores: Figure | None = None
-    compute_units: Figure | None = None  # streaming multiprocessors of a GPU
-    clusters: tuple[Cluster, ...] = ()  # the cores of a CPU that has several kinds, the fastest first
-
-    def figures(self) -> Iterator[tuple[str, Figure]]:
-        """Every known figure with its name, peaks first."""
-        yield from self.peak_per_s.items()
-        for attribute, _ in FIGURES.values():
-            if (figure := getattr(self, attribute)) is not None:
-                yield attribute, figure
 
 
 @functools.cache

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from zoo.devices.data_sheets import parse_device, read_devices, shipped_devices
+from zoo.devices.device import Device
 from zoo.devices.device_names import find_device
-from zoo.devices.devices import Device, parse_device, read_devices, shipped_devices
 from zoo.devices.kinds import KINDS
 from zoo.errors import DeviceError
 from zoo.published.published import published_speeds
