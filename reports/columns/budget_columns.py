@@ -22,8 +22,8 @@ INTERVAL = ("latency_low_ms", "latency_high_ms")
 """Columns beside the latency: where an estimate lies nine times in ten."""
 
 COCO_MAP = Column("coco_map", "mAP", "Mean average precision on COCO val2017, of what the model's task gives: keypoints where it is that, otherwise boxes.", "published results", ColumnKind.NUMBER, "%", 1, 2, Better.HIGH, "Accuracy", 10)  # fmt: skip
-BY_TASK = {COCO_MAP.key: ("coco_keypoint_map", "coco_box_map")}
-"""Accuracy that is another metric for each task: the first of these columns of the leaderboard that any model of the task has."""
+COCO_MAP_BY_TASK = ("coco_keypoint_map", "coco_box_map")
+"""The columns of the leaderboard it is taken from: the first that any model of the task has."""
 
 RUN_COLUMNS = (COCO_MAP, PEAK, WEIGHTS, WORKING, MEMORY, LATENCY, THROUGHPUT)
 """What `reports.selection.candidates` adds to the leaderboard."""

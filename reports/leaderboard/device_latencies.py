@@ -14,7 +14,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from reports.leaderboard.report import DeviceLatencies
-from reports.selection.candidates import SpeedSources, candidates
+from reports.selection.candidate_speeds import SpeedSources
+from reports.selection.candidates import build_candidates
 from reports.selection.published import MODEL, fastest_on_all
 from reports.selection.speed_estimates import MODEL_KEY, CachedSpeeds, round_estimates
 from zoo.devices.device import Device
@@ -92,7 +93,7 @@ class _Sources:
         if known.device.id not in self._measured_on:
             return known
         measured = self._cached.measured(known.device)
-        table = candidates(self._rows, known.run, SpeedSources(known.device, measured)).table
+        table = build_candidates(self._rows, known.run, SpeedSources(known.device, measured)).table
         is_measured = (table["latency_from"] == "measured").fillna(False)
         latencies = table["latency_ms"].where(is_measured).to_numpy(np.float64, na_value=np.nan)
         return _over(known, latencies, _MEASURED) if len(table) == len(self._rows) else known

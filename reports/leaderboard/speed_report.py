@@ -13,7 +13,8 @@ from reports.columns.budget_columns import LATENCY
 from reports.columns.column import Column
 from reports.columns.section_columns import SPEEDS
 from reports.leaderboard.report import SpeedReport, typed_table
-from reports.selection.candidates import SpeedSources, candidates
+from reports.selection.candidate_speeds import SpeedSources
+from reports.selection.candidates import build_candidates
 from zoo.devices.device import Device
 from zoo.records import Variant
 from zoo.run_config import RunConfig
@@ -44,7 +45,7 @@ def with_latencies(leaderboard: pd.DataFrame, speeds: Sequence[SpeedReport]) -> 
 
 
 def _speed(models: pd.DataFrame, run: RunConfig, sources: SpeedSources, *, is_alone: bool) -> SpeedReport:
-    found = candidates(models, run, sources)
+    found = build_candidates(models, run, sources)
     stated = {name: value for name, value in run.columns().items() if name in _STATED}
     rows = typed_table(found.table.assign(**stated), SPEEDS)
     return SpeedReport(sources.device, run, _column(sources.device, run, is_alone=is_alone), rows, found.notes[LATENCY.key])

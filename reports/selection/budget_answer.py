@@ -10,7 +10,8 @@ from reports.columns.budget_columns import LATENCY, THROUGHPUT
 from reports.columns.column import Better, Column
 from reports.columns.limits import AnyLimit
 from reports.config.budget_section import COSTS, BudgetSection
-from reports.selection.candidates import SpeedSources, candidates
+from reports.selection.candidate_speeds import SpeedSources
+from reports.selection.candidates import build_candidates
 from reports.selection.explanations import explain_pick, explain_relaxation, explain_unknown, limit_text, relevant_columns
 from reports.selection.selection import SelectionResult, select_models
 
@@ -67,7 +68,7 @@ def answer_budget(
     leaderboard = leaderboard.sort_values("model", kind="stable", ignore_index=True)
     device = sources.device if sources else None
     run = replace(budget.run(), device=device.id) if device else budget.run()
-    found = candidates(leaderboard, run, sources)
+    found = build_candidates(leaderboard, run, sources)
     limits, objectives = budget.limits(device), budget.objectives()
     ranking = _known(objectives, found.table)
     unused = [

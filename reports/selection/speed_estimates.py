@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from reports.selection.candidates import SpeedSources
+from reports.selection.candidate_speeds import SpeedSources
 from reports.selection.unknown_speed import NO_WORKLOAD
 from zoo.cache.store import Store
 from zoo.devices.device import Device

@@ -37,10 +37,10 @@ def _print_block(console: Console, comparison: Comparison, models: Sequence[Comp
     table.add_column("")
     widest = max(_MODEL_WIDTH, (console.width - _LABEL_WIDTH) // len(models)) - _CHANGE_WIDTH
     for index, model in enumerate(models):
-        if index:
-            table.add_column("", justify="right", no_wrap=True)
         name = model.name if len(model.name) <= widest else model.name.replace("/", "/\n", 1).replace(".", "\n.", 1)
         table.add_column(Text(name), justify="right", header_style="bold", overflow="fold")
+        if index:
+            table.add_column("", justify="right", no_wrap=True)
     for title, cells, changes in _rows(comparison, models):
         table.add_row(title, cells[0], *(cell for pair in zip(cells[1:], changes, strict=True) for cell in pair))
     console.print(table)

@@ -78,7 +78,7 @@ def test_a_broken_limit_ends_with_code_1_and_names_the_layers() -> None:
 def test_memory_names_where_the_peak_is_and_the_largest_outputs() -> None:
     code, out, _ = zoometer("--max-peak-memory", "1KB")
     assert code == 1
-    assert "BROKEN  Peak memory ≤ 1.00 KB: it has 12.80 KB" in out
+    assert "EXCEEDED  Peak memory ≤ 1.00 KB: it has 12.80 KB" in out
     assert "reached in act" in out
     assert "wide (Conv2d)" in out
 

@@ -11,7 +11,8 @@ import pytest
 from reports.columns.budget_columns import COCO_MAP, LATENCY, MEMORY, PEAK, RUN_COLUMNS, THROUGHPUT, WEIGHTS, WORKING
 from reports.config.budget_section import BudgetSection
 from reports.selection.budget_answer import answer_budget
-from reports.selection.candidates import Candidates, SpeedSources, candidates
+from reports.selection.candidate_speeds import SpeedSources
+from reports.selection.candidates import Candidates, build_candidates
 from zoo.devices.device import Device
 from zoo.devices.device_names import find_device
 from zoo.measurement.speed_record import Speed, as_records
@@ -44,7 +45,7 @@ def plain(found: Candidates, column: str) -> list[float | None]:
 
 
 def test_as_counted_nothing_is_assumed() -> None:
-    found = candidates(leaderboard("a"), RunConfig())
+    found = build_candidates(leaderboard("a"), RunConfig())
     assert plain(found, PEAK.key) == [PEAK_BYTES]
     assert plain(found, WORKING.key) == [PEAK_BYTES + 4 * INPUT_ELEMENTS]
     assert plain(found, MEMORY.key) == [PEAK_BYTES + 4 * INPUT_ELEMENTS + WEIGHT_BYTES]
@@ -55,7 +56,7 @@ def test_as_counted_nothing_is_assumed() -> None:
     ("precision", "item_bytes"), [(Precision.FP16, 2), (Precision.BF16, 2), (Precision.INT8, 1), (Precision.FP8, 1)]
 )
 def test_another_dtype_scales_memory_and_says_what_that_assumes(precision: Precision, item_bytes: int) -> None:
-    found = candidates(leaderboard("a"), RunConfig(precision=precision))
+    found = build_candidates(leaderboard("a"), RunConfig(precision=precision))
     assert plain(found, WEIGHTS.key) == [WEIGHT_BYTES * item_bytes / 4]
     assert plain(found, WORKING.key) == [PEAK_BYTES * item_bytes / 4 + INPUT_ELEMENTS * item_bytes]
     (note,) = found.notes_on([PEAK, WEIGHTS, MEMORY])
@@ -63,11 +64,11 @@ def test_another_dtype_scales_memory_and_says_what_that_assumes(precision: Preci
 
 
 def test_another_batch_is_an_upper_bound_unless_the_cache_has_it() -> None:
-    found = candidates(leaderboard("a"), RunConfig(batch=8))
+    found = build_candidates(leaderboard("a"), RunConfig(batch=8))
     assert plain(found, PEAK.key) == [8 * PEAK_BYTES]
     assert "upper bound" in found.notes_on([PEAK])[0]
     counted = pd.concat([leaderboard("a", "b", batch=1), leaderboard("a", batch=8, peak_activation_bytes=5 * PEAK_BYTES)])
-    found = candidates(counted, RunConfig(batch=8))
+    found = build_candidates(counted, RunConfig(batch=8))
     assert plain(found, PEAK.key) == [5 * PEAK_BYTES, 8 * PEAK_BYTES]
     assert found.table["arch"].tolist() == ["a", "b"]
     assert "Where the cache has no count" in found.notes_on([PEAK])[0]
@@ -75,14 +76,16 @@ def test_another_batch_is_an_upper_bound_unless_the_cache_has_it() -> None:
 
 def test_work_is_that_of_one_image_whatever_batch_was_counted() -> None:
     work = {"macs": 80, "flops": 160, "activations": 40}
-    found = candidates(leaderboard("a", batch=4, **work), RunConfig(batch=8))
+    found = build_candidates(leaderboard("a", batch=4, **work), RunConfig(batch=8))
     assert [plain(found, name) for name in work] == [[20], [40], [10]]
     assert plain(found, PEAK.key) == [2 * PEAK_BYTES]
-    assert plain(candidates(leaderboard("a", batch=4, **work), RunConfig()), PEAK.key) == [None]  # nothing bounds it from above
+    assert plain(build_candidates(leaderboard("a", batch=4, **work), RunConfig()), PEAK.key) == [
+        None
+    ]  # nothing bounds it from above
 
 
 def test_what_is_not_counted_has_no_memory() -> None:
-    found = candidates(
+    found = build_candidates(
         leaderboard("a", peak_activation_bytes=None, weight_bytes=None), RunConfig(precision=Precision.INT8, batch=4)
     )
     assert [plain(found, column.key) for column in RUN_COLUMNS] == [[None]] * len(RUN_COLUMNS)
@@ -102,26 +105,26 @@ def test_speed_is_that_of_the_device_dtype_and_batch() -> None:
         {"arch": "e", "input": "3x288x288"},
     )
     table = leaderboard("a", "b", "c", "d", "e")
-    found = candidates(table, HALF, SpeedSources(CARD, measured, free=("batch", *ANY_BUT_BATCH)))
+    found = build_candidates(table, HALF, SpeedSources(CARD, measured, free=("batch", *ANY_BUT_BATCH)))
     assert plain(found, LATENCY.key) == [10, None, None, None, None]
     assert plain(found, THROUGHPUT.key) == [5000, 900, None, None, None]  # of the fastest batch
-    found = candidates(table, replace(HALF, batch=256), SpeedSources(CARD, measured, free=ANY_BUT_BATCH))
+    found = build_candidates(table, replace(HALF, batch=256), SpeedSources(CARD, measured, free=ANY_BUT_BATCH))
     assert plain(found, LATENCY.key) == [51.2, 284, None, None, None]
     assert "as measured on NVIDIA GeForce RTX 4090 (torch-2.4.0, float16, nhwc, eager)" in found.notes_on([LATENCY])[0]
 
 
 def test_only_one_way_of_running_is_compared_the_one_measured_most() -> None:
     measured = speeds({"arch": "a", "compiled": True, "latency_ms": 5.0}, {"arch": "a"}, {"arch": "b"})
-    found = candidates(leaderboard("a", "b"), HALF, SpeedSources(CARD, measured, free=ANY_BUT_BATCH))
+    found = build_candidates(leaderboard("a", "b"), HALF, SpeedSources(CARD, measured, free=ANY_BUT_BATCH))
     assert plain(found, LATENCY.key) == [10, 10]
-    assert found.notes_on([LATENCY])[0].endswith("1 other way of running was measured too.")
+    assert found.notes_on([LATENCY])[0].endswith("1 other configuration was measured too.")
 
 
 def test_autocast_stands_for_float16_and_for_nothing_else() -> None:
     measured = speeds({"arch": "a", "dtype": "amp"})
     sources = SpeedSources(CARD, measured, free=ANY_BUT_BATCH)
     latencies = [
-        plain(candidates(leaderboard("a"), RunConfig(precision=precision), sources), LATENCY.key)
+        plain(build_candidates(leaderboard("a"), RunConfig(precision=precision), sources), LATENCY.key)
         for precision in (Precision.FP16, Precision.FP32)
     ]
     assert latencies == [[10], [None]]
@@ -134,7 +137,7 @@ def test_an_estimate_fills_what_was_not_measured() -> None:
         return pd.DataFrame({name: known.map({True: value, False: None}) for name, value in figures.items()}, index=rows.index)
 
     sources = SpeedSources(CARD, speeds({"arch": "a", "batch": 4}), estimate, ANY_BUT_BATCH)
-    found = candidates(leaderboard("a", "b", "c"), replace(HALF, batch=4), sources)
+    found = build_candidates(leaderboard("a", "b", "c"), replace(HALF, batch=4), sources)
     assert plain(found, LATENCY.key) == [10, 20, None]
     assert plain(found, THROUGHPUT.key) == [100, 1000 * 4 / 20, None]
     assert plain(found, "latency_high_ms") == [None, 27, None]
@@ -150,7 +153,7 @@ def test_an_estimate_fills_what_was_not_measured() -> None:
 )
 def test_without_speed_it_says_what_is_missing(device: Device | None, said: str) -> None:
     sources = SpeedSources(device) if device else None
-    assert said in candidates(leaderboard("a"), RunConfig(), sources).notes_on([LATENCY])[0]
+    assert said in build_candidates(leaderboard("a"), RunConfig(), sources).notes_on([LATENCY])[0]
 
 
 def of_tasks(*rows: tuple[str, float | None, float | None]) -> pd.DataFrame:
@@ -164,7 +167,7 @@ def of_tasks(*rows: tuple[str, float | None, float | None]) -> pd.DataFrame:
 
 def test_the_map_on_coco_is_that_of_each_models_task() -> None:
     rows = [("detection", None, 37.0), ("keypoints", 65.0, 54.6), ("keypoints", None, 50.0), ("classification", None, None)]
-    found = candidates(of_tasks(*rows), RunConfig())
+    found = build_candidates(of_tasks(*rows), RunConfig())
     assert plain(found, COCO_MAP.key) == [37.0, 65.0, None, None]  # the third's boxes are not what its task is about
     (note,) = found.notes_on([COCO_MAP])
     assert note.startswith("mAP is box mAP for detection; keypoint mAP for keypoints.")
@@ -172,9 +175,9 @@ def test_the_map_on_coco_is_that_of_each_models_task() -> None:
 
 
 def test_of_one_task_the_map_needs_no_warning() -> None:
-    found = candidates(of_tasks(("detection", None, 37.0)), RunConfig())
+    found = build_candidates(of_tasks(("detection", None, 37.0)), RunConfig())
     assert found.notes_on([COCO_MAP]) == ["mAP is box mAP for detection."]
-    assert candidates(of_tasks(("detection", None, None)), RunConfig()).notes_on([COCO_MAP]) == []
+    assert build_candidates(of_tasks(("detection", None, None)), RunConfig()).notes_on([COCO_MAP]) == []
 
 
 def test_a_budget_whose_speed_cannot_be_tested_says_so_and_picks_nothing() -> None:

@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from reports.columns.budget_columns import LATENCY, THROUGHPUT
-from reports.selection.candidates import Candidates, Estimator, SpeedSources, candidates
+from reports.selection.candidate_speeds import Estimator, SpeedSources
+from reports.selection.candidates import Candidates, build_candidates
 from reports.selection.published import how_known, published_on
 from zoo.devices.device import Device
 from zoo.devices.device_names import find_device
@@ -45,7 +46,7 @@ def at(
     assert precision
     free = ("layout", "compiled", *(["batch"] if batch is None else []))
     run = RunConfig(device.id, precision, batch=batch or 1, **stated)
-    return candidates(table, run, SpeedSources(device, speeds, estimate, free))
+    return build_candidates(table, run, SpeedSources(device, speeds, estimate, free))
 
 
 def rows_of(device: str, arch: str, **also: Any) -> pd.DataFrame:

@@ -1,0 +1,109 @@
+"""The speed of candidates on a device: measured where it was, else published, else estimated; and a note on its origin."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pandas as pd
+
+from reports.columns.budget_columns import INTERVAL, LATENCY, THROUGHPUT
+from reports.selection.published import MODEL, as_stated, fastest_published
+from reports.selection.unknown_speed import NEEDS_DEVICE, explain_refusals, explain_unknown_speed
+from zoo.devices.device import Device
+from zoo.run_config import Precision, RunConfig
+
+Estimator = Callable[[pd.DataFrame], pd.DataFrame]
+"""Estimates rows of the leaderboard. Gives `latency_ms` of one step and its interval `latency_low_ms`, `latency_high_ms`, NA where
+there is no estimate, and `latency_from`, the origin of the figure or the reason why there is none; under the rows' index."""
+
+_CONFIGURATION = ["runtime", "dtype", "layout", "compiled", "threads"]
+
+
+@dataclass(frozen=True)
+class SpeedSources:
+    """Where speeds on a device come from."""
+
+    device: Device
+    measured: pd.DataFrame | None = None  # with the columns of the table `speed`
+    estimate: Estimator | None = None  # of models that were not measured
+    free: tuple[str, ...] = ()  # fields of the run configuration in which measurements may differ: layout, compiled, batch
+
+
+def add_speeds(table: pd.DataFrame, run: RunConfig, sources: SpeedSources | None) -> tuple[pd.DataFrame, str]:
+    """The table with latency, interval, throughput and origin; and a note on the origins, or on how to get speeds."""
+    empty = pd.Series(pd.NA, index=table.index)
+    speeds = dict.fromkeys((LATENCY.key, *INTERVAL, THROUGHPUT.key), empty.astype("Float64"))
+    table = table.assign(**speeds, latency_from=empty.astype("string"))
+    if sources is None:
+        return table, NEEDS_DEVICE
+    notes = [_add_measured(table, run, sources), _add_published(table, run, sources)]
+    missing = table[LATENCY.key].isna()
+    refusals = pd.Series(dtype="string")
+    if sources.estimate and missing.any():
+        estimates = sources.estimate(table[missing])
+        for name in (LATENCY.key, *INTERVAL, "latency_from"):
+            table[name] = table[name].fillna(estimates[name].astype(table[name].dtype))
+        table[THROUGHPUT.key] = table[THROUGHPUT.key].fillna(1000 * run.batch / table[LATENCY.key])
+        refusals = estimates.loc[estimates[LATENCY.key].isna(), "latency_from"].dropna()
+        notes += [_estimate_note(estimates), explain_refusals(refusals)]
+    if table[[LATENCY.key, THROUGHPUT.key]].isna().all(axis=None):
+        return table, explain_unknown_speed(sources.device, run, sources.measured, refusals.value_counts().index)
+    return table, " ".join(filter(None, notes))
+
+
+def _estimate_note(estimates: pd.DataFrame) -> str:
+    """The number of estimated latencies by their two most frequent origins."""
+    origins = estimates.loc[estimates[LATENCY.key].notna(), "latency_from"].value_counts()
+    return " ".join(f"{count:,} latencies are {origin}." for origin, count in origins.head(2).items())
+
+
+def _add_published(table: pd.DataFrame, run: RunConfig, sources: SpeedSources) -> str:
+    """Published speeds of the models that were not measured."""
+    is_unknown = table[LATENCY.key].isna() & table[THROUGHPUT.key].isna()
+    published = fastest_published(table[is_unknown], run, sources.device, any_batch="batch" in sources.free)
+    _fill(table, published.rows)
+    return published.note
+
+
+def _fill(table: pd.DataFrame, speeds: pd.DataFrame) -> None:
+    """Puts the speeds of models into rows without any."""
+    is_unknown = table[LATENCY.key].isna() & table[THROUGHPUT.key].isna()
+    joined = table[MODEL].merge(speeds, on=MODEL, how="left").set_axis(table.index)
+    for name in (LATENCY.key, THROUGHPUT.key, "latency_from"):
+        table[name] = table[name].where(~is_unknown, joined[name].astype(table[name].dtype))
+
+
+def _add_measured(table: pd.DataFrame, run: RunConfig, sources: SpeedSources) -> str:
+    """Measurements of the one configuration that was measured for most candidates, so that they are comparable."""
+    if sources.measured is None:
+        return ""
+    dtypes = [run.precision.dtype, *([Precision.AMP.dtype] if run.precision is Precision.FP16 else [])]
+    speeds = sources.measured
+    speeds = speeds[(speeds["device"] == sources.device.id) & speeds["dtype"].isin(dtypes)]
+    for name in {"batch", "layout", "compiled"} - set(sources.free):
+        speeds = speeds[speeds[name] == getattr(run, name)]
+    speeds = as_stated(speeds, run).merge(table[MODEL].drop_duplicates(), on=MODEL)
+    if speeds.empty:
+        return ""
+    configurations = speeds.groupby(_CONFIGURATION, dropna=False).size().sort_values(ascending=False, kind="stable")
+    chosen = configurations.index.to_frame(index=False).iloc[0]
+    for name, value in zip(_CONFIGURATION, configurations.index[0], strict=True):
+        speeds = speeds[speeds[name].isna() if pd.isna(value) else speeds[name] == value]
+    fastest = speeds.groupby(MODEL, as_index=False)[THROUGHPUT.key].max()
+    steps = speeds[speeds["batch"] == run.batch].groupby(MODEL, as_index=False)[LATENCY.key].min()
+    _fill(table, fastest.merge(steps.assign(latency_from="measured"), on=MODEL, how="left"))
+    more = len(configurations) - 1
+    others = f" {more} other configuration{'s were' if more > 1 else ' was'} measured too." if more else ""
+    return f"Speed is as measured on {sources.device.name} ({_describe(chosen)}).{others}"
+
+
+def _describe(configuration: pd.Series) -> str:
+    """`torch-2.4.0, float16, nhwc, 4 threads, eager`."""
+    known = configuration.dropna()
+    words = [str(known[name]) for name in ("runtime", "dtype", "layout") if name in known]
+    if "threads" in known:
+        words.append(f"{known['threads']} thread{'s' if known['threads'] != 1 else ''}")
+    if "compiled" in known:
+        words.append("compiled" if known["compiled"] else "eager")
+    return ", ".join(words)
