@@ -1,14 +1,18 @@
-"""What the parts of zoometer hand each other: plain, immutable descriptions that pickle and need no torch.
+"""Immutable records that the packages of zoometer exchange. They can be pickled and need no torch.
 
-Words are the field's own: an *architecture* is a constructor in a zoo, *weights* are one trained set of its parameters (with a
-tag), an *input* is the shape counted at without its batch, written `3x224x224` (`parse_tensors` has the whole grammar).
+An *architecture* is a constructor in a zoo, *weights* are one trained set of its parameters, with a tag, and an *input* is a shape
+without the batch, written `3x224x224`; `zoo.inputs` has the whole grammar.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 
 class Status(enum.StrEnum):
@@ -205,3 +209,8 @@ class Versions:
     library: str
     torch: str
     counter: str
+
+
+def as_row(record: DataclassInstance) -> dict[str, Any]:
+    """The fields of a record by name, without converting what they hold."""
+    return {field.name: getattr(record, field.name) for field in dataclasses.fields(record)}

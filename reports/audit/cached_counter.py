@@ -17,7 +17,7 @@ from zoo.cache.schema.tables import KEY
 from zoo.cache.store import Store
 from zoo.operators.operations import Kind
 from zoo.records import CostKey, Status
-from zoo.refresh.fill_missing import fill_missing_costs
+from zoo.refresh.fill_missing import fill_missing
 from zoo.refresh.plan import cost_keys
 from zoo.settings import Execution, Listener
 
@@ -64,7 +64,7 @@ class CachedCounter:
         """
         missing = set(keys) - self._counts.keys() - self._failed
         if missing and self.may_count:
-            fill_missing_costs(missing, self.cache, self.execution, self.listener)
+            fill_missing(missing, self.cache, self.execution, self.listener)
         if missing:
             self._read(missing)
         return self._counts

@@ -90,7 +90,7 @@ def refresh_nothing(folder: Path) -> None:
     from zoo.refresh.accuracy_sync import save_accuracy, sync_accuracy
     from zoo.refresh.catalogue import list_zoos, save_listings
     from zoo.refresh.plan import requested_costs
-    from zoo.settings import SilentListener
+    from zoo.settings import Listener
 
     config = folder / "all.yaml"
     config.write_text(CONFIG.format(cache=folder / "cache"), encoding="utf-8")
@@ -98,7 +98,7 @@ def refresh_nothing(folder: Path) -> None:
     store = Store(settings.cache)
     store.prepare()
     listings = list_zoos(settings, store)
-    published = sync_accuracy(settings, listings, store, SilentListener())
+    published = sync_accuracy(settings, listings, store, Listener())
     save_listings(store, listings)
     save_accuracy(store, published)
     rows = 0

@@ -39,7 +39,7 @@ from zoo.measurement.repetition import TimingTarget  # noqa: E402
 from zoo.measurement.session import measure  # noqa: E402
 from zoo.measurement.settings import MeasureSettings  # noqa: E402
 from zoo.records import Selection  # noqa: E402
-from zoo.refresh.fill_missing import fill_missing_costs  # noqa: E402
+from zoo.refresh.fill_missing import fill_missing  # noqa: E402
 from zoo.run_config import RunConfig  # noqa: E402
 from zoo.settings import Execution, ZooSettings  # noqa: E402
 from zoo.validation.calibrate_device import compare, estimate_measured  # noqa: E402
@@ -100,7 +100,7 @@ def count_architectures(cache: str, names: Collection[str]) -> None:
     from zoo.refresh.fill_missing import list_architectures
 
     listed = [one for one in list_architectures(cache, ["timm"]) if one.name in names]
-    fill_missing_costs([CostKey("timm", one.name, one.input, one.classes) for one in listed], cache, Execution(workers=1))
+    fill_missing([CostKey("timm", one.name, one.input, one.classes) for one in listed], cache, Execution(workers=1))
 
 
 def small_architectures(asked: argparse.Namespace) -> list[str]:

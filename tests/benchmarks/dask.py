@@ -35,10 +35,10 @@ _BECOME_REAPER = 36  # PR_SET_CHILD_SUBREAPER of prctl(2): whose parents are gon
 RUN = """
 import json, sys, time
 from zoo.refresh.refresh import refresh
-from zoo.settings import Execution, RefreshSettings, SilentListener, ZooSettings
+from zoo.settings import Execution, RefreshSettings, Listener, ZooSettings
 from zoo.records import Selection
 
-class Watch(SilentListener):
+class Watch(Listener):
     first_row = None
 
     def counted(self, key, status, reason):

@@ -40,7 +40,7 @@ from zoo.records import Architecture, CostKey, Status, Task, Versions
 from zoo.refresh.committer import count_and_commit
 from zoo.refresh.plan import make_plan, requested_costs
 from zoo.refresh.refresh import plan_table
-from zoo.settings import Execution, SilentListener, ZooSettings
+from zoo.settings import Execution, Listener, ZooSettings
 from zoo.workers.job import CountResult
 from zoo.workers.local_pool import Packed
 from zoo.workers.packing import pack
@@ -162,9 +162,9 @@ def run(number: int, store: Store) -> None:
         plan = make_plan(wanted, store.costs(), {ZOO: VERSIONS}, listed)
         assert plan.to_count == number
     with step("keep plan", number):
-        store.append("plans", plan_table(plan.keys)[1])
+        store.append("plans", plan_table(plan.costs)[1])
     with step("count", number):
-        count_and_commit(plan, Execution(backend="dask"), store, summary, SilentListener(), {ZOO: VERSIONS})
+        count_and_commit(plan, Execution(backend="dask"), store, summary, Listener(), {ZOO: VERSIONS})
         assert summary.counted == number, summary
     say(f"{'':>14}of this, CPU {StubClient.made_up_s:.1f} s for making rows up, as workers would elsewhere")
     say(f"{'':>14}{len(store.files.names('costs')):,} parts of costs, {len(store.files.names('ops')):,} of ops")

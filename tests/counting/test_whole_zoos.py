@@ -38,7 +38,7 @@ def count_all(architectures: list[Architecture], workers: int) -> dict[CostKey, 
     """The cost rows of a run by this many processes."""
     preload_workers(["zoo.adapters.timm", "zoo.adapters.torchvision.zoo"])
     rows: dict[CostKey, dict[str, Any]] = {}
-    for job, outcome in run_jobs([job_for(a) for a in architectures], Execution(workers=workers), lambda: None):
+    for job, outcome in filter(None, run_jobs([job_for(a) for a in architectures], Execution(workers=workers), lambda: None)):
         assert not isinstance(outcome, Failure), f"{job.arch}: {outcome}"
         rows |= {counted.key: counted.row for counted in outcome if isinstance(counted, CountResult)}
     return rows

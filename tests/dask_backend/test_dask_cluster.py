@@ -20,13 +20,13 @@ from zoo.dask_backend.software_versions import VersionsDifferError, installed_so
 from zoo.records import CostKey, Selection, Status, TraceKey
 from zoo.refresh.refresh import refresh
 from zoo.run_config import Precision, RunConfig
-from zoo.settings import Execution, RefreshSettings, SilentListener, ZooSettings
+from zoo.settings import Execution, Listener, RefreshSettings, ZooSettings
 
 ARCHITECTURES = 60
 SHIFTING = ["seconds", "counted_at", "run"]  # columns that differ from run to run
 
 
-class Teller(SilentListener):
+class Teller(Listener):
     """Remembers what was said, and does something once some rows have come."""
 
     def __init__(self, after: int = 0, act: Any = None) -> None:

@@ -37,7 +37,7 @@ def running(
     client: Any, given: Any, versions: Versions = VERSIONS, notify: Callable[[str], None] = lambda _: None
 ) -> Generator[Any]:
     with DaskPool(client, Execution(), {"mine": versions}, notify) as pool:
-        yield from complete_jobs(JobQueue(given), pool, lambda: None)
+        yield from filter(None, complete_jobs(JobQueue(given), pool, lambda: None))
 
 
 def run(client: FakeClient, given: Any, versions: Versions = VERSIONS) -> list[Any]:

@@ -15,7 +15,7 @@ from zoo.cache.store import to_pandas
 from zoo.errors import UnknownNameError
 from zoo.jobs import Failure, Job
 from zoo.records import Accuracy, Architecture, CostKey, DeclaredModel, Versions, Weights
-from zoo.refresh.plan import Plan, check_input_globs, cost_keys, current_keys, make_plan, requested_costs
+from zoo.refresh.plan import Plan, check_input_globs, cost_keys, current_rows, make_plan, requested_costs
 from zoo.settings import ZooSettings
 
 NOW = Versions("1.0", "2.14", "1")
@@ -217,7 +217,7 @@ def test_an_empty_cache_means_one_job_a_model_and_head() -> None:
         Job("timm", "net", 0, ("3x224x224",), "base", family="nets"),
         Job("timm", "other", None, ("3x224x224",), "base", family="nets"),
     )
-    assert made.keys == frozenset(KEYS)
+    assert made.costs == frozenset(KEYS)
     assert made.to_count == 4
     assert {key for job in made.jobs for key in job.keys()} == set(KEYS)
 
@@ -225,7 +225,7 @@ def test_an_empty_cache_means_one_job_a_model_and_head() -> None:
 def test_rows_of_the_same_versions_are_not_counted_again() -> None:
     made = plan(costs(*map(row, KEYS)), *KEYS)
     assert (tuple(made.jobs), made.known_failures, made.to_count) == ((), {}, 0)
-    assert made.keys == frozenset(KEYS)
+    assert made.costs == frozenset(KEYS)
 
 
 @pytest.mark.parametrize("kept", KEYS)
@@ -262,7 +262,7 @@ def test_rows_of_other_versions_are_counted_again(column: str, version: str | No
 
 def test_versions_are_those_of_the_row_s_own_zoo() -> None:
     cached = costs(row(NATIVE), row(NATIVE._replace(zoo="mine")))
-    current = current_keys(cached, {"timm": NOW, "mine": Versions("2.0", NOW.torch, NOW.counter)}, {})
+    current = set(cost_keys(current_rows(cached, {"timm": NOW, "mine": Versions("2.0", NOW.torch, NOW.counter)}, {})))
     assert current == {NATIVE}
 
 
@@ -293,7 +293,7 @@ def test_known_failures_are_written_once_without_a_job() -> None:
 
 def test_what_nobody_asks_for_any_more_is_not_planned() -> None:
     made = plan(costs(row(NATIVE), row(SMALL)), OTHER)
-    assert made.keys == {OTHER}
+    assert made.costs == {OTHER}
 
 
 def test_keys_of_the_cost_table_are_plain_values() -> None:

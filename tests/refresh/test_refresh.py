@@ -38,7 +38,7 @@ from zoo.records import Status
 from zoo.refresh import catalogue
 from zoo.refresh.catalogue import list_zoos
 from zoo.refresh.plan import cost_keys
-from zoo.refresh.refresh import _alone, refresh
+from zoo.refresh.refresh import _exclusive, refresh
 from zoo.settings import Execution, RefreshOptions, RefreshSettings, ZooSettings
 from zoo.workers.job import current_versions
 
@@ -188,7 +188,7 @@ NOTHING_TO_DO = """
 import json, sys
 sys.path.insert(0, sys.argv[3])
 from fakes_refreshed import settings_for
-from zoo.refresh.refresh import _alone, refresh
+from zoo.refresh.refresh import _exclusive, refresh
 summary = refresh(settings_for(sys.argv[1], sys.argv[2], workers=2))
 heavy = {"torch", "timm", "torchvision"} & set(sys.modules)
 print(json.dumps([summary.planned, summary.counted, sorted(heavy)]))
@@ -216,8 +216,8 @@ def test_a_zoo_s_list_comes_back_from_the_cache_as_the_zoo_gives_it(refreshed: R
 def test_a_zoo_is_asked_again_when_what_its_list_depends_on_has_changed(
     refreshed: Refreshed, monkeypatch: pytest.MonkeyPatch, changed: str
 ) -> None:
-    settled = catalogue._settled_version
-    monkeypatch.setattr(catalogue, "_settled_version", lambda name: "9" if name == changed else settled(name))
+    released = catalogue._release_version
+    monkeypatch.setattr(catalogue, "_release_version", lambda name: "9" if name == changed else released(name))
     if changed == "adapter":
         monkeypatch.setattr(
             catalogue, "fingerprint", lambda modules, _: fingerprint(modules, "changed" if "timm" in modules[0] else "")
@@ -299,7 +299,7 @@ def test_one_refresh_of_a_name_runs_at_a_time(refreshed: Refreshed, tmp_path: Pa
     settings = settings_for(cache, refreshed.results, workers=1)
     listener = Listening()
     with ThreadPoolExecutor(1) as pool:
-        with _alone(Store(cache), RefreshOptions("c.yaml"), listener):
+        with _exclusive(Store(cache), RefreshOptions("c.yaml"), listener):
             with pytest.raises(BusyError, match=r"Another refresh of 'c\.yaml' is running already"):
                 refresh(settings, request=RefreshOptions("c.yaml", wait=False))
             assert refresh(settings, request=RefreshOptions("other.yaml", wait=False)).counted == 0

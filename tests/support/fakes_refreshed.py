@@ -16,7 +16,7 @@ from paths import SUPPORT
 
 from zoo.accuracy.result_tables import MAIN_TABLE
 from zoo.records import CostKey, Selection, Status, TraceKey
-from zoo.settings import Execution, RefreshSettings, SilentListener, ZooSettings
+from zoo.settings import Execution, Listener, RefreshSettings, ZooSettings
 
 RESULTS = """model,img_size,top1,top5
 resnet18.a1_in1k,224,71.5,90.1
@@ -80,7 +80,7 @@ def refresh_in(folder: Path) -> Refreshed:
     return Refreshed(folder, json.loads(done.stdout), proxy.paths)
 
 
-class Listening(SilentListener):
+class Listening(Listener):
     """Remembers what it was told."""
 
     def __init__(self) -> None:

@@ -17,9 +17,9 @@ REFRESH = """
 import sys
 from zoo.refresh import committer as committing
 from zoo.refresh.refresh import refresh
-from zoo.settings import Execution, RefreshSettings, SilentListener, ZooSettings
+from zoo.settings import Execution, RefreshSettings, Listener, ZooSettings
 
-class Teller(SilentListener):
+class Teller(Listener):
     def counted(self, key, status, reason):
         print("counted", key.arch, flush=True)
     def notify(self, message):

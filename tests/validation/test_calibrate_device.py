@@ -17,7 +17,7 @@ from zoo.errors import SpeedError
 from zoo.estimation.calibration import Calibration
 from zoo.estimation.estimate import estimate
 from zoo.records import TraceKey
-from zoo.refresh.fill_missing import fill_missing_traces, list_architectures
+from zoo.refresh.fill_missing import fill_missing, list_architectures
 from zoo.run_config import Precision, RunConfig
 from zoo.validation.calibration_store import keep_calibration, kept_calibration
 
@@ -43,7 +43,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     listed = [one for one in list_architectures(str(cache), ["timm"]) if one.name in MODELS]
     assert len(listed) == len(MODELS)
     keys = [TraceKey("timm", one.name, one.input, one.classes, precision=PRECISION, layout=LAYOUT) for one in listed]
-    assert fill_missing_traces(keys, str(cache))
+    assert fill_missing(keys, str(cache))
     return cache
 
 

@@ -32,7 +32,7 @@ from zoo_of_poison import (
 from zoo.cache.store import Store
 from zoo.records import CostKey, Status, TraceKey
 from zoo.refresh.refresh import refresh
-from zoo.settings import Execution, RefreshSettings, SilentListener, ZooSettings
+from zoo.settings import Execution, Listener, RefreshSettings, ZooSettings
 
 PIXELS = SIZE * SIZE
 MACS = WIDTH * PIXELS * CHANNELS * 3 * 3 + CLASSES * WIDTH * PIXELS
@@ -158,7 +158,7 @@ def test_the_first_interrupt_finishes_what_is_in_hand_and_keeps_it(tmp_path: Pat
         rest = run.rest()
         assert run.process.wait(timeout=20) == 0
     assert rest[-1] == "ended True"
-    assert "says Finishing what is in hand; press Ctrl-C again to stop at once." in rest
+    assert "says Waiting for running jobs; press Ctrl-C again to stop at once." in rest
     counted += [line.split()[1] for line in rest if line.startswith("counted")]
     assert SlowZoo.quick < len(counted) < SlowZoo.size
     costs = Store(run.cache).costs()
@@ -167,7 +167,7 @@ def test_the_first_interrupt_finishes_what_is_in_hand_and_keeps_it(tmp_path: Pat
     wait_for_end_of(noted_processes(tmp_path))
 
 
-class Impatient(SilentListener):
+class Impatient(Listener):
     """Presses Ctrl-C after some rows, and again when it is told to wait."""
 
     def __init__(self) -> None:
@@ -179,7 +179,7 @@ class Impatient(SilentListener):
             signal.raise_signal(signal.SIGINT)
 
     def notify(self, message: str) -> None:
-        assert message.startswith("Finishing what is in hand")
+        assert message.startswith("Waiting for running jobs")
         signal.raise_signal(signal.SIGINT)
 
 

@@ -53,7 +53,7 @@ def run_jobs(
     versions: Mapping[str, Versions],
     interrupted: Callable[[], None],
     notify: Callable[[str], None],
-) -> Generator[JobOutcome]:
+) -> Generator[JobOutcome | None]:
     """Completes all jobs, in any order.
 
     The first Ctrl-C calls `interrupted`, waits for the batches in flight and ends; the second raises.
@@ -66,7 +66,7 @@ def run_jobs(
         notify: gets messages about the cluster.
 
     Yields:
-        Each job with its rows, or with the reason why it has none.
+        Each job with its rows, or with the reason why it has none; None whenever no job has finished for a second.
 
     Raises:
         ClusterError: if the cluster cannot be started or reached, or is lost.

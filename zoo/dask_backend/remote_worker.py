@@ -48,7 +48,7 @@ def run_batch(jobs: Sequence[Job], limits: Execution, software: Mapping[str, str
     check_software(software, _own_address())
     preload_workers(adapter_modules(dict.fromkeys(job.zoo for job in jobs)))
     with _pools.borrow(limits, (jobs[0].zoo, jobs[0].family)) as pool:
-        outcomes = list(complete_jobs(JobQueue(jobs), pool, lambda: None))
+        outcomes = [outcome for outcome in complete_jobs(JobQueue(jobs), pool, lambda: None) if outcome]
     return BatchResult(outcomes, time.monotonic() - began)
 
 

@@ -33,7 +33,7 @@ from zoo.measurement.published_rows import Collected, read_collected
 from zoo.published.matching import Check, Ours, Printed, check_match, read_figure
 from zoo.published.published import FILE, NOTE, SCHEMA, PublishedSource
 from zoo.records import CostKey, Status, Variant
-from zoo.refresh.fill_missing import fill_missing_costs, list_architectures
+from zoo.refresh.fill_missing import fill_missing, list_architectures
 
 _ZOOS = ("timm", "torchvision")
 _NO_ARCHITECTURE = "no architecture of timm or torchvision is known for it"
@@ -153,7 +153,7 @@ def _count(matches: Iterable[_Match], same_as: Mapping[str, Sequence[tuple[str, 
     for key in list(keys):
         for other in same_as.get(f"{key.zoo}/{key.arch}", ()):
             keys.add(known[other]._replace(input=key.input, variant=key.variant))
-    fill_missing_costs(sorted(keys, key=str), cache)
+    fill_missing(sorted(keys, key=str), cache)
     costs = Store(cache).costs()
     counted = {
         CostKey(row["zoo"], row["arch"], row["input"], row["classes"], row["variant"]): Ours(

@@ -1,9 +1,8 @@
-"""Committing what was counted while the counting goes on, in small parts: a killed run loses a few seconds, and no row twice."""
+"""Commits rows while others are counted, in small parts: a killed run loses a few seconds of work."""
 
 from __future__ import annotations
 
 import contextlib
-import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping
 from types import TracebackType
@@ -29,98 +28,66 @@ if TYPE_CHECKING:
     from zoo.workers.trace_job import TraceResult
 
 COMMIT_EVERY_S = 4.0
-"""A row waits no longer than this before it is written."""
+"""Longest time that a row waits for its commit, but for the second in which workers are polled."""
 
-_LOOK_EVERY_S = 0.25
-
-_TIDY_EVERY = 10_000
-"""Jobs after which a long run looks whether its many small parts should be merged."""
+_COMPACT_EVERY = 10_000
+"""Jobs after which a long run checks whether its many small parts should be merged."""
 
 
 class Committer:
-    """Gathers rows and writes them: details first, so that no cost and no trace lacks its own. Use it in a `with` statement.
-
-    A thread sees to it that rows do not wait for the next one to come: a model may take minutes.
-    """
+    """Gathers rows and commits them. Use it in a `with` statement."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._counted: list[CountResult] = []
-        self._traced: list[TraceResult] = []
-        self._since = time.monotonic()  # when the oldest of them came
-        self._lock = threading.Lock()
-        self._has_ended = threading.Event()
-        self._error: ZooError | None = None
-        self._thread = threading.Thread(target=self._write_in_time, name="committer", daemon=True)
+        self._counts: list[CountResult] = []
+        self._traces: list[TraceResult] = []
+        self._oldest_at = 0.0  # when the oldest of them was added
 
     def __enter__(self) -> Self:
-        self._thread.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._has_ended.set()
-        self._thread.join()
-        with contextlib.suppress(ZooError) if error else contextlib.nullcontext():  # the first error is the one to tell
-            self._raise_error()
+        with contextlib.suppress(ZooError) if error else contextlib.nullcontext():  # the first error is the one to raise
             self.commit()
 
-    def add(self, row: JobResult) -> None:
-        """Takes a row, to be written within seconds.
+    def add(self, result: JobResult) -> None:
+        """Adds a row, and commits if one has waited long enough.
 
         Raises:
-            CacheError: if rows could not be written, now or meanwhile.
+            CacheError: if rows cannot be written.
         """
-        self._raise_error()
-        with self._lock:
-            if not self._has_rows():
-                self._since = time.monotonic()
-            if isinstance(row.key, TraceKey):
-                self._traced.append(row)
-            else:
-                self._counted.append(row)
-        if self._is_due():
+        if not (self._counts or self._traces):
+            self._oldest_at = time.monotonic()
+        if isinstance(result.key, TraceKey):
+            self._traces.append(result)
+        else:
+            self._counts.append(result)
+        self.commit_if_due()
+
+    def commit_if_due(self) -> None:
+        """Commits if a row has waited long enough."""
+        if (self._counts or self._traces) and time.monotonic() - self._oldest_at >= COMMIT_EVERY_S:
             self.commit()
 
     def commit(self) -> None:
-        """Writes what there is."""
-        with self._lock:
-            counted, traced = self._counted, self._traced
-            self._counted, self._traced = [], []  # first, so that none is written twice
-            self._append_details("ops", [one.operations for one in counted])
-            self._store.append("costs", table_of("costs", [one.row for one in counted]))
-            self._append_details("workloads", [one.workload for one in traced])
-            rows = table_of("traces", [one.row for one in traced])
-            self._store.append("traces", with_traces(rows, [one.trace for one in traced]))
+        """Commits all rows, each after its details."""
+        counts, traces = self._counts, self._traces
+        self._counts, self._traces = [], []  # before they are written, so that an error cannot make them be written twice
+        self._append_details("ops", [result.operations for result in counts])
+        self._store.append("costs", table_of("costs", [result.row for result in counts]))
+        self._append_details("workloads", [result.workload for result in traces])
+        rows = table_of("traces", [result.row for result in traces])
+        self._store.append("traces", with_traces(rows, [result.trace for result in traces]))
 
     def _append_details(self, name: str, tables: list[pa.Table | None]) -> None:
         if known := [table for table in tables if table is not None]:
-            self._store.append(name, pa.concat_tables(known).combine_chunks())  # thousands of short pieces are slow to write
-
-    def _has_rows(self) -> bool:
-        return bool(self._counted or self._traced)
-
-    def _is_due(self) -> bool:
-        return self._has_rows() and time.monotonic() - self._since >= COMMIT_EVERY_S
-
-    def _write_in_time(self) -> None:
-        while not self._has_ended.wait(_LOOK_EVERY_S):
-            if self._is_due():
-                try:
-                    self.commit()
-                except ZooError as error:
-                    self._error = error
-                    return
-
-    def _raise_error(self) -> None:
-        if self._error is not None:
-            error, self._error = self._error, None
-            raise error
+            self._store.append(name, pa.concat_tables(known).combine_chunks())  # writing thousands of short chunks is slow
 
 
 def count_and_commit(
     plan: Plan, execution: Execution, store: Store, summary: RunSummary, listener: Listener, versions: Mapping[str, Versions]
 ) -> None:
-    """Does the plan's jobs and commits their rows; keeps the summary's figures, and tells the listener of each row.
+    """Runs the jobs of a plan and commits their rows. Updates the summary, and notifies the listener of each row.
 
     Raises:
         CacheError: if rows cannot be written; those before are committed.
@@ -129,28 +96,29 @@ def count_and_commit(
         return
     from zoo.workers.job import failed_result
 
-    def keep(counted: JobResult) -> None:
-        counted.row["fingerprint"] = plan.fingerprints.get((counted.key.zoo, counted.key.arch))
-        counted.row["run"] = summary.run
-        committer.add(counted)
-        _tally(summary, counted)
-        listener.counted(counted.key, Status(counted.row["status"]), counted.row.get("reason"))
+    def keep(result: JobResult) -> None:
+        result.row["fingerprint"] = plan.fingerprints.get((result.key.zoo, result.key.arch))
+        result.row["run"] = summary.run
+        committer.add(result)
+        _update(summary, result)
+        listener.counted(result.key, Status(result.row["status"]), result.row.get("reason"))
 
     def interrupted() -> None:
         summary.interrupted = True
-        listener.notify("Finishing what is in hand; press Ctrl-C again to stop at once.")
+        listener.notify("Waiting for running jobs; press Ctrl-C again to stop at once.")
 
     with Committer(store) as committer:
         for key, failure in plan.known_failures.items():
             keep(failed_result(key, failure, versions[key.zoo]))
-        if plan.jobs:
-            running = _run_jobs(plan.jobs, execution, versions, interrupted, listener.notify)
-            with contextlib.closing(running) as outcomes:
-                for number, (job, outcome) in enumerate(outcomes, start=1):
-                    for counted in _rows_of(job, outcome, versions[job.zoo]):
-                        keep(counted)
-                    if number % _TIDY_EVERY == 0:
-                        compact_if_scattered(store)
+        if not plan.jobs:
+            return
+        with contextlib.closing(_run_jobs(plan.jobs, execution, versions, interrupted, listener.notify)) as outcomes:
+            for number, outcome in enumerate(outcomes, start=1):
+                for result in _results_of(outcome, versions):
+                    keep(result)
+                committer.commit_if_due()
+                if number % _COMPACT_EVERY == 0:
+                    compact_if_scattered(store)
 
 
 def _run_jobs(
@@ -159,8 +127,8 @@ def _run_jobs(
     versions: Mapping[str, Versions],
     interrupted: Callable[[], None],
     notify: Callable[[str], None],
-) -> Generator[JobOutcome]:
-    """Has the jobs done by whatever the execution names."""
+) -> Generator[JobOutcome | None]:
+    """Runs jobs on the configured backend."""
     if execution.backend == "dask":
         from zoo.dask_backend import client as dask
 
@@ -170,19 +138,23 @@ def _run_jobs(
     return local.run_jobs(jobs, execution, interrupted)
 
 
-def _rows_of(job: Job, outcome: list[JobResult] | Failure, versions: Versions) -> list[JobResult]:
+def _results_of(outcome: JobOutcome | None, versions: Mapping[str, Versions]) -> list[JobResult]:
     from zoo.workers.job import failed_result
 
-    return [failed_result(key, outcome, versions) for key in job.row_keys()] if isinstance(outcome, Failure) else outcome
+    if outcome is None:
+        return []
+    job, results = outcome
+    if isinstance(results, Failure):
+        return [failed_result(key, results, versions[job.zoo]) for key in job.row_keys()]
+    return results
 
 
-def _tally(summary: RunSummary, counted: JobResult) -> None:
-    row = counted.row
-    if isinstance(counted.key, TraceKey):
-        summary.traced += row["status"] != Status.FAILED
-        summary.untraced += row["status"] == Status.FAILED
-    elif row["status"] == Status.FAILED:
-        summary.failed += 1
-        summary.unsupported += is_unsupported(row["status"], row["reason"])
+def _update(summary: RunSummary, result: JobResult) -> None:
+    has_failed = result.row["status"] == Status.FAILED
+    if isinstance(result.key, TraceKey):
+        summary.traced += not has_failed
+        summary.untraced += has_failed
     else:
-        summary.counted += 1
+        summary.counted += not has_failed
+        summary.failed += has_failed
+        summary.unsupported += is_unsupported(result.row["status"], result.row["reason"])

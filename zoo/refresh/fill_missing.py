@@ -1,4 +1,4 @@
-"""Seeing to it that the cache has certain costs or traces, whatever a configuration asks for."""
+"""Fills in certain costs or traces that the cache lacks, whatever a configuration asks for."""
 
 from __future__ import annotations
 
@@ -9,66 +9,55 @@ from datetime import UTC, datetime
 from zoo.cache.store import Store
 from zoo.jobs import RunSummary
 from zoo.records import Architecture, CostKey, TraceKey
-from zoo.refresh.catalogue import list_zoos, preload, save_listings
+from zoo.refresh.catalogue import ZooListing, list_zoos, preload, save_listings
 from zoo.refresh.committer import count_and_commit
 from zoo.refresh.plan import make_plan
-from zoo.settings import Execution, Listener, RefreshSettings, SilentListener, ZooSettings
+from zoo.settings import Execution, Listener, RefreshSettings, ZooSettings
 
 
 def list_architectures(cache: str, zoos: Collection[str]) -> list[Architecture]:
-    """What installed zoos have, from the cache where it still is what they would say; kept there otherwise.
+    """The architectures of installed zoos, from the cache if they are up to date there.
 
     Raises:
         ZooError: if a zoo is not installed, or the cache cannot be written.
     """
-    store = Store(cache)
-    store.prepare()
-    listings = list_zoos(_settings(cache, zoos), store)
+    store, listings = _open(cache, zoos)
     save_listings(store, listings)
-    return [architecture for listing in listings.values() for architecture in listing.architectures]
+    return _architectures(listings)
 
 
-def fill_missing_costs(
-    keys: Collection[CostKey], cache: str, execution: Execution = Execution(), listener: Listener | None = None
+def fill_missing(
+    keys: Collection[CostKey | TraceKey], cache: str, execution: Execution = Execution(), listener: Listener | None = None
 ) -> bool:
-    """Counts those of the keys that the cache does not have from the versions in use; says whether all were tried.
+    """Counts or traces what the cache lacks from the installed versions.
+
+    Returns:
+        Whether all was done; False after Ctrl-C.
 
     Raises:
         ZooError: if a zoo is not installed, or the cache cannot be written.
     """
-    return _ensure(keys, (), cache, execution, listener or SilentListener())
-
-
-def fill_missing_traces(
-    keys: Collection[TraceKey], cache: str, execution: Execution = Execution(), listener: Listener | None = None
-) -> bool:
-    """The same with traces.
-
-    Raises:
-        ZooError: if a zoo is not installed, or the cache cannot be written.
-    """
-    return _ensure((), keys, cache, execution, listener or SilentListener())
-
-
-def _ensure(
-    costs: Collection[CostKey], traces: Collection[TraceKey], cache: str, execution: Execution, listener: Listener
-) -> bool:
-    store = Store(cache)
-    store.prepare()
-    zoos = {key.zoo for key in costs} | {key.zoo for key in traces}
-    listings = list_zoos(_settings(cache, zoos), store)
+    listener = listener or Listener()
+    store, listings = _open(cache, {key.zoo for key in keys})
     versions = {name: listing.versions for name, listing in listings.items()}
-    architectures = [architecture for listing in listings.values() for architecture in listing.architectures]
+    costs = dict.fromkeys(key for key in keys if isinstance(key, CostKey))
+    traces = dict.fromkeys(key for key in keys if isinstance(key, TraceKey))
     cached_traces = store.traces() if traces else None
-    plan = make_plan(dict.fromkeys(costs), store.costs(), versions, architectures, dict.fromkeys(traces), cached_traces)
+    plan = make_plan(costs, store.costs(), versions, _architectures(listings), traces, cached_traces)
     if not plan.to_count:
         return True
     listener.planned(plan.rows, plan.to_count)
-    preload(execution, zoos)
+    preload(execution, listings)
     summary = RunSummary(run=uuid.uuid4().hex[:12], started_at=datetime.now(UTC).isoformat())
     count_and_commit(plan, execution, store, summary, listener, versions)
     return not summary.interrupted
 
 
-def _settings(cache: str, zoos: Collection[str]) -> RefreshSettings:
-    return RefreshSettings(cache, {name: ZooSettings() for name in sorted(zoos)})
+def _open(cache: str, zoos: Collection[str]) -> tuple[Store, dict[str, ZooListing]]:
+    store = Store(cache)
+    store.prepare()
+    return store, list_zoos(RefreshSettings(cache, {name: ZooSettings() for name in sorted(zoos)}), store)
+
+
+def _architectures(listings: dict[str, ZooListing]) -> list[Architecture]:
+    return [architecture for listing in listings.values() for architecture in listing.architectures]

@@ -1,4 +1,4 @@
-"""Refreshing the cache: from what is asked to committed rows, and a record of what that changed."""
+"""Refreshes the cache: counts what the settings ask for and the cache lacks, and records what that changed."""
 
 from __future__ import annotations
 
@@ -25,58 +25,54 @@ from zoo.cache.storage.locks import locked
 from zoo.cache.store import DAMAGED, Store
 from zoo.errors import CacheError, UnknownNameError, did_you_mean
 from zoo.jobs import Failure, RunSummary, TraceFailure
-from zoo.records import Architecture, CostKey, Status, TraceKey
-from zoo.refresh.accuracy_sync import Published, save_accuracy, sync_accuracy
+from zoo.records import Accuracy, Architecture, CostKey, Status, TraceKey, Versions
+from zoo.refresh.accuracy_sync import save_accuracy, sync_accuracy
 from zoo.refresh.catalogue import ZooListing, list_zoos, preload, save_listings
 from zoo.refresh.committer import count_and_commit
 from zoo.refresh.plan import Plan, check_input_globs, make_plan, requested_costs, requested_traces, trace_keys
-from zoo.settings import Listener, RefreshOptions, RefreshSettings, SilentListener
+from zoo.settings import Listener, RefreshOptions, RefreshSettings
 from zoo.workers.processes import check_main_guard
 
-_JUDGED = ("status", "reason", "fingerprint", "library_version", "torch_version", "counter_version")
-"""What decides whether a row is still valid."""
+_VALIDITY_COLUMNS = ("status", "reason", "fingerprint", "library_version", "torch_version", "counter_version")
+"""Columns that decide whether a cached row is still valid."""
 
-_DIGESTED = 10_000
-"""Keys of a plan that go into its digest at a time."""
+_DIGEST_BATCH = 10_000
+"""Keys that are hashed at a time, to bound the memory."""
 
 
 def refresh(
     settings: RefreshSettings, listener: Listener | None = None, request: RefreshOptions = RefreshOptions()
 ) -> RunSummary:
-    """Counts what the settings ask for and the cache does not have, and commits it while it goes on.
+    """Counts what the settings ask for and the cache lacks, and commits it meanwhile.
 
-    Every refresh leaves a row in the table `runs`, also one that found nothing to do; one that was killed leaves that it began.
+    Every refresh leaves a row in the table `runs`, even if it found nothing to do or was killed.
 
     Raises:
         BusyError: if another refresh of the same name is running, and the request is not to wait for it.
-        ZooError: for everything else a user can cause: an unknown name, an unreadable table, a cache that cannot be written.
+        ZooError: for everything else that a user can cause: an unknown name, an unreadable table, a cache that cannot be written.
     """
     check_main_guard()
-    listener = listener or SilentListener()
+    listener = listener or Listener()
     store = Store(settings.cache)
     store.prepare()
-    with _alone(store, request, listener):
+    with _exclusive(store, request, listener):
         return _refresh(settings, store, listener, request)
 
 
 def _refresh(settings: RefreshSettings, store: Store, listener: Listener, request: RefreshOptions) -> RunSummary:
-    started, clock = datetime.now(UTC), time.perf_counter()
-    summary = RunSummary(run=uuid.uuid4().hex[:12], started_at=started.isoformat())
+    clock = time.perf_counter()
+    summary = RunSummary(run=uuid.uuid4().hex[:12], started_at=datetime.now(UTC).isoformat())
     listings = list_zoos(settings, store)
-    chosen = {name: select(listing.architectures, settings.zoos[name].selection) for name, listing in listings.items()}
-    for name, listing in listings.items():
-        check_input_globs(listing.architectures, settings.zoos[name])
-    chosen = _narrow(chosen, request.only)
-    published = sync_accuracy(settings, listings, store, listener)
-    plan = _plan(settings, store, chosen, listings, published, request)
+    selected = _select(settings, listings, request.only)
+    synced = sync_accuracy(settings, listings, store, listener)
+    versions = {name: listing.versions for name, listing in listings.items()}
+    plan = _plan(settings, store, selected, {name: one.rows for name, one in synced.items()}, versions, request)
     save_listings(store, listings)
-    save_accuracy(store, published)
-    summary.planned, summary.traces_planned = len(plan.keys), len(plan.traces)
+    save_accuracy(store, synced)
+    summary.planned, summary.traces_planned = len(plan.costs), len(plan.traces)
     summary.versions = ", ".join(f"{name} {listing.library_version}" for name, listing in listings.items())
     listener.planned(plan.rows, plan.to_count)
-    record = _Record(store, summary, plan, request, _digest(repr(sorted(settings.zoos.items()))))
-    with record.kept():
-        versions = {name: listing.versions for name, listing in listings.items()}
+    with _recorded_run(store, summary, plan, request, _digest(repr(sorted(settings.zoos.items())))):
         if plan.jobs:
             preload(settings.execution, settings.zoos)
         count_and_commit(plan, settings.execution, store, summary, listener, versions)
@@ -87,8 +83,8 @@ def _refresh(settings: RefreshSettings, store: Store, listener: Listener, reques
 
 
 @contextlib.contextmanager
-def _alone(store: Store, request: RefreshOptions, listener: Listener) -> Iterator[None]:
-    """Keeps two refreshes of one name from counting the same things twice."""
+def _exclusive(store: Store, request: RefreshOptions, listener: Listener) -> Iterator[None]:
+    """Keeps two refreshes of one name from counting the same rows."""
     if request.config is None:
         yield
         return
@@ -103,16 +99,19 @@ def _alone(store: Store, request: RefreshOptions, listener: Listener) -> Iterato
         yield
 
 
-def _narrow(chosen: Mapping[str, list[Architecture]], only: Sequence[str]) -> dict[str, list[Architecture]]:
-    """The architectures that match one of the globs."""
+def _select(settings: RefreshSettings, listings: Mapping[str, ZooListing], only: Sequence[str]) -> dict[str, list[Architecture]]:
+    """The architectures that the settings select and that match one of the globs in `only`, if there are any."""
+    selected = {name: select(listing.architectures, settings.zoos[name].selection) for name, listing in listings.items()}
+    for name, listing in listings.items():
+        check_input_globs(listing.architectures, settings.zoos[name])
     if not only:
-        return dict(chosen)
+        return selected
     narrowed = {
         name: [a for a in group if any(fnmatch.fnmatchcase(n, glob) for glob in only for n in (a.name, f"{name}/{a.name}"))]
-        for name, group in chosen.items()
+        for name, group in selected.items()
     }
     if not any(narrowed.values()):
-        names = [a.name for group in chosen.values() for a in group]
+        names = [a.name for group in selected.values() for a in group]
         globs = " or ".join(f"'{glob}'" for glob in only)
         raise UnknownNameError(f"The configuration selects no architecture {globs}.{did_you_mean(only[0], names)}")
     return narrowed
@@ -121,46 +120,45 @@ def _narrow(chosen: Mapping[str, list[Architecture]], only: Sequence[str]) -> di
 def _plan(
     settings: RefreshSettings,
     store: Store,
-    chosen: Mapping[str, list[Architecture]],
-    listings: Mapping[str, ZooListing],
-    published: Mapping[str, Published],
+    selected: Mapping[str, list[Architecture]],
+    results: Mapping[str, Sequence[Accuracy]],
+    versions: Mapping[str, Versions],
     request: RefreshOptions,
 ) -> Plan:
-    wanted: dict[CostKey, Failure | None] = {}
-    for name, architectures in chosen.items():
-        results = published[name].rows if name in published else ()
-        wanted.update(requested_costs(architectures, settings.zoos[name], results))
-    versions = {name: listing.versions for name, listing in listings.items()}
-    architectures = [a for group in chosen.values() for a in group]
-    costs = _trusted(store, "ops", request, store.costs(columns=_JUDGED))
-    if not settings.traces:
-        return make_plan(wanted, costs, versions, architectures)
-    traces = _trusted(store, "workloads", request, store.traces(columns=[*_JUDGED, "tracer_version"]))
-    return make_plan(wanted, costs, versions, architectures, requested_traces(wanted, settings.traces), traces)
+    costs: dict[CostKey, Failure | None] = {}
+    for name, architectures in selected.items():
+        costs.update(requested_costs(architectures, settings.zoos[name], results.get(name, ())))
+    cached = _valid_rows(store, "ops", request, store.costs(columns=_VALIDITY_COLUMNS))
+    cached_traces = None
+    if settings.traces:
+        rows = store.traces(columns=[*_VALIDITY_COLUMNS, "tracer_version"])
+        cached_traces = _valid_rows(store, "workloads", request, rows)
+    listed = [a for group in selected.values() for a in group]
+    return make_plan(costs, cached, versions, listed, requested_traces(costs, settings.traces), cached_traces)
 
 
-def _trusted(store: Store, details: str, request: RefreshOptions, rows: pd.DataFrame) -> pd.DataFrame:
-    """What the cache has in force, less what is to be counted again whatever its versions."""
+def _valid_rows(store: Store, details: str, request: RefreshOptions, rows: pd.DataFrame) -> pd.DataFrame:
+    """Cached rows, without those that the request counts again and those whose details are lost."""
     if request.rebuild:
         return rows.head(0)
     if request.max_age is not None:
         rows = rows[rows["counted_at"] >= datetime.now(UTC) - request.max_age]
-    if _has_lost(store, details) and (lacking := lacking_details(store, details)):
+    if _is_damaged(store, details) and (lacking := lacking_details(store, details)):
         key = rows[list(OWNERS[DETAILS[details]])].astype(object)
         keys = key.where(key.notna(), None).itertuples(index=False, name=None)
         rows = rows.loc[[key not in lacking for key in keys]]
     return rows
 
 
-def _has_lost(store: Store, details: str) -> bool:
-    """Whether a part of the details was found damaged, now or before; their owners are there, and have to be counted again."""
+def _is_damaged(store: Store, details: str) -> bool:
+    """Whether a part of the details was found damaged, now or before."""
     if store.files.is_local:
         store.check(details)
     return bool(store.files.names(f"{DAMAGED}/{details}"))
 
 
 def _trace_failures(store: Store, planned: Collection[TraceKey]) -> list[TraceFailure]:
-    """The planned traces that there are not, by mode and reason."""
+    """The planned traces that failed, by mode and reason."""
     if not planned:
         return []
     rows = store.traces(columns=["status", "reason"])
@@ -172,59 +170,55 @@ def _trace_failures(store: Store, planned: Collection[TraceKey]) -> list[TraceFa
     return [TraceFailure(mode, reason, tuple(sorted(names))) for (mode, reason), names in sorted(models.items())]
 
 
-class _Record:
-    """The run's rows in the table `runs`: one when it begins, and in its place another when it ends."""
+@contextlib.contextmanager
+def _recorded_run(store: Store, summary: RunSummary, plan: Plan, request: RefreshOptions, selection: str) -> Iterator[None]:
+    """Writes a row of `runs` when the run starts, and replaces it when it ends, even by an exception."""
+    name, keys = plan_table(plan.costs)
+    run = RunRecord(
+        summary.run,
+        RunStatus.RUNNING,
+        datetime.fromisoformat(summary.started_at),
+        config=request.config,
+        only=" ".join(request.only) or None,
+        plan=name,
+        selection=selection,
+        planned=summary.planned,
+        versions=summary.versions,
+    )
+    first = _write_run(store, run)
+    if not len(store.read("plans", ["plan"], {"plan": [name]})):
+        store.append("plans", keys)
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(CacheError):  # the disk may be full, which is what the first exception says
+            _end_run(store, dataclasses.replace(run, status=RunStatus.INTERRUPTED), summary, first)
+        raise
+    status = RunStatus.INTERRUPTED if summary.interrupted else RunStatus.DONE
+    _end_run(store, dataclasses.replace(run, status=status), summary, first)
 
-    def __init__(self, store: Store, summary: RunSummary, plan: Plan, request: RefreshOptions, selection: str) -> None:
-        self._store, self._summary = store, summary
-        name, self._plan = plan_table(plan.keys)
-        self._run = RunRecord(
-            summary.run,
-            RunStatus.RUNNING,
-            datetime.fromisoformat(summary.started_at),
-            config=request.config,
-            only=" ".join(request.only) or None,
-            plan=name,
-            selection=selection,
-            planned=summary.planned,
-            versions=summary.versions,
-        )
 
-    @contextlib.contextmanager
-    def kept(self) -> Iterator[None]:
-        """Records the run around what it does, also where that raises."""
-        begun = self._write(self._run)
-        if not len(self._store.read("plans", ["plan"], {"plan": [self._run.plan or ""]})):
-            self._store.append("plans", self._plan)
-        try:
-            yield
-        except BaseException:
-            with contextlib.suppress(CacheError):  # the disk may be full, which is what is being raised
-                self._end(RunStatus.INTERRUPTED, begun)
-            raise
-        self._end(RunStatus.INTERRUPTED if self._summary.interrupted else RunStatus.DONE, begun)
+def _end_run(store: Store, run: RunRecord, summary: RunSummary, first: str | None) -> None:
+    """Compares the cache with the previous run of the same configuration, and replaces the first row of this one."""
+    run = dataclasses.replace(run, finished_at=datetime.now(UTC), seconds=summary.seconds)
+    changes = compare(store, previous_run(store.runs(), run), run)
+    for kind in (ChangeKind.ADDED, ChangeKind.CHANGED, ChangeKind.REMOVED, ChangeKind.RECOVERED):
+        setattr(summary, kind.value, changes.count(kind))
+    summary.broken, summary.failing = changes.count(ChangeKind.FAILED), changes.failing
+    names = ("counted", "failed", "unsupported", "broken", "failing", "added", "changed", "removed", "recovered")
+    _write_run(store, dataclasses.replace(run, **{name: getattr(summary, name) for name in names}), first)
 
-    def _end(self, status: RunStatus, begun: str | None) -> None:
-        """Says what changed since the run before, and puts the end in the place of the beginning."""
-        run = dataclasses.replace(self._run, status=status, finished_at=datetime.now(UTC), seconds=self._summary.seconds)
-        changes = compare(self._store, previous_run(self._store.runs(), run), run)
-        summary = self._summary
-        for kind in (ChangeKind.ADDED, ChangeKind.CHANGED, ChangeKind.REMOVED, ChangeKind.RECOVERED):
-            setattr(summary, kind.value, changes.count(kind))
-        summary.broken, summary.failing = changes.count(ChangeKind.FAILED), changes.failing
-        names = ("counted", "failed", "unsupported", "broken", "failing", "added", "changed", "removed", "recovered")
-        self._write(dataclasses.replace(run, **{name: getattr(summary, name) for name in names}), begun)
 
-    def _write(self, run: RunRecord, replaces: str | None = None) -> str | None:
-        return self._store.append("runs", table_of("runs", [dataclasses.asdict(run)]), replaces=[replaces] if replaces else [])
+def _write_run(store: Store, run: RunRecord, replaces: str | None = None) -> str | None:
+    return store.append("runs", table_of("runs", [dataclasses.asdict(run)]), replaces=[replaces] if replaces else [])
 
 
 def plan_table(keys: Collection[CostKey]) -> tuple[str, pa.Table]:
-    """The table of the keys of a plan, and its name, which is the same for the same keys. Built by columns: plans may be long."""
+    """The keys of a plan as a table, and its name, which is a digest of the keys. Built by columns, because plans may be long."""
     columns = {column: [key[place] for key in keys] for place, column in enumerate(CostKey._fields)}
     table = columns_of("plans", len(keys), columns, {"plan": ""}).sort_by([(column, "ascending") for column in CostKey._fields])
     digest = hashlib.sha256()
-    for batch in table.to_batches(max_chunksize=_DIGESTED):
+    for batch in table.to_batches(max_chunksize=_DIGEST_BATCH):
         digest.update(repr(batch.to_pydict()).encode())
     name = digest.hexdigest()[:16]
     return name, table.set_column(0, TABLES["plans"].field("plan"), pa.repeat(pa.scalar(name), len(table)))

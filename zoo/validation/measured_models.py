@@ -9,7 +9,7 @@ import pandas as pd
 from zoo.cache.store import Store
 from zoo.measurement.speed_imports import known_architectures
 from zoo.records import Architecture, TraceKey, Variant
-from zoo.refresh.fill_missing import fill_missing_traces
+from zoo.refresh.fill_missing import fill_missing
 from zoo.run_config import RunConfig
 from zoo.settings import Execution, Listener
 
@@ -42,6 +42,6 @@ def workloads_of(
 ) -> pd.DataFrame:
     """The workloads of measured models, for estimates of `run`; what the cache lacks is traced into it."""
     models = with_architectures(rows, known_architectures(store))
-    fill_missing_traces(trace_keys(models, run), store.address, execution, listener)
+    fill_missing(trace_keys(models, run), store.address, execution, listener)
     workloads = store.workloads(precision=run.precision, layout=run.layout)
     return workloads.merge(models[TRACED_MODEL].drop_duplicates(), on=TRACED_MODEL)

@@ -25,7 +25,7 @@ from zoo.estimation.terms.term_models import term_model
 from zoo.measurement.speed_record import Speed, as_records
 from zoo.measurement.speed_tables import precision_of, read_speeds
 from zoo.records import Unmatched
-from zoo.refresh.fill_missing import fill_missing_traces, list_architectures
+from zoo.refresh.fill_missing import fill_missing, list_architectures
 from zoo.run_config import RunConfig
 from zoo.settings import Execution, Listener
 from zoo.validation.measured_models import TRACED_MODEL, trace_keys, with_architectures
@@ -119,7 +119,7 @@ def join_files(paths: Sequence[Path], source: TraceSource, devices: Mapping[str,
                 left_out.append(Unmatched(path.name, f"{row.zoo}/{row.arch}", row.input, str(error)))
     frames = {group: with_architectures(pd.DataFrame(as_records(rows)), architectures) for group, rows in speeds.items()}
     wanted = {key for (_, run), frame in frames.items() for key in trace_keys(frame, run)}
-    fill_missing_traces(wanted, source.cache, source.execution, source.listener)
+    fill_missing(wanted, source.cache, source.execution, source.listener)
     store, sets = Store(source.cache), []
     for (name, run), frame in frames.items():
         workloads, untraced = _join_workloads(store, name, run, frame)

@@ -17,7 +17,7 @@ LOOKAHEAD = 10_000
 """Jobs read ahead of the workers: enough to group them by family, few enough to bound the memory."""
 
 _POLL_S = 1.0
-"""How often a pool may look at its workers while no job ends."""
+"""How often a pool can look for new workers, and results are committed, while no task finishes."""
 
 Family = tuple[str, str | None]
 """A zoo, and a family of its architectures. They share operations, whose results a worker memoizes."""
@@ -96,10 +96,13 @@ class WorkerPool(Protocol[R_co]):
         """The results of a finished task; jobs to be tried again return to the queue."""
 
 
-def complete_jobs(jobs: JobQueue, pool: WorkerPool[R_co], interrupted: Callable[[], None]) -> Generator[tuple[Job, R_co]]:
+def complete_jobs(jobs: JobQueue, pool: WorkerPool[R_co], interrupted: Callable[[], None]) -> Generator[tuple[Job, R_co] | None]:
     """Completes all jobs, in any order.
 
     The first Ctrl-C calls `interrupted`, waits for the tasks in flight and ends; the second raises.
+
+    Yields:
+        Each job with its result, and None whenever no task has finished for a second.
     """
     is_stopping = False
     with _deferred_interrupt(lambda: pool.finished.put(None)):
@@ -109,6 +112,7 @@ def complete_jobs(jobs: JobQueue, pool: WorkerPool[R_co], interrupted: Callable[
             try:
                 task = pool.finished.get(timeout=_POLL_S)
             except queue.Empty:
+                yield None
                 continue
             if task is None:
                 is_stopping = True

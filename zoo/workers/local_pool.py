@@ -53,13 +53,13 @@ def preload_workers(modules: Sequence[str]) -> None:
         multiprocessing.forkserver.ensure_running()
 
 
-def run_jobs(jobs: Iterable[Job], execution: Execution, interrupted: Callable[[], None]) -> Generator[JobOutcome]:
+def run_jobs(jobs: Iterable[Job], execution: Execution, interrupted: Callable[[], None]) -> Generator[JobOutcome | None]:
     """Completes all jobs, in any order.
 
     The first Ctrl-C calls `interrupted`, waits for the running jobs and ends; the second raises.
 
     Yields:
-        Each job with its rows, or with the reason why it has none.
+        Each job with its rows, or with the reason why it has none; None whenever no job has finished for a second.
 
     Raises:
         ZooError: if no worker process starts.
@@ -68,8 +68,8 @@ def run_jobs(jobs: Iterable[Job], execution: Execution, interrupted: Callable[[]
     pending = JobQueue(jobs)
     workers = min(execution.workers or default_workers(), len(pending))
     with LocalPool(execution, workers) as pool, contextlib.closing(complete_jobs(pending, pool, interrupted)) as outcomes:
-        for job, outcome in outcomes:
-            yield job, outcome if isinstance(outcome, Failure) else unpack(outcome)
+        for outcome in outcomes:
+            yield outcome and (outcome[0], outcome[1] if isinstance(outcome[1], Failure) else unpack(outcome[1]))
 
 
 class _Task(NamedTuple):

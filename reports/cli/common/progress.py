@@ -71,7 +71,7 @@ class _Failures:
         return None
 
 
-class Lines:
+class Lines(Listener):
     """Plain, dated lines for logs: every few seconds or percent, never one a model."""
 
     def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
@@ -119,7 +119,7 @@ class _TwoLines(Progress):
         return Text(f"  {task.fields['current']}", style="dim", no_wrap=True, overflow="ellipsis")
 
 
-class Bar:
+class Bar(Listener):
     """A bar with done, failed, rate and time left, and the model at work, redrawn in place."""
 
     def __init__(self, console: Console) -> None:
@@ -171,11 +171,9 @@ class Bar:
 @contextmanager
 def listen(*, quiet: bool, stream: TextIO | None = None) -> Iterator[Listener]:
     """A listener that suits `stream` (default: stderr): a bar in a terminal, lines in a log, nothing when `quiet`."""
-    from zoo.settings import SilentListener
-
     file = stream or sys.stderr
     if quiet:
-        yield SilentListener()
+        yield Listener()
     elif file.isatty():
         with Bar(Console(file=file, highlight=False)) as bar:
             yield bar
