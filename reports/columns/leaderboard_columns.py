@@ -25,33 +25,10 @@ _IDENTITY = (
     Column("family", "Family", "Module of the zoo that defines the architecture.", _ZOO, width=20),
     Column("task", "Task", "What the model is for.", _ZOO, width=14, shown=False),
     Column("input", "Input", "Shape counted at, without the batch: channels x height x width.", _ZOO, width=12),
-    Column(
-        "classes",
-        "Classes",
-        "Outputs of the classifier, or labels a detector tells apart; 0 where the model gives features.",
-        _ZOO,
-        ColumnKind.INTEGER,
-        width=9,
-        shown=False,
-    ),
-    Column(
-        "variant",
-        "Variant",
-        "base: as built. deploy: re-parameterised for inference. features: the backbone alone, giving the feature maps of its stages.",
-        _ZOO,
-        width=9,
-        shown=False,
-    ),
-    Column(
-        "batch",
-        "Batch",
-        "Images in one forward pass; amounts are those of the whole batch.",
-        "the configuration",
-        ColumnKind.INTEGER,
-        width=8,
-        shown=False,
-    ),
-)
+    Column("classes", "Classes", "Outputs of the classifier, or labels a detector tells apart; 0 where the model gives features.", _ZOO, ColumnKind.INTEGER, width=9, shown=False),
+    Column("variant", "Variant", "base: as built. deploy: re-parameterised for inference. features: the backbone alone, giving the feature maps of its stages.", _ZOO, width=9, shown=False),
+    Column("batch", "Batch", "Images in one forward pass; amounts are those of the whole batch.", "the configuration", ColumnKind.INTEGER, width=8, shown=False),
+)  # fmt: skip
 
 _COST = (
     Column("params", "Params", "Trainable numbers of the model, each shared one once.", _COUNTED, ColumnKind.INTEGER, "M", 1e6, 2, Better.LOW, "Cost", 11),
@@ -89,7 +66,7 @@ def columns_for(leaderboard: pd.DataFrame, latencies: Sequence[Column] = ()) -> 
 COVERAGE: tuple[Column, ...] = tuple(
     LEADERBOARD_BY_KEY[key] for key in ("zoo", "arch", "task", "input", "classes", "variant", "batch", "status", "reason")
 )
-"""Architectures that failed or are only bounded, with the reason."""
+"""Architectures that failed or are only a bound, with the reason."""
 
 UNMATCHED: tuple[Column, ...] = (
     Column("source", "Source", "Table the result was published in.", "published results", width=28),
@@ -97,4 +74,4 @@ UNMATCHED: tuple[Column, ...] = (
     Column("input", "Input", "Input size used there.", "published results", width=12),
     Column("reason", "Reason", "Why it belongs to no row of the leaderboard.", "computed by zoometer", width=60),
 )
-"""Published results that found no model."""
+"""Published results that match no model."""

@@ -9,15 +9,15 @@ from reports.columns.column import Better, Column
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """A most of a cost, or a least of a quality, in the exact values of the column."""
+    """An upper bound on a cost or a lower bound on a quality, in the exact values of the column."""
 
     column: Column
     bound: float
-    name: str | None = None  # where it is another one than the column's
+    name: str | None = None  # None: that of the column
 
     @property
     def is_least(self) -> bool:
-        """Whether the figure has to reach the bound rather than stay under it."""
+        """Whether the bound is a lower one."""
         return self.column.better is Better.HIGH
 
     @property
@@ -28,7 +28,7 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """Texts that are allowed: shell globs, upper and lower case alike."""
+    """Allowed texts: shell globs, case-insensitive."""
 
     column: Column
     patterns: tuple[str, ...]

@@ -100,4 +100,4 @@ PUBLISHED_SPEEDS: tuple[Column, ...] = (
     _PER_STEP["samples_per_s"],
     dataclasses.replace(_PER_STEP["latency_from"], title="Conditions", meaning="How the model ran, and who published it.", width=80),
 )  # fmt: skip
-"""Speeds that others published of the architectures of a report, a row a way of running."""
+"""Speeds that others published of the architectures of a report, one row for each way of running."""

@@ -1,4 +1,4 @@
-"""YAML read with the line of every value, so that a mistake can be shown where it was made."""
+"""Reads YAML with the line of every value, for error messages."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import yaml
 from zoo.errors import ConfigError
 
 Location = tuple[str | int, ...]
-"""The way to a value: `("reports", 0, "name")`."""
+"""The path of a value: `("reports", 0, "name")`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """What a file says, and the line of each key and list item."""
+    """The content of a file, and the line of each key and list item."""
 
     content: Any
     lines: dict[Location, int]
@@ -55,7 +55,7 @@ def read(path: Path) -> Document:
 
 
 def list_mistakes(path: str | Path, mistakes: list[str]) -> str:
-    """One sentence for one mistake, a list for more."""
+    """A sentence for a single mistake, a list for several."""
     if len(mistakes) == 1:
         return f"{path}, {mistakes[0]}"
     return "\n".join([f"{path} has {len(mistakes)} mistakes:", *(f"  {mistake}" for mistake in mistakes)])
@@ -68,7 +68,7 @@ def dotted(location: Location) -> str:
 
 
 def as_written(value: object) -> str:
-    """A value as a YAML reader would know it again, shortened."""
+    """A value as it is written in YAML, shortened."""
     if isinstance(value, dict | list):
         return "a mapping" if isinstance(value, dict) else "a list"
     words = {None: "empty", True: "true", False: "false"}
@@ -89,7 +89,7 @@ def _open(path: Path) -> yaml.SafeLoader:
 
 
 def _walk(node: yaml.Node | None, location: Location, lines: dict[Location, int], repeated: list[str]) -> None:
-    """Note the line of everything below `node`, and the keys that stand twice in one mapping (YAML keeps the last, silently)."""
+    """Collects the line of everything below `node`, and the keys that occur twice in one mapping (YAML silently uses the last)."""
     if isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):
             lines[(*location, index)] = item.start_mark.line + 1
@@ -103,7 +103,7 @@ def _walk(node: yaml.Node | None, location: Location, lines: dict[Location, int]
             repeated.append(f"line {line}: {dotted(inner)} is given twice, first on line {lines[inner]}.")
             continue
         lines[inner] = line
-        # An alias may point at a node around itself; what an anchor holds has been walked where it stands.
+        # An alias may refer to a node around itself; the content of its anchor has been walked already.
         if value.start_mark.index >= key.start_mark.index:
             _walk(value, inner, lines, repeated)
 

@@ -16,7 +16,7 @@ import pandas as pd
 from reports.leaderboard.report import DeviceLatencies
 from reports.selection.candidate_speeds import SpeedSources
 from reports.selection.candidates import build_candidates
-from reports.selection.published import MODEL, fastest_on_all
+from reports.selection.published_speeds import SPEED_KEY, fastest_on_all_devices
 from reports.selection.speed_estimates import MODEL_KEY, CachedSpeeds, round_estimates
 from zoo.devices.device import Device
 from zoo.errors import SpeedError
@@ -101,9 +101,13 @@ class _Sources:
 
 def _published(leaderboard: pd.DataFrame, precision: Precision) -> dict[str, npt.NDArray[np.float64]]:
     """By device, the published latency of each row; NaN where there is none."""
-    models = leaderboard[MODEL].drop_duplicates(ignore_index=True)
-    place = leaderboard[MODEL].merge(models.assign(model=range(len(models))), on=MODEL, how="left")["model"].to_numpy(np.int64)
-    found = fastest_on_all(RunConfig(precision=precision)).merge(models.assign(model=range(len(models))), on=MODEL)
+    models = leaderboard[SPEED_KEY].drop_duplicates(ignore_index=True)
+    place = (
+        leaderboard[SPEED_KEY]
+        .merge(models.assign(model=range(len(models))), on=SPEED_KEY, how="left")["model"]
+        .to_numpy(np.int64)
+    )
+    found = fastest_on_all_devices(RunConfig(precision=precision)).merge(models.assign(model=range(len(models))), on=SPEED_KEY)
     latencies = {}
     for device, rows in found.groupby("device"):
         of_models = np.full(len(models), np.nan)

@@ -6,18 +6,18 @@ import pandas as pd
 
 from reports.columns.section_columns import PUBLISHED_SPEEDS
 from reports.leaderboard.report import DataSource, typed_table
-from reports.selection.published import MODEL, how_known, published_on
+from reports.selection.published_speeds import SPEED_KEY, describe_origin, published_by_architecture
 from zoo.published.published import published_sources
 
 
 def published_table(leaderboard: pd.DataFrame) -> tuple[pd.DataFrame, tuple[DataSource, ...]]:
     """The published speeds of a leaderboard's architectures at its inputs, the fastest of a device first; and their sources."""
-    rows = published_on().merge(leaderboard[MODEL].drop_duplicates(), on=MODEL)
-    rows = rows.sort_values([*MODEL, "device", "dtype", "batch", "latency_ms"], kind="stable", ignore_index=True)
-    said = pd.Series([how_known(row) for row in rows.to_dict("records")], index=rows.index, dtype="string")
+    rows = published_by_architecture().merge(leaderboard[SPEED_KEY].drop_duplicates(), on=SPEED_KEY)
+    rows = rows.sort_values([*SPEED_KEY, "device", "dtype", "batch", "latency_ms"], kind="stable", ignore_index=True)
+    origins = pd.Series([describe_origin(row) for row in rows.to_dict("records")], index=rows.index, dtype="string")
     sources = published_sources()
     named = tuple(
         DataSource(f"speeds: {sources[name].title}", sources[name].url, ", ".join(sources[name].dates), sources[name].license)
         for name in sorted(rows["source"].unique())
     )
-    return typed_table(rows.assign(latency_from=said.str.removeprefix("published: ")), PUBLISHED_SPEEDS), named
+    return typed_table(rows.assign(latency_from=origins.str.removeprefix("published: ")), PUBLISHED_SPEEDS), named

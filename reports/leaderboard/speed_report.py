@@ -45,10 +45,10 @@ def with_latencies(leaderboard: pd.DataFrame, speeds: Sequence[SpeedReport]) -> 
 
 
 def _speed(models: pd.DataFrame, run: RunConfig, sources: SpeedSources, *, is_alone: bool) -> SpeedReport:
-    found = build_candidates(models, run, sources)
+    candidates = build_candidates(models, run, sources)
     stated = {name: value for name, value in run.columns().items() if name in _STATED}
-    rows = typed_table(found.table.assign(**stated), SPEEDS)
-    return SpeedReport(sources.device, run, _column(sources.device, run, is_alone=is_alone), rows, found.notes[LATENCY.key])
+    rows = typed_table(candidates.table.assign(**stated), SPEEDS)
+    return SpeedReport(sources.device, run, _column(sources.device, run, is_alone=is_alone), rows, candidates.notes[LATENCY.key])
 
 
 def _column(device: Device, run: RunConfig, *, is_alone: bool) -> Column:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from reports.selection.published import as_speed_rows, published_on
+from reports.selection.published_speeds import as_speed_rows, published_by_architecture
 from zoo.cache.store import Store
 from zoo.records import Architecture
 
@@ -16,7 +16,7 @@ _COLUMNS = [
 
 def speeds_of(architecture: Architecture, store: Store) -> pd.DataFrame:
     """Measured before published, and of each the fastest way of running first, on each device and at each batch."""
-    both = [store.speeds(), as_speed_rows(published_on())]
+    both = [store.speeds(), as_speed_rows(published_by_architecture())]
     of_it = [rows[(rows["zoo"] == architecture.zoo) & (rows["arch"] == architecture.name)] for rows in both]
     speeds = pd.concat([rows.reindex(columns=_COLUMNS).astype(object) for rows in of_it], ignore_index=True)
     return speeds.sort_values(["input", "device", "batch", "status", "latency_ms"], kind="stable", ignore_index=True)

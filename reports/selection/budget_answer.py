@@ -26,7 +26,7 @@ class BudgetAnswer:
     budget: BudgetSection
     selection: SelectionResult
     assumptions: tuple[str, ...]
-    untestable: str = ""  # the speed limits of which no candidate has a value, and the next step; empty where there are none
+    untestable: str = ""  # speed limits for which no candidate has a value, and the next step; empty where there are none
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -68,24 +68,26 @@ def answer_budget(
     leaderboard = leaderboard.sort_values("model", kind="stable", ignore_index=True)
     device = sources.device if sources else None
     run = replace(budget.run(), device=device.id) if device else budget.run()
-    found = build_candidates(leaderboard, run, sources)
+    candidates = build_candidates(leaderboard, run, sources)
     limits, objectives = budget.limits(device), budget.objectives()
-    ranking = _known(objectives, found.table)
+    ranking = _known(objectives, candidates.table)
     unused = [
         f"No candidate has a value for {column.title}: it is not used for ranking."
         for column in objectives
-        if column not in (*ranking, *_SPEEDS)  # what makes a speed known is said by its own note
+        if column not in (*ranking, *_SPEEDS)  # their own note says how to get speeds
     ]
-    untestable = [limit for limit in limits if limit.column in _SPEEDS and found.table[limit.column.key].isna().all()]
-    said = _explain_untestable(untestable, found.notes[LATENCY.key]) if len(found.table) else ""
-    assumptions = found.notes_on([*objectives, *(limit.column for limit in limits)])
-    return BudgetAnswer(name, budget, select_models(found.table, limits, ranking), (*unused, *assumptions), said)
+    untestable = [limit for limit in limits if limit.column in _SPEEDS and candidates.table[limit.column.key].isna().all()]
+    untestable_reason = _explain_untestable(untestable, candidates.notes[LATENCY.key]) if len(candidates.table) else ""
+    assumptions = candidates.notes_on([*objectives, *(limit.column for limit in limits)])
+    return BudgetAnswer(
+        name, budget, select_models(candidates.table, limits, ranking), (*unused, *assumptions), untestable_reason
+    )
 
 
 def _known(objectives: list[Column], table: pd.DataFrame) -> list[Column]:
-    """Those that any candidate has a value of, or all if there is none.
+    """The objectives for which any candidate has a value, or all of them.
 
-    MACs take the place of a speed that would decide, or that is the only cost.
+    MACs replace a missing speed that is the first objective or the only cost.
     """
     known = [column for column in objectives if table[column.key].notna().any()]
     missing = [column for column in objectives if column not in known]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from reports.columns.budget_columns import INTERVAL, LATENCY, THROUGHPUT
-from reports.selection.published import MODEL, as_stated, fastest_published
+from reports.selection.published_speeds import SPEED_KEY, fastest_published, select_stated
 from reports.selection.unknown_speed import NEEDS_DEVICE, explain_refusals, explain_unknown_speed
 from zoo.devices.device import Device
 from zoo.run_config import Precision, RunConfig
@@ -61,15 +61,15 @@ def _estimate_note(estimates: pd.DataFrame) -> str:
 def _add_published(table: pd.DataFrame, run: RunConfig, sources: SpeedSources) -> str:
     """Published speeds of the models that were not measured."""
     is_unknown = table[LATENCY.key].isna() & table[THROUGHPUT.key].isna()
-    published = fastest_published(table[is_unknown], run, sources.device, any_batch="batch" in sources.free)
-    _fill(table, published.rows)
-    return published.note
+    speeds, note = fastest_published(table[is_unknown], run, sources.device, any_batch="batch" in sources.free)
+    _fill(table, speeds)
+    return note
 
 
 def _fill(table: pd.DataFrame, speeds: pd.DataFrame) -> None:
     """Puts the speeds of models into rows without any."""
     is_unknown = table[LATENCY.key].isna() & table[THROUGHPUT.key].isna()
-    joined = table[MODEL].merge(speeds, on=MODEL, how="left").set_axis(table.index)
+    joined = table[SPEED_KEY].merge(speeds, on=SPEED_KEY, how="left").set_axis(table.index)
     for name in (LATENCY.key, THROUGHPUT.key, "latency_from"):
         table[name] = table[name].where(~is_unknown, joined[name].astype(table[name].dtype))
 
@@ -83,16 +83,16 @@ def _add_measured(table: pd.DataFrame, run: RunConfig, sources: SpeedSources) ->
     speeds = speeds[(speeds["device"] == sources.device.id) & speeds["dtype"].isin(dtypes)]
     for name in {"batch", "layout", "compiled"} - set(sources.free):
         speeds = speeds[speeds[name] == getattr(run, name)]
-    speeds = as_stated(speeds, run).merge(table[MODEL].drop_duplicates(), on=MODEL)
+    speeds = select_stated(speeds, run).merge(table[SPEED_KEY].drop_duplicates(), on=SPEED_KEY)
     if speeds.empty:
         return ""
     configurations = speeds.groupby(_CONFIGURATION, dropna=False).size().sort_values(ascending=False, kind="stable")
     chosen = configurations.index.to_frame(index=False).iloc[0]
     for name, value in zip(_CONFIGURATION, configurations.index[0], strict=True):
         speeds = speeds[speeds[name].isna() if pd.isna(value) else speeds[name] == value]
-    fastest = speeds.groupby(MODEL, as_index=False)[THROUGHPUT.key].max()
-    steps = speeds[speeds["batch"] == run.batch].groupby(MODEL, as_index=False)[LATENCY.key].min()
-    _fill(table, fastest.merge(steps.assign(latency_from="measured"), on=MODEL, how="left"))
+    fastest = speeds.groupby(SPEED_KEY, as_index=False)[THROUGHPUT.key].max()
+    steps = speeds[speeds["batch"] == run.batch].groupby(SPEED_KEY, as_index=False)[LATENCY.key].min()
+    _fill(table, fastest.merge(steps.assign(latency_from="measured"), on=SPEED_KEY, how="left"))
     more = len(configurations) - 1
     others = f" {more} other configuration{'s were' if more > 1 else ' was'} measured too." if more else ""
     return f"Speed is as measured on {sources.device.name} ({_describe(chosen)}).{others}"

@@ -121,5 +121,5 @@ def precision_note(precision: Precision) -> str:
         return "Memory under autocast is that of float32: an upper bound, because many activations are float16."
     return (
         f"Memory in {precision.dtype} is that of float32 times {precision.memory_share}: it assumes that every tensor has "
-        f"that dtype, and is too low where some are kept wider. zoometer count --dtype counts a model in float16 or bfloat16."
+        f"that dtype, and is too low where some are wider. zoometer count --dtype counts a model in float16 or bfloat16."
     )

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from reports.selection.published import published_on
+from reports.selection.published_speeds import published_by_architecture
 from zoo.devices.device import Device
 from zoo.published.published import FLOAT
 from zoo.run_config import Precision, RunConfig
@@ -58,7 +58,7 @@ def _why(refusal: object) -> str:
 def _known_instead(device: Device, run: RunConfig, measured: pd.DataFrame | None) -> str:
     """How models were measured or published on the device, other than asked for; empty where none were."""
     columns = ["dtype", "batch"]
-    speeds = [table[columns] for table in (measured, published_on(device.id)) if table is not None and len(table)]
+    speeds = [table[columns] for table in (measured, published_by_architecture(device.id)) if table is not None and len(table)]
     if not speeds:
         return ""
     known = pd.concat(speeds)

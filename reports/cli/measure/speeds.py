@@ -104,7 +104,7 @@ def list_speeds(
 ) -> None:
     """List the newest measurement of each model and way of running it, and what others published."""
     from reports.cli.common.measure_run import print_rows
-    from reports.selection.published import as_speed_rows, published_on
+    from reports.selection.published_speeds import as_speed_rows, published_by_architecture
     from zoo.devices.data_sheets import shipped_devices
     from zoo.devices.device_names import DeviceNames
 
@@ -113,7 +113,7 @@ def list_speeds(
     if only is not Origin.PUBLISHED:
         measured = _of_models(open_cache(cache, config).speeds(device, failed=failed), models).astype(object)
         rows = measured.where(measured.notna(), None).to_dict("records")
-    published = _of_models(published_on(device), models)
+    published = _of_models(published_by_architecture(device), models)
     if only is None and not (models or device):
         typer.echo(f"{len(published):,} published speeds besides: name models or a device, or --only published.", err=True)
     is_wanted = only is Origin.PUBLISHED or (only is None and bool(models or device))

@@ -10,7 +10,7 @@ import pytest
 from reports.columns.budget_columns import LATENCY, THROUGHPUT
 from reports.selection.candidate_speeds import Estimator, SpeedSources
 from reports.selection.candidates import Candidates, build_candidates
-from reports.selection.published import how_known, published_on
+from reports.selection.published_speeds import describe_origin, published_by_architecture
 from zoo.devices.device import Device
 from zoo.devices.device_names import find_device
 from zoo.measurement.speed_record import Speed, as_records
@@ -130,19 +130,19 @@ def test_throughput_without_a_batch_is_that_of_the_fastest_and_a_stream_says_so(
 
 
 def test_every_architecture_that_computes_the_same_has_the_row() -> None:
-    rows = published_on("galaxy-s25")
+    rows = published_by_architecture("galaxy-s25")
     names = set(rows["zoo"] + "/" + rows["arch"])
     assert {"torchvision/vit_b_16", "timm/vit_base_patch16_224", "timm/deit_base_patch16_224"} <= names
-    assert len(published_on()) > len(published_speeds())
+    assert len(published_by_architecture()) > len(published_speeds())
 
 
 def test_conditions_are_said_in_words() -> None:
     row = rows_of("rk3588", "resnet18", threads=4, cores="little", dtype="float").iloc[0].to_dict()
-    assert how_known(row) == "published: CPU, 4 threads on little cores, ncnn, float; mean of 8 runs; ncnn, benchmark table"
+    assert describe_origin(row) == "published: CPU, 4 threads on little cores, ncnn, float; mean of 8 runs; ncnn, benchmark table"
 
 
 def test_a_device_that_nobody_published_of_has_nothing() -> None:
-    assert published_on("rtx-4090").empty
+    assert published_by_architecture("rtx-4090").empty
     found = at(leaderboard("torchvision/resnet18"), "float32", find_device("rtx-4090"), 1)
     assert known(found) == [None]
     assert "nothing was measured or published; give measurements with --speed FILE" in found.notes_on([LATENCY])[0]

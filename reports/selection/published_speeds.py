@@ -1,0 +1,124 @@
+"""Published speeds of the models of a leaderboard: on each device the fastest run configuration that was published."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from reports.columns.budget_columns import LATENCY, THROUGHPUT
+from zoo.devices.device import Device
+from zoo.published.published import FLOAT, published_sources, published_speeds
+from zoo.run_config import Precision, RunConfig
+
+SPEED_KEY = ["zoo", "arch", "input", "variant"]
+"""Columns that name a model in tables of speeds."""
+
+_PUBLISHED_AS = {Precision.FP32: FLOAT, Precision.FP16: FLOAT}
+"""Another published dtype of a precision: runtimes run float32 models in float16 or float32 as they choose."""
+_PROCESSORS = {"npu": "NPU", "gpu": "GPU", "cpu": "CPU"}
+_OPTIONS = {"processor": "--processor", "runtime": "--runtime", "threads": "--threads"}
+
+
+def published_by_architecture(device: str | None = None) -> pd.DataFrame:
+    """Published speeds on a device, or on all, with a row for each architecture that is the same network."""
+    rows = published_speeds(device)
+    others = rows.explode("same_as").dropna(subset=["same_as"])
+    names = others["same_as"].str.partition("/")
+    others = others.assign(zoo=names[0], arch=names[2]) if len(others) else others
+    return pd.concat([rows, others], ignore_index=True)
+
+
+def fastest_published(models: pd.DataFrame, run: RunConfig, device: Device, *, any_batch: bool) -> tuple[pd.DataFrame, str]:
+    """The fastest published speeds of models in a run configuration, and a note on them, empty where there are none.
+
+    Args:
+        models: has the columns `SPEED_KEY`.
+        run: the run configuration; published speeds have no memory layout, and none is compiled by torch.
+        device: on which the models run.
+        any_batch: whether throughput may be that of any batch.
+
+    Returns:
+        `SPEED_KEY`, `latency_ms`, `samples_per_s` and `latency_from`; and the note.
+    """
+    rows = _in_run(published_by_architecture(device.id), run).merge(models[SPEED_KEY].drop_duplicates(), on=SPEED_KEY)
+    steps = _fastest_steps(rows, run, SPEED_KEY)
+    fastest = (rows if any_batch else steps).groupby(SPEED_KEY, as_index=False)[THROUGHPUT.key].max()
+    if fastest.empty:
+        return pd.DataFrame(columns=[*SPEED_KEY, LATENCY.key, THROUGHPUT.key, "latency_from"]), ""
+    steps = steps.assign(latency_from=[describe_origin(row) for row in steps.to_dict("records")])
+    speeds = fastest.merge(steps[[*SPEED_KEY, LATENCY.key, "latency_from"]], on=SPEED_KEY, how="outer")
+    return speeds, _note(rows, len(steps))
+
+
+def fastest_on_all_devices(run: RunConfig) -> pd.DataFrame:
+    """The fastest published steps of all models on each device: device, `SPEED_KEY` and `latency_ms`."""
+    key = ["device", *SPEED_KEY]
+    return _fastest_steps(_in_run(published_by_architecture(), run), run, key)[[*key, LATENCY.key]]
+
+
+def _in_run(rows: pd.DataFrame, run: RunConfig) -> pd.DataFrame:
+    """The rows in a run configuration, whatever their batch."""
+    dtypes = {run.precision.dtype, _PUBLISHED_AS.get(run.precision)}
+    return select_stated(rows[rows["dtype"].isin(dtypes) & (not run.compiled)], run)
+
+
+def _fastest_steps(rows: pd.DataFrame, run: RunConfig, key: list[str]) -> pd.DataFrame:
+    """The fastest step at the batch of a run configuration for each key."""
+    return rows[rows["batch"] == run.batch].sort_values(LATENCY.key, kind="stable").drop_duplicates(key)
+
+
+def select_stated(rows: pd.DataFrame, run: RunConfig) -> pd.DataFrame:
+    """The speeds on the processor, with the threads and in the runtime of a run configuration, as far as it states them."""
+    for name in ("processor", "threads"):
+        stated = getattr(run, name)
+        if stated is not None and name in rows:
+            rows = rows[rows[name] == stated]
+    if run.runtime is not None:
+        rows = rows[rows["runtime"].astype("string").fillna("").str.lower().str.startswith(run.runtime.lower())]
+    return rows
+
+
+def describe_origin(row: Mapping[Any, Any]) -> str:
+    """`published: CPU, 4 threads on big cores, ncnn, float; mean of 8 runs; ncnn, benchmark table`."""
+    known = {name: value for name, value in row.items() if not pd.api.types.is_scalar(value) or pd.notna(value)}
+    layers = None
+    if "layers" in known and "layers_on_npu" in known:
+        layers = f"{int(row['layers_on_npu'])} of {int(row['layers'])} layers on the NPU"
+    rate = "a stream's images a second, not the time of one" if row["is_rate"] else None
+    source = ", ".join(filter(None, [published_sources()[row["source"]].title, known.get("date")]))
+    return "; ".join(filter(None, [f"published: {describe_run(row)}", rate, layers, known.get("conditions"), source]))
+
+
+def describe_run(row: Mapping[Any, Any]) -> str:
+    """`CPU, 4 threads on big cores, ncnn, float`."""
+    threads = None
+    if pd.notna(row["threads"]):
+        cores = f" on {row['cores']} cores" if row["cores"] in ("big", "little") else ""
+        threads = f"{int(row['threads'])} thread{'s' if row['threads'] != 1 else ''}{cores}"
+    return ", ".join(filter(None, [_PROCESSORS[row["processor"]], threads, row["runtime"], row["dtype"]]))
+
+
+def as_speed_rows(rows: pd.DataFrame) -> pd.DataFrame:
+    """Published speeds with columns of the table `speed`, the processor, and the run and all conditions in words (`way`, `conditions`)."""
+    records = rows.to_dict("records")
+    described = {
+        "way": [describe_run(row) for row in records],
+        "conditions": [describe_origin(row).removeprefix("published: ") for row in records],
+    }
+    columns = [*SPEED_KEY, "device", "runtime", "dtype", "threads", "batch", "samples_per_s", "latency_ms", "source", "processor"]
+    return rows[columns].assign(status="published", **described).astype({"threads": "Int64", "batch": "Int64"})
+
+
+def _note(rows: pd.DataFrame, count: int) -> str:
+    """The sources, and the choices that the run configuration leaves open."""
+    sources = [published_sources()[name] for name in sorted(rows["source"].unique())]
+    titles = " and ".join(f"{one.title} ({', '.join(one.dates)})" if one.dates else one.title for one in sources)
+    choices = []
+    for name, option in _OPTIONS.items():
+        values = sorted(rows[name].dropna().unique())
+        if len(values) > 1:
+            choices.append(f"{option} {', '.join(str(int(value)) if name == 'threads' else str(value) for value in values)}")
+    more = f" Each is the fastest published; choices: {'; '.join(choices)}." if choices else ""
+    return f"{count:,} latencies are published by {titles}.{more}"
