@@ -33,7 +33,7 @@ from zoo.devices.data_sheets import read_devices  # noqa: E402
 from zoo.devices.device import Device  # noqa: E402
 from zoo.devices.device_names import find_device  # noqa: E402
 from zoo.errors import SpeedError  # noqa: E402
-from zoo.estimation.constants import Constants, dump_constants, read_constants  # noqa: E402
+from zoo.estimation.constants import Constants, dump_constants, parse_constants  # noqa: E402
 from zoo.measurement.environment import cpu_name  # noqa: E402
 from zoo.settings import Execution  # noqa: E402
 from zoo.validation.measured_models import TRACED_MODEL, with_architectures, workloads_of  # noqa: E402
@@ -94,7 +94,7 @@ def fitted(measured: MeasuredSet, rows: pd.DataFrame, asked: argparse.Namespace)
 
 def write(constants: Constants, path: Path) -> None:
     """Into the file, in place of those of the same name."""
-    kept = dict(read_constants(path)) if path.exists() else {}
+    kept = dict(parse_constants(path.read_text(encoding="utf-8"))) if path.exists() else {}
     path.write_text(dump_constants(list({**kept, constants.name: constants}.values())), encoding="utf-8")
     say(f"\nThe constants of {constants.name} are in {path}.")
 

@@ -20,7 +20,7 @@ from reports.leaderboard.speed_report import build_speed_reports, with_latencies
 from reports.selection.candidate_speeds import SpeedSources
 from zoo.devices.device import Device
 from zoo.devices.device_names import find_device
-from zoo.measurement.speed_record import Speed, as_records
+from zoo.measurement.speed_record import Speed
 from zoo.run_config import Precision, RunConfig
 
 CARD, BOARD = find_device("rtx-4090"), find_device("jetson-orin-nano")
@@ -52,7 +52,7 @@ def by_macs(rows: pd.DataFrame) -> pd.DataFrame:
 def with_speeds(rows: list[dict[str, object]] = ROWS, *, runs: Sequence[tuple[Device, RunConfig]] = RUNS) -> Report:
     measured = Speed("timm", "net_a", "3x224x224", "base", CARD.id, "torch", "float16", "nhwc", False, 1, 1000 / MEASURED_MS, MEASURED_MS, None, "x", None)  # fmt: skip
     report = report_like(rows)
-    table = pd.DataFrame(list(as_records([measured])))
+    table = pd.DataFrame([measured])
     speeds = build_speed_reports(report.leaderboard, [(run, SpeedSources(device, table, by_macs)) for device, run in runs])
     return dataclasses.replace(report, leaderboard=with_latencies(report.leaderboard, speeds), device_speeds=speeds)
 

@@ -10,7 +10,7 @@ import pytest
 from zoo.devices.data_sheets import shipped_devices
 from zoo.devices.device import Device
 from zoo.measurement import environment
-from zoo.measurement.environment import as_text, cpu_name, device_id, physical_cores, threads_of
+from zoo.measurement.environment import cpu_name, device_id, environment_json, physical_cores, thread_count
 from zoo.run_config import RunConfig
 
 
@@ -37,16 +37,16 @@ def test_a_device_of_the_users_own_is_found_by_its_name() -> None:
 def test_the_environment_is_the_same_text_each_time_and_says_what_times_depend_on() -> None:
     run = RunConfig("cpu", threads=1)
     first, second = environment.environment(run), environment.environment(run)
-    assert as_text(first) == as_text(second)
-    facts = json.loads(as_text(first))
+    assert environment_json(first) == environment_json(second)
+    facts = json.loads(environment_json(first))
     assert (facts["cpu"], facts["threads"], facts["cores"]) == (cpu_name(), 1, len(physical_cores()))
     assert facts["torch"].startswith("2.")
-    assert as_text(environment.environment(RunConfig("cpu", threads=2))) != as_text(first)
+    assert environment_json(environment.environment(RunConfig("cpu", threads=2))) != environment_json(first)
 
 
 def test_threads_are_one_a_core_unless_told() -> None:
-    assert threads_of(RunConfig("cpu")) == len(physical_cores()) >= 1
-    assert threads_of(RunConfig("cpu", threads=7)) == 7
+    assert thread_count(RunConfig("cpu")) == len(physical_cores()) >= 1
+    assert thread_count(RunConfig("cpu", threads=7)) == 7
 
 
 def test_of_two_processors_of_a_core_one_counts(monkeypatch: pytest.MonkeyPatch) -> None:

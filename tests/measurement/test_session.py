@@ -16,8 +16,8 @@ from zoo.cache.maintenance import compact
 from zoo.cache.store import Store
 from zoo.errors import BusyError, SpeedError
 from zoo.measurement.repetition import TimingTarget
-from zoo.measurement.session import Quiet, measure
-from zoo.measurement.settings import MeasureSettings
+from zoo.measurement.session import measure
+from zoo.measurement.settings import MeasureListener, MeasureSettings
 from zoo.records import SPEED_KEY, DeclaredModel
 from zoo.run_config import Precision, RunConfig
 from zoo.settings import ZooSettings
@@ -27,7 +27,7 @@ WIDTH, OUTPUTS = 64, 32
 NETS = ("linear", "Crashing", "Hanging", "Hungry")
 
 
-class Heard(Quiet):
+class Heard(MeasureListener):
     """Remembers what it is told."""
 
     def __init__(self) -> None:

@@ -11,9 +11,9 @@ from paths import SHARED
 from zoo.devices.data_sheets import shipped_devices
 from zoo.devices.device_names import DeviceNames
 from zoo.errors import SpeedError
-from zoo.measurement.speed_record import SPEED_KEY, Speed, SpeedTable, as_records
+from zoo.measurement.speed_record import Speed, SpeedTable
 from zoo.measurement.speed_tables import COLUMNS, read_speeds, timm_columns
-from zoo.records import Architecture
+from zoo.records import SPEED_KEY, Architecture
 
 TIMM = SHARED / "data" / "timm"
 HEADER = "model,infer_img_size,infer_samples_per_sec,infer_step_time,infer_batch_size,param_count\n"
@@ -187,9 +187,9 @@ def test_a_table_that_is_not_there_is_refused(tmp_path: Path) -> None:
 
 
 def test_records_have_the_columns_of_the_table(tmp_path: Path) -> None:
-    (record,) = as_records(read(tmp_path, "model,latency_ms,device,dtype\ngrey,5,t4,fp32\n").rows)
-    assert set(SPEED_KEY) < set(record)
-    assert record["samples_per_s"] == 200
+    (row,) = read(tmp_path, "model,latency_ms,device,dtype\ngrey,5,t4,fp32\n").rows
+    assert set(SPEED_KEY) < set(row._fields)
+    assert row.samples_per_s == 200
 
 
 @pytest.mark.skipif(not TIMM.exists(), reason="timm's tables are not there")

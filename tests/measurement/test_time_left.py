@@ -7,7 +7,7 @@ import math
 import pandas as pd
 import pytest
 
-from zoo.measurement.plan import Subject
+from zoo.measurement.plan import MeasureJob
 from zoo.measurement.repetition import TimingTarget
 from zoo.measurement.time_left import TimeLeft
 from zoo.records import Architecture, CostKey
@@ -27,8 +27,8 @@ class Clock:
         return self.now
 
 
-def subject(arch: str) -> Subject:
-    return Subject(CostKey("timm", arch, "3x8x8", 10), RUN, TARGET, None, Architecture("timm", arch, "", None, "3x8x8", 10))
+def job(arch: str) -> MeasureJob:
+    return MeasureJob(CostKey("timm", arch, "3x8x8", 10), RUN, TARGET, None, Architecture("timm", arch, "", None, "3x8x8", 10))
 
 
 def row(arch: str, batch: int = 1) -> dict[str, object]:
@@ -40,7 +40,7 @@ def left(clock: Clock, flops: dict[str, int], *absent: tuple[str, int]) -> TimeL
         [{"zoo": "timm", "arch": arch, "input": "3x8x8", "variant": "base", "batch": 1, "flops": amount} for arch, amount in flops.items()],
         columns=["zoo", "arch", "input", "variant", "batch", "flops"],
     )  # fmt: skip
-    return TimeLeft([(subject(arch), batch) for arch, batch in absent], costs, {RUN: PEAK_GFLOPS_PER_S}, clock)
+    return TimeLeft([(job(arch), batch) for arch, batch in absent], costs, {RUN: PEAK_GFLOPS_PER_S}, clock)
 
 
 def test_a_model_of_more_work_is_expected_to_take_longer_up_to_the_limit() -> None:

@@ -11,15 +11,15 @@ from torch import Tensor, nn
 
 from zoo.measurement.repetition import TimingTarget
 from zoo.measurement.timing import (
-    forget_memory,
+    inference_context,
     is_out_of_memory,
-    measure,
     measure_peak,
     peak_memory_bytes,
-    place,
     place_inputs,
+    place_model,
+    reset_peak_memory,
     resident_bytes,
-    running,
+    time_steps,
 )
 from zoo.run_config import RUN_BY_TORCH, Precision, RunConfig
 
@@ -36,7 +36,7 @@ class Sleeping(nn.Module):
 
 
 def test_a_step_takes_as_long_as_it_takes() -> None:
-    timing = measure(Sleeping(), (torch.zeros(1),), {}, RunConfig("cpu"), QUICK)
+    timing = time_steps(Sleeping(), (torch.zeros(1),), {}, RunConfig("cpu"), QUICK)
     assert SLEEP_S <= timing.median_s < 10 * SLEEP_S
     assert 6 <= timing.repetitions <= 20
 
@@ -45,14 +45,14 @@ def test_a_step_takes_as_long_as_it_takes() -> None:
 @pytest.mark.parametrize("layout", ["nchw", "nhwc"])
 def test_model_and_input_are_in_the_dtype_and_layout_asked_for(precision: Precision, layout: str) -> None:
     run = RunConfig("cpu", precision, layout)
-    model = place(nn.Conv2d(3, 8, 3), run)
+    model = place_model(nn.Conv2d(3, 8, 3), run)
     (image,) = place_inputs((torch.empty(2, 3, 16, 16, device="meta"),), run)
     weight = next(model.parameters())
     held = torch.float32 if precision is Precision.AMP else getattr(torch, precision.dtype)
     assert (weight.dtype, image.dtype) == (held, held)
     assert image.is_contiguous(memory_format=torch.channels_last) == (layout == "nhwc")
     assert weight.is_contiguous(memory_format=torch.channels_last) == (layout == "nhwc")
-    with running(run):
+    with inference_context(run):
         assert model(image).dtype == (torch.float16 if precision is Precision.AMP else held)
 
 
@@ -65,7 +65,7 @@ def test_inputs_of_whole_numbers_are_indices_that_exist() -> None:
     inputs = place_inputs(tensors, RunConfig("cpu", Precision.BF16))
     assert (inputs["image"].dtype, inputs["tokens"].dtype) == (torch.bfloat16, torch.int64)
     assert inputs["tokens"].eq(0).all()
-    measure(place(ImageAndText(), RunConfig("cpu", Precision.BF16)), (), inputs, RunConfig("cpu"), QUICK)
+    time_steps(place_model(ImageAndText(), RunConfig("cpu", Precision.BF16)), (), inputs, RunConfig("cpu"), QUICK)
 
 
 def test_a_matrix_product_has_a_rate() -> None:
@@ -101,14 +101,14 @@ def test_peak_memory_on_a_cpu_is_what_the_process_grew_by() -> None:
     before = resident_bytes()
     if before is None:
         pytest.skip("this system does not say")
-    forget_memory(RunConfig("cpu"))
+    reset_peak_memory(RunConfig("cpu"))
     wanted = 2**28
     held = torch.ones(wanted, dtype=torch.uint8)
     del held
     peak = peak_memory_bytes(RunConfig("cpu"), before)
     assert peak is not None
     assert wanted - 2**20 <= peak < wanted + 2**27  # the system counts pages in bundles
-    forget_memory(RunConfig("cpu"))
+    reset_peak_memory(RunConfig("cpu"))
     after = peak_memory_bytes(RunConfig("cpu"), before)
     assert after is not None
     assert after < wanted / 2  # the peak is that since it was last forgotten

@@ -15,7 +15,7 @@ from reports.selection.candidate_speeds import SpeedSources
 from reports.selection.candidates import Candidates, build_candidates
 from zoo.devices.device import Device
 from zoo.devices.device_names import find_device
-from zoo.measurement.speed_record import Speed, as_records
+from zoo.measurement.speed_record import Speed
 from zoo.run_config import Precision, RunConfig
 
 INPUT_ELEMENTS = 3 * 224 * 224
@@ -37,7 +37,7 @@ def speeds(*rows: dict[str, Any]) -> pd.DataFrame:
         "layout": "nhwc", "compiled": False, "batch": 1, "samples_per_s": 100.0, "latency_ms": 10.0, "spread": None, "source": "x",
         "measured_at": None,
     }  # fmt: skip
-    return pd.DataFrame(list(as_records(Speed(**{**usual, **row}) for row in rows)))
+    return pd.DataFrame([Speed(**{**usual, **row}) for row in rows], columns=Speed._fields)
 
 
 def plain(found: Candidates, column: str) -> list[float | None]:

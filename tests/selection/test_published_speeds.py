@@ -13,7 +13,7 @@ from reports.selection.candidates import Candidates, build_candidates
 from reports.selection.published_speeds import describe_origin, published_by_architecture
 from zoo.devices.device import Device
 from zoo.devices.device_names import find_device
-from zoo.measurement.speed_record import Speed, as_records
+from zoo.measurement.speed_record import Speed
 from zoo.published.published import published_speeds
 from zoo.run_config import Precision, RunConfig
 
@@ -80,7 +80,7 @@ def test_measured_comes_before_published_and_published_before_estimated() -> Non
         figures = {"latency_ms": 20.0, "latency_low_ms": 15.0, "latency_high_ms": 27.0, "latency_from": "estimated"}
         return pd.DataFrame(figures, index=rows.index)
 
-    speeds = pd.DataFrame(list(as_records([mine])))
+    speeds = pd.DataFrame([mine])
     found = at(
         leaderboard("timm/resnet18", "timm/resnet101", "timm/resnet50d"), "int8", PHONE, 1, speeds=speeds, estimate=estimate
     )

@@ -13,7 +13,7 @@ from paths import SHARED
 from typer.testing import CliRunner
 
 from reports.cli import app
-from zoo.estimation.constants import read_constants, shipped_constants
+from zoo.estimation.constants import parse_constants, shipped_constants
 from zoo.estimation.fitting import Sample, fit, step_seconds
 from zoo.settings import Execution
 from zoo.validation.measured_sets import MeasuredSet, TraceSource, by_term_model, join_files
@@ -174,7 +174,7 @@ def test_the_command_prints_each_protocol_and_writes_constants(sampled: tuple[Pa
     record: dict[str, Any] = json.loads(found.stdout)
     assert [file["file"] for file in record["files"]] == [paths[0].name, paths[2].name]
     assert record["files"][0]["protocols"][0]["families"]
-    assert read_constants(written)["gpu-eager"].fitted_on[0].startswith(paths[0].name)
+    assert parse_constants(written.read_text())["gpu-eager"].fitted_on[0].startswith(paths[0].name)
 
 
 @needs_files

@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -122,37 +121,36 @@ def regress(
     return coefficients, covariance
 
 
-def write_calibration(calibration: Calibration, path: str | Path) -> None:
-    """Writes a calibration as YAML."""
+def format_calibration(calibration: Calibration) -> str:
+    """A calibration as YAML."""
+    run = calibration.run
     record = {
-        "device": calibration.run.device,
-        "precision": calibration.run.precision.value,
-        "layout": calibration.run.layout,
-        "compiled": calibration.run.compiled,
+        "device": run.device,
+        "precision": run.precision.value,
+        "layout": run.layout,
+        "compiled": run.compiled,
         "measurements": calibration.measurements,
         "coefficients": dict(zip(("all", *SHARES), map(float, calibration.coefficients), strict=True)),
         "covariance": [list(map(float, row)) for row in calibration.covariance],
     }
-    Path(path).write_text(yaml.safe_dump(record, sort_keys=False), encoding="utf-8")
+    return yaml.safe_dump(record, sort_keys=False)
 
 
-def read_calibration(path: str | Path) -> Calibration:
-    """The calibration of a file.
+def parse_calibration(text: str) -> Calibration:
+    """The calibration of a YAML file.
 
     Raises:
-        SpeedError: if there is none, or it is no calibration.
+        SpeedError: if it is no calibration.
     """
     try:
-        record: Any = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        record: Any = yaml.safe_load(text)
         coefficients = tuple(float(record["coefficients"][name]) for name in ("all", *SHARES))
         covariance = tuple(tuple(float(value) for value in row) for row in record["covariance"])
         if [len(row) for row in covariance] != [len(coefficients)] * len(coefficients):
             raise ValueError("covariance")
         return Calibration(_run_of(record), int(record["measurements"]), coefficients, covariance)
-    except (OSError, UnicodeDecodeError) as error:
-        raise SpeedError(f"The calibration '{path}' cannot be read: {getattr(error, 'strerror', None) or error}.") from None
     except (yaml.YAMLError, KeyError, TypeError, ValueError):
-        raise SpeedError(f"'{path}' is no calibration. Make one with: zoometer calibrate") from None
+        raise SpeedError("The file is no calibration. Make one with: zoometer calibrate") from None
 
 
 def _run_of(record: Mapping[str, Any] | pd.Series) -> RunConfig:

@@ -6,14 +6,11 @@ import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import yaml
-
-from zoo.errors import SpeedError
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,22 +42,8 @@ def shipped_constants() -> Mapping[str, Constants]:
     return parse_constants(resources.files("zoo.estimation").joinpath("constants.yaml").read_text(encoding="utf-8"))
 
 
-def read_constants(path: str | Path) -> Mapping[str, Constants]:
-    """Constants of a file that `zoometer validate-speed --write-constants` wrote.
-
-    Raises:
-        SpeedError: if there is none, or it holds no constants.
-    """
-    try:
-        return parse_constants(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SpeedError(f"The constants '{path}' cannot be read: {error.strerror}.") from None
-    except (yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError):
-        raise SpeedError(f"'{path}' holds no constants. Make them with: zoometer validate-speed FILE --write-constants") from None
-
-
 def parse_constants(text: str) -> Mapping[str, Constants]:
-    """From YAML."""
+    """From YAML, as `zoometer validate-speed --write-constants` writes it."""
     content: Any = yaml.safe_load(text)
     return {name: _parse(name, entry) for name, entry in content.items()}
 

@@ -38,7 +38,7 @@ def environment(run: RunConfig) -> dict[str, Any]:
         "governor": _read(_SYSTEM / "cpu0/cpufreq/scaling_governor"),
     }
     if run.is_cpu:
-        facts |= {"threads": threads_of(run), "simd": torch.backends.cpu.get_cpu_capability(), "mkldnn": _mkldnn(torch)}
+        facts |= {"threads": thread_count(run), "simd": torch.backends.cpu.get_cpu_capability(), "mkldnn": _mkldnn(torch)}
     elif run.device.startswith("cuda"):
         facts |= _cuda_facts(torch, run.device)
     else:
@@ -46,12 +46,12 @@ def environment(run: RunConfig) -> dict[str, Any]:
     return {name: value for name, value in facts.items() if value not in (None, "")}
 
 
-def as_text(facts: Mapping[str, Any]) -> str:
-    """The one way in which an environment is written."""
+def environment_json(facts: Mapping[str, Any]) -> str:
+    """An environment as the table `speed` has it."""
     return json.dumps(facts, sort_keys=True)
 
 
-def threads_of(run: RunConfig) -> int:
+def thread_count(run: RunConfig) -> int:
     """How many threads a CPU measurement uses: as many as asked for, or one a physical core."""
     return run.threads or len(physical_cores())
 

@@ -22,41 +22,33 @@ MEASURED, FAILED = "measured", "failed"
 """What the column `status` of the table `speed` says."""
 
 TOO_LARGE = "memory:"
-"""How the reason of a batch begins for which there was not enough memory."""
+"""Prefix of the reason where a batch did not fit into memory."""
 
 _PASSING = ("timeout:", "worker:")
-"""Reasons of failures that another try may not meet."""
+"""Reasons of failures that are tried again."""
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
+class MeasureJob:
     """A model and how it is run while it is measured; what a process is sent."""
 
     key: CostKey  # of a batch of one
-    run: RunConfig
+    run: RunConfig  # device as torch names it
     target: TimingTarget
     memory_gb: float | None
     architecture: Architecture
 
 
-@dataclass(frozen=True)
-class Place:
-    """Where a run is measured."""
-
-    run: RunConfig  # with the device's id, the runtime and the threads that were found there
-    facts: Mapping[str, Any]  # the environment
-
-
-def subjects(
+def measure_jobs(
     settings: MeasureSettings, listings: Mapping[str, ZooListing], chosen: Mapping[str, Sequence[Architecture]]
-) -> list[Subject]:
+) -> list[MeasureJob]:
     """Each chosen architecture at its configured inputs and variants, in every run configuration.
 
-    Inputs that an architecture cannot take are left out: that is a fact about the architecture, and counting tells it.
+    Inputs that an architecture does not support are left out: counting reports them.
     """
     assert set(chosen) <= set(listings)
     return [
-        Subject(key, run, settings.target, settings.memory_gb, architecture)
+        MeasureJob(key, run, settings.target, settings.memory_gb, architecture)
         for run in settings.runs
         for name, architectures in chosen.items()
         for architecture in architectures
@@ -81,8 +73,8 @@ def _input(size: str, architecture: Architecture) -> str | None:
         return None
 
 
-class Known:
-    """What the table has that need not be measured again: by key and environment, the reason of failures or None."""
+class KnownSpeeds:
+    """Rows of the table `speed` that are not measured again, by key and environment."""
 
     def __init__(self, table: pd.DataFrame) -> None:
         rows = table.astype(object).where(table.notna(), None)
@@ -92,18 +84,18 @@ class Known:
             if row["status"] == MEASURED or not str(row["reason"]).startswith(_PASSING)
         }
 
-    def row(self, identity: Mapping[str, Any], environment: str) -> dict[Any, Any] | None:
+    def find(self, key: Mapping[str, Any], environment: str) -> dict[Any, Any] | None:
         """The row of exactly this measurement in exactly this environment."""
-        return self._rows.get((tuple(identity[name] for name in SPEED_KEY), environment))
+        return self._rows.get((tuple(key[name] for name in SPEED_KEY), environment))
 
 
 def is_too_large(row: Mapping[Any, Any]) -> bool:
-    """Whether memory was not enough for this row's batch."""
+    """Whether the batch of a row did not fit into memory."""
     return row["status"] == FAILED and str(row["reason"]).startswith(TOO_LARGE)
 
 
-def missing(batches: Iterable[int], max_batch: int | None, recall: Callable[[int], dict[Any, Any] | None]) -> list[int]:
-    """The batches of one subject that have to be measured; the search for the largest that fits is the next one it tries."""
+def missing_batches(batches: Iterable[int], max_batch: int | None, recall: Callable[[int], dict[Any, Any] | None]) -> list[int]:
+    """The batches of one job that have to be measured; of the search for the largest that fits, the next one."""
     absent = [batch for batch in batches if recall(batch) is None]
     if max_batch is None:
         return absent

@@ -1,4 +1,4 @@
-"""Measuring models on this machine, one after another, each in a process of its own, and committing each time as it comes."""
+"""Measures models on this machine, one after another, each in its own process, and commits each time when it is measured."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib import metadata
-from typing import Any, Protocol
+from typing import Any
 
 from zoo.adapters.base import select
 from zoo.adapters.registry import adapter_modules
@@ -18,10 +18,10 @@ from zoo.cache.storage.locks import locked
 from zoo.cache.store import Store
 from zoo.errors import SpeedError
 from zoo.jobs import Failure
-from zoo.measurement.environment import as_text, device_id
-from zoo.measurement.plan import FAILED, MEASURED, Known, Place, Subject, is_too_large, missing, subjects
+from zoo.measurement.environment import device_id, environment_json
+from zoo.measurement.plan import FAILED, MEASURED, KnownSpeeds, MeasureJob, is_too_large, measure_jobs, missing_batches
 from zoo.measurement.repetition import halving
-from zoo.measurement.settings import MeasureSettings
+from zoo.measurement.settings import MeasureListener, MeasureSettings
 from zoo.measurement.time_left import TimeLeft
 from zoo.refresh.catalogue import ZooListing, list_zoos, save_listings
 from zoo.run_config import RunConfig
@@ -33,29 +33,6 @@ from zoo.workers.supervised_process import SupervisedProcess
 Row = dict[Any, Any]
 
 
-class MeasureListener(Protocol):
-    """Is told how measuring goes."""
-
-    def planned(self, total: int, to_measure: int, expected_s: float, most_s: float) -> None:
-        """So many measurements are asked for, so many have to be made, and they will take about so long, and no longer than that."""
-
-    def measured(self, row: Mapping[Any, Any], left_s: float) -> None:
-        """One measurement was made, or failed, and is committed; the rest will take about so long."""
-
-    def notify(self, message: str) -> None:
-        """Something a person should know."""
-
-
-class Quiet:
-    """A listener that does nothing."""
-
-    def planned(self, total: int, to_measure: int, expected_s: float, most_s: float) -> None: ...
-
-    def measured(self, row: Mapping[Any, Any], left_s: float) -> None: ...
-
-    def notify(self, message: str) -> None: ...
-
-
 @dataclass
 class MeasureSummary:
     """What one run of measuring did."""
@@ -63,8 +40,28 @@ class MeasureSummary:
     run: str
     rows: list[Row] = field(default_factory=list)  # all that were asked for, from the table or new
     measured: int = 0
-    failed: int = 0  # new rows that failed, a batch too large for the memory apart
+    failed: int = 0  # new rows that failed, except batches that did not fit into memory
     seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class _Task:
+    """A job with the key of its rows, and those of them that the table has."""
+
+    job: MeasureJob
+    run: RunConfig  # with the device's id, and the runtime and threads that were found there
+    environment: str
+    known: KnownSpeeds
+
+    def row_key(self, batch: int) -> Row:
+        """The columns that name the measurement of a batch."""
+        key = self.job.key
+        model = {"zoo": key.zoo, "arch": key.arch, "input": key.input, "variant": str(key.variant)}
+        return {**model, **replace(self.run, batch=batch).columns()}
+
+    def known_row(self, batch: int) -> Row | None:
+        """The row of a batch, if the table has it from this environment."""
+        return self.known.find(self.row_key(batch), self.environment)
 
 
 def measure(settings: MeasureSettings, listener: MeasureListener | None = None) -> MeasureSummary:
@@ -78,90 +75,88 @@ def measure(settings: MeasureSettings, listener: MeasureListener | None = None) 
     store = Store(settings.cache)
     store.prepare()
     with locked(store.files, "measure", what="Another process measures with this cache", wait=False):
-        return _Run(settings, store, listener or Quiet()).do()
+        return _Session(settings, store, listener or MeasureListener()).measure_all()
 
 
-class _Run:
+class _Session:
     """One run of measuring."""
 
     def __init__(self, settings: MeasureSettings, store: Store, listener: MeasureListener) -> None:
         self._settings, self._store, self._listener = settings, store, listener
         self._summary = MeasureSummary(uuid.uuid4().hex[:12])
-        self._libraries: dict[str, str] = {}
         self._peaks: dict[RunConfig, float | None] = {}
 
-    def do(self) -> MeasureSummary:
+    def measure_all(self) -> MeasureSummary:
         started = time.perf_counter()
-        listings = self._list_zoos()
-        chosen = {name: select(one.architectures, self._settings.zoos[name].selection) for name, one in listings.items()}
-        asked = subjects(self._settings, listings, chosen)
+        listings = list_zoos(RefreshSettings(self._settings.cache, dict(self._settings.zoos)), self._store)
+        save_listings(self._store, listings)
         preload_workers(["zoo.measurement.worker", *adapter_modules(listings)])
-        places = {run: self._find_place(run) for run in dict.fromkeys(self._settings.runs)}
-        known = Known(self._store.speeds(failed=True).iloc[: 0 if self._settings.rebuild else None])
-        left = self._plan(asked, places, known)
-        for subject in asked:
-            self._measure_subject(subject, places[subject.run], known, left)
+        tasks = self._make_tasks(listings)
+        left = self._plan(tasks)
+        for task in tasks:
+            self._measure(task, left)
         compact_if_scattered(self._store)
         self._summary.seconds = time.perf_counter() - started
         return self._summary
 
-    def _list_zoos(self) -> dict[str, ZooListing]:
-        listings = list_zoos(RefreshSettings(self._settings.cache, dict(self._settings.zoos)), self._store)
-        save_listings(self._store, listings)
-        self._libraries = {name: f"{name} {listing.library_version}" for name, listing in listings.items()}
-        return listings
+    def _make_tasks(self, listings: Mapping[str, ZooListing]) -> list[_Task]:
+        settings = self._settings
+        chosen = {name: select(one.architectures, settings.zoos[name].selection) for name, one in listings.items()}
+        jobs = measure_jobs(settings, listings, chosen)
+        machines = {run: self._environment(run) for run in dict.fromkeys(settings.runs)}
+        known = KnownSpeeds(self._store.speeds(failed=True).iloc[: 0 if settings.rebuild else None])
+        tasks = []
+        for job in jobs:
+            machine, zoo = machines[job.run], job.key.zoo
+            model = {"library": f"{zoo} {listings[zoo].library_version}", "fingerprint": job.architecture.fingerprint}
+            environment = environment_json({**machine, **{name: value for name, value in model.items() if value}})
+            tasks.append(_Task(job, self._found_run(job.run, machine), environment, known))
+        return tasks
 
-    def _find_place(self, run: RunConfig) -> Place:
-        with SupervisedProcess(_serve_machine, run) as process:
-            facts = process.request("environment", self._settings.timeout_s)
-        if isinstance(facts, Failure):
-            raise SpeedError(
-                f"Nothing can be measured on '{run.device}': {facts.message or facts}. Choose --device cpu, cuda or mps."
-            )
-        torch_version, _, build = str(facts["torch"]).partition("+")
-        runtime = f"torch-{torch_version}" + (f"+{build}" if build and not run.is_cpu else "")
-        device = self._settings.device_id or device_id(facts, self._settings.devices.values())
-        return Place(replace(run, device=device, runtime=runtime, threads=facts.get("threads")), facts)
+    def _found_run(self, run: RunConfig, machine: Mapping[str, Any]) -> RunConfig:
+        version, _, build = str(machine["torch"]).partition("+")
+        runtime = f"torch-{version}" + (f"+{build}" if build and not run.is_cpu else "")
+        device = self._settings.device_id or device_id(machine, self._settings.devices.values())
+        return replace(run, device=device, runtime=runtime, threads=machine.get("threads"))
 
-    def _plan(self, asked: Sequence[Subject], places: Mapping[RunConfig, Place], known: Known) -> TimeLeft:
+    def _plan(self, tasks: Sequence[_Task]) -> TimeLeft:
         settings = self._settings
         absent = [
-            (subject, batch)
-            for subject in asked
-            for batch in missing(settings.batches, settings.max_batch, self._recall(subject, places[subject.run], known))
+            (task.job, batch) for task in tasks for batch in missing_batches(settings.batches, settings.max_batch, task.known_row)
         ]
-        for run in dict.fromkeys(subject.run for subject, _ in absent):
-            self._peaks[run] = self._measure_peak(run)
+        self._peaks = {run: self._measure_peak(run) for run in dict.fromkeys(job.run for job, _ in absent)}
         left = TimeLeft(absent, self._store.costs(columns=["flops"]), self._peaks)
-        total = len(asked) * (len(settings.batches) + (settings.max_batch is not None))
+        total = len(tasks) * (len(settings.batches) + (settings.max_batch is not None))
         self._listener.planned(total, len(absent), left.seconds(), left.most_s)
         return left
 
     def _measure_peak(self, run: RunConfig) -> float | None:
-        with SupervisedProcess(_serve_machine, run) as process:
-            peak = process.request("peak", self._settings.timeout_s)
+        peak = self._request("peak", run)
         if isinstance(peak, Failure):
             self._listener.notify(f"The peak rate of {run.device} in {run.precision.dtype} is not known: {peak}")
             return None
         return float(peak)
 
-    def _recall(self, subject: Subject, place: Place, known: Known) -> Any:
-        environment = as_text(self._environment(subject, place))
-        return lambda batch: known.row(_identity(subject, place, batch), environment)
+    def _environment(self, run: RunConfig) -> dict[str, Any]:
+        """The environment of a machine."""
+        found = self._request("environment", run)
+        if isinstance(found, Failure):
+            why = found.message or found
+            raise SpeedError(f"Nothing can be measured on '{run.device}': {why}. Choose --device cpu, cuda or mps.")
+        environment: dict[str, Any] = found
+        return environment
 
-    def _environment(self, subject: Subject, place: Place) -> dict[str, Any]:
-        """The facts of the machine and the library that has the model; of a declared model, what its source is."""
-        own = {"library": self._libraries[subject.key.zoo], "fingerprint": subject.architecture.fingerprint}
-        return {**place.facts, **{name: value for name, value in own.items() if value}}
+    def _request(self, what: str, run: RunConfig) -> Any:
+        with SupervisedProcess(_serve_machine, run) as process:
+            return process.request(what, self._settings.timeout_s)
 
-    def _measure_subject(self, subject: Subject, place: Place, known: Known, left: TimeLeft) -> None:
-        recall = self._recall(subject, place, known)
-        with SupervisedProcess(_serve_model, subject) as process:
+    def _measure(self, task: _Task, left: TimeLeft) -> None:
+        with SupervisedProcess(_serve_model, task.job) as process:
 
             def attempt(batch: int) -> Row:
-                row = recall(batch)
+                row = task.known_row(batch)
                 if row is None:
-                    row = self._row(subject, place, batch, process.request(batch, self._settings.timeout_s))
+                    row = self._row(task, batch, process.request(batch, self._settings.timeout_s))
                     self._commit(row, left)
                 return dict(row)
 
@@ -170,13 +165,13 @@ class _Run:
                 rows += [row for _, row in halving(self._settings.max_batch, attempt, is_too_large)]
         self._summary.rows += list({row["batch"]: row for row in rows}.values())
 
-    def _row(self, subject: Subject, place: Place, batch: int, outcome: Any) -> Row:
+    def _row(self, task: _Task, batch: int, outcome: Any) -> Row:
         """A row of the table `speed`."""
-        now = datetime.now(UTC)
+        now, peak = datetime.now(UTC), self._peaks[task.job.run]
         row: Row = {
-            **_identity(subject, place, batch),
-            "environment": as_text(self._environment(subject, place)),
-            "peak_gflops_per_s": self._peaks[subject.run],
+            **task.row_key(batch),
+            "environment": task.environment,
+            "peak_gflops_per_s": peak,
             "source": f"measured by zoometer {metadata.version('zoometer')}",
             "run": self._summary.run,
             "measured_at": now,
@@ -184,11 +179,11 @@ class _Run:
         }
         if isinstance(outcome, Failure):
             return row | {"status": FAILED, "reason": str(outcome)}
-        timing, peak = outcome.timing, self._peaks[subject.run]
+        timing = outcome.timing
         achieved = None if outcome.flops is None else outcome.flops / timing.median_s / 1e9
         return row | {
             "status": MEASURED,
-            "reason": _imprecision(timing.half_width, timing.repetitions, subject.target.half_width),
+            "reason": _imprecision(timing.half_width, timing.repetitions, task.job.target.half_width),
             "samples_per_s": batch / timing.median_s,
             "latency_ms": 1000 * timing.median_s,
             "spread": timing.spread,
@@ -207,15 +202,8 @@ class _Run:
         self._listener.measured(row, left.seconds())
 
 
-def _identity(subject: Subject, place: Place, batch: int) -> Row:
-    """The key of a measurement."""
-    key = subject.key
-    model = {"zoo": key.zoo, "arch": key.arch, "input": key.input, "variant": str(key.variant)}
-    return {**model, **replace(place.run, batch=batch).columns()}
-
-
 def _imprecision(half_width: float | None, repetitions: int, wanted: float) -> str | None:
-    """What is to be said of a time that is not known as precisely as wanted."""
+    """The remark on a time that is less precise than its target."""
     if half_width is not None and half_width <= wanted:
         return None
     known = "" if half_width is None else f", where the median is known to ±{half_width:.1%}"

@@ -1,10 +1,10 @@
-"""What measuring is asked to do, already checked."""
+"""What measuring is asked to do, and who is told of it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from zoo.measurement.repetition import TimingTarget
 from zoo.run_config import RunConfig
@@ -29,3 +29,16 @@ class MeasureSettings:
     timeout_s: float = 300.0  # for one measurement, building the model included
     memory_gb: float | None = None  # of a process that measures on the CPU; None: four fifths of what is free
     rebuild: bool = False  # measure again what the table has
+
+
+class MeasureListener:
+    """Is told how measuring goes; does nothing with it."""
+
+    def planned(self, total: int, to_measure: int, expected_s: float, most_s: float) -> None:
+        """`to_measure` of `total` measurements are to be made, which takes about `expected_s`, and at most `most_s`."""
+
+    def measured(self, row: Mapping[Any, Any], left_s: float) -> None:
+        """A measurement, or a failure, is committed; the rest takes about `left_s`."""
+
+    def notify(self, message: str) -> None:
+        """Something a person should know."""

@@ -15,7 +15,7 @@ from zoo.cache.schema.tables import table_of
 from zoo.cache.store import Store
 from zoo.devices.device_names import DeviceNames
 from zoo.errors import SpeedError
-from zoo.measurement.speed_record import Speed, as_records
+from zoo.measurement.speed_record import Speed
 from zoo.measurement.speed_tables import read_speeds
 from zoo.records import SPEED_KEY, Architecture, Unmatched
 
@@ -80,8 +80,8 @@ def known_speeds(
     """
     architectures = known_architectures(store) if files else []
     rows = [record for file in files for record in _table_rows(file, read_speeds(file, architectures, devices).rows)]
-    given = pd.DataFrame([record for record in rows if record["device"] == device], columns=[*Speed.__slots__])
-    kept = store.speeds(device)[[*Speed.__slots__]].iloc[: None if cached else 0]
+    given = pd.DataFrame([record for record in rows if record["device"] == device], columns=[*Speed._fields])
+    kept = store.speeds(device)[[*Speed._fields]].iloc[: None if cached else 0]
     both = pd.concat([frame for frame in (given.astype(object), kept.astype(object)) if len(frame)] or [given])
     return both.drop_duplicates(list(SPEED_KEY)).infer_objects().reset_index(drop=True)
 
@@ -98,7 +98,7 @@ def _table_rows(file: Path, rows: Iterable[Speed]) -> list[dict[str, Any]]:
 
     now = datetime.now(UTC)
     more = {"status": MEASURED, "added_at": now}
-    return [{**record, **more, "measured_at": _moment(file, record["measured_at"])} for record in as_records(rows)]
+    return [{**row._asdict(), **more, "measured_at": _moment(file, row.measured_at)} for row in rows]
 
 
 def _moment(file: Path, text: str | None) -> datetime | None:

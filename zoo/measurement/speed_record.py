@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from typing import NamedTuple
 
-from zoo.records import SPEED_KEY, Unmatched
-
-__all__ = ["SPEED_KEY", "Speed", "SpeedTable", "as_records"]
+from zoo.records import Unmatched
 
 
-@dataclass(frozen=True, slots=True)
-class Speed:
+class Speed(NamedTuple):
     """One measured speed: a row of the `speed` table. `SPEED_KEY` names what makes it another measurement."""
 
     zoo: str
@@ -33,15 +28,8 @@ class Speed:
     threads: int | None = None  # of a CPU
 
 
-@dataclass(frozen=True, slots=True)
-class SpeedTable:
+class SpeedTable(NamedTuple):
     """What a table gave: its rows, and those that could not be used, each with the reason."""
 
     rows: tuple[Speed, ...] = ()
     unmatched: tuple[Unmatched, ...] = ()
-
-
-def as_records(rows: Iterable[Speed]) -> Iterator[dict[str, Any]]:
-    """Rows as the cache's tables take them."""
-    for row in rows:
-        yield {name: getattr(row, name) for name in Speed.__slots__}

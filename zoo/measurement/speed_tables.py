@@ -31,8 +31,8 @@ import pandas as pd
 from zoo.devices.device_names import DeviceNames
 from zoo.errors import InputError, SpeedError, did_you_mean
 from zoo.inputs import resize_input
-from zoo.measurement.speed_record import SPEED_KEY, Speed, SpeedTable
-from zoo.records import FORMER_VARIANTS, Architecture, Unmatched, Variant
+from zoo.measurement.speed_record import Speed, SpeedTable
+from zoo.records import FORMER_VARIANTS, SPEED_KEY, Architecture, Unmatched, Variant
 from zoo.run_config import TRACED, Precision, canonical_dtype
 
 COLUMNS = (

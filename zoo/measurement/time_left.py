@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from zoo.measurement.plan import Subject
+from zoo.measurement.plan import MeasureJob
 from zoo.run_config import RunConfig
 
 _BUILDING_S = 3.0
@@ -28,7 +28,7 @@ class TimeLeft:
 
     def __init__(
         self,
-        absent: Sequence[tuple[Subject, int]],
+        absent: Sequence[tuple[MeasureJob, int]],
         costs: pd.DataFrame,
         peaks: Mapping[RunConfig, float | None],
         clock: Callable[[], float] = time.perf_counter,
@@ -36,14 +36,14 @@ class TimeLeft:
         counted = costs[costs["flops"].notna() & (costs["batch"] == 1)]
         flops = {tuple(key): int(amount) for *key, amount in counted[[*_MODEL, "flops"]].itertuples(index=False)}
         self._expected_s = {
-            _name({**subject.key._asdict(), **replace(subject.run, batch=batch).columns()}): _expect(
-                subject, batch, flops.get(tuple(str(getattr(subject.key, name)) for name in _MODEL)), peaks.get(subject.run)
+            _name({**job.key._asdict(), **replace(job.run, batch=batch).columns()}): _expect(
+                job, batch, flops.get(tuple(str(getattr(job.key, name)) for name in _MODEL)), peaks.get(job.run)
             )
-            for subject, batch in absent
+            for job, batch in absent
         }
         self._done_s = 0.0
         self._clock, self._started = clock, clock()
-        self.most_s = sum(2 * subject.target.time_s + _BUILDING_S for subject, _ in absent)  # where no model hangs
+        self.most_s = sum(2 * job.target.time_s + _BUILDING_S for job, _ in absent)  # where no model hangs
 
     def done(self, row: Mapping[Any, Any]) -> None:
         """One measurement was made; a smaller batch than was thought of takes its place."""
@@ -61,9 +61,9 @@ def _name(row: Mapping[Any, Any]) -> tuple[str, ...]:
     return tuple(str(row[name]) for name in (*_MODEL, "dtype", "layout", "compiled", "batch"))
 
 
-def _expect(subject: Subject, batch: int, flops: int | None, peak_gflops_per_s: float | None) -> float:
+def _expect(job: MeasureJob, batch: int, flops: int | None, peak_gflops_per_s: float | None) -> float:
     """Seconds of one measurement, in which a model that is not known takes all the time it may."""
-    target = subject.target
+    target = job.target
     if flops is None or not peak_gflops_per_s:
         return _BUILDING_S + target.warm_up_s + target.time_s
     step_s = flops * batch / (peak_gflops_per_s * 1e9 * _USUAL_SHARE)

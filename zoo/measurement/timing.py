@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
-from zoo.measurement.environment import physical_cores, threads_of
+from zoo.measurement.environment import physical_cores, thread_count
 from zoo.measurement.repetition import Timing, TimingTarget, repeat
 from zoo.run_config import RunConfig
 
@@ -42,14 +42,14 @@ _WORDS_OF_NO_MEMORY = (
 )
 
 
-def prepare(run: RunConfig) -> None:
-    """Makes this process ready to measure: threads pinned to cores of their own, algorithms chosen by trying.
+def configure_torch(run: RunConfig) -> None:
+    """Pins threads to cores of their own, and lets cuDNN choose algorithms by trying them.
 
-    Threads that exist already stay where they are; call this before torch has computed anything.
+    Threads that exist already are not pinned; call this before torch has computed anything.
     """
     torch.manual_seed(_SEED)
     if run.is_cpu:
-        threads, cores = threads_of(run), physical_cores()
+        threads, cores = thread_count(run), physical_cores()
         if hasattr(os, "sched_setaffinity") and threads <= len(cores):
             os.sched_setaffinity(0, cores[:threads])
         torch.set_num_threads(threads)
@@ -57,7 +57,7 @@ def prepare(run: RunConfig) -> None:
     torch.backends.cudnn.benchmark = True
 
 
-def place(model: nn.Module, run: RunConfig) -> nn.Module:
+def place_model(model: nn.Module, run: RunConfig) -> nn.Module:
     """The model on its device, in its dtype and layout, compiled if it is to be."""
     model = model.eval().to(torch.device(run.device))
     if not run.precision.is_autocast:
@@ -80,13 +80,13 @@ def place_inputs(inputs: Any, run: RunConfig) -> Any:
     return pytree.tree_map_only(Tensor, fill, inputs)
 
 
-def measure(model: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any], run: RunConfig, target: TimingTarget) -> Timing:
+def time_steps(model: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any], run: RunConfig, target: TimingTarget) -> Timing:
     """The time of a step of a placed model on placed inputs.
 
     Raises:
         Exception: whatever the model raises; `is_out_of_memory` tells one kind from the others.
     """
-    with running(run):
+    with inference_context(run):
         return repeat(lambda: _seconds(lambda: model(*args, **kwargs), run), target)
 
 
@@ -97,7 +97,7 @@ def measure_peak(run: RunConfig) -> float:
     """
     dtype = getattr(torch, run.precision.product_dtype)
     size, best = _FIRST_SIZE, 0.0
-    with running(RunConfig(run.device)):
+    with inference_context(RunConfig(run.device)):
         while True:
             left, right = (torch.randn(size, size, device=run.device).to(dtype) for _ in range(2))
             timing = repeat(lambda: _seconds(lambda: left @ right, run), _PRODUCT)  # noqa: B023  # called before they change
@@ -108,7 +108,7 @@ def measure_peak(run: RunConfig) -> float:
 
 
 @contextlib.contextmanager
-def running(run: RunConfig) -> Iterator[None]:
+def inference_context(run: RunConfig) -> Iterator[None]:
     """Inference mode, autocast if the precision asks for it, and no garbage collection in the middle of a step."""
     casting: AbstractContextManager[Any] = (
         torch.autocast(torch.device(run.device).type, dtype=torch.float16) if run.precision.is_autocast else nullcontext()
@@ -124,7 +124,7 @@ def running(run: RunConfig) -> Iterator[None]:
             gc.enable()
 
 
-def forget_memory(run: RunConfig) -> None:
+def reset_peak_memory(run: RunConfig) -> None:
     """Gives back what earlier batches held, and starts the count of peak memory anew."""
     gc.collect()
     if run.device.startswith("cuda"):
@@ -138,7 +138,7 @@ def forget_memory(run: RunConfig) -> None:
 
 
 def peak_memory_bytes(run: RunConfig, before: int | None) -> int | None:
-    """The most memory in use since `forget_memory`, weights included; None where nobody keeps count.
+    """The most memory in use since `reset_peak_memory`, weights included; None where nobody keeps count.
 
     On a GPU it is that of tensors. On a CPU it is what the process has more than `before` of `resident_bytes`, so that scratch
     memory of kernels, and what the allocator keeps, is in it.
@@ -150,7 +150,7 @@ def peak_memory_bytes(run: RunConfig, before: int | None) -> int | None:
 
 
 def resident_bytes(*, most: bool = False) -> int | None:
-    """Memory of this process, now or at most since `forget_memory`; None where the system does not say."""
+    """Memory of this process, now or at most since `reset_peak_memory`; None where the system does not say."""
     try:
         lines = _PROCESS.joinpath("status").read_text(encoding="ascii", errors="replace").splitlines()
     except OSError:

@@ -17,18 +17,18 @@ from zoo.api.module import count
 from zoo.errors import InputError, VariantError
 from zoo.jobs import INPUT_STAGE, VARIANT_STAGE, Failure
 from zoo.measurement.environment import environment
-from zoo.measurement.plan import Subject
+from zoo.measurement.plan import MeasureJob
 from zoo.measurement.repetition import Timing
 from zoo.measurement.timing import (
-    forget_memory,
+    configure_torch,
     is_out_of_memory,
-    measure,
     measure_peak,
     peak_memory_bytes,
-    place,
     place_inputs,
-    prepare,
+    place_model,
+    reset_peak_memory,
     resident_bytes,
+    time_steps,
 )
 from zoo.run_config import RunConfig
 from zoo.workers import worker
@@ -39,8 +39,8 @@ _FREE_SHARE = 0.8
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
-    """What was found of one batch."""
+class BatchResult:
+    """The measurement of one batch."""
 
     timing: Timing
     flops: int | None  # of the whole batch; None: the model cannot be counted
@@ -50,20 +50,20 @@ class Measured:
 def serve_machine(connection: Connection, run: RunConfig) -> None:
     """Answers `environment` with the facts of the machine, and `peak` with the rate of a matrix product in GFLOP/s."""
     worker.prepare_process()
-    prepare(run)
+    configure_torch(run)
     answers: dict[str, Callable[[], Any]] = {"environment": lambda: environment(run), "peak": lambda: measure_peak(run)}
     while True:
         request = _receive(connection)
         connection.send(_guarded(answers[request]))
 
 
-def serve_model(connection: Connection, subject: Subject) -> None:
+def serve_model(connection: Connection, job: MeasureJob) -> None:
     """Answers a batch with its measurement; the model is built at the first."""
     worker.prepare_process()
-    if subject.run.is_cpu and (limit := subject.memory_gb or _free_gb() * _FREE_SHARE):
+    if job.run.is_cpu and (limit := job.memory_gb or _free_gb() * _FREE_SHARE):
         worker.limit_memory(limit)
-    prepare(subject.run)
-    model = _Model(subject)
+    configure_torch(job.run)
+    model = _Model(job)
     while True:
         batch = _receive(connection)
         connection.send(_guarded(lambda batch=batch: model.measure(batch)))  # type: ignore[misc]
@@ -89,42 +89,42 @@ def _guarded(answer: Callable[[], Any]) -> Any:
 
 
 class _Model:
-    """The model of a subject, on its device."""
+    """The model of a job, on its device."""
 
-    def __init__(self, subject: Subject) -> None:
-        self._subject = subject
-        declared = subject.architecture.declared
-        self._zoo: Zoo = open_zoo(subject.key.zoo, [declared] if declared else ())
+    def __init__(self, job: MeasureJob) -> None:
+        self._job = job
+        declared = job.architecture.declared
+        self._zoo: Zoo = open_zoo(job.key.zoo, [declared] if declared else ())
         self._placed: nn.Module | None = None
         self._plain: nn.Module | None = None
         self._flops: int | None = None  # of one image
         self._resident = resident_bytes()  # without the model
 
-    def measure(self, batch: int) -> Measured:
+    def measure(self, batch: int) -> BatchResult:
         """One measurement.
 
         Raises:
             InputError: if the model's work depends on what is in its input, or it is no model that runs as it was counted.
             Exception: whatever the model raises.
         """
-        run = self._subject.run
-        forget_memory(run)
+        run = self._job.run
+        reset_peak_memory(run)
         if self._placed is None or self._plain is None:
             self._plain = self._build()
             self._flops = self._count()
-            self._placed = place(self._plain, run)
+            self._placed = place_model(self._plain, run)
         example = self._example(batch)
         args, kwargs = place_inputs((example.args, dict(example.kwargs)), run)
-        timing = measure(self._placed, args, kwargs, run, self._subject.target)
-        return Measured(timing, None if self._flops is None else self._flops * batch, peak_memory_bytes(run, self._resident))
+        timing = time_steps(self._placed, args, kwargs, run, self._job.target)
+        return BatchResult(timing, None if self._flops is None else self._flops * batch, peak_memory_bytes(run, self._resident))
 
     def _build(self) -> nn.Module:
-        key = self._subject.key
+        key = self._job.key
         return self._zoo.build(key.arch, self._zoo.build_options(key)).eval()
 
     def _example(self, batch: int) -> Example:
         assert self._plain is not None
-        example = self._zoo.example(self._plain, self._subject.key._replace(batch=batch))
+        example = self._zoo.example(self._plain, self._job.key._replace(batch=batch))
         if example.context is not nullcontext:
             raise InputError("its time depends on what it finds in an image, and random weights find nothing that means anything")
         if example.weight_bytes is not None:

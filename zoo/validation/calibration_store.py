@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
-
 import pyarrow as pa
 
 from zoo.cache.store import Store
-from zoo.estimation.calibration import Calibration, read_calibration, write_calibration
+from zoo.errors import SpeedError
+from zoo.estimation.calibration import Calibration, format_calibration, parse_calibration
 from zoo.run_config import RunConfig
 
 FOLDER = "calibrations"
@@ -21,12 +19,8 @@ def keep_calibration(store: Store, calibration: Calibration) -> str:
         CacheError: if the cache cannot be written.
     """
     name = _name(calibration.run)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / name
-        write_calibration(calibration, path)
-        data = pa.py_buffer(path.read_bytes())
     store.files.prepare([FOLDER])
-    store.files.write(FOLDER, name, data)
+    store.files.write(FOLDER, name, pa.py_buffer(format_calibration(calibration).encode()))
     return store.files.path(FOLDER, name)
 
 
@@ -38,13 +32,11 @@ def kept_calibration(store: Store, run: RunConfig) -> Calibration | None:
     """
     name = _name(run)
     try:
-        data = store.files.read(FOLDER, name)
+        return parse_calibration(store.files.read(FOLDER, name).decode(errors="replace"))
     except FileNotFoundError:
         return None
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / name
-        path.write_bytes(data)
-        return read_calibration(path)
+    except SpeedError as error:
+        raise SpeedError(f"{store.files.path(FOLDER, name)}: {error}") from None
 
 
 def _name(run: RunConfig) -> str:

@@ -22,7 +22,7 @@ from zoo.errors import SpeedError
 from zoo.estimation.fitting import Sample
 from zoo.estimation.terms.term_matrix import TermMatrix
 from zoo.estimation.terms.term_models import term_model
-from zoo.measurement.speed_record import Speed, as_records
+from zoo.measurement.speed_record import Speed
 from zoo.measurement.speed_tables import precision_of, read_speeds
 from zoo.records import Unmatched
 from zoo.refresh.fill_missing import fill_missing, list_architectures
@@ -117,7 +117,7 @@ def join_files(paths: Sequence[Path], source: TraceSource, devices: Mapping[str,
                 speeds[path.name, _run_of(row, path, known)].append(row)
             except SpeedError as error:
                 left_out.append(Unmatched(path.name, f"{row.zoo}/{row.arch}", row.input, str(error)))
-    frames = {group: with_architectures(pd.DataFrame(as_records(rows)), architectures) for group, rows in speeds.items()}
+    frames = {group: with_architectures(pd.DataFrame(rows), architectures) for group, rows in speeds.items()}
     wanted = {key for (_, run), frame in frames.items() for key in trace_keys(frame, run)}
     fill_missing(wanted, source.cache, source.execution, source.listener)
     store, sets = Store(source.cache), []

@@ -24,7 +24,7 @@ from zoo.cache.schema.tables import table_of
 from zoo.cache.store import to_pandas
 from zoo.devices.data_sheets import read_devices, shipped_devices
 from zoo.errors import ConfigError, did_you_mean
-from zoo.measurement.settings import MeasureSettings
+from zoo.measurement.settings import MeasureListener, MeasureSettings
 from zoo.settings import ZooSettings
 from zoo.units import format_bytes, format_seconds
 
@@ -110,7 +110,7 @@ def _with_options(section: MeasureSection, options: Mapping[str, Any]) -> Measur
         raise ConfigError("\n".join(mistakes)) from None
 
 
-class Progress:
+class Progress(MeasureListener):
     """A line a measurement, on stderr: each takes seconds."""
 
     def __init__(self, stream: TextIO | None = None) -> None:

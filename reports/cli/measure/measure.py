@@ -67,8 +67,8 @@ def measure(
 ) -> None:
     """Measure how fast models run on this machine, one after another, each in a process of its own."""
     from reports.cli.common.measure_run import Asked, Progress, print_rows, read_settings
-    from zoo.measurement.session import Quiet
     from zoo.measurement.session import measure as measure_models
+    from zoo.measurement.settings import MeasureListener
 
     options = {
         "device": device, "as": name, "batch": batch, "max_batch": max_batch, "dtype": dtype, "layout": layout,
@@ -77,7 +77,7 @@ def measure(
     }  # fmt: skip
     given = {key: value for key, value in options.items() if value is not None and value != []}
     asked = Asked(tuple(targets), given, tuple(input or ()), cache, devices, rebuild=rebuild)
-    summary = measure_models(read_settings(asked), Quiet() if quiet else Progress())
+    summary = measure_models(read_settings(asked), MeasureListener() if quiet else Progress())
     print_rows(summary.rows, form.value)
     if summary.failed:
         raise typer.Exit(ExitCode.MODELS_FAILED)
