@@ -25,7 +25,7 @@ from zoo.recording.autocast import Autocast, AutocastState, Policy, cpu_autocast
 from zoo.recording.memo import Memo
 from zoo.run_config import Precision
 from zoo.tracing.ordered_calls import OrderedCalls
-from zoo.tracing.trace import Run
+from zoo.tracing.trace import PassRunner
 
 SMALL = 32
 FEW = "mobilenetv3_small_050 convnext_zepto_rms nf_resnet26 edgenext_xx_small".split()
@@ -73,8 +73,8 @@ def named(tensors: list[Tensor]) -> tuple[str, ...]:
 
 def traced_on(autocast: Autocast, model: nn.Module, x: Tensor, memo: Memo, layout: str = "nchw") -> OrderedCalls:
     """A pass under some device's autocast. In inference mode, which torch was observed in, it does not keep casts of weights."""
-    run = Run(model, Precision.AMP, layout, memo)
-    run.autocast, run.keeps_casts = autocast, False
+    run = PassRunner(model, Precision.AMP, layout, memo)
+    run.autocast, run.state = autocast, AutocastState(enabled=True, dtype=autocast.dtype, keeps_casts=False)
     return run.record((x,), {})
 
 
@@ -288,8 +288,9 @@ def test_weights_are_cast_once_a_pass_as_torch_does_without_gradients(
     with mode(), torch.autocast("cpu"), Log() as log:
         model(x)
     real = sum(operation in {"to", "_to_copy"} for operation, *_ in log.calls)
-    run = Run(model, Precision.AMP, "nchw", Memo())
-    run.autocast, run.keeps_casts = cpu_autocast(), keeps
+    run = PassRunner(model, Precision.AMP, "nchw", Memo())
+    run.autocast = cpu_autocast()
+    run.state = AutocastState(enabled=True, dtype=run.autocast.dtype, keeps_casts=keeps)
     emulated = [operation for operation, *_ in rows_of(run.record((x,), {}))].count("to")
     assert emulated == real == (3 if keeps else 5)
 

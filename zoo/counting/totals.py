@@ -15,11 +15,11 @@ from torch import Tensor, nn
 from zoo.operators.device_layouts import CPU_SHORTCUTS
 from zoo.operators.op_record import OperationFacts, describe_call
 from zoo.operators.operations import Kind
-from zoo.recording.lifetimes import StorageObserver
+from zoo.recording.lifetimes import LifetimeObserver
 from zoo.recording.memo import CallEntry, Memo, Operator
 
 
-class LiveBytes(StorageObserver):
+class LiveBytes(LifetimeObserver):
     """Running sum and maximum of the bytes alive."""
 
     def __init__(self) -> None:
@@ -30,7 +30,7 @@ class LiveBytes(StorageObserver):
 
     def add(self, storage: torch.UntypedStorage, nbytes: int, owner: Any) -> None:
         """Counts a storage an operator has just made, unless it is known; `owner` is remembered if this is a new peak."""
-        if self.observe(storage, nbytes):
+        if self.observe(storage, storage._cdata, nbytes):
             self.live += nbytes
             if self.live > self.peak:
                 self.peak = self.live
@@ -46,10 +46,12 @@ class Totals:
     name = "totals"
     shortcuts = CPU_SHORTCUTS
     inlines_parts = False
+    follows_values = False
 
     def __init__(self, memo: Memo) -> None:
         self._memo = memo
         self.calls: list[tuple[nn.Module | None, OperationFacts]] = []
+        self.composites: set[str] = set()
         self.memory = LiveBytes()
 
     def describe(self, operator: Operator, args: Any, kwargs: Any, out: Any, is_fresh: bool) -> tuple[OperationFacts, ...]:
@@ -66,11 +68,14 @@ class Totals:
         return shared
 
     def describe_parts(self) -> tuple[OperationFacts, ...]:
-        self.memory.stop()
+        self.stop()
         return tuple([record for _, record in self.calls])
 
     def empty(self) -> Totals:
         return Totals(self._memo)
+
+    def stop(self) -> None:
+        self.memory.stop()
 
     def operation_at(self, position: int) -> str:
         return self.calls[position][1].operation

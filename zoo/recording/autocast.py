@@ -147,7 +147,13 @@ class AutocastState:
 
     enabled: bool
     dtype: torch.dtype
+    was_consulted: bool = False  # whether the model has asked for it or changed it
     keeps_casts: bool = True  # of parameters for a whole pass, as under torch.no_grad(); torch.inference_mode() casts each time
+
+    def consult(self, field: str) -> Any:
+        """What the model is told of it."""
+        self.was_consulted = True
+        return getattr(self, field)
 
 
 @contextlib.contextmanager
@@ -177,10 +183,13 @@ def meta_stands_for(device_type: str, state: AutocastState) -> Iterator[None]:
         self.device = device_type
         if is_ours:
             self._enabled = enabled
+            state.was_consulted = True
 
     emulated: dict[str, Callable[..., Any]] = {
-        "is_autocast_enabled": lambda device="cuda": state.enabled if device in devices else kept["is_autocast_enabled"](device),
-        "get_autocast_dtype": lambda device: state.dtype if device in devices else kept["get_autocast_dtype"](device),
+        "is_autocast_enabled": lambda device="cuda": (
+            state.consult("enabled") if device in devices else kept["is_autocast_enabled"](device)
+        ),
+        "get_autocast_dtype": lambda device: state.consult("dtype") if device in devices else kept["get_autocast_dtype"](device),
     }
     for name, field in (("set_autocast_enabled", "enabled"), ("set_autocast_dtype", "dtype")):
         emulated[name] = lambda device, value, name=name, field=field: (

@@ -1,4 +1,4 @@
-"""Lifetimes of tensor storages, observed through weak references.
+"""Lifetimes of tensors and of their storages, observed through weak references.
 
 On the meta device the model's own Python code runs, so its references keep tensors alive exactly as they would with data.
 """
@@ -6,12 +6,11 @@ On the meta device the model's own Python code runs, so its references keep tens
 from __future__ import annotations
 
 import weakref
-
-import torch
+from typing import Any
 
 
 class _Reference(weakref.ref):  # type: ignore[type-arg]  # generic only in stubs
-    """A weak reference to a storage, its address and an integer its observer gave it."""
+    """A weak reference, the address of its object and an integer its observer gave it."""
 
     __slots__ = ("address", "label")
 
@@ -19,23 +18,25 @@ class _Reference(weakref.ref):  # type: ignore[type-arg]  # generic only in stub
     label: int
 
 
-class StorageObserver:
-    """Base class of what follows storages from their creation to their death. Not thread-safe; one instance observes one pass."""
+class LifetimeObserver:
+    """Base class of what follows objects from their creation to their death. Not thread-safe; one instance observes one pass."""
 
     def __init__(self) -> None:
         self._alive: dict[int, _Reference] = {}
 
-    def label_of(self, storage: torch.UntypedStorage) -> int | None:
-        """The label of a storage that is being observed, or None."""
-        reference = self._alive.get(storage._cdata)
+    def label_at(self, address: int) -> int | None:
+        """The label of the object that is being observed at an address, or None."""
+        reference = self._alive.get(address)
         return None if reference is None else reference.label
 
-    def observe(self, storage: torch.UntypedStorage, label: int) -> bool:
-        """Starts to observe a storage, unless it is observed; says whether it starts. `on_death` gets the label when it dies."""
-        address = storage._cdata
+    def observe(self, target: Any, address: int, label: int) -> bool:
+        """Starts to observe an object, unless one at its address is observed; says whether it starts.
+
+        When the object dies, `on_death` gets the label.
+        """
         if address in self._alive:
             return False
-        self._alive[address] = reference = _Reference(storage, self._release)
+        self._alive[address] = reference = _Reference(target, self._release)
         reference.address = address
         reference.label = label
         return True
@@ -45,7 +46,7 @@ class StorageObserver:
             self.on_death(reference.label)
 
     def on_death(self, label: int) -> None:
-        """Called when a storage dies."""
+        """Called when an object dies."""
         raise NotImplementedError
 
     def stop(self) -> None:

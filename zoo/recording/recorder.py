@@ -36,8 +36,12 @@ class Sink(Protocol):
     """Results of operators without their kernels, in the memory layout of the device that the pass stands for."""
     inlines_parts: bool
     """Whether the parts of a composite operator without a formula replace it; otherwise they become its description."""
+    follows_values: bool
+    """Whether it takes views as well, and every result as a tensor of its own."""
     calls: list[Any]
     """What was recorded, in order."""
+    composites: set[str]
+    """Full names of the operators whose parts were recorded."""
 
     def describe(self, operator: Operator, args: Any, kwargs: Any, out: Any, is_fresh: bool) -> Any:
         """What is to be remembered of a distinct call; `is_fresh` says whether it has made a storage."""
@@ -47,6 +51,9 @@ class Sink(Protocol):
 
     def empty(self) -> Sink:
         """Another one of this kind."""
+
+    def stop(self) -> None:
+        """Ends the pass: what is alive outlives it."""
 
     def operation_at(self, position: int) -> str:
         """The operation recorded at a position."""
@@ -139,12 +146,13 @@ class Recorder(TorchDispatchMode):
 
     def _add_operator(self, func: Any) -> Operator:
         operator = self._operators[id(func)] = Operator(func, self._autocast.policies if self._autocast else None)
+        operator.is_view &= not self._sink.follows_values
         return operator
 
     def _repeat(self, operator: Operator, entry: CallEntry, args: Any, kwargs: Any) -> tuple[Any, list[torch.UntypedStorage]]:
         """The result of a call seen before, and the storages it has made, unless it is a single new tensor."""
         if entry.action == Action.FIRST:
-            return args[0], []
+            return self._separate(operator, args, args[0]), []
         if entry.action == Action.CALL:
             return operator.func(*args, **kwargs), []
         if entry.action == Action.TRACK:
@@ -154,6 +162,11 @@ class Recorder(TorchDispatchMode):
             return out, _new_storages(out, before)
         outs = [r and _empty_strided(r[0], r[1], dtype=r[2], device=META) for r in entry.results]
         return entry.sequence(outs), [t.untyped_storage() for t in outs if t is not None]  # type: ignore[misc]
+
+    def _separate(self, operator: Operator, args: Any, out: Any) -> Any:
+        """A result that is its first argument, as a tensor of its own where the sink follows values."""
+        is_same = self._sink.follows_values and args and out is args[0] and not operator.func._schema.is_mutable
+        return _aten.alias.default(out) if is_same else out
 
     def _run_first(self, operator: Operator, args: Any, kwargs: Any, key: Any, tensors: list[Tensor]) -> Any:
         """Runs a call not seen before, has it described, and decides what can be remembered of it."""
@@ -177,6 +190,7 @@ class Recorder(TorchDispatchMode):
             entry = CallEntry(Action.TRACK, description)
         if key is not None and self._has_memo and outs:
             operator.calls[key] = entry
+        out = self._separate(operator, args, out)
         self._add(entry, self._modules[-1] if self._modules else None, tensors, out, made)
         return out
 
@@ -184,6 +198,7 @@ class Recorder(TorchDispatchMode):
     def _run_parts(recorder: Recorder, operator: Operator, args: Any, kwargs: Any) -> Any:
         """Runs a composite's own kernel under a recorder, so that its parts are recorded."""
         sink = recorder._sink
+        sink.composites.add(operator.func.name())
         first = len(sink.calls)
         with recorder:
             out = operator.func._op_dk(torch._C.DispatchKey.CompositeImplicitAutograd, *args, **kwargs)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from zoo.operators.device_layouts import CUDA_SHORTCUTS
 from zoo.operators.op_record import tensors_in
 from zoo.operators.operations import Kind
-from zoo.recording.lifetimes import StorageObserver
+from zoo.recording.lifetimes import LifetimeObserver
 from zoo.recording.memo import CallEntry, Operator
 from zoo.traces import TracedStorage
 
@@ -37,6 +37,24 @@ class CallLayout:
     macs: int
 
 
+class CallDescription(NamedTuple):
+    """What is remembered of a distinct call."""
+
+    layout: CallLayout | None  # None: it neither computes nor moves data
+    read: tuple[int, ...]  # positions of the tensors it reads, among its arguments
+    is_allocation: bool
+
+    def with_dtype(self, old: str, new: str) -> CallDescription:
+        """The same with tensors of one dtype in place of another."""
+        if self.layout is None:
+            return self
+        inputs, outputs = (
+            tuple((*tensor[:3], new if tensor[3] == old else tensor[3]) for tensor in tensors)
+            for tensors in (self.layout.inputs, self.layout.outputs)
+        )
+        return self._replace(layout=replace(self.layout, inputs=inputs, outputs=outputs))
+
+
 class RecordedCall(NamedTuple):
     """One call as it happened."""
 
@@ -48,7 +66,7 @@ class RecordedCall(NamedTuple):
     write_roles: list[str]
 
 
-class Storages(StorageObserver):
+class Storages(LifetimeObserver):
     """Every storage that calls read or write: its role, its size, the call that makes it and the one before which it is gone."""
 
     def __init__(self) -> None:
@@ -62,16 +80,19 @@ class Storages(StorageObserver):
     def number(self, tensor: Tensor, role: str, alloc_at: int = -1) -> int:
         """That of a tensor's storage; an unknown one gets a new one, and the role."""
         storage = tensor.untyped_storage()
-        known = self.label_of(storage)
-        if known is not None:
-            return known
-        number = len(self.roles)
-        self.observe(storage, number)
+        known = self.label_at(storage._cdata)
+        if known is None:
+            known = self.append(storage.nbytes(), role, alloc_at)
+            self.observe(storage, storage._cdata, known)
+        return known
+
+    def append(self, nbytes: int, role: str, alloc_at: int) -> int:
+        """The number of a new storage."""
         self.roles.append(role)
         self.alloc_at.append(alloc_at)
         self.free_at.append(None)
-        self.nbytes.append(storage.nbytes())
-        return number
+        self.nbytes.append(nbytes)
+        return len(self.roles) - 1
 
     def on_death(self, label: int) -> None:
         self.free_at[label] = self.position
@@ -87,42 +108,24 @@ class OrderedCalls:
     name = "calls"
     shortcuts = CUDA_SHORTCUTS
     inlines_parts = True
+    follows_values = False
 
     def __init__(self) -> None:
         self.calls: list[RecordedCall] = []
+        self.composites: set[str] = set()
         self.storages = Storages()
 
-    def describe(self, operator: Operator, args: Any, kwargs: Any, out: Any, is_fresh: bool) -> _Description:
-        """The layout of a call that computes or moves data, and which of its tensors it reads."""
-        func, operation = operator.func, operator.operation
-        named = {**dict(zip([argument.name for argument in func._schema.arguments], args, strict=False)), **kwargs}
-        tensors = [(name, t) for name, value in named.items() for t in tensors_in(value)]
-        unread = operation.unread(named)
-        read = tuple(i for i, (name, _) in enumerate(tensors) if name not in unread)
-        is_work = is_fresh or func._schema.is_mutable or operation.macs is not None or operation.kind == Kind.UNKNOWN
-        if operation.kind in (Kind.VIEW, Kind.ALLOCATE) or not is_work:
-            return _Description(None, read, operation.kind == Kind.ALLOCATE)
-        groups, kernel = _window(operation.kind, named)
-        layout = CallLayout(
-            operation=operator.name,
-            kind=operation.kind,
-            inputs=tuple(_layout(*tensors[i]) for i in read),
-            outputs=tuple(_layout(str(i), t) for i, t in enumerate(tensors_in(out))),
-            arguments=_arguments_text(named),
-            groups=groups,
-            kernel=kernel,
-            has_bias=isinstance(named.get("bias"), Tensor),
-            has_mask=any(isinstance(named.get(name), Tensor) for name in ("attn_mask", "mask")),
-            in_place=func._schema.is_mutable,
-            macs=int(operation.macs(args, kwargs, out)) if operation.macs else 0,
-        )
-        return _Description(layout, read, is_allocation=False)
+    def describe(self, operator: Operator, args: Any, kwargs: Any, out: Any, is_fresh: bool) -> CallDescription:
+        return describe(operator, args, kwargs, out, is_fresh)
 
     def describe_parts(self) -> Any:
         raise NotImplementedError  # they are calls of their own
 
     def empty(self) -> OrderedCalls:
         return OrderedCalls()
+
+    def stop(self) -> None:
+        self.storages.stop()
 
     def operation_at(self, position: int) -> str:
         return self.calls[position].layout.operation
@@ -140,30 +143,70 @@ class OrderedCalls:
         out: Any,
         made: Sequence[torch.UntypedStorage],
     ) -> None:
-        layout, read, is_allocation = entry.description
+        self.add_call(entry.description, module, tensors, list(tensors_in(out)), self.storages.number)
+
+    def add_call(
+        self,
+        description: CallDescription,
+        module: nn.Module | None,
+        tensors: Sequence[Any],
+        results: Sequence[Any],
+        number: Callable[[Any, str, int], int],
+    ) -> bool:
+        """Takes one call, unless it neither computes nor moves data; says whether it is taken.
+
+        Args:
+            description: of all calls like it.
+            module: that made it.
+            tensors: among its arguments, as `number` takes them.
+            results: likewise.
+            number: gives that of a tensor's storage; an unknown one gets the role and the position of the call that makes it.
+        """
+        layout, read, is_allocation = description
         storages, position = self.storages, len(self.calls)
         if layout is None:
-            for tensor in tensors_in(out) if is_allocation else ():
-                storages.number(tensor, "constant", position)
-            return
+            for tensor in results if is_allocation else ():
+                number(tensor, "constant", position)
+            return False
         storages.position = position + 1
-        reads = [storages.number(tensors[i], "constant") for i in read]
-        read_roles = [storages.roles[number] for number in reads]
+        reads = [number(tensors[i], "constant", -1) for i in read]
+        roles = storages.roles
+        read_roles = [roles[n] for n in reads]
         is_constant = "activation" not in read_roles and "input" not in read_roles
         role = "constant" if is_constant else "activation"
-        writes = [storages.number(t, role, position) for t in tensors_in(out)]
-        for number in writes:
-            if not is_constant and storages.roles[number] in {"constant", "weight"}:
-                storages.roles[number] = "activation"  # a constant that is written into
-        self.calls.append(RecordedCall(module, layout, reads, read_roles, writes, [storages.roles[n] for n in writes]))
+        writes = [number(tensor, role, position) for tensor in results]
+        for n in writes:
+            if not is_constant and roles[n] in {"constant", "weight"}:
+                roles[n] = "activation"  # a constant that is written into
+        self.calls.append(RecordedCall(module, layout, reads, read_roles, writes, [roles[n] for n in writes]))
+        return True
 
 
-class _Description(NamedTuple):
-    """What is remembered of a distinct call."""
-
-    layout: CallLayout | None  # None: it neither computes nor moves data
-    read: tuple[int, ...]  # positions of the tensors it reads, among its arguments
-    is_allocation: bool
+def describe(operator: Operator, args: Any, kwargs: Any, out: Any, is_fresh: bool) -> CallDescription:
+    """The layout of a call that computes or moves data, and which of its tensors it reads."""
+    func, operation = operator.func, operator.operation
+    named = {**dict(zip([argument.name for argument in func._schema.arguments], args, strict=False)), **kwargs}
+    tensors = [(name, t) for name, value in named.items() for t in tensors_in(value)]
+    unread = operation.unread(named)
+    read = tuple(i for i, (name, _) in enumerate(tensors) if name not in unread)
+    is_work = is_fresh or func._schema.is_mutable or operation.macs is not None or operation.kind == Kind.UNKNOWN
+    if operation.kind in (Kind.VIEW, Kind.ALLOCATE) or not is_work:
+        return CallDescription(None, read, operation.kind == Kind.ALLOCATE)
+    groups, kernel = _window(operation.kind, named)
+    layout = CallLayout(
+        operation=operator.name,
+        kind=operation.kind,
+        inputs=tuple(_layout(*tensors[i]) for i in read),
+        outputs=tuple(_layout(str(i), t) for i, t in enumerate(tensors_in(out))),
+        arguments=_arguments_text(named),
+        groups=groups,
+        kernel=kernel,
+        has_bias=isinstance(named.get("bias"), Tensor),
+        has_mask=any(isinstance(named.get(name), Tensor) for name in ("attn_mask", "mask")),
+        in_place=func._schema.is_mutable,
+        macs=int(operation.macs(args, kwargs, out)) if operation.macs else 0,
+    )
+    return CallDescription(layout, read, is_allocation=False)
 
 
 def _layout(name: str, tensor: Tensor) -> _TensorLayout:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -19,7 +19,7 @@ from zoo.meta.weights import without_data
 from zoo.operators.op_record import tensors_in
 from zoo.recording.autocast import AutocastState, cuda_autocast, meta_stands_for
 from zoo.recording.memo import Memo
-from zoo.recording.recorder import Recorder
+from zoo.recording.recorder import Recorder, Sink
 from zoo.run_config import LAYOUTS, TRACED, Precision
 from zoo.traces import TRACE_BATCH, Trace, TracedCall, TracedTensor
 from zoo.tracing.ordered_calls import OrderedCalls
@@ -57,18 +57,20 @@ def trace_model(  # noqa: PLR0913  # all but two are keyword-only and seldom giv
         raise UnknownNameError(f"There is no precision '{precision}'.{did_you_mean(precision, TRACED)}")
     if layout not in LAYOUTS:
         raise UnknownNameError(f"There is no layout '{layout}'.{did_you_mean(layout, LAYOUTS)}")
-    run = Run(model, parsed, layout, Memo() if memo is None else memo)
+    run = PassRunner(model, parsed, layout, Memo() if memo is None else memo)
     given: Any = (tuple(inputs or ()) if shape is None else (meta_input(shape, batch=batch),), dict(kwargs or {}))
     batch = next((t.shape[0] for t in tensors_in(given) if t.dim()), 1)
     recorded = run.record(*given)
-    if _may_repeat(recorded, batch):
+    if may_repeat(recorded, batch):
         # A model that takes no larger batch has its reasons; its constants are then those of this one.
         with contextlib.suppress(Exception):
-            _mark_repeated(recorded, run.record(*_enlarged(given, batch)))
-    return _finish(recorded, run.names, parsed, layout, batch)
+            growing = _growing(recorded, run.record(*enlarged(given, batch)))
+            if growing is not None:
+                mark_repeated(recorded, growing)
+    return to_trace(recorded, run.names, parsed, layout, batch)
 
 
-def _enlarged(given: Any, batch: int) -> Any:
+def enlarged(given: Any, batch: int) -> Any:
     """The same inputs with one image more."""
 
     def enlarge(tensor: Tensor) -> Tensor:
@@ -78,54 +80,63 @@ def _enlarged(given: Any, batch: int) -> Any:
     return pytree.tree_map_only(Tensor, enlarge, given)
 
 
-class Run:
+class PassRunner:
     """A model prepared for passes in one precision and layout."""
 
     def __init__(self, model: nn.Module, precision: Precision, layout: str, memo: Memo) -> None:
         self._model = model
         self._precision = precision
         self._memo = memo
-        self._dtype = None if precision.is_autocast or precision is Precision.FP32 else getattr(torch, precision.dtype)
-        self._is_channels_last = layout == "nhwc"
+        self.dtype = None if precision.is_autocast or precision is Precision.FP32 else getattr(torch, precision.dtype)
+        self.is_channels_last = layout == "nhwc"
         self.autocast = cuda_autocast() if precision.is_autocast else None
-        self.keeps_casts = True
+        self.state = AutocastState(self.autocast is not None, (self.autocast or cuda_autocast()).dtype)
         self.names: dict[int, str] = {}
 
     def record(self, inputs: Any, kwargs: Mapping[str, Any]) -> OrderedCalls:
-        """One pass."""
+        """One pass, its calls in order."""
+        recorded = OrderedCalls()
+
+        def name_storages(weights: Sequence[Tensor], tensors: Iterable[Tensor]) -> None:
+            for role, named in (("weight", weights), ("input", tensors)):
+                for tensor in named:
+                    recorded.storages.number(tensor, role)
+
+        self.record_into(recorded, inputs, kwargs, name_storages)
+        return recorded
+
+    def record_into(
+        self,
+        sink: Sink,
+        inputs: Any,
+        kwargs: Mapping[str, Any],
+        begin: Callable[[Sequence[Tensor], Iterable[Tensor]], None],
+    ) -> None:
+        """One pass; `begin` gets the weights and the inputs as the pass has them."""
         model, autocast = self._model, self.autocast or cuda_autocast()
-        state = AutocastState(self.autocast is not None, autocast.dtype, self.keeps_casts)
-        inputs, kwargs = pytree.tree_map_only(Tensor, self._prepare, (inputs, dict(kwargs)))
+        inputs, kwargs = pytree.tree_map_only(Tensor, self.prepare, (inputs, dict(kwargs)))
         with contextlib.ExitStack() as contexts:
             contexts.enter_context(without_collector())
             contexts.enter_context(unchanged(model))
-            contexts.enter_context(without_data(model, dtype=self._dtype, channels_last=self._is_channels_last))
-            contexts.enter_context(meta_stands_for(autocast.device_type, state))
+            contexts.enter_context(without_data(model, dtype=self.dtype, channels_last=self.is_channels_last))
+            contexts.enter_context(meta_stands_for(autocast.device_type, self.state))
             contexts.enter_context(torch.backends.opt_einsum.flags(enabled=False))
             if self._precision is Precision.AMP_FAST_NORM:
                 _use_fast_norms(model)
             contexts.enter_context(torch.inference_mode())
-            recorded = OrderedCalls()
-            self._name_storages(recorded, (inputs, kwargs))
-            recorder = Recorder(recorded, contexts.enter_context(follow_modules()), self._memo, self.autocast, state)
+            parts = list_parts(model)
+            self.names = parts.names
+            begin((*parts.params, *parts.buffers), tensors_in((inputs, kwargs)))
+            recorder = Recorder(sink, contexts.enter_context(follow_modules()), self._memo, self.autocast, self.state)
             with recorder:
                 out = model(*inputs, **kwargs)
-            recorded.storages.stop()
-            del out, recorder  # which has kept the casts of parameters alive until here
-        return recorded
+            sink.stop()  # while the outputs and the casts of parameters are alive
+            del out, recorder
 
-    def _prepare(self, tensor: Tensor) -> Tensor:
+    def prepare(self, tensor: Tensor) -> Tensor:
         """An input on the meta device, in the model's precision and layout."""
-        tensor = tensor.detach().to(META, self._dtype if tensor.is_floating_point() else None)
-        return tensor.to(memory_format=torch.channels_last) if self._is_channels_last and tensor.dim() == 4 else tensor
-
-    def _name_storages(self, recorded: OrderedCalls, inputs: Any) -> None:
-        parts = list_parts(self._model)
-        self.names = parts.names
-        for weight in (*parts.params, *parts.buffers):
-            recorded.storages.number(weight, "weight")
-        for tensor in tensors_in(inputs):
-            recorded.storages.number(tensor, "input")
+        tensor = tensor.detach().to(META, self.dtype if tensor.is_floating_point() else None)
+        return tensor.to(memory_format=torch.channels_last) if self.is_channels_last and tensor.dim() == 4 else tensor
 
 
 def _use_fast_norms(model: nn.Module) -> None:
@@ -135,7 +146,7 @@ def _use_fast_norms(model: nn.Module) -> None:
             module._fast_norm = True  # type: ignore[assignment]
 
 
-def _may_repeat(recorded: OrderedCalls, batch: int) -> bool:
+def may_repeat(recorded: OrderedCalls, batch: int) -> bool:
     """Whether some constant made in the pass could have a copy for each image. Casts of weights have not."""
     return any(
         role == "constant" and any(size % batch == 0 for size in like[1])
@@ -145,25 +156,31 @@ def _may_repeat(recorded: OrderedCalls, batch: int) -> bool:
     )
 
 
-def _mark_repeated(recorded: OrderedCalls, larger: OrderedCalls) -> None:
-    """Finds the constants that grow with the batch, by a pass at a larger one."""
-    repeated: set[int] = set()
+def _growing(recorded: OrderedCalls, larger: OrderedCalls) -> list[list[bool]] | None:
+    """For each result of each call, whether its shape is another one in a larger batch; None if the batch decides on the calls."""
     if [call.layout.operation for call in recorded.calls] != [call.layout.operation for call in larger.calls]:
-        return  # the batch decides what the model does
-    for call, other in zip(recorded.calls, larger.calls, strict=True):
-        for like, larger_like, number, role in zip(
-            call.layout.outputs, other.layout.outputs, call.writes, call.write_roles, strict=True
-        ):
-            if role == "constant" and like[1] != larger_like[1]:
-                repeated.add(number)
-        for numbers, roles in ((call.reads, call.read_roles), (call.writes, call.write_roles)):
-            roles[:] = ["repeated" if n in repeated and r == "constant" else r for n, r in zip(numbers, roles, strict=True)]
+        return None
+    return [
+        [like[1] != larger_like[1] for like, larger_like in zip(call.layout.outputs, other.layout.outputs, strict=True)]
+        for call, other in zip(recorded.calls, larger.calls, strict=True)
+    ]
+
+
+def mark_repeated(recorded: OrderedCalls, growing: Sequence[Sequence[bool]]) -> None:
+    """Gives constants that grow with the batch a role of their own."""
+    repeated: set[int] = set()
+    for call, grows in zip(recorded.calls, growing, strict=True):
+        repeated.update(n for n, role, g in zip(call.writes, call.write_roles, grows, strict=True) if g and role == "constant")
+        if repeated:
+            for numbers, roles in ((call.reads, call.read_roles), (call.writes, call.write_roles)):
+                roles[:] = ["repeated" if n in repeated and r == "constant" else r for n, r in zip(numbers, roles, strict=True)]
     for number in repeated:
         if recorded.storages.roles[number] == "constant":
             recorded.storages.roles[number] = "repeated"
 
 
-def _finish(recorded: OrderedCalls, names: Mapping[int, str], precision: str, memory_layout: str, batch: int) -> Trace:
+def to_trace(recorded: OrderedCalls, names: Mapping[int, str], precision: str, memory_layout: str, batch: int) -> Trace:
+    """Recorded calls as a trace; `names` are the paths of modules by their identity."""
     calls = []
     for module, layout, reads, read_roles, writes, write_roles in recorded.calls:
         ins = tuple(TracedTensor(*like, role, n) for like, role, n in zip(layout.inputs, read_roles, reads, strict=True))
