@@ -16,7 +16,7 @@ from torch.utils import _pytree as pytree
 from zoo.operators.dispatch import is_composite
 from zoo.operators.operations import MATRIX_KINDS
 from zoo.recording.autocast import Autocast, Policy
-from zoo.tracing.graph import Graph, Node, Outcome, TensorType, Template
+from zoo.tracing.graph import Graph, Node, Outcome, Template, TensorType
 from zoo.tracing.ordered_calls import OrderedCalls
 
 _aten = torch.ops.aten

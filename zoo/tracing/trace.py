@@ -22,7 +22,7 @@ from zoo.recording.memo import Memo
 from zoo.recording.recorder import Recorder, Sink
 from zoo.run_config import LAYOUTS, TRACED, Precision
 from zoo.traces import TRACE_BATCH, Trace, TracedCall, TracedTensor
-from zoo.tracing.ordered_calls import OrderedCalls
+from zoo.tracing.ordered_calls import OrderedCalls, RecordedCall
 
 
 def trace_model(  # noqa: PLR0913  # all but two are keyword-only and seldom given
@@ -57,17 +57,31 @@ def trace_model(  # noqa: PLR0913  # all but two are keyword-only and seldom giv
         raise UnknownNameError(f"There is no precision '{precision}'.{did_you_mean(precision, TRACED)}")
     if layout not in LAYOUTS:
         raise UnknownNameError(f"There is no layout '{layout}'.{did_you_mean(layout, LAYOUTS)}")
-    run = PassRunner(model, parsed, layout, Memo() if memo is None else memo)
     given: Any = (tuple(inputs or ()) if shape is None else (meta_input(shape, batch=batch),), dict(kwargs or {}))
     batch = next((t.shape[0] for t in tensors_in(given) if t.dim()), 1)
-    recorded = run.record(*given)
+    recorded, names = record_pass(model, *given, parsed, layout, Memo() if memo is None else memo, batch)
+    return to_trace(recorded, names, parsed, layout, batch)
+
+
+def record_pass(  # noqa: PLR0913, PLR0917  # all of them say which pass
+    model: nn.Module,
+    inputs: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    precision: Precision,
+    layout: str,
+    memo: Memo,
+    batch: int = TRACE_BATCH,
+) -> tuple[OrderedCalls, dict[int, str]]:
+    """The calls of a pass, and the paths of modules by their identity."""
+    runner = PassRunner(model, precision, layout, memo)
+    recorded = runner.record(inputs, kwargs)
     if may_repeat(recorded, batch):
         # A model that takes no larger batch has its reasons; its constants are then those of this one.
         with contextlib.suppress(Exception):
-            growing = _growing(recorded, run.record(*enlarged(given, batch)))
+            growing = _growing(recorded, runner.record(*enlarged((inputs, kwargs), batch)))
             if growing is not None:
                 mark_repeated(recorded, growing)
-    return to_trace(recorded, run.names, parsed, layout, batch)
+    return recorded, runner.names
 
 
 def enlarged(given: Any, batch: int) -> Any:
@@ -181,14 +195,16 @@ def mark_repeated(recorded: OrderedCalls, growing: Sequence[Sequence[bool]]) -> 
 
 def to_trace(recorded: OrderedCalls, names: Mapping[int, str], precision: str, memory_layout: str, batch: int) -> Trace:
     """Recorded calls as a trace; `names` are the paths of modules by their identity."""
-    calls = []
-    for module, layout, reads, read_roles, writes, write_roles in recorded.calls:
-        ins = tuple(TracedTensor(*like, role, n) for like, role, n in zip(layout.inputs, read_roles, reads, strict=True))
-        outs = tuple(TracedTensor(*like, role, n) for like, role, n in zip(layout.outputs, write_roles, writes, strict=True))
-        calls.append(
-            TracedCall(
-                names.get(id(module), ""), class_name(module), layout.operation, layout.kind.value, ins, outs, layout.arguments,
-                layout.groups, layout.kernel, layout.has_bias, layout.has_mask, layout.in_place, layout.macs,
-            )
-        )  # fmt: skip
-    return Trace(precision, memory_layout, batch, tuple(calls), recorded.storages.listed())
+    calls = tuple([traced_call(call, names) for call in recorded.calls])
+    return Trace(precision, memory_layout, batch, calls, recorded.storages.listed())
+
+
+def traced_call(call: RecordedCall, names: Mapping[int, str]) -> TracedCall:
+    """One recorded call as part of a trace; `names` are the paths of modules by their identity."""
+    module, layout, reads, read_roles, writes, write_roles = call
+    ins = tuple(TracedTensor(*like, role, n) for like, role, n in zip(layout.inputs, read_roles, reads, strict=True))
+    outs = tuple(TracedTensor(*like, role, n) for like, role, n in zip(layout.outputs, write_roles, writes, strict=True))
+    return TracedCall(
+        names.get(id(module), ""), class_name(module), layout.operation, layout.kind.value, ins, outs, layout.arguments,
+        layout.groups, layout.kernel, layout.has_bias, layout.has_mask, layout.in_place, layout.macs,
+    )  # fmt: skip

@@ -6,13 +6,11 @@ once what others wrote, and writes what others read. Convolutions, products, att
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from zoo.estimation.workloads.work import UNFUSED_WORKS
-from zoo.traces import Trace, TracedCall
+from zoo.traces import TracedStorage
 
 
 class Access(NamedTuple):
@@ -22,17 +20,21 @@ class Access(NamedTuple):
     is_batch_free: bool
 
 
-class FusionInput(NamedTuple):
-    """What decides how a call is fused. Calls that look alike share one."""
+@dataclass(frozen=True, slots=True, eq=False)
+class CallSummary:
+    """What calls that look alike have in common."""
 
     columns: Mapping[str, Any]  # of `describe_call`
+    work: str
+    is_transposed: bool
+    is_fusible: bool
+    is_batch_free: bool
     reads: tuple[Access, ...]
     writes: tuple[Access, ...]
-    is_batch_free: bool
 
 
 class FusedColumns(NamedTuple):
-    """Columns of the kernel that starts with a call; those of a call that joins an earlier kernel are empty."""
+    """The columns about the compiled graph; those of a call that joins an earlier kernel are empty."""
 
     fused_work: str = ""
     fused_bytes_in: float = 0.0
@@ -41,85 +43,95 @@ class FusedColumns(NamedTuple):
     fused_is_transposed: bool = False
 
 
-@dataclass(slots=True)
+_JOINED = FusedColumns()
+
+
 class _Kernel:
-    first_call: int
-    is_fusible: bool
-    works: set[str] = field(default_factory=set)
-    is_transposed: bool = False
-    reads: dict[int, Access] = field(default_factory=dict)  # by storage
-    writes: dict[int, Access] = field(default_factory=dict)
+    """One kernel of the compiled graph."""
 
-    @property
-    def work(self) -> str:
-        """A fused kernel is as slow as the slowest kind of work in it."""
-        if not self.is_fusible:
-            return next(iter(self.works))
-        slow = next((work for work in ("norm", "softmax", "reduce", "pool", "resample") if work in self.works), None)
-        return slow or ("copy" if self.is_transposed else "elementwise")
+    __slots__ = ("first_call", "is_fusible", "is_transposed", "reads", "works", "writes")
+
+    def __init__(self, first_call: int, is_fusible: bool) -> None:
+        self.first_call = first_call  # position of its first call
+        self.is_fusible = is_fusible
+        self.works: set[str] = set()
+        self.is_transposed = False
+        self.reads: dict[int, Access] = {}  # by storage
+        self.writes: dict[int, Access] = {}
 
 
-class _Write(NamedTuple):
-    position: int
-    kernel: _Kernel
-
-
-def fuse(trace: Trace, inputs: Sequence[FusionInput]) -> list[FusedColumns]:
-    """The fused columns of each call of a trace.
+def fuse(
+    calls: Sequence[CallSummary],
+    reads: Sequence[Sequence[int]],
+    writes: Sequence[Sequence[int]],
+    storages: Sequence[TracedStorage],
+    batch: int,
+) -> list[FusedColumns]:
+    """What a compiler leaves of each call.
 
     Args:
-        trace: whose calls are fused.
-        inputs: one for each call.
+        calls: in order.
+        reads: the storage of each input of each call.
+        writes: likewise of each result.
+        storages: all of them.
+        batch: images in the pass.
     """
-    kernels = _make_kernels(trace.calls, inputs)
-    readers: dict[int, set[int]] = defaultdict(set)  # first calls of kernels, by storage
+    kernels = _group(calls, reads, writes)
+    readers: dict[int, int] = {}  # the only kernel that reads each storage; -1: there are several
     for kernel in kernels:
         for storage in kernel.reads:
-            readers[storage].add(kernel.first_call)
-    outputs = {i for i, storage in enumerate(trace.storages) if storage.alloc_at >= 0 and storage.free_at is None}
-    fused = [FusedColumns()] * len(trace.calls)
+            readers[storage] = kernel.first_call if readers.get(storage, kernel.first_call) == kernel.first_call else -1
+    fused = [_JOINED] * len(calls)
     for kernel in kernels:
-        reads = list(kernel.reads.values())
-        writes = [access for i, access in kernel.writes.items() if readers[i] - {kernel.first_call} or i in outputs]
-        fused[kernel.first_call] = FusedColumns(
-            kernel.work,
-            sum(access.nbytes for access in reads if not access.is_batch_free) / trace.batch,
-            sum(access.nbytes for access in writes if not access.is_batch_free) / trace.batch,
-            float(sum(access.nbytes for access in (*reads, *writes) if access.is_batch_free)),
-            kernel.is_transposed,
-        )
+        read = written = free = 0
+        for nbytes, is_free in kernel.reads.values():
+            if is_free:
+                free += nbytes
+            else:
+                read += nbytes
+        for storage, (nbytes, is_free) in kernel.writes.items():
+            outlives = storages[storage].alloc_at >= 0 and storages[storage].free_at is None
+            if not outlives and readers.get(storage, kernel.first_call) == kernel.first_call:
+                continue  # it stays inside the kernel
+            if is_free:
+                free += nbytes
+            else:
+                written += nbytes
+        work = _slowest_work(kernel)
+        fused[kernel.first_call] = FusedColumns(work, read / batch, written / batch, float(free), kernel.is_transposed)
     return fused
 
 
-def _make_kernels(calls: Sequence[TracedCall], inputs: Sequence[FusionInput]) -> list[_Kernel]:
+def _group(calls: Sequence[CallSummary], reads: Sequence[Sequence[int]], writes: Sequence[Sequence[int]]) -> list[_Kernel]:
     kernels: list[_Kernel] = []
-    written: dict[int, _Write] = {}  # the last write to each storage
-    for position, (call, like) in enumerate(zip(calls, inputs, strict=True)):
-        kernel = _kernel_to_join(call, like, written)
-        if kernel is None:
-            kernel = _Kernel(position, like.columns["work"] not in UNFUSED_WORKS)
+    made_by: dict[int, _Kernel] = {}
+    made_at: dict[int, int] = {}
+    for position, (call, read, written) in enumerate(zip(calls, reads, writes, strict=True)):
+        kernel = None
+        if not (not call.is_fusible or call.is_batch_free):
+            latest = -1
+            for storage, (_, is_free) in zip(read, call.reads, strict=True):
+                if not is_free and made_at.get(storage, -1) > latest:
+                    latest = made_at[storage]
+                    kernel = made_by[storage]
+        if kernel is None or not kernel.is_fusible:
+            kernel = _Kernel(position, call.is_fusible)
             kernels.append(kernel)
-        kernel.works.add(like.columns["work"])
-        kernel.is_transposed |= like.columns["is_transposed"]
-        for tensor, read in zip(call.inputs, like.reads, strict=True):
-            write = written.get(tensor.storage)
-            if write is None or write.kernel is not kernel:
-                earlier = kernel.reads.get(tensor.storage)
-                kernel.reads[tensor.storage] = read if earlier is None else read._replace(nbytes=max(read.nbytes, earlier.nbytes))
-        for tensor, access in zip(call.outputs, like.writes, strict=True):
-            kernel.writes[tensor.storage] = access
-            written[tensor.storage] = _Write(position, kernel)
+        kernel.works.add(call.work)
+        kernel.is_transposed |= call.is_transposed
+        for storage, (nbytes, is_free) in zip(read, call.reads, strict=True):
+            if made_by.get(storage) is not kernel:
+                known = kernel.reads.get(storage)
+                kernel.reads[storage] = Access(nbytes if known is None or known[0] < nbytes else known[0], is_free)
+        for storage, wrote in zip(written, call.writes, strict=True):
+            kernel.writes[storage] = wrote
+            made_by[storage], made_at[storage] = kernel, position
     return kernels
 
 
-def _kernel_to_join(call: TracedCall, like: FusionInput, written: Mapping[int, _Write]) -> _Kernel | None:
-    """The kernel that wrote the latest input, if both it and the call can be fused."""
-    if like.columns["work"] in UNFUSED_WORKS or like.is_batch_free:
-        return None
-    writes = [
-        written[tensor.storage]
-        for tensor, read in zip(call.inputs, like.reads, strict=True)
-        if not read.is_batch_free and tensor.storage in written
-    ]
-    latest = max(writes, key=lambda write: write.position, default=None)
-    return latest.kernel if latest is not None and latest.kernel.is_fusible else None
+def _slowest_work(kernel: _Kernel) -> str:
+    """A fused kernel is as slow as the slowest kind of work in it."""
+    if not kernel.is_fusible:
+        return next(iter(kernel.works))
+    slow = next((work for work in ("norm", "softmax", "reduce", "pool", "resample") if work in kernel.works), None)
+    return slow or ("copy" if kernel.is_transposed else "elementwise")

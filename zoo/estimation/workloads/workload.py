@@ -31,13 +31,14 @@ Amounts that grow with the batch are for one image. Those that do not, of weight
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
-from typing import Any
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 from zoo.estimation.workloads.call_columns import describe_call
-from zoo.estimation.workloads.fusion import Access, FusionInput, fuse
-from zoo.traces import Trace, TracedTensor
+from zoo.estimation.workloads.fusion import Access, CallSummary, fuse
+from zoo.estimation.workloads.work import UNFUSED_WORKS
+from zoo.traces import Trace, TracedCall, TracedStorage, TracedTensor
 
 _TEXTS = {"module": str, "module_class": str, "operation": str, "kind": str, "work": str, "dtype": str, "fused_work": str}
 _FLAGS = dict.fromkeys(["is_channels_last", "is_transposed", "has_bias", "has_mask", "fused_is_transposed"], bool)
@@ -54,6 +55,17 @@ MODEL_COLUMNS = tuple(name for name in COLUMNS if name not in {"module", "module
 """Columns that a whole model is estimated from."""
 
 
+class SummarisedPass(NamedTuple):
+    """A pass as it is summarised: its calls, each as what it has in common with others like it, and its memory."""
+
+    batch: int
+    calls: Sequence[CallSummary]
+    places: Sequence[tuple[str, str]]  # module and class of each call
+    reads: Sequence[Sequence[int]]  # the storage of each input of each call
+    writes: Sequence[Sequence[int]]
+    storages: Sequence[TracedStorage]
+
+
 def summarise(trace: Trace, *, by_module: bool = False) -> list[dict[str, Any]]:
     """The distinct calls of a trace, in the order of the first of each.
 
@@ -61,44 +73,63 @@ def summarise(trace: Trace, *, by_module: bool = False) -> list[dict[str, Any]]:
         trace: of any precision and layout; a batch of 2 or more, so that strides and what repeats with the batch are seen.
         by_module: keeps equal calls of different modules apart.
     """
-    inputs = _describe_calls(trace)
-    weight_bytes = sum(storage.nbytes for storage in trace.storages if storage.role == "weight")
-    model = {
-        "model_weight_bytes": float(weight_bytes + _peak_bytes(trace, of_constants=True)),
-        "model_peak_bytes": _peak_bytes(trace, of_constants=False) / trace.batch,
-    }
-    rows: dict[Any, dict[str, Any]] = {}
-    for position, (call, like, fused) in enumerate(zip(trace.calls, inputs, fuse(trace, inputs), strict=True)):
-        key = (id(like), fused, call.module if by_module else None)
-        if key in rows:
-            rows[key]["calls"] += 1
-            continue
-        where = {"position": position, "module": call.module, "module_class": call.module_class, "calls": 1}
-        row = {**where, **like.columns, **fused._asdict(), **model}
-        rows[key] = {name: row[name] for name in COLUMNS}
-    return list(rows.values())
-
-
-def _peak_bytes(trace: Trace, *, of_constants: bool) -> int:
-    """Most bytes alive at once of calls' results: of those that are the same for every batch, such as casts of weights, or the rest."""
-    storages = tuple(
-        storage if (storage.role == "constant") == of_constants else storage._replace(nbytes=0) for storage in trace.storages
-    )
-    return replace(trace, storages=storages).peak_activation_bytes
-
-
-def _describe_calls(trace: Trace) -> list[FusionInput]:
-    """One for each call; calls that look alike share one object."""
-    known: dict[Any, FusionInput] = {}
-    described = []
+    known: dict[Any, CallSummary] = {}
+    calls = []
     for call in trace.calls:
         tensors = tuple((*t[:4], t.is_batch_free) for t in (*call.inputs, *call.outputs))
         key = (call[2:4], len(call.inputs), tensors, call[6:])
         if key not in known:
-            reads, writes = tuple(map(_access, call.inputs)), tuple(map(_access, call.outputs))
-            known[key] = FusionInput(describe_call(call, trace.batch), reads, writes, call.is_batch_free)
-        described.append(known[key])
-    return described
+            known[key] = summarise_call(call, trace.batch)
+        calls.append(known[key])
+    places = [(call.module, call.module_class) for call in trace.calls]
+    reads = [[tensor.storage for tensor in call.inputs] for call in trace.calls]
+    writes = [[tensor.storage for tensor in call.outputs] for call in trace.calls]
+    return summarise_pass(SummarisedPass(trace.batch, calls, places, reads, writes, trace.storages), by_module=by_module)
+
+
+def summarise_pass(given: SummarisedPass, *, by_module: bool = False) -> list[dict[str, Any]]:
+    """The distinct calls of a pass; see `summarise`."""
+    kernels = fuse(given.calls, given.reads, given.writes, given.storages, given.batch)
+    constant_bytes, other_bytes = _peak_bytes(given)
+    weight_bytes = sum(storage.nbytes for storage in given.storages if storage.role == "weight")
+    model = {
+        "model_weight_bytes": float(weight_bytes + constant_bytes),
+        "model_peak_bytes": other_bytes / given.batch,
+    }
+    rows: dict[Any, dict[str, Any]] = {}
+    for position, (call, fused) in enumerate(zip(given.calls, kernels, strict=True)):
+        key = (id(call), fused, given.places[position][0] if by_module else None)
+        row = rows.get(key)
+        if row is None:
+            module, module_class = given.places[position]
+            rows[key] = {
+                "position": position, "module": module, "module_class": module_class, "calls": 1,
+                **call.columns, **fused._asdict(), **model,
+            }  # fmt: skip
+        else:
+            row["calls"] += 1
+    return list(rows.values())
+
+
+def _peak_bytes(given: SummarisedPass) -> tuple[int, int]:
+    """Most bytes alive at once of what calls make: of what is the same for every batch, such as casts of weights, and of the rest."""
+    end = len(given.calls)
+    changes = [0] * (end + 1), [0] * (end + 1)
+    for nbytes, role, alloc_at, free_at in given.storages:
+        if alloc_at >= 0:
+            change = changes[role != "constant"]
+            change[alloc_at] += nbytes
+            change[end if free_at is None else free_at] -= nbytes
+    constants, others = (max(itertools.accumulate(change)) for change in changes)
+    return constants, others
+
+
+def summarise_call(call: TracedCall, batch: int) -> CallSummary:
+    """What calls like this one have in common."""
+    columns = describe_call(call, batch)
+    reads, writes = tuple(map(_access, call.inputs)), tuple(map(_access, call.outputs))
+    is_fusible = columns["work"] not in UNFUSED_WORKS
+    return CallSummary(columns, columns["work"], columns["is_transposed"], is_fusible, call.is_batch_free, reads, writes)
 
 
 def _access(tensor: TracedTensor) -> Access:
