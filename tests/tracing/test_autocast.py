@@ -75,7 +75,7 @@ def traced_on(autocast: Autocast, model: nn.Module, x: Tensor, memo: Memo, layou
     """A pass under some device's autocast. In inference mode, which torch was observed in, it does not keep casts of weights."""
     run = PassRunner(model, Precision.AMP, layout, memo)
     run.autocast, run.state = autocast, AutocastState(enabled=True, dtype=autocast.dtype, keeps_casts=False)
-    return run.record((x,), {})
+    return run.record(((x,), {}))
 
 
 def rows_of(recorded: OrderedCalls) -> list[Row]:
@@ -291,7 +291,7 @@ def test_weights_are_cast_once_a_pass_as_torch_does_without_gradients(
     run = PassRunner(model, Precision.AMP, "nchw", Memo())
     run.autocast = cpu_autocast()
     run.state = AutocastState(enabled=True, dtype=run.autocast.dtype, keeps_casts=keeps)
-    emulated = [operation for operation, *_ in rows_of(run.record((x,), {}))].count("to")
+    emulated = [operation for operation, *_ in rows_of(run.record(((x,), {})))].count("to")
     assert emulated == real == (3 if keeps else 5)
 
 

@@ -67,7 +67,7 @@ class WorkloadRecorder:
                 return Workload(self._summarise(family.derive(*mode), family.names), is_derived=True)
             except NotDerivableError:
                 pass
-        recorded, names = record_pass(model, *given, *mode, self._memo)
+        recorded, names = record_pass(model, given, mode[0], mode[1], self._memo)
         return Workload(self._summarise(recorded, names), is_derived=False)
 
     def _summarise(self, recorded: OrderedCalls, names: Mapping[int, str]) -> list[dict[str, Any]]:

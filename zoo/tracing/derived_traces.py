@@ -19,7 +19,7 @@ from zoo.traces import TRACE_BATCH, Trace
 from zoo.tracing.derivation import Derivation, NotDerivableError, check_derivable
 from zoo.tracing.graph import Graph, TypeTable
 from zoo.tracing.ordered_calls import OrderedCalls
-from zoo.tracing.trace import PassRunner, enlarged, mark_repeated, may_repeat, to_trace
+from zoo.tracing.trace import Arguments, PassRunner, enlarged, mark_repeated, may_repeat, to_trace
 
 DERIVABLE = (Precision.FP32, Precision.FP16, Precision.AMP)
 """Precisions that can be derived; others are run."""
@@ -114,7 +114,7 @@ def _channels_last_strides(shape: tuple[int, ...]) -> tuple[int, ...]:
     return torch.empty(shape, device="meta").to(memory_format=torch.channels_last).stride()
 
 
-def _record(runner: PassRunner, given: Any, table: TypeTable) -> Graph:
+def _record(runner: PassRunner, given: Arguments, table: TypeTable) -> Graph:
     graph = Graph(table)
 
     def begin(weights: Sequence[Tensor], inputs: Iterable[Tensor]) -> None:
@@ -122,7 +122,7 @@ def _record(runner: PassRunner, given: Any, table: TypeTable) -> Graph:
         graph.inputs = [graph.add_source(tensor) for tensor in inputs]
 
     with _dispatching_contiguous(graph):
-        runner.record_into(graph, *given, begin)
+        runner.record_into(graph, given, begin)
     return graph
 
 

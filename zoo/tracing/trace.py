@@ -24,6 +24,9 @@ from zoo.run_config import LAYOUTS, TRACED, Precision
 from zoo.traces import TRACE_BATCH, Trace, TracedCall, TracedTensor
 from zoo.tracing.ordered_calls import OrderedCalls, RecordedCall
 
+Arguments = tuple[Sequence[Any], Mapping[str, Any]]
+"""Positional and keyword arguments of `forward`."""
+
 
 def trace_model(  # noqa: PLR0913  # all but two are keyword-only and seldom given
     model: nn.Module,
@@ -57,16 +60,15 @@ def trace_model(  # noqa: PLR0913  # all but two are keyword-only and seldom giv
         raise UnknownNameError(f"There is no precision '{precision}'.{did_you_mean(precision, TRACED)}")
     if layout not in LAYOUTS:
         raise UnknownNameError(f"There is no layout '{layout}'.{did_you_mean(layout, LAYOUTS)}")
-    given: Any = (tuple(inputs or ()) if shape is None else (meta_input(shape, batch=batch),), dict(kwargs or {}))
+    given: Arguments = (tuple(inputs or ()) if shape is None else (meta_input(shape, batch=batch),), dict(kwargs or {}))
     batch = next((t.shape[0] for t in tensors_in(given) if t.dim()), 1)
-    recorded, names = record_pass(model, *given, parsed, layout, Memo() if memo is None else memo, batch)
+    recorded, names = record_pass(model, given, parsed, layout, Memo() if memo is None else memo, batch)
     return to_trace(recorded, names, parsed, layout, batch)
 
 
-def record_pass(  # noqa: PLR0913, PLR0917  # all of them say which pass
+def record_pass(
     model: nn.Module,
-    inputs: Sequence[Any],
-    kwargs: Mapping[str, Any],
+    given: Arguments,
     precision: Precision,
     layout: str,
     memo: Memo,
@@ -74,24 +76,25 @@ def record_pass(  # noqa: PLR0913, PLR0917  # all of them say which pass
 ) -> tuple[OrderedCalls, dict[int, str]]:
     """The calls of a pass, and the paths of modules by their identity."""
     runner = PassRunner(model, precision, layout, memo)
-    recorded = runner.record(inputs, kwargs)
+    recorded = runner.record(given)
     if may_repeat(recorded, batch):
         # A model that takes no larger batch has its reasons; its constants are then those of this one.
         with contextlib.suppress(Exception):
-            growing = _growing(recorded, runner.record(*enlarged((inputs, kwargs), batch)))
+            growing = _growing(recorded, runner.record(enlarged(given, batch)))
             if growing is not None:
                 mark_repeated(recorded, growing)
     return recorded, runner.names
 
 
-def enlarged(given: Any, batch: int) -> Any:
+def enlarged(given: Arguments, batch: int) -> Arguments:
     """The same inputs with one image more."""
 
     def enlarge(tensor: Tensor) -> Tensor:
         has_batch = tensor.dim() > 0 and tensor.shape[0] == batch
         return torch.empty((batch + 1, *tensor.shape[1:]), dtype=tensor.dtype, device=META) if has_batch else tensor
 
-    return pytree.tree_map_only(Tensor, enlarge, given)
+    larger: Arguments = pytree.tree_map_only(Tensor, enlarge, given)
+    return larger
 
 
 class PassRunner:
@@ -107,7 +110,7 @@ class PassRunner:
         self.state = AutocastState(self.autocast is not None, (self.autocast or cuda_autocast()).dtype)
         self.names: dict[int, str] = {}
 
-    def record(self, inputs: Any, kwargs: Mapping[str, Any]) -> OrderedCalls:
+    def record(self, given: Arguments) -> OrderedCalls:
         """One pass, its calls in order."""
         recorded = OrderedCalls()
 
@@ -116,19 +119,18 @@ class PassRunner:
                 for tensor in named:
                     recorded.storages.number(tensor, role)
 
-        self.record_into(recorded, inputs, kwargs, name_storages)
+        self.record_into(recorded, given, name_storages)
         return recorded
 
     def record_into(
         self,
         sink: Sink,
-        inputs: Any,
-        kwargs: Mapping[str, Any],
+        given: Arguments,
         begin: Callable[[Sequence[Tensor], Iterable[Tensor]], None],
     ) -> None:
         """One pass; `begin` gets the weights and the inputs as the pass has them."""
         model, autocast = self._model, self.autocast or cuda_autocast()
-        inputs, kwargs = pytree.tree_map_only(Tensor, self.prepare, (inputs, dict(kwargs)))
+        inputs, kwargs = pytree.tree_map_only(Tensor, self.prepare, (given[0], dict(given[1])))
         with contextlib.ExitStack() as contexts:
             contexts.enter_context(without_collector())
             contexts.enter_context(unchanged(model))

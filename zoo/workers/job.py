@@ -6,7 +6,7 @@ import contextlib
 import functools
 import gc
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -34,7 +34,7 @@ from zoo.records import CostKey, Status, TraceKey, Variant, Versions
 from zoo.traces import TRACE_BATCH
 from zoo.workers.input_constraints import InputConstraints, learn_constraints
 from zoo.workers.isolation import TimeUpError, time_limit, timeout_failure
-from zoo.workers.trace_job import TraceResult, failed_trace, trace_example, trace_result
+from zoo.workers.trace_job import ExampleTracer, TraceResult, failed_trace, trace_result
 
 _TOTALS = [name for name in CONVENTIONS if name != "matmul"]  # that is `macs`
 _WITH_PLAIN_CONSTRUCTORS = frozenset({"torchvision", "timm"})
@@ -63,7 +63,7 @@ class JobRunner:
 
     def __init__(self) -> None:
         self._memo = Memo()
-        self._trace_memo = Memo()
+        self._tracer = ExampleTracer()
         self._zoos: dict[str, Zoo] = {}
         self._inputs: dict[str, dict[str, list[str]]] = {}  # native inputs by zoo and architecture
         self._constraints: dict[CostKey, InputConstraints | None] = {}  # by key at the native input; None: it fails there too
@@ -100,7 +100,7 @@ class JobRunner:
                         model, built_with = None, options_key(options)
                         model = _build(zoo, job.arch, options)
                     stage = "run"
-                    result = self._measure(zoo, model, key, versions, keep=key is not keys[-1])
+                    result = self._measure(zoo, model, key, versions, keys)
                 yield result
             except TimeUpError:
                 assert timeout_s is not None
@@ -113,15 +113,18 @@ class JobRunner:
             except Exception as error:  # noqa: BLE001  # a model may raise anything
                 yield failed_result(key, self._diagnose_any(zoo, key, stage, error), versions)
 
-    def _measure(self, zoo: Zoo, model: nn.Module, key: CostKey | TraceKey, versions: Versions, *, keep: bool) -> JobResult:
-        """Runs one forward pass; `keep` leaves the model unchanged for another one."""
+    def _measure(
+        self, zoo: Zoo, model: nn.Module, key: CostKey | TraceKey, versions: Versions, keys: Sequence[CostKey | TraceKey]
+    ) -> JobResult:
+        """The result for one of the keys of a job; the last one may leave something in the model."""
         if isinstance(key, TraceKey):
             started = time.perf_counter()
             example = zoo.example(model, key.cost_key._replace(batch=TRACE_BATCH))
-            trace = trace_example(model, example, key, self._trace_memo)
+            is_only = sum(isinstance(k, TraceKey) and k.cost_key == key.cost_key for k in keys) == 1
+            trace = self._tracer.trace(model, example, key, is_only=is_only)
             return trace_result(key, trace, example.assumption, versions, time.perf_counter() - started)
         example = zoo.example(model, key)
-        counting = functools.partial(count_model, model, example.args, kwargs=example.kwargs, keep=keep)
+        counting = functools.partial(count_model, model, example.args, kwargs=example.kwargs, keep=key is not keys[-1])
         return count_result(key, count_example(example, counting, self._memo), versions)
 
     def _diagnose_any(self, zoo: Zoo, key: CostKey | TraceKey, stage: str, error: Exception) -> Failure:

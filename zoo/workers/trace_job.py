@@ -21,7 +21,11 @@ from zoo.estimation.workloads.workload import summarise
 from zoo.jobs import Failure
 from zoo.recording.memo import Memo
 from zoo.records import Status, TraceKey, Versions
+from zoo.run_config import Precision
 from zoo.traces import TRACE_BATCH, Trace
+from zoo.tracing.derivation import NotDerivableError
+from zoo.tracing.derived_traces import PassFamily
+from zoo.tracing.graph import TypeTable
 from zoo.tracing.trace import trace_model
 
 SUMMARY_COLUMNS = [name for name in TABLES["workloads"].names if name not in (*TRACE_KEY, "counted_at")]
@@ -38,18 +42,49 @@ class TraceResult:
     workload: pa.Table | None
 
 
-def trace_example(model: nn.Module, example: Example, key: TraceKey, memo: Memo) -> Trace:
-    """Runs one forward pass. An example with a context of its own changes results of kernels, so it shares no memo."""
-    with example.context():
-        trace = trace_model(
-            model,
-            inputs=example.args,
-            kwargs=example.kwargs,
-            precision=key.precision,
-            layout=key.layout,
-            memo=memo if example.context is nullcontext else Memo(),
-        )
-    return dataclasses.replace(trace, batch=TRACE_BATCH)  # detectors take a list of images, so no tensor has a batch dimension
+class ExampleTracer:
+    """Traces examples of one model after another; passes that differ in precision and layout only are derived where that is exact."""
+
+    def __init__(self) -> None:
+        self._memo, self._types = Memo(), TypeTable()
+        self._family: tuple[nn.Module, TraceKey, PassFamily | None] | None = None  # of the last model and input
+
+    def trace(self, model: nn.Module, example: Example, key: TraceKey, *, is_only: bool) -> Trace:
+        """The trace of one pass.
+
+        Args:
+            model: in evaluation mode.
+            example: what it is called with. One with a context of its own changes results of kernels, so it shares nothing.
+            key: the model, its input and the mode.
+            is_only: whether this input is traced in one mode only.
+        """
+        with example.context():
+            shares = example.context is nullcontext
+            trace = None if is_only or not shares else self._derive(model, example, key)
+            if trace is None:
+                memo = self._memo if shares else Memo()
+                trace = trace_model(
+                    model, inputs=example.args, kwargs=example.kwargs, precision=key.precision, layout=key.layout, memo=memo
+                )
+        return dataclasses.replace(trace, batch=TRACE_BATCH)  # detectors take a list of images: no tensor has a batch dimension
+
+    def _derive(self, model: nn.Module, example: Example, key: TraceKey) -> Trace | None:
+        """The trace, if it can be derived from the pass that the modes of an input share."""
+        at_input = key._replace(precision="", layout="")
+        if self._family is None or self._family[0] is not model or self._family[1] != at_input:
+            try:
+                family = PassFamily(model, example.args, example.kwargs, self._memo, self._types)
+            except Exception:  # noqa: BLE001  # a model may raise anything in float16, and run in other precisions
+                family = None
+            self._family = model, at_input, family
+        family = self._family[2]
+        precision = Precision.parse(key.precision)
+        if family is None or precision is None:
+            return None
+        try:
+            return family.trace(precision, key.layout)
+        except NotDerivableError:
+            return None
 
 
 def trace_result(key: TraceKey, trace: Trace, assumption: str | None, versions: Versions, seconds: float) -> TraceResult:

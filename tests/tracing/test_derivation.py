@@ -1,0 +1,158 @@
+"""Passes derived from the graph of another one, held against passes that were run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from models_for_tests import NAMES, Calling, build
+from torch import Tensor, nn
+
+from zoo.counting.count import meta_input
+from zoo.recording.memo import Memo
+from zoo.run_config import LAYOUTS, Precision
+from zoo.traces import TRACE_BATCH, Trace
+from zoo.tracing.derivation import NotDerivableError
+from zoo.tracing.derived_traces import DERIVABLE, PassFamily
+from zoo.tracing.graph import TypeTable
+from zoo.tracing.trace import trace_model
+
+FEW = "timm/vit_tiny_patch16_224 timm/resnet18 timm/convnext_zepto_rms timm/swiftformer_xs torchvision/swin_t".split()
+MODES = [(precision, layout) for precision in DERIVABLE for layout in LAYOUTS]
+IMAGE = (8, 6, 6)
+
+
+class Shared:
+    """What passes share in a worker."""
+
+    def __init__(self) -> None:
+        self.memo, self.run_memo, self.types = Memo(), Memo(), TypeTable()
+
+
+@pytest.fixture(scope="module")
+def shared() -> Shared:
+    return Shared()
+
+
+def content_of(trace: Trace) -> tuple[list[Any], Any]:
+    """All but the text of arguments, which may name a dtype's smallest number."""
+    return [call._replace(arguments="") for call in trace.calls], trace.storages
+
+
+def compare(model: nn.Module, shape: tuple[int, ...], shared: Shared) -> list[str]:
+    """Holds each derived trace against one that is run; gives the modes that cannot be derived."""
+    family = PassFamily(model, [meta_input(shape, batch=TRACE_BATCH)], {}, shared.memo, shared.types)
+    refused = []
+    for precision, layout in MODES:
+        try:
+            derived = family.trace(precision, layout)
+        except NotDerivableError:
+            refused.append(f"{precision}/{layout}")
+            continue
+        run = trace_model(model, shape, precision=precision, layout=layout, memo=shared.run_memo)
+        assert content_of(derived) == content_of(run), f"{precision}/{layout}"
+    return refused
+
+
+@pytest.mark.parametrize("name", FEW)
+def test_derived_traces_are_those_of_a_pass(name: str, shared: Shared) -> None:
+    built = build(name)
+    refused = compare(built.model, built.shape, shared)
+    assert not [mode for mode in refused if not mode.startswith("amp")]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in FEW])
+def test_derived_traces_are_those_of_a_pass_in_every_family(name: str, shared: Shared) -> None:
+    built = build(name)
+    refused = compare(built.model, built.shape, shared)
+    assert not [mode for mode in refused if not mode.startswith("amp")]
+
+
+def own_dtype(x: Tensor) -> Tensor:
+    return x.float().softmax(1).to(x.dtype) * x
+
+
+def constant_dtype(x: Tensor) -> Tensor:
+    return x.float().softmax(1) * x
+
+
+def with_copies(x: Tensor) -> Tensor:
+    """The copy is made in one layout and not in the other, and its source is used again."""
+    y = x.contiguous()
+    return (y + x).permute(0, 2, 3, 1).reshape(x.shape[0], -1, x.shape[1]) @ x.flatten(2)
+
+
+def in_place(x: Tensor) -> Tensor:
+    y = x * 2
+    y.add_(x.mean((2, 3), keepdim=True)).unsqueeze_(1)
+    return y.squeeze(1)
+
+
+def expanded_constant(x: Tensor) -> Tensor:
+    """A table that is the same for each image, with a copy for each."""
+    table = torch.arange(6.0, device=x.device).to(x.dtype).expand(x.shape[0], 8, 6, 6).clone()
+    return table + x
+
+
+def attention(x: Tensor) -> Tensor:
+    """Its kernel, and so its layout, depends on the dtype."""
+    q = x.flatten(2).transpose(1, 2).reshape(x.shape[0], 36, 2, 4).transpose(1, 2)
+    return nn.functional.scaled_dot_product_attention(q, q, q).transpose(1, 2).reshape(x.shape[0], 36, 8)
+
+
+def asking_autocast(x: Tensor) -> Tensor:
+    return x.float() if torch.is_autocast_enabled("cuda") else x * 2
+
+
+def switching_autocast(x: Tensor) -> Tensor:
+    with torch.autocast("cuda", enabled=False):
+        return x @ x.transpose(2, 3)
+
+
+def asking_contiguity(x: Tensor) -> Tensor:
+    return x * 2 if x.is_contiguous() else x + 1
+
+
+def einsum(x: Tensor) -> Tensor:
+    return torch.einsum("bchw,bchv->bcwv", x, x)
+
+
+def same_padding(x: Tensor) -> Tensor:
+    return nn.functional.conv2d(x, x.new_ones(4, 8, 3, 3), padding="same")
+
+
+@pytest.mark.parametrize(
+    ("function", "refused"),
+    [
+        (own_dtype, ["amp/nchw", "amp/nhwc"]),  # under autocast, the dtype of x may be either
+        (constant_dtype, []),
+        (with_copies, []),
+        (in_place, []),
+        (expanded_constant, ["amp/nchw", "amp/nhwc"]),
+        (attention, []),
+        (asking_autocast, ["amp/nchw", "amp/nhwc"]),
+        (switching_autocast, ["amp/nchw", "amp/nhwc"]),
+        (asking_contiguity, ["fp32/nhwc", "fp16/nhwc", "amp/nhwc"]),
+        (einsum, ["amp/nchw", "amp/nhwc"]),
+        (same_padding, ["amp/nchw", "amp/nhwc"]),
+    ],
+)
+def test_what_is_not_certain_is_refused_and_the_rest_exact(
+    function: Callable[[Tensor], Tensor], refused: list[str], shared: Shared
+) -> None:
+    assert compare(nn.Sequential(nn.Conv2d(8, 8, 1), Calling(function)), IMAGE, shared) == refused
+
+
+def test_fast_norms_are_run(shared: Shared) -> None:
+    family = PassFamily(nn.Conv2d(8, 8, 1), [meta_input(IMAGE, batch=TRACE_BATCH)], {}, shared.memo, shared.types)
+    with pytest.raises(NotDerivableError, match="are run"):
+        family.trace(Precision.AMP_FAST_NORM, "nchw")
+
+
+def test_tensors_are_as_before_after_a_pass(shared: Shared) -> None:
+    before = torch.Tensor.contiguous, torch.Tensor.is_contiguous
+    PassFamily(nn.Conv2d(8, 8, 1), [meta_input(IMAGE, batch=TRACE_BATCH)], {}, shared.memo, shared.types)
+    assert (torch.Tensor.contiguous, torch.Tensor.is_contiguous) == before
