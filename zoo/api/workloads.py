@@ -26,7 +26,7 @@ TraceMode = tuple[Precision, str]
 class Workload(NamedTuple):
     """What a pass asks of a device."""
 
-    rows: list[dict[str, Any]]  # as `zoo.estimation.workload` describes them
+    rows: list[dict[str, Any]]  # as `zoo.estimation.workloads.workload` describes them
     is_derived: bool  # from the pass in another mode; otherwise from one of its own
 
 
