@@ -1,1 +1,1 @@
-"""Audit: published cost figures held against our counts, and the cause of every difference named."""
+"""Audit: published cost figures compared with the counts, and the cause of every difference."""

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from reports.audit.hypothesis import CountsByKey
 from reports.audit.published_table import PublishedRow, match_rows
@@ -22,11 +21,8 @@ _DETECTION_LIMITS = ("proposals=0", "detections=0", "detections=1")
 _WITH_HEADS = (Task.CLASSIFICATION, Task.FEATURES)
 
 
-class ModelCounter(Protocol):
-    """Where counts come from, usually `reports.audit.cached_counter.CachedCounter`."""
-
-    def count_models(self, keys: Iterable[CostKey]) -> CountsByKey:
-        """Every model counted so far, these included as far as they can be counted."""
+CountModels = Callable[[Iterable[CostKey]], CountsByKey]
+"""Gives every model counted so far, these included as far as they can be counted: `CachedCounter.count_models`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +52,7 @@ def audit_table(
     zoo: str,
     architectures: Sequence[Architecture],
     aliases: Mapping[str, str],
-    counter: ModelCounter,
+    count_models: CountModels,
 ) -> Audit:
     """Compares a published table with the counts.
 
@@ -66,21 +62,21 @@ def audit_table(
         zoo: whose models it is about.
         architectures: all of that zoo, with their weights.
         aliases: current names by older ones.
-        counter: where counts come from.
+        count_models: counts models by their keys.
 
     Raises:
         ZooError: if a zoo is not installed, or the cache cannot be read or written.
     """
     matched = match_rows(rows, zoo, architectures, aliases)
     by_name = {architecture.name: architecture for architecture in architectures}
-    counts = counter.count_models(_published_keys(matched, by_name))
+    counts = count_models(_published_keys(matched, by_name))
     convention = find_table_convention(matched, counts)
     class_labels = label_classes(architectures)
     audited = [judge(row, convention, counts, class_labels) for row in matched]
     unexplained = [row.published for row in audited if row.verdict is Verdict.UNEXPLAINED]
     if unexplained:
         more = {key for row in unexplained for key in _other_keys(row, by_name, counts)}
-        counts = counter.count_models(more)
+        counts = count_models(more)
         audited = [
             judge(row.published, convention, counts, class_labels) if row.verdict is Verdict.UNEXPLAINED else row
             for row in audited

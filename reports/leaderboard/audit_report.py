@@ -45,7 +45,9 @@ def build_audit_report(config: Config, section: AuditSection, *, may_count: bool
     counter = CachedCounter(config.cache, config.refresh_settings().execution, may_count=may_count)
     cached = [architecture for architecture in Store(config.cache).architectures() if architecture.zoo == zoo.name]
     architectures = list_architectures(config.cache, [zoo.name]) if may_count or not cached else cached
-    audit = audit_table(rows, title=title, zoo=zoo.name, architectures=architectures, aliases=zoo.aliases(), counter=counter)
+    audit = audit_table(
+        rows, title=title, zoo=zoo.name, architectures=architectures, aliases=zoo.aliases(), count_models=counter.count_models
+    )
     return AuditReport(
         title=audit.title,
         zoo=audit.zoo,

@@ -60,7 +60,7 @@ def _cut_modules(modules: pa.DictionaryArray) -> pa.Array:
 
 
 def _sum(calls: pa.Table, part: str, costs: pd.DataFrame) -> pd.DataFrame:
-    """Sums by part for the wanted costs, and at which position each part starts."""
+    """Sums by part for these costs, and the position at which each part starts."""
     sums = calls.group_by([*_COUNT, part]).aggregate([*((name, "sum") for name in _SUMS), ("position", "min")])
     names = {f"{name}_sum": name for name in _SUMS} | {"position_min": "position", part: "part"}
     sums = sums.rename_columns([names.get(name, name) for name in sums.column_names])
@@ -70,7 +70,7 @@ def _sum(calls: pa.Table, part: str, costs: pd.DataFrame) -> pd.DataFrame:
 
 
 def _open_lists(stages: pd.DataFrame) -> pd.DataFrame:
-    """Numbers are kept only below a large list of few elements; other modules are one stage each."""
+    """Splits large lists of few elements into one stage per element; other modules are one stage each."""
     first = stages["part"].str.partition(".")[0]
     by_list = stages.assign(first=first).groupby([*_COUNT, "first"], dropna=False, sort=False)
     whole = stages.groupby(_COUNT, dropna=False, sort=False)
@@ -80,7 +80,7 @@ def _open_lists(stages: pd.DataFrame) -> pd.DataFrame:
 
 
 def _join_small(stages: pd.DataFrame) -> pd.DataFrame:
-    """Stages that hardly count become one, after the others; so do those beyond the number a reader can take in."""
+    """Joins small stages, and those beyond the maximum number, into one after the others."""
     whole = stages.groupby(_COUNT, dropna=False, sort=False)
     share = pd.concat([stages[name] / whole[name].transform("sum") for name in _SUMS], axis=1).max(axis=1)
     rank = share.groupby([stages[name] for name in _COUNT], dropna=False, sort=False).rank(ascending=False, method="first")
@@ -90,7 +90,7 @@ def _join_small(stages: pd.DataFrame) -> pd.DataFrame:
 
 
 def _merge(stages: pd.DataFrame) -> pd.DataFrame:
-    """Rows of one part together, in the order of the network."""
+    """Sums the rows of each part, in the order of the network."""
     grouped = stages.groupby([*_COUNT, "part"], dropna=False, sort=False, as_index=False)
     return grouped.agg(macs=("macs", "sum"), bytes_moved=("bytes_moved", "sum"), position=("position", "min")).sort_values(
         [*_COUNT, "position"]

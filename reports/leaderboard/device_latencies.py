@@ -36,7 +36,7 @@ def build_device_latencies(
     """Every device and run configuration for which at least one row has a latency, in the order of the devices.
 
     Args:
-        leaderboard: the rows that latencies are wanted of.
+        leaderboard: the rows to give latencies of.
         cached: the speeds that the cache knows.
         devices: those to choose among.
     """

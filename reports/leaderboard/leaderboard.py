@@ -48,7 +48,7 @@ def build_leaderboard(tables: CachedTables) -> pd.DataFrame:
 
 
 def _weights_rows(tables: CachedTables) -> pd.DataFrame:
-    """Each set of weights at its native input, where that is asked for, and wherever it was evaluated, with its cost there."""
+    """Each set of weights at its native input, where that is configured, and at each evaluated input, with its cost there."""
     identity = ["zoo", "arch", "tag"]
     evaluated = tables.accuracy[[*identity, "input"]].drop_duplicates()
     weights = tables.weights[WEIGHTS_COLUMNS]

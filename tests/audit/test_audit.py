@@ -113,7 +113,7 @@ def held(table: list[dict[str, str]], folder: Path) -> Audit:
     path.write_text(text.getvalue())
     zoo = open_zoo("timm")
     return audit_table(
-        read_csv(path), title="a table", zoo="timm", architectures=list(architectures("timm").values()), aliases=zoo.aliases(), counter=Counter()
+        read_csv(path), title="a table", zoo="timm", architectures=list(architectures("timm").values()), aliases=zoo.aliases(), count_models=Counter().count_models
     )  # fmt: skip
 
 
@@ -303,7 +303,12 @@ def test_detectors_published_for_an_image_with_little_on_it(tmp_path: Path) -> N
         cost for cost in zoo.published_costs() if cost.arch in ("keypointrcnn_resnet50_fpn", "resnet18", "squeezenet1_0")
     ]
     found = audit_table(
-        rows_of_metadata(published), title="metadata", zoo="torchvision", architectures=known, aliases={}, counter=Counter()
+        rows_of_metadata(published),
+        title="metadata",
+        zoo="torchvision",
+        architectures=known,
+        aliases={},
+        count_models=Counter().count_models,
     )
     by_name = {row.published.name: row for row in found.rows}
     assert by_name["keypointrcnn_resnet50_fpn.COCO_LEGACY"].explanations == (

@@ -1,4 +1,4 @@
-"""`zoometer audit`: hold a published cost table against our counts, and name the cause of every difference."""
+"""`zoometer audit`: compare a published cost table with the counts, and name the cause of every difference."""
 
 from __future__ import annotations
 
@@ -80,7 +80,14 @@ def audit(
         counter = CachedCounter(cache, Execution(workers=workers), listener)
         architectures = list_architectures(cache, [zoo])
         audits = [
-            audit_table(rows, title=title, zoo=zoo, architectures=architectures, aliases=opened.aliases(), counter=counter)
+            audit_table(
+                rows,
+                title=title,
+                zoo=zoo,
+                architectures=architectures,
+                aliases=opened.aliases(),
+                count_models=counter.count_models,
+            )
             for title, rows in tables
         ]
     shown = audits if explain is None else [_narrow(one, explain) for one in audits]
