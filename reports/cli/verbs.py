@@ -25,6 +25,7 @@ VERBS: Mapping[str, str] = {
     "show": "choose.show:show",
     "compare": "choose.compare:compare",
     "select": "choose.select:select",
+    "plot": "report.plot:plot",
     "check": "count.check:check",
     "devices": "choose.devices:devices",
     "estimate": "choose.estimate:estimate",
@@ -48,6 +49,7 @@ EXAMPLES = examples(
     "zoometer count timm/resnet50     what one model costs, layer by layer",
     "zoometer show timm/resnet50      all that is known of a model; compare sets several side by side",
     "zoometer select --max-params 5M  which model to pick within limits, and why",
+    "zoometer plot --out plot.png     the picture of it, for a slide",
     "zoometer measure timm/resnet50   how fast a model runs on this machine",
     closing="""Exit codes:
 

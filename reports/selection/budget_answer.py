@@ -8,12 +8,12 @@ import pandas as pd
 
 from reports.columns.budget_columns import LATENCY, THROUGHPUT
 from reports.columns.column import Better, Column
-from reports.columns.limits import AnyLimit
 from reports.config.budget_section import COSTS, BudgetSection
 from reports.selection.candidate_speeds import SpeedSources
 from reports.selection.candidates import build_candidates
 from reports.selection.explanations import explain_pick, explain_relaxation, explain_unknown, limit_text, relevant_columns
 from reports.selection.selection import SelectionResult, select_models
+from zoo.devices.device import Device
 
 _SPEEDS = (LATENCY, THROUGHPUT)
 
@@ -26,7 +26,8 @@ class BudgetAnswer:
     budget: BudgetSection
     selection: SelectionResult
     assumptions: tuple[str, ...]
-    untestable: str = ""  # speed limits for which no candidate has a value, and the next step; empty where there are none
+    device: Device | None = None  # of the budget
+    speed_note: str = ""  # where speeds come from, or what would make one known
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -37,6 +38,13 @@ class BudgetAnswer:
     def limits(self) -> tuple[str, ...]:
         """`Params ≤ 6.00 M`, one for each limit of the selection."""
         return tuple(map(limit_text, self.selection.limits))
+
+    @property
+    def untestable(self) -> str:
+        """The limits on speed that no candidate has a value for, and the next step; empty where there are none."""
+        table = self.selection.table
+        limits = [limit for limit in self.selection.limits if limit.column in _SPEEDS and table[limit.column.key].isna().all()]
+        return f"{' and '.join(map(limit_text, limits))} cannot be tested. {self.speed_note}" if limits and len(table) else ""
 
     @property
     def reasons(self) -> tuple[str, ...]:
@@ -76,12 +84,9 @@ def answer_budget(
         for column in objectives
         if column not in (*ranking, *_SPEEDS)  # their own note says how to get speeds
     ]
-    untestable = [limit for limit in limits if limit.column in _SPEEDS and candidates.table[limit.column.key].isna().all()]
-    untestable_reason = _explain_untestable(untestable, candidates.notes[LATENCY.key]) if len(candidates.table) else ""
     assumptions = candidates.notes_on([*objectives, *(limit.column for limit in limits)])
-    return BudgetAnswer(
-        name, budget, select_models(candidates.table, limits, ranking), (*unused, *assumptions), untestable_reason
-    )
+    selection = select_models(candidates.table, limits, ranking)
+    return BudgetAnswer(name, budget, selection, (*unused, *assumptions), device, candidates.notes[LATENCY.key])
 
 
 def _known(objectives: list[Column], table: pd.DataFrame) -> list[Column]:
@@ -98,8 +103,3 @@ def _known(objectives: list[Column], table: pd.DataFrame) -> list[Column]:
         return list(dict.fromkeys([macs, *known]))
     has_cost = any(column.better is Better.LOW or column in _SPEEDS for column in known)
     return known if has_cost else [*known, macs]
-
-
-def _explain_untestable(limits: list[AnyLimit], why: str) -> str:
-    """`Latency ≤ 5.00 ms cannot be tested. No latency is known …`."""
-    return f"{' and '.join(map(limit_text, limits))} cannot be tested. {why}" if limits else ""

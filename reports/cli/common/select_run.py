@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -62,8 +62,8 @@ class UntestableLimitError(SpeedError):
         self.ranking = ranking
 
 
-def answer(asked: Asked) -> BudgetAnswer:
-    """The selection from the cache.
+def answer(asked: Asked, change: Callable[[BudgetSection], BudgetSection] | None = None) -> BudgetAnswer:
+    """The selection from the cache; `change` makes another budget of what was asked.
 
     Raises:
         UntestableLimitError: if a limit on speed cannot be tested at any candidate.
@@ -71,6 +71,7 @@ def answer(asked: Asked) -> BudgetAnswer:
     """
     config = _load_config(asked.config) if asked.config else None
     budget = read_budget(_named_budget(config, asked), asked.options)
+    budget = change(budget) if change else budget
     store = Store(config.cache if config else asked.cache)
     if asked.speeds and budget.device is None:
         raise ConfigError("--speed is of no use without a device: --device ID says on which models are to be fast.")

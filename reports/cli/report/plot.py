@@ -1,0 +1,136 @@
+"""`zoometer plot`: accuracy against a cost as a picture for a slide."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from reports.cli.common import budget_options as options
+from reports.cli.common.help import examples
+from zoo.errors import ConfigError, OutputError, SpeedError, did_you_mean
+
+if TYPE_CHECKING:
+    from reports.cli.common.select_run import Asked
+    from reports.config.budget_section import BudgetSection
+    from reports.plot.theme import Style
+
+EXAMPLES = examples(
+    "zoometer plot                                     plot.png: Top-1 against MACs",
+    "zoometer plot --out params.svg --cost params --max-params 20M --min-top1 75",
+    "zoometer plot --device 'orin nano' --dtype fp16 --max-latency 10ms --min-top1 80",
+    "zoometer plot --device t4 --cost latency --dark --out t4.png --out t4.svg",
+    "zoometer plot configs/edge.yaml --budget phone --size 1200x1200 --title Phones",
+    closing="""A grey point does not fit. Where the frontier has more models than there is
+ room for names, those that are named are spread over it.
+
+ Costs: params, macs, activations, peak_memory, memory, file_size, latency,
+ throughput. Default: latency where a limit or the budget speaks of it, or MACs.""",
+)
+
+_SIZE = re.compile(r"(\d{3,5})x(\d{3,5})")
+_LEAST_PX = 400
+
+
+def plot(
+    config: options.ConfigArgument = None,
+    out: Annotated[
+        list[Path] | None, typer.Option("--out", "-o", metavar="FILE", help="A .png or .svg. Repeatable. Default: plot.png.")
+    ] = None,
+    cost: Annotated[str | None, typer.Option(metavar="NAME", help="What the models cost, on the logarithmic axis.")] = None,
+    dataset: Annotated[
+        str | None,
+        typer.Option("--accuracy", "--dataset", metavar="DATASET", help="Where accuracy counts. Default: imagenet-1k."),
+    ] = None,
+    size: Annotated[str, typer.Option(metavar="WxH", help="Of the PNG in pixels; an SVG has the same shape.")] = "1600x900",
+    dark: Annotated[bool, typer.Option("--dark", help="On a dark ground.")] = False,
+    title: Annotated[str | None, typer.Option(metavar="TEXT", help="Default: what is drawn.")] = None,
+    most: Annotated[int, typer.Option("--labels", min=0, help="Names on the frontier at most.")] = 15,
+    cache: options.Cache = "cache/",
+    budget: options.Budget = None,
+    params: options.Params = None,
+    macs: options.Macs = None,
+    activations: options.Activations = None,
+    peak_memory: options.PeakMemory = None,
+    memory: options.Memory = None,
+    file_size: options.FileSize = None,
+    latency: options.Latency = None,
+    throughput: options.Throughput = None,
+    accuracy: options.Accuracy = None,
+    licence: options.Licence = None,
+    zoo: options.Zoo = None,
+    family: options.Family = None,
+    task: options.Task = None,
+    device: options.DeviceName = None,
+    devices: options.DevicesFile = None,
+    dtype: options.Dtype = None,
+    batch: options.Batch = None,
+    layout: options.Layout = None,
+    compiled: options.Compiled = None,
+    runtime: options.Runtime = None,
+    processor: options.Processor = None,
+    threads: options.Threads = None,
+    speed: options.SpeedFiles = None,
+) -> None:
+    """Draw accuracy against a cost, with the frontier and the limits, as PNG or SVG."""
+    stated = options.stated_options(locals())
+    from reports.cli.common.select_run import Asked
+    from reports.plot.theme import Style
+
+    files = list(dict.fromkeys(out or [Path("plot.png")]))
+    _check_names(files)
+    width, height = _read_size(size)
+    asked = Asked(config, cache, budget, stated, devices, tuple(speed or ()))
+    _draw(asked, cost, Style(width, height, is_dark=dark, title=title, most_labels=most), files)
+
+
+def _draw(asked: Asked, cost: str | None, style: Style, files: list[Path]) -> None:
+    from reports.cli.common.select_run import answer
+    from reports.config.budget_section import COSTS, DATASETS
+    from reports.plot import picture
+    from reports.plot.points import Points
+
+    found = answer(asked, lambda budget: _with_axes(budget, cost))
+    points = Points.of(found, COSTS[found.budget.pareto[0]], DATASETS[found.budget.dataset])
+    if points.rows.empty:
+        axes = f"{points.cost.title} and {points.accuracy.title}"
+        raise SpeedError(
+            f"There is nothing to draw: no model has both {axes}. {found.speed_note if points.cost.group == 'Speed' else ''}"
+        )
+    figure = picture.draw(points, style)
+    for path in files:
+        picture.write(figure, path)
+        typer.echo(f"Wrote {path}", err=True)
+
+
+def _with_axes(budget: BudgetSection, cost: str | None) -> BudgetSection:
+    """The budget ranked by what the picture shows.
+
+    Raises:
+        ConfigError: if there is no such cost, or the budget leaves accuracy out.
+    """
+    from reports.config.budget_section import ACCURACY, COSTS, NO_DATASET
+
+    if cost is not None and cost not in COSTS:
+        raise ConfigError(f"--cost: '{cost}' is not a cost.{did_you_mean(cost, COSTS)}")
+    if budget.dataset == NO_DATASET:
+        raise ConfigError("A picture needs an accuracy: name its dataset with --accuracy, such as imagenet-1k.")
+    limited = next((name for name in ("latency", "throughput") if getattr(budget, name) is not None), budget.pareto[0])
+    return budget.model_copy(update={"pareto": [cost or limited], "pick": ACCURACY})
+
+
+def _check_names(files: list[Path]) -> None:
+    from reports.plot.picture import FORMATS
+
+    for path in files:
+        if path.suffix.lower().removeprefix(".") not in FORMATS:
+            raise OutputError(f"'{path}' is neither a PNG nor an SVG: let its name end with .png or .svg.")
+
+
+def _read_size(text: str) -> tuple[int, int]:
+    match = _SIZE.fullmatch(text.strip().lower())
+    if match is None or min(int(match[1]), int(match[2])) < _LEAST_PX:
+        raise ConfigError(f"--size: '{text}' is not a size. Write width x height in pixels, {_LEAST_PX} at least: 1600x900.")
+    return int(match[1]), int(match[2])

@@ -1,0 +1,1 @@
+"""Pictures for slides and documents, drawn by matplotlib without a display."""
