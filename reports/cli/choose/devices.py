@@ -19,7 +19,7 @@ EXAMPLES = examples(
     "zoometer devices                        all of them",
     "zoometer devices rtx-4090               one, with the source of each figure",
     "zoometer devices 'galaxy s24'           by the name people give it",
-    "zoometer devices --kind phone           a group, or one kind of it: laptop-gpu",
+    "zoometer devices --kind phone           a group, or a kind of it: laptop-gpu",
     "zoometer devices --kind microcontroller --format json",
     "zoometer devices --devices mine.yaml    with those of your own",
     closing="""A device of your own, in mine.yaml; every figure is optional and has its unit:
