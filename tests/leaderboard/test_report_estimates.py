@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from typer.testing import CliRunner
 
 import zoo
 from reports import cli
+from reports.cli.common.errors import ExitCode
 from zoo.cache.store import Store
 from zoo.devices.device_names import find_device
 from zoo.estimation.estimate import estimate
@@ -102,11 +102,11 @@ def test_a_selection_estimates_what_it_limits() -> None:
     assert json.loads(found)["nearest_misses"][0]["latency_ms"] == answer["pick"]["latency_ms"]
 
 
-def test_without_traces_a_selection_says_how_to_make_them() -> None:
+def test_a_latency_limit_without_traces_is_an_error_that_says_how_to_make_them() -> None:
     command = ("select", "c.yaml", "--device", "rtx-4090", "--dtype", "bf16", "--max-latency", "1ms", "--dataset", "none")
-    table = pd.read_csv(io.StringIO(zoometer(*command, "--format", "csv", code=1)))
-    assert set(table["state"]) == {"unknown"}
-    assert table["latency_from"].str.contains("zoometer run CONFIG --traces bf16/nchw").all()
+    result = CliRunner().invoke(cli.app, list(command), prog_name="zoometer")
+    assert result.exit_code == ExitCode.USER
+    assert f"No latency is known for {CARD.name} at bfloat16: run `zoometer run CONFIG` again" in " ".join(result.output.split())
 
 
 def test_a_selection_that_is_not_about_speed_estimates_none() -> None:
