@@ -18,16 +18,17 @@ if TYPE_CHECKING:
     from reports.plot.theme import Style
 
 EXAMPLES = examples(
-    "zoometer plot                                     plot.png: Top-1 against MACs",
+    "zoometer plot          Top-1 against MACs, in plot.png",
     "zoometer plot --out params.svg --cost params --max-params 20M --min-top1 75",
-    "zoometer plot --device 'orin nano' --dtype fp16 --max-latency 10ms --min-top1 80",
+    "zoometer plot --device 'orin nano' --dtype fp16 --max-latency 10ms",
     "zoometer plot --device t4 --cost latency --dark --out t4.png --out t4.svg",
-    "zoometer plot configs/edge.yaml --budget phone --size 1200x1200 --title Phones",
+    "zoometer plot configs/edge.yaml --budget phone --title Phones",
     closing="""A grey point does not fit. Where the frontier has more models than there is
  room for names, those that are named are spread over it.
 
  Costs: params, macs, activations, peak_memory, memory, file_size, latency,
- throughput. Default: latency where a limit or the budget speaks of it, or MACs.""",
+ throughput. Default: a latency that is limited, else that of the budget, or
+ macs.""",
 )
 
 _SIZE = re.compile(r"(\d{3,5})x(\d{3,5})")
