@@ -104,7 +104,7 @@ def select_models(
     pick = int(np.argmin(np.where(fits, rank, len(table)))) if (fits & is_ranked).any() else None
     is_better = is_ranked & (rank < rank[pick]) if pick is not None else is_ranked
     missed = over & is_better & ~incomplete
-    on_frontier = pd.Series(False, index=table.index, dtype=bool)
+    on_frontier = pd.Series(False, index=table.index, dtype=bool, name="on_frontier")
     if fits.any():
         on_frontier[fits] = _frontier(table[fits], objectives).to_numpy()
     return SelectionResult(

@@ -11,13 +11,13 @@ from zoo.devices.device import Device
 from zoo.published.published import FLOAT
 from zoo.run_config import Precision, RunConfig
 
-NO_WORKLOAD = "not estimated: no workload of it is recorded; `zoometer run CONFIG` records it"
+NO_WORKLOAD = "not estimated: no workload of it is recorded; `zoometer run CONFIG --traces MODE` records it"
 """Origin of a latency that is missing because the cache does not hold what an estimate is made from."""
 NEEDS_DEVICE = "Speed needs a device: --device NAME, such as t4 or 'galaxy s24' (zoometer devices lists them)."
 
 
 def explain_unknown_speed(device: Device, run: RunConfig, measured: pd.DataFrame | None, refusals: Iterable[str] = ()) -> str:
-    """`No latency is known for NVIDIA T4 at float16: run `zoometer run CONFIG` again to record workloads.`.
+    """`No latency is known for NVIDIA T4 at float16: record workloads with `zoometer run CONFIG --traces fp16/nchw`.`.
 
     Args:
         device: where.
@@ -36,14 +36,18 @@ def explain_refusals(reasons: pd.Series[str]) -> str:
     if reasons.empty:
         return ""
     (reason, count) = next(iter(reasons.value_counts().items()))
-    why = "because no workload is recorded of them: `zoometer run CONFIG` records it" if reason == NO_WORKLOAD else _why(reason)
+    why = (
+        "because no workload is recorded of them: `zoometer run CONFIG --traces MODE` records it"
+        if reason == NO_WORKLOAD
+        else _why(reason)
+    )
     return f"{len(reasons):,} have no latency, {'mostly ' if count < len(reasons) else ''}{why}."
 
 
 def _next_step(device: Device, run: RunConfig, measured: pd.DataFrame | None, refusals: Iterable[str]) -> str:
     refusal = next(iter(refusals), "")
     if refusal == NO_WORKLOAD:
-        return "run `zoometer run CONFIG` again to record workloads"
+        return f"record workloads with `zoometer run CONFIG --traces {run.trace_mode}`"
     if instead := _known_instead(device, run, measured):
         return f"it is known {instead}"
     why = f"{_why(refusal)}, and nothing was measured or published" if refusal else "nothing was measured or published"

@@ -79,6 +79,8 @@ def test_the_answer_names_the_pick_what_binds_the_others_and_what_more_would_buy
     assert found["reasons"][0] == "timm/small.in1k at 3x224x224 has the highest Top-1 (70.00 %) of the 3 that fit."
     assert found["reasons"][1] == "It is closest to MACs ≤ 0.50 G: it has 0.40 G, 80% of it."
     assert archs(found["frontier"]) == ["small", "tiny"]
+    assert all(row["on_frontier"] for row in found["frontier"])
+    assert not any(row["on_frontier"] for row in found["left_out"])
     assert sorted((archs([row])[0], row["ratio"]) for row in found["left_out"]) == [("huge", 8), ("large", 2)]
     assert archs(found["nearest_misses"]) == ["large", "huge"]
     (relaxed,) = found["relaxations"]
@@ -142,7 +144,7 @@ def test_memory_is_that_of_the_dtype_and_of_the_device() -> None:
 
 
 UNKNOWN_LATENCY = (
-    "No latency is known for NVIDIA GeForce RTX 4090 at float32: run `zoometer run CONFIG` again to record workloads."
+    "No latency is known for NVIDIA GeForce RTX 4090 at float32: record workloads with `zoometer run CONFIG --traces fp32/nchw`."
 )
 
 
