@@ -169,7 +169,7 @@ def test_a_limit_on_latency_that_nothing_can_be_held_against_is_an_error_with_th
         (("--device", "pixel 8", "--dtype", "int8"), "int8: int8 is not estimated, and nothing was measured or published; give"),
         (("--device", "hailo-8"), "Hailo-8 at float32: it is known at int8 (--dtype)."),
         (("--device", "hailo-8", "--dtype", "int8", "--batch", "4"), "int8, batch 4: it is known at batch 1 and 8 (--batch)."),
-        (("--device", "rtx-4090", "--speed", "speed.csv"), "at float32: run `zoometer run CONFIG` again"),
+        (("--device", "rtx-4090", "--speed", "speed.csv"), "at float32: record workloads with `zoometer run CONFIG --traces"),
     ],
 )
 def test_what_would_make_a_latency_known_depends_on_the_device(options: tuple[str, ...], sentence: str) -> None:

@@ -106,7 +106,10 @@ def test_a_latency_limit_without_traces_is_an_error_that_says_how_to_make_them()
     command = ("select", "c.yaml", "--device", "rtx-4090", "--dtype", "bf16", "--max-latency", "1ms", "--dataset", "none")
     result = CliRunner().invoke(cli.app, list(command), prog_name="zoometer")
     assert result.exit_code == ExitCode.USER
-    assert f"No latency is known for {CARD.name} at bfloat16: run `zoometer run CONFIG` again" in " ".join(result.output.split())
+    assert (
+        f"No latency is known for {CARD.name} at bfloat16: record workloads with `zoometer run CONFIG --traces bf16/nchw`"
+        in " ".join(result.output.split())
+    )
 
 
 def test_a_selection_that_is_not_about_speed_estimates_none() -> None:
