@@ -115,6 +115,11 @@ class RunConfig:
         return self.device == "cpu"
 
     @property
+    def is_on_platform(self) -> bool:
+        """Whether a processor, a runtime or a number of threads is asked for, as published speeds state them."""
+        return bool(self.processor or self.runtime or self.threads)
+
+    @property
     def execution(self) -> str:
         """`eager` or `compiled`."""
         return "compiled" if self.compiled else "eager"

@@ -155,7 +155,7 @@ class Config(AxesSection):
         """The traces that the speeds of reports and budgets are estimated from."""
         runs = [section.run() for section in self.speed]
         runs += [budget.run() for budget in self.budgets.values() if budget.device and budget.is_about_speed]
-        return (run.for_trace() for run in runs if run.precision in TRACED)
+        return (run.for_trace() if run.precision in TRACED else RunConfig() for run in runs)
 
     def declared_models(self) -> dict[str, tuple[DeclaredModel, ...]]:
         """The models of each zoo that this file declares."""

@@ -13,13 +13,14 @@ import numpy.typing as npt
 import pandas as pd
 
 from reports.selection.candidate_speeds import SpeedSources
+from reports.selection.platform_speeds import PlatformFeatures, platform_refusal
 from reports.selection.unknown_speed import NO_WORKLOAD
 from zoo.cache.store import Store
 from zoo.devices.device import Device
 from zoo.devices.device_names import DeviceNames
 from zoo.errors import InputError
 from zoo.measurement.speed_imports import known_speeds
-from zoo.run_config import RUN_BY_TORCH, TRACED, Precision, RunConfig
+from zoo.run_config import TRACED, Precision, RunConfig
 from zoo.validation.calibration_store import kept_calibration
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ _MODEL = "model"
 _INSTEAD = {Precision.AMP: Precision.AMP_FAST_NORM}
 """Precision whose traces are used where the cache has none of another."""
 _FIGURES = ["latency_ms", "latency_low_ms", "latency_high_ms"]
+_NOT_TRACED = "no estimate: models are not traced in it"
 _ESTIMATE_DIGITS = 3  # significant ones: the interval of an estimate is wider than the fourth
 
 
@@ -67,13 +69,15 @@ def estimate_model(target: str, device: Device, run: RunConfig, size: str | None
     """
     from zoo.api.named import InputSpec, count_named
     from zoo.estimation.calibration import SHARES
-    from zoo.estimation.estimate import estimate, layers
+    from zoo.estimation.estimate import estimate, layers, why_no_estimate
     from zoo.estimation.workloads.workload import summarise
     from zoo.traces import TRACE_BATCH
 
+    refusal = why_no_estimate(device, run, kept_calibration(store, run)) if run.precision in TRACED else _NOT_TRACED
+    if (refusal or run.is_on_platform) and platform_refusal(device, run, refusal) is None:
+        return _model_on_platform(target, device, run, size)
     if run.precision not in TRACED:
-        choices = ", ".join(one.dtype for one in RUN_BY_TORCH)
-        raise InputError(f"The speed in {run.precision.dtype} is not estimated. Choose one of {choices}.")
+        raise InputError(f"{platform_refusal(device, run, None)}.".capitalize())
     spec = InputSpec((size,) if size else (), TRACE_BATCH, precision=run.precision, layout=run.layout)
     (counted,) = count_named(target, spec)
     assert counted.trace is not None
@@ -91,6 +95,31 @@ def estimate_model(target: str, device: Device, run: RunConfig, size: str | None
         shares={name.removeprefix("share_"): share for name in SHARES if (share := figures.pop(name)) is not None},
         layers=layers(workloads, device, run) if figures["latency_ms"] is not None else pd.DataFrame(),
         **figures,
+    )
+
+
+def _model_on_platform(target: str, device: Device, run: RunConfig, size: str | None) -> ModelEstimate:
+    """The estimate from what was published of the device and its relatives."""
+    from zoo.api.named import InputSpec, count_named
+    from zoo.estimation.platforms.estimate import estimate_on_platforms, layers_on_platforms
+    from zoo.estimation.platforms.features import TRACED as TRACED_LIKE
+    from zoo.estimation.platforms.features import features_of
+    from zoo.estimation.workloads.workload import summarise
+    from zoo.traces import TRACE_BATCH
+
+    spec = InputSpec((size,) if size else (), TRACE_BATCH, precision=TRACED_LIKE.precision, layout=TRACED_LIKE.layout)
+    (counted,) = count_named(target, spec)
+    assert counted.trace is not None
+    workloads = pd.DataFrame(summarise(counted.trace, by_module=True)).assign(model=target)
+    (row,) = estimate_on_platforms(features_of(workloads, ["model"]), device, run).to_dict("records")
+    known = [None if np.isnan(value) else float(value) for value in round_estimates(_numbers(row[name] for name in _FIGURES))]
+    latency_ms, low_ms, high_ms = known
+    by_layer = layers_on_platforms(workloads, device, run) if latency_ms is not None else pd.DataFrame()
+    bound = by_layer[by_layer["bound"] != ""].groupby("bound")["share"].sum() if len(by_layer) else pd.Series(dtype=float)
+    shares = {str(name): float(share) for name, share in bound.items()}
+    rate = None if latency_ms is None else 1000 * run.batch / latency_ms
+    return ModelEstimate(
+        target, counted.input, device, run, latency_ms, low_ms, high_ms, rate, row["latency_from"], shares, by_layer
     )
 
 
@@ -115,6 +144,7 @@ class CachedSpeeds:
         """Takes a cache, and tables of speeds that are used beside its own."""
         self._store, self._files = store, files
         self._read: dict[tuple[Precision, str], _Workloads] = {}  # by precision and layout, shared by several run configurations
+        self._on_platforms = PlatformFeatures(store, MODEL_KEY)
 
     def on_device(self, device: Device, run: RunConfig | None, unstated: tuple[str, ...] = ()) -> SpeedSources:
         """Measurements on a device, and estimates for a run configuration where one is given; they are made when first used."""
@@ -132,10 +162,9 @@ class CachedSpeeds:
     def _estimate(self, device: Device, run: RunConfig, rows: pd.DataFrame) -> pd.DataFrame:
         from zoo.estimation.estimate import estimate, why_no_estimate
 
-        if run.precision not in TRACED:
-            return _not_estimated(rows, f"no estimate: {run.precision.dtype} is not estimated")
-        if refusal := why_no_estimate(device, run, kept_calibration(self._store, run)):
-            return _not_estimated(rows, refusal)
+        refusal = why_no_estimate(device, run, kept_calibration(self._store, run)) if run.precision in TRACED else _NOT_TRACED
+        if refusal or run.is_on_platform:
+            return self._estimate_on_platforms(device, run, rows, refusal)
         workloads = self._workloads_for(run)
         if not len(workloads.models):
             return _not_estimated(rows, NO_WORKLOAD)
@@ -148,6 +177,16 @@ class CachedSpeeds:
         estimates = models.merge(estimates[[_MODEL, *_FIGURES, "latency_from"]], on=_MODEL)
         joined = rows[MODEL_KEY].merge(estimates, on=MODEL_KEY, how="left").set_axis(rows.index)
         return joined[[*_FIGURES, "latency_from"]].fillna({"latency_from": NO_WORKLOAD})
+
+    def _estimate_on_platforms(self, device: Device, run: RunConfig, rows: pd.DataFrame, refusal: str | None) -> pd.DataFrame:
+        if platform_refused := platform_refusal(device, run, refusal):
+            return _not_estimated(rows, platform_refused)
+        estimates = self._on_platforms.estimate(device, run, rows)
+        if estimates is None:
+            return _not_estimated(rows, NO_WORKLOAD)
+        for name in _FIGURES:
+            estimates[name] = pd.array(round_estimates(estimates[name].to_numpy(np.float64, na_value=np.nan)), dtype="Float64")
+        return estimates.fillna({"latency_from": NO_WORKLOAD})
 
     def gpu_sums(self, run: RunConfig) -> GpuSums | None:
         """What the models ask of GPUs in one run configuration, for many devices at once; None where none was traced."""

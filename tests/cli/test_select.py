@@ -165,8 +165,11 @@ def test_a_limit_on_latency_that_nothing_can_be_held_against_is_an_error_with_th
     ("options", "sentence"),
     [
         ((), "Speed needs a device: --device NAME"),
-        (("--device", "pixel 8"), "Google Pixel 8 at float32: devices of the kind phone are not estimated, and nothing was"),
-        (("--device", "pixel 8", "--dtype", "int8"), "int8: int8 is not estimated, and nothing was measured or published; give"),
+        (("--device", "pixel 8"), "Google Pixel 8 at float32: no device like pixel-8 (in its chip, its cores or its series) has"),
+        (
+            ("--device", "pixel 8", "--dtype", "int8"),
+            "published speeds at int8, batch 1, and nothing was measured or published; give",
+        ),
         (("--device", "hailo-8"), "Hailo-8 at float32: it is known at int8 (--dtype)."),
         (("--device", "hailo-8", "--dtype", "int8", "--batch", "4"), "int8, batch 4: it is known at batch 1 and 8 (--batch)."),
         (("--device", "rtx-4090", "--speed", "speed.csv"), "at float32: record workloads with `zoometer run CONFIG --traces"),

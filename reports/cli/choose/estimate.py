@@ -17,9 +17,11 @@ EXAMPLES = examples(
     "zoometer estimate timm/resnet50 --device rtx-4090 --dtype amp",
     "zoometer estimate timm/convnext_tiny --device t4 --dtype fp16 --batch 8",
     "zoometer estimate mypackage.models:Net --device l4 --input 3x224x224",
+    "zoometer estimate mypackage.models:Net --device galaxy-s24 --dtype int8",
     "zoometer estimate torchvision/swin_t --device a100-sxm-80gb --format csv",
     closing="""Without a calibration of the device (zoometer calibrate) an estimate rests
- on its data sheet alone; CPUs need one.
+ on the data sheet of a GPU, and elsewhere on published speeds of the device and
+ of those like it.
 
  Exit code 1: there is no estimate, and the reason is printed.""",
 )
@@ -31,7 +33,7 @@ def estimate(
     ],
     device: Annotated[str, typer.Option(metavar="ID", help="zoometer devices lists them.", show_default=False)],
     input: Annotated[str | None, typer.Option(help="Shape or size without the batch: 3x224x224, 384. Default: native.")] = None,
-    dtype: Annotated[str, typer.Option(help="float32, amp (autocast), float16 (fp16) or bfloat16.")] = "float32",
+    dtype: Annotated[str, typer.Option(help="float32, amp, float16 (fp16), bfloat16, int8 or w8a16.")] = "float32",
     batch: Annotated[int, typer.Option(min=1, help="Images in a step.")] = 1,
     layout: Annotated[str, typer.Option(help="Of images: nchw, or nhwc (channels last).")] = "nchw",
     compiled: Annotated[bool, typer.Option("--compiled", help="Run by torch.compile.")] = False,

@@ -23,6 +23,7 @@ EXAMPLES = examples(
     "zoometer validate-speed speed-infer-*.csv --families --worst 10",
     "zoometer validate-speed mine.csv --devices devices.yaml --format json",
     "zoometer validate-speed speed-infer-*.csv --write-constants constants.yaml",
+    "zoometer validate-speed --published",
     closing=(
         "Nothing is tested on a row that its fit or its calibration saw. The first run\n"
         " traces each model of the files into the cache; later ones read them there."
@@ -41,7 +42,12 @@ class ValidationFormat(StrEnum):
 
 
 def validate_speed(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="timm's speed tables, or your own.", show_default=False)],
+    files: Annotated[
+        list[Path] | None, typer.Argument(metavar="FILE", help="timm's speed tables, or your own.", show_default=False)
+    ] = None,
+    published: Annotated[
+        bool, typer.Option("--published", help="Test phones, accelerators and boards on the published speeds that come along.")
+    ] = False,
     devices: Annotated[Path | None, typer.Option(metavar="FILE", help="Devices of your own, in YAML.")] = None,
     cache: Annotated[str, typer.Option(help="Where traces are kept.")] = "cache/",
     workers: Annotated[int | None, typer.Option(min=1, help="Processes that trace. Default: one a core.")] = None,
@@ -55,13 +61,20 @@ def validate_speed(
 ) -> None:
     """Compare estimated with measured speed: by data sheet only, with ten calibrating models, and with families held out."""
     from reports.cli.common.progress import listen
+    from reports.cli.measure.validate_published import validate_published
     from zoo.devices.data_sheets import read_devices
+    from zoo.errors import InputError
     from zoo.settings import Execution
     from zoo.validation.measured_sets import TraceSource, by_term_model, join_files
     from zoo.validation.protocols import validate
 
     with listen(quiet=quiet) as listener:
         source = TraceSource(cache, Execution(workers=workers), listener)
+        if published:
+            validate_published(source, write_constants, as_json=form is ValidationFormat.JSON)
+            return
+        if not files:
+            raise InputError("Give tables of measured speeds, or --published.")
         joined = join_files(files, source, read_devices(devices) if devices else None)
     groups = by_term_model(joined.sets)
     if write_constants:

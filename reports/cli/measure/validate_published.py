@@ -1,0 +1,73 @@
+"""`zoometer validate-speed --published`: estimates on platforms held against the published measurements that come with zoometer."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from zoo.validation.measured_sets import TraceSource
+    from zoo.validation.platform_validation import PlatformResult
+
+COMMAND = "zoometer validate-speed --published"
+_HEADERS = (
+    "platform and protocol",
+    "times",
+    "models",
+    "devices",
+    "median error",
+    "90th pct.",
+    "rank",
+    "covered",
+    "interval",
+    "refused",
+)
+
+
+def validate_published(source: TraceSource, write_constants: Path | None, *, as_json: bool) -> None:
+    """Prints every protocol on every platform, and writes the constants where that is asked for."""
+    from zoo.estimation.platforms.constants import dump_fitted
+    from zoo.validation.platform_validation import read_published, validate_platforms
+
+    results, constants = [], []
+    for found, fitted in validate_platforms(read_published(source, COMMAND)):
+        results += found
+        constants.append(fitted)
+    if write_constants:
+        write_constants.write_text(dump_fitted(constants), encoding="utf-8")
+    if as_json:
+        typer.echo(json.dumps([dataclasses.asdict(result) for result in results], indent=2))
+    else:
+        _print(results)
+
+
+def _print(results: Sequence[PlatformResult]) -> None:
+    from reports.terminal.console import make_console, print_table
+
+    rows, last = [], None
+    for result in results:
+        if (result.platform, result.dtype) != last:
+            last = (result.platform, result.dtype)
+            rows.append((", ".join(last), *[""] * (len(_HEADERS) - 1)))
+        rows.append(_row(result))
+    print_table(make_console(), _HEADERS, rows, right=_HEADERS[1:])
+
+
+def _row(result: PlatformResult) -> tuple[str, ...]:
+    return (
+        f"  {result.protocol}",
+        f"{result.measurements:,}",
+        f"{result.models}",
+        f"{result.devices}",
+        f"{result.median_error_percent:.1f} %",
+        f"{result.p90_error_percent:.0f} %",
+        "–" if result.rank_correlation is None else f"{result.rank_correlation:.3f}",
+        "–" if result.covered_percent is None else f"{result.covered_percent:.0f} %",
+        "–" if result.half_width is None else f"× {result.half_width:.2f}",
+        f"{result.refused:,}" if result.refused else "",
+    )

@@ -1,0 +1,60 @@
+"""Estimates on phones, accelerators, boards and CPUs: of the rows of a leaderboard, and of a single model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from zoo.devices.kinds import GPU_KINDS
+from zoo.run_config import RunConfig
+
+if TYPE_CHECKING:
+    from zoo.cache.store import Store
+    from zoo.devices.device import Device
+
+_FIGURES = ["latency_ms", "latency_low_ms", "latency_high_ms"]
+_MODEL = "model"
+
+
+def platform_refusal(device: Device, run: RunConfig, refusal: str | None) -> str | None:
+    """Why there is no estimate from published speeds; of a GPU what its data sheet lacks says more. None: there is one."""
+    from zoo.estimation.platforms.estimate import why_not
+    from zoo.estimation.platforms.settings import has_ways
+
+    if has_ways(device, run):
+        return None
+    return refusal if refusal and device.kind in GPU_KINDS else f"no estimate: {why_not(device, run)}"
+
+
+class PlatformFeatures:
+    """What the traced models of a cache ask of any platform; read when first used."""
+
+    def __init__(self, store: Store, key: list[str]) -> None:
+        """Takes a cache, and the columns that name a model."""
+        self._store, self._key = store, key
+        self._features: pd.DataFrame | None = None
+
+    def estimate(self, device: Device, run: RunConfig, rows: pd.DataFrame) -> pd.DataFrame | None:
+        """Figures and origin under the rows' index, NA for models that were not traced; None where none was."""
+        from zoo.estimation.platforms.estimate import estimate_on_platforms
+
+        features = self._read()
+        models = rows[[*self._key, *(["family"] if "family" in rows else [])]].drop_duplicates(self._key)
+        if features.empty:
+            return None
+        place = features.index.get_indexer(pd.MultiIndex.from_frame(models[self._key]))
+        models, place = models[place >= 0].reset_index(drop=True), place[place >= 0]
+        estimates = estimate_on_platforms(features.iloc[place].reset_index(drop=True), device, run, models=models)
+        joined = rows[self._key].merge(models[self._key].join(estimates), on=self._key, how="left").set_axis(rows.index)
+        return joined[[*_FIGURES, "latency_from"]]
+
+    def _read(self) -> pd.DataFrame:
+        from zoo.estimation.platforms.features import TRACED, USED, features_of
+
+        if self._features is None:
+            models, rows = self._store.workloads_by_model(TRACED.precision, TRACED.layout, key=self._key, columns=USED)
+            features = features_of(rows, [_MODEL])
+            names = models.iloc[features.index.to_numpy(int)][self._key]
+            self._features = features.set_axis(pd.MultiIndex.from_frame(names))
+        return self._features

@@ -1,0 +1,1 @@
+"""Estimates on platforms: phones, accelerators and boards, fitted to published measurements."""

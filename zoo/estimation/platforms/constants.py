@@ -1,0 +1,139 @@
+"""The constants of platforms, fitted to published measurements: `constants.json` beside this module, and how it is written."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from zoo.errors import SpeedError
+from zoo.estimation.platforms.hierarchy import Array
+from zoo.estimation.platforms.measurements import MODEL, SETTING
+from zoo.estimation.platforms.platform import Platform, platforms
+
+FILE = "constants.json"
+
+_DIGITS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Residuals:
+    """Of what was left out of a fit, in the logarithm."""
+
+    noise: float  # their standard deviation, beyond what the uncertainty of constants and devices makes
+    quantile: float  # as many standard deviations hold nine in ten of what else is left out
+    groups: int  # that were left out
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """How far estimates in a dtype were off, of what the fit did not see."""
+
+    model: Residuals  # a model that was measured nowhere
+    family: Residuals  # the same of a family of which no model was measured
+    transfer: Residuals  # a model that was measured on other devices, on a device of which five others were measured
+    device: Residuals  # a model that was measured on other devices, on a device that is only foreseen
+    models: int  # measured
+    devices: int
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A platform with its constants."""
+
+    platform: Platform
+    settings: pd.DataFrame  # `SETTING`
+    log_constants: Array  # settings x terms
+    covariance: Mapping[str, Array]  # of the log constants of a setting, by dtype: terms x terms
+    spread: Mapping[str, Spread]  # by dtype
+    families: frozenset[str]  # of which a model was measured
+    effects: pd.DataFrame  # dtype, `MODEL`, log_effect: of measured models, how much longer they take than the terms say
+    provenance: Mapping[str, Any]  # what was fitted, of which revision, by which command
+
+
+@functools.cache
+def fitted_platforms() -> Mapping[str, Fitted]:
+    """Those that come with zoometer, by name."""
+    return parse_fitted(resources.files("zoo.estimation.platforms").joinpath(FILE).read_text(encoding="utf-8"))
+
+
+def read_fitted(path: str | Path) -> Mapping[str, Fitted]:
+    """Of a file that `zoometer validate-speed --published --write-constants` wrote.
+
+    Raises:
+        SpeedError: if there is none, or it holds no constants of platforms.
+    """
+    try:
+        return parse_fitted(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SpeedError(f"The constants '{path}' cannot be read: {error.strerror}.") from None
+    except (KeyError, TypeError, ValueError):
+        raise SpeedError(f"'{path}' holds no constants of platforms.") from None
+
+
+def parse_fitted(text: str) -> Mapping[str, Fitted]:
+    """From JSON."""
+    return {name: _parse(platforms()[name], entry) for name, entry in json.loads(text).items()}
+
+
+def _parse(platform: Platform, entry: Mapping[str, Any]) -> Fitted:
+    settings = pd.DataFrame(entry["settings"], columns=SETTING)
+    return Fitted(
+        platform=platform,
+        settings=settings.astype({"threads": "Int64", "batch": "int64"}),
+        log_constants=np.array(entry["log_constants"]),
+        covariance={dtype: np.array(matrix) for dtype, matrix in entry["covariance"].items()},
+        spread={dtype: _spread(figures) for dtype, figures in entry["spread"].items()},
+        families=frozenset(entry["families"]),
+        effects=pd.DataFrame(entry["effects"], columns=["dtype", *MODEL, "log_effect"]),
+        provenance=entry["provenance"],
+    )
+
+
+def _spread(figures: Mapping[str, Any]) -> Spread:
+    residuals = {name: Residuals(**figures[name]) for name in ("model", "family", "transfer", "device")}
+    return Spread(**residuals, models=figures["models"], devices=figures["devices"])
+
+
+def dump_fitted(fitted: Sequence[Fitted]) -> str:
+    """As JSON, one line for each list of numbers."""
+    lines = []
+    for one in fitted:
+        record = {
+            "provenance": dict(one.provenance),
+            "terms": [term.name for term in one.platform.terms],
+            "settings": [[None if pd.isna(value) else value for value in row] for row in one.settings[SETTING].to_numpy(object)],
+            "log_constants": _rounded(one.log_constants),
+            "covariance": {dtype: _rounded(matrix) for dtype, matrix in one.covariance.items()},
+            "spread": {dtype: _shortened(asdict(of)) for dtype, of in one.spread.items()},
+            "families": sorted(one.families),
+            "effects": one.effects.assign(log_effect=one.effects["log_effect"].round(_DIGITS - 1)).to_numpy(object).tolist(),
+        }
+        entries = [f"  {json.dumps(key)}: {_lines(value)}" for key, value in record.items()]
+        lines.append(f"{json.dumps(one.platform.name)}: {{\n" + ",\n".join(entries) + "\n}")
+    return "{" + ",\n".join(lines) + "}\n"
+
+
+def _lines(value: Any) -> str:
+    if isinstance(value, list) and value and isinstance(value[0], list):
+        return "[\n" + ",\n".join(f"    {json.dumps(row)}" for row in value) + "\n  ]"
+    return json.dumps(value)
+
+
+def _rounded(matrix: Array) -> list[list[float]]:
+    return [[float(f"{value:.{_DIGITS}g}") for value in row] for row in matrix]
+
+
+def _shortened(figures: Mapping[str, Any]) -> dict[str, Any]:
+    """With four digits."""
+    return {
+        name: _shortened(value) if isinstance(value, dict) else float(f"{value:.4g}") if isinstance(value, float) else value
+        for name, value in figures.items()
+    }

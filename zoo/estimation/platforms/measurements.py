@@ -1,0 +1,103 @@
+"""Published measurements as the fit takes them: settings, and of each measurement its model's amounts and its time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from zoo.estimation.platforms.hierarchy import Array, Data, Hierarchy
+from zoo.estimation.platforms.platform import Platform
+from zoo.published.matching import Check
+
+SETTING = ["device", "runtime", "processor", "threads", "cores", "dtype", "batch"]
+"""Columns of published measurements that together name a way of running on a device."""
+
+MODEL = ["zoo", "arch", "input", "variant"]
+"""Columns that together name what was measured."""
+
+_NEAR_WEIGHT = 0.5
+"""Of measurements of models that only come near to an architecture, which differs from them by a few percent."""
+
+
+@dataclass(frozen=True)
+class Measurements:
+    """Of one platform. A model's time in a setting is there once, the least of those published."""
+
+    platform: Platform
+    settings: pd.DataFrame  # `SETTING`, a row each
+    models: pd.DataFrame  # `MODEL`, a row each
+    model: npt.NDArray[np.intp]  # of each measurement, its row of `models`
+    is_joined: npt.NDArray[np.bool_]  # to an architecture, by parameters and multiply-accumulates
+    data: Data  # the measurements in their order; times are of one image
+
+    def hierarchy(self) -> Hierarchy:
+        """The levels of its settings."""
+        return self.platform.hierarchy(self.settings)
+
+    @property
+    def dtype(self) -> npt.NDArray[np.object_]:
+        """Of each measurement."""
+        return self.settings["dtype"].to_numpy(object)[self.data.setting]
+
+    def architectures(self) -> list[tuple[str, str]]:
+        """Zoo and architecture of each model."""
+        return [(str(zoo), str(arch)) for zoo, arch in self.models[["zoo", "arch"]].to_numpy().tolist()]
+
+    @property
+    def effects(self) -> int:
+        """How many effects there are: of each model, one in each dtype."""
+        return len(self.platform.dtypes) * len(self.models)
+
+    @property
+    def effect_row(self) -> npt.NDArray[np.intp]:
+        """Of each measurement, the number of the effect of its model."""
+        dtype = np.array([self.platform.dtypes.index(name) for name in self.settings["dtype"]], dtype=np.intp)
+        rows: npt.NDArray[np.intp] = dtype[self.data.setting] * len(self.models) + self.model
+        return rows
+
+
+def measurements_of(platform: Platform, rows: pd.DataFrame, features: pd.DataFrame) -> Measurements:
+    """The measurements of a platform.
+
+    Args:
+        platform: whose rows are taken.
+        rows: as `zoo.published.published.published_speeds(near=True)` gives them.
+        features: of their models, by `MODEL`; models without are left out.
+    """
+    rows = rows[
+        (rows["source"] == platform.source) & (rows["processor"] == platform.processor) & rows["dtype"].isin(platform.dtypes)
+    ]
+    rows = rows[~(rows["zoo"] + "/" + rows["arch"]).isin(platform.unlike)]
+    on_others = rows["layers_on_npu"].notna() & (rows["layers_on_npu"] < rows["layers"])
+    rows = rows[~(on_others & (platform.processor == "npu"))]
+    known = pd.MultiIndex.from_frame(rows[MODEL]).isin(features.index)
+    rows = (
+        rows[known]
+        .drop(columns="model")
+        .sort_values("latency_ms", kind="stable")
+        .drop_duplicates([*SETTING, *MODEL])
+        .reset_index(drop=True)
+    )
+    settings = rows[SETTING].drop_duplicates(ignore_index=True).sort_values(SETTING, ignore_index=True)
+    models = rows[MODEL].drop_duplicates(ignore_index=True).sort_values(MODEL, ignore_index=True)
+    rows = rows.merge(settings.assign(setting=settings.index), on=SETTING).merge(models.assign(model=models.index), on=MODEL)
+    is_joined = (rows["check"] != Check.NONE.value).to_numpy()
+    amounts = platform.amounts(features.loc[pd.MultiIndex.from_frame(models)])[rows["model"]]
+    times = rows.groupby(["model", "dtype"])["batch"].transform("size").to_numpy(float)
+    data = Data(
+        amounts=_as_published(platform, amounts, rows, is_joined),
+        setting=rows["setting"].to_numpy(np.intp),
+        log_time=np.log(rows["latency_ms"].to_numpy(float) / rows["batch"].to_numpy(float) / 1000),
+        weight=np.where(is_joined, 1.0, _NEAR_WEIGHT) * np.minimum(1, platform.evidence / times),
+    )
+    return Measurements(platform, settings, models, rows["model"].to_numpy(np.intp), is_joined, data)
+
+
+def _as_published(platform: Platform, amounts: Array, rows: pd.DataFrame, is_joined: npt.NDArray[np.bool_]) -> Array:
+    """With the multiply-accumulates that a model has which only comes near to an architecture, where they are published."""
+    ratio = (rows["published_macs"] / rows["macs"]).where(~is_joined).fillna(1.0).to_numpy(float)
+    computes = np.array([term.part == "compute" for term in platform.terms])
+    return np.where(computes, amounts * ratio[:, None], amounts)

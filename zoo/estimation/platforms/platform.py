@@ -1,0 +1,166 @@
+"""Platforms as `platforms.yaml` declares them: their terms, and the levels that settings share constants on."""
+
+from __future__ import annotations
+
+import fnmatch
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from zoo.devices.device import Device
+from zoo.estimation.platforms.hierarchy import Array, Hierarchy, Level, basis_of
+
+PARTS = ("compute", "memory", "overhead")
+"""Parts of the time."""
+
+_ONE = "one"
+"""In place of a feature: a time that each pass takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One term of the sum that a time is."""
+
+    name: str
+    part: str
+    takes: Mapping[str, float]  # seconds for a unit of each feature, at a nominal rate
+    is_main: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LevelPrior:
+    """By what settings are grouped, and prior standard deviations of the departures of a group; None: it has none of the kind."""
+
+    of: tuple[str, ...]
+    main: float | None = None
+    beyond: float | None = None
+    part: float | None = None
+    factor: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RelativesPrior:
+    """What a device without measurements is foreseen from."""
+
+    trends: Mapping[str, tuple[float, float]]  # of the log time by a number: mean and deviation of the slope
+    alike: Mapping[str, tuple[float, str | None, float]]  # by label: deviation, and the number and distance over which it fades
+    alone: float
+
+
+@dataclass(frozen=True)
+class Platform:
+    """Ways of running models whose published times are fitted together."""
+
+    name: str
+    title: str
+    source: str
+    processor: str
+    dtypes: tuple[str, ...]
+    unlike: tuple[str, ...]  # zoo/arch of architectures that measured models only bear the name of
+    chips: tuple[str, ...]  # globs of the chips, or of the ids of devices, that it runs on
+    is_rate: bool  # published are images a second of a stream, no time of one
+    terms: tuple[Term, ...]
+    neutral: float  # log constant of terms beyond the main ones, before any measurement
+    levels: tuple[LevelPrior, ...]
+    own: LevelPrior
+    evidence: float  # as how many measurements those of a model count at most, however many settings it was measured in
+    relatives: RelativesPrior
+
+    def runs_on(self, device: Device) -> bool:
+        """Whether a device is of those that it is made for."""
+        name = device.chip or device.id
+        return any(fnmatch.fnmatchcase(name, chip) for chip in self.chips)
+
+    def amounts(self, features: pd.DataFrame) -> Array:
+        """Seconds that each term takes of each model at nominal rates: models x terms."""
+        with_one = features.assign(**{_ONE: 1.0})
+        found: Array = np.stack(
+            [sum(with_one[name].to_numpy() * cost for name, cost in term.takes.items()) for term in self.terms], axis=1
+        )
+        return found
+
+    def neutral_constants(self) -> Array:
+        """Log constants that the departures start from."""
+        return np.array([0.0 if term.is_main else self.neutral for term in self.terms])
+
+    def hierarchy(self, settings: pd.DataFrame) -> Hierarchy:
+        """The levels of these settings: rows with the columns of `zoo.estimation.platforms.measurements.SETTING`."""
+        shared = tuple(self._level(prior, _codes(settings, prior.of)) for prior in self.levels)
+        own = self._level(self.own, np.arange(len(settings)))
+        return Hierarchy(self.neutral_constants(), shared, own)
+
+    def device_level(self, factor: float) -> Level:
+        """How a setting on one more device departs from what is foreseen: by a factor, and as devices and settings do.
+
+        Args:
+            factor: prior standard deviation of the factor for all terms.
+        """
+        priors = [*(prior for prior in self.levels if "device" in prior.of), self.own]
+        widest = {
+            name: max((value for prior in priors if (value := getattr(prior, name)) is not None), default=None)
+            for name in ("main", "beyond", "part")
+        }
+        return self._level(LevelPrior(("device",), factor=factor, **widest), np.zeros(1, dtype=np.intp))
+
+    def _level(self, prior: LevelPrior, group: Any) -> Level:
+        bases, deviations = [], []
+        if prior.factor is not None:
+            bases.append(np.ones((len(self.terms), 1)))
+            deviations.append(np.array([prior.factor]))
+        if prior.part is not None:
+            bases.append(basis_of("part", [term.part for term in self.terms]))
+            deviations.append(np.full(bases[-1].shape[1], prior.part))
+        of_terms = np.array([prior.main if term.is_main else prior.beyond for term in self.terms], dtype=float)
+        if prior.main is not None:
+            bases.append(np.eye(len(self.terms))[:, ~np.isnan(of_terms)])
+            deviations.append(of_terms[~np.isnan(of_terms)])
+        return Level("/".join(prior.of), group, np.hstack(bases), np.concatenate(deviations))
+
+
+def _codes(settings: pd.DataFrame, names: Sequence[str]) -> Any:
+    if not names:
+        return np.zeros(len(settings), dtype=np.intp)
+    return settings.groupby(list(names), sort=True, dropna=False).ngroup().to_numpy(np.intp)
+
+
+@functools.cache
+def platforms() -> Mapping[str, Platform]:
+    """All of them, by name."""
+    text = resources.files("zoo.estimation.platforms").joinpath("platforms.yaml").read_text(encoding="utf-8")
+    return {name: _parse(name, entry) for name, entry in yaml.safe_load(text).items()}
+
+
+def _parse(name: str, entry: Mapping[str, Any]) -> Platform:
+    measured, relatives = entry["measured"], entry["relatives"]
+    return Platform(
+        name=name,
+        title=entry["title"],
+        source=measured["source"],
+        processor=measured["processor"],
+        dtypes=tuple(measured["dtypes"]),
+        unlike=tuple(measured.get("unlike", ())),
+        chips=tuple(measured.get("chips", ("*",))),
+        is_rate=bool(measured.get("rates", False)),
+        terms=tuple(
+            Term(term, said["part"], dict(said["takes"]), not said.get("beyond", False)) for term, said in entry["terms"].items()
+        ),
+        neutral=float(entry["neutral"]),
+        levels=tuple(LevelPrior(tuple(level.pop("of")), **level) for level in map(dict, entry["levels"])),
+        own=LevelPrior(("setting",), **entry["own"]),
+        evidence=float(entry["evidence"]),
+        relatives=RelativesPrior(
+            {number: (float(mean), float(deviation)) for number, (mean, deviation) in relatives["trends"].items()},
+            {label: _fading(said) for label, said in relatives["alike"].items()},
+            float(relatives["alone"]),
+        ),
+    )
+
+
+def _fading(said: Sequence[Any]) -> tuple[float, str | None, float]:
+    return (float(said[0]), str(said[1]), float(said[2])) if len(said) > 1 else (float(said[0]), None, 1.0)

@@ -1,0 +1,152 @@
+"""What is foreseen of a way of running on a device that nobody measured it on: from devices that are like it, by their data sheets.
+
+Log constants of settings are taken as a Gaussian process (kriging): they follow trends with numbers of the data sheet (a clock, a
+rate, the year of a chip in its series), and settings that share a label (the chip, the kind of core, the series) have part of
+what remains in common. The deviations are in `platforms.yaml`, their scale is checked on devices left out.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from zoo.devices.device import Cluster, Device
+from zoo.estimation.platforms.hierarchy import Array
+from zoo.estimation.platforms.platform import RelativesPrior
+
+_FREE = 10.0
+"""Prior standard deviation of the level of a process: nothing is known of it."""
+
+_WAY = ["runtime", "processor", "dtype", "batch"]
+
+
+@dataclass(frozen=True)
+class Described:
+    """What is known of the device of a setting: labels and numbers by their names in `platforms.yaml`."""
+
+    labels: Mapping[str, str]
+    numbers: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Foreseen:
+    """Log constants of a setting that was not measured, and how far a factor for all of them may be off."""
+
+    log_constants: Array
+    deviation: float
+    nearest: str | None  # the device that says most; None: only trends speak
+
+
+def describe(device: Device, setting: Mapping[Any, Any]) -> Described:
+    """What is known of a setting (a row with the columns of `zoo.estimation.platforms.measurements.SETTING`) on a device."""
+    cluster = _cluster(device, setting["cores"]) if setting["processor"] == "cpu" else None
+    chip = device.chip or device.id
+    series = _series()
+    of_series = next(((name, years[chip]) for name, years in series.items() if chip in years), None)
+    of_series = of_series or next(((name, years[device.id]) for name, years in series.items() if device.id in years), None)
+    clock = (cluster.clock_hz if cluster else None) or (device.boost_clock_hz.value if device.boost_clock_hz else None)
+    labels = {
+        "device": device.id,
+        "chip": chip,
+        "core": (cluster.core if cluster else None) or _core(device, setting["processor"]),
+        "series": of_series[0] if of_series else None,
+    }
+    numbers = {
+        "year": of_series[1] if of_series else None,
+        "log_int8_peak": _log_peak(device, "int8"),
+        "log_fp32_peak": _log_peak(device, "fp32") if device.kind.endswith("gpu") else None,
+        "log_clock": math.log(clock) if clock else None,
+        "log_threads": math.log(setting["threads"]) if setting["threads"] and not pd.isna(setting["threads"]) else None,
+    }
+    return Described(
+        {name: label for name, label in labels.items() if label is not None},
+        {name: number for name, number in numbers.items() if number is not None},
+    )
+
+
+def _core(device: Device, processor: str) -> str | None:
+    """What its architecture names, where that is of the processor asked for."""
+    return device.architecture if processor == ("gpu" if device.kind.endswith("gpu") else "cpu") else None
+
+
+def _cluster(device: Device, cores: Any) -> Cluster | None:
+    """The cores that a setting runs on: the fastest ones, or the slowest where it says so."""
+    if not device.clusters:
+        return None
+    return device.clusters[-1 if cores == "little" else 0]
+
+
+def _log_peak(device: Device, number_format: str) -> float | None:
+    rates = [figure.value for path, figure in device.peak_per_s.items() if path.startswith(number_format)]
+    return math.log(max(rates)) if rates else None
+
+
+@functools.cache
+def _series() -> Mapping[str, Mapping[str, float]]:
+    text = resources.files("zoo.estimation.platforms").joinpath("series.yaml").read_text(encoding="utf-8")
+    return {name: dict(entry["years"]) for name, entry in yaml.safe_load(text)["series"].items()}
+
+
+def comparable(settings: pd.DataFrame, setting: Mapping[Any, Any]) -> pd.Series[bool]:
+    """Which settings run models in the same way on their devices."""
+    return (settings[_WAY] == pd.Series({name: setting[name] for name in _WAY})).all(axis=1)
+
+
+def foresee(target: Described, known: Sequence[Described], log_constants: Array, prior: RelativesPrior) -> Foreseen | None:
+    """What is foreseen of a setting; None where nothing measured is near and no trend applies.
+
+    Args:
+        target: the setting.
+        known: settings of the same runtime, dtype and batch that were measured.
+        log_constants: of the known settings: a row each.
+        prior: of the platform.
+    """
+    if not known:
+        return None
+    trends = {name: slope for name, slope in prior.trends.items() if name in target.numbers}
+    if not any(_shared(target, one, prior) for one in known) and not any(name.endswith("_peak") for name in trends):
+        return None
+    kept = [i for i, one in enumerate(known) if all(name in one.numbers for name in trends)]
+    if not kept:
+        trends, kept = {}, list(range(len(known)))
+    known, values = [known[i] for i in kept], log_constants[kept]
+    covariance = np.array([[_shared(a, b, prior) for b in known] for a in known]) + prior.alone**2 * np.eye(len(known))
+    towards = np.array([_shared(target, one, prior) for one in known])
+    slopes = np.array([mean for mean, _ in trends.values()])
+    centre = np.array([np.mean([one.numbers[name] for one in known]) for name in trends])
+    numbers = np.array([[one.numbers[name] for name in trends] for one in known]).reshape(len(known), -1) - centre
+    here = np.array([target.numbers[name] for name in trends]) - centre
+    design, at = np.column_stack([np.ones(len(known)), numbers]), np.concatenate([[1.0], here])
+    inverse = np.linalg.inv(covariance)
+    precision = np.diag([_FREE**-2.0, *(deviation**-2.0 for _, deviation in trends.values())])
+    spread = np.linalg.inv(design.T @ inverse @ design + precision)
+    about = values - (numbers @ slopes)[:, None]
+    offsets = spread @ (design.T @ inverse @ about)
+    found = at @ offsets + here @ slopes + towards @ inverse @ (about - design @ offsets)
+    rest = at - design.T @ inverse @ towards
+    variance = _shared(target, target, prior) + prior.alone**2 - towards @ inverse @ towards + rest @ spread @ rest
+    nearest = known[int(np.argmax(towards))].labels["device"] if len(towards) and towards.max() > 0 else None
+    return Foreseen(found, math.sqrt(max(variance, 0.0)), nearest)
+
+
+def _shared(first: Described, second: Described, prior: RelativesPrior) -> float:
+    """Covariance of what two settings have in common."""
+    found = 0.0
+    for label, (deviation, number, distance) in prior.alike.items():
+        if label not in first.labels or first.labels[label] != second.labels.get(label):
+            continue
+        apart = 0.0
+        if number is not None:
+            if number not in first.numbers or number not in second.numbers:
+                continue
+            apart = (first.numbers[number] - second.numbers[number]) / distance
+        found += deviation**2 * math.exp(-(apart**2) / 2)
+    return found

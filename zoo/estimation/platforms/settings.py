@@ -1,0 +1,111 @@
+"""Which ways of running there are on a device, measured or foreseen, and what their constants are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from zoo.devices.data_sheets import shipped_devices
+from zoo.devices.device import Device
+from zoo.estimation.platforms.constants import Fitted, Spread, fitted_platforms
+from zoo.estimation.platforms.hierarchy import Array
+from zoo.estimation.platforms.measurements import SETTING
+from zoo.estimation.platforms.relatives import Foreseen, comparable, describe, foresee
+from zoo.published.published import FLOAT
+from zoo.run_config import RunConfig
+
+_PUBLISHED_DTYPES = {"float32": (FLOAT,), "float16": (FLOAT,)}
+"""Dtypes of published measurements that stand for one that is asked for, where it is not that one alone."""
+
+
+def accepts(run: RunConfig, setting: Mapping[Any, Any]) -> bool:
+    """Whether a setting is one of the ways of running that are asked for. What a run configuration leaves open is any."""
+    dtype = run.precision.dtype
+    if setting["dtype"] not in _PUBLISHED_DTYPES.get(dtype, (dtype,)) or setting["batch"] != run.batch or run.compiled:
+        return False
+    if run.processor is not None and setting["processor"] != run.processor:
+        return False
+    if run.runtime is not None and not str(setting["runtime"]).lower().startswith(run.runtime.lower()):
+        return False
+    return run.threads is None or (not pd.isna(setting["threads"]) and setting["threads"] == run.threads)
+
+
+@dataclass(frozen=True)
+class Way:
+    """A way of running models on a device, and its constants."""
+
+    fitted: Fitted
+    setting: Mapping[Any, Any]  # by `SETTING`
+    log_constants: Array
+    foreseen: Foreseen | None  # None: some models were measured in it
+
+    @property
+    def spread(self) -> Spread:
+        """How far estimates in its dtype were off."""
+        return self.fitted.spread[self.setting["dtype"]]
+
+    def describe(self) -> str:
+        """`CPU, 4 threads, ncnn, float`."""
+        threads = self.setting["threads"]
+        words = [str(self.setting["processor"]).upper()]
+        if not pd.isna(threads):
+            words.append(f"{int(threads)} thread{'s' if threads != 1 else ''}")
+        if self.setting["cores"] in ("big", "little"):
+            words.append(f"{self.setting['cores']} cores")
+        return ", ".join([*words, str(self.setting["runtime"]), str(self.setting["dtype"])])
+
+
+def has_ways(device: Device, run: RunConfig) -> bool:
+    """Whether there is any with the constants that come with zoometer."""
+    return bool(ways_on(device, run, fitted_platforms()))
+
+
+def ways_on(device: Device, run: RunConfig, fitted: Mapping[str, Fitted]) -> list[Way]:
+    """Ways of running on a device that some models were measured in; of a platform that has none there, those that are foreseen."""
+    found: list[Way] = []
+    for one in fitted.values():
+        measured = one.settings[one.settings["device"] == device.id]
+        numbered = zip(measured.index.tolist(), measured.to_dict("records"), strict=True)
+        accepted = [(row, setting) for row, setting in numbered if accepts(run, setting)]
+        if len(measured) and not accepted and run.threads is None:
+            continue
+        found += [Way(one, setting, one.log_constants[row], None) for row, setting in accepted]
+        if not accepted and one.platform.runs_on(device):
+            found += _nearest(list(_foreseen(device, run, one)))
+    return found
+
+
+def _nearest(ways: list[Way]) -> list[Way]:
+    """Those foreseen from a relative, where there are any: what a data sheet alone says is less."""
+    near = [way for way in ways if way.foreseen is not None and way.foreseen.nearest]
+    return near or ways
+
+
+def _foreseen(device: Device, run: RunConfig, fitted: Fitted) -> Iterator[Way]:
+    ways = fitted.settings[["runtime", "processor", "dtype", "batch"]].drop_duplicates()
+    for way in ways.to_dict("records"):
+        for threads, cores in _threads(device, run) if way["processor"] == "cpu" else [(None, None)]:
+            setting: dict[Any, Any] = {**way, "device": device.id, "threads": threads, "cores": cores}
+            if not accepts(run, setting):
+                continue
+            is_known = comparable(fitted.settings, setting).to_numpy()
+            rows = fitted.settings[is_known].to_dict("records")
+            known = [describe(shipped_devices()[row["device"]], row) for row in rows if row["device"] in shipped_devices()]
+            if len(known) != len(rows):
+                continue
+            found = foresee(describe(device, setting), known, fitted.log_constants[is_known], fitted.platform.relatives)
+            if found is not None:
+                yield Way(fitted, {name: setting[name] for name in SETTING}, found.log_constants, found)
+
+
+def _threads(device: Device, run: RunConfig) -> list[tuple[int | None, str | None]]:
+    """How many threads to foresee, and on which cores: one, and one for each of the fastest cores."""
+    if device.clusters:
+        count, cores = device.clusters[0].cores, "big" if len(device.clusters) > 1 else "all"
+    else:
+        count, cores = int(device.cores.value) if device.cores else 1, "all"
+    wanted = {1, count} if run.threads is None else {run.threads}
+    return [(threads, cores) for threads in sorted(wanted)]

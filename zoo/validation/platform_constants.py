@@ -1,0 +1,111 @@
+"""Constants of platforms, fitted to published measurements, with the spread that was seen of what was left out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from zoo.estimation.platforms.constants import Fitted, Residuals, Spread
+from zoo.estimation.platforms.effects import effect_table
+from zoo.estimation.platforms.hierarchy import Array, Posterior
+from zoo.estimation.platforms.intervals import conformal_quantile, noise_of
+from zoo.estimation.platforms.measurements import MODEL, SETTING, Measurements
+from zoo.published.published import published_sources
+from zoo.validation.platform_protocols import HeldOut, Protocol
+
+_LEAST_GROUPS = 3
+_WIDE = 3.0
+"""Quantile where fewer groups than these were tested: a judgement."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """What constants need besides measurements."""
+
+    families: Mapping[tuple[str, str], str]  # by zoo and architecture
+    same_as: pd.DataFrame  # `MODEL` and same_as of published measurements: the architectures that compute the same
+    command: str  # that fits them
+
+    def family(self, zoo: str, arch: str) -> str:
+        """Of an architecture; itself where none is known."""
+        return self.families.get((zoo, arch), arch)
+
+
+def fit_constants(measurements: Measurements, full: Posterior, tests: Sequence[HeldOut], context: Context) -> Fitted:
+    """The constants of a platform, from the fit to all its measurements and what was found of those held out."""
+    platform = measurements.platform
+    by_protocol: dict[str, HeldOut] = {test.protocol: test for test in tests}
+    source = published_sources()[platform.source]
+    return Fitted(
+        platform=platform,
+        settings=measurements.settings[SETTING],
+        log_constants=full.log_constants(),
+        covariance={dtype: _covariance(measurements, full, dtype) for dtype in platform.dtypes},
+        spread={dtype: spread_of(measurements, by_protocol, dtype) for dtype in platform.dtypes},
+        families=frozenset(context.family(zoo, arch) for zoo, arch in measurements.architectures()),
+        effects=_with_same(effect_table(measurements, full), context.same_as),
+        provenance={
+            "source": f"{source.title}, {', '.join(source.dates) or 'undated'}",
+            "measurements": len(measurements.data.log_time),
+            "models": len(measurements.models),
+            "devices": int(measurements.settings["device"].nunique()),
+            "command": context.command,
+        },
+    )
+
+
+def _covariance(measurements: Measurements, full: Posterior, dtype: str) -> Array:
+    """The mean over settings."""
+    settings = np.flatnonzero((measurements.settings["dtype"] == dtype).to_numpy())
+    found: Array = np.mean([full.covariance(int(setting)) for setting in settings], axis=0)
+    return found
+
+
+def spread_of(measurements: Measurements, tests: Mapping[str, HeldOut], dtype: str) -> Spread:
+    """How far estimates in a dtype were off."""
+    model = _residuals(measurements, tests[Protocol.MODEL], dtype)
+    transfer = _residuals(measurements, tests[Protocol.FEW], dtype, instead=model)
+    of_dtype = measurements.dtype == dtype
+    return Spread(
+        model=model,
+        family=_residuals(measurements, tests[Protocol.FAMILY], dtype),
+        transfer=transfer,
+        device=_residuals(measurements, tests[Protocol.DEVICE], dtype, instead=model, noise=transfer.noise),
+        models=len(np.unique(measurements.model[of_dtype])),
+        devices=int(measurements.settings["device"][np.unique(measurements.data.setting[of_dtype])].nunique()),
+    )
+
+
+def _residuals(
+    measurements: Measurements, test: HeldOut, dtype: str, *, instead: Residuals | None = None, noise: float | None = None
+) -> Residuals:
+    """Of one protocol, of models that are joined to an architecture.
+
+    Args:
+        measurements: of the platform.
+        test: what the protocol found.
+        dtype: of which.
+        instead: where the protocol tested too little.
+        noise: where it is known from another protocol.
+    """
+    rows = (measurements.dtype[test.row] == dtype) & measurements.is_joined[test.row]
+    group = test.group[rows]
+    groups = len(np.unique(group))
+    if groups < _LEAST_GROUPS and instead is not None:
+        return Residuals(instead.noise, max(instead.quantile, _WIDE), groups)
+    noise = noise_of(test.residual[rows], group) if noise is None else noise
+    scores = np.abs(test.residual[rows]) / np.sqrt(test.variance[rows] + noise**2)
+    return Residuals(noise, conformal_quantile(scores, group), groups)
+
+
+def _with_same(effects: pd.DataFrame, same_as: pd.DataFrame) -> pd.DataFrame:
+    """With the architectures that compute the same as one that was measured."""
+    others = same_as.explode("same_as").dropna(subset=["same_as"]).drop_duplicates([*MODEL, "same_as"])
+    rows = effects.merge(others, on=MODEL)
+    names = rows["same_as"].str.partition("/")
+    rows = rows.assign(zoo=names[0], arch=names[2]) if len(rows) else rows
+    both = pd.concat([effects, rows[effects.columns]], ignore_index=True)
+    return both.drop_duplicates(["dtype", *MODEL], ignore_index=True)

@@ -1,0 +1,153 @@
+"""What estimates on platforms would have said of measurements that their fit did not see.
+
+- model held out: the model is in no row of the fit, on any device, in any dtype;
+- family held out: nor is any model of its family;
+- device held out: no row of the device is in the fit; its constants are foreseen from its data sheet and its relatives. Its models
+  were measured on others, and their effects are known from there;
+- device held out, five measured: the same, then fitted to five random models measured on it, tested on the rest.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from zoo.devices.device import Device
+from zoo.estimation.platforms.effects import effects_of
+from zoo.estimation.platforms.few import fit_to_few
+from zoo.estimation.platforms.hierarchy import Array, Data, Posterior, log_sum
+from zoo.estimation.platforms.measurements import Measurements
+from zoo.estimation.platforms.relatives import Foreseen, comparable, describe, foresee
+
+FEW = 5
+"""Models measured on a device that was held out."""
+DRAWS = 20
+_MOST_STEPS = 6
+"""Of a fit that starts from one to nearly the same data."""
+
+
+class Protocol(enum.StrEnum):
+    """What is left out of a fit."""
+
+    MODEL = "model held out"
+    FAMILY = "family held out"
+    DEVICE = "device held out"
+    FEW = "device held out, five measured"
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Predictions of some measurements, each by a fit that did not see it."""
+
+    protocol: Protocol
+    row: npt.NDArray[np.intp]  # of the measurements
+    residual: Array  # log (measured over predicted)
+    variance: Array  # of the prediction as far as constants are uncertain, and the device where it is foreseen
+    group: npt.NDArray[np.intp]  # what was left out together
+    refused: int = 0  # measurements of which nothing is foreseen
+
+
+def model_held_out(measurements: Measurements, full: Posterior) -> HeldOut:
+    """Each model by a fit without it."""
+    return _held_out(Protocol.MODEL, measurements, full, measurements.model)
+
+
+def family_held_out(measurements: Measurements, full: Posterior, families: Mapping[tuple[str, str], str]) -> HeldOut:
+    """Each model by a fit without its family, which is given by zoo and architecture."""
+    names = [families.get((zoo, arch), arch) for zoo, arch in measurements.architectures()]
+    return _held_out(Protocol.FAMILY, measurements, full, pd.factorize(np.array(names, dtype=object))[0][measurements.model])
+
+
+def _held_out(protocol: Protocol, measurements: Measurements, full: Posterior, group: npt.NDArray[np.intp]) -> HeldOut:
+    residual, variance = np.zeros(len(group)), np.zeros(len(group))
+    for number in np.unique(group):
+        tested = group == number
+        fit = measurements.hierarchy().fit(measurements.data.select(~tested), full, _MOST_STEPS)
+        residual[tested], variance[tested] = predicted(fit, measurements.data.select(tested))
+    return HeldOut(protocol, np.arange(len(group)), residual, variance, group)
+
+
+def predicted(fit: Posterior, data: Data) -> tuple[Array, Array]:
+    """Residuals of measurements, and the variance of their predictions by the uncertainty of the constants."""
+    shares, log_time = log_sum(fit.log_constants()[data.setting], data.amounts)
+    variance = np.zeros(len(log_time))
+    for setting in np.unique(data.setting):
+        rows = data.setting == setting
+        variance[rows] = np.einsum("ij,jk,ik->i", shares[rows], fit.covariance(int(setting)), shares[rows])
+    return data.log_time - log_time, variance
+
+
+def device_held_out(measurements: Measurements, full: Posterior, devices: Mapping[str, Device]) -> list[HeldOut]:
+    """Each device by a fit without it: as it is, and with a few models measured on it."""
+    data = measurements.data
+    group = pd.factorize(measurements.settings["device"])[0][data.setting]
+    alone: list[_Part] = []
+    few: list[_Part] = []
+    for number in np.unique(group):
+        tested = group == number
+        fit = measurements.hierarchy().fit(data.select(~tested), full, _MOST_STEPS)
+        effects = effects_of(measurements, fit, ~tested)[measurements.effect_row]
+        for setting in np.unique(data.setting[tested]):
+            found = _foreseen(measurements, fit, ~tested, int(setting), devices)
+            if found is None:
+                continue
+            rows = np.flatnonzero(tested & (data.setting == setting))
+            log_time = log_sum(np.tile(found.log_constants, (len(rows), 1)), data.amounts[rows])[1]
+            variance = np.full(len(rows), found.deviation**2)
+            alone.append(_Part(rows, data.log_time[rows] - log_time - effects[rows], variance))
+            few += _with_few(measurements, found, rows, effects)
+    everything = len(group)
+    return [_join(Protocol.DEVICE, alone, group, everything), _join(Protocol.FEW, few, group, everything)]
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Predictions of some measurements in one setting."""
+
+    row: npt.NDArray[np.intp]
+    residual: Array
+    variance: Array
+
+
+def _foreseen(
+    measurements: Measurements, fit: Posterior, kept: npt.NDArray[np.bool_], setting: int, devices: Mapping[str, Device]
+) -> Foreseen | None:
+    """Log constants of a setting from those that the kept measurements are of."""
+    settings = measurements.settings
+    target = settings.iloc[setting].to_dict()
+    is_known = settings.index.isin(np.unique(measurements.data.setting[kept])) & comparable(settings, target).to_numpy()
+    known = [describe(devices[row["device"]], row) for row in settings[is_known].to_dict("records")]
+    described = describe(devices[target["device"]], target)
+    return foresee(described, known, fit.log_constants()[is_known], measurements.platform.relatives)
+
+
+def _with_few(measurements: Measurements, found: Foreseen, rows: npt.NDArray[np.intp], effects: Array) -> list[_Part]:
+    """Random draws of a few models that are measured; the others are tested."""
+    if len(rows) < 2 * FEW:
+        return []
+    parts, generator = [], np.random.default_rng(int(rows[0]))
+    data = measurements.data
+    for _ in range(DRAWS):
+        chosen = np.isin(np.arange(len(rows)), generator.choice(len(rows), FEW, replace=False))
+        seen, tested = rows[chosen], rows[~chosen]
+        few = Data(data.amounts[seen], np.zeros(FEW, dtype=np.intp), data.log_time[seen] - effects[seen], np.ones(FEW))
+        constants, covariance = fit_to_few(measurements.platform, found, few)
+        shares, log_time = log_sum(np.tile(constants, (len(tested), 1)), data.amounts[tested])
+        variance = np.einsum("ij,jk,ik->i", shares, covariance, shares)
+        parts.append(_Part(tested, data.log_time[tested] - log_time - effects[tested], variance))
+    return parts
+
+
+def _join(protocol: Protocol, parts: list[_Part], group: npt.NDArray[np.intp], everything: int) -> HeldOut:
+    """Of all settings; what none of them foresees is refused."""
+    if not parts:
+        none = np.zeros(0)
+        return HeldOut(protocol, none.astype(np.intp), none, none, none.astype(np.intp), everything)
+    row = np.concatenate([part.row for part in parts])
+    residual, variance = (np.concatenate([getattr(part, name) for part in parts]) for name in ("residual", "variance"))
+    return HeldOut(protocol, row, residual, variance, group[row], everything - len(np.unique(row)))

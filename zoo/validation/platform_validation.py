@@ -1,0 +1,152 @@
+"""Validation of estimates on platforms, from the published measurements that come with zoometer.
+
+Every protocol of `zoo.validation.platform_protocols` on every platform, the baselines on the same models, and what intervals would
+have held: each is widened by what was seen of the other models, families or devices, never of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from zoo.cache.store import Store
+from zoo.devices.data_sheets import shipped_devices
+from zoo.errors import SpeedError
+from zoo.estimation.platforms.constants import Fitted
+from zoo.estimation.platforms.features import TRACED, USED, features_of
+from zoo.estimation.platforms.intervals import held_out_quantiles, noise_of
+from zoo.estimation.platforms.measurements import MODEL, Measurements, measurements_of
+from zoo.estimation.platforms.platform import platforms
+from zoo.published.published import published_speeds
+from zoo.records import TraceKey
+from zoo.refresh.fill_missing import fill_missing, list_architectures
+from zoo.validation.baselines import baselines
+from zoo.validation.measured_sets import TraceSource
+from zoo.validation.metrics import rank_correlation
+from zoo.validation.platform_constants import Context, fit_constants
+from zoo.validation.platform_protocols import HeldOut, device_held_out, family_held_out, model_held_out
+
+_LEAST_RANKED = 5
+"""Models of a setting among which a rank says something."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlatformResult:
+    """What one protocol gave of one platform in one dtype, of models that are joined to an architecture."""
+
+    platform: str
+    dtype: str
+    protocol: str
+    measurements: int
+    models: int
+    devices: int
+    median_error_percent: float
+    p90_error_percent: float
+    rank_correlation: float | None  # Spearman's, the median over settings; None where settings have few models
+    covered_percent: float | None  # of measurements in the interval; None where there is none
+    half_width: float | None  # the factor from the estimate to an end of its interval, the median
+    refused: int  # measurements without an estimate
+
+
+@dataclass(frozen=True)
+class Published:
+    """Published measurements and what is known of their models."""
+
+    rows: pd.DataFrame
+    features: pd.DataFrame  # by `MODEL`
+    context: Context
+
+
+def read_published(source: TraceSource, command: str) -> Published:
+    """Published measurements with the features of their models; those that the cache lacks are traced into it.
+
+    Raises:
+        SpeedError: if none of the models can be traced.
+    """
+    rows = published_speeds(near=True)
+    known = {(a.zoo, a.name): a for a in list_architectures(source.cache, sorted(rows["zoo"].unique()))}
+    models = rows[MODEL].drop_duplicates()
+    keys = {
+        TraceKey(zoo, arch, input, known[zoo, arch].classes, variant, precision=TRACED.precision)
+        for zoo, arch, input, variant in models.astype(str).to_numpy().tolist()
+        if (zoo, arch) in known
+    }
+    fill_missing(keys, source.cache, source.execution, source.listener)
+    workloads = Store(source.cache).workloads(precision=TRACED.precision, layout=TRACED.layout)
+    workloads = workloads.merge(models, on=MODEL)
+    if workloads.empty:
+        raise SpeedError("None of the published models could be traced.")
+    families = {name: architecture.family or architecture.name for name, architecture in known.items()}
+    context = Context(families, rows[[*MODEL, "same_as"]], command)
+    return Published(rows, features_of(workloads[[*MODEL, *USED]], MODEL), context)
+
+
+def validate_platforms(published: Published) -> Iterator[tuple[list[PlatformResult], Fitted]]:
+    """Of each platform: the results of every protocol, and its constants."""
+    for platform in platforms().values():
+        measurements = measurements_of(platform, published.rows, published.features)
+        full = measurements.hierarchy().fit(measurements.data)
+        tests = [
+            model_held_out(measurements, full),
+            family_held_out(measurements, full, published.context.families),
+            *device_held_out(measurements, full, shipped_devices()),
+        ]
+        results = [result for test in tests for result in _results(measurements, test)]
+        for name, test in baselines(measurements, published.features).items():
+            results += _results(measurements, test, name)
+        order = {dtype: place for place, dtype in enumerate(platform.dtypes)}
+        yield sorted(results, key=lambda result: order[result.dtype]), fit_constants(measurements, full, tests, published.context)
+
+
+def _results(measurements: Measurements, test: HeldOut, baseline: str | None = None) -> Iterator[PlatformResult]:
+    for dtype in measurements.platform.dtypes:
+        joined = measurements.is_joined[test.row]
+        rows = np.flatnonzero((measurements.dtype[test.row] == dtype) & joined)
+        if len(rows):
+            yield _result(measurements, test, rows, baseline)
+
+
+def _result(measurements: Measurements, test: HeldOut, rows: np.typing.NDArray[np.intp], baseline: str | None) -> PlatformResult:
+    residual, group, row = test.residual[rows], test.group[rows], test.row[rows]
+    errors = np.abs(np.expm1(-residual))  # of estimated over measured
+    setting = measurements.data.setting[row]
+    covered, half_width = None, None
+    if baseline is None and len(np.unique(group)) > 1:
+        deviation = np.sqrt(test.variance[rows] + noise_of(residual, group) ** 2)
+        half_widths = held_out_quantiles(np.abs(residual) / deviation, group) * deviation
+        covered, half_width = 100 * float(np.mean(np.abs(residual) <= half_widths)), float(np.exp(np.median(half_widths)))
+    return PlatformResult(
+        platform=measurements.platform.name,
+        dtype=str(measurements.dtype[row[0]]),
+        protocol=baseline or test.protocol,
+        measurements=len(np.unique(row)),
+        models=len(np.unique(measurements.model[row])),
+        devices=int(measurements.settings["device"][np.unique(setting)].nunique()),
+        median_error_percent=100 * float(np.median(errors)),
+        p90_error_percent=100 * float(np.quantile(errors, 0.9)),
+        rank_correlation=_rank(measurements.data.log_time[row], residual, setting),
+        covered_percent=covered,
+        half_width=half_width,
+        refused=_refused(measurements, test, str(measurements.dtype[row[0]])),
+    )
+
+
+def _refused(measurements: Measurements, test: HeldOut, dtype: str) -> int:
+    """Joined measurements in a dtype that a protocol left without an estimate."""
+    wanted = (measurements.dtype == dtype) & measurements.is_joined
+    return int(wanted.sum() - len(np.unique(test.row[wanted[test.row]])))
+
+
+def _rank(
+    log_time: np.typing.NDArray[np.float64], residual: np.typing.NDArray[np.float64], setting: np.typing.NDArray[np.intp]
+) -> float | None:
+    """Of estimated with measured times."""
+    found = [
+        rank_correlation(log_time[rows], (log_time - residual)[rows])
+        for number in np.unique(setting)
+        if len(np.unique(log_time[rows := setting == number])) >= _LEAST_RANKED
+    ]
+    return float(np.median(found)) if found else None
