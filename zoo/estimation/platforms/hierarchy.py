@@ -221,10 +221,9 @@ class _Curvature(NamedTuple):
 
     def inverse(self) -> tuple[Array, Array, Array]:
         """Covariance of the shared numbers; by setting, the inverse of its own block, and that times the mixed one."""
-        inverse: Array = np.linalg.inv(self.own)
-        coupling: Array = inverse @ self.mixed
-        reduced: Array = np.asarray(self.shared - np.einsum("ska,skb->ab", self.mixed, coupling, optimize=True), dtype=np.float64)
-        shared: Array = np.linalg.inv(reduced)
+        inverse = np.linalg.inv(self.own).astype(np.float64)
+        coupling = inverse @ self.mixed
+        shared = np.linalg.inv(self.shared - np.einsum("ska,skb->ab", self.mixed, coupling, optimize=True)).astype(np.float64)
         return shared, inverse, coupling
 
 
