@@ -65,7 +65,7 @@ def estimate_model(target: str, device: Device, run: RunConfig, size: str | None
     Raises:
         ZooError: if there is no such model, or it cannot be built or run.
     """
-    from zoo.api.named import InputSpec, count_named
+    from zoo.api.count_by_name import InputSpec, count_named
     from zoo.estimation.calibration import SHARES
     from zoo.estimation.estimate import estimate, layers
     from zoo.estimation.workloads.workload import summarise
