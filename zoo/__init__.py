@@ -14,14 +14,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from zoo.api.module import count, formula, trace
+    from zoo.api.count_module import count, formula, trace
     from zoo.counting.cost import Cost
     from zoo.traces import Trace
 
 __all__ = ["Cost", "Trace", "count", "formula", "trace"]
 
 _HOMES = {
-    **dict.fromkeys(["count", "formula", "trace"], "zoo.api.module"),
+    **dict.fromkeys(["count", "formula", "trace"], "zoo.api.count_module"),
     "Cost": "zoo.counting.cost",
     "Trace": "zoo.traces",
 }

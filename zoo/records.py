@@ -9,10 +9,7 @@ from __future__ import annotations
 import dataclasses
 import enum
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
-
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
+from typing import Any, NamedTuple
 
 
 class Status(enum.StrEnum):
@@ -211,6 +208,6 @@ class Versions:
     counter: str
 
 
-def as_row(record: DataclassInstance) -> dict[str, Any]:
-    """The fields of a record by name, without converting what they hold."""
+def as_row(record: Any) -> dict[str, Any]:
+    """The fields of a record, which is a dataclass, by name, without converting what they hold."""
     return {field.name: getattr(record, field.name) for field in dataclasses.fields(record)}

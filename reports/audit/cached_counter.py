@@ -15,7 +15,7 @@ from reports.audit.hypothesis import CountsByKey
 from reports.audit.model_counts import ModelCounts
 from zoo.cache.schema.tables import KEY
 from zoo.cache.store import Store
-from zoo.operators.operations import Kind
+from zoo.operators.operator_kinds import Kind
 from zoo.records import CostKey, Status
 from zoo.refresh.fill_missing import fill_missing
 from zoo.refresh.plan import cost_keys
@@ -38,7 +38,7 @@ class _CachedRow(NamedTuple):
 
     module: str
     module_class: str
-    facts: _CachedOperation
+    op: _CachedOperation
     calls: int
 
 

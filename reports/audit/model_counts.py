@@ -6,10 +6,10 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from zoo.counting.convention_rules import FVCORE_RULES, Row
+from zoo.counting.convention_rules import FVCORE_RULES, OpRow
 from zoo.counting.conventions import CONVENTIONS
-from zoo.operators.operations import MATRIX_KINDS, Kind
-from zoo.operators.recorded_shapes import parse_shapes
+from zoo.operators.operator_kinds import MATRIX_KINDS, Kind
+from zoo.operators.shape_text import parse_shapes
 
 QUANTITIES = ("params", "macs", "activations")
 """What is compared: parameters, multiply-accumulates and elements written by matrix operations."""
@@ -31,11 +31,11 @@ class ModelCounts:
     standardisation: int  # what fvcore counts for normalising weights
 
     @classmethod
-    def from_operations(cls, params: int, rows: Iterable[Row]) -> ModelCounts:
+    def from_operations(cls, params: int, rows: Iterable[OpRow]) -> ModelCounts:
         """Adds up the recorded operations of one model."""
         rows = list(rows)
-        fused = [row for row in rows if row.facts.kind == Kind.ATTENTION]
-        others = [row for row in rows if row.facts.kind != Kind.ATTENTION]
+        fused = [row for row in rows if row.op.kind == Kind.ATTENTION]
+        others = [row for row in rows if row.op.kind != Kind.ATTENTION]
         unseen = {name: [row for row in others if c.unseen_by_tool(row)] for name, c in CONVENTIONS.items()}
         training, standardisation = _batch_norms(rows)
         return cls(
@@ -44,7 +44,7 @@ class ModelCounts:
             totals={name: convention.total(rows) for name, convention in CONVENTIONS.items()},
             unseen={name: sum(map(CONVENTIONS[name].weight, missed)) for name, missed in unseen.items()},
             unseen_activations={name: _elements_written(missed) for name, missed in unseen.items()},
-            attention_macs=sum(row.facts.macs * row.calls for row in fused),
+            attention_macs=sum(row.op.macs * row.calls for row in fused),
             attention_out=_elements_written(fused),
             attention_scores=sum(map(_attention_scores, fused)),
             training_norms=training,
@@ -52,25 +52,25 @@ class ModelCounts:
         )
 
 
-def _elements_written(rows: Iterable[Row]) -> int:
-    return sum(row.facts.elements_out * row.calls for row in rows if row.facts.kind in MATRIX_KINDS)
+def _elements_written(rows: Iterable[OpRow]) -> int:
+    return sum(row.op.elements_out * row.calls for row in rows if row.op.kind in MATRIX_KINDS)
 
 
-def _attention_scores(row: Row) -> int:
-    shapes = parse_shapes(row.facts.shapes)
+def _attention_scores(row: OpRow) -> int:
+    shapes = parse_shapes(row.op.shapes)
     return math.prod(shapes.output()[:-1]) * shapes.input(1)[-2] * row.calls
 
 
-def _batch_norms(rows: Iterable[Row]) -> tuple[int, int]:
+def _batch_norms(rows: Iterable[OpRow]) -> tuple[int, int]:
     """What fvcore adds for batch norms in training mode, and what it counts for those that are always in training mode."""
     rule = FVCORE_RULES["batch_norm"]
     training, always = 0, 0
     for row in rows:
-        if row.facts.operation != "batch_norm":
+        if row.op.operation != "batch_norm":
             continue
-        shapes = parse_shapes(row.facts.shapes)
-        if row.facts.arguments.startswith("True"):
-            always += rule(row.facts, shapes) * row.calls
+        shapes = parse_shapes(row.op.shapes)
+        if row.op.arguments.startswith("True"):
+            always += rule(row.op, shapes) * row.calls
         else:
             training += (_TRAINING[shapes.has(1)] - _EVALUATING[shapes.has(1)]) * shapes.elements(0) * row.calls
     return training, always

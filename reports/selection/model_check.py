@@ -16,7 +16,7 @@ from zoo.inputs import parse_input
 from zoo.run_config import Precision
 
 if TYPE_CHECKING:
-    from zoo.api.named import Counted
+    from zoo.api.count_by_name import Counted
     from zoo.counting.cost import OperationRow
 
 _MOST_LAYERS = 5
@@ -109,11 +109,11 @@ def _figures(counted: Counted, precision: Precision) -> dict[str, float | None]:
 def _largest_layers(counted: Counted, key: str, whole: float, precision: Precision) -> tuple[LayerShare, ...]:
     """The modules with the largest shares of a figure; of a peak, those with the largest single outputs."""
     if key in (PEAK.key, WORKING.key):
-        sums = _by_module(counted, lambda row: row.facts.elements_out * precision.element_bytes, largest=True)
+        sums = _by_module(counted, lambda row: row.op.elements_out * precision.element_bytes, largest=True)
     elif key == "macs":
-        sums = _by_module(counted, lambda row: row.facts.macs * row.calls / counted.batch)
+        sums = _by_module(counted, lambda row: row.op.macs * row.calls / counted.batch)
     elif key == "activations":
-        sums = _by_module(counted, lambda row: row.facts.elements_out * row.calls / counted.batch if row.facts.macs else 0)
+        sums = _by_module(counted, lambda row: row.op.elements_out * row.calls / counted.batch if row.op.macs else 0)
     else:
         sums = {
             module.path: module.params * (1 if key == "params" else precision.weight_bytes) for module in counted.cost.modules

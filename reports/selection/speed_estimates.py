@@ -67,7 +67,7 @@ def estimate_model(target: str, device: Device, run: RunConfig, size: str | None
     Raises:
         ZooError: if there is no such model, or it cannot be built or run.
     """
-    from zoo.api.named import InputSpec, count_named
+    from zoo.api.count_by_name import InputSpec, count_named
     from zoo.estimation.calibration import SHARES
     from zoo.estimation.estimate import estimate, layers, why_no_estimate
     from zoo.estimation.workloads.workload import summarise
@@ -100,7 +100,7 @@ def estimate_model(target: str, device: Device, run: RunConfig, size: str | None
 
 def _model_on_platform(target: str, device: Device, run: RunConfig, size: str | None) -> ModelEstimate:
     """The estimate from what was published of the device and its relatives."""
-    from zoo.api.named import InputSpec, count_named
+    from zoo.api.count_by_name import InputSpec, count_named
     from zoo.estimation.platforms.estimate import estimate_on_platforms, layers_on_platforms
     from zoo.estimation.platforms.features import TRACED as TRACED_LIKE
     from zoo.estimation.platforms.features import features_of

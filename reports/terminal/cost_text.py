@@ -16,7 +16,7 @@ from reports.terminal.console import print_table
 from zoo.units import FLOPS_PER_MAC, format_amount, format_bytes
 
 if TYPE_CHECKING:
-    from zoo.api.named import Counted
+    from zoo.api.count_by_name import Counted
     from zoo.counting.conventions import Convention
     from zoo.traces import Trace
 

@@ -17,7 +17,7 @@ from reports.leaderboard.leaderboard_report import build_leaderboard_report
 from zoo.adapters.declared import DeclaredZoo, open_registry
 from zoo.adapters.fingerprint import fingerprint
 from zoo.adapters.registry import open_zoo
-from zoo.api.named import InputSpec, count_named
+from zoo.api.count_by_name import InputSpec, count_named
 from zoo.cache.store import Store
 from zoo.errors import ConfigError, InputError, UnknownNameError, ZooError
 from zoo.jobs import Job, RunSummary

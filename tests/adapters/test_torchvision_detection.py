@@ -14,9 +14,9 @@ from torchvision.ops import boxes, poolers
 
 from zoo.adapters.torchvision.detection import as_many_as_possible, detection_example
 from zoo.adapters.torchvision.zoo import TorchvisionZoo
-from zoo.api.count_example import count_example
+from zoo.api.example_cost import example_cost
 from zoo.counting.cost import Cost
-from zoo.counting.count import count_model
+from zoo.counting.count_model import count_model
 from zoo.meta.build import build_on_meta
 from zoo.recording.memo import Memo
 from zoo.records import CostKey
@@ -34,7 +34,7 @@ def build(arch: str, **options: Any) -> nn.Module:
 
 def count(model: nn.Module, shape: tuple[int, ...] = (3, SIZE, SIZE), batch: int = 1) -> Cost:
     example = detection_example(model, shape, batch)
-    return count_example(example, lambda memo: count_model(model, example.args, memo), Memo())
+    return example_cost(example, lambda memo: count_model(model, example.args, memo), Memo())
 
 
 def counted_with_data(arch: str, batch: int = 1, **options: Any) -> tuple[int, list[int]]:
@@ -76,7 +76,7 @@ def test_one_stage_costs_the_same_whatever_it_finds(arch: str) -> None:
 
 
 def macs_of_heads(cost: Cost) -> int:
-    return sum(row.facts.macs * row.calls for row in cost.rows if row.module.startswith("roi_heads"))
+    return sum(row.op.macs * row.calls for row in cost.rows if row.module.startswith("roi_heads"))
 
 
 def test_boxes_cost_their_number() -> None:
@@ -97,8 +97,8 @@ def test_masks_cost_their_number() -> None:
 def test_each_proposal_is_pooled_once() -> None:
     """Proposals are spread over the levels of the pyramid, not given to all of them."""
     cost = count(build("fasterrcnn_resnet50_fpn", **SMALL, num_classes=3, rpn_post_nms_top_n_test=50))
-    pooled = [row for row in cost.rows if row.facts.operation == "torchvision::roi_align"]
-    assert sum(row.facts.elements_out * row.calls for row in pooled) == 50 * 256 * 7 * 7
+    pooled = [row for row in cost.rows if row.op.operation == "torchvision::roi_align"]
+    assert sum(row.op.elements_out * row.calls for row in pooled) == 50 * 256 * 7 * 7
     assert sum(row.calls for row in pooled) == 4
 
 
@@ -107,7 +107,7 @@ def test_limits_follow_the_input() -> None:
         key = CostKey("torchvision", "fasterrcnn_mobilenet_v3_large_320_fpn", input, 91)
         model = build_on_meta(lambda: ZOO.build(key.arch, ZOO.build_options(key)))
         example = ZOO.example(model, key)
-        return count_example(example, lambda memo: count_model(model, example.args, memo), Memo())
+        return example_cost(example, lambda memo: count_model(model, example.args, memo), Memo())
 
     most, few = row("3x320x320"), row("3x320x320;proposals=15;detections=4")
     assert macs_of_heads(few) * 10 == macs_of_heads(most)  # it is set to 150
@@ -153,7 +153,7 @@ def test_what_is_answered_for_detectors_is_not_remembered_for_others() -> None:
 
     memo = Memo()
     example = detection_example(model := build("ssdlite320_mobilenet_v3_large"), (3, 320, 320), 1)
-    count_example(example, lambda memo: count_model(model, example.args, memo), memo)
+    example_cost(example, lambda memo: count_model(model, example.args, memo), memo)
     assert len(memo) == 0
     with pytest.raises(NotImplementedError):
         count_model(Picky(), (torch.empty(3234, device="meta"),), memo)

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from zoo.adapters.registry import open_zoo
 from zoo.cache.store import Store
 from zoo.counting.cost import Cost
-from zoo.counting.count import count_model
+from zoo.counting.count_model import count_model
 from zoo.errors import VariantError, ZooError
 from zoo.inputs import parse_input
 from zoo.meta.build import build_on_meta, skip_initialisers

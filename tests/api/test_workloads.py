@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 import zoo
 from zoo.api.workloads import Workload, WorkloadRecorder
-from zoo.counting.count import meta_input
+from zoo.counting.count_model import meta_input
 from zoo.estimation.workloads.workload import summarise
 from zoo.run_config import Precision
 from zoo.traces import TRACE_BATCH

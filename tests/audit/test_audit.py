@@ -28,8 +28,8 @@ from reports.audit.table_comparison import compare_tables
 from reports.audit.table_convention import find_table_convention
 from reports.audit.verdicts import AuditedRow, Verdict, judge
 from zoo.adapters.registry import open_zoo
-from zoo.api.count_example import count_example
-from zoo.counting.count import count_model
+from zoo.api.example_cost import example_cost
+from zoo.counting.count_model import count_model
 from zoo.errors import AuditError
 from zoo.inputs import parse_input
 from zoo.meta.build import build_on_meta
@@ -59,7 +59,7 @@ def count(key: CostKey):  # type: ignore[no-untyped-def]
     zoo = open_zoo(key.zoo)
     model = build_on_meta(lambda: zoo.build(key.arch, zoo.build_options(key)), zoo.initialisers())
     example = zoo.example(model, key)
-    return count_example(example, lambda memo: count_model(model, example.args, memo), MEMO)
+    return example_cost(example, lambda memo: count_model(model, example.args, memo), MEMO)
 
 
 class Counter:

@@ -49,7 +49,7 @@ from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
 
 from zoo.adapters.registry import open_zoo  # noqa: E402
 from zoo.cache.store import Store  # noqa: E402
-from zoo.counting.count import count_model, meta_input  # noqa: E402
+from zoo.counting.count_model import count_model, meta_input  # noqa: E402
 from zoo.inputs import parse_input  # noqa: E402
 from zoo.meta.build import build_on_meta, buildable  # noqa: E402
 from zoo.recording.memo import Memo  # noqa: E402

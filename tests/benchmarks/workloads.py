@@ -33,7 +33,7 @@ from torch import nn  # noqa: E402
 
 from zoo.adapters.registry import open_zoo  # noqa: E402
 from zoo.api.workloads import WorkloadRecorder  # noqa: E402
-from zoo.counting.count import count_model, meta_input  # noqa: E402
+from zoo.counting.count_model import count_model, meta_input  # noqa: E402
 from zoo.estimation.workloads.workload import summarise  # noqa: E402
 from zoo.meta.build import buildable  # noqa: E402
 from zoo.meta.module_stack import followable  # noqa: E402

@@ -19,10 +19,10 @@ from torch import nn
 import zoo
 from zoo.counting.conventions import CONVENTIONS, find_convention
 from zoo.counting.cost import Cost
-from zoo.counting.count import count_model, meta_input
+from zoo.counting.count_model import count_model, meta_input
 from zoo.errors import UnknownNameError
 from zoo.meta.build import build_on_meta
-from zoo.operators import operations
+from zoo.operators import operator_kinds
 from zoo.recording.memo import Memo
 
 FAST = ["torchvision/mobilenet_v3_small", "timm/vit_tiny_patch16_224", "timm/coat_lite_tiny"]
@@ -103,7 +103,7 @@ def _by_ptflops(model: nn.Module, shape: tuple[int, ...], backend: str) -> int:
 
 def _linear_biases(cost: Cost) -> int:
     """Additions that ptflops' aten backend does not see where the input of a linear layer is not contiguous."""
-    rows = [row for row in cost.rows if row.facts.operation == "linear"]
+    rows = [row for row in cost.rows if row.op.operation == "linear"]
     aten, plain = CONVENTIONS["ptflops-aten"], CONVENTIONS["matmul"]
     return aten.total(rows) - plain.total(rows)
 
@@ -197,7 +197,7 @@ def test_recurrent_layers_equal_ptflops(kind: Any, elementwise: int, bidirection
 
 
 def test_a_users_own_formula_counts_in_every_convention_but_not_as_the_tool(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(operations, "_registered", {})
+    monkeypatch.setattr(operator_kinds, "_registered", {})
 
     @torch.library.custom_op("zoometer_tests::product", mutates_args=())
     def product(x: torch.Tensor) -> torch.Tensor:

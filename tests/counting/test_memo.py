@@ -15,7 +15,7 @@ from models_for_tests import count_call, on_meta, without_time
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  # torch's own habit
 
-from zoo.counting.count import count_model
+from zoo.counting.count_model import count_model
 from zoo.meta.module_stack import followable
 from zoo.recording.memo import Memo
 
@@ -203,7 +203,7 @@ def test_other_threads_are_neither_recorded_nor_disturbed() -> None:
         return x.exp()
 
     cost = count_call(run_elsewhere, on_meta(3))
-    assert [row.facts.operation for row in cost.rows] == ["exp"]
+    assert [row.op.operation for row in cost.rows] == ["exp"]
     assert results[0].device.type == "cpu"
 
 

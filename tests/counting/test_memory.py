@@ -15,7 +15,7 @@ from torch.nn import functional as F  # noqa: N812  # torch's own habit
 from torch.profiler import ProfilerActivity, profile
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from zoo.counting.count import count_model
+from zoo.counting.count_model import count_model
 from zoo.counting.totals import LiveBytes
 from zoo.recording.memo import Memo
 
@@ -129,7 +129,7 @@ def test_the_peak_is_what_is_alive_at_once(function: Callable[[Tensor], Any], pe
 FIRST = """
 import torch
 from torch import nn
-from zoo.counting.count import count_model, meta_input
+from zoo.counting.count_model import count_model, meta_input
 
 class Doubling(nn.Module):
     def forward(self, x):

@@ -12,9 +12,9 @@ from torchvision.models import get_model_weights
 
 from zoo.adapters.torchvision.quantized import int8_weight_bytes
 from zoo.adapters.torchvision.zoo import TorchvisionZoo
-from zoo.api.count_example import count_example
+from zoo.api.example_cost import example_cost
 from zoo.counting.cost import Cost
-from zoo.counting.count import count_model
+from zoo.counting.count_model import count_model
 from zoo.jobs import Job
 from zoo.meta.build import build_on_meta
 from zoo.recording.memo import Memo
@@ -79,7 +79,7 @@ def count_with(weights: Weights, **limits: int) -> Cost:
     key = key_of(weights)
     model = build_on_meta(lambda: ZOO.build(key.arch, ZOO.build_options(key) | limits))
     example = ZOO.example(model, key)
-    return count_example(example, lambda memo: count_model(model, example.args, memo), Memo())
+    return example_cost(example, lambda memo: count_model(model, example.args, memo), Memo())
 
 
 def test_all_weights_of_all_architectures_are_compared() -> None:

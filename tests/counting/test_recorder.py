@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  # torch's own habit
 from torch.utils.checkpoint import checkpoint
 
-from zoo.counting.count import count_model
-from zoo.operators.operations import Kind
+from zoo.counting.count_model import count_model
+from zoo.operators.operator_kinds import Kind
 from zoo.recording.memo import Memo
 
 BATCH, WIDTH = 2, 6
@@ -53,7 +53,7 @@ def test_each_operation_stands_under_the_module_that_asked_for_it_alike_calls_jo
 def test_calls_of_a_module_on_different_shapes_are_rows_of_their_own() -> None:
     layer = linear()
     cost = count_call(lambda x: layer(layer(x)[:1]), vectors())
-    assert [(row.facts.shapes, row.calls) for row in cost.rows] == [
+    assert [(row.op.shapes, row.calls) for row in cost.rows] == [
         (f"{rows}x{WIDTH}, {WIDTH}x{WIDTH}, {WIDTH} -> {rows}x{WIDTH}", 1) for rows in (BATCH, 1)
     ]
 
@@ -64,7 +64,7 @@ def test_shared_parameters_weigh_once_and_work_as_often_as_they_are_used() -> No
     cost = count_model(model.eval(), [vectors()])
     assert cost.params == WIDTH * WIDTH + 2 * WIDTH
     assert cost.weight_bytes == size_of(WIDTH, WIDTH) + 2 * size_of(WIDTH)
-    assert [(row.module, row.facts.macs) for row in cost.rows] == [("0", LINEAR_MACS), ("1", LINEAR_MACS)]
+    assert [(row.module, row.op.macs) for row in cost.rows] == [("0", LINEAR_MACS), ("1", LINEAR_MACS)]
 
 
 def test_parameters_that_are_views_of_one_another_share_their_bytes() -> None:
@@ -116,7 +116,7 @@ def test_a_padding_mask_leaves_a_transformer_its_work() -> None:
 
 
 def described(cost: Any) -> list[tuple[Any, ...]]:
-    return [(r.facts.operation, r.facts.kind, r.facts.elements_in, r.facts.elements_out) for r in cost.rows]
+    return [(r.op.operation, r.op.kind, r.op.elements_in, r.op.elements_out) for r in cost.rows]
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def test_what_gives_the_same_memory_another_shape_is_free(function: Callable[[Te
 def test_what_moves_data_is_a_copy_of_what_it_writes(function: Any, name: str, written: int, memo: Memo | None) -> None:
     for _ in range(2):
         (row,) = count_call(function, vectors(), memo=memo).rows
-        assert (row.facts.operation, row.facts.kind, row.facts.macs, row.facts.elements_out) == (name, Kind.COPY, 0, written)
+        assert (row.op.operation, row.op.kind, row.op.macs, row.op.elements_out) == (name, Kind.COPY, 0, written)
 
 
 def test_operations_in_place_are_recorded_and_make_no_tensor() -> None:
@@ -177,21 +177,21 @@ def test_in_place_changes_of_shape_change_the_shape() -> None:
     for memo in (None, Memo()):
         for _ in range(2):
             cost = count_call(lambda x: x.unsqueeze_(0).transpose_(1, 2).exp(), vectors(), memo=memo)
-            assert [row.facts.shapes for row in cost.rows] == [f"1x{WIDTH}x{BATCH} -> 1x{WIDTH}x{BATCH}"]
+            assert [row.op.shapes for row in cost.rows] == [f"1x{WIDTH}x{BATCH} -> 1x{WIDTH}x{BATCH}"]
 
 
 def test_elements_that_a_broadcast_repeats_are_read_once() -> None:
     cost = count_call(lambda x, bias: x + bias.expand(BATCH, WIDTH), vectors(), on_meta(WIDTH))
     (row,) = cost.rows
-    assert row.facts.elements_in == BATCH * WIDTH + WIDTH
-    assert row.facts.bytes_in == size_of(BATCH, WIDTH) + size_of(WIDTH)
-    assert row.facts.bytes_out == size_of(BATCH, WIDTH)
+    assert row.op.elements_in == BATCH * WIDTH + WIDTH
+    assert row.op.bytes_in == size_of(BATCH, WIDTH) + size_of(WIDTH)
+    assert row.op.bytes_out == size_of(BATCH, WIDTH)
 
 
 def test_bytes_are_those_of_each_tensors_own_type() -> None:
     (row,) = count_call(lambda x, y: x + y, on_meta(4, dtype=torch.float16), on_meta(4, dtype=torch.float64)).rows
-    assert (row.facts.bytes_in, row.facts.bytes_out) == (4 * 2 + 4 * 8, 4 * 8)
-    assert row.facts.dtypes == "float16, float64 -> float64"
+    assert (row.op.bytes_in, row.op.bytes_out) == (4 * 2 + 4 * 8, 4 * 8)
+    assert row.op.dtypes == "float16, float64 -> float64"
 
 
 def test_what_a_new_tensor_is_shaped_like_is_not_read() -> None:

@@ -10,7 +10,7 @@ from fakes_default_run import DefaultRun
 from zoo.adapters.registry import open_zoo
 from zoo.cache.store import Store
 from zoo.counting.cost import Cost
-from zoo.counting.count import count_model, meta_input
+from zoo.counting.count_model import count_model, meta_input
 from zoo.inputs import parse_input
 from zoo.jobs import Failure, Job
 from zoo.meta.build import build_on_meta

@@ -127,7 +127,7 @@ def test_one_build_inside_another_restores_in_order() -> None:
     assert [contents(function) for function in INITIALISERS] == before
 
 
-def test_functions_that_cannot_be_exchanged_are_left_alone() -> None:
+def test_functions_that_cannot_be_patchesd_are_left_alone() -> None:
     value = 7.0
 
     def closure_(tensor: torch.Tensor) -> torch.Tensor:

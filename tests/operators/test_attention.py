@@ -13,7 +13,7 @@ from models_for_tests import count_call, macs, on_meta
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
-from zoo.operators.operations import Kind
+from zoo.operators.operator_kinds import Kind
 
 small = st.integers(1, 4)
 

@@ -20,9 +20,9 @@ from torch.nn import functional as F  # noqa: N812  # torch's own habit
 
 import zoo
 from zoo.counting.conventions import CONVENTIONS
-from zoo.operators import formulas
-from zoo.operators.einsum import parse
-from zoo.operators.operations import Kind
+from zoo.operators import macs_formulas
+from zoo.operators.einsum_contractions import parse
+from zoo.operators.operator_kinds import Kind
 from zoo.records import Status
 
 small = st.integers(1, 4)
@@ -359,7 +359,7 @@ def test_a_grouped_product_multiplies_what_its_groups_share_out(axis: str) -> No
     }
     first, second, expected = shapes[axis]
     out = {"rows": (m, n), "columns": (m, n)}.get(axis, (groups, m, n))
-    assert formulas.grouped_matmul_macs((on_meta(*first), on_meta(*second)), {}, on_meta(*out)) == expected
+    assert macs_formulas.grouped_matmul_macs((on_meta(*first), on_meta(*second)), {}, on_meta(*out)) == expected
 
 
 @given(st.integers(1, 3), small, small, st.integers(1, 3), small)
@@ -370,9 +370,9 @@ def test_the_fast_paths_of_transformers_are_the_layers_they_stand_for(
     layer = nn.TransformerEncoderLayer(width, heads, hidden, batch_first=True, device="meta").eval()
     x = on_meta(batch, length, width)
     attention, ffn = layer.self_attn, (on_meta(hidden, width), None, on_meta(width, hidden), None)
-    fast = formulas.multi_head_attention_macs((x, x, x, width), {}, x)
+    fast = macs_formulas.multi_head_attention_macs((x, x, x, width), {}, x)
     assert fast == count_call(lambda: attention(x, x, x, need_weights=False)).macs
-    assert formulas.transformer_layer_macs((x, width, *[None] * 12, *ffn), {}, x) == count_call(layer, x).macs
+    assert macs_formulas.transformer_layer_macs((x, width, *[None] * 12, *ffn), {}, x) == count_call(layer, x).macs
 
 
 @given(st.integers(1, 4), st.integers(1, 3), st.booleans())
@@ -380,16 +380,16 @@ def test_recurrent_kernels_count_as_the_layers_they_are_for(steps: int, layers: 
     layer = nn.LSTM(3, 4, layers, bidirectional=is_bidirectional, device="meta")
     x = on_meta(steps, 2, 3)
     whole = count_call(layer, x).macs
-    assert formulas.recurrent_kernel_macs((x, list(layer.parameters())), {}, None) == whole
+    assert macs_formulas.recurrent_kernel_macs((x, list(layer.parameters())), {}, None) == whole
     if layers == 1 and not is_bidirectional:
-        assert formulas.recurrent_layer_macs((x, layer.weight_ih_l0, layer.weight_hh_l0), {}, None) == whole
+        assert macs_formulas.recurrent_layer_macs((x, layer.weight_ih_l0, layer.weight_hh_l0), {}, None) == whole
 
 
 def test_a_list_of_products_is_each_of_them() -> None:
     pairs = [((2, 3), (3, 4)), ((5, 6), (6, 7))]
     firsts, seconds = ([on_meta(*pair[i]) for pair in pairs] for i in (0, 1))
     outs = [on_meta(2, 4), on_meta(5, 7)]
-    assert formulas.each_matmul_macs((firsts, seconds), {}, outs) == 2 * 3 * 4 + 5 * 6 * 7
+    assert macs_formulas.each_matmul_macs((firsts, seconds), {}, outs) == 2 * 3 * 4 + 5 * 6 * 7
 
 
 @pytest.mark.parametrize(
@@ -409,7 +409,7 @@ def test_fourier_transforms_are_counted_by_all_only(function: Callable[..., Tens
     assert cost.status == Status.EXACT
     transforms = elements // 8 if points in {8, 14} else images
     flops = 5 * points * math.log2(points) * transforms / (2 if is_real else 1)
-    (row,) = [row for row in cost.rows if row.facts.kind == Kind.FOURIER]
+    (row,) = [row for row in cost.rows if row.op.kind == Kind.FOURIER]
     assert CONVENTIONS["all"].weight(row) == round(flops)
 
 

@@ -13,8 +13,8 @@ from torch.nn import functional as F  # noqa: N812  # torch's own habit
 
 import zoo
 from zoo.errors import ZooError
-from zoo.operators import operations
-from zoo.operators.operations import MATRIX_KINDS, WHY_FREE, Kind, find_operation, register_formula
+from zoo.operators import operator_kinds
+from zoo.operators.operator_kinds import MATRIX_KINDS, WHY_FREE, Kind, find_operation, register_formula
 from zoo.operators.operator_table import COUNTED, FREE, OVERWRITING
 from zoo.recording.memo import Memo
 from zoo.records import Status
@@ -51,7 +51,7 @@ def library() -> Iterator[torch.library.Library]:
 @pytest.fixture
 def formulas(monkeypatch: pytest.MonkeyPatch) -> None:
     """Formulas registered in a test are gone after it."""
-    monkeypatch.setattr(operations, "_registered", {})
+    monkeypatch.setattr(operator_kinds, "_registered", {})
 
 
 def test_an_operator_without_formula_makes_the_cost_a_bound_and_is_named() -> None:
@@ -102,7 +102,7 @@ def test_an_unknown_operator_made_of_others_is_taken_apart(library: torch.librar
 
 def test_torchs_own_composites_are_taken_apart() -> None:
     cost = count_call(lambda *matrices: torch.linalg.multi_dot(matrices), on_meta(2, 3), on_meta(3, 4), on_meta(4, 5))
-    assert [row.facts.macs for row in cost.rows] == [2 * 3 * 4, 2 * 4 * 5]
+    assert [row.op.macs for row in cost.rows] == [2 * 3 * 4, 2 * 4 * 5]
 
 
 @pytest.mark.parametrize(
@@ -233,6 +233,6 @@ def test_a_move_to_another_device_is_none_because_a_model_is_on_one(
     results: list[Tensor] = []
     for _ in range(2):
         cost = count_call(lambda x: results.append(move(x)), vectors(), memo=memo)
-        assert [row.facts.operation for row in cost.rows] == operations
+        assert [row.op.operation for row in cost.rows] == operations
     assert all(result.is_meta for result in results)
     assert [call.operation for call in zoo.trace(Calling(move), inputs=(vectors(),)).calls] == operations

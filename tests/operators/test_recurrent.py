@@ -12,7 +12,7 @@ from models_for_tests import macs, on_meta
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence
 
-from zoo.operators.operations import Kind
+from zoo.operators.operator_kinds import Kind
 
 GATES: dict[type[nn.Module], int] = {nn.LSTM: 4, nn.GRU: 3, nn.RNN: 1, nn.LSTMCell: 4, nn.GRUCell: 3, nn.RNNCell: 1}
 small = st.integers(1, 4)

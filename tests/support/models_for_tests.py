@@ -15,11 +15,11 @@ from torch.utils.flop_counter import FlopCounterMode
 from zoo.adapters.base import Zoo
 from zoo.adapters.registry import open_zoo
 from zoo.counting.cost import Cost
-from zoo.counting.count import count_model, meta_input
+from zoo.counting.count_model import count_model, meta_input
 from zoo.inputs import parse_input
 from zoo.meta.build import build_on_meta, skip_initialisers
 from zoo.meta.new_tensors import META
-from zoo.operators.operations import Kind
+from zoo.operators.operator_kinds import Kind
 from zoo.recording.memo import Memo
 from zoo.records import Architecture, CostKey, Status
 from zoo.units import FLOPS_PER_MAC
@@ -135,7 +135,7 @@ def without_time(cost: Cost) -> Cost:
 
 def rows_of(cost: Cost) -> list[tuple[str, str, int]]:
     """Module path, operation and calls of each row."""
-    return [(row.module, row.facts.operation, row.calls) for row in cost.rows]
+    return [(row.module, row.op.operation, row.calls) for row in cost.rows]
 
 
 def count_with_torch(built: Built) -> int:

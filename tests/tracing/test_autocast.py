@@ -20,7 +20,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 import zoo
 from zoo.meta.new_tensors import META
 from zoo.operators.op_record import tensors_in
-from zoo.operators.operations import Kind, find_operation, operator_name
+from zoo.operators.operator_kinds import Kind, find_operation, operator_name
 from zoo.recording.autocast import Autocast, AutocastState, Policy, cpu_autocast, cuda_autocast, meta_stands_for
 from zoo.recording.memo import Memo
 from zoo.run_config import Precision
@@ -79,10 +79,7 @@ def traced_on(autocast: Autocast, model: nn.Module, x: Tensor, memo: Memo, layou
 
 
 def rows_of(recorded: OrderedCalls) -> list[Row]:
-    return [
-        (facts.operation, tuple(t[3] for t in facts.inputs), tuple(t[3] for t in facts.outputs))
-        for _, facts, *_ in recorded.calls
-    ]
+    return [(op.operation, tuple(t[3] for t in op.inputs), tuple(t[3] for t in op.outputs)) for _, op, *_ in recorded.calls]
 
 
 @pytest.fixture(scope="module")
@@ -188,8 +185,7 @@ def _check_against_cuda(name: str, layout: str, memo: Memo) -> None:
     built = build(name)
     recorded = traced_on(cuda_autocast(), built.model, torch.empty(2, *built.shape, device=META), memo, layout)
     emulated = [
-        (facts.operation, [t[3] for t in facts.inputs], [(t[1], t[2], t[3]) for t in facts.outputs])
-        for _, facts, *_ in recorded.calls
+        (op.operation, [t[3] for t in op.inputs], [(t[1], t[2], t[3]) for t in op.outputs]) for _, op, *_ in recorded.calls
     ]
     with FakeTensorMode(allow_non_fake_inputs=True):
         _on_fake_gpu(built.model, layout)

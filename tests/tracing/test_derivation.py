@@ -10,7 +10,7 @@ import torch
 from models_for_tests import NAMES, Calling, build
 from torch import Tensor, nn
 
-from zoo.counting.count import meta_input
+from zoo.counting.count_model import meta_input
 from zoo.recording.memo import Memo
 from zoo.run_config import LAYOUTS, Precision
 from zoo.traces import TRACE_BATCH, Trace

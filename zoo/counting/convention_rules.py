@@ -9,12 +9,12 @@ import math
 from collections.abc import Callable
 from typing import Protocol
 
-from zoo.operators.operations import Kind
-from zoo.operators.recorded_shapes import Shapes
+from zoo.operators.operator_kinds import Kind
+from zoo.operators.shape_text import Shapes
 
 
-class Facts(Protocol):
-    """What a rule may look at: one distinct call. `zoo.operators.op_record.OperationFacts`, or a row of the cache."""
+class OpLike(Protocol):
+    """What a rule may look at: one distinct call. `zoo.operators.op_record.OpRecord`, or a row of the cache."""
 
     @property
     def operation(self) -> str: ...
@@ -30,7 +30,7 @@ class Facts(Protocol):
     def elements_out(self) -> int: ...
 
 
-class Row(Protocol):
+class OpRow(Protocol):
     """All calls of one module that are alike."""
 
     @property
@@ -38,42 +38,42 @@ class Row(Protocol):
     @property
     def module_class(self) -> str: ...
     @property
-    def facts(self) -> Facts: ...
+    def op(self) -> OpLike: ...
     @property
     def calls(self) -> int: ...
 
 
-Rule = Callable[[Facts, Shapes], int]
+Rule = Callable[[OpLike, Shapes], int]
 """What one call of an operation weighs."""
 
 
-def count_macs(facts: Facts, shapes: Shapes) -> int:
+def macs_of(op: OpLike, shapes: Shapes) -> int:
     """The products of the call."""
-    return facts.macs
+    return op.macs
 
 
 def _first(times: int) -> Rule:
-    return lambda facts, shapes: times * shapes.elements(0)
+    return lambda op, shapes: times * shapes.elements(0)
 
 
 def _out(times: int) -> Rule:
-    return lambda facts, shapes: times * facts.elements_out
+    return lambda op, shapes: times * op.elements_out
 
 
-def _macs_and_bias(facts: Facts, shapes: Shapes) -> int:
+def _macs_and_bias(op: OpLike, shapes: Shapes) -> int:
     """Convolutions and linear layers: (x, weight, bias). One addition for each output where there is a bias."""
-    return facts.macs + (facts.elements_out if shapes.has(2) else 0)
+    return op.macs + (op.elements_out if shapes.has(2) else 0)
 
 
 def _affine(plain: int, with_weight: int) -> Rule:
     """Normalisations (x, weight, bias, …), a multiple of |x| that depends on whether there is a weight."""
-    return lambda facts, shapes: shapes.elements(0) * (with_weight if shapes.has(1) else plain)
+    return lambda op, shapes: shapes.elements(0) * (with_weight if shapes.has(1) else plain)
 
 
-def _fvcore_batch_norm(facts: Facts, shapes: Shapes) -> int:
+def _fvcore_batch_norm(op: OpLike, shapes: Shapes) -> int:
     """fvcore: in training 5 or 4 times |x|, in evaluation 2 or 1 times."""
-    is_training = facts.arguments.startswith("True")
-    return _affine(4, 5)(facts, shapes) if is_training else _affine(1, 2)(facts, shapes)
+    is_training = op.arguments.startswith("True")
+    return _affine(4, 5)(op, shapes) if is_training else _affine(1, 2)(op, shapes)
 
 
 def _attention_scores(shapes: Shapes) -> int:
@@ -82,16 +82,16 @@ def _attention_scores(shapes: Shapes) -> int:
     return math.prod(out[:-1]) * k[-2]
 
 
-def _ptflops_attention(facts: Facts, shapes: Shapes) -> int:
+def _ptflops_attention(op: OpLike, shapes: Shapes) -> int:
     """ptflops' attention: scaling of q, both products, softmax at one operation an entry."""
-    return facts.macs + shapes.elements(0) + _attention_scores(shapes)
+    return op.macs + shapes.elements(0) + _attention_scores(shapes)
 
 
 _RECURRENT_ELEMENTWISE = {"lstm": 10, "gru": 7, "rnn_tanh": 1, "rnn_relu": 1}
 """Elementwise operations a hidden unit takes in a time step, as ptflops' `rnn_flops` adds them up."""
 
 
-def _ptflops_recurrent(facts: Facts, shapes: Shapes) -> int:
+def _ptflops_recurrent(op: OpLike, shapes: Shapes) -> int:
     """Both matrices, both biases and the elementwise work of every layer and direction, each time step."""
     x = shapes.input(0)
     weights = max(shapes.lists(), key=len)
@@ -99,15 +99,15 @@ def _ptflops_recurrent(facts: Facts, shapes: Shapes) -> int:
     biases = sum(math.prod(shape) for shape in weights if len(shape) == 1)
     hidden = [shape[1] for shape in matrices[1::2]]
     steps = math.prod(x) // x[-1]
-    return facts.macs + steps * (biases + _RECURRENT_ELEMENTWISE[facts.operation] * sum(hidden))
+    return op.macs + steps * (biases + _RECURRENT_ELEMENTWISE[op.operation] * sum(hidden))
 
 
-def _ptflops_deformable(facts: Facts, shapes: Shapes) -> int:
+def _ptflops_deformable(op: OpLike, shapes: Shapes) -> int:
     """torchvision::deform_conv2d (x, weight, offset, mask, bias): 24 or, with a mask, 25 extra for each sampled point."""
     kernel = math.prod(shapes.input(1)[2:])
-    positions = facts.elements_out // shapes.input(1)[0]
+    positions = op.elements_out // shapes.input(1)[0]
     extra = 25 if shapes.elements(3) else 24
-    return facts.macs + positions * kernel * extra + (facts.elements_out if shapes.has(4) else 0)
+    return op.macs + positions * kernel * extra + (op.elements_out if shapes.has(4) else 0)
 
 
 def _kernel_size(arguments: str) -> int:
@@ -116,39 +116,37 @@ def _kernel_size(arguments: str) -> int:
     return math.prod(int(size) for size in first.split(", ")) if first else 1
 
 
-def _pool_window(facts: Facts, shapes: Shapes) -> int:
+def _pool_window(op: OpLike, shapes: Shapes) -> int:
     """One operation for each element under the window, for each output."""
-    return facts.elements_out * _kernel_size(facts.arguments)
+    return op.elements_out * _kernel_size(op.arguments)
 
 
-def _all_attention(facts: Facts, shapes: Shapes) -> int:
+def _all_attention(op: OpLike, shapes: Shapes) -> int:
     scores = _attention_scores(shapes)
-    return 2 * facts.macs + shapes.elements(0) + _SOFTMAX * scores + (scores if shapes.has(3) else 0)
+    return 2 * op.macs + shapes.elements(0) + _SOFTMAX * scores + (scores if shapes.has(3) else 0)
 
 
-def _fourier(facts: Facts, shapes: Shapes) -> int:
+def _fourier(op: OpLike, shapes: Shapes) -> int:
     """5 n log2(n) for each complex transform of n points, the field's customary figure (fftw.org/speed); real ones take half.
 
     Several dimensions are transformed one after another, which adds up to n = their product. Real transforms are those where the
     two sides differ in size; the larger one, which is not complex, says how many points there are.
     """
-    dims = [int(dim) for dim in facts.arguments.partition("]")[0].lstrip("[").split(", ")]
+    dims = [int(dim) for dim in op.arguments.partition("]")[0].lstrip("[").split(", ")]
     inputs, outputs = shapes.input(0), shapes.output()
     points = math.prod(max(inputs[dim], outputs[dim]) for dim in dims)
     transforms = math.prod(inputs) // math.prod(inputs[dim] for dim in dims)
     flops = transforms * points * math.log2(points) * 5
-    return round(flops if facts.operation == "_fft_c2c" else flops / 2)
+    return round(flops if op.operation == "_fft_c2c" else flops / 2)
 
 
-def _embedding_bag(facts: Facts, shapes: Shapes) -> int:
+def _embedding_bag(op: OpLike, shapes: Shapes) -> int:
     """(table, indices, …): every row that is looked up is added."""
     return shapes.elements(1) * shapes.input(0)[-1]
 
 
 _SOFTMAX = 5  # maximum, difference, exponential, sum and quotient of each entry
-MATRIX_BY_KIND: dict[Kind, Rule] = dict.fromkeys(
-    (Kind.CONV, Kind.LINEAR, Kind.MATMUL, Kind.ATTENTION, Kind.RECURRENT), count_macs
-)
+MATRIX_BY_KIND: dict[Kind, Rule] = dict.fromkeys((Kind.CONV, Kind.LINEAR, Kind.MATMUL, Kind.ATTENTION, Kind.RECURRENT), macs_of)
 """The products of every matrix operation, those of a user's own formula included."""
 
 _CONVOLUTIONS = """conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d convolution _convolution""".split()
@@ -166,14 +164,14 @@ FVCORE_RULES: dict[str, Rule] = {
 
 PTFLOPS_ATEN_RULES: dict[str, Rule] = {
     **dict.fromkeys([*_CONVOLUTIONS, "linear"], _macs_and_bias),
-    "addmm": lambda facts, shapes: facts.macs + facts.elements_out,
+    "addmm": lambda op, shapes: op.macs + op.elements_out,
 }
 
 ALL_BY_KIND: dict[Kind, Rule] = {
-    Kind.MATMUL: lambda facts, shapes: 2 * facts.macs,
-    Kind.RECURRENT: lambda facts, shapes: 2 * facts.macs,
-    Kind.CONV: lambda facts, shapes: facts.macs + _macs_and_bias(facts, shapes),
-    Kind.LINEAR: lambda facts, shapes: facts.macs + _macs_and_bias(facts, shapes),
+    Kind.MATMUL: lambda op, shapes: 2 * op.macs,
+    Kind.RECURRENT: lambda op, shapes: 2 * op.macs,
+    Kind.CONV: lambda op, shapes: op.macs + _macs_and_bias(op, shapes),
+    Kind.LINEAR: lambda op, shapes: op.macs + _macs_and_bias(op, shapes),
     Kind.ATTENTION: _all_attention,
     Kind.NORM: _affine(5, 7),
     Kind.SOFTMAX: _out(_SOFTMAX),
@@ -193,16 +191,14 @@ ALL_RULES: dict[str, Rule] = {
     **dict.fromkeys(["max_pool1d", "max_pool2d", "max_pool3d", "avg_pool1d", "avg_pool2d", "avg_pool3d"], _pool_window),
     **dict.fromkeys(["upsample_nearest1d", "upsample_nearest2d", "upsample_nearest3d", "dropout", "feature_dropout"], _out(0)),
     **dict.fromkeys(["upsample_bicubic2d", "_upsample_bicubic2d_aa"], _out(32)),
-    **dict.fromkeys(
-        ["gru", "lstm", "rnn_tanh", "rnn_relu"], lambda facts, shapes: facts.macs + _ptflops_recurrent(facts, shapes)
-    ),
+    **dict.fromkeys(["gru", "lstm", "rnn_tanh", "rnn_relu"], lambda op, shapes: op.macs + _ptflops_recurrent(op, shapes)),
 }
 
 # ptflops' rules are by exact class of module; within a module, by the operation that does its work.
 _WEIGHT_LAYER: dict[str, Rule] = dict.fromkeys([*_CONVOLUTIONS, "linear"], _macs_and_bias)
 _ATTENTION_MODULE: dict[str, Rule] = {
     "linear": _macs_and_bias,
-    **dict.fromkeys(["matmul", "bmm", "baddbmm"], count_macs),
+    **dict.fromkeys(["matmul", "bmm", "baddbmm"], macs_of),
     "scaled_dot_product_attention": _ptflops_attention,
     "softmax": _out(1),
     "mul": _out(1),  # the scaling of q, where attention is not fused

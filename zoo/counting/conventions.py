@@ -17,12 +17,12 @@ from zoo.counting.convention_rules import (
     MATRIX_BY_KIND,
     MODULE_RULES,
     PTFLOPS_ATEN_RULES,
-    Row,
+    OpRow,
     Rule,
 )
 from zoo.errors import UnknownNameError, did_you_mean
-from zoo.operators.operations import Kind
-from zoo.operators.recorded_shapes import parse_shapes
+from zoo.operators.operator_kinds import Kind
+from zoo.operators.shape_text import parse_shapes
 
 _FAST_PATH_MODULE = "MultiheadAttention"  # in evaluation without gradients, one opaque kernel on real devices
 _CONVOLUTIONS = "conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d convolution _convolution"
@@ -32,21 +32,21 @@ _SEEN_BY_PTFLOPS_ATEN = frozenset(
 )
 
 
-def _is_unseen_by_fvcore(row: Row) -> bool:
-    facts = row.facts
-    has_named_padding = facts.kind == Kind.CONV and ("same" in facts.arguments or "valid" in facts.arguments)
-    return facts.operation not in _SEEN_BY_FVCORE or has_named_padding or row.module_class == _FAST_PATH_MODULE
+def _is_unseen_by_fvcore(row: OpRow) -> bool:
+    op = row.op
+    has_named_padding = op.kind == Kind.CONV and ("same" in op.arguments or "valid" in op.arguments)
+    return op.operation not in _SEEN_BY_FVCORE or has_named_padding or row.module_class == _FAST_PATH_MODULE
 
 
-def _is_unseen_by_ptflops_aten(row: Row) -> bool:
+def _is_unseen_by_ptflops_aten(row: OpRow) -> bool:
     """On the CPU attention is fused for 4-dimensional operands and masks of 2 or 4; else its matrix products are seen."""
-    facts = row.facts
+    op = row.op
     if row.module_class == _FAST_PATH_MODULE:
         return True
-    if facts.operation == "scaled_dot_product_attention":
-        shapes = parse_shapes(facts.shapes)
+    if op.operation == "scaled_dot_product_attention":
+        shapes = parse_shapes(op.shapes)
         return len(shapes.input(0)) == 4 and (not shapes.has(3) or len(shapes.input(3)) in (2, 4))
-    return facts.operation not in _SEEN_BY_PTFLOPS_ATEN
+    return op.operation not in _SEEN_BY_PTFLOPS_ATEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +66,16 @@ class Convention:
     kind_rules: Mapping[Kind, Rule]
     module_rules: Mapping[str, Mapping[str, Rule]] | None = None
     defects: tuple[str, ...] = ()
-    unseen_by_tool: Callable[[Row], bool] = lambda row: False
+    unseen_by_tool: Callable[[OpRow], bool] = lambda row: False
     opaque_to_tool: frozenset[str] = frozenset()  # classes of modules inside which the tool does not look
 
-    def weight(self, row: Row) -> int:
+    def weight(self, row: OpRow) -> int:
         """What all calls of a row weigh."""
         rules = self.rules if self.module_rules is None else self.module_rules.get(row.module_class, {})
-        rule = rules.get(row.facts.operation) or self.kind_rules.get(row.facts.kind)
-        return rule(row.facts, parse_shapes(row.facts.shapes)) * row.calls if rule else 0
+        rule = rules.get(row.op.operation) or self.kind_rules.get(row.op.kind)
+        return rule(row.op, parse_shapes(row.op.shapes)) * row.calls if rule else 0
 
-    def total(self, rows: Iterable[Row], *, as_tool: bool = False) -> int:
+    def total(self, rows: Iterable[OpRow], *, as_tool: bool = False) -> int:
         """The sum over a model, by the rules; with `as_tool`, by what the tool itself makes of them."""
         rows = list(rows)
         if not as_tool:
@@ -87,15 +87,15 @@ class Convention:
 class _WeightsOnly(Convention):
     """Counts parameters rather than operations: every weight tensor once, however often it is used."""
 
-    def total(self, rows: Iterable[Row], *, as_tool: bool = False) -> int:  # there is no tool
+    def total(self, rows: Iterable[OpRow], *, as_tool: bool = False) -> int:  # there is no tool
         weights = {
-            row.module: parse_shapes(row.facts.shapes).elements(1)
+            row.module: parse_shapes(row.op.shapes).elements(1)
             for row in rows
-            if row.facts.kind in (Kind.CONV, Kind.LINEAR) and row.module_class in _WEIGHTED_MODULES
+            if row.op.kind in (Kind.CONV, Kind.LINEAR) and row.module_class in _WEIGHTED_MODULES
         }
         return 2 * sum(weights.values())
 
-    def weight(self, row: Row) -> int:
+    def weight(self, row: OpRow) -> int:
         return self.total([row])
 
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from zoo.counting.conventions import CONVENTIONS, Convention, find_convention
-from zoo.meta.module_stack import ModuleFacts
-from zoo.operators.op_record import OperationFacts
-from zoo.operators.operations import MATRIX_KINDS, Kind
+from zoo.meta.module_stack import ModuleRecord
+from zoo.operators.op_record import OpRecord
+from zoo.operators.operator_kinds import MATRIX_KINDS, Kind
 from zoo.records import Status
 from zoo.units import FLOPS_PER_MAC, format_amount, format_bytes
 
@@ -23,7 +23,7 @@ class OperationRow(NamedTuple):
     position: int  # of the first such call in the pass
     module: str
     module_class: str
-    facts: OperationFacts
+    op: OpRecord
     calls: int
 
 
@@ -41,7 +41,7 @@ class Cost:
     peak_activation_bytes: int  # most bytes of activations alive at once; input, weights and kernel scratch excluded
     peak_module: str  # the module running then
     rows: tuple[OperationRow, ...] = field(repr=False)
-    modules: tuple[ModuleFacts, ...] = field(repr=False)
+    modules: tuple[ModuleRecord, ...] = field(repr=False)
     seconds: float = field(default=0.0, compare=False)
     assumption: str | None = None  # what was assumed where the cost depends on data
 
@@ -59,24 +59,24 @@ class Cost:
         """MACs of each class of matrix products."""
         totals: Counter[Kind] = Counter()
         for row in self.rows:
-            if row.facts.macs:
-                totals[row.facts.kind] += row.facts.macs * row.calls
+            if row.op.macs:
+                totals[row.op.kind] += row.op.macs * row.calls
         return totals
 
     @property
     def activations(self) -> int:
         """Elements written by convolutions, linear layers, matrix products, attention and recurrent layers."""
-        return sum(r.facts.elements_out * r.calls for r in self.rows if r.facts.kind in MATRIX_KINDS)
+        return sum(r.op.elements_out * r.calls for r in self.rows if r.op.kind in MATRIX_KINDS)
 
     @property
     def bytes_read(self) -> int:
         """Bytes of all operands of all operations, weights included: traffic without any cache."""
-        return sum(r.facts.bytes_in * r.calls for r in self.rows)
+        return sum(r.op.bytes_in * r.calls for r in self.rows)
 
     @property
     def bytes_written(self) -> int:
         """Bytes of all results."""
-        return sum(r.facts.bytes_out * r.calls for r in self.rows)
+        return sum(r.op.bytes_out * r.calls for r in self.rows)
 
     @property
     def operations(self) -> int:
@@ -88,8 +88,8 @@ class Cost:
         """Calls of each operator nothing is known of."""
         calls: Counter[str] = Counter()
         for row in self.rows:
-            if row.facts.kind == Kind.UNKNOWN:
-                calls[row.facts.operation] += row.calls
+            if row.op.kind == Kind.UNKNOWN:
+                calls[row.op.operation] += row.calls
         return calls
 
     @property
@@ -122,10 +122,10 @@ class Cost:
         """The totals in all conventions, by their own rules; many times faster than asking for each, where rows are alike."""
         sums = [0] * len(_BY_ROW)
         for row in self.rows:
-            weights = row.facts.weights.get(row.module_class)
+            weights = row.op.weights.get(row.module_class)
             if weights is None:
                 one = row._replace(calls=1)
-                weights = row.facts.weights[row.module_class] = tuple([convention.weight(one) for convention in _BY_ROW])
+                weights = row.op.weights[row.module_class] = tuple([convention.weight(one) for convention in _BY_ROW])
             for i, weight in enumerate(weights):
                 if weight:
                     sums[i] += weight * row.calls
@@ -148,7 +148,7 @@ class Cost:
         for module in self.modules:
             _add(sums, module.path, depth, (module.params, 0, 0, 0))
         for row in self.rows:
-            written = row.facts.elements_out * row.calls if row.facts.kind in MATRIX_KINDS else 0
+            written = row.op.elements_out * row.calls if row.op.kind in MATRIX_KINDS else 0
             _add(sums, row.module, depth, (0, chosen.weight(row), written, row.calls))
         order = [m.path for m in self.modules if m.path in sums]
         records = [(path, classes[path].rsplit(".", 1)[-1], *sums[path]) for path in order]
@@ -175,13 +175,13 @@ class Cost:
                     "position": row.position,
                     "module": row.module,
                     "module_class": row.module_class,
-                    "operation": row.facts.operation,
-                    "kind": row.facts.kind.value,
-                    "shapes": row.facts.shapes,
-                    "dtypes": row.facts.dtypes,
-                    "arguments": row.facts.arguments,
+                    "operation": row.op.operation,
+                    "kind": row.op.kind.value,
+                    "shapes": row.op.shapes,
+                    "dtypes": row.op.dtypes,
+                    "arguments": row.op.arguments,
                     "calls": row.calls,
-                    **{name: getattr(row.facts, name) * row.calls for name in figures},
+                    **{name: getattr(row.op, name) * row.calls for name in figures},
                 }
                 for row in self.rows
             ]

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from zoo.operators.device_layouts import CPU_SHORTCUTS
-from zoo.operators.op_record import OperationFacts, describe_call
-from zoo.operators.operations import Kind
+from zoo.operators.op_record import OpRecord, make_op_record
+from zoo.operators.operator_kinds import Kind
 from zoo.recording.lifetimes import LifetimeObserver
 from zoo.recording.memo import CallEntry, Memo, Operator
 
@@ -50,24 +50,24 @@ class Totals:
 
     def __init__(self, memo: Memo) -> None:
         self._memo = memo
-        self.calls: list[tuple[nn.Module | None, OperationFacts]] = []
+        self.calls: list[tuple[nn.Module | None, OpRecord]] = []
         self.composites: set[str] = set()
         self.memory = LiveBytes()
 
-    def describe(self, operator: Operator, args: Any, kwargs: Any, out: Any, is_fresh: bool) -> tuple[OperationFacts, ...]:
+    def describe(self, operator: Operator, args: Any, kwargs: Any, out: Any, is_fresh: bool) -> tuple[OpRecord, ...]:
         """The record of a call that computes or moves data, or none."""
         operation = operator.operation
         is_work = is_fresh or operator.func._schema.is_mutable or operation.macs is not None or operation.kind == Kind.UNKNOWN
         if operation.kind in (Kind.VIEW, Kind.ALLOCATE) or not is_work:
             return ()
-        return (self._shared(describe_call(operator.name, operation, args, kwargs, out)),)
+        return (self._shared(make_op_record(operator.name, operation, args, kwargs, out)),)
 
-    def _shared(self, record: OperationFacts) -> OperationFacts:
+    def _shared(self, record: OpRecord) -> OpRecord:
         """One object for equal records, so that they compare by identity."""
-        shared: OperationFacts = self._memo.records.setdefault(record, record)
+        shared: OpRecord = self._memo.records.setdefault(record, record)
         return shared
 
-    def describe_parts(self) -> tuple[OperationFacts, ...]:
+    def describe_parts(self) -> tuple[OpRecord, ...]:
         self.stop()
         return tuple([record for _, record in self.calls])
 

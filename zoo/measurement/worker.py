@@ -13,7 +13,7 @@ from torch import nn
 
 from zoo.adapters.base import Example, Zoo
 from zoo.adapters.registry import open_zoo
-from zoo.api.module import count
+from zoo.api.count_module import count
 from zoo.errors import InputError, VariantError
 from zoo.jobs import INPUT_STAGE, VARIANT_STAGE, Failure
 from zoo.measurement.environment import environment

@@ -22,7 +22,7 @@ from torch.utils._device import _device_constructors
 from zoo.meta.module_cache import reusable_constructors, reusing_constructors
 from zoo.meta.module_stack import all_modules
 from zoo.meta.new_tensors import META
-from zoo.meta.patching import Exchange
+from zoo.meta.patching import Patches
 
 
 def _fill_nothing(tensor: Any, *_: Any, **__: Any) -> Any:
@@ -108,7 +108,7 @@ _ALLOCATORS = {
     if isinstance(function, types.BuiltinFunctionType | types.FunctionType) and function in _device_constructors()
 }
 _FILLS = {(torch.Tensor, name): _filling(getattr(torch.Tensor, name)) for name in ("normal_", "uniform_")}
-_exchange = Exchange({**_ALLOCATORS, **_FILLS})
+_patches = Patches({**_ALLOCATORS, **_FILLS})
 
 _EVERYTHING = frozenset(name for _, name in _ALLOCATORS)
 _PARAMETERS = frozenset({"empty", "rand", "randn"})
@@ -122,7 +122,7 @@ def buildable() -> Iterator[None]:
 
     Nothing is different on threads that do not build. Contexts nest, also over threads.
     """
-    with reusable_constructors(), _exchange.held():
+    with reusable_constructors(), _patches.held():
         yield
 
 

@@ -24,7 +24,7 @@ from torch import nn
 from torch.nn.modules import module as torch_module
 
 from zoo.meta.module_recipes import OutOfTheOrdinaryError, Recipe, all_comparable
-from zoo.meta.patching import Exchange
+from zoo.meta.patching import Patches
 
 _LIBRARIES = frozenset({"torch", "torchvision", "timm"})
 _CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)  # their arguments are modules
@@ -89,15 +89,15 @@ def _init_module(self: Any, *args: Any, **kwargs: Any) -> None:
     kind = self.__class__
     if _building.now and kind not in _known.constructors:
         _meet(kind)
-    _exchange.original(nn.Module, "__init__")(self, *args, **kwargs)
+    _patches.original(nn.Module, "__init__")(self, *args, **kwargs)
 
 
-_exchange = Exchange({(nn.Module, "__init__"): _init_module}, end=_known.forget)
+_patches = Patches({(nn.Module, "__init__"): _init_module}, end=_known.forget)
 
 
 def reusable_constructors() -> contextlib.AbstractContextManager[None]:
     """Keeps recipes while it lasts. Worth holding open over many builds: it changes base classes, and forgets in the end."""
-    return _exchange.held()
+    return _patches.held()
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
-from zoo.meta.patching import Exchange
+from zoo.meta.patching import Patches
 
 
 class _Following(threading.local):
@@ -25,15 +25,15 @@ _following = _Following()
 def _call(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
     stack = _following.stack
     if stack is None:
-        return _exchange.original(nn.Module, "__call__")(self, *args, **kwargs)
+        return _patches.original(nn.Module, "__call__")(self, *args, **kwargs)
     stack.append(self)
     try:
-        return _exchange.original(nn.Module, "__call__")(self, *args, **kwargs)
+        return _patches.original(nn.Module, "__call__")(self, *args, **kwargs)
     finally:
         stack.pop()
 
 
-_exchange = Exchange({(nn.Module, "__call__"): _call})
+_patches = Patches({(nn.Module, "__call__"): _call})
 
 
 def followable() -> contextlib.AbstractContextManager[None]:
@@ -42,7 +42,7 @@ def followable() -> contextlib.AbstractContextManager[None]:
     `nn.Module.__call__` is replaced: global hooks would send every call through torch's slow path, and looking at stack frames
     would keep their tensors alive and spoil the measurement of memory. Contexts nest, also over threads.
     """
-    return _exchange.held()
+    return _patches.held()
 
 
 @contextlib.contextmanager
@@ -83,7 +83,7 @@ def unchanged(model: nn.Module) -> Iterator[None]:
             held.update(kept)
 
 
-class ModuleFacts(NamedTuple):
+class ModuleRecord(NamedTuple):
     """One module of a model, apart from the modules inside it."""
 
     path: str
@@ -95,7 +95,7 @@ class Parts(NamedTuple):
     """What a model is made of, each part once."""
 
     names: dict[int, str]  # path of every module by its identity; one registered in several places has its first path
-    modules: list[ModuleFacts]
+    modules: list[ModuleRecord]
     params: list[Tensor]
     buffers: list[Tensor]
 
@@ -122,7 +122,7 @@ class _Walk:
 
     def __init__(self) -> None:
         self.names: dict[int, str] = {}
-        self.modules: list[ModuleFacts] = []
+        self.modules: list[ModuleRecord] = []
         self.params: dict[int, Tensor] = {}
         self.buffers: dict[int, Tensor] = {}
 
@@ -140,7 +140,7 @@ class _Walk:
         for buffer in held["_buffers"].values():
             if buffer is not None:
                 self.buffers[id(buffer)] = buffer
-        self.modules.append(ModuleFacts(path, _name_of_class(module.__class__), own))
+        self.modules.append(ModuleRecord(path, _name_of_class(module.__class__), own))
         inside = f"{path}." if path else ""
         for name, child in held["_modules"].items():
             if child is not None:

@@ -10,7 +10,7 @@ from typing import Any
 _MISSING = object()
 
 
-class Exchange:
+class Patches:
     """Attributes that have other values while anybody holds the exchange. Holders nest, also over threads.
 
     What somebody else has put in the place of such a value meanwhile stays.

@@ -11,11 +11,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from zoo.operators.operations import Kind, Operation
+from zoo.operators.operator_kinds import Kind, Operation
 
 
 @dataclass(frozen=True, slots=True)
-class OperationFacts:
+class OpRecord:
     """One distinct call of an operator. Sizes count elements once however often a broadcast repeats them."""
 
     operation: str
@@ -32,7 +32,7 @@ class OperationFacts:
     """What one call weighs in each convention, by the class of its module, as far as somebody asked."""
 
 
-def describe_call(name: str, operation: Operation, args: Any, kwargs: Any, out: Any) -> OperationFacts:
+def make_op_record(name: str, operation: Operation, args: Any, kwargs: Any, out: Any) -> OpRecord:
     """Describes a call from its arguments and its result."""
     arguments = (*args, *kwargs.values())
     ins, outs = list(tensors_in(arguments)), list(tensors_in(out))
@@ -41,7 +41,7 @@ def describe_call(name: str, operation: Operation, args: Any, kwargs: Any, out: 
     read = [] if operation.kind == Kind.CREATE else [t for t in ins if t is not unread[0] and t is not unread[1]]
     elements_in, bytes_in = _unique_sizes(read)
     elements_out, bytes_out = _unique_sizes(outs)
-    return OperationFacts(
+    return OpRecord(
         operation=name,
         kind=operation.kind,
         shapes=f"{_shapes_text(arguments)} -> {_shapes_text((out,))}",

@@ -7,13 +7,13 @@ operators, so that a new torch's new matrix product is noticed: it must be here,
 
 from __future__ import annotations
 
-from zoo.operators import formulas
-from zoo.operators.formulas import Formula
+from zoo.operators import macs_formulas
+from zoo.operators.macs_formulas import Formula
 
 COUNTED: tuple[tuple[str, Formula, str], ...] = (
     (
         "conv",
-        formulas.conv_macs,
+        macs_formulas.conv_macs,
         """conv1d conv2d conv3d _conv_depthwise2d conv_depthwise3d cudnn_convolution cudnn_convolution_relu
         cudnn_convolution_add_relu miopen_convolution miopen_convolution_relu miopen_convolution_add_relu
         miopen_depthwise_convolution mkldnn_convolution _mps_convolution _nnpack_spatial_convolution _slow_conv2d_forward
@@ -21,40 +21,40 @@ COUNTED: tuple[tuple[str, Formula, str], ...] = (
     ),
     (
         "conv",
-        formulas.conv_transpose_macs,
+        macs_formulas.conv_transpose_macs,
         """conv_transpose1d conv_transpose2d conv_transpose3d cudnn_convolution_transpose miopen_convolution_transpose
         _mps_convolution_transpose slow_conv_transpose2d slow_conv_transpose3d""",
     ),
-    ("conv", formulas.convolution_macs, "convolution _convolution convolution_overrideable"),
-    ("conv", formulas.conv_tbc_macs, "conv_tbc"),
-    ("linear", formulas.linear_macs, "linear mkldnn_linear"),
-    ("linear", formulas.bilinear_macs, "bilinear"),
+    ("conv", macs_formulas.convolution_macs, "convolution _convolution convolution_overrideable"),
+    ("conv", macs_formulas.conv_tbc_macs, "conv_tbc"),
+    ("linear", macs_formulas.linear_macs, "linear mkldnn_linear"),
+    ("linear", macs_formulas.bilinear_macs, "bilinear"),
     (
         "matmul",
-        formulas.matmul_macs,
+        macs_formulas.matmul_macs,
         """matmul mm bmm mv dot vdot _int_mm _scaled_mm _scaled_mm_v2 _mixed_dtypes_linear _weight_int8pack_mm _weight_int4pack_mm
         _weight_int4pack_mm_for_cpu _weight_int4pack_mm_with_scales_and_zeros _dyn_quant_matmul_4bit""",
     ),
-    ("matmul", formulas.added_matmul_macs, "addmm addmv baddbmm _addmm_activation"),
-    ("matmul", formulas.summed_matmul_macs, "addbmm"),
-    ("matmul", formulas.grouped_matmul_macs, "_grouped_mm _scaled_grouped_mm _scaled_grouped_mm_v2"),
-    ("matmul", formulas.each_matmul_macs, "_foreach_mm"),
-    ("matmul", formulas.row_products_macs, "linalg_vecdot"),
-    ("matmul", formulas.distance_macs, "cdist _cdist_forward _euclidean_dist _pdist_forward"),
-    ("matmul", formulas.affine_grid_macs, "affine_grid_generator cudnn_affine_grid_generator"),
+    ("matmul", macs_formulas.added_matmul_macs, "addmm addmv baddbmm _addmm_activation"),
+    ("matmul", macs_formulas.summed_matmul_macs, "addbmm"),
+    ("matmul", macs_formulas.grouped_matmul_macs, "_grouped_mm _scaled_grouped_mm _scaled_grouped_mm_v2"),
+    ("matmul", macs_formulas.each_matmul_macs, "_foreach_mm"),
+    ("matmul", macs_formulas.row_products_macs, "linalg_vecdot"),
+    ("matmul", macs_formulas.distance_macs, "cdist _cdist_forward _euclidean_dist _pdist_forward"),
+    ("matmul", macs_formulas.affine_grid_macs, "affine_grid_generator cudnn_affine_grid_generator"),
     (
         "attention",
-        formulas.attention_macs,
+        macs_formulas.attention_macs,
         """scaled_dot_product_attention _scaled_dot_product_flash_attention _scaled_dot_product_flash_attention_for_cpu
         _scaled_dot_product_efficient_attention _scaled_dot_product_cudnn_attention _scaled_dot_product_fused_attention_overrideable
         _scaled_dot_product_attention_math_for_mps _triton_scaled_dot_attention""",
     ),
-    ("attention", formulas.multi_head_attention_macs, "_native_multi_head_attention _triton_multi_head_attention"),
-    ("attention", formulas.transformer_layer_macs, "_transformer_encoder_layer_fwd"),
-    ("recurrent", formulas.recurrent_macs, "lstm gru rnn_tanh rnn_relu"),
-    ("recurrent", formulas.recurrent_kernel_macs, "_cudnn_rnn miopen_rnn"),
-    ("recurrent", formulas.recurrent_cell_macs, "lstm_cell gru_cell rnn_tanh_cell rnn_relu_cell"),
-    ("recurrent", formulas.recurrent_layer_macs, "mkldnn_rnn_layer"),
+    ("attention", macs_formulas.multi_head_attention_macs, "_native_multi_head_attention _triton_multi_head_attention"),
+    ("attention", macs_formulas.transformer_layer_macs, "_transformer_encoder_layer_fwd"),
+    ("recurrent", macs_formulas.recurrent_macs, "lstm gru rnn_tanh rnn_relu"),
+    ("recurrent", macs_formulas.recurrent_kernel_macs, "_cudnn_rnn miopen_rnn"),
+    ("recurrent", macs_formulas.recurrent_cell_macs, "lstm_cell gru_cell rnn_tanh_cell rnn_relu_cell"),
+    ("recurrent", macs_formulas.recurrent_layer_macs, "mkldnn_rnn_layer"),
 )
 """Kind, formula, names."""
 
@@ -125,7 +125,7 @@ FREE: dict[str, str] = {
         _neg_view hsplit vsplit dsplit positive sym_size sym_stride sym_numel requires_grad set set_data _shape_as_tensor values
         indices _values _indices crow_indices col_indices ccol_indices row_indices record_stream""",
 }
-"""Names of operators without multiply-accumulates, by kind; `zoo.operators.operations.WHY_FREE` says why."""
+"""Names of operators without multiply-accumulates, by kind; `zoo.operators.operator_kinds.WHY_FREE` says why."""
 
 OVERWRITING = frozenset({"copy", "fill", "zero"})
 """Operators that fill their first argument without reading it."""

@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from zoo.operators.dispatch import is_composite, is_view
-from zoo.operators.operations import MATRIX_KINDS, Kind, Operation, find_operation, operator_name
+from zoo.operators.operator_kinds import MATRIX_KINDS, Kind, Operation, find_operation, operator_name
+from zoo.operators.run_operator import is_composite, is_view
 from zoo.recording.autocast import Autocast, Policy
 
 

@@ -16,9 +16,9 @@ from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from zoo.meta.new_tensors import META
-from zoo.operators.dispatch import on_one_device, run_operator
-from zoo.operators.einsum import find_products
+from zoo.operators.einsum_contractions import find_products
 from zoo.operators.op_record import tensors_in
+from zoo.operators.run_operator import on_one_device, run_operator
 from zoo.operators.shape_inference import Shortcut
 from zoo.recording.autocast import Autocast, AutocastState, Policy, cast_arguments
 from zoo.recording.memo import Action, CallEntry, Memo, Operator, make_entry, signature

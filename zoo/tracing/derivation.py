@@ -13,8 +13,8 @@ from collections.abc import Collection, Mapping, Sequence
 import torch
 from torch.utils import _pytree as pytree
 
-from zoo.operators.dispatch import is_composite
-from zoo.operators.operations import MATRIX_KINDS
+from zoo.operators.operator_kinds import MATRIX_KINDS
+from zoo.operators.run_operator import is_composite
 from zoo.recording.autocast import Autocast, Policy
 from zoo.tracing.graph import Graph, Node, Outcome, Template, TensorType
 from zoo.tracing.ordered_calls import OrderedCalls

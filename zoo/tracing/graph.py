@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
 from zoo.operators.device_layouts import CUDA_SHORTCUTS
-from zoo.operators.dispatch import on_one_device, run_operator
 from zoo.operators.op_record import tensors_in
+from zoo.operators.run_operator import on_one_device, run_operator
 from zoo.recording.lifetimes import LifetimeObserver
 from zoo.recording.memo import CallEntry, Operator, signature
 from zoo.tracing.ordered_calls import CallDescription, describe

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from zoo.operators.device_layouts import CUDA_SHORTCUTS
 from zoo.operators.op_record import tensors_in
-from zoo.operators.operations import Kind
+from zoo.operators.operator_kinds import Kind
 from zoo.recording.lifetimes import LifetimeObserver
 from zoo.recording.memo import CallEntry, Operator
 from zoo.traces import TracedStorage

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
-from zoo.counting.count import meta_input
+from zoo.counting.count_model import meta_input
 from zoo.errors import UnknownNameError, did_you_mean
 from zoo.meta.build import without_collector
 from zoo.meta.module_stack import class_name, follow_modules, list_parts, unchanged

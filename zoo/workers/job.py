@@ -17,18 +17,18 @@ from torch import nn
 
 from zoo.adapters.base import Zoo, options_key
 from zoo.adapters.registry import open_zoo
-from zoo.api.count_example import count_example
+from zoo.api.example_cost import example_cost
 from zoo.cache.schema.tables import columns_of
 from zoo.counting.conventions import CONVENTIONS
 from zoo.counting.cost import Cost
-from zoo.counting.count import count_model
+from zoo.counting.count_model import count_model
 from zoo.counting.version import COUNTER_VERSION
 from zoo.errors import InputError, VariantError
 from zoo.inputs import image_tensor, with_channels
 from zoo.jobs import INPUT_STAGE, VARIANT_STAGE, Failure, Job
 from zoo.meta.build import build_on_meta, buildable
 from zoo.meta.module_stack import followable
-from zoo.operators.operations import Kind
+from zoo.operators.operator_kinds import Kind
 from zoo.recording.memo import Memo
 from zoo.records import CostKey, Status, TraceKey, Variant, Versions
 from zoo.traces import TRACE_BATCH
@@ -125,7 +125,7 @@ class JobRunner:
             return trace_result(key, trace, example.assumption, versions, time.perf_counter() - started)
         example = zoo.example(model, key)
         counting = functools.partial(count_model, model, example.args, kwargs=example.kwargs, keep=key is not keys[-1])
-        return count_result(key, count_example(example, counting, self._memo), versions)
+        return count_result(key, example_cost(example, counting, self._memo), versions)
 
     def _diagnose_any(self, zoo: Zoo, key: CostKey | TraceKey, stage: str, error: Exception) -> Failure:
         """Diagnoses a failure; one of a trace only is a fault of the tracer if the same model can be counted."""
@@ -158,7 +158,7 @@ class JobRunner:
         try:
             model = _build(zoo, key.arch, zoo.build_options(key))
             example = zoo.example(model, key)
-            count_example(example, functools.partial(count_model, model, example.args, kwargs=example.kwargs), self._memo)
+            example_cost(example, functools.partial(count_model, model, example.args, kwargs=example.kwargs), self._memo)
         except Exception:  # noqa: BLE001  # a model may raise anything
             return False
         return True
@@ -237,16 +237,16 @@ def _common(key: CostKey, versions: Versions, now: datetime) -> dict[str, Any]:
 
 def _operations_table(key: CostKey, cost: Cost, now: datetime) -> pa.Table:
     """Rows of the `ops` table. Their figures are totals over `calls`."""
-    rows, facts = cost.rows, [row.facts for row in cost.rows]
+    rows, op = cost.rows, [row.op for row in cost.rows]
     shared = {**key._asdict(), "variant": str(key.variant), "precision": "fp32", "layout": "nchw", "counted_at": now}
     columns: dict[str, list[Any]] = {
         "position": [row.position for row in rows],
         "module": [row.module for row in rows],
         "module_class": [row.module_class for row in rows],
         "calls": [row.calls for row in rows],
-        **{name: [getattr(fact, name) for fact in facts] for name in ("operation", "kind", "shapes", "dtypes", "arguments")},
+        **{name: [getattr(op, name) for op in op] for name in ("operation", "kind", "shapes", "dtypes", "arguments")},
         **{
-            name: [getattr(row.facts, name) * row.calls for row in rows]
+            name: [getattr(row.op, name) * row.calls for row in rows]
             for name in ("macs", "elements_in", "elements_out", "bytes_in", "bytes_out")
         },
     }

@@ -54,7 +54,7 @@ def check(
     from reports.selection.model_check import check_model, counted_precision
     from reports.terminal.check_text import check_record, print_check
     from reports.terminal.console import make_console
-    from zoo.api.named import InputSpec, count_named
+    from zoo.api.count_by_name import InputSpec, count_named
 
     asked = {
         "params": params, "macs": in_giga(macs), "activations": activations, "peak_memory": peak_memory, "memory": memory,

@@ -13,7 +13,7 @@ from reports.cli.common.formats import TableFormat
 from reports.cli.common.help import examples
 
 if TYPE_CHECKING:
-    from zoo.api.named import Counted
+    from zoo.api.count_by_name import Counted
     from zoo.records import DeclaredModel
 
 EXAMPLES = examples(
@@ -63,7 +63,7 @@ def count(
 ) -> None:
     """Count one model. Nothing is downloaded, and no arithmetic is run."""
     from reports.terminal import cost_text
-    from zoo.api.named import InputSpec, count_named
+    from zoo.api.count_by_name import InputSpec, count_named
     from zoo.counting.conventions import find_convention
     from zoo.errors import InputError
     from zoo.traces import TRACE_BATCH

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from zoo.errors import ZooError
-from zoo.operators.formulas import Formula
+from zoo.operators.macs_formulas import Formula
 from zoo.operators.operator_table import COUNTED, FREE, OVERWRITING
 
 

@@ -11,7 +11,7 @@ from zoo.counting.cost import Cost
 from zoo.recording.memo import Memo
 
 
-def count_example(example: Example, counting: Callable[[Memo], Cost], memo: Memo) -> Cost:
+def example_cost(example: Example, counting: Callable[[Memo], Cost], memo: Memo) -> Cost:
     """The cost of one pass inside the example's context, with what the example says of it.
 
     Args:

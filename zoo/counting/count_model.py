@@ -75,15 +75,15 @@ def _storage_bytes(tensors: Sequence[Tensor]) -> int:
 def _rows(totals: Totals, names: dict[int, str]) -> tuple[OperationRow, ...]:
     """Joins equal calls of a module, in the order of their first call."""
     joined: dict[tuple[int, int], list[Any]] = {}
-    for position, (module, facts) in enumerate(totals.calls):
-        row = joined.get((id(module), id(facts)))  # equal records are one object
+    for position, (module, op) in enumerate(totals.calls):
+        row = joined.get((id(module), id(op)))  # equal records are one object
         if row is None:
-            joined[id(module), id(facts)] = [position, module, facts, 1]
+            joined[id(module), id(op)] = [position, module, op, 1]
         else:
             row[3] += 1
     return tuple(
         [
-            OperationRow(position, names.get(id(module), ""), class_name(module), facts, calls)
-            for position, module, facts, calls in joined.values()
+            OperationRow(position, names.get(id(module), ""), class_name(module), op, calls)
+            for position, module, op, calls in joined.values()
         ]
     )

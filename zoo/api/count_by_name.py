@@ -15,8 +15,8 @@ from zoo.adapters.base import Example, Zoo, options_key
 from zoo.adapters.declared import DeclaredZoo, call_factory
 from zoo.adapters.registry import open_zoo
 from zoo.adapters.targets import import_target
-from zoo.api.count_example import count_example
-from zoo.api.module import count, trace
+from zoo.api.count_module import count, trace
+from zoo.api.example_cost import example_cost
 from zoo.counting.cost import Cost
 from zoo.errors import InputError, UnknownNameError, ZooError, did_you_mean
 from zoo.inputs import format_tensors, parse_tensors, resize_input
@@ -133,7 +133,7 @@ def _count_example(target: str, model: nn.Module, input: str, example: Example, 
 
     try:
         counting = functools.partial(count, model.to(dtype), inputs=cast(example.args), kwargs=cast(dict(example.kwargs)))
-        cost = count_example(example, lambda memo: counting(memo=memo), memo)
+        cost = example_cost(example, lambda memo: counting(memo=memo), memo)
         traced = _trace_example(model, example, spec) if spec.precision else None
     except ZooError:
         raise

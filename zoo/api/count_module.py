@@ -11,12 +11,12 @@ from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
 from zoo.counting.cost import Cost
-from zoo.counting.count import count_model, meta_input
+from zoo.counting.count_model import count_model, meta_input
 from zoo.errors import InputError
 from zoo.meta.new_tensors import META
 from zoo.meta.weights import without_data
-from zoo.operators.formulas import Formula
-from zoo.operators.operations import Kind, register_formula
+from zoo.operators.macs_formulas import Formula
+from zoo.operators.operator_kinds import Kind, register_formula
 from zoo.recording.memo import Memo
 from zoo.traces import TRACE_BATCH, Trace
 from zoo.tracing.trace import trace_model
