@@ -1,6 +1,6 @@
-"""Errors a user can cause, and the only ones that end as a single line in the terminal.
+"""Errors that users can cause. The command line prints their message; any other exception is a bug and keeps its traceback.
 
-Anything else that escapes is a bug of ours and keeps its traceback. Messages name the culprit, the choices and the next step.
+Messages name the cause, the choices and the next step.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from collections.abc import Iterable
 
 
 class ZooError(Exception):
-    """Base of every error a user can cause; the command line prints its message and exits with 2."""
+    """Base class of errors that users can cause; the command line exits with 2."""
 
 
 class ConfigError(ZooError):
-    """The configuration cannot be read, or says something that is not possible."""
+    """The configuration cannot be read or is invalid."""
 
 
 class UnknownNameError(ZooError):
@@ -22,11 +22,11 @@ class UnknownNameError(ZooError):
 
 
 class InputError(ZooError):
-    """An input size that cannot be read, or that an architecture cannot take."""
+    """An input that cannot be parsed, or that an architecture does not support."""
 
 
 class UnitError(ZooError):
-    """A quantity whose number or unit cannot be read."""
+    """A quantity that cannot be parsed."""
 
 
 class DeviceError(ZooError):
@@ -38,7 +38,7 @@ class SpeedError(ZooError):
 
 
 class VariantError(ZooError):
-    """A form of the network that an architecture does not have."""
+    """A variant that an architecture does not have."""
 
 
 class CacheError(ZooError):
@@ -46,15 +46,15 @@ class CacheError(ZooError):
 
 
 class BusyError(ZooError):
-    """Another process does what may only be done once at a time; the command line exits with 75."""
+    """Another process holds a lock; the command line exits with 75."""
 
 
 class AccuracyError(ZooError):
-    """A table of published results cannot be read or fetched."""
+    """A table of published accuracy cannot be read or fetched."""
 
 
 class AuditError(ZooError):
-    """A published table cannot be audited: it cannot be read, or nothing says what its columns are."""
+    """A published table cannot be audited: it cannot be read, or its columns are not declared."""
 
 
 class OutputError(ZooError):
@@ -62,7 +62,7 @@ class OutputError(ZooError):
 
 
 def did_you_mean(name: str, choices: Iterable[str], *, most: int = 3) -> str:
-    """A closing sentence with the choices nearest to `name`, or with all of them where they are few; empty if there are none."""
+    """A sentence with the choices most similar to `name`, or with all if they are few; empty if there are none."""
     known = sorted(set(choices))
     near = difflib.get_close_matches(name, known, n=most, cutoff=0.6)
     if near:

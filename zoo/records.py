@@ -13,31 +13,31 @@ from typing import Any, NamedTuple
 
 
 class Status(enum.StrEnum):
-    """How far a cost can be trusted."""
+    """Reliability of a cost."""
 
-    EXACT = "exact"  # every operation was counted or is known to cost nothing
-    BOUND = "bound"  # an assumption was made, or an operation could not be counted; `reason` names it
-    FAILED = "failed"  # not counted; `reason` says at which stage and why, and every figure is missing, never zero
+    EXACT = "exact"  # every operation was counted or is free
+    BOUND = "bound"  # an assumption was made, or an operation was not counted; `reason` names it
+    FAILED = "failed"  # not counted: all figures are missing, and `reason` has the stage and the cause
 
 
 class Task(enum.StrEnum):
-    """What a model is for; models of different tasks are never ranked against each other."""
+    """Task of a model. Models of different tasks are not ranked together."""
 
     CLASSIFICATION = "classification"
-    FEATURES = "features"  # a backbone without a classifier: its output is an embedding
-    DETECTION = "detection"  # boxes, and masks of what is in them
-    KEYPOINTS = "keypoints"  # of persons; their boxes are those of persons alone
+    FEATURES = "features"  # an embedding, without a classifier
+    DETECTION = "detection"  # boxes, with or without masks
+    KEYPOINTS = "keypoints"  # and boxes, of persons only
     SEGMENTATION = "segmentation"
     VIDEO = "video"
     OPTICAL_FLOW = "optical-flow"
 
 
 class Variant(enum.StrEnum):
-    """The form of the network that is counted."""
+    """Form of the network."""
 
     BASE = "base"  # as the constructor builds it
     DEPLOY = "deploy"  # re-parameterised for inference
-    FEATURES = "features"  # the backbone alone, giving the feature maps of its stages
+    FEATURES = "features"  # only the backbone, which returns the feature maps of its stages
 
 
 FORMER_VARIANTS = {"train": Variant.BASE.value}
@@ -45,14 +45,14 @@ FORMER_VARIANTS = {"train": Variant.BASE.value}
 
 
 class CostKey(NamedTuple):
-    """Everything that changes what a model costs, apart from the versions of the libraries."""
+    """Everything that determines the cost of a model, except versions of libraries."""
 
     zoo: str
     arch: str
     input: str
-    classes: int | None  # outputs of the head: 0 where there is none, None where the architecture decides
+    classes: int | None  # outputs of the head; 0: it has none; None: as the architecture has
     variant: str = Variant.BASE
-    batch: int = 1  # images (or clips, or pairs) in one forward pass; every amount is that of the whole batch
+    batch: int = 1  # images, clips or pairs per forward pass; amounts are totals over the batch
 
 
 SPEED_KEY = ("zoo", "arch", "input", "variant", "device", "runtime", "dtype", "layout", "compiled", "threads", "batch")

@@ -1,4 +1,4 @@
-"""Quantities written for people, and read from them. Exact integers are kept everywhere else; rounding happens here and in renderers.
+"""Formats and parses quantities with units. Everywhere else amounts are exact integers; only this module and renderers round.
 
 A MAC is one multiply-accumulate, two FLOPs. Amounts are MACs or FLOPs; rates are FLOP/s, always with the slash. K, M, G and T are
 powers of 1000; Ki, Mi, Gi and Ti, for bytes only, are powers of 1024: 256KB is 256,000 bytes, 256KiB is 262,144.
@@ -18,13 +18,13 @@ _DECIMAL_PREFIXES = ((10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "K"), (1
 
 
 def format_amount(value: float | None, unit: str = "", *, digits: int = 2, like: float | None = None) -> str:
-    """`4.09 GMACs` for (4_089_184_256, "MACs"); `25.56 M` for a plain number; a dash for an unknown one.
+    """`4.09 GMACs` for (4_089_184_256, "MACs"), `25.56 M` for a plain number, and a dash for a missing one.
 
     Args:
-        value: the amount, or None or NaN where it is unknown.
+        value: the amount; None or NaN if it is missing.
         unit: what it counts.
         digits: after the point; whole numbers without a prefix have none.
-        like: another amount whose prefix is used, so that the two can be compared: 670.73 KMACs, 1341.46 KFLOPs.
+        like: an amount whose prefix is used, to make the two comparable: 670.73 KMACs, 1341.46 KFLOPs.
     """
     if value is None or value != value:
         return "–"
@@ -35,7 +35,7 @@ def format_amount(value: float | None, unit: str = "", *, digits: int = 2, like:
 
 
 def format_bytes(value: float | None, *, digits: int = 1) -> str:
-    """`97.8 MB`, in decimal units as file sizes and data sheets use them."""
+    """`97.8 MB`, in decimal units as in data sheets."""
     return format_amount(value, "B", digits=digits)
 
 
@@ -51,13 +51,13 @@ def format_seconds(seconds: float) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Quantity:
-    """A kind of quantity that can be read from text."""
+    """A quantity that can be parsed from text."""
 
-    name: str  # in a sentence: "is not {name}"
+    name: str  # as in "is not {name}"
     example: str
-    units: tuple[str, ...]  # spellings of the base unit; the first one is the usual
-    prefixes: str = "KMGTP"  # of 1000 to its powers, besides none
-    is_binary: bool = False  # whether Ki, Mi, … are understood
+    units: tuple[str, ...]  # spellings of the base unit, the usual one first
+    prefixes: str = "KMGTP"  # for powers of 1000
+    is_binary: bool = False  # whether Ki, Mi, … are allowed
     most: float | None = None
     hint: str = ""  # a closing sentence about a common mistake
 
@@ -86,10 +86,10 @@ _MS_PER_S = 1000
 
 
 def parse_quantity(text: str | float, kind: Quantity) -> float:
-    """The amount in the kind's base unit; durations in milliseconds. A plain number is in the base unit where that has an empty spelling.
+    """The amount in the base unit, or in milliseconds for durations. A plain number is allowed if a spelling of the unit is empty.
 
     Raises:
-        UnitError: if the text is no such quantity; the message says what is and what was probably meant.
+        UnitError: if the text is no such quantity.
     """
     if isinstance(text, bool) or not (match := _NUMBER.fullmatch(str(text))):
         raise UnitError(_refuse(text, kind))
@@ -106,7 +106,7 @@ def parse_quantity(text: str | float, kind: Quantity) -> float:
 
 
 def _factor(unit: str, kind: Quantity) -> Fraction | None:
-    """What a unit with its prefix stands for, or None where the kind has no such unit."""
+    """The factor of a unit with its prefix; None if the quantity has no such unit."""
     for base in sorted(kind.units, key=len, reverse=True):
         if not unit.endswith(base):
             continue

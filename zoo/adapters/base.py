@@ -1,9 +1,9 @@
-"""What zoometer asks of a zoo.
+"""The interface of a zoo.
 
-An adapter lists what exists without building a model or touching the network, and builds one architecture when asked. It counts
-nothing and keeps nothing. An adapter may name in `libraries` the distributions that decide what it lists, such as
-`libraries = ("timm", "torch")`: as long as they and the adapter's source stay the same, it is not asked again. One that names
-none is asked by every refresh. `zoo.adapters.torchvision.zoo` is the shorter of the two built-in examples.
+An adapter lists architectures without building a model or accessing the network, and builds one architecture at a time. In
+`libraries` it may name the distributions that decide what it lists, such as `libraries = ("timm", "torch")`: as long as their
+versions and the adapter's source do not change, its list is cached. Without them every refresh lists the zoo anew.
+`zoo.adapters.timm` is the shorter of the built-in examples.
 """
 
 from __future__ import annotations
@@ -24,54 +24,54 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """What one forward pass is called with; its tensors are on the meta device."""
+    """Arguments of a forward pass. Tensors are on the meta device."""
 
     args: tuple[Any, ...] = ()
     kwargs: Mapping[str, Any] = field(default_factory=dict)
-    assumption: str | None = None  # what was assumed where the cost depends on data; makes the count a bound
-    context: Callable[[], AbstractContextManager[Any]] = nullcontext  # entered for the pass; answers what data would decide
-    weight_bytes: int | None = None  # of parameters and buffers, where they are kept in another form than the counted one
+    assumption: str | None = None  # on which the cost depends, because data is unknown; makes the count a bound
+    context: Callable[[], AbstractContextManager[Any]] = nullcontext  # of the pass; replaces operators that depend on data
+    weight_bytes: int | None = None  # of parameters and buffers, if they differ from those of the counted model
 
 
 @runtime_checkable
 class Zoo(Protocol):
-    """A collection of architectures. Instances are cheap to make and are made anew in every worker.
+    """A collection of architectures. Every worker creates its own instances, so this must be cheap.
 
-    A class that derives from this one inherits what most zoos share: no initialisers of its own, and tensors as its input says.
+    Subclasses inherit defaults that suit most zoos: no initialisers, aliases or published costs, and one tensor for each of the input.
     """
 
     name: str
 
     def version(self) -> str:
-        """Version of the library, part of what decides whether a cached count is still valid."""
+        """Version of the library. Cached counts of other versions are not valid."""
 
     def architectures(self) -> Sequence[Architecture]:
-        """Everything the zoo has, each with its weights; no model is built, nothing is downloaded."""
+        """All architectures with their weights. Builds no model and downloads nothing."""
 
     def build_options(self, key: CostKey) -> dict[str, Any]:
-        """Constructor arguments for counting this. Inputs with equal options share one build.
+        """Constructor arguments. Inputs with equal options share a model.
 
         Raises:
-            InputError: if the architecture cannot take the input, with the reason.
+            InputError: if the architecture does not support the input, with the reason.
         """
 
     def build(self, arch: str, options: dict[str, Any]) -> nn.Module:
-        """The model, without trained weights. Called inside a context that puts new tensors on the meta device."""
+        """Builds a model without trained weights, in a context that puts new tensors on the meta device."""
 
     def initialisers(self) -> Iterable[Callable[..., Any]]:
-        """Functions of the library that only fill tensors with start values; they are skipped while building."""
+        """Functions of the library that only initialise tensors; they are skipped while building."""
         return ()
 
     def aliases(self) -> Mapping[str, str]:
-        """Names that architectures had in older versions, and what they are called now: an architecture, or `arch.tag`."""
+        """Former names of architectures, with the present `arch` or `arch.tag`."""
         return {}
 
     def published_costs(self) -> Sequence[PublishedCost]:
-        """What the library itself states of the cost of its weights, for an audit."""
+        """Costs that the library itself publishes, for an audit."""
         return ()
 
-    def example(self, model: nn.Module, key: CostKey) -> Example:  # noqa: ARG002  # other zoos ask the model
-        """One tensor of the key's batch for each that its input names; those with a name are keyword arguments."""
+    def example(self, model: nn.Module, key: CostKey) -> Example:  # noqa: ARG002  # other zoos need the model
+        """Arguments for the input of the key: named tensors are keyword arguments."""
         import torch
 
         tensors = [
@@ -83,12 +83,12 @@ class Zoo(Protocol):
 
 
 def options_key(options: dict[str, Any]) -> Hashable:
-    """A key under which one build can be shared."""
+    """Hashable form of build options."""
     return tuple(sorted((name, repr(value)) for name, value in options.items()))
 
 
 def select(architectures: Sequence[Architecture], selection: Selection) -> list[Architecture]:
-    """The architectures a selection means, in the zoo's order.
+    """The selected architectures, in the order of the zoo.
 
     Raises:
         UnknownNameError: if a pattern of `include` or `exclude` without wildcards names nothing, or `include` matches nothing.
@@ -111,7 +111,7 @@ def _matching(names: Iterable[str], patterns: Iterable[str]) -> set[str]:
 
 
 def _check_patterns(selection: Selection, names: Sequence[str], zoo: str) -> None:
-    """A misspelt name must not silently select nothing; a wildcard in `exclude` may."""
+    """Raises for names that do not exist; only a wildcard in `exclude` may match nothing."""
     for pattern in (*selection.include, *selection.exclude):
         is_plain = not any(sign in pattern for sign in "*?[")
         if (is_plain or pattern in selection.include) and not fnmatch.filter(names, pattern):

@@ -1,4 +1,4 @@
-"""Zoos that a configuration declares: models of the user's own, from any importable factory or registry."""
+"""Zoos that a configuration declares: the user's own models, from importable factories or registries."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ if TYPE_CHECKING:
     from torch import nn
 
 _VERSION = "declared"
-"""What stands where installed zoos have their library's version; each model's fingerprint says whether it has changed."""
+"""Replaces the version of a library; changes of a model show in its fingerprint."""
 
 _SOURCE = "the configuration"
 
 
 class DeclaredZoo(Zoo):
-    """The models a configuration lists. A worker is given only the one it is to build."""
+    """The models of a configuration; in a worker, only the one to build."""
 
     def __init__(self, name: str, models: Sequence[DeclaredModel]) -> None:
         self.name = name
         self._models = models
 
     def version(self) -> str:
-        """The same for all: a declared zoo has no version."""
+        """The same for all declared zoos."""
         return _VERSION
 
     def architectures(self) -> list[Architecture]:
-        """Every model, those of registries included; only registries are imported.
+        """All models, including those of registries. Only registries are imported.
 
         Raises:
             ConfigError: if two models have one name.
-            ZooError: if a module does not exist, or a registry is none.
+            ZooError: if a module does not exist, or a registry is invalid.
         """
         described: dict[str, Architecture] = {}
         for model, modules in self._expanded():
@@ -49,20 +49,20 @@ class DeclaredZoo(Zoo):
         return list(described.values())
 
     def build_options(self, key: CostKey) -> dict[str, Any]:
-        """The arguments of the declaration, whatever the input."""
+        """The declared arguments; they do not depend on the input."""
         options: dict[str, Any] = json.loads(self._find(key.arch).arguments)
         return options
 
     def build(self, arch: str, options: dict[str, Any]) -> nn.Module:
-        """What the factory gives.
+        """Calls the factory.
 
         Raises:
-            ZooError: if there is no such factory, or it gives something else than a module.
+            ZooError: if it does not exist, or returns no module.
         """
         return call_factory(*_factory(self._find(arch)), options)
 
     def accuracy(self) -> list[Accuracy]:
-        """The results that the configuration states, at the models' native inputs."""
+        """The configured results, at the models' native inputs."""
         return [
             Accuracy(self.name, model.name, "", dataset, metric, model.inputs[0], value, _SOURCE, "")
             for model in self._models
@@ -70,7 +70,7 @@ class DeclaredZoo(Zoo):
         ]
 
     def _expanded(self) -> Iterator[tuple[DeclaredModel, list[str]]]:
-        """Each model with the modules its source stands in."""
+        """Each model, with the modules that contain its source."""
         for model in self._models:
             named = [target.partition(":")[0] for target in (model.factory, model.registry) if target]
             if model.name:
@@ -108,10 +108,10 @@ class DeclaredZoo(Zoo):
 
 
 def call_factory(target: str, factory: Any, arguments: Mapping[str, Any]) -> nn.Module:
-    """The module that a factory makes, or that stands there already made.
+    """The module that a factory returns, or that the target already is.
 
     Raises:
-        ZooError: if what comes out is no module.
+        ZooError: if that is no module.
     """
     from torch import nn
 
@@ -122,10 +122,9 @@ def call_factory(target: str, factory: Any, arguments: Mapping[str, Any]) -> nn.
 
 
 def open_registry(target: str) -> dict[str, Any]:
-    """The names in a registry with their constructors, or with None where it has names only.
+    """The names in a registry with their constructors; None for those without one.
 
-    A registry is a mapping of names to constructors, a list of constructors, a list of names, or a function without arguments
-    that gives one of these.
+    A registry is a mapping of names to constructors, a list of constructors or names, or a function that returns one of these.
 
     Raises:
         ZooError: if the target is none of them.
@@ -145,7 +144,7 @@ def open_registry(target: str) -> dict[str, Any]:
 
 
 def _factory(model: DeclaredModel) -> tuple[str, Callable[..., Any]]:
-    """What is called with the declared arguments, and what it is called in messages."""
+    """The name of the factory for messages, and the factory itself."""
     if model.registry is None:
         assert model.factory is not None
         return model.factory, import_target(model.factory)

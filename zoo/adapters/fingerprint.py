@@ -1,4 +1,4 @@
-"""Whether source that no version describes has changed: a hash of a module and of what it imports from beside it."""
+"""Fingerprints of source code that has no version: a hash of a module and of the modules it imports from the same folder tree."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _LENGTH = 16  # hexadecimal digits kept: 64 bits, for a few thousand models
 
 
 def fingerprint(modules: Iterable[str], arguments: str) -> str:
-    """A hash of these modules' source, of all source they import from the same folder tree, and of the arguments.
+    """A hash of the arguments, the source of the modules, and all source that they import from the same folder tree.
 
-    An installed package counts by its version. Nothing of the modules is run, except packages around them.
+    For an installed package its version is used. The modules are not run, only the packages that contain them.
 
     Raises:
         UnknownNameError: if there is no such module.
@@ -32,7 +32,7 @@ def fingerprint(modules: Iterable[str], arguments: str) -> str:
 
 
 def _source(module: str) -> str:
-    """What stands for the source of a module: the versions of its distribution, or hashes of the files it reaches."""
+    """The versions of a module's distribution, or hashes of its file and those that it imports."""
     search_current_folder()
     try:
         spec = importlib.util.find_spec(module)
@@ -40,7 +40,7 @@ def _source(module: str) -> str:
         spec = None
     if spec is None:
         raise UnknownNameError(f"There is no module '{module}'. Run in its folder, or install it.")
-    if spec.origin is None or not Path(spec.origin).is_file():  # built in, or a namespace: nothing that could be edited
+    if spec.origin is None or not Path(spec.origin).is_file():  # built in, or a namespace: no source
         return module
     file = Path(spec.origin)
     if _INSTALLED & set(file.parts) and (installed := _installed_version(module)):
@@ -64,13 +64,13 @@ def _distributions() -> dict[str, list[str]]:
 
 
 def _reach(file: Path, root: Path) -> list[Path]:
-    """The file and all that it imports, directly or not, from below `root`, in a fixed order."""
-    reached, waiting = set[Path](), [file]
-    while waiting:
-        path = waiting.pop()
+    """The file and those below `root` that it imports, directly or indirectly, sorted."""
+    reached, pending = set[Path](), [file]
+    while pending:
+        path = pending.pop()
         if path not in reached:
             reached.add(path)
-            waiting.extend(_imported(path, root))
+            pending.extend(_imported(path, root))
     return sorted(reached)
 
 
@@ -79,7 +79,7 @@ def _imported(file: Path, root: Path) -> Iterator[Path]:
         return
     try:
         tree = ast.parse(file.read_bytes())
-    except (SyntaxError, ValueError):  # building it will say so
+    except (SyntaxError, ValueError):  # building it will fail with this error
         return
     package = file.parent.relative_to(root).parts
     for node in ast.walk(tree):
@@ -95,7 +95,7 @@ def _imported(file: Path, root: Path) -> Iterator[Path]:
 
 
 def _files_of(module: str, root: Path) -> Iterator[Path]:
-    """The files that importing a module runs, as far as they lie below `root`."""
+    """The files below `root` that importing a module runs."""
     folder = root
     for part in module.split("."):
         for candidate in (folder / f"{part}.py", folder / part / "__init__.py"):

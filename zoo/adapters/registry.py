@@ -1,4 +1,4 @@
-"""Zoos by name, found through the entry-point group `zoometer.zoos`, so that any installed package can add one."""
+"""Zoos by name. Any installed package can add one through the entry-point group `zoometer.zoos`."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ def _entry_points() -> dict[str, EntryPoint]:
 
 
 def zoo_names() -> list[str]:
-    """Names of all installed zoos, without importing any."""
+    """Names of all installed zoos. Imports none of them."""
     return sorted(_entry_points())
 
 
 def adapter_modules(names: Iterable[str]) -> list[str]:
-    """The modules that provide these zoos, as far as they are installed; nothing is imported."""
+    """The modules of these zoos, if they are installed. Imports none of them."""
     return [_entry_points()[name].module for name in names if name in _entry_points()]
 
 
 def open_zoo(name: str, models: Sequence[DeclaredModel] = ()) -> Zoo:
-    """The zoo of these declared models, or without any the installed one of this name.
+    """The zoo of these declared models; without any, the installed zoo.
 
     Raises:
         UnknownNameError: if no installed package provides it.

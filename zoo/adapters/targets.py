@@ -1,4 +1,4 @@
-"""Things named in a configuration or on the command line as `package.module:attribute`."""
+"""Imports objects that are named as `package.module:attribute`."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from zoo.errors import UnknownNameError, did_you_mean
 
 
 def search_current_folder() -> None:
-    """Lets modules be imported from the folder the command runs in, as `python script.py` does."""
+    """Adds the current folder to the import path, as `python script.py` does."""
     if (folder := str(Path.cwd())) not in sys.path:
         sys.path.insert(0, folder)
 
 
 def import_target(target: str) -> Any:
-    """What `package.module:attribute` names; the current folder is searched too.
+    """The object that `package.module:attribute` names. The current folder is searched too.
 
     Raises:
         UnknownNameError: if there is no such module, or it has no such attribute.

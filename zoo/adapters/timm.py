@@ -1,4 +1,4 @@
-"""timm's zoo, read from its registry of pretrained configurations."""
+"""The zoo of timm, read from its registry of pretrained configurations."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from zoo.inputs import format_input, parse_input
 from zoo.records import Architecture, CostKey, Task, Variant, Weights
 
 _EMBEDDING_WIDTH_STEP = 64
-"""Outputs in a multiple of this (384, 512, …, 1280) are the width of an image-text embedding; no label set timm's weights were
-trained on (1000, 11221, 11821, 19168, 21841, 21842, 21843, 115217) is one."""
+"""A head whose outputs are a multiple of this (384, 512, …, 1280) is an image-text embedding: no label set of timm's weights (1000,
+11221, 11821, 19168, 21841, 21842, 21843, 115217) has such a size."""
 
 _DATASETS = {
     "in1k": "imagenet-1k",
@@ -35,11 +35,10 @@ _DATASETS = {
     "inw21k": "imagenet-winter-21k",
 }
 
-
 _NOTES = {
     "crossvit": "resizes every image to the size it is built for; where timm cannot build it for the input, that is its native one",
 }
-"""By family: what a reader of its figures should know."""
+"""Notes on the figures, by family."""
 
 
 class TimmZoo(Zoo):
@@ -57,7 +56,7 @@ class TimmZoo(Zoo):
         return [_describe(name) for name in list_models()]
 
     def build_options(self, key: CostKey) -> dict[str, Any]:
-        """Form and head and, where timm says that the size is fixed, the image size."""
+        """Variant, head and channels and, where timm says that the size is fixed, the image size."""
         options: dict[str, Any] = {"variant": key.variant} if key.variant != Variant.BASE else {}
         if key.classes is not None and key.variant != Variant.FEATURES:
             options["num_classes"] = key.classes
@@ -70,19 +69,19 @@ class TimmZoo(Zoo):
         return options
 
     def build(self, arch: str, options: dict[str, Any]) -> nn.Module:
-        """`timm.create_model` without weights, on the meta device, in the form asked for.
+        """`timm.create_model` without weights, in a variant.
 
         Raises:
-            VariantError: if timm cannot take the architecture's feature maps.
+            VariantError: if timm cannot extract the architecture's feature maps.
         """
         return build_variant(arch, **options)
 
     def initialisers(self) -> Iterable[Callable[..., Any]]:
-        """timm's own fillers of tensors."""
+        """timm's initialisers of tensors."""
         return [value for name, value in vars(weight_init).items() if name.endswith("_") and callable(value)]
 
     def aliases(self) -> dict[str, str]:
-        """Names of timm before 0.9, which said in the architecture how the weights were trained."""
+        """Names before timm 0.9, which had no tags of weights."""
         return {old: new for old, new in get_deprecated_models().items() if new is not None}
 
 

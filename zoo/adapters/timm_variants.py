@@ -1,4 +1,4 @@
-"""The forms of timm's architectures: as trained, re-parameterised for inference, and as a backbone that gives feature maps."""
+"""Variants of timm's architectures: as built, re-parameterised for inference, and as a backbone that returns feature maps."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from zoo.errors import VariantError
 from zoo.records import Variant
 
 _METHODS = ("fuse", "reparameterize", "switch_to_deploy")
-"""What `timm.models.reparameterize_model` calls where a module has it."""
+"""Methods of modules that `timm.models.reparameterize_model` calls."""
 
 _SOME_ONLY = {"byobnet": ("mobileone_*", "repvgg_*"), "ghostnet": ("ghostnetv3_*",)}
-"""Modules of timm in which only some architectures have blocks to re-parameterise. A test holds this against built models."""
+"""Modules of timm in which only some architectures can be re-parameterised. A test compares this with built models."""
 
 
 def variants_of(arch: str) -> tuple[str, ...]:
-    """The forms that an architecture has, known without building it."""
+    """The variants of an architecture, known without building it."""
     module = model_entrypoint(arch).__module__
     globs = _SOME_ONLY.get(module.rsplit(".", 1)[-1], ("*",))
     if _has_blocks_to_fuse(module) and any(fnmatch.fnmatchcase(arch, glob) for glob in globs):
@@ -35,16 +35,16 @@ def variants_of(arch: str) -> tuple[str, ...]:
 
 @cache
 def _has_blocks_to_fuse(module: str) -> bool:
-    """Whether a module of timm has classes that can be re-parameterised, of its own or imported."""
+    """Whether a module of timm defines or imports classes that can be re-parameterised."""
     classes = (value for value in vars(sys.modules[module]).values() if isinstance(value, type) and issubclass(value, nn.Module))
     return any(hasattr(found, method) for found in classes for method in _METHODS)
 
 
 def build_variant(arch: str, variant: str = Variant.BASE, **options: Any) -> nn.Module:
-    """A model without trained weights, in one of its forms.
+    """A variant of a model, without trained weights.
 
     Raises:
-        VariantError: if timm cannot take the architecture's feature maps.
+        VariantError: if timm cannot extract the architecture's feature maps.
     """
     if variant == Variant.FEATURES:
         return _build_backbone(arch, options)
@@ -59,12 +59,12 @@ def _build_backbone(arch: str, options: dict[str, Any]) -> nn.Module:
     try:
         return _create(arch, {**options, "features_only": True})
     except Exception as error:
-        _create(arch, options)  # where this fails too, its error is the one to tell
+        _create(arch, options)  # if this fails too, raise its error
         raise VariantError("timm cannot take the feature maps of this architecture") from error
 
 
 def _create(arch: str, options: dict[str, Any]) -> nn.Module:
-    """`timm.create_model`; CrossViT for its own size where it cannot be built for another: it resizes each image to that."""
+    """`timm.create_model`. A CrossViT that cannot be built for a size is built for its native one, to which it resizes images."""
     model: nn.Module = timm.create_model(arch, pretrained=False, **options)
     if isinstance(model, CrossVit) and not _has_whole_patches(model):
         model = timm.create_model(
@@ -74,7 +74,7 @@ def _create(arch: str, options: dict[str, Any]) -> nn.Module:
 
 
 def _has_whole_patches(model: CrossVit) -> bool:
-    """Whether the image is a whole number of patches in both branches; timm's position embeddings only fit then."""
+    """Whether the image is a whole number of patches in both branches, as timm's position embeddings require."""
     embeds: Iterable[Any] = model.patch_embed
     sides = [side for size in model.img_size_scaled for side in size]
     patches = [patch for embed in embeds for patch in embed.patch_size]

@@ -1,7 +1,7 @@
-"""The vision backbones of transformers, built from their configuration classes: nothing is downloaded.
+"""The zoo of transformers: vision models, built from configuration classes without downloads.
 
-An architecture is a model type of the library's registry in the size its configuration class has by default, which is that of
-the checkpoint the type was introduced with. The registry knows no weights; those are found on a hub and only there.
+An architecture is a model type of the library's registry, in the default size of its configuration class, which is that of the
+checkpoint it was introduced with. The registry lists no weights.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from zoo.inputs import format_input, parse_input
 from zoo.records import Architecture, CostKey, Task, Variant
 
 _CLASSES = 1000
-"""Outputs of a classifier: the configuration classes say 2, which fits no published checkpoint; nearly all have ImageNet-1k's."""
+"""Outputs of a classifier. The configuration classes have 2, but nearly all published checkpoints have those of ImageNet-1k."""
 
 _USUAL_SIZE = 224
-"""Input of models whose configuration names none, because they take any."""
+"""Input of models whose configuration has no image size, because they support any."""
 
 _OF_ANOTHER_ZOO = frozenset({"timm_backbone", "timm_wrapper"})
 _UNCOUNTABLE = {
@@ -38,7 +38,7 @@ _UNCOUNTABLE = {
 
 
 class TransformersZoo(Zoo):
-    """Every model type with a class for image classification, or with a backbone."""
+    """Every model type with a classifier of images or a backbone."""
 
     name = "transformers"
     libraries = ("transformers", "torch", "timm")  # some of its backbones are timm's
@@ -48,15 +48,15 @@ class TransformersZoo(Zoo):
         return str(transformers.__version__)
 
     def architectures(self) -> list[Architecture]:
-        """All model types of the two registries; their models' modules are not imported."""
+        """All model types of the two registries. The modules of the models are not imported."""
         model_types = {*MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES, *MODEL_FOR_BACKBONE_MAPPING_NAMES}
         return [_describe(model_type) for model_type in sorted(model_types - _OF_ANOTHER_ZOO)]
 
     def build_options(self, key: CostKey) -> dict[str, Any]:
-        """Values of the configuration that differ from its defaults, and whether the backbone alone is meant.
+        """Values of the configuration that differ from its defaults, and whether only the backbone is built.
 
         Raises:
-            VariantError: if the library has no class for the backbone, or none for the classifier, that is meant.
+            VariantError: if the library has no class for the backbone or the classifier.
         """
         is_backbone = key.classes == 0 or key.variant == Variant.FEATURES
         if key.arch not in _registry(is_backbone=is_backbone):
@@ -107,13 +107,13 @@ def _why_uncountable(model_type: str) -> str | None:
 
 @cache
 def _image_config(model_type: str) -> Any:
-    """The configuration of what sees the image: a part of that of a model of images and text."""
+    """The configuration of the vision model, which in models of images and text is a part of the whole."""
     config = CONFIG_MAPPING[model_type]()
     return getattr(config, "vision_config", config)
 
 
 def _as_loaded(config: Any) -> Any:
-    """The configuration as a checkpoint's file would give it: several backbones join its lists, and defaults are tuples."""
+    """The configuration as read from a checkpoint's file: several backbones concatenate its lists, but defaults are tuples."""
     return type(config).from_dict(json.loads(config.to_json_string(use_diff=False)))
 
 
@@ -125,7 +125,7 @@ def _native_shape(model_type: str) -> tuple[int, ...]:
 
 
 def _image_options(key: CostKey) -> dict[str, Any]:
-    """Channels and image size, where they are not the native ones and the configuration has them."""
+    """Channels and image size that differ from the native ones, if the configuration has them."""
     config, native = _image_config(key.arch), _native_shape(key.arch)
     channels, *size = parse_input(key.input)
     changed: dict[str, Any] = {}

@@ -1,7 +1,7 @@
-"""Why an architecture does not run at an input size: a rule found by trying others, told in a sentence of ours.
+"""Finds out why an architecture does not support an input size, by running it at others.
 
-What libraries raise is of no use to a reader: mostly a clash of shapes somewhere inside. The rule is looked for among those that
-vision models have, and is only told if every size that was tried agrees with it.
+Exceptions of libraries do not help users: mostly shapes mismatch somewhere inside a model. The rule is searched among those that
+vision models usually have, and only reported if it agrees with every size that was tried.
 """
 
 from __future__ import annotations
@@ -14,39 +14,39 @@ from zoo.inputs import image_tensor, resize_input
 Size = tuple[int, int]
 """Height and width."""
 
-_MOST_TRIED = 48
-"""Sizes built and run for one architecture; each costs as much as a row."""
+_MAX_TRIED = 48
+"""Sizes at which one architecture is built and run at most; each costs as much as a row."""
 
 _COARSEST = 32
-"""Largest step on the way to a least or largest size, which is then narrowed down to one."""
+"""Largest step of the search for a minimum or maximum size, which is then bisected."""
 
 _NEARBY = (-32, -16, -8, -4, 4, 8, 16, 32)
-"""How far from the native size others are tried before it is called the only one."""
+"""Distances from the native size that are tried before it is reported as the only one."""
 
 
 @dataclass(frozen=True, slots=True)
 class SizeRule:
-    """What every size has to satisfy."""
+    """A condition on input sizes."""
 
     text: str
     allows: Callable[[Size], bool]
 
 
-class _TriedEnoughError(Exception):
-    """Ends the search for a rule."""
+class _SearchLimitError(Exception):
+    """The search for a rule has tried too many sizes."""
 
 
 @dataclass(slots=True)
 class InputConstraints:
-    """What is known of one architecture's input sizes."""
+    """What is known of the input sizes that one architecture supports."""
 
-    native: Sequence[str]  # inputs at which it runs
-    runs: Callable[[str], bool]  # tries another
+    native: Sequence[str]  # inputs, at which it runs
+    runs: Callable[[str], bool]  # whether it runs at another input
     _tried: dict[Size, bool] = field(default_factory=dict)
     _rules: list[SizeRule] = field(default_factory=list)
 
     def explain(self, input: str) -> str:
-        """What keeps the architecture from running at an input, at which it did not run."""
+        """Why the architecture does not run at an input, where it has failed."""
         made_for = f"it is made for {' and '.join(self.native)}"
         rule = self._broken_rule(_size(input)) if len(image_tensor(self.native[0]).shape) >= 3 else None
         return f"{rule.text}; {made_for}" if rule else f"it does not run at {input}; {made_for}"
@@ -61,7 +61,7 @@ class InputConstraints:
                 if not rule.allows(size) and self._holds(rule):
                     self._rules.append(rule)
                     return rule
-        except _TriedEnoughError:
+        except _SearchLimitError:
             pass
         return None
 
@@ -75,7 +75,7 @@ class InputConstraints:
                 yield from self._bounds(side)
 
     def _multiples(self, side: int) -> Iterator[SizeRule]:
-        """Steps that divide the native size and not this one, at whose nearest multiples the model runs: the smallest first."""
+        """Steps, the smallest first, that divide the native size but not this one, and at whose nearest multiples the model runs."""
         native = min(_size(self.native[0]))
         for step in range(2, native + 1):
             if native % step or side % step == 0:
@@ -83,11 +83,11 @@ class InputConstraints:
             below = side // step * step
             near = {below, below + step, 2 * native if step == native else native} - {0}
             if all(self._try((size, size)) for size in sorted(near)):
-                self._try_all({native + 1, native + step // 2})  # no multiples: if one runs, the rule does not hold
+                self._try_all({native + 1, native + step // 2})  # not multiples: if one runs, the rule is wrong
                 yield SizeRule(f"the input must be a multiple of {step}", lambda s, step=step: not (s[0] % step or s[1] % step))  # type: ignore[misc]
 
     def _bounds(self, side: int) -> Iterator[SizeRule]:
-        """The least size that runs, the largest, or both."""
+        """A minimum size, a maximum, or both."""
         native = min(_size(self.native[0]))
         if side < native:
             least = self._edge(native, side)
@@ -104,7 +104,7 @@ class InputConstraints:
         yield SizeRule(f"the input must {what}", lambda s: min(s) >= least and max(s) <= largest)
 
     def _edge(self, inside: int, outside: int) -> int:
-        """The last size that runs on the way from one that does to one that does not, if there is one such edge."""
+        """The last size that runs between one that does and one that does not, by bisection."""
         step = max(d for d in range(1, _COARSEST + 1) if inside % d == 0) * (1 if outside > inside else -1)
         while abs(outside - inside) > abs(step) and self._try((inside + step, inside + step)):
             inside += step
@@ -120,7 +120,7 @@ class InputConstraints:
             self._try((side, side))
 
     def _holds(self, rule: SizeRule) -> bool:
-        """Whether all that was tried agrees: what ran keeps to the rule, and what did not run breaks this or a known one."""
+        """Whether all tried sizes agree: those that ran satisfy the rule, the others violate it or a known one."""
         rules = [*self._rules, rule]
         return all(rule.allows(size) if ran else any(not r.allows(size) for r in rules) for size, ran in self._tried.items())
 
@@ -130,14 +130,14 @@ class InputConstraints:
         if size in map(_size, self.native):
             return True
         if size not in self._tried:
-            if len(self._tried) >= _MOST_TRIED:
-                raise _TriedEnoughError
+            if len(self._tried) >= _MAX_TRIED:
+                raise _SearchLimitError
             self._tried[size] = self.runs(resize_input(f"{size[0]}x{size[1]}", self.native[0]))
         return self._tried[size]
 
 
 def learn_constraints(native: Sequence[str], runs: Callable[[str], bool]) -> InputConstraints | None:
-    """What is to be learnt of an architecture's sizes; None if it does not run at its native input either."""
+    """The constraints of an architecture, to be learned; None if it does not run at its native input either."""
     return InputConstraints(native, runs) if runs(native[0]) else None
 
 

@@ -1,8 +1,8 @@
-"""Running torchvision's detectors without data: every head sees as many boxes as it is set to take at most.
+"""Runs torchvision's detectors on the meta device, with the most boxes that each head accepts.
 
-What a detector computes after its backbone depends on what it finds. Here the model's own code runs, and only the operators whose
-result depends on values are answered: filters keep every box, so that the limits of the model itself decide how many there are.
-Every one of these is known before the heads run, so their MACs are those of an image on which the model finds that many.
+What a detector computes after its backbone depends on its detections. The model's own code runs here, except that operators whose
+result depends on values are replaced: filters keep every box, so that only the model's own limits apply. The MACs are those of an
+image with that many detections.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from zoo.adapters.base import Example
 from zoo.inputs import format_input
 
 _PROPOSALS_BEFORE_NMS = 1000
-"""Candidates each level of the pyramid gives at most before overlapping ones are removed, where torchvision says nothing else."""
+"""torchvision's default limit of candidates per level of the pyramid, before overlapping ones are removed."""
 
 _aten = torch.ops.aten
 
 
 def limit_options(arch: str, limits: Mapping[str, int]) -> dict[str, int]:
-    """Constructor arguments for the proposals and detections asked for. Detectors of one stage have no proposals."""
+    """Constructor arguments for limits of proposals and detections. One-stage detectors have no proposals."""
     options: dict[str, int] = {}
     is_of_two_stages = "rcnn" in arch
     if is_of_two_stages and "proposals" in limits:
@@ -42,7 +42,7 @@ def limit_options(arch: str, limits: Mapping[str, int]) -> dict[str, int]:
 
 
 def detection_example(model: nn.Module, shape: tuple[int, ...], batch: int) -> Example:
-    """Images of this shape, the answers to what data would decide, and what was assumed in them."""
+    """Images of this shape, the context that replaces data-dependent operators, and the assumption it makes."""
     images = [torch.empty(shape, device="meta") for _ in range(batch)]
     scaled = tuple(model.transform(images[:1])[0].image_sizes[0])  # type: ignore[operator]
     assumption = _assumption(model)
@@ -66,10 +66,10 @@ def _assumption(model: nn.Module) -> str:
 
 @contextlib.contextmanager
 def as_many_as_possible(image_size: tuple[int, int]) -> Iterator[None]:
-    """While it lasts, detectors run on the meta device. Not safe against another thread that runs a real detector.
+    """Lets detectors run on the meta device. Not thread-safe.
 
-    Boxes that are needed as numbers cover the image of `image_size` (height and width), and are spread evenly over the levels of
-    the pyramid. Overlapping boxes are looked for in all classes at once, which gives what torchvision's loop over classes gives.
+    Boxes whose coordinates are needed cover the image of `image_size` (height and width), and are distributed evenly over the levels
+    of the pyramid. Overlapping boxes are searched in all classes at once, which is equivalent to torchvision's loop over classes.
     """
     with (
         _replaced(poolers.LevelMapper, "__call__", _spread_over_levels),
@@ -97,14 +97,14 @@ _paste_mask = roi_heads.paste_mask_in_image
 
 
 def _spread_over_levels(mapper: poolers.LevelMapper, boxlists: list[Tensor]) -> Tensor:
-    """The level of each box. It is computed as always, but sizes of boxes are not known, so their turn decides."""
+    """The level of each box: in turn, because sizes of boxes are unknown. The original runs too, so that it is counted."""
     computed = _find_level(mapper, boxlists)
     levels = mapper.k_max - mapper.k_min + 1
     return torch.tensor([position % levels for position in range(len(computed))], dtype=torch.int64)
 
 
 def _find_keypoints_in(image_size: tuple[int, int], maps: Tensor, rois: Tensor) -> tuple[Tensor, Tensor]:
-    """Heat maps are scaled to the size of their box: at most the image."""
+    """Scales heat maps to the whole image, the largest possible box."""
     height, width = image_size
     whole = torch.tensor([[0.0, 0.0, width, height]] * len(rois)).reshape(-1, 4)
     found: tuple[Tensor, Tensor] = _find_keypoints(maps, whole)
@@ -112,13 +112,13 @@ def _find_keypoints_in(image_size: tuple[int, int], maps: Tensor, rois: Tensor) 
 
 
 def _paste_over_image(mask: Tensor, box: Tensor, height: int, width: int) -> Tensor:  # noqa: ARG001  # has no numbers
-    """Masks are scaled to the size of their box: at most the image."""
+    """Scales masks to the whole image, the largest possible box."""
     pasted: Tensor = _paste_mask(mask, torch.tensor([0, 0, width - 1, height - 1]), height, width)
     return pasted
 
 
 class _KeepEverything(TorchDispatchMode):
-    """Answers operators whose result depends on values for the case that every condition holds and no box is in the way."""
+    """Replaces operators whose result depends on values: every condition holds, and no boxes overlap."""
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         operator = func._overloadpacket  # noqa: SLF001  # has no public name

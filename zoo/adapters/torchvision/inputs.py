@@ -1,4 +1,4 @@
-"""What torchvision's models are called with: the inputs of their weights, and the sizes they can take."""
+"""Inputs of torchvision's models: the native ones, and the sizes that each family supports."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _NATIVE = {
     Task.VIDEO: (3, 16, 224, 224),
     Task.OPTICAL_FLOW: (3, 512, 512),
 }
-"""Where the weights' transforms name no size: what torchvision's published `_ops` were counted at (pytorch/vision,
-test/common_extended_utils.py and test/test_extended_models.py). Detectors scale every image to their own size, which is this one."""
+"""Native inputs where the weights' transforms have no size: those of torchvision's published `_ops` (pytorch/vision,
+test/common_extended_utils.py and test/test_extended_models.py). Detectors scale every image to this size."""
 
 _SMALL_DETECTORS = {
     "fasterrcnn_mobilenet_v3_large_320_fpn": (3, 320, 320),
@@ -28,17 +28,17 @@ _SMALL_DETECTORS = {
 }
 
 LIMITS = ("proposals", "detections")
-"""What may follow the image of a detector, as in `3x800x800;proposals=300;detections=20`."""
+"""Limits that an input of a detector may set, as in `3x800x800;proposals=300;detections=20`."""
 
 _VISION_TRANSFORMER, _MAXVIT, _MVIT, _RAFT = "vision_transformer", "maxvit", "mvit", "raft"
 _SIZED = frozenset({_VISION_TRANSFORMER, _MAXVIT, _MVIT, "swin_transformer", "efficientnet"})
-"""Families whose `min_size` is that of their weights and not the least that the architecture takes."""
+"""Families whose `min_size` applies to their weights, not to the architecture."""
 _MAXVIT_STEP = 224  # four halvings and a stem's, times windows of 7
 _RAFT_STEP = 8
 
 
 def native_input(arch: str, task: Task, entry: Any) -> str:
-    """The input of a set of weights: what their own transforms give, and else torchvision's own choice for the task."""
+    """The evaluation input of weights: from their transforms, or else torchvision's default for the task."""
     native = _SMALL_DETECTORS.get(arch, _NATIVE[task])
     preset = getattr(entry.transforms, "keywords", {}) if entry is not None else {}
     size = preset.get("crop_size", preset.get("resize_size"))
@@ -49,15 +49,15 @@ def native_input(arch: str, task: Task, entry: Any) -> str:
 
 
 def limits_of(input: str) -> dict[str, int]:
-    """How many proposals and detections the input asks for, as far as it does."""
+    """The numbers of proposals and detections that the input sets."""
     return {str(tensor.name): tensor.shape[0] for tensor in parse_tensors(input)[1:]}
 
 
 def check_input(arch: str, task: Task, input: str) -> None:
-    """Whether an architecture can take an input.
+    """Checks that an architecture supports an input.
 
     Raises:
-        InputError: if it cannot, with the rule.
+        InputError: if it does not, with the rule.
     """
     image, *others = parse_tensors(input)
     is_detector = task in (Task.DETECTION, Task.KEYPOINTS)
@@ -99,7 +99,7 @@ def _check_multiple(shape: tuple[int, ...], step: int) -> None:
 
 
 def _check_least(arch: str, shape: tuple[int, ...]) -> None:
-    """The least size that the metadata of the weights state."""
+    """Checks the minimum size in the metadata of the weights."""
     meta: dict[str, Any] = next((entry.meta for entry in models.get_model_weights(arch)), {})
     height, width = meta.get("min_size", (1, 1))
     if shape[-2] < height or shape[-1] < width:

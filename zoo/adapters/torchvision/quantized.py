@@ -1,4 +1,4 @@
-"""What the weights of torchvision's quantised models take in memory, told from their float form."""
+"""Memory of the weights of torchvision's quantised models, derived from their float form."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ ASSUMPTION = (
 )
 
 _LEFT_OUT = "AuxLogits"
-"""Torchvision drops the auxiliary head of a quantised Inception when it loads the weights."""
+"""The auxiliary head of a quantised Inception, which torchvision drops when it loads the weights."""
 
 _BIAS_BYTES = 4
 _SCALE_AND_ZERO_POINT_BYTES = 8 + 8
 
 
 def is_quantized(arch: str) -> bool:
-    """Whether torchvision lists it among its quantised models."""
+    """Whether it is one of torchvision's quantised models."""
     return arch.startswith("quantized_")
 
 
 def int8_weight_bytes(model: nn.Module, backend: str) -> int:
-    """Bytes of the weights after conversion, as `torch.ao.quantization.convert` stores them.
+    """Bytes of the weights after `torch.ao.quantization.convert`.
 
-    Convolutions and linear layers keep one byte a weight and a float32 bias for each output; batch norms are folded into them,
-    which gives each a bias. A scale (float64) and a zero point (int64) belong to each output with the backend `fbgemm`, which
-    torchvision quantises by channel, and to each layer with `qnnpack`. The one scale and zero point of each activation is left out.
+    Convolutions and linear layers have one byte per weight and a float32 bias per output, because batch norms are folded into them.
+    The backend `fbgemm`, which torchvision quantises per channel, adds a scale (float64) and a zero point (int64) per output,
+    `qnnpack` one of each per layer. Scales and zero points of activations are excluded.
     """
     layers = [
         module

@@ -1,4 +1,4 @@
-"""torchvision's zoo, read from its registry and the metadata of its weights."""
+"""The zoo of torchvision, read from its registry and the metadata of its weights."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from torchvision.models import WeightsEnum
 from zoo.adapters.base import Example, Zoo
 from zoo.adapters.torchvision.detection import detection_example, limit_options
 from zoo.adapters.torchvision.inputs import check_input, limits_of, native_input
-from zoo.adapters.torchvision.published import published_costs
 from zoo.adapters.torchvision.quantized import ASSUMPTION, int8_weight_bytes, is_quantized
 from zoo.inputs import image_tensor
 from zoo.records import Architecture, CostKey, PublishedCost, Task, Weights
@@ -35,7 +34,7 @@ _DETECTION = (Task.DETECTION, Task.KEYPOINTS)
 _GOOGLENET = {"aux_logits": False, "init_weights": False, "transform_input": True}
 _INCEPTION = {"aux_logits": True, "init_weights": False, "transform_input": True}
 _AS_WITH_WEIGHTS: dict[str, dict[str, Any]] = {
-    # The constructors' defaults differ from what loading weights gives; published parameters are those with weights.
+    # Options that loading weights sets and the constructor does not; published parameters are those with weights.
     "googlenet": _GOOGLENET,  # auxiliary heads are dropped
     "quantized_googlenet": _GOOGLENET,
     "inception_v3": _INCEPTION,  # kept, but unused in evaluation
@@ -48,6 +47,9 @@ _AS_WITH_WEIGHTS: dict[str, dict[str, Any]] = {
     },
 }
 
+_GMACS_DECIMALS = 3
+"""`_ops` is in 10**9 multiply-accumulates, rounded to three decimals (torchvision's `test_ops`)."""
+
 _AUXILIARY_RUNS = "MACs and parameters include the auxiliary head of its weights, which torchvision runs in evaluation too"
 _QUANTIZED = "counted as its float architecture; weight memory is that of int8 weights"
 _NOTES = {
@@ -58,7 +60,7 @@ _NOTES = {
     "quantized_googlenet": f"{_QUANTIZED}; the published file also holds the two auxiliary heads, which are dropped",
     "quantized_mobilenet_v3_large": f"{_QUANTIZED}; the published file holds float32 weights, which are converted when loaded",
     **dict.fromkeys(("wide_resnet50_2", "wide_resnet101_2"), "the published file of IMAGENET1K_V1 holds float16 weights"),
-    # What torchvision's own figures were measured with: a noise image, on which trained detectors find nothing or one person.
+    # torchvision measured its own figures on a noise image, in which trained detectors find nothing or one person.
     "fasterrcnn_mobilenet_v3_large_320_fpn": "torchvision publishes the MACs of an image without any proposal",
     "fasterrcnn_mobilenet_v3_large_fpn": "torchvision publishes the MACs of an image without any proposal",
     "maskrcnn_resnet50_fpn": "torchvision publishes the MACs of an image without any detection, and so without masks",
@@ -81,7 +83,7 @@ class TorchvisionZoo(Zoo):
         return [_describe(name, module) for module in _TASKS for name in models.list_models(module=module)]
 
     def build_options(self, key: CostKey) -> dict[str, Any]:
-        """Head, size where it is built in, limits of a detector's heads, and what differs from loading weights."""
+        """The head, a built-in image size, limits of a detector, and options that loading weights would set."""
         task = _task(key.arch)
         check_input(key.arch, task, key.input)
         options = dict(_AS_WITH_WEIGHTS.get(key.arch, {}))
@@ -94,16 +96,19 @@ class TorchvisionZoo(Zoo):
     def build(self, arch: str, options: dict[str, Any]) -> nn.Module:
         """`torchvision.models.get_model` without weights.
 
-        Detectors are built as if their backbone's were loaded: without them their norms would have parameters, which the
-        detectors that torchvision publishes have not.
+        Detectors are built as if their backbone's weights were loaded. Otherwise their norms would have parameters that published
+        detectors do not have.
         """
-        with _nothing_loaded():
+        with _loading_disabled():
             model: nn.Module = models.get_model(arch, weights=None, **options)
         return model
 
     def published_costs(self) -> list[PublishedCost]:
-        """Parameters and MACs from the metadata of the weights."""
-        return published_costs(self.architectures())
+        """`num_params` and `_ops` from the metadata of all weights, at their evaluation inputs."""
+        metas = ((w, models.get_model_weights(w.arch)[w.tag].meta) for a in self.architectures() for w in a.weights)
+        return [
+            PublishedCost(w.arch, w.tag, w.input, meta.get("num_params"), meta.get("_ops"), _GMACS_DECIMALS) for w, meta in metas
+        ]
 
     def example(self, model: nn.Module, key: CostKey) -> Example:
         """One image or clip, a list of images for detectors, a pair for optical flow."""
@@ -124,8 +129,8 @@ def _size_options(arch: str, shape: tuple[int, ...]) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def _nothing_loaded() -> Iterator[None]:
-    """Lets constructors ask for weights in vain. Not safe against another thread that loads a model meanwhile."""
+def _loading_disabled() -> Iterator[None]:
+    """Makes loading of weights do nothing. Not thread-safe."""
     fetch, load = WeightsEnum.get_state_dict, nn.Module.load_state_dict
     try:
         WeightsEnum.get_state_dict = lambda *_, **__: {}
@@ -187,6 +192,6 @@ def _classes(entry: Any) -> int | None:
 
 
 def _backend(arch: str) -> str:
-    """The quantised arithmetic the weights are for."""
+    """The backend that the quantised weights are for."""
     backend: str = models.get_model_weights(arch).DEFAULT.meta["backend"]
     return backend
