@@ -18,7 +18,7 @@ from zoo.devices.device_spec import device_spec, sustained_share
 from zoo.errors import SpeedError
 from zoo.estimation.calibration import SHARES, Calibration, calibrate, format_calibration, parse_calibration
 from zoo.estimation.constants import Constants, dump_constants, parse_constants, shipped_constants
-from zoo.estimation.estimate import FIGURES, estimate, layers
+from zoo.estimation.estimate import FIGURES, device_deviation, estimate, layers
 from zoo.estimation.terms.calls import Calls
 from zoo.estimation.terms.gpu_terms import GPU_EAGER
 from zoo.estimation.terms.term_models import TERM_MODELS
@@ -329,3 +329,10 @@ def test_a_calibration_is_read_as_it_was_written() -> None:
 def test_a_file_that_is_no_calibration_is_refused(content: str) -> None:
     with pytest.raises(SpeedError, match="is no calibration"):
         parse_calibration(content)
+
+
+def test_a_card_unlike_those_fitted_to_has_a_wider_interval() -> None:
+    constants = shipped_constants()["gpu-eager"]
+    fitted, alike, newer, other_kind = map(find_device, ("rtx-4090", "rtx-4070", "rtx-5090", "t4"))
+    assert device_deviation(constants, fitted) == device_deviation(constants, alike) == constants.device_deviation
+    assert device_deviation(constants, newer) == device_deviation(constants, other_kind) > constants.device_deviation

@@ -23,6 +23,7 @@ class Constants:
     hardness: tuple[float, ...]  # the bounds between these: shares of time in hard work
     device_deviation: float  # of the factor between devices like those fitted on
     kinds: tuple[str, ...]  # the kinds of devices fitted on
+    architectures: tuple[str, ...]  # theirs, where they are known
     fitted_on: tuple[str, ...]
     command: str
     needs_calibration: bool = False
@@ -56,6 +57,7 @@ def _parse(name: str, entry: Mapping[str, Any]) -> Constants:
         hardness=tuple(map(float, entry["hardness"])),
         device_deviation=float(entry["device_deviation"]),
         kinds=tuple(entry["kinds"]),
+        architectures=tuple(entry.get("architectures", ())),
         fitted_on=tuple(entry["fitted_on"]),
         command=str(entry["command"]),
         needs_calibration=bool(entry.get("needs_calibration", False)),
@@ -74,6 +76,7 @@ def _record(constants: Constants) -> dict[str, Any]:
         "hardness": [_rounded(value) for value in constants.hardness],
         "device_deviation": constants.device_deviation,
         "kinds": list(constants.kinds),
+        "architectures": list(constants.architectures),
         "fitted_on": list(constants.fitted_on),
         "command": constants.command,
         "needs_calibration": constants.needs_calibration,

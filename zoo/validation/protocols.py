@@ -8,6 +8,7 @@ calibration saw:
   measured, the fit is to the same device, and the name of the protocol says so;
 - model held out, for these: fitted to the same device, the tested model left out in one of five random folds;
 - ten: either of these, calibrated with ten random models of the tested set, tested on the rest; the median of many draws;
+- constants as shipped: no fit to the sets at hand; the constants that come with zoometer, which may have seen some of them;
 - GMACs alone: one factor, from ten random models.
 
 Intervals come from the devices fitted to: the spread of models whose family was held out.
@@ -25,8 +26,8 @@ import numpy.typing as npt
 
 from zoo.devices.kinds import GPU_KINDS
 from zoo.estimation.calibration import Calibration, regress
-from zoo.estimation.constants import Constants
-from zoo.estimation.estimate import QUANTILE, step_times
+from zoo.estimation.constants import Constants, shipped_constants
+from zoo.estimation.estimate import QUANTILE, device_deviation, step_times
 from zoo.estimation.fitting import fit
 from zoo.validation.measured_sets import Array, MeasuredSet
 from zoo.validation.metrics import Agreement, agreement, median_of
@@ -76,10 +77,20 @@ def validate(sets: Sequence[MeasuredSet], draws: int = DRAWS) -> list[list[Proto
             [
                 *_test(first, tested, prediction, deviation, draws),
                 *_test(second, tested, _held_out(sets, tested, folds), deviation, draws),
+                as_shipped(tested),
                 _test_macs(tested, draws),
             ]
         )
     return results
+
+
+def as_shipped(tested: MeasuredSet) -> ProtocolResult:
+    """By the constants that come with zoometer, without a fit to any set at hand. Those may have been fitted to this very set."""
+    constants = shipped_constants()[tested.matrix.term_model.name]
+    prediction = predict(tested, constants)
+    truth, deviation = np.log(tested.measured_s), device_deviation(constants, tested.device)
+    found = _agreement(truth, prediction.log_step, np.hypot(prediction.half_width, QUANTILE * deviation))
+    return ProtocolResult("constants as shipped", found, prediction.log_step - truth)
 
 
 def fit_constants(sets: Sequence[MeasuredSet], folds: Mapping[str, int] | None = None, command: str = "") -> Constants:
@@ -108,6 +119,7 @@ def fit_constants(sets: Sequence[MeasuredSet], folds: Mapping[str, int] | None =
         hardness=bounds,
         device_deviation=DEVICE_DEVIATION,
         kinds=tuple(sorted({one.device.kind for one in sets})),
+        architectures=tuple(sorted({one.device.architecture for one in sets if one.device.architecture})),
         fitted_on=tuple(f"{one.name}: {len(one.measured_s)} models" for one in sets),
         command=command,
         needs_calibration=sets[0].device.kind not in GPU_KINDS,
