@@ -235,7 +235,7 @@ def filled() -> Iterator[Store]:
         (("cache", "prune", "--keep-runs", "1"), "There are no more than 1 runs; all stays."),
         (("cache", "export", "costs", "--format", "json", "-o", "costs.json"), "Wrote 1 rows of costs"),
         (("changes",), "1 unchanged"),
-        (("select", "--max-gmacs", "2"), "1 candidates fit"),
+        (("select", "--max-gmacs", "2"), "is the only one that fits"),
         (("show", "timm/small"), "1.00 G"),
     ],
 )
