@@ -19,7 +19,7 @@ _MODEL = "model"
 
 def platform_refusal(device: Device, run: RunConfig, refusal: str | None) -> str | None:
     """Why there is no estimate from published speeds; of a GPU what its data sheet lacks says more. None: there is one."""
-    from zoo.estimation.platforms.estimate import why_not
+    from zoo.estimation.platforms.fleet import why_not
     from zoo.estimation.platforms.settings import has_ways
 
     if has_ways(device, run):

@@ -118,12 +118,13 @@ def _foreseen(
     measurements: Measurements, fit: Posterior, kept: npt.NDArray[np.bool_], setting: int, devices: Mapping[str, Device]
 ) -> Foreseen | None:
     """Log constants of a setting from those that the kept measurements are of."""
-    settings = measurements.settings
-    target = settings.iloc[setting].to_dict()
-    is_known = settings.index.isin(np.unique(measurements.data.setting[kept])) & comparable(settings, target).to_numpy()
-    known = [describe(devices[row["device"]], row) for row in settings[is_known].to_dict("records")]
+    settings = measurements.settings.to_dict("records")
+    target = settings[setting]
+    measured = np.unique(measurements.data.setting[kept]).tolist()
+    rows = [row for row in measured if comparable(settings[row]) == comparable(target)]
+    known = [describe(devices[settings[row]["device"]], settings[row]) for row in rows]
     described = describe(devices[target["device"]], target)
-    return foresee(described, known, fit.log_constants()[is_known], measurements.platform.relatives)
+    return foresee(described, known, fit.log_constants()[rows], measurements.platform.relatives)
 
 
 def _with_few(measurements: Measurements, found: Foreseen, rows: npt.NDArray[np.intp], effects: Array) -> list[_Part]:

@@ -44,7 +44,7 @@ class Spread:
     devices: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Fitted:
     """A platform with its constants."""
 
@@ -56,6 +56,11 @@ class Fitted:
     families: frozenset[str]  # of which a model was measured
     effects: pd.DataFrame  # dtype, `MODEL`, log_effect: of measured models, how much longer they take than the terms say
     provenance: Mapping[str, Any]  # what was fitted, of which revision, by which command
+
+    @functools.cached_property
+    def setting_records(self) -> Sequence[Mapping[Any, Any]]:
+        """The settings, a record each: many are looked through for one device."""
+        return self.settings.to_dict("records")
 
 
 @functools.cache

@@ -51,7 +51,7 @@ _MATRIX = ("conv", "stem", "grouped", "depthwise", "linear", "product", "recurre
 
 
 def features_of(workloads: pd.DataFrame, key: Sequence[str]) -> pd.DataFrame:
-    """The features of each model, under an index of its own by `key`, in the order of its first row.
+    """The features of each model, under an index of its own by `key`, in the order of its first row; rounded to float32.
 
     Args:
         workloads: rows of `zoo.estimation.workload.summarise` of traces like `TRACED`, with the columns of `key`.
@@ -67,7 +67,7 @@ def features_of(workloads: pd.DataFrame, key: Sequence[str]) -> pd.DataFrame:
     sums["standalone_bn"] = np.maximum(beyond, 0)
     names = workloads[keys].drop_duplicates(ignore_index=True)
     index = pd.MultiIndex.from_frame(names) if len(keys) > 1 else pd.Index(names[keys[0]])
-    return pd.DataFrame(sums, index=index)[list(FEATURES)]
+    return pd.DataFrame(sums, index=index)[list(FEATURES)].astype(np.float32).astype(np.float64)
 
 
 class _Calls:

@@ -12,7 +12,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -24,8 +24,6 @@ from zoo.estimation.platforms.platform import RelativesPrior
 
 _FREE = 10.0
 """Prior standard deviation of the level of a process: nothing is known of it."""
-
-_WAY = ["runtime", "processor", "dtype", "batch"]
 
 
 @dataclass(frozen=True)
@@ -95,9 +93,18 @@ def _series() -> Mapping[str, Mapping[str, float]]:
     return {name: dict(entry["years"]) for name, entry in yaml.safe_load(text)["series"].items()}
 
 
-def comparable(settings: pd.DataFrame, setting: Mapping[Any, Any]) -> pd.Series[bool]:
-    """Which settings run models in the same way on their devices."""
-    return (settings[_WAY] == pd.Series({name: setting[name] for name in _WAY})).all(axis=1)
+class Comparable(NamedTuple):
+    """What settings have in common that run models in the same way on their devices."""
+
+    runtime: str
+    processor: str
+    dtype: str
+    batch: int
+
+
+def comparable(setting: Mapping[Any, Any]) -> Comparable:
+    """Which settings one can be foreseen from."""
+    return Comparable(*(setting[name] for name in Comparable._fields))
 
 
 def foresee(target: Described, known: Sequence[Described], log_constants: Array, prior: RelativesPrior) -> Foreseen | None:
@@ -112,14 +119,14 @@ def foresee(target: Described, known: Sequence[Described], log_constants: Array,
     if not known:
         return None
     trends = {name: slope for name, slope in prior.trends.items() if name in target.numbers}
-    if not any(_shared(target, one, prior) for one in known) and not any(name.endswith("_peak") for name in trends):
+    if not _shared([target, *known], prior)[0, 1:].any() and not any(name.endswith("_peak") for name in trends):
         return None
     kept = [i for i, one in enumerate(known) if all(name in one.numbers for name in trends)]
     if not kept:
         trends, kept = {}, list(range(len(known)))
     known, values = [known[i] for i in kept], log_constants[kept]
-    covariance = np.array([[_shared(a, b, prior) for b in known] for a in known]) + prior.alone**2 * np.eye(len(known))
-    towards = np.array([_shared(target, one, prior) for one in known])
+    together = _shared([target, *known], prior)
+    covariance, towards = together[1:, 1:] + prior.alone**2 * np.eye(len(known)), together[0, 1:]
     slopes = np.array([mean for mean, _ in trends.values()])
     centre = np.array([np.mean([one.numbers[name] for one in known]) for name in trends])
     numbers = np.array([[one.numbers[name] for name in trends] for one in known]).reshape(len(known), -1) - centre
@@ -132,21 +139,21 @@ def foresee(target: Described, known: Sequence[Described], log_constants: Array,
     offsets = spread @ (design.T @ inverse @ about)
     found = at @ offsets + here @ slopes + towards @ inverse @ (about - design @ offsets)
     rest = at - design.T @ inverse @ towards
-    variance = _shared(target, target, prior) + prior.alone**2 - towards @ inverse @ towards + rest @ spread @ rest
+    variance = together[0, 0] + prior.alone**2 - towards @ inverse @ towards + rest @ spread @ rest
     nearest = known[int(np.argmax(towards))].labels["device"] if len(towards) and towards.max() > 0 else None
     return Foreseen(found, math.sqrt(max(variance, 0.0)), nearest)
 
 
-def _shared(first: Described, second: Described, prior: RelativesPrior) -> float:
-    """Covariance of what two settings have in common."""
-    found = 0.0
+def _shared(settings: Sequence[Described], prior: RelativesPrior) -> Array:
+    """Covariances of what settings have in common."""
+    found = np.zeros((len(settings), len(settings)))
     for label, (deviation, number, distance) in prior.alike.items():
-        if label not in first.labels or first.labels[label] != second.labels.get(label):
-            continue
-        apart = 0.0
+        names = np.array([one.labels.get(label, "") for one in settings], dtype=object)
+        is_alike = (names[:, None] == names[None, :]) & (names != "")
+        apart = np.zeros_like(found)
         if number is not None:
-            if number not in first.numbers or number not in second.numbers:
-                continue
-            apart = (first.numbers[number] - second.numbers[number]) / distance
-        found += deviation**2 * math.exp(-(apart**2) / 2)
+            numbers = np.array([one.numbers.get(number, np.nan) for one in settings])
+            apart = (numbers[:, None] - numbers[None, :]) / distance
+            is_alike &= ~np.isnan(apart)
+        found += np.where(is_alike, deviation**2 * np.exp(-(np.nan_to_num(apart) ** 2) / 2), 0.0)
     return found

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import functools
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,7 @@ from zoo.devices.device import Device
 from zoo.estimation.platforms.constants import Fitted, Spread, fitted_platforms
 from zoo.estimation.platforms.hierarchy import Array
 from zoo.estimation.platforms.measurements import SETTING
-from zoo.estimation.platforms.relatives import Foreseen, comparable, describe, foresee
+from zoo.estimation.platforms.relatives import Comparable, Described, Foreseen, comparable, describe, foresee
 from zoo.published.published import FLOAT
 from zoo.run_config import RunConfig
 
@@ -67,10 +68,9 @@ def ways_on(device: Device, run: RunConfig, fitted: Mapping[str, Fitted]) -> lis
     """Ways of running on a device that some models were measured in; of a platform that has none there, those that are foreseen."""
     found: list[Way] = []
     for one in fitted.values():
-        measured = one.settings[one.settings["device"] == device.id]
-        numbered = zip(measured.index.tolist(), measured.to_dict("records"), strict=True)
-        accepted = [(row, setting) for row, setting in numbered if accepts(run, setting)]
-        if len(measured) and not accepted and run.threads is None:
+        measured = [(row, setting) for row, setting in enumerate(one.setting_records) if setting["device"] == device.id]
+        accepted = [(row, setting) for row, setting in measured if accepts(run, setting)]
+        if measured and not accepted and run.threads is None:
             continue
         found += [Way(one, setting, one.log_constants[row], None) for row, setting in accepted]
         if not accepted and one.platform.runs_on(device):
@@ -85,20 +85,31 @@ def _nearest(ways: list[Way]) -> list[Way]:
 
 
 def _foreseen(device: Device, run: RunConfig, fitted: Fitted) -> Iterator[Way]:
-    ways = fitted.settings[["runtime", "processor", "dtype", "batch"]].drop_duplicates()
-    for way in ways.to_dict("records"):
-        for threads, cores in _threads(device, run) if way["processor"] == "cpu" else [(None, None)]:
-            setting: dict[Any, Any] = {**way, "device": device.id, "threads": threads, "cores": cores}
+    for way, (known, log_constants) in _known(fitted).items():
+        for threads, cores in _threads(device, run) if way.processor == "cpu" else [(None, None)]:
+            setting: dict[Any, Any] = {**way._asdict(), "device": device.id, "threads": threads, "cores": cores}
             if not accepts(run, setting):
                 continue
-            is_known = comparable(fitted.settings, setting).to_numpy()
-            rows = fitted.settings[is_known].to_dict("records")
-            known = [describe(shipped_devices()[row["device"]], row) for row in rows if row["device"] in shipped_devices()]
-            if len(known) != len(rows):
-                continue
-            found = foresee(describe(device, setting), known, fitted.log_constants[is_known], fitted.platform.relatives)
+            found = foresee(describe(device, setting), known, log_constants, fitted.platform.relatives)
             if found is not None:
                 yield Way(fitted, {name: setting[name] for name in SETTING}, found.log_constants, found)
+
+
+@functools.lru_cache(maxsize=16)
+def _known(fitted: Fitted) -> Mapping[Comparable, tuple[Sequence[Described], Array]]:
+    """By what makes settings comparable: what is known of their devices, and their log constants."""
+    devices = shipped_devices()
+    rows: dict[Comparable, list[int]] = {}
+    for row, setting in enumerate(fitted.setting_records):
+        if setting["device"] in devices:
+            rows.setdefault(comparable(setting), []).append(row)
+    return {
+        way: (
+            [describe(devices[(one := fitted.setting_records[row])["device"]], one) for row in of_way],
+            fitted.log_constants[of_way],
+        )
+        for way, of_way in rows.items()
+    }
 
 
 def _threads(device: Device, run: RunConfig) -> list[tuple[int | None, str | None]]:

@@ -1,0 +1,126 @@
+"""Estimates on platforms as plain numbers: what a page needs to evaluate them by itself.
+
+    record = portable(sums, [(device, run) for device in devices for run in runs])
+    json.dumps(record)
+
+`record["features"]` names the features, `record["models"]` holds them as base64 of little-endian float32, feature by feature (they
+are exact: `features_of` rounds to float32). A record of `record["platforms"]`:
+
+| key | value |
+|---|---|
+| terms | of each term, [place of a feature, seconds] pairs; the place -1 is the constant 1 |
+| related | places of the models of families that were measured |
+
+A record of `record["groups"]`, one for each platform and dtype:
+
+| key | value |
+|---|---|
+| platform | its place in `platforms` |
+| covariance | of the log constants: terms x terms |
+| model, family, transfer, device | [noise, quantile] of each kind of residual |
+| known | places of models that were measured elsewhere, with their log effects: [[place, effect], …] |
+
+A record of `record["choices"]`, one for each device and run with an estimate: device, dtype, batch and ways, each with
+
+| key | value |
+|---|---|
+| group | its place in `groups` |
+| constants | log constants of the terms |
+| deviation | of what is foreseen for the device; null where it was measured |
+| title | in words |
+
+The time of model i in a way is the sum over terms of a = exp(constant) x amount, the amount of a term being the sum of its
+[feature, seconds] pairs. With s = a / sum(a), the squared deviation by the constants is v = s' covariance s. The logarithm of the
+seconds of an image is log(sum(a)) + effect (0 where it is not known), its interval is +- h:
+
+    h = q sqrt(v + n^2), [n, q] of `model` where the model is related, else of `family`; known: h = q n of `transfer`
+    where a deviation d is foreseen, with the quantile Q of `device`: h = sqrt(h^2 + (Q d)^2); known: h = Q sqrt(d^2 + n^2), n of `transfer`
+
+The least of the ways is the estimate; a latency is exp of it x 1000 x batch. Models of `record["unknown"]` have none. Ways that are
+the fastest for no model are left out.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from zoo.devices.device import Device
+from zoo.errors import SpeedError
+from zoo.estimation.platforms.constants import Fitted
+from zoo.estimation.platforms.features import FEATURES
+from zoo.estimation.platforms.fleet import PlatformSums
+from zoo.estimation.platforms.settings import Way
+from zoo.run_config import RunConfig
+
+_KINDS = ("model", "family", "transfer", "device")
+
+
+def portable(sums: PlatformSums, choices: Iterable[tuple[Device, RunConfig]]) -> dict[str, Any]:
+    """The estimates of some models on some devices, ready for JSON; choices without an estimate are left out.
+
+    Args:
+        sums: of the models.
+        choices: devices, and how models run there.
+    """
+    record = _Record(sums)
+    for device, run in choices:
+        try:
+            found = sums.on(device, run)
+        except SpeedError:
+            continue
+        ways = [record.way(found.ways[place]) for place in np.unique(found.fastest)]
+        record.choices.append({"device": device.id, "dtype": run.precision.dtype, "batch": run.batch, "ways": ways})
+    values = sums.features[list(FEATURES)].to_numpy("<f4").T
+    return {
+        "features": list(FEATURES),
+        "models": base64.b64encode(np.ascontiguousarray(values).tobytes()).decode("ascii"),
+        "unknown": np.flatnonzero(sums.is_unknown).tolist(),
+        "platforms": list(record.platforms.values()),
+        "groups": list(record.groups.values()),
+        "choices": record.choices,
+    }
+
+
+class _Record:
+    """What was written so far."""
+
+    def __init__(self, sums: PlatformSums) -> None:
+        self.platforms: dict[str, dict[str, Any]] = {}
+        self.groups: dict[tuple[str, str], dict[str, Any]] = {}
+        self.choices: list[dict[str, Any]] = []
+        self._sums = sums
+
+    def way(self, way: Way) -> dict[str, Any]:
+        return {
+            "group": self._group(way.fitted, way.setting["dtype"]),
+            "constants": way.log_constants.tolist(),
+            "deviation": None if way.foreseen is None else way.foreseen.deviation,
+            "title": way.describe(),
+        }
+
+    def _group(self, fitted: Fitted, dtype: str) -> int:
+        key = fitted.platform.name, dtype
+        if key not in self.groups:
+            spread, effects = fitted.spread[dtype], self._sums.effects(fitted, dtype)
+            residuals = {kind: getattr(spread, kind) for kind in _KINDS}
+            self.groups[key] = {
+                "platform": self._platform(fitted),
+                "covariance": fitted.covariance[dtype].tolist(),
+                **{kind: [one.noise, one.quantile] for kind, one in residuals.items()},
+                "known": [[int(place), float(effects.log_effect[place])] for place in np.flatnonzero(effects.is_known)],
+            }
+        return list(self.groups).index(key)
+
+    def _platform(self, fitted: Fitted) -> int:
+        name = fitted.platform.name
+        if name not in self.platforms:
+            places = {feature: place for place, feature in enumerate(FEATURES)}
+            self.platforms[name] = {
+                "terms": [[[places.get(of, -1), cost] for of, cost in term.takes.items()] for term in fitted.platform.terms],
+                "related": np.flatnonzero(self._sums.has_relatives(fitted)).tolist(),
+            }
+        return list(self.platforms).index(name)
