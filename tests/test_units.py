@@ -118,3 +118,13 @@ def test_decimal_fractions_are_exact(thousandths: int, prefix: str) -> None:
     assert units.parse_quantity(f"{thousandths // 1000}.{thousandths % 1000:03d}{prefix}B", units.BYTES) == thousandths * 10 ** (
         power - 3
     )
+
+
+@pytest.mark.parametrize("text", ["9" * 4_000, "9" * 65 + "TB", "1" * 300 + "e99P"])
+def test_an_amount_beyond_all_measure_is_refused(text: str) -> None:
+    with pytest.raises(UnitError, match=r"is not an amount of bytes"):
+        units.parse_quantity(text, units.BYTES)
+
+
+def test_the_longest_amount_that_is_read_is_finite() -> None:
+    assert units.parse_quantity("9" * 59 + "e99PB", units.BYTES) == float(10**59 * 10**99 * 10**15)

@@ -6,11 +6,29 @@ Messages name the cause, the choices and the next step.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
+
+_LONGEST_LINE = 600
+_MOST_LINES = 25
+_LONGEST_NAME = 80
+"""Characters of a name that similar ones are looked for."""
+
+_UNPRINTABLE = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Characters that would break a line, or that a terminal would obey or fail to show."""
 
 
 class ZooError(Exception):
-    """Base class of errors that users can cause; the command line exits with 2."""
+    """Base class of errors that users can cause; the command line exits with 2.
+
+    Whatever a message quotes, it stays readable: long lines lose their middle, long lists their end.
+    """
+
+    def __init__(self, message: str) -> None:
+        lines = message.split("\n")
+        more = [f"… and {len(lines) - _MOST_LINES:,} more lines."] if len(lines) > _MOST_LINES + 1 else []
+        kept = lines[:_MOST_LINES] if more else lines
+        super().__init__("\n".join([*map(shorten_line, kept), *more]))
 
 
 class ConfigError(ZooError):
@@ -61,9 +79,18 @@ class OutputError(ZooError):
     """A report cannot be written."""
 
 
+def shorten_line(text: str, most: int = _LONGEST_LINE) -> str:
+    """The text on one line of at most so many characters, without its middle if need be, and with escapes for what is unprintable."""
+    if len(text) > most:
+        text = f"{text[: most * 2 // 3]} […] {text[-(most // 4) :]}"
+    return _UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
+
+
 def did_you_mean(name: str, choices: Iterable[str], *, most: int = 3) -> str:
     """A sentence with the choices most similar to `name`, or with all if they are few; empty if there are none."""
-    known = sorted(set(choices))
+    if len(name) > _LONGEST_NAME:
+        return ""
+    known = sorted(choice for choice in set(choices) if len(choice) <= _LONGEST_NAME)
     near = difflib.get_close_matches(name, known, n=most, cutoff=0.6)
     if near:
         return f" Did you mean {' or '.join(near)}?"

@@ -15,6 +15,7 @@ DTYPES = ("float32", "float16", "bfloat16", "float64", "int64", "int32", "int16"
 """Dtypes of an input's tensors, the default first."""
 
 _SCALAR = "scalar"
+_MOST_DIGITS = 9  # of a dimension: torch's shapes are integers of 64 bits
 
 
 class TensorInput(NamedTuple):
@@ -36,7 +37,7 @@ def parse_input(text: str) -> tuple[int, ...]:
         InputError: if the text is not positive whole numbers joined by `x`.
     """
     parts = text.strip().lower().split("x")
-    if not all(part.isdecimal() and int(part) > 0 for part in parts):
+    if not all(part.isdecimal() and len(part) <= _MOST_DIGITS and int(part) > 0 for part in parts):
         raise InputError(f"'{text}' is not an input shape. Write whole numbers joined by x, without the batch: 3x224x224.")
     return tuple(int(part) for part in parts)
 

@@ -83,6 +83,8 @@ WATTS = Quantity("a power", "450 W", ("W",), prefixes="mK")
 _NUMBER = re.compile(r"\s*(\d[\d_]*(?:\.\d+)?|\.\d+)(?:[eE]([+-]?\d{1,2}))?\s*(.*?)\s*", re.DOTALL)
 _POWERS = {"n": -3, "u": -2, "\u00b5": -2, "\u03bc": -2, "m": -1, "": 0, "k": 1, "K": 1, "M": 2, "G": 3, "T": 4, "P": 5}
 _MS_PER_S = 1000
+_LONGEST = 64
+"""Characters of a quantity: with the largest exponent and prefix, it fits a float."""
 
 
 def parse_quantity(text: str | float, kind: Quantity) -> float:
@@ -91,7 +93,7 @@ def parse_quantity(text: str | float, kind: Quantity) -> float:
     Raises:
         UnitError: if the text is no such quantity.
     """
-    if isinstance(text, bool) or not (match := _NUMBER.fullmatch(str(text))):
+    if isinstance(text, bool) or len(str(text)) > _LONGEST or not (match := _NUMBER.fullmatch(str(text))):
         raise UnitError(_refuse(text, kind))
     digits, exponent, unit = match.groups()
     factor = _factor(unit, kind)

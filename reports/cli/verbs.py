@@ -82,11 +82,12 @@ class Verbs(TyperGroup):
         mine, separator, theirs = errors.split_at(args or ["--help"], "--")
         if "--debug" in mine:
             mine = ["--debug", *(arg for arg in mine if arg != "--debug")]
-        return super().parse_args(ctx, [*mine, *separator, *theirs])
+        with errors.short_usage():
+            return super().parse_args(ctx, [*mine, *separator, *theirs])
 
     def invoke(self, ctx: Any) -> Any:
         """Run the verb inside the one place where errors become sentences."""
-        with errors.end_in_words(debug=bool(ctx.params.get("debug"))):
+        with errors.short_usage(), errors.end_in_words(debug=bool(ctx.params.get("debug"))):
             return super().invoke(ctx)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:

@@ -7,22 +7,19 @@ file.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Annotated, Any, Self
 
 from pydantic import (
     AfterValidator,
     BeforeValidator,
     Field,
-    NonNegativeFloat,
-    PositiveFloat,
     ValidationInfo,
     field_validator,
     model_validator,
 )
 
 from reports.config.budget_section import BudgetSection
-from reports.config.field_types import AnyNumberOf, OneOrMore, PositiveInt, Section, Sizes, Text, TraceModes, one_of
+from reports.config.field_types import AnyNumberOf, Location, OneOrMore, PositiveInt, Section, Sizes, Text, TraceModes, one_of
 from reports.config.measure_section import MeasureSection
 from reports.config.run_section import RunSection
 from reports.config.zoo_section import AxesSection, ZooName, ZooSection, installed_zoos
@@ -36,13 +33,6 @@ FORMATS = ("html", "xlsx", "csv", "json", "md", "parquet")
 """Formats of a report, also the suffixes of its files."""
 
 
-def _expand_home(path: str) -> str:
-    return str(Path(path).expanduser()) if path.startswith("~") else path
-
-
-Location = Annotated[Text, AfterValidator(_expand_home)]
-
-
 class TimmAccuracySection(Section):
     """Where timm's published results come from."""
 
@@ -54,7 +44,9 @@ class AccuracySection(Section):
 
     timm: TimmAccuracySection = TimmAccuracySection()
     fetch: bool = True  # whether tables may be downloaded
-    max_age_days: NonNegativeFloat = 7.0  # after which a table that can change at its source is fetched again
+    max_age_days: Annotated[float, Field(ge=0, le=36_500)] = (
+        7.0  # after which a table that can change at its source is fetched again
+    )
 
 
 class ExecutionSection(Section):
@@ -62,8 +54,8 @@ class ExecutionSection(Section):
 
     backend: Annotated[str, one_of("backend", lambda: ["local", "dask"])] = "local"
     workers: PositiveInt | None = None  # None: one a core; of a cluster: as many as its class starts
-    timeout_s: PositiveFloat = 120.0
-    memory_gb: PositiveFloat = 4.0
+    timeout_s: Annotated[float, Field(gt=0, le=1e7)] = 120.0
+    memory_gb: Annotated[float, Field(gt=0, le=1e6)] = 4.0
     address: Text | None = None  # of Dask's scheduler; None: a cluster is started for the run
     cluster: Text | None = None  # its class, such as dask_jobqueue.SLURMCluster; None: local
     arguments: dict[str, Any] = {}  # of that class

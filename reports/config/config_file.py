@@ -7,9 +7,12 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from reports.config import yaml_file
 from reports.config.config import Config
-from zoo.errors import ConfigError, did_you_mean
+from zoo.documents.files import DocumentKind
+from zoo.documents.yaml_document import Document, Location, dotted, list_mistakes, read_yaml
+from zoo.errors import ConfigError, did_you_mean, shorten_line
+
+CONFIGURATION = DocumentKind("configuration file", ConfigError, 2_000_000, "Write one to start from with: zoometer init {path}")
 
 _EXPECTED = {
     "bool_type": "true or false",
@@ -21,7 +24,7 @@ _EXPECTED = {
     "string_type": "text",
 }
 """What a value has to be, by pydantic's name of the mistake."""
-_MISSING: dict[yaml_file.Location, str] = {("zoos",): ' Name what to count, for example: zoos: {timm: {include: ["resnet*"]}}'}
+_MISSING: dict[Location, str] = {("zoos",): ' Name what to count, for example: zoos: {timm: {include: ["resnet*"]}}'}
 
 
 def load_config(path: str | Path) -> Config:
@@ -30,12 +33,16 @@ def load_config(path: str | Path) -> Config:
     Raises:
         ConfigError: if the file cannot be read or has mistakes; the message lists each with its line.
     """
-    document = yaml_file.read(Path(path))
+    document = read_yaml(path, CONFIGURATION)
+    if not isinstance(document.content, dict):
+        raise ConfigError(
+            f"'{path}' holds no configuration: it must be a mapping of keys. `zoometer init` writes one to start from."
+        )
     try:
         return Config.model_validate(document.content, context={"declared": _declared_names(document.content)})
     except ValidationError as error:
         mistakes = sorted(error.errors(include_url=False), key=lambda mistake: document.line(_location(mistake)))
-        raise ConfigError(yaml_file.list_mistakes(path, [_explain(mistake, document) for mistake in mistakes])) from None
+        raise ConfigError(list_mistakes(path, [shorten_line(_explain(mistake, document)) for mistake in mistakes])) from None
 
 
 def _declared_names(content: dict[str, Any]) -> set[str]:
@@ -44,15 +51,15 @@ def _declared_names(content: dict[str, Any]) -> set[str]:
     return {name for name, zoo in zoos.items() if isinstance(zoo, dict) and "models" in zoo} if isinstance(zoos, dict) else set()
 
 
-def _location(mistake: Any) -> yaml_file.Location:
+def _location(mistake: Any) -> Location:
     """The location of a mistake; pydantic marks the key of a mapping, rather than its value, with an extra part."""
     return tuple(part for part in mistake["loc"] if part != "[key]")
 
 
-def _explain(mistake: Any, document: yaml_file.Document) -> str:
+def _explain(mistake: Any, document: Document) -> str:
     """One mistake that pydantic found: its line, its dotted key, and what to write instead."""
     location = _location(mistake)
-    where = f"line {document.line(location)}: {yaml_file.dotted(location)}"
+    where = ": ".join(filter(None, (f"line {document.line(location)}", dotted(location))))
     match mistake["type"]:
         case "extra_forbidden":
             return f"{where} is not a known key.{did_you_mean(str(location[-1]), _keys_at(location[:-1]))}"
@@ -62,16 +69,26 @@ def _explain(mistake: Any, document: yaml_file.Document) -> str:
             return f"{where}: {mistake['ctx']['error']}"
         case "string_pattern_mismatch":
             return f"{where}: '{mistake['input']}' cannot be part of a file name. Use letters, digits, '.', '_' and '-'."
+        case "invalid_key":
+            return f"{where}: a key must be text. Write it in quotes."
         case "too_short" | "string_too_short":
             return f"{where} is empty."
         case kind:
             expected = _EXPECTED.get(kind) or mistake["msg"].removeprefix("Input should be ")
-            if location[0] == "storage" or location[:2] == ("execution", "arguments"):
+            if location[:1] == ("storage",) or location[:2] == ("execution", "arguments"):
                 return f"{where} must be {expected}."  # what stands there may be a credential
-            return f"{where} must be {expected}, not {yaml_file.as_written(mistake['input'])}."
+            return f"{where} must be {expected}, not {_as_written(mistake['input'])}."
 
 
-def _keys_at(location: yaml_file.Location) -> list[str]:
+def _as_written(value: object) -> str:
+    """A value as it is written in YAML, shortened."""
+    if isinstance(value, dict | list):
+        return "a mapping" if isinstance(value, dict) else "a list"
+    words = {None: "empty", True: "true", False: "false"}
+    return words[value] if value is None or isinstance(value, bool) else f"'{value}'"
+
+
+def _keys_at(location: Location) -> list[str]:
     """The keys of the section at a location; names and places in a list are no sections."""
     section: type[BaseModel] = Config
     for part in location:

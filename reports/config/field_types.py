@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
@@ -14,6 +15,8 @@ from zoo.run_config import parse_trace_mode
 from zoo.units import Quantity, parse_quantity
 
 T = TypeVar("T")
+MOST = 2**31 - 1
+"""The largest whole number: tables hold 64 bits, and products of two still fit."""
 
 
 class Section(BaseModel):
@@ -76,12 +79,24 @@ def _present_variant(name: str) -> str:
     return FORMER_VARIANTS.get(name, name)
 
 
+def _check_path(path: str) -> str:
+    """A path or an address, `~` replaced by the home folder."""
+    if "\0" in path:
+        raise ValueError("a path cannot hold a NUL character.")
+    try:
+        return str(Path(path).expanduser()) if path.startswith("~") else path
+    except RuntimeError:
+        raise ValueError(f"'{path}' is in the home folder of a user who does not exist. Write the whole path.") from None
+
+
 def _without_repeats(values: list[str]) -> list[str]:
     return list(dict.fromkeys(values))
 
 
 Text = Annotated[str, Field(min_length=1)]
-PositiveInt = Annotated[int, Field(ge=1)]
+Location = Annotated[Text, AfterValidator(_check_path)]
+PositiveInt = Annotated[int, Field(ge=1, le=MOST)]
+NonNegativeInt = Annotated[int, Field(ge=0, le=MOST)]
 AnyNumberOf = Annotated[list[T], BeforeValidator(as_list)]
 OneOrMore = Annotated[list[T], BeforeValidator(as_list), Field(min_length=1)]
 Patterns = AnyNumberOf[str]

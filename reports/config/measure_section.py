@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Mapping
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, PositiveFloat
+from pydantic import AfterValidator, Field
 
 from reports.config.field_types import OneOrMore, PositiveInt, Section, quantity
 from reports.config.run_section import Layout, read_precision
@@ -48,7 +48,9 @@ class MeasureSection(Section):
     most: PositiveInt = 1000
     time: Duration = 10_000.0  # for the repetitions of one measurement, and as much again for warming up: 10s
     timeout: Duration = 300_000.0  # for one measurement, building the model included; then its process is ended
-    memory_gb: PositiveFloat | None = None  # of a process that measures on the CPU; None: 80 % of what is free
+    memory_gb: Annotated[float, Field(gt=0, le=1e6)] | None = (
+        None  # of a process that measures on the CPU; None: 80 % of what is free
+    )
 
     def settings(
         self, cache: str, zoos: Mapping[str, ZooSettings], devices: Mapping[str, Device], *, rebuild: bool = False

@@ -6,9 +6,9 @@ import json
 import re
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field, NonNegativeInt, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from reports.config.field_types import OneOrMore, Section, TaskName
+from reports.config.field_types import NonNegativeInt, OneOrMore, Section, TaskName
 from zoo.errors import InputError
 from zoo.inputs import format_tensors, parse_tensors
 from zoo.records import DeclaredModel, Task
@@ -30,14 +30,6 @@ def _check_tensors(value: object) -> str:
         raise ValueError(str(error)) from None
 
 
-def _check_arguments(arguments: dict[str, Any]) -> dict[str, Any]:
-    try:
-        json.dumps(arguments)
-    except (TypeError, ValueError):
-        raise ValueError("only text, numbers, true, false, lists and mappings can be passed on.") from None
-    return arguments
-
-
 Target = Annotated[str, AfterValidator(_check_target)]
 Tensors = Annotated[str, BeforeValidator(_check_tensors)]
 Number = Annotated[float, BeforeValidator(lambda value: float(value) if type(value) is int else value)]
@@ -49,7 +41,7 @@ class ModelSection(Section):
     name: Annotated[str, Field(pattern=r"^\w[\w.+-]*$")] | None = None
     factory: Target | None = None  # a function or class that makes the model
     registry: Target | None = None  # a mapping of names to factories, a list of them, or a function that gives one
-    kwargs: Annotated[dict[str, Any], AfterValidator(_check_arguments)] = {}  # passed to the factory
+    kwargs: dict[str, Any] = {}  # passed to the factory
     inputs: OneOrMore[Tensors]  # without the batch, the native one first
     task: TaskName = Task.CLASSIFICATION.value
     family: str | None = None

@@ -6,9 +6,19 @@ import re
 from collections.abc import Iterable
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field, NonNegativeInt, ValidationInfo, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
-from reports.config.field_types import AnyNumberOf, OneOrMore, Patterns, PositiveInt, Section, Sizes, TaskName, VariantName
+from reports.config.field_types import (
+    AnyNumberOf,
+    NonNegativeInt,
+    OneOrMore,
+    Patterns,
+    PositiveInt,
+    Section,
+    Sizes,
+    TaskName,
+    VariantName,
+)
 from reports.config.model_section import ModelSection
 from zoo.errors import did_you_mean
 from zoo.records import DeclaredModel, Selection, Variant

@@ -105,6 +105,18 @@ def test_debug_shows_the_traceback_wherever_it_stands(
     assert "Run again with --debug" not in result.stderr
 
 
+@pytest.mark.parametrize("out", ["loop/out", "x" * 300, "file/out", "file"])
+def test_a_path_that_cannot_be_is_a_sentence(raising: list[BaseException], here: Path, out: str) -> None:
+    (here / "loop").symlink_to("loop")
+    (here / "file").write_text("")
+    with pytest.raises(OSError, match=r".") as caught:
+        (here / out).mkdir(parents=True)
+    raising.append(caught.value)
+    result = zoometer("fail")
+    assert result.exit_code == 2
+    assert "Choose " in result.stderr
+
+
 def test_a_closed_pipe_is_left_to_typer() -> None:
     with pytest.raises(BrokenPipeError), end_in_words(debug=False):
         raise BrokenPipeError(errno.EPIPE, "closed")
@@ -181,3 +193,11 @@ def test_main_is_the_installed_command(monkeypatch: pytest.MonkeyPatch, capsys: 
         cli.main()
     assert ended.value.code == os.EX_OK
     assert capsys.readouterr().out.startswith("zoometer ")
+
+
+@pytest.mark.parametrize("arguments", [["list", "--" + "x" * 100_000], ["x" * 100_000]])
+def test_a_long_argument_is_not_quoted_whole(arguments: list[str]) -> None:
+    result = zoometer(*arguments)
+    assert result.exit_code == 2
+    assert len(result.stderr) < 3_000
+    assert "xxxx" in result.stderr

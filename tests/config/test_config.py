@@ -202,7 +202,7 @@ def test_a_home_folder_is_expanded_and_an_address_is_not(tmp_path: Path, monkeyp
         ("zoos: {timm: }\nreports: [{formats: [pdf]}]", "reports[0].formats[0]: 'pdf' is not a report format. Known: csv, html, json, md, parquet, xlsx."),
         ("zoos: {timm: }\nreports: [{name: a}, {name: a}]", "reports: two reports are called 'a' and would overwrite each other."),
         ("zoos: {timm: }\nzoos: {timm: }", "c.yaml, line 2: zoos is given twice, first on line 1."),
-        ("zoos:\n  timm: {include: [*]}", "is not readable as YAML: line 2:"),
+        ("zoos:\n  timm: {include: [*]}", "is not readable as YAML: line 2, column 2"),
         ("", "holds no configuration"),
         ("- a", "holds no configuration"),
         ("zoos: {timm: }\nvariants: [deploi]", "line 2: variants[0]: 'deploi' is not a variant. Did you mean deploy?"),
@@ -221,7 +221,7 @@ def test_a_home_folder_is_expanded_and_an_address_is_not(tmp_path: Path, monkeyp
         ("zoos: {mine: {models: [{factory: 'a:b', inputs: '1'}]}}", "zoos.mine.models[0]: needs a name."),
         ("zoos: {mine: {models: [{name: a, inputs: '1'}]}}", "zoos.mine.models[0]: needs a factory, or a registry."),
         ("zoos: {mine: {models: [{registry: 'a:b', inputs: '1', accuracy: {x: {y: 1}}}]}}", "accuracy belongs to one model: give its name beside the registry."),
-        ("zoos: {mine: {models: [{name: a, factory: 'a:b', inputs: '1', kwargs: {day: 2026-01-02}}]}}", "kwargs: only text, numbers, true, false, lists and mappings can be passed on."),
+        ("zoos: {mine: {models: [{name: a, factory: 'a:b', inputs: '1', kwargs: {day: !!timestamp 2026-01-02}}]}}", "the tag !!timestamp is not read."),
         ("zoos: {mine: {models: [{name: a, factory: 'a:b', inputs: '1'}], classes: 3}}", "zoos.mine: classes cannot be applied to models of your own; say it in their kwargs."),
     ],
 )  # fmt: skip
@@ -243,6 +243,34 @@ def test_an_alias_repeats_no_key(tmp_path: Path) -> None:
 def test_a_mapping_inside_itself_is_refused_and_does_not_hang(tmp_path: Path) -> None:
     with pytest.raises(ConfigError):
         load(tmp_path, "zoos: &z {timm: *z}")
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("cache: ~nosuchuser/x", "line 1: cache: '~nosuchuser/x' is in the home folder of a user who does not exist."),
+        ('out: "a\\0b"', "line 1: out: a path cannot hold a NUL character."),
+        ("budgets: {a: {params: " + "9" * 4_000 + "}}", "is not a number. Write 25M."),
+        ("inputs: [" + "9" * 4_000 + "]", "is not an input size."),
+        ("batch: 9999999999999", "batch[0] must be less than or equal to 2147483647"),
+        ("accuracy: {max_age_days: 1.0e+300}", "accuracy.max_age_days must be less than or equal to 36500"),
+        ("reports: [{formats: " + "x" * 100_000 + "}]", "is not a report format."),
+        (f"{'x' * 900}: 1", "is not a known key."),
+        ("1: 2", "a key must be text."),
+        ("features_only: true\nvariants: base", "line 1: features_only: true stands for variants: [features]"),
+    ],
+)
+def test_odd_values_are_refused_in_a_short_sentence(tmp_path: Path, text: str, why: str) -> None:
+    told = refusal(tmp_path, f"{text}\nzoos: {{timm: }}")
+    assert why in told
+    assert len(told) < 1_000
+
+
+def test_many_mistakes_are_a_short_list(tmp_path: Path) -> None:
+    told = refusal(tmp_path, "zoos: {timm: }\ninputs: [" + "x, " * 5_000 + "]").splitlines()
+    assert told[0] == "c.yaml has 5000 mistakes:"
+    assert told[-1].startswith("… and 4,976 more")
+    assert len(told) < 30
 
 
 def test_a_missing_file_leads_to_init(tmp_path: Path) -> None:

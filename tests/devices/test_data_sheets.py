@@ -151,7 +151,7 @@ def test_a_mistake_is_named(entry: Any, message: str) -> None:
 def test_a_file_that_is_none_is_refused(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(DeviceError, match=message):
         read_devices(write(tmp_path, text))
-    with pytest.raises(DeviceError, match="No such file"):
+    with pytest.raises(DeviceError, match="There is no file"):
         read_devices(tmp_path / "missing.yaml")
 
 

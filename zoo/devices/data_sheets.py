@@ -18,6 +18,8 @@ import yaml
 
 from zoo.devices.device import FIGURES, Cluster, Device, Figure, Source
 from zoo.devices.kinds import KINDS
+from zoo.documents.files import DocumentKind
+from zoo.documents.yaml_document import read_yaml
 from zoo.errors import DeviceError, UnitError, did_you_mean
 from zoo.units import (
     FLOPS_PER_S,
@@ -32,6 +34,7 @@ _KEYS = (*_TEXTS, "aliases", "peak", *FIGURES, "clusters", "sources")
 _FORMATS = "fp64|fp32|tf32|fp16|bf16|fp8|fp4|int8|int4"
 _PATH = re.compile(rf"(?P<format>{_FORMATS})_(vector|tensor(_(fp64|fp32|fp16|int32)_acc)?)")
 _INTEGER = "int"
+_USERS_FILE = DocumentKind("file of devices", DeviceError, 2_000_000)
 
 
 @functools.cache
@@ -54,12 +57,7 @@ def read_devices(path: str | Path) -> dict[str, Device]:
     Raises:
         DeviceError: if there is no such file, or a device in it cannot be read; the message names the figure.
     """
-    try:
-        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise DeviceError(f"The devices '{path}' cannot be read: {getattr(error, 'strerror', None) or error}.") from None
-    except yaml.YAMLError as error:
-        raise DeviceError(f"'{path}' is not readable as YAML: {' '.join(str(error).split())}") from None
+    content = read_yaml(path, _USERS_FILE).content
     entries = content.get("devices", content) if isinstance(content, dict) else None
     if not isinstance(entries, dict) or not entries:
         raise DeviceError(f"'{path}' holds no devices. Write them under the key `devices`, each under its own name.")

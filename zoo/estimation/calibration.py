@@ -18,6 +18,7 @@ import numpy.typing as npt
 import pandas as pd
 import yaml
 
+from zoo.documents.yaml_document import parse_yaml
 from zoo.errors import SpeedError
 from zoo.run_config import Precision, RunConfig
 
@@ -143,13 +144,13 @@ def parse_calibration(text: str) -> Calibration:
         SpeedError: if it is no calibration.
     """
     try:
-        record: Any = yaml.safe_load(text)
+        record = parse_yaml(text)
         coefficients = tuple(float(record["coefficients"][name]) for name in ("all", *SHARES))
         covariance = tuple(tuple(float(value) for value in row) for row in record["covariance"])
         if [len(row) for row in covariance] != [len(coefficients)] * len(coefficients):
             raise ValueError("covariance")
         return Calibration(_run_of(record), int(record["measurements"]), coefficients, covariance)
-    except (yaml.YAMLError, KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         raise SpeedError("The file is no calibration. Make one with: zoometer calibrate") from None
 
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from zoo.errors import UnitError
 
+_OLDEST = timedelta(days=36_500)
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
@@ -21,7 +22,10 @@ def parse_age(text: str | None) -> timedelta | None:
     match = re.fullmatch(r"\s*(\d{1,6})\s*([mhdw])\s*", text)
     if match is None:
         raise UnitError(f"'{text}' is no age. Write a whole number with a unit: 90m, 12h, 30d or 8w.")
-    return timedelta(**{_UNITS[match[2]]: int(match[1])})
+    age = timedelta(**{_UNITS[match[2]]: int(match[1])})
+    if age > _OLDEST:
+        raise UnitError(f"'{text}' is more than a hundred years. Write a shorter age, such as 30d.")
+    return age
 
 
 def in_giga(text: str | None) -> str | None:

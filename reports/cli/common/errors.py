@@ -16,7 +16,7 @@ from typing import NoReturn
 import typer
 
 from zoo.addresses import redacted
-from zoo.errors import BusyError, ZooError
+from zoo.errors import BusyError, ZooError, shorten_line
 
 
 class ExitCode(IntEnum):
@@ -39,6 +39,13 @@ _REFUSALS = {
     errno.EACCES: ("Permission is denied", "Choose a folder you may write to, or change its permissions"),
     errno.EPERM: ("Permission is denied", "Choose a folder you may write to, or change its permissions"),
     errno.EROFS: ("The file system is read-only", "Choose a folder on another one for `cache` and `out`"),
+    errno.ELOOP: ("Links lead in a circle", "Choose another path"),
+    errno.ENAMETOOLONG: ("A name is too long", "Choose a shorter one"),
+    errno.ENOTDIR: ("A file stands where a folder must be", "Choose another folder"),
+    errno.EEXIST: ("A file stands where a folder must be", "Choose another folder"),
+    errno.EISDIR: ("A folder stands where a file must be", "Choose another name"),
+    errno.ENXIO: ("A device does not answer", "Choose another path"),
+    errno.EIO: ("A disk does not answer", "Check it, or choose another folder"),
 }
 
 
@@ -77,6 +84,17 @@ def explain_refusal(error: OSError) -> str | None:
     return f"{what}{where}. {then}; what was counted is kept."
 
 
+@contextlib.contextmanager
+def short_usage() -> Iterator[None]:
+    """Shorten what typer says of a wrong command line: it quotes an argument whole, however long it is."""
+    try:
+        yield
+    except Exception as error:
+        if hasattr(error, "exit_code") and isinstance(message := getattr(error, "message", None), str):
+            error.message = shorten_line(message)  # type: ignore[attr-defined]
+        raise
+
+
 def split_at(args: Sequence[str], separator: str) -> tuple[list[str], list[str], list[str]]:
     """What stands before the first `separator`, the separator itself (or nothing), and what stands behind it."""
     at = args.index(separator) if separator in args else len(args)
@@ -91,6 +109,6 @@ def _end(message: str, code: ExitCode, *, debug: bool) -> NoReturn:
 
 
 def _end_with_bug(error: Exception, *, debug: bool) -> NoReturn:
-    said = f"{type(error).__name__}: {error}".strip(": \n").splitlines()[0]
+    said = shorten_line(f"{type(error).__name__}: {error}".strip(": \n").splitlines()[0])
     hint = "" if debug else " Run again with --debug for the traceback, and please report it."
     _end(f"zoometer met something it did not expect: {said}.{hint}", ExitCode.BUG, debug=debug)

@@ -1,0 +1,1 @@
+"""Files that users give: text, YAML and CSV, read within limits, whose mistakes become sentences."""
