@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from reports.columns.accuracy_columns import ACCURACY_COLUMNS
-from reports.columns.column import Better, Column, ColumnKind
+from reports.columns.budget_columns import LATENCY
+from reports.columns.column import Better, Column
 from reports.columns.leaderboard_columns import LEADERBOARD_BY_KEY
+from reports.leaderboard.device_latencies import build_device_latencies
 from reports.leaderboard.leaderboard_report import build_leaderboard_report
 from reports.leaderboard.report import Report
+from reports.leaderboard.speed_report import build_speed_reports, with_latencies
 from reports.models.model_details import ModelDetails, gather_details
+from reports.models.model_latency import DeviceRun, ModelLatency, latencies_on, latency_record
 from reports.models.model_lookup import ModelLookup, NamedModel
+from reports.selection.speed_estimates import CachedSpeeds
+from zoo.devices.data_sheets import shipped_devices
 from zoo.records import Weights
 from zoo.refresh.plan import NATIVE, cost_keys
 
+_ACCURACIES = [known.column for known in ACCURACY_COLUMNS]
 _COSTS = ("params", "macs", "flops", "activations", "peak_activation_bytes", "weight_bytes", "operations", "file_bytes")
 
 
@@ -31,6 +38,7 @@ class ComparedModel:
     cost: Mapping[str, Any]  # its row of the `costs` table
     figures: Mapping[str, float | None]  # by key of `Comparison.columns`; None where unknown
     is_counted_now: bool  # because the cache lacks its cost
+    latency: ModelLatency | None = None  # on the device that was asked for
 
 
 @dataclass(frozen=True)
@@ -38,7 +46,8 @@ class Comparison:
     """All of the models; the others are compared to the first."""
 
     models: tuple[ComparedModel, ...]
-    columns: tuple[Column, ...]  # with a value of any model: accuracy, then cost
+    columns: tuple[Column, ...]  # with a value of any model: accuracy, then latency and cost
+    asked: DeviceRun | None = None  # the device whose latencies are asked for
 
     def change(self, model: ComparedModel, column: Column) -> float | None:
         """Compared to the first model: a difference of accuracy, a ratio of cost; None where unknown."""
@@ -59,26 +68,39 @@ class Comparison:
 
 def is_accuracy(column: Column) -> bool:
     """Whether a column is compared by differences rather than by ratios."""
-    return column.kind is ColumnKind.NUMBER
+    return column in _ACCURACIES
 
 
 def compare_models(lookup: ModelLookup, size: str = NATIVE) -> Comparison:
     """The models at one size each."""
-    models = tuple(_compared(gather_details(lookup, named), named, size) for named in lookup.models)
-    columns = [*(a.column for a in ACCURACY_COLUMNS), *(LEADERBOARD_BY_KEY[name] for name in _COSTS)]
+    latencies = _latencies(lookup, size)
+    models = tuple(
+        _compared(gather_details(lookup, named), named, size, latency)
+        for named, latency in zip(lookup.models, latencies, strict=True)
+    )
+    columns = [*_ACCURACIES, LATENCY, *(LEADERBOARD_BY_KEY[name] for name in _COSTS)]
     known = tuple(column for column in columns if any(model.figures[column.key] is not None for model in models))
-    return Comparison(models, known)
+    return Comparison(models, known, lookup.asked)
 
 
-def _compared(details: ModelDetails, named: NamedModel, size: str) -> ComparedModel:
+def _latencies(lookup: ModelLookup, size: str) -> Sequence[ModelLatency | None]:
+    """Of all models in one way of running, so that measured ones are comparable."""
+    if lookup.asked is None:
+        return [None] * len(lookup.models)
+    keys, families = zip(*((named.key_at(size), named.architecture.family) for named in lookup.models), strict=True)
+    return latencies_on(lookup.asked, keys, families, lookup.store)
+
+
+def _compared(details: ModelDetails, named: NamedModel, size: str, latency: ModelLatency | None) -> ComparedModel:
     key = named.key_at(size)
     row = next(row for row, own in zip(details.rows, cost_keys(details.costs), strict=True) if own == key)
     weights = next((w for w in details.weights if named.weights or w.is_default), None)
     figures: dict[str, float | None] = {name: row.get(name) for name in _COSTS}
     figures["file_bytes"] = weights.file_bytes if weights else None
+    figures[LATENCY.key] = latency.latency_ms if latency else None
     for a in ACCURACY_COLUMNS:
         figures[a.column.key] = details.accuracy_of(weights, (a.dataset, a.metric), key.input) if weights else None
-    return ComparedModel(weights.name if weights else details.model, weights, row, figures, details.is_counted_now)
+    return ComparedModel(weights.name if weights else details.model, weights, row, figures, details.is_counted_now, latency)
 
 
 def comparison_record(comparison: Comparison) -> dict[str, Any]:
@@ -94,6 +116,7 @@ def comparison_record(comparison: Comparison) -> dict[str, Any]:
                 "reason": model.cost["reason"],
                 "license": model.weights.license if model.weights else None,
                 "is_counted_now": model.is_counted_now,
+                "latency": latency_record(comparison.asked, model.latency) if comparison.asked and model.latency else None,
                 **{column.export_name: model.figures[column.key] for column in columns},
                 "differences": {c.export_name: comparison.change(model, c) for c in columns if is_accuracy(c)},
                 "ratios": {c.export_name: comparison.change(model, c) for c in columns if not is_accuracy(c)},
@@ -111,4 +134,12 @@ def build_comparison_report(lookup: ModelLookup) -> Report:
     report = build_leaderboard_report(lookup.settings, title=f"Comparison: {title}")
     rows: pd.DataFrame = report.leaderboard
     is_named = rows["model"].isin(names) | (rows["zoo"] + "/" + rows["arch"]).isin(archs)
-    return dataclasses.replace(report, leaderboard=rows[is_named].reset_index(drop=True))
+    table, cached = rows[is_named].reset_index(drop=True), CachedSpeeds(lookup.store)
+    asked = [lookup.asked] if lookup.asked else []
+    speeds = build_speed_reports(table, [(one.run, cached.on_device(one.device, one.run, one.unstated)) for one in asked])
+    return dataclasses.replace(
+        report,
+        leaderboard=with_latencies(table, speeds),
+        device_speeds=speeds,
+        device_latencies=build_device_latencies(table, cached, shipped_devices().values()),
+    )

@@ -13,9 +13,11 @@ from reports.columns.accuracy_columns import ACCURACY_COLUMNS
 from reports.exports.tables import records
 from reports.leaderboard.breakdown import read_breakdown
 from reports.leaderboard.report import empty_breakdown
+from reports.models.model_latency import DeviceRun, ModelLatency, latencies_on, latency_record
 from reports.models.model_lookup import ModelLookup, NamedModel
 from reports.models.model_speeds import speeds_of
-from zoo.records import Accuracy, Architecture, Weights
+from zoo.cache.store import Store
+from zoo.records import Accuracy, Architecture, Variant, Weights
 from zoo.refresh.plan import cost_keys
 
 
@@ -31,6 +33,8 @@ class ModelDetails:
     breakdown: pd.DataFrame  # of the native cost: `reports.leaderboard.report.BREAKDOWN`
     is_counted_now: bool  # because the cache lacks its native cost
     speeds: pd.DataFrame  # of the architecture: `reports.models.model_speeds.speeds_of`
+    asked: DeviceRun | None = None  # the device whose latencies are asked for
+    latencies: tuple[ModelLatency, ...] = ()  # on that device: at the native input, and where they are known at others
 
     @cached_property
     def rows(self) -> list[dict[str, Any]]:
@@ -65,7 +69,20 @@ def gather_details(lookup: ModelLookup, named: NamedModel) -> ModelDetails:
         breakdown=read_breakdown(lookup.store, costs.head(1)) if len(costs) else empty_breakdown(),
         is_counted_now=(architecture.zoo, architecture.name) in lookup.counted_now,
         speeds=speeds_of(architecture, lookup.store),
+        asked=lookup.asked,
+        latencies=tuple(_latencies(lookup.asked, costs, architecture, lookup.store)) if lookup.asked else (),
     )
+
+
+def _latencies(asked: DeviceRun, costs: pd.DataFrame, architecture: Architecture, store: Store) -> list[ModelLatency]:
+    """At the native input, whatever is known, and at the others where a latency is."""
+    native, *others = cost_keys(costs)
+    keys = [
+        native,
+        *(key for key in others if (key.classes, key.batch) == (native.classes, 1) and key.variant != Variant.FEATURES),
+    ]
+    first, *more = latencies_on(asked, keys, [architecture.family] * len(keys), store)
+    return [first, *(latency for latency in more if latency.kind)]
 
 
 def _sorted_costs(lookup: ModelLookup, named: NamedModel) -> pd.DataFrame:
@@ -91,6 +108,7 @@ def details_record(details: ModelDetails) -> dict[str, Any]:
         "costs": [{**row, "counted_at": row["counted_at"].isoformat()} for row in details.rows],
         "weights": [{**asdict(w), "accuracy": [asdict(a) for a in details.accuracy if a.tag == w.tag]} for w in details.weights],
         "speeds": list(records(details.speeds)),
+        "latencies": [latency_record(details.asked, latency) for latency in details.latencies if details.asked],
         "stages": parts.get("stage", []),
         "operations": parts.get("operation", []),
     }

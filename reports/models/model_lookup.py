@@ -8,16 +8,19 @@ from __future__ import annotations
 import contextlib
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
 import pyarrow.compute as pc
 
+from reports.models.model_latency import DeviceRun, latencies_on
 from zoo.cache.store import Store
 from zoo.errors import UnknownNameError, did_you_mean
 from zoo.inputs import resize_input
 from zoo.records import Architecture, CostKey, Selection, Weights
 from zoo.refresh.plan import NATIVE, cost_keys
 from zoo.settings import Execution, RefreshSettings, ZooSettings
+from zoo.validation.calibration_store import copy_calibrations
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +54,12 @@ class ModelLookup:
     store: Store
     settings: RefreshSettings  # which select these models from that cache
     counted_now: frozenset[tuple[str, str]]  # zoo and architecture of those whose cost the original cache lacks
+    asked: DeviceRun | None = None  # the device whose latencies are asked for
 
 
 @contextlib.contextmanager
 def look_up_models(
-    names: Sequence[str], cache: str, zoos: Mapping[str, ZooSettings], size: str = NATIVE
+    names: Sequence[str], cache: str, zoos: Mapping[str, ZooSettings], size: str = NATIVE, asked: DeviceRun | None = None
 ) -> Iterator[ModelLookup]:
     """Gathers what is known of models, for as long as the context lasts.
 
@@ -64,6 +68,7 @@ def look_up_models(
         cache: the original cache; it may not exist.
         zoos: settings of zoos that a configuration declares.
         size: at which a cost is counted if the cache has none.
+        asked: the device whose latencies are asked for; what their estimates are made from is traced if the cache lacks it.
 
     Raises:
         UnknownNameError: if there is no such zoo, architecture or set of weights.
@@ -82,11 +87,11 @@ def look_up_models(
         archs = {(model.architecture.zoo, model.architecture.name) for model in models}
         if original.exists():
             _copy_figures(original, store, archs)
-        counted = set(cost_keys(store.costs(columns=["status"])))
-        missing = {(m.architecture.zoo, m.architecture.name) for m in models if m.key_at(size) not in counted}
-        if missing:
-            _count(RefreshSettings(folder, _select(missing, settings, size)))
-        yield ModelLookup(models, store, RefreshSettings(folder, _select(archs, settings, size)), frozenset(missing))
+        trace = asked.trace_for(store) if asked else None
+        uncounted = _uncounted(models, store, size)
+        if missing := uncounted | (_without_latency(models, store, size, asked) if asked and trace else frozenset()):
+            _count(RefreshSettings(folder, _select(missing, settings, size), traces=(trace,) if trace else ()))
+        yield ModelLookup(models, store, RefreshSettings(folder, _select(archs, settings, size)), uncounted, asked)
 
 
 def _split(name: str) -> tuple[str, str]:
@@ -99,15 +104,29 @@ def _split(name: str) -> tuple[str, str]:
 
 
 def _copy_figures(original: Store, store: Store, archs: set[tuple[str, str]]) -> None:
-    """Copies accuracy, costs, operations and measured speeds of the architectures."""
+    """Copies accuracy, costs, operations, traces and measured speeds of the architectures, and all calibrations."""
     for zoo in {zoo for zoo, _ in archs}:
         where = {"zoo": [zoo], "arch": sorted(arch for of, arch in archs if of == zoo)}
         store.replace("accuracy", original.read("accuracy", where=where), {zoo}, original.notes("accuracy"))
-        for name in ("ops", "costs", "speed"):
+        for name in ("ops", "costs", "workloads", "traces", "speed"):
             store.append(name, original.read(name, where=where))
+    copy_calibrations(original, store)
 
 
-def _select(archs: set[tuple[str, str]], settings: Mapping[str, ZooSettings], size: str) -> dict[str, ZooSettings]:
+def _uncounted(models: Sequence[NamedModel], store: Store, size: str) -> frozenset[tuple[str, str]]:
+    """Zoo and architecture of the models without a cost at this size."""
+    counted = set(cost_keys(store.costs(columns=["status"])))
+    return frozenset((m.architecture.zoo, m.architecture.name) for m in models if m.key_at(size) not in counted)
+
+
+def _without_latency(models: Sequence[NamedModel], store: Store, size: str, asked: DeviceRun) -> frozenset[tuple[str, str]]:
+    """Those of which no latency is known on the device."""
+    keys, families = [model.key_at(size) for model in models], [model.architecture.family for model in models]
+    latencies = latencies_on(asked, keys, families, store)
+    return frozenset((key.zoo, key.arch) for key, latency in zip(keys, latencies, strict=True) if latency.kind is None)
+
+
+def _select(archs: AbstractSet[tuple[str, str]], settings: Mapping[str, ZooSettings], size: str) -> dict[str, ZooSettings]:
     """Settings that select these architectures at one size."""
     by_zoo = {zoo: tuple(sorted(arch for of, arch in archs if of == zoo)) for zoo in settings}
     return {zoo: ZooSettings(Selection(names), (size,), models=settings[zoo].models) for zoo, names in by_zoo.items() if names}

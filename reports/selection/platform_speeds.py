@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from zoo.devices.kinds import GPU_KINDS
-from zoo.run_config import RunConfig
+from zoo.devices.kinds import CPU_KINDS, GPU_KINDS
+from zoo.run_config import TRACED, RunConfig
 
 if TYPE_CHECKING:
     from zoo.cache.store import Store
@@ -25,6 +25,14 @@ def platform_refusal(device: Device, run: RunConfig, refusal: str | None) -> str
     if has_ways(device, run):
         return None
     return refusal if refusal and device.kind in GPU_KINDS else f"no estimate: {why_not(device, run)}"
+
+
+def needed_trace(device: Device, run: RunConfig) -> RunConfig:
+    """The mode of the traces that estimates are made from: on phones, boards and accelerators float32 whatever the precision."""
+    from zoo.estimation.platforms.features import TRACED as ON_PLATFORMS
+
+    is_traced_as_run = run.precision in TRACED and device.kind in (*GPU_KINDS, *CPU_KINDS)
+    return run.for_trace() if is_traced_as_run else ON_PLATFORMS
 
 
 class PlatformFeatures:

@@ -123,6 +123,14 @@ def _model_on_platform(target: str, device: Device, run: RunConfig, size: str | 
     )
 
 
+def why_no_estimates(device: Device, run: RunConfig, store: Store) -> str | None:
+    """Why no model has an estimate on a device in a run configuration; None where there are estimates."""
+    from zoo.estimation.estimate import why_no_estimate
+
+    refusal = why_no_estimate(device, run, kept_calibration(store, run)) if run.precision in TRACED else _NOT_TRACED
+    return platform_refusal(device, run, refusal) if refusal or run.is_on_platform else None
+
+
 @dataclass(frozen=True)
 class _Workloads:
     """The traced workloads of one precision and layout."""

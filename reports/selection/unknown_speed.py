@@ -6,11 +6,11 @@ from collections.abc import Iterable
 
 import pandas as pd
 
+from reports.selection.platform_speeds import needed_trace
 from reports.selection.published_speeds import published_by_architecture
 from zoo.devices.device import Device
-from zoo.devices.kinds import CPU_KINDS, GPU_KINDS
 from zoo.published.published import FLOAT
-from zoo.run_config import TRACED, Precision, RunConfig
+from zoo.run_config import Precision, RunConfig
 
 NO_WORKLOAD = "not estimated: no workload of it is recorded; `zoometer run CONFIG --traces MODE` records it"
 """Origin of a latency that is missing because the cache does not hold what an estimate is made from."""
@@ -48,19 +48,11 @@ def explain_refusals(reasons: pd.Series[str]) -> str:
 def _next_step(device: Device, run: RunConfig, measured: pd.DataFrame | None, refusals: Iterable[str]) -> str:
     refusal = next(iter(refusals), "")
     if refusal == NO_WORKLOAD:
-        return f"record workloads with `zoometer run CONFIG --traces {_needed_trace(device, run)}`"
+        return f"record workloads with `zoometer run CONFIG --traces {needed_trace(device, run).trace_mode}`"
     if instead := _known_instead(device, run, measured):
         return f"it is known {instead}"
     why = f"{_why(refusal)}, and nothing was measured or published" if refusal else "nothing was measured or published"
     return f"{why}; give measurements with --speed FILE, or measure there with `zoometer measure`"
-
-
-def _needed_trace(device: Device, run: RunConfig) -> str:
-    """The trace that an estimate is made from: on phones, boards and accelerators that in float32 whatever the precision."""
-    from zoo.estimation.platforms.features import TRACED as ON_PLATFORMS
-
-    is_traced_as_run = run.precision in TRACED and (device.kind in GPU_KINDS or device.kind in CPU_KINDS)
-    return run.trace_mode if is_traced_as_run else ON_PLATFORMS.trace_mode
 
 
 def _why(refusal: object) -> str:

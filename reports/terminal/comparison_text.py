@@ -10,7 +10,8 @@ from rich.text import Text
 from reports.columns.column import Better, Column
 from reports.columns.format import UNKNOWN, value_text
 from reports.models.comparison import ComparedModel, Comparison, is_accuracy
-from reports.terminal.console import new_table
+from reports.terminal.console import new_table, print_title
+from reports.terminal.latency_text import print_latencies
 
 _LABEL_WIDTH, _MODEL_WIDTH, _CHANGE_WIDTH = 15, 20, 8
 _STATUS_STYLES = {"exact": "dim", "bound": "yellow"}
@@ -24,6 +25,9 @@ def print_comparison(console: Console, comparison: Comparison) -> None:
         _print_block(console, comparison, [first, *others[start : start + fitting]])
         console.print()
     console.print(Text(f"× and differences are against {first.name}; the best figure of a row is bold.", style="dim"))
+    if asked := comparison.asked:
+        print_title(console, "Latency", f"on {asked.device.name}, {asked.run.describe()}")
+        print_latencies(console, [(model.name, model.latency) for model in comparison.models if model.latency], "Model")
     for model in comparison.models:
         if model.cost["reason"]:
             console.print(Text.assemble((f"{model.name}  ", "bold"), (str(model.cost["reason"]), "yellow")))

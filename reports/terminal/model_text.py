@@ -13,7 +13,9 @@ from rich.text import Text
 from reports.columns.accuracy_columns import ACCURACY_COLUMNS
 from reports.columns.format import UNKNOWN
 from reports.models.model_details import ModelDetails, known_metrics
+from reports.models.model_latency import DeviceRun
 from reports.terminal.console import print_table, print_title
+from reports.terminal.latency_text import print_latencies
 from zoo.accuracy.snapshot import is_of_snapshot
 from zoo.records import Accuracy, Status, Variant, Weights
 from zoo.units import format_amount, format_bytes
@@ -29,7 +31,10 @@ def print_model(console: Console, details: ModelDetails) -> None:
     _print_costs(console, details)
     _print_breakdown(console, details)
     _print_weights(console, details)
-    _print_speeds(console, details)
+    if details.asked:
+        _print_latencies(console, details, details.asked)
+    else:
+        _print_speeds(console, details)
     _print_origins(console, details)
 
 
@@ -140,13 +145,19 @@ def _print_single_weights(console: Console, details: ModelDetails, weights: Weig
         print_table(console, ["Result", *inputs], rows, right=inputs)
 
 
+def _print_latencies(console: Console, details: ModelDetails, asked: DeviceRun) -> None:
+    """At each input at which it is known, with its interval where it is estimated."""
+    print_title(console, "Latency", f"on {asked.device.name}, {asked.run.describe()}")
+    print_latencies(console, [(latency.input, latency) for latency in details.latencies], "Input")
+
+
 def _print_speeds(console: Console, details: ModelDetails) -> None:
     """On each device the fastest way of running at batch 1 in each dtype, measured before published."""
     rows = details.speeds[details.speeds["batch"] == 1]
     fastest = rows.drop_duplicates(["input", "variant", "device", "dtype", "status"])
     if fastest.empty:
         return
-    print_title(console, "Speed", "at batch 1, the fastest way of running in each dtype; estimates: zoometer estimate")
+    print_title(console, "Speed", "at batch 1, the fastest way of running in each dtype; estimates: --device NAME")
     cells = [
         [str(row["device"]), str(row["input"]), f"{row['latency_ms']:.4g} ms", str(row["status"]), _way(row)]
         for row in fastest.head(_MOST_SPEEDS).to_dict("records")

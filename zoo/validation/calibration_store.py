@@ -39,5 +39,14 @@ def kept_calibration(store: Store, run: RunConfig) -> Calibration | None:
         raise SpeedError(f"{store.files.path(FOLDER, name)}: {error}") from None
 
 
+def copy_calibrations(source: Store, target: Store) -> None:
+    """Copies all calibrations of one cache into another."""
+    names = source.files.names(FOLDER) if source.files.has_folder(FOLDER) else set()
+    if names:
+        target.files.prepare([FOLDER])
+    for name in names:
+        target.files.write(FOLDER, name, pa.py_buffer(source.files.read(FOLDER, name)))
+
+
 def _name(run: RunConfig) -> str:
     return f"{run.device}-{run.precision}-{run.layout}-{run.execution}.yaml"

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from reports.cli.common import budget_options as options
 from reports.cli.common.cache_option import CacheOption, ModelConfig, cache_and_zoos
 from reports.cli.common.formats import TextFormat
 from reports.cli.common.help import examples
+from reports.cli.common.run_options import read_device_run
 from zoo.errors import InputError, OutputError
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 EXAMPLES = examples(
     "zoometer compare timm/resnet50 timm/convnext_tiny torchvision/swin_t",
     "zoometer compare timm/resnet50 timm/vit_base_patch16_224 --input 384",
+    "zoometer compare timm/resnet50 timm/convnext_tiny --device s24 --dtype int8",
     "zoometer compare timm/resnet50.a1_in1k timm/resnet50.tv_in1k --format json",
     "zoometer compare timm/resnet50 torchvision/swin_t --html c.html --xlsx c.xlsx",
     closing="Accuracy is that of the named weights, or of an architecture's default ones.",
@@ -35,6 +38,15 @@ def compare(
     ] = "native",
     cache: CacheOption = "cache/",
     config: ModelConfig = None,
+    device: options.LatencyDevice = None,
+    devices: options.DevicesFile = None,
+    dtype: options.Dtype = None,
+    batch: options.Batch = None,
+    layout: options.Layout = None,
+    compiled: options.Compiled = None,
+    runtime: options.Runtime = None,
+    processor: options.Processor = None,
+    threads: options.Threads = None,
     form: Annotated[TextFormat, typer.Option("--format", help="text, or json (exact figures).")] = TextFormat.TEXT,
     html: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write a page of just these models.", show_default=False)
@@ -44,6 +56,7 @@ def compare(
     ] = None,
 ) -> None:
     """Compare models side by side: accuracy and cost, with differences from the first one."""
+    arguments = locals()
     from reports.models.comparison import compare_models, comparison_record
     from reports.models.model_lookup import look_up_models
     from reports.terminal import comparison_text
@@ -55,7 +68,8 @@ def compare(
             f"There is nothing to compare {names[0]} with. Name two models or more; one alone: zoometer show {names[0]}"
         )
     address, zoos = cache_and_zoos(cache, config)
-    with look_up_models(names, address, zoos, size) as lookup:
+    asked = read_device_run(arguments, address)
+    with look_up_models(names, address, zoos, size, asked) as lookup:
         compared = compare_models(lookup, size)
         if form is TextFormat.JSON:
             typer.echo(json.dumps(comparison_record(compared), indent=2))

@@ -7,13 +7,16 @@ from typing import Annotated
 
 import typer
 
+from reports.cli.common import budget_options as options
 from reports.cli.common.cache_option import CacheOption, ModelConfig, cache_and_zoos
 from reports.cli.common.formats import TextFormat
 from reports.cli.common.help import examples
+from reports.cli.common.run_options import read_device_run
 
 EXAMPLES = examples(
     "zoometer show timm/resnet50              with all of its weights",
     "zoometer show timm/resnet50.a1_in1k      one set of weights",
+    "zoometer show timm/resnet50 --device 'orin nano' --dtype fp16   with its latency",
     "zoometer show torchvision/swin_t --format json",
     "zoometer show mine/mlp --config mine.yaml   a declared zoo",
     closing="What the cache does not have at the model's own input is counted now,\n and not kept.",
@@ -24,16 +27,27 @@ def show(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="zoo/arch or zoo/arch.weights.", show_default=False)],
     cache: CacheOption = "cache/",
     config: ModelConfig = None,
+    device: options.LatencyDevice = None,
+    devices: options.DevicesFile = None,
+    dtype: options.Dtype = None,
+    batch: options.Batch = None,
+    layout: options.Layout = None,
+    compiled: options.Compiled = None,
+    runtime: options.Runtime = None,
+    processor: options.Processor = None,
+    threads: options.Threads = None,
     form: Annotated[TextFormat, typer.Option("--format", help="text, or json (exact figures).")] = TextFormat.TEXT,
 ) -> None:
     """Show one model: cost at each size, where it is spent, weights with accuracy, and where each figure comes from."""
+    arguments = locals()
     from reports.models.model_details import details_record, gather_details
     from reports.models.model_lookup import look_up_models
     from reports.terminal import model_text
     from reports.terminal.console import make_console
 
     address, zoos = cache_and_zoos(cache, config)
-    with look_up_models([model], address, zoos) as lookup:
+    asked = read_device_run(arguments, address)
+    with look_up_models([model], address, zoos, asked=asked) as lookup:
         details = gather_details(lookup, lookup.models[0])
     if form is TextFormat.JSON:
         typer.echo(json.dumps(details_record(details), indent=2))

@@ -44,6 +44,9 @@ DeviceName = Annotated[
         "--device", metavar="NAME", help="Whose memory and speed count: t4, 'galaxy s24' (zoometer devices lists them)."
     ),
 ]
+LatencyDevice = Annotated[
+    _Text, typer.Option("--device", metavar="NAME", help="Show latency there: t4, 'galaxy s24' (zoometer devices lists them).")
+]
 DevicesFile = Annotated[Path | None, typer.Option("--devices", metavar="FILE", help="Devices of your own, in YAML.")]
 Dtype = Annotated[
     _Text,

@@ -1,0 +1,82 @@
+"""Latencies of single models on a device: measured before published, published before estimated."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import pandas as pd
+
+from reports.columns.budget_columns import INTERVAL, LATENCY, THROUGHPUT
+from reports.selection.candidate_speeds import add_speeds
+from reports.selection.platform_speeds import needed_trace
+from reports.selection.speed_estimates import CachedSpeeds, why_no_estimates
+from zoo.cache.store import Store
+from zoo.devices.device import Device
+from zoo.records import CostKey
+from zoo.run_config import RunConfig
+
+KINDS = ("measured", "published", "estimated")
+
+
+@dataclass(frozen=True)
+class DeviceRun:
+    """The device whose latencies are asked for, and how models run on it."""
+
+    device: Device
+    run: RunConfig
+    unstated: tuple[str, ...] = ()  # fields of `run` that measurements may differ in
+
+    def trace_for(self, store: Store) -> RunConfig | None:
+        """The mode of the traces that estimates are made from; None where there are no estimates."""
+        return needed_trace(self.device, self.run) if why_no_estimates(self.device, self.run, store) is None else None
+
+
+@dataclass(frozen=True)
+class ModelLatency:
+    """The latency of one model at one input. Figures are None where nothing is known."""
+
+    input: str
+    variant: str
+    latency_ms: float | None  # of one step of the batch
+    latency_low_ms: float | None  # of an estimate: nine in ten measured times lie between the two
+    latency_high_ms: float | None
+    samples_per_s: float | None
+    kind: str | None  # one of `KINDS`
+    latency_from: str  # how it is known and under which conditions; or why it is not, and the next step
+
+
+def latencies_on(asked: DeviceRun, keys: Sequence[CostKey], families: Sequence[str | None], store: Store) -> list[ModelLatency]:
+    """The latency of each model.
+
+    Args:
+        asked: the device, and how the models run.
+        keys: of the models.
+        families: of their architectures, in the same order.
+        store: a cache with measurements, and with what estimates are made from.
+    """
+    types = {"classes": "Int64", "batch": "Int64"}
+    table = pd.DataFrame([key._asdict() for key in keys]).assign(family=list(families))
+    table = table.astype({name: types.get(name, "string") for name in table})
+    sources = CachedSpeeds(store).on_device(asked.device, asked.run, asked.unstated)
+    found, note = add_speeds(table, asked.run, sources)
+    is_unknown = bool(found[LATENCY.key].isna().all())
+    return [_latency(row, note, is_unknown=is_unknown) for row in found.to_dict("records")]
+
+
+def latency_record(asked: DeviceRun, latency: ModelLatency) -> dict[str, Any]:
+    """The latency with its device and its run configuration, units in the names."""
+    run = asked.run
+    stated = {name: value for name, value in run.columns().items() if name != "device"}
+    return {"device": asked.device.id, **stated, "processor": run.processor, **asdict(latency)}
+
+
+def _latency(row: Mapping[Any, Any], note: str, *, is_unknown: bool) -> ModelLatency:
+    latency_ms, low_ms, high_ms, rate = (
+        None if pd.isna(row[name]) else float(row[name]) for name in (LATENCY.key, *INTERVAL, THROUGHPUT.key)
+    )
+    origin = "" if pd.isna(row["latency_from"]) else str(row["latency_from"])
+    kind = next((kind for kind in KINDS if origin.startswith(kind)), None) if latency_ms is not None else None
+    known_from = note if is_unknown or kind == KINDS[0] else origin
+    return ModelLatency(row["input"], row["variant"], latency_ms, low_ms, high_ms, rate, kind, known_from)
