@@ -31,6 +31,10 @@ class ZooError(Exception):
         super().__init__("\n".join([*map(shorten_line, kept), *more]))
 
 
+class MissingLibraryError(ZooError):
+    """A zoo whose library is not installed."""
+
+
 class ConfigError(ZooError):
     """The configuration cannot be read or is invalid."""
 

@@ -26,10 +26,14 @@ class Task(enum.StrEnum):
     CLASSIFICATION = "classification"
     FEATURES = "features"  # an embedding, without a classifier
     DETECTION = "detection"  # boxes, with or without masks
-    KEYPOINTS = "keypoints"  # and boxes, of persons only
+    ORIENTED_DETECTION = "oriented-detection"  # boxes with an angle
+    KEYPOINTS = "keypoints"  # of persons, with or without their boxes
     SEGMENTATION = "segmentation"
+    DEPTH = "depth"  # of each pixel, from one image
+    ZERO_SHOT = "zero-shot"  # embeddings of images and texts that are compared: any label set without training
     VIDEO = "video"
     OPTICAL_FLOW = "optical-flow"
+    OTHER = "other"  # what fits none of these; not ranked by an accuracy
 
 
 class Variant(enum.StrEnum):

@@ -28,6 +28,7 @@ class ZooSettings:
     batches: tuple[int, ...] = (1,)
     variants: tuple[str, ...] = (Variant.BASE,)
     models: tuple[DeclaredModel, ...] = ()  # of a declared zoo; empty: the zoo is an installed one
+    is_optional: bool = False  # left out with a message where its library is not installed
 
     def inputs_of(self, arch: str) -> tuple[str, ...]:
         """The configured inputs of one architecture."""

@@ -76,6 +76,7 @@ class ZooSection(AxesSection):
     inputs: Sizes | None = None  # None: those of the whole file; of a declared zoo, those of each model
     inputs_for: dict[str, Sizes] = {}  # by glob: inputs of the architectures it matches; the first match decides
     models: Annotated[list[ModelSection], Field(min_length=1)] | None = None  # makes this a zoo of your own
+    optional: bool = False  # leave it out with a message where its library is not installed
 
     @model_validator(mode="after")
     def _kwargs_decide_on_declared_models(self) -> Self:
@@ -106,6 +107,7 @@ class ZooSection(AxesSection):
             batches=tuple(self.batch or defaults.batch or [1]),
             variants=_variants(sections),
             models=models,
+            is_optional=self.optional,
         )
 
 

@@ -18,8 +18,8 @@ from torchvision.models import get_model_weights
 
 from zoo.accuracy.result_tables import MAIN_TABLE
 from zoo.accuracy.timm import find_tables, join_tables
-from zoo.accuracy.torchvision import METRICS, read_torchvision
 from zoo.adapters.timm import TimmZoo
+from zoo.adapters.torchvision.accuracy import METRICS
 from zoo.adapters.torchvision.zoo import TorchvisionZoo
 from zoo.errors import AccuracyError
 from zoo.records import Accuracy, AccuracyTable, Weights
@@ -205,7 +205,7 @@ def torchvision_weights() -> list[Weights]:
 
 
 def test_torchvision_gives_every_metric_it_states() -> None:
-    table = read_torchvision(torchvision_weights())
+    rows = tuple(TorchvisionZoo().published_accuracy())
     stated = {
         (w.arch, w.tag, dataset.lower(), METRICS.get(metric, metric), w.input): value
         for w in torchvision_weights()
@@ -213,8 +213,8 @@ def test_torchvision_gives_every_metric_it_states() -> None:
         for metric, value in metrics.items()
     }
     known = {key: value for key, value in stated.items() if not math.isnan(value)}
-    assert figures(table.rows) == known
-    assert len(table.rows) == len(known)  # none twice
+    assert figures(rows) == known
+    assert len(rows) == len(known)  # none twice
     assert {key[:2] for key in stated.keys() - known.keys()} <= {("vgg16", "IMAGENET1K_FEATURES")}  # has no classifier
     assert known["resnet50", "IMAGENET1K_V2", "imagenet-1k", "top1", "3x224x224"] == 80.858
     assert known["fasterrcnn_resnet50_fpn", "COCO_V1", "coco-val2017", "box_map", "3x800x800"] == 37.0
@@ -222,7 +222,7 @@ def test_torchvision_gives_every_metric_it_states() -> None:
 
 def test_torchvision_results_are_as_old_as_the_installed_package() -> None:
     """What has not changed must not look new: the cache rewrites what differs."""
-    rows = read_torchvision(torchvision_weights()).rows
+    rows = TorchvisionZoo().published_accuracy()
     moment = datetime.fromtimestamp(Path(torchvision.__file__).stat().st_mtime, UTC)
     assert {row.retrieved_at for row in rows} == {moment.isoformat(timespec="seconds")}
     assert {row.source for row in rows} == {f"torchvision {torchvision.__version__.partition('+')[0]}, metadata of the weights"}

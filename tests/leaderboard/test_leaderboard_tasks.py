@@ -15,7 +15,6 @@ from reports.columns.leaderboard_columns import LEADERBOARD
 from reports.excel.sheets.board import make_boards
 from reports.html.payload import build_payload
 from reports.leaderboard.report import Report
-from zoo.accuracy.torchvision import read_torchvision
 from zoo.adapters.torchvision.zoo import TorchvisionZoo
 
 CLEAN = {"dataset": "sintel-train-cleanpass", "metric": "end_point_error"}
@@ -98,8 +97,7 @@ def test_without_any_accuracy_there_is_no_metric() -> None:
 
 def test_every_metric_of_torchvision_has_a_column() -> None:
     """Under its own name and with its dataset; errors are better the lower they are."""
-    zoo = TorchvisionZoo().architectures()
-    stated = {(row.dataset, row.metric) for row in read_torchvision([w for a in zoo for w in a.weights]).rows}
+    stated = {(row.dataset, row.metric) for row in TorchvisionZoo().published_accuracy()}
     columns = {(a.dataset, a.metric): a.column for a in ACCURACY_COLUMNS}
     assert stated == {
         ("imagenet-1k", "top1"), ("imagenet-1k", "top5"),

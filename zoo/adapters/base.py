@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from zoo.errors import UnknownNameError, did_you_mean
 from zoo.inputs import parse_tensors
-from zoo.records import Architecture, CostKey, PublishedCost, Selection
+from zoo.records import Accuracy, Architecture, CostKey, PublishedCost, Selection
 
 if TYPE_CHECKING:
     from torch import nn
@@ -37,7 +37,7 @@ class Example:
 class Zoo(Protocol):
     """A collection of architectures. Every worker creates its own instances, so this must be cheap.
 
-    Subclasses inherit defaults that suit most zoos: no initialisers, aliases or published costs, and one tensor for each of the input.
+    Subclasses inherit defaults that suit most zoos: no initialisers, aliases or published figures, and one tensor for each of the input.
     """
 
     name: str
@@ -68,6 +68,13 @@ class Zoo(Protocol):
 
     def published_costs(self) -> Sequence[PublishedCost]:
         """Costs that the library itself publishes, for an audit."""
+        return ()
+
+    def published_accuracy(self) -> Sequence[Accuracy]:
+        """Results that the library itself publishes for its weights, at the input at which they were measured.
+
+        They are read without the network. `retrieved_at` may be empty where the library says no date, only its version.
+        """
         return ()
 
     def example(self, model: nn.Module, key: CostKey) -> Example:  # noqa: ARG002  # other zoos need the model

@@ -61,7 +61,7 @@ class DeclaredZoo(Zoo):
         """
         return call_factory(*_factory(self._find(arch)), options)
 
-    def accuracy(self) -> list[Accuracy]:
+    def published_accuracy(self) -> list[Accuracy]:
         """The configured results, at the models' native inputs."""
         return [
             Accuracy(self.name, model.name, "", dataset, metric, model.inputs[0], value, _SOURCE, "")

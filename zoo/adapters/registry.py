@@ -8,10 +8,11 @@ from importlib.metadata import EntryPoint, entry_points
 
 from zoo.adapters.base import Zoo
 from zoo.adapters.declared import DeclaredZoo
-from zoo.errors import UnknownNameError, ZooError, did_you_mean
+from zoo.errors import MissingLibraryError, UnknownNameError, did_you_mean
 from zoo.records import DeclaredModel
 
 GROUP = "zoometer.zoos"
+_OWN = "zoometer"
 
 
 @cache
@@ -34,7 +35,7 @@ def open_zoo(name: str, models: Sequence[DeclaredModel] = ()) -> Zoo:
 
     Raises:
         UnknownNameError: if no installed package provides it.
-        ZooError: if the package that provides it cannot be imported.
+        MissingLibraryError: if the package that provides it cannot be imported.
     """
     if models:
         return DeclaredZoo(name, models)
@@ -44,7 +45,12 @@ def open_zoo(name: str, models: Sequence[DeclaredModel] = ()) -> Zoo:
     try:
         zoo: Zoo = point.load()()
     except ImportError as error:
-        raise ZooError(
-            f"Zoo '{name}' needs a package that is missing: {error}. Install it, or take the zoo out of the config."
+        raise MissingLibraryError(
+            f"Zoo '{name}' needs a package that is missing: {error}. Install it{_how(point)}, or take the zoo out of the config."
         ) from error
     return zoo
+
+
+def _how(point: EntryPoint) -> str:
+    """The command that installs what a zoo of zoometer's own needs: its extra has the zoo's name."""
+    return f": pip install '{_OWN}[{point.name}]'" if point.dist is not None and point.dist.name == _OWN else ""

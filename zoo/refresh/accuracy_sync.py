@@ -6,20 +6,20 @@ If a source cannot be read, the cached results are kept with their dates, unless
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from zoo.accuracy import timm as timm_tables
 from zoo.accuracy.result_tables import ResultTable
 from zoo.accuracy.snapshot import is_of_snapshot, provenance
-from zoo.adapters.declared import DeclaredZoo
+from zoo.adapters.registry import open_zoo
 from zoo.addresses import redacted
 from zoo.cache.schema.tables import table_of
 from zoo.cache.storage.parts import Notes
 from zoo.cache.store import Store
 from zoo.errors import AccuracyError
-from zoo.records import Accuracy, AccuracyTable, Weights, as_row
+from zoo.records import Accuracy, AccuracyTable, DeclaredModel, Weights, as_row
 from zoo.refresh.catalogue import ZooListing
 from zoo.settings import Listener, RefreshSettings
 
@@ -58,13 +58,11 @@ def sync_accuracy(
     cached = _CachedAccuracy(store)
     synced: dict[str, SyncedAccuracy] = {}
     for name, listing in listings.items():
-        if models := settings.zoos[name].models:
-            rows = tuple(DeclaredZoo(name, models).accuracy())
-            synced[name] = SyncedAccuracy(rows, AccuracyTable(rows))
-        elif name == "torchvision":
-            synced[name] = _sync_torchvision(listing, cached)
-        elif name == "timm":
+        models = settings.zoos[name].models
+        if name == "timm" and not models:
             synced[name] = _sync_timm(settings, listing, cached, listener)
+        else:
+            synced[name] = _sync_published(name, models, listing, cached)
     return synced
 
 
@@ -80,15 +78,14 @@ def save_accuracy(store: Store, synced: Mapping[str, SyncedAccuracy]) -> None:
     store.replace("accuracy", table_of("accuracy", rows), set(tables), notes)
 
 
-def _sync_torchvision(listing: ZooListing, cached: _CachedAccuracy) -> SyncedAccuracy:
-    """torchvision states the accuracy of its weights itself, so it only changes with the list."""
-    note = {"depends_on": listing.depends_on}
-    if listing.depends_on and not listing.is_new and cached.notes.get("torchvision") == note:
-        return SyncedAccuracy(cached.rows("torchvision"))
-    from zoo.accuracy.torchvision import read_torchvision
-
-    table = read_torchvision(_weights(listing))
-    return SyncedAccuracy(table.rows, table, note)
+def _sync_published(name: str, models: Sequence[DeclaredModel], listing: ZooListing, cached: _CachedAccuracy) -> SyncedAccuracy:
+    """What a zoo states of its weights itself, which only changes with the list."""
+    note: Notes = {"depends_on": listing.depends_on} if listing.depends_on else {}
+    kept = cached.rows(name)
+    if note and not listing.is_new and cached.notes.get(name) == note:
+        return SyncedAccuracy(kept)
+    rows = tuple(open_zoo(name, models).published_accuracy())
+    return SyncedAccuracy(rows, AccuracyTable(rows) if rows or kept or note else None, note)
 
 
 def _sync_timm(settings: RefreshSettings, listing: ZooListing, cached: _CachedAccuracy, listener: Listener) -> SyncedAccuracy:

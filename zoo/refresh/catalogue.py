@@ -20,9 +20,9 @@ from zoo.cache.schema.tables import table_of
 from zoo.cache.storage.parts import Notes
 from zoo.cache.store import Store
 from zoo.counting.version import COUNTER_VERSION
-from zoo.errors import UnknownNameError
+from zoo.errors import MissingLibraryError, UnknownNameError
 from zoo.records import Architecture, Versions, as_row
-from zoo.settings import Execution, RefreshSettings, ZooSettings
+from zoo.settings import Execution, Listener, RefreshSettings, ZooSettings
 
 _NOTE = "catalogue"
 
@@ -42,17 +42,26 @@ class ZooListing:
         return Versions(self.library_version, torch_version(), COUNTER_VERSION)
 
 
-def list_zoos(settings: RefreshSettings, store: Store) -> dict[str, ZooListing]:
-    """The architectures of all zoos.
+def list_zoos(settings: RefreshSettings, store: Store, listener: Listener | None = None) -> dict[str, ZooListing]:
+    """The architectures of all zoos, without the optional ones whose library is missing.
 
     Raises:
         UnknownNameError: if a zoo is not installed.
-        ZooError: if one cannot be imported.
+        MissingLibraryError: if the library of one that is not optional cannot be imported.
     """
     cached = _cached_listings([name for name, zoo in settings.zoos.items() if not zoo.models], store)
     if None in cached.values():
         preload(settings.execution, settings.zoos)  # new architectures will have to be counted
-    return {name: cached.get(name) or _new_listing(name, zoo) for name, zoo in settings.zoos.items()}
+    listings: dict[str, ZooListing] = {}
+    for name, zoo in settings.zoos.items():
+        try:
+            listings[name] = cached.get(name) or _new_listing(name, zoo)
+        except MissingLibraryError as error:
+            if not zoo.is_optional:
+                raise
+            if listener is not None:
+                listener.notify(f"Left out: {error}")
+    return listings
 
 
 def preload(execution: Execution, zoos: Iterable[str]) -> None:

@@ -15,11 +15,12 @@ from torchvision import models
 from torchvision.models import WeightsEnum
 
 from zoo.adapters.base import Example, Zoo
+from zoo.adapters.torchvision.accuracy import read_accuracy
 from zoo.adapters.torchvision.detection import detection_example, limit_options
 from zoo.adapters.torchvision.inputs import check_input, limits_of, native_input
 from zoo.adapters.torchvision.quantized import ASSUMPTION, int8_weight_bytes, is_quantized
 from zoo.inputs import image_tensor
-from zoo.records import Architecture, CostKey, PublishedCost, Task, Weights
+from zoo.records import Accuracy, Architecture, CostKey, PublishedCost, Task, Weights
 
 _TASKS: dict[ModuleType, Task] = {
     models: Task.CLASSIFICATION,
@@ -109,6 +110,10 @@ class TorchvisionZoo(Zoo):
         return [
             PublishedCost(w.arch, w.tag, w.input, meta.get("num_params"), meta.get("_ops"), _GMACS_DECIMALS) for w, meta in metas
         ]
+
+    def published_accuracy(self) -> list[Accuracy]:
+        """The metrics in the metadata of all weights."""
+        return read_accuracy(w for a in self.architectures() for w in a.weights)
 
     def example(self, model: nn.Module, key: CostKey) -> Example:
         """One image or clip, a list of images for detectors, a pair for optical flow."""

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
 import torchvision
 from torchvision.models import get_model_weights
 
-from zoo.records import Accuracy, AccuracyTable, Weights
+from zoo.records import Accuracy, Weights
 
 METRICS = {
     "acc@1": "top1",
@@ -27,11 +27,11 @@ METRICS = {
 """torchvision's names of metrics and ours. Others keep their name."""
 
 
-def read_torchvision(weights: Sequence[Weights]) -> AccuracyTable:
+def read_accuracy(weights: Iterable[Weights]) -> list[Accuracy]:
     """The metrics that torchvision states for its weights, at the input of their evaluation; as old as the installed package."""
     version = torchvision.__version__.partition("+")[0]
     installed = datetime.fromtimestamp(Path(torchvision.__file__).stat().st_mtime, UTC).isoformat(timespec="seconds")
-    rows = [
+    return [
         Accuracy(
             w.zoo, w.arch, w.tag, dataset.lower(), METRICS.get(metric, metric), w.input, float(value),
             f"torchvision {version}, metadata of the weights", installed, version,
@@ -41,4 +41,3 @@ def read_torchvision(weights: Sequence[Weights]) -> AccuracyTable:
         for metric, value in metrics.items()
         if math.isfinite(value)  # weights without a classifier state nan
     ]  # fmt: skip
-    return AccuracyTable(tuple(rows))
