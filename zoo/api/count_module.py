@@ -13,8 +13,11 @@ from torch.utils import _pytree as pytree
 from zoo.counting.cost import Cost
 from zoo.counting.count_model import count_model, meta_input
 from zoo.errors import InputError
+from zoo.meta.module_stack import evaluate
 from zoo.meta.new_tensors import META
+from zoo.meta.protection import protected
 from zoo.meta.weights import without_data
+from zoo.meta.written_values import KeepWritten
 from zoo.operators.macs_formulas import Formula
 from zoo.operators.operator_kinds import Kind, register_formula
 from zoo.recording.memo import Memo
@@ -34,8 +37,8 @@ def count(  # noqa: PLR0913  # all but two are keyword-only and seldom given
 ) -> Cost:
     """What one forward pass of a model costs, in evaluation mode.
 
-    No arithmetic is run and nothing of the model is changed, whatever device it is on: its parameters are exchanged for ones
-    without data while its Python code runs once.
+    No arithmetic is run, whatever device the model is on: its parameters are exchanged for ones without data while its Python code
+    runs once. What the code changes is put back: buffers, attributes, lists, what hooks collect, caches and random states.
 
     Args:
         model: any module; a compiled one is counted as the module it was made from.
@@ -56,8 +59,8 @@ def count(  # noqa: PLR0913  # all but two are keyword-only and seldom given
     else:
         arguments = _without_data(_as_arguments(inputs))
     eager = getattr(model, "_orig_mod", model)
-    with _evaluating(eager), without_data(eager):
-        return count_model(eager, arguments, memo, kwargs=_without_data(dict(kwargs or {})))
+    with _without_traces(eager):
+        return count_model(eager, arguments, memo, kwargs=_without_data(dict(kwargs or {})), keep=False)
 
 
 def trace(  # noqa: PLR0913  # all but two are keyword-only and seldom given
@@ -92,7 +95,7 @@ def trace(  # noqa: PLR0913  # all but two are keyword-only and seldom given
     _require_one(shape, inputs, kwargs)
     eager = getattr(model, "_orig_mod", model)
     given = None if shape is not None else _as_arguments(inputs)
-    with _evaluating(eager):
+    with _without_traces(eager):
         return trace_model(
             eager, shape, inputs=given, kwargs=kwargs, precision=precision, layout=layout, batch=batch, memo=memo
         )  # fmt: skip
@@ -134,14 +137,12 @@ def _without_data(value: Any) -> Any:
 
 
 @contextlib.contextmanager
-def _evaluating(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode for every module, each put back into its own; compiled parts run as they were written."""
-    modes = [(module, module.training) for module in model.modules()]
-    try:
-        for module, _ in modes:
-            module.training = False
-        with torch.compiler.set_stance("force_eager"):
-            yield
-    finally:
-        for module, mode in modes:
-            module.training = mode
+def _without_traces(model: nn.Module) -> Iterator[None]:
+    """Evaluation mode for a model whose weights hold no data; all that this and the pass change is put back.
+
+    Compiled parts run as they were written.
+    """
+    with protected(model), without_data(model), torch.compiler.set_stance("force_eager"):
+        with KeepWritten(), torch.no_grad():  # type: ignore[no-untyped-call]
+            evaluate(model)
+        yield

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from zoo.counting.cost import Cost, OperationRow
 from zoo.counting.totals import Totals
 from zoo.meta.build import without_collector
+from zoo.meta.dispatch import below_autograd
 from zoo.meta.module_stack import class_name, follow_modules, list_parts, unchanged
 from zoo.meta.new_tensors import META
 from zoo.recording.memo import Memo
@@ -46,7 +47,7 @@ def count_model(
         if keep:
             contexts.enter_context(unchanged(model))
         contexts.enter_context(torch.backends.opt_einsum.flags(enabled=False))  # it would reorder products where it is installed
-        contexts.enter_context(torch.inference_mode())
+        contexts.enter_context(below_autograd())
         totals = Totals(Memo() if memo is None else memo)
         with Recorder(totals, contexts.enter_context(follow_modules()), memo):
             model(*inputs, **(kwargs or {}))

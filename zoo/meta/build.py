@@ -20,7 +20,7 @@ from torch import nn
 from torch.utils._device import _device_constructors
 
 from zoo.meta.module_cache import reusable_constructors, reusing_constructors
-from zoo.meta.module_stack import all_modules
+from zoo.meta.module_stack import all_modules, evaluate
 from zoo.meta.new_tensors import META
 from zoo.meta.patching import Patches
 
@@ -170,11 +170,8 @@ def build_on_meta(
 def _finish(model: nn.Module) -> None:
     """Evaluation mode, and what the constructor left elsewhere moved to the meta device; shared parameters stay shared."""
     moved: dict[int, nn.Parameter] = {}
-    overrides = False
     for module in all_modules(model):
-        overrides = overrides or type(module).train is not nn.Module.train or type(module).eval is not nn.Module.eval
         held = module.__dict__
-        held["training"] = False
         for name, parameter in held["_parameters"].items():
             if parameter is not None and not parameter.is_meta:
                 if id(parameter) not in moved:
@@ -183,5 +180,4 @@ def _finish(model: nn.Module) -> None:
         for name, buffer in held["_buffers"].items():
             if buffer is not None and not buffer.is_meta and buffer.is_floating_point():
                 held["_buffers"][name] = buffer.to(META)
-    if overrides:
-        model.eval()
+    evaluate(model)

@@ -70,6 +70,22 @@ def all_modules(model: nn.Module) -> Iterable[nn.Module]:
     return modules.values()
 
 
+def changes_mode(module: nn.Module) -> bool:
+    """Whether a module does more than note it when it is set to training or evaluation mode, such as merging its weights."""
+    kind = type(module)
+    return kind.train is not nn.Module.train or kind.eval is not nn.Module.eval
+
+
+def evaluate(model: nn.Module) -> None:
+    """Sets a model to evaluation mode: by its own `eval()` where that does more."""
+    modules = all_modules(model)
+    if any(map(changes_mode, modules)):
+        model.eval()
+    else:
+        for module in modules:
+            module.__dict__["training"] = False
+
+
 @contextlib.contextmanager
 def unchanged(model: nn.Module) -> Iterator[None]:
     """Puts back what a forward pass leaves in its modules, such as tables kept for the next pass, which would then do less."""

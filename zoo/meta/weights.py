@@ -15,7 +15,7 @@ from zoo.meta.new_tensors import META
 
 @contextlib.contextmanager
 def without_data(model: nn.Module, *, dtype: torch.dtype | None = None, channels_last: bool = False) -> Iterator[None]:
-    """Exchanges parameters and floating-point buffers for ones without data; shared ones stay shared.
+    """Exchanges parameters and buffers of floating-point or complex numbers for ones without data; shared ones stay shared.
 
     Args:
         model: on any device; it is as before when the context ends.
@@ -29,10 +29,12 @@ def without_data(model: nn.Module, *, dtype: torch.dtype | None = None, channels
             held: Any
             for held in (module._parameters, module._buffers):
                 for name, tensor in list(held.items()):
-                    if not (isinstance(tensor, Tensor) and tensor.is_floating_point()):
+                    if not (isinstance(tensor, Tensor) and (tensor.is_floating_point() or tensor.is_complex())):
                         continue
                     if id(tensor) not in twins:
-                        twins[id(tensor)] = _twin(tensor, dtype or tensor.dtype, channels_last)
+                        twins[id(tensor)] = _twin(
+                            tensor, dtype if dtype and not tensor.is_complex() else tensor.dtype, channels_last
+                        )
                     if twins[id(tensor)] is not tensor:
                         swapped.append((held, name, tensor))
                         held[name] = twins[id(tensor)]

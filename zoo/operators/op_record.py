@@ -90,7 +90,12 @@ def _dtype_name(dtype: torch.dtype) -> str:
 def _argument_text(value: Any) -> str:
     if isinstance(value, (tuple, list)):
         return f"[{', '.join('tensor' if isinstance(item, Tensor) else str(item) for item in value)}]"
-    return str(value).removeprefix("torch.")
+    return plain_text(value)
+
+
+def plain_text(value: Any) -> str:
+    """An argument that is no tensor, as text that is the same in every pass: a random generator without its address."""
+    return "generator" if isinstance(value, torch.Generator) else str(value).removeprefix("torch.")
 
 
 def tensors_in(value: Any) -> Iterator[Tensor]:

@@ -1,6 +1,6 @@
 """The dispatch mode that records a forward pass on the meta device.
 
-Under `torch.inference_mode()` operators arrive un-decomposed: `conv2d`, `linear`, `scaled_dot_product_attention`. The recorder
+Below autograd (`zoo.meta.dispatch`) operators arrive un-decomposed: `conv2d`, `linear`, `scaled_dot_product_attention`. The recorder
 answers calls it has seen from a memo (`zoo.recording.memo`), applies autocast, which torch itself skips on the meta device, and
 hands each call to a sink: totals (`zoo.counting.totals`) or the calls in order (`zoo.tracing.ordered_calls`).
 """
@@ -16,6 +16,7 @@ from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from zoo.meta.new_tensors import META
+from zoo.meta.written_values import keep_written
 from zoo.operators.einsum_contractions import find_products
 from zoo.operators.op_record import tensors_in
 from zoo.operators.run_operator import on_one_device, run_operator
@@ -81,7 +82,7 @@ class Sink(Protocol):
 
 
 class Recorder(TorchDispatchMode):
-    """Records one pass into a sink; to be used inside `torch.inference_mode()`.
+    """Records one pass into a sink; to be used inside `zoo.meta.dispatch.below_autograd()`.
 
     Args:
         sink: takes the calls.
@@ -157,6 +158,7 @@ class Recorder(TorchDispatchMode):
             return operator.func(*args, **kwargs), []
         if entry.action == Action.TRACK:
             args, kwargs = on_one_device(operator.func, args, kwargs)
+            keep_written(operator.func, args, kwargs)
             before = _storages((args, kwargs))
             out = run_operator(operator.func, args, kwargs, self._sink.shortcuts)
             return out, _new_storages(out, before)
@@ -174,6 +176,7 @@ class Recorder(TorchDispatchMode):
         is_meta = all(t.is_meta for t in tensors)
         if not is_meta:
             args, kwargs = on_one_device(func, args, kwargs)
+            keep_written(func, args, kwargs)
         before = _storages((args, kwargs))
         out = run_operator(func, args, kwargs, self._sink.shortcuts)
         made = _new_storages(out, before)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
+from zoo.meta.dispatch import below_autograd
 from zoo.operators.device_layouts import CUDA_SHORTCUTS
 from zoo.operators.op_record import tensors_in
 from zoo.operators.run_operator import on_one_device, run_operator
@@ -134,7 +135,7 @@ class TypeTable:
         args, kwargs = template.fill(tensors)
         func = template.operator.func
         args, kwargs = on_one_device(func, args, kwargs)
-        with torch.inference_mode():
+        with below_autograd():
             out = run_operator(func, args, kwargs, CUDA_SHORTCUTS)
         return self.outcome(template, list(tensors_in((args, kwargs))), args, kwargs, out)
 

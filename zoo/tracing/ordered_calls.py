@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo.operators.device_layouts import CUDA_SHORTCUTS
-from zoo.operators.op_record import tensors_in
+from zoo.operators.op_record import plain_text, tensors_in
 from zoo.operators.operator_kinds import Kind
 from zoo.recording.lifetimes import LifetimeObserver
 from zoo.recording.memo import CallEntry, Operator
@@ -223,4 +223,4 @@ def _window(kind: Kind, named: Mapping[str, Any]) -> tuple[int | None, tuple[int
 
 def _arguments_text(named: Mapping[str, Any]) -> str:
     plain = {name: value for name, value in named.items() if value is not None and not any(True for _ in tensors_in(value))}
-    return ", ".join(f"{name}={str(value).removeprefix('torch.')}" for name, value in plain.items())
+    return ", ".join(f"{name}={plain_text(value)}" for name, value in plain.items())

@@ -13,6 +13,7 @@ from torch.utils import _pytree as pytree
 from zoo.counting.count_model import meta_input
 from zoo.errors import UnknownNameError, did_you_mean
 from zoo.meta.build import without_collector
+from zoo.meta.dispatch import below_autograd
 from zoo.meta.module_stack import class_name, follow_modules, list_parts, unchanged
 from zoo.meta.new_tensors import META
 from zoo.meta.weights import without_data
@@ -139,7 +140,7 @@ class PassRunner:
             contexts.enter_context(torch.backends.opt_einsum.flags(enabled=False))
             if self._precision is Precision.AMP_FAST_NORM:
                 _use_fast_norms(model)
-            contexts.enter_context(torch.inference_mode())
+            contexts.enter_context(below_autograd())
             parts = list_parts(model)
             self.names = parts.names
             begin((*parts.params, *parts.buffers), tensors_in((inputs, kwargs)))

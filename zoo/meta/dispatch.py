@@ -1,0 +1,19 @@
+"""Where in torch's dispatcher a pass is seen: before operators are decomposed, and without marks on the tensors that it makes."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+import torch
+
+
+@contextlib.contextmanager
+def below_autograd() -> Iterator[None]:
+    """Lets a dispatch mode see operators whole (`conv2d`, `linear`), as `torch.inference_mode()` does.
+
+    Tensors made in inference mode are inference tensors for ever: one that a model keeps, in a cache or a buffer, could never take
+    part in training again. Leaving out autograd's dispatch keys has the same effect on dispatch, and the tensors are plain ones.
+    """
+    with torch.no_grad(), torch._C._AutoDispatchBelowADInplaceOrView():
+        yield
