@@ -20,6 +20,11 @@ class Status(enum.StrEnum):
     FAILED = "failed"  # not counted: all figures are missing, and `reason` has the stage and the cause
 
 
+def full_operator_name(name: str) -> str:
+    """An operator's name with its library, as torch has it: torch's own ones stand without in tables of operations."""
+    return name if "::" in name else f"aten::{name}"
+
+
 class Task(enum.StrEnum):
     """Task of a model. Models of different tasks are not ranked together."""
 

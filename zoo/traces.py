@@ -23,6 +23,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from zoo.records import full_operator_name
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -123,8 +125,8 @@ class Trace:
 
     @property
     def uncounted(self) -> Counter[str]:
-        """Calls of each operator nothing is known of."""
-        return Counter(call.operation for call in self.calls if call.kind == "unknown")
+        """Calls of each operator without a formula, by its full name."""
+        return Counter(full_operator_name(call.operation) for call in self.calls if call.kind == "unknown")
 
     @property
     def peak_activation_bytes(self) -> int:

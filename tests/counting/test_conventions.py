@@ -22,7 +22,7 @@ from zoo.counting.cost import Cost
 from zoo.counting.count_model import count_model, meta_input
 from zoo.errors import UnknownNameError
 from zoo.meta.build import build_on_meta
-from zoo.operators import operator_kinds
+from zoo.operators import own_formulas
 from zoo.recording.memo import Memo
 
 FAST = ["torchvision/mobilenet_v3_small", "timm/vit_tiny_patch16_224", "timm/coat_lite_tiny"]
@@ -197,7 +197,7 @@ def test_recurrent_layers_equal_ptflops(kind: Any, elementwise: int, bidirection
 
 
 def test_a_users_own_formula_counts_in_every_convention_but_not_as_the_tool(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(operator_kinds, "_registered", {})
+    monkeypatch.setattr(own_formulas, "_for_all", {})
 
     @torch.library.custom_op("zoometer_tests::product", mutates_args=())
     def product(x: torch.Tensor) -> torch.Tensor:

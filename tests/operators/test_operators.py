@@ -12,9 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  # torch's own habit
 
 import zoo
-from zoo.errors import ZooError
-from zoo.operators import operator_kinds
-from zoo.operators.operator_kinds import MATRIX_KINDS, WHY_FREE, Kind, find_operation, register_formula
+from zoo.operators.operator_kinds import MATRIX_KINDS, WHY_FREE, Kind, find_operation
 from zoo.operators.operator_table import COUNTED, FREE, OVERWRITING
 from zoo.recording.memo import Memo
 from zoo.records import Status
@@ -48,12 +46,6 @@ def library() -> Iterator[torch.library.Library]:
     made._destroy()
 
 
-@pytest.fixture
-def formulas(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Formulas registered in a test are gone after it."""
-    monkeypatch.setattr(operator_kinds, "_registered", {})
-
-
 def test_an_operator_without_formula_makes_the_cost_a_bound_and_is_named() -> None:
     layer = nn.Linear(WIDTH, WIDTH, device="meta")
     cost = count_call(lambda x: mystery(mystery(layer(x))), vectors())
@@ -68,29 +60,6 @@ def test_even_an_operator_that_returns_nothing_is_not_silently_left_out(library:
     assert cost.uncounted == {"zoometer_tests_parts::report": 1}
 
 
-@pytest.mark.usefixtures("formulas")
-def test_an_operator_with_a_formula_of_its_own_is_counted_by_it() -> None:
-    register_formula("zoometer_tests::mystery", lambda args, kwargs, out: 7 * out.numel(), Kind.CONV)
-    cost = count_call(mystery, vectors())
-    assert cost.status == Status.EXACT
-    assert cost.macs_by_kind() == {Kind.CONV: 7 * BATCH * WIDTH}
-
-
-@pytest.mark.usefixtures("formulas")
-def test_an_operator_has_one_formula() -> None:
-    register_formula("zoometer_tests::mystery", lambda args, kwargs, out: 1)
-    with pytest.raises(ZooError, match="zoometer_tests::mystery has a formula already"):
-        register_formula("zoometer_tests::mystery", lambda args, kwargs, out: 2)
-    with pytest.raises(ZooError, match="torchvision::deform_conv2d has a formula already"):
-        register_formula("torchvision::deform_conv2d", lambda args, kwargs, out: 2)
-
-
-@pytest.mark.parametrize("name", ["mystery", "", "a::b::c"])
-def test_a_formula_is_for_an_operator_of_a_library(name: str) -> None:
-    with pytest.raises(ZooError, match=rf"'{name}' does not name an operator\. Write library::operator"):
-        register_formula(name, lambda args, kwargs, out: 1)
-
-
 @pytest.mark.parametrize("memo", [None, Memo()], ids=["without memo", "with memo"])
 def test_an_unknown_operator_made_of_others_is_taken_apart(library: torch.library.Library, memo: Memo | None) -> None:
     for _ in range(2):
@@ -98,6 +67,46 @@ def test_an_unknown_operator_made_of_others_is_taken_apart(library: torch.librar
         assert cost.status == Status.EXACT
         assert rows_of(cost) == [("", "matmul", 1), ("", "relu", 1)]
         assert cost.macs == BATCH * WIDTH * BATCH
+
+
+@pytest.mark.parametrize("order", [None, "fro", 2, -2, "nuc", 1, float("inf")])
+def test_a_norm_of_matrices_is_no_free_operation_where_it_takes_a_decomposition(order: float | str | None) -> None:
+    """Orders 2, -2 and nuclear are made of singular values; the others of sums and comparisons."""
+    cost = count_call(lambda x: torch.linalg.norm(x, ord=order, dim=(-2, -1)), on_meta(3, 4, 5))
+    has_decomposition = order in {2, -2, "nuc"}
+    assert cost.status == (Status.BOUND if has_decomposition else Status.EXACT)
+    assert cost.uncounted == ({"aten::_linalg_svd": 1} if has_decomposition else {})
+
+
+@pytest.mark.parametrize("order", [None, 1, 2, 3.5, float("inf")])
+def test_a_norm_of_vectors_multiplies_no_operands(order: float | None) -> None:
+    cost = count_call(lambda x: torch.linalg.norm(x, ord=order, dim=-1), on_meta(3, 4, 5))
+    assert (cost.status, cost.macs) == (Status.EXACT, 0)
+
+
+@pytest.mark.parametrize("is_weighted", [True, False])
+def test_an_embedding_bag_multiplies_where_it_has_weights(is_weighted: bool) -> None:
+    """12 rows of 16 features, in 3 bags; without weights they are only added."""
+    layer = nn.EmbeddingBag(100, 16, mode="sum", device="meta")
+    indices, weights = on_meta(3, 4, dtype=torch.int64), on_meta(3, 4) if is_weighted else None
+    cost = count_call(lambda x: layer(x, per_sample_weights=weights), indices)
+    assert (cost.status, cost.macs) == (Status.EXACT, 12 * 16 if is_weighted else 0)
+    assert bool(cost.activations) == is_weighted
+    assert [row.op.kind for row in cost.rows if "bag" in row.op.operation] == [Kind.MATMUL if is_weighted else Kind.REDUCE]
+
+
+def test_marks_of_a_profiler_are_no_operations() -> None:
+    """`nn.DataParallel` makes one around each pass."""
+
+    def marked(x: Tensor) -> Tensor:
+        with torch.profiler.record_function("a part"):
+            return x.exp()
+
+    assert rows_of(count_call(marked, vectors())) == [("", "exp", 1)]
+    cost = zoo.count(nn.DataParallel(nn.Linear(WIDTH, WIDTH)), (WIDTH,))
+    assert (cost.status, cost.macs) == (Status.EXACT, WIDTH * WIDTH)
+    trace = zoo.trace(Calling(marked), (WIDTH,))
+    assert [call.operation for call in trace.calls] == ["exp"]
 
 
 def test_torchs_own_composites_are_taken_apart() -> None:

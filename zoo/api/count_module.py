@@ -12,14 +12,15 @@ from torch.utils import _pytree as pytree
 
 from zoo.counting.cost import Cost
 from zoo.counting.count_model import count_model, meta_input
-from zoo.errors import InputError
+from zoo.errors import InputError, UnknownNameError, did_you_mean
 from zoo.meta.module_stack import evaluate
 from zoo.meta.new_tensors import META
 from zoo.meta.protection import protected
 from zoo.meta.weights import without_data
 from zoo.meta.written_values import KeepWritten
 from zoo.operators.macs_formulas import Formula
-from zoo.operators.operator_kinds import Kind, register_formula
+from zoo.operators.operator_kinds import MATRIX_KINDS, Kind
+from zoo.operators.own_formulas import register_formula, using_formulas
 from zoo.recording.memo import Memo
 from zoo.traces import TRACE_BATCH, Trace
 from zoo.tracing.trace import trace_model
@@ -34,6 +35,7 @@ def count(  # noqa: PLR0913  # all but two are keyword-only and seldom given
     batch: int = 1,
     dtype: torch.dtype = torch.float32,
     memo: Memo | None = None,
+    formulas: Mapping[str, Formula] | None = None,
 ) -> Cost:
     """What one forward pass of a model costs, in evaluation mode.
 
@@ -48,8 +50,10 @@ def count(  # noqa: PLR0913  # all but two are keyword-only and seldom given
         batch: size of the batch put before `shape`.
         dtype: of the input made from `shape`.
         memo: results shared between counts; one for many models makes counting several times faster.
+        formulas: MACs of operators, for this count alone, by `library::operator`; see `formula`.
 
     Raises:
+        ZooError: if a formula is not for an operator.
         InputError: if neither or both of `shape` and `inputs` (or `kwargs`) are given.
         Exception: whatever the model raises.
     """
@@ -59,7 +63,7 @@ def count(  # noqa: PLR0913  # all but two are keyword-only and seldom given
     else:
         arguments = _without_data(_as_arguments(inputs))
     eager = getattr(model, "_orig_mod", model)
-    with _without_traces(eager):
+    with using_formulas(formulas or {}), _without_traces(eager):
         return count_model(eager, arguments, memo, kwargs=_without_data(dict(kwargs or {})), keep=False)
 
 
@@ -101,23 +105,31 @@ def trace(  # noqa: PLR0913  # all but two are keyword-only and seldom given
         )  # fmt: skip
 
 
-def formula(name: str, *, kind: str = Kind.MATMUL) -> Any:
-    """Registers the decorated function as the formula of an operator that zoometer does not know.
+def formula(name: str, *, kind: str | None = None) -> Any:
+    """Registers the decorated function as the formula of an operator, for all counts from now on.
 
         @zoo.formula("mylib::op")
         def op_macs(args, kwargs, out):
             return out.numel() * args[0].shape[-1]
 
+    It also replaces the formula of an operator that zoometer knows, such as `aten::mm`. `zoo.count(model, shape, formulas={"mylib::op":
+    op_macs})` does so for one count.
+
     Args:
-        name: `library::operator`.
-        kind: the class of operation it is added to: conv, linear, matmul, attention or recurrent.
+        name: `library::operator`, as the reason of a bound has it.
+        kind: the class of operation that it is added to: conv, linear, matmul, attention or recurrent; that of zoometer's own formula by
+            default, else matmul.
 
     Raises:
-        ZooError: if the operator has a formula already.
+        ZooError: if the name is not one of an operator.
+        UnknownNameError: if torch has no such operator, or there is no such class.
     """
+    choices = sorted(str(each) for each in MATRIX_KINDS)
+    if kind is not None and kind not in choices:
+        raise UnknownNameError(f"There is no class of operations '{kind}'.{did_you_mean(kind, choices)}")
 
     def register(function: Formula) -> Formula:
-        register_formula(name, function, Kind(kind))
+        register_formula(name, function, Kind(kind) if kind else None)
         return function
 
     return register

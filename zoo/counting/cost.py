@@ -10,7 +10,7 @@ from zoo.counting.conventions import CONVENTIONS, Convention, find_convention
 from zoo.meta.module_stack import ModuleRecord
 from zoo.operators.op_record import OpRecord
 from zoo.operators.operator_kinds import MATRIX_KINDS, Kind
-from zoo.records import Status
+from zoo.records import Status, full_operator_name
 from zoo.units import FLOPS_PER_MAC, format_amount, format_bytes
 
 if TYPE_CHECKING:
@@ -85,11 +85,11 @@ class Cost:
 
     @property
     def uncounted(self) -> Counter[str]:
-        """Calls of each operator nothing is known of."""
+        """Calls of each operator without a formula, by its full name."""
         calls: Counter[str] = Counter()
         for row in self.rows:
             if row.op.kind == Kind.UNKNOWN:
-                calls[row.op.operation] += row.calls
+                calls[full_operator_name(row.op.operation)] += row.calls
         return calls
 
     @property

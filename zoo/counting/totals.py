@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from zoo.operators.device_layouts import CPU_SHORTCUTS
 from zoo.operators.op_record import OpRecord, make_op_record
-from zoo.operators.operator_kinds import Kind
+from zoo.operators.operator_kinds import UNRECORDED, Kind
 from zoo.recording.lifetimes import LifetimeObserver
 from zoo.recording.memo import CallEntry, Memo, Operator
 
@@ -58,7 +58,7 @@ class Totals:
         """The record of a call that computes or moves data, or none."""
         operation = operator.operation
         is_work = is_fresh or operator.func._schema.is_mutable or operation.macs is not None or operation.kind == Kind.UNKNOWN
-        if operation.kind in (Kind.VIEW, Kind.ALLOCATE) or not is_work:
+        if operation.kind in UNRECORDED or not is_work:
             return ()
         return (self._shared(make_op_record(operator.name, operation, args, kwargs, out)),)
 

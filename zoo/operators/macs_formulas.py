@@ -93,6 +93,13 @@ def row_products_macs(args: Sequence[Any], kwargs: dict[str, Any], out: Tensor) 
     return math.prod(torch.broadcast_shapes(args[0].shape, args[1].shape))
 
 
+def embedding_bag_macs(args: Sequence[Any], kwargs: dict[str, Any], out: Any) -> int:
+    """(table, indices, offsets, …, per_sample_weights): each looked-up row times its weight, summed; without weights rows are added."""
+    table, indices = args[:2]
+    weights = args[6] if len(args) > 6 else kwargs.get("per_sample_weights")
+    return 0 if weights is None else int(indices.numel() * table.shape[-1])
+
+
 def affine_grid_macs(args: Sequence[Any], kwargs: dict[str, Any], out: Tensor) -> int:
     """theta (N, d, d + 1) with every point of a grid, in homogeneous coordinates: |out| * (d + 1)."""
     return int(out.numel() * (out.shape[-1] + 1))

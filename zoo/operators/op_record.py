@@ -41,13 +41,14 @@ def make_op_record(name: str, operation: Operation, args: Any, kwargs: Any, out:
     read = [] if operation.kind == Kind.CREATE else [t for t in ins if t is not unread[0] and t is not unread[1]]
     elements_in, bytes_in = _unique_sizes(read)
     elements_out, bytes_out = _unique_sizes(outs)
+    kind, macs = operation.work(args, kwargs, out)
     return OpRecord(
         operation=name,
-        kind=operation.kind,
+        kind=kind,
         shapes=f"{_shapes_text(arguments)} -> {_shapes_text((out,))}",
         dtypes=f"{_dtypes_text(ins)} -> {_dtypes_text(outs)}",
         arguments=", ".join([_argument_text(a) for a in arguments if a is not None and not isinstance(a, Tensor)]),
-        macs=int(operation.macs(args, kwargs, out)) if operation.macs else 0,
+        macs=macs,
         elements_in=elements_in,
         elements_out=elements_out,
         bytes_in=bytes_in,

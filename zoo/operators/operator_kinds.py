@@ -2,7 +2,8 @@
 
 The recorder sees operators before torch decomposes them (`conv2d`, `linear`, `scaled_dot_product_attention`). An operator is
 either *counted* (a formula gives its MACs), *free* of multiply-accumulates (its kind says why), taken apart into operators that
-are (composites such as `einsum`), or unknown: then the model's status becomes `bound` and the operator is named.
+are (composites such as `einsum`), or unknown: then the model's status becomes `bound` and the operator is named. A user's own
+formulas (`zoo.operators.own_formulas`) go before the table.
 """
 
 from __future__ import annotations
@@ -12,9 +13,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from zoo.errors import ZooError
 from zoo.operators.macs_formulas import Formula
-from zoo.operators.operator_table import COUNTED, FREE, OVERWRITING
+from zoo.operators.operator_table import COUNTED, FREE, OVERWRITING, SOMETIMES_MULTIPLYING
 
 
 class Kind(enum.StrEnum):
@@ -38,6 +38,7 @@ class Kind(enum.StrEnum):
     CREATE = "create"
     ALLOCATE = "allocate"
     VIEW = "view"
+    MARK = "mark"
     UNKNOWN = "unknown"
 
 
@@ -58,8 +59,12 @@ WHY_FREE: dict[Kind, str] = {
     Kind.CREATE: "fills a new tensor",
     Kind.ALLOCATE: "reserves memory and writes nothing",
     Kind.VIEW: "gives the same memory another shape",
+    Kind.MARK: "tells a profiler or an allocator where the program is",
 }
 """Why operations of a kind have no multiply-accumulates in the `matmul` convention."""
+
+UNRECORDED = frozenset({Kind.VIEW, Kind.ALLOCATE, Kind.MARK})
+"""Kinds that neither compute nor move data."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +74,7 @@ class Operation:
     kind: Kind
     macs: Formula | None = None
     overwrites: bool = False  # fills its first argument without reading it
+    kind_without_macs: Kind | None = None  # of a call in which nothing is multiplied; None: the same
 
     def unread(self, names: Iterable[str]) -> set[str]:
         """Which arguments give no data, only a shape or a place to write to; `names` are the operator's."""
@@ -77,37 +83,36 @@ class Operation:
             return set(names)
         return {"out", *(names[:1] if self.overwrites else ())}
 
+    def work(self, args: Any, kwargs: Any, out: Any) -> tuple[Kind, int]:
+        """Kind and MACs of a call."""
+        macs = int(self.macs(args, kwargs, out)) if self.macs else 0
+        return (self.kind if macs or self.kind_without_macs is None else self.kind_without_macs), macs
+
 
 _TABLE: dict[str, Operation] = {
-    **{name: Operation(Kind(kind), formula) for kind, formula, names in COUNTED for name in names.split()},
+    **{
+        name: Operation(Kind(kind), formula, kind_without_macs=Kind.REDUCE if name in SOMETIMES_MULTIPLYING else None)
+        for kind, formula, names in COUNTED
+        for name in names.split()
+    },
     **{name: Operation(Kind(kind), overwrites=name in OVERWRITING) for kind, names in FREE.items() for name in names.split()},
 }
 
 _RENAMED = {"linalg_matmul": "matmul", "multiply": "mul", "divide": "div", "subtract": "sub", "concatenate": "cat"}
-_registered: dict[str, Operation] = {}
 
 
 def operator_name(func: Any) -> str:
     """`conv2d` for aten's overloads of it, `library::name` for other libraries', the in-place underscore removed."""
     library, _, name = func._schema.name.partition("::")
     base = name[:-1] if name.endswith("_") and not name.endswith("__") and func._schema.is_mutable else name
-    base = _RENAMED.get(base, base)
-    return base if library == "aten" else f"{library}::{base}"
+    return short_name(library, base)
+
+
+def short_name(library: str, base: str) -> str:
+    """The name in the table: aten's operators without their library, several names of one operator as one."""
+    return _RENAMED.get(base, base) if library == "aten" else f"{library}::{base}"
 
 
 def find_operation(name: str) -> Operation | None:
-    """What is known of an operator, or None."""
-    return _registered.get(name) or _TABLE.get(name)
-
-
-def register_formula(name: str, formula: Formula, kind: Kind = Kind.MATMUL) -> None:
-    """Gives an operator of a user's library its formula.
-
-    Raises:
-        ZooError: if the name is not `library::operator`, or has a formula already.
-    """
-    if name.count("::") != 1:
-        raise ZooError(f"'{name}' does not name an operator. Write library::operator, as in torch.ops.library.operator.")
-    if find_operation(name) is not None:
-        raise ZooError(f"Operator {name} has a formula already; each is counted in one way only.")
-    _registered[name] = Operation(kind, formula)
+    """What the table says of an operator, or None."""
+    return _TABLE.get(name)

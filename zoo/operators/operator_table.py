@@ -41,6 +41,7 @@ COUNTED: tuple[tuple[str, Formula, str], ...] = (
     ("matmul", macs_formulas.each_matmul_macs, "_foreach_mm"),
     ("matmul", macs_formulas.row_products_macs, "linalg_vecdot"),
     ("matmul", macs_formulas.distance_macs, "cdist _cdist_forward _euclidean_dist _pdist_forward"),
+    ("matmul", macs_formulas.embedding_bag_macs, "_embedding_bag _embedding_bag_forward_only"),
     ("matmul", macs_formulas.affine_grid_macs, "affine_grid_generator cudnn_affine_grid_generator"),
     (
         "attention",
@@ -84,8 +85,8 @@ FREE: dict[str, str] = {
         mkldnn_max_pool2d mkldnn_max_pool3d mkldnn_adaptive_avg_pool2d torchvision::roi_align torchvision::roi_pool
         torchvision::ps_roi_align torchvision::ps_roi_pool""",
     "reduce": """mean sum amax amin max min var std var_mean std_mean prod cumsum cumprod cummax cummin logcumsumexp _logcumsumexp
-        _cummax_helper _cummin_helper norm native_norm linalg_vector_norm linalg_norm dist nansum median nanmedian mode argmax
-        argmin any all count_nonzero aminmax _aminmax trace histc _embedding_bag _embedding_bag_forward_only segment_reduce
+        _cummax_helper _cummin_helper norm native_norm linalg_vector_norm dist nansum median nanmedian mode argmax
+        argmin any all count_nonzero aminmax _aminmax trace histc segment_reduce
         mse_loss smooth_l1_loss huber_loss soft_margin_loss binary_cross_entropy binary_cross_entropy_with_logits
         nll_loss_forward nll_loss2d_forward""",
     "resample": """upsample_nearest1d upsample_nearest2d upsample_nearest3d upsample_linear1d upsample_bilinear2d
@@ -110,7 +111,7 @@ FREE: dict[str, str] = {
         _nested_from_padded_tensor _jagged_to_padded_dense_forward _padded_dense_to_jagged_forward""",
     "compare": """eq ne lt le gt ge logical_and logical_or logical_not logical_xor isnan isinf isneginf isposinf isfinite equal
         is_nonzero isclose allclose isin is_same_size is_set_to _is_all_true _is_any_true
-        _nested_tensor_from_mask_left_aligned _assert_async _assert_scalar _assert_tensor_metadata _functional_assert_async
+        _nested_tensor_from_mask_left_aligned _assert_async _assert_scalar _linalg_check_errors _assert_tensor_metadata _functional_assert_async
         _functional_assert_scalar sym_constrain_range sym_constrain_range_for_size is_floating_point _fused_sdp_choice""",
     "create": """arange range zeros ones full zeros_like ones_like full_like new_zeros new_ones new_full eye linspace logspace
         scalar_tensor rand randn randint randperm rand_like randn_like randint_like normal normal_functional uniform random
@@ -123,9 +124,14 @@ FREE: dict[str, str] = {
         view_as_complex real imag numpy_T mT mH adjoint unsafe_split unsafe_split_with_sizes unsafe_chunk broadcast_to
         broadcast_tensors _unsafe_view _reshape_alias ravel atleast_1d atleast_2d atleast_3d resolve_conj resolve_neg _conj
         _neg_view hsplit vsplit dsplit positive sym_size sym_stride sym_numel requires_grad set set_data _shape_as_tensor values
-        indices _values _indices crow_indices col_indices ccol_indices row_indices record_stream""",
+        indices _values _indices crow_indices col_indices ccol_indices row_indices""",
+    "mark": """record_stream profiler::_record_function_enter profiler::_record_function_enter_new profiler::_record_function_exit
+        profiler::_call_end_callbacks_on_jit_fut""",
 }
 """Names of operators without multiply-accumulates, by kind; `zoo.operators.operator_kinds.WHY_FREE` says why."""
+
+SOMETIMES_MULTIPLYING = frozenset({"_embedding_bag", "_embedding_bag_forward_only"})
+"""Operators with a formula that only add where it gives 0."""
 
 OVERWRITING = frozenset({"copy", "fill", "zero"})
 """Operators that fill their first argument without reading it."""

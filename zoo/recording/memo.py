@@ -7,13 +7,14 @@ kernel. Only operators that return fresh storage are answered from the memo; vie
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from zoo.operators.operator_kinds import MATRIX_KINDS, Kind, Operation, find_operation, operator_name
+from zoo.operators.operator_kinds import MATRIX_KINDS, Kind, Operation, operator_name
+from zoo.operators.own_formulas import formulas_in_force, known_operation
 from zoo.operators.run_operator import is_composite, is_view
 from zoo.recording.autocast import Autocast, Policy
 
@@ -49,7 +50,7 @@ class Operator:
         self.func = func  # kept alive, so that its identity is never used twice
         self.name = operator_name(func)
         self.policy = policies.get(func.name()) if policies is not None else None
-        operation = find_operation(self.name)
+        operation = known_operation(self.name)
         # Autocast looks into composites that it does not list, such as a convolution with padding="same".
         is_hidden = policies is not None and self.policy is None and operation is not None and operation.kind in MATRIX_KINDS
         self.is_composite = is_composite(func) and (operation is None or is_hidden)
@@ -62,15 +63,15 @@ class Memo:
     """Operators and calls seen so far, shared by any number of passes in one process."""
 
     def __init__(self) -> None:
-        self._operators: dict[tuple[str, str], dict[int, Operator]] = {}
+        self._operators: dict[tuple[str, str, Hashable], dict[int, Operator]] = {}
         self.records: dict[Any, Any] = {}  # one object for equal descriptions, so that they compare by identity
 
     def __len__(self) -> int:
         return sum(len(operator.calls) for operators in self._operators.values() for operator in operators.values())
 
     def operators(self, sink: str, autocast: Autocast | None) -> dict[int, Operator]:
-        """Operators by identity (hashing one is a Python call), apart for each kind of sink and of autocast."""
-        return self._operators.setdefault((sink, autocast.device_type if autocast else ""), {})
+        """Operators by identity (hashing one is a Python call), apart for each kind of sink, of autocast, and a user's formulas."""
+        return self._operators.setdefault((sink, autocast.device_type if autocast else "", formulas_in_force()), {})
 
 
 _NUMBERS = frozenset({int, float, bool})

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from zoo.operators.device_layouts import CUDA_SHORTCUTS
 from zoo.operators.op_record import plain_text, tensors_in
-from zoo.operators.operator_kinds import Kind
+from zoo.operators.operator_kinds import UNRECORDED, Kind
 from zoo.recording.lifetimes import LifetimeObserver
 from zoo.recording.memo import CallEntry, Operator
 from zoo.traces import TracedStorage
@@ -190,12 +190,13 @@ def describe(operator: Operator, args: Any, kwargs: Any, out: Any, is_fresh: boo
     unread = operation.unread(named)
     read = tuple(i for i, (name, _) in enumerate(tensors) if name not in unread)
     is_work = is_fresh or func._schema.is_mutable or operation.macs is not None or operation.kind == Kind.UNKNOWN
-    if operation.kind in (Kind.VIEW, Kind.ALLOCATE) or not is_work:
+    if operation.kind in UNRECORDED or not is_work:
         return CallDescription(None, read, operation.kind == Kind.ALLOCATE)
     groups, kernel = _window(operation.kind, named)
+    kind, macs = operation.work(args, kwargs, out)
     layout = CallLayout(
         operation=operator.name,
-        kind=operation.kind,
+        kind=kind,
         inputs=tuple(_layout(*tensors[i]) for i in read),
         outputs=tuple(_layout(str(i), t) for i, t in enumerate(tensors_in(out))),
         arguments=_arguments_text(named),
@@ -204,7 +205,7 @@ def describe(operator: Operator, args: Any, kwargs: Any, out: Any, is_fresh: boo
         has_bias=isinstance(named.get("bias"), Tensor),
         has_mask=any(isinstance(named.get(name), Tensor) for name in ("attn_mask", "mask")),
         in_place=func._schema.is_mutable,
-        macs=int(operation.macs(args, kwargs, out)) if operation.macs else 0,
+        macs=macs,
     )
     return CallDescription(layout, read, is_allocation=False)
 
