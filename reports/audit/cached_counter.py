@@ -8,6 +8,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -73,7 +74,7 @@ class CachedCounter:
         store = Store(self.cache)
         costs = store.costs(columns=["status", "params"])
         rows = zip(cost_keys(costs), costs.to_dict("records"), strict=True)
-        counted = {key: row for key, row in rows if key in keys and row["status"] != Status.FAILED}
+        counted = {key: row for key, row in rows if key in keys and row["status"] != Status.FAILED and not pd.isna(row["params"])}
         self._failed |= keys - counted.keys()
         operations = _read_operations(store, counted)
         for key, row in counted.items():

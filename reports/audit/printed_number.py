@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from fractions import Fraction
+
+_NUMBER = re.compile(r"[+-]?(\d{1,40}(\.\d{0,40})?|\.\d{1,40})([eE][+-]?\d{1,2})?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,8 @@ class PrintedNumber:
             ValueError: if the text is no number.
         """
         digits = text.strip().replace(",", "")
+        if not _NUMBER.fullmatch(digits):
+            raise ValueError(f"'{text}' is no number")
         value = Fraction(digits)
         printed = len(digits.partition(".")[2]) if decimals is None else decimals
         half = Fraction(1, 2 * 10**printed)

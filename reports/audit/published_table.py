@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,10 +9,13 @@ from pathlib import Path
 from reports.audit.model_counts import QUANTITIES
 from reports.audit.printed_number import PrintedNumber
 from zoo.adapters.base import Zoo
+from zoo.documents.csv_table import CsvRow, read_table
+from zoo.documents.files import DocumentKind
 from zoo.errors import AuditError, InputError, did_you_mean
 from zoo.inputs import resize_input
 from zoo.records import Architecture, CostKey, PublishedCost
 
+_KIND = DocumentKind("table of costs", AuditError, 32_000_000)
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 _USUAL_UNITS = {"params": "M", "macs": "G", "flops": "G", "activations": "M"}
 _FIELDS = ("model", "input", *QUANTITIES, "flops")
@@ -77,15 +78,10 @@ def read_csv(path: str | Path, columns: Iterable[ColumnMapping] = ()) -> list[Pu
     Raises:
         AuditError: if the file cannot be read, lacks a column, or holds something that is not a number.
     """
-    try:
-        text = Path(path).read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise AuditError(f"The table '{path}' cannot be read: {error}. Name a CSV file.") from error
-    reader = csv.DictReader(io.StringIO(text))
-    records = list(reader)
-    mapped = _map_columns(path, list(reader.fieldnames or ()), {column.field: column for column in columns})
-    decimals = {field: _count_decimals(records, column.heading) for field, column in mapped.items()}
-    return [_read_row(path, line, record, mapped, decimals) for line, record in enumerate(records, start=2)]
+    table = read_table(path, _KIND)
+    mapped = _map_columns(path, table.headings, {column.field: column for column in columns})
+    decimals = {field: _count_decimals(table.rows, column.heading) for field, column in mapped.items()}
+    return [_read_row(path, row, mapped, decimals) for row in table.rows]
 
 
 def _map_columns(path: str | Path, headings: Sequence[str], given: dict[str, ColumnMapping]) -> dict[str, ColumnMapping]:
@@ -103,31 +99,31 @@ def _map_columns(path: str | Path, headings: Sequence[str], given: dict[str, Col
         mapped.pop("macs", None)
     if "model" not in mapped or mapped.keys().isdisjoint((*QUANTITIES, "flops")):
         raise AuditError(
-            f"'{path}' has no columns that are known: {', '.join(headings) or 'it is empty'}. "
+            f"'{path}' has no columns that are known: {', '.join(headings)}. "
             "Map them: --column model=Name --column macs=GFLOPs:G --column params=Params:M --column input=Resolution."
         )
     return mapped
 
 
-def _count_decimals(records: Sequence[Mapping[str, str]], heading: str) -> int:
+def _count_decimals(rows: Sequence[CsvRow], heading: str) -> int:
     """Digits after the point of a column, which loses trailing zeros in some rows."""
-    return max((len((record.get(heading) or "").strip().partition(".")[2]) for record in records), default=0)
+    return max((len(row.cells.get(heading, "").partition(".")[2]) for row in rows), default=0)
 
 
-def _read_row(
-    path: str | Path, line: int, record: Mapping[str, str], columns: Mapping[str, ColumnMapping], decimals: Mapping[str, int]
-) -> PublishedRow:
-    texts = {field: (record.get(column.heading) or "").strip() for field, column in columns.items()}
+def _read_row(path: str | Path, row: CsvRow, columns: Mapping[str, ColumnMapping], decimals: Mapping[str, int]) -> PublishedRow:
+    texts = {field: row.cells.get(column.heading, "") for field, column in columns.items()}
     numbers = {}
     for field in (*QUANTITIES, "flops"):
         text = texts.get(field, "")
-        if text and text != "nan":
+        if text:
             try:
                 number = PrintedNumber.parse(text, scale=columns[field].scale, decimals=decimals[field])
             except ValueError:
-                raise AuditError(f"'{path}', line {line}: '{text}' in column {columns[field].heading} is no number.") from None
+                raise AuditError(
+                    f"'{path}', line {row.line}: '{text}' in column {columns[field].heading} is no number."
+                ) from None
             numbers["macs" if field == "flops" else field] = number.divided_by(2) if field == "flops" else number
-    return PublishedRow(line, texts["model"], texts.get("input", ""), numbers)
+    return PublishedRow(row.line, texts["model"], texts.get("input", ""), numbers)
 
 
 def read_zoo_metadata(zoo: Zoo) -> tuple[str, list[PublishedRow]]:

@@ -167,11 +167,11 @@ def test_a_folder_without_tables_is_an_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", r"'.*results-imagenet\.csv' cannot be read: No columns"),
+        (b"", r"'.*results-imagenet\.csv' has no headings in its first line"),
         (b"model,img_size\nsmall.in1k,224\n", r"is not one of timm's result tables: it has no column top1, top5\.$"),
         (b"<html>Not found</html>\n", r"is not one of timm's result tables: it has no column img_size, model, top1, top5\.$"),
-        (b"model,img_size,top1,top5\na,b\nc,d,e,f,g,h\n", r"'.*' cannot be read: .*Expected"),
-        (b"\xff\xfe\x00\x81", r"'.*' cannot be read: .*codec"),
+        (b"model,img_size,top1,top5\na,b\nc,d,e,f,g,h\n", r"line 3 has 6 cells, and the first line 4 headings"),
+        (b"\xff\xfe\x00\x81", r"'.*' is not a text file in UTF-8"),
         (b"model,img_size,top1,top5\nsmall.in1k,big,70,90\n", r"results-imagenet\.csv'.*'big'"),
         (b"model,img_size,top1,top5\nsmall.in1k,,70,90\n", r"results-imagenet\.csv'.*img_size"),
         (b"model,img_size,top1,top5\nsmall.in1k,224,good,90\n", r"results-imagenet\.csv'.*'good'"),

@@ -275,8 +275,16 @@ def test_columns_of_any_table_can_be_named(tmp_path: Path) -> None:
         read_csv(path, [ColumnMapping.parse("macs=GFLOP:G"), ColumnMapping.parse("model=Name")])
     with pytest.raises(AuditError, match="maps no column"):
         ColumnMapping.parse("marcs=GFLOPs")
-    path.write_text("model,gmacs\nresnet10t,much\n")
-    with pytest.raises(AuditError, match="line 2: 'much' in column gmacs is no number"):
+    for text in ("much", "1e999999999", "1/3", "1/0", "9" * 5_000):
+        path.write_text(f"model,gmacs\nresnet10t,{text}\n")
+        with pytest.raises(AuditError, match=r"line 2: '.+' in column gmacs is no number"):
+            read_csv(path)
+
+
+def test_a_heading_that_stands_twice_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "paper.csv"
+    path.write_text("model,gmacs,gmacs\nresnet10t,1,2\n")
+    with pytest.raises(AuditError, match="has two columns 'gmacs'"):
         read_csv(path)
 
 

@@ -234,7 +234,10 @@ def test_an_objective_that_nobody_has_is_left_out_and_named() -> None:
         (["zoometer.yaml", "--budget", "fhone"], "has no budget 'fhone'. Did you mean phone"),
         (["--device", "rtx-409"], "There is no device 'rtx-409'. Did you mean rtx-4090"),
         (["--cache", "nowhere"], "The cache 'nowhere' holds no counts."),
-        (["--device", "rtx-4090", "--speed", "zoometer.yaml"], "The speed table 'zoometer.yaml' cannot be read"),
+        (
+            ["--device", "rtx-4090", "--speed", "zoometer.yaml"],
+            "'zoometer.yaml' is not a table of speeds in CSV: line 4 has 2 cells, and the first line 1 headings.",
+        ),
         (["--speed", "speed.csv"], "--speed is of no use without a device"),
         (["--pareto", "speed"], "--pareto: 'speed' is not a name of an objective."),
     ],

@@ -64,7 +64,7 @@ def outcome(read: Callable[[Path], object], path: Path) -> str:
 
 
 def fuzz(repository: Path, folder: Path, count: int, seed: int) -> Findings:
-    """Reads each mutant, and renders the reports of one in ten of those that are read."""
+    """Reads each mutant, and renders the reports of one in fifty."""
     findings, texts, path = Findings(), shipped_texts(repository), folder / "mutant.yaml"
 
     def use_config(path: Path) -> None:
@@ -74,7 +74,7 @@ def fuzz(repository: Path, folder: Path, count: int, seed: int) -> Findings:
         rng = random.Random(seed + number)
         path.write_bytes(mutated_config(texts, rng))
         findings.case(f"seed {seed + number}", lambda: outcome(use_config, path))
-        if number % 10 == 0:
+        if number % 50 == 0:
             findings.case(
                 f"report, seed {seed + number}", lambda: "report, " + run_command("report", str(path), "--format", "md")
             )

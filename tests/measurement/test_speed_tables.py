@@ -173,7 +173,7 @@ def test_rows_that_cannot_be_used_are_kept_apart_with_the_reason(tmp_path: Path)
         ("model,latency_ms,device,dtype\ngrey,0,t4,fp32\n", "must be a number above 0"),
         ("model,latency_ms,device,dtype,compiled\ngrey,1,t4,fp32,maybe\n", "compiled is 'maybe'"),
         ("model,infer_samples_per_sec\ngrey,1\n", "not one of timm's speed tables: it has no column infer_batch_size"),
-        ("", "cannot be read"),
+        ("", "has no headings in its first line"),
     ],
 )
 def test_a_table_that_is_wrong_is_refused(tmp_path: Path, text: str, message: str) -> None:
@@ -182,7 +182,7 @@ def test_a_table_that_is_wrong_is_refused(tmp_path: Path, text: str, message: st
 
 
 def test_a_table_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(SpeedError, match="No such file"):
+    with pytest.raises(SpeedError, match="There is no file"):
         read_speeds(tmp_path / "missing.csv", KNOWN)
 
 

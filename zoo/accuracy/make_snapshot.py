@@ -74,7 +74,7 @@ def _rows(path: str, content: bytes, dataset: str) -> pd.DataFrame:
             "arch": names[0],
             "tag": names[2],
             "image_pixels": table["img_size"],
-            "crop_share": table["crop_pct"],
+            "crop_share": pd.to_numeric(table["crop_pct"]),
             "interpolation": table["interpolation"],
             "top1_percent": table["top1"],
             "top5_percent": table["top5"],

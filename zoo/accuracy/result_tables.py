@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import io
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import pandas as pd
 
+from zoo.documents.csv_table import parse_table
+from zoo.documents.files import DocumentKind
 from zoo.errors import AccuracyError
 
+RESULTS = DocumentKind("table of results", AccuracyError, 32_000_000)
 TABLES = {
     "results-imagenet.csv": "imagenet-1k",
     "results-imagenet-real.csv": "imagenet-real",
@@ -27,6 +29,7 @@ TABLES = {
 MAIN_TABLE = "results-imagenet.csv"
 NEEDED = ("model", "img_size", "top1", "top5")
 """Columns that every table has: `arch.tag`, pixels, percent, percent."""
+_LIMITS = {"img_size": (1, 100_000), "top1": (0, 100), "top5": (0, 100)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,21 +59,21 @@ def read_csv(path: str, content: bytes) -> pd.DataFrame:
     Raises:
         AccuracyError: if it cannot be read, or lacks a column or a number it must have.
     """
-    try:
-        table = pd.read_csv(io.BytesIO(content))
-    except ValueError as error:
-        raise AccuracyError(f"timm's result table '{path}' cannot be read: {error}") from error
+    read = parse_table(content, path, RESULTS)
+    table = pd.DataFrame([row.cells for row in read.rows], columns=[*read.headings])
     missing = set(NEEDED) - set(table.columns)
     if missing:
         raise AccuracyError(f"'{path}' is not one of timm's result tables: it has no column {', '.join(sorted(missing))}.")
-    for column in ("img_size", "top1", "top5"):
-        table[column] = _numbers(table[column], path, required=column == "img_size")
+    for column, limits in _LIMITS.items():
+        table[column] = _numbers(table[column], path, limits, required=column == "img_size")
     return table
 
 
-def _numbers(values: pd.Series, path: str, *, required: bool) -> pd.Series:
+def _numbers(values: pd.Series, path: str, limits: tuple[float, float], *, required: bool) -> pd.Series:
     numbers = pd.to_numeric(values, errors="coerce")
-    wrong = values[numbers.isna() & (values.notna() | required)]
+    wrong = values[~numbers.between(*limits) & (values.notna() | required)]
     if len(wrong):
-        raise AccuracyError(f"timm's result table '{path}' has '{wrong.iloc[0]}' in column {wrong.name}, which is no number.")
+        raise AccuracyError(
+            f"timm's result table '{path}' has '{wrong.iloc[0]}' in column {wrong.name}, which is no number from {limits[0]:g} to {limits[1]:g}."
+        )
     return numbers

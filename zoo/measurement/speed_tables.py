@@ -26,9 +26,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from zoo.devices.device_names import DeviceNames
+from zoo.documents.csv_table import CsvRow, CsvTable, read_table
+from zoo.documents.files import DocumentKind
 from zoo.errors import InputError, SpeedError, did_you_mean
 from zoo.inputs import resize_input
 from zoo.measurement.speed_record import Speed, SpeedTable
@@ -48,6 +48,10 @@ _TIMM_NAME = re.compile(
     r"(?:benchmark|speed)-infer-(?P<dtype>\w+)-(?P<layout>nchw|nhwc)-pt(?P<torch>\d+)-(?:(?P<cuda>cu\d+)|cpu)"
     r"-(?P<device>\w+(?:-\w+)*?)(?P<dynamo>-dynamo)?",
 )
+_KIND = DocumentKind("table of speeds", SpeedError, 32_000_000)
+_LEAST, _MOST = 1e-9, 1e12
+"""What numbers are between: a year of milliseconds, and a day of one image, are."""
+
 _DISAGREEMENT = 0.05
 """How far a stated rate and a stated time may be from each other, besides their rounding; timm's own files agree within 2 %."""
 
@@ -93,9 +97,9 @@ def read_speeds(
     Raises:
         SpeedError: if there is no such table, it lacks a column, or every row of it is wrong.
     """
-    table = _read_csv(path)
+    table = read_table(path, _KIND)
     defaults, candidates = {"source": Path(path).name, **(given or {})}, list(architectures)
-    if "infer_samples_per_sec" in table:
+    if "infer_samples_per_sec" in table.headings:
         table = _from_timm(table, path)
         candidates = [architecture for architecture in candidates if architecture.zoo == "timm"]
         defaults |= timm_columns(path)
@@ -103,19 +107,18 @@ def read_speeds(
     known, names = _Known.of(candidates), devices or DeviceNames(())
     rows: dict[tuple[Any, ...], Speed] = {}
     unmatched, mistakes = [], []
-    for line, record in enumerate(table.to_dict("records"), start=2):
+    for line, stated in ((row.line, row.cells) for row in table.rows):
         try:
-            stated = {str(column): value for column, value in record.items() if not pd.isna(value)}
             row = _speed(defaults | stated, known, names)
             key = tuple(getattr(row, name) for name in SPEED_KEY)
             if key in rows:
                 raise InputError("measured by an earlier row of the table already")
             rows[key] = row
         except (InputError, ValueError) as error:
-            unmatched.append(Unmatched(str(defaults["source"]), str(record["model"]), str(record.get("input", "")), str(error)))
+            unmatched.append(Unmatched(str(defaults["source"]), stated.get("model", ""), stated.get("input", ""), str(error)))
             if isinstance(error, ValueError):
                 mistakes.append(f"{path}, line {line}: {error}")
-    if mistakes and len(mistakes) == len(table):
+    if mistakes and len(mistakes) == len(table.rows):
         raise SpeedError(mistakes[0])
     return SpeedTable(tuple(rows.values()), tuple(unmatched))
 
@@ -151,32 +154,29 @@ def _torch_version(digits: str) -> str:
     return f"{digits[0]}.{digits[1:-1]}.{digits[-1]}"
 
 
-def _read_csv(path: str | Path) -> pd.DataFrame:
-    try:
-        return pd.read_csv(path, dtype={"input": "string", "measured_at": "string"})
-    except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or str(error).splitlines()[0]
-        raise SpeedError(f"The speed table '{path}' cannot be read: {why}.") from None
-
-
-def _from_timm(table: pd.DataFrame, path: str | Path) -> pd.DataFrame:
-    missing = {"model", *_TIMM_COLUMNS} - set(table.columns)
+def _from_timm(table: CsvTable, path: str | Path) -> CsvTable:
+    missing = {"model", *_TIMM_COLUMNS} - set(table.headings)
     if missing:
         raise SpeedError(f"'{path}' is not one of timm's speed tables: it has no column {', '.join(sorted(missing))}.")
-    table = table[["model", *_TIMM_COLUMNS]].rename(columns=_TIMM_COLUMNS)
-    sizes = pd.to_numeric(table["input"], errors="coerce").map(lambda size: f"{size:g}")
-    return table.assign(input=sizes.where(sizes != "nan", table["input"].astype("string")))
+    names = {"model": "model", **_TIMM_COLUMNS}
+    rows = [
+        CsvRow(row.line, {ours: row.cells[theirs] for theirs, ours in names.items() if theirs in row.cells}) for row in table.rows
+    ]
+    for row in rows:
+        if row.cells.get("input", "").endswith(".0"):
+            row.cells["input"] = row.cells["input"].removesuffix(".0")
+    return CsvTable(tuple(names.values()), rows)
 
 
-def _check_columns(table: pd.DataFrame, path: str | Path, defaults: Mapping[str, Any]) -> None:
-    for name in table.columns:
-        near = did_you_mean(str(name), COLUMNS)
+def _check_columns(table: CsvTable, path: str | Path, defaults: Mapping[str, Any]) -> None:
+    for name in table.headings:
+        near = did_you_mean(name, COLUMNS)
         if name not in COLUMNS and near.startswith(" Did you mean"):
             raise SpeedError(f"'{path}' has a column '{name}'.{near} Rename it; other columns are not read.")
-    if "model" not in table or not {"latency_ms", "samples_per_s"} & set(table.columns):
+    if "model" not in table.headings or not {"latency_ms", "samples_per_s"} & set(table.headings):
         raise SpeedError(f"'{path}' is no speed table: it needs a column model, and latency_ms or samples_per_s.")
     for name in ("device", "dtype"):
-        if name not in table and defaults.get(name) is None:
+        if name not in table.headings and defaults.get(name) is None:
             raise SpeedError(f"'{path}' does not say the {name}. Add a column {name}.")
 
 
@@ -219,7 +219,7 @@ def _positive(values: Mapping[str, Any], name: str) -> float | None:
         number = float(values[name])
     except ValueError:
         number = math.nan
-    if not (0 < number < math.inf) and not (name == "spread_percent" and number == 0):
+    if not (_LEAST < number < _MOST) and not (name == "spread_percent" and number == 0):
         raise ValueError(f"{name} is '{values[name]}', and must be a number above 0.")
     return number
 
