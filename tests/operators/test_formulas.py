@@ -17,6 +17,7 @@ from hypothesis.extra.numpy import mutually_broadcastable_shapes
 from models_for_tests import Calling, count_call, macs, on_meta
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  # torch's own habit
+from torch.utils.flop_counter import FlopCounterMode
 
 import zoo
 from zoo.counting.conventions import CONVENTIONS
@@ -432,3 +433,32 @@ def test_what_is_free_of_macs_still_counts_in_all(
 ) -> None:
     cost = count_call(function, *(on_meta(*shape) for shape in shapes))
     assert (cost.status, cost.macs, cost.total("all")) == (Status.EXACT, 0, flops)
+
+
+UNSEEN_BY_TORCH: dict[str, tuple[Callable[..., Any], tuple[tuple[int, ...], ...], int]] = {
+    "mv": (torch.mv, ((4, 8), (8,)), 4 * 8),
+    "addmv": (torch.addmv, ((4,), (4, 8), (8,)), 4 * 8),
+    "dot": (torch.dot, ((8,), (8,)), 8),
+    "vecdot": (torch.linalg.vecdot, ((4, 8), (4, 8)), 4 * 8),
+    "bilinear": (F.bilinear, ((3, 4), (3, 5), (6, 4, 5)), 3 * 6 * 5 * (4 + 1)),
+    "cdist": (torch.cdist, ((3, 4), (5, 4)), 3 * 5 * 4),
+    "affine_grid": (lambda theta: F.affine_grid(theta, [2, 3, 4, 5], align_corners=False), ((2, 2, 3),), 2 * 4 * 5 * 2 * 3),
+    "conv_tbc": (torch.conv_tbc, ((5, 2, 3), (3, 3, 4), (4,)), 3 * 2 * 4 * 3 * 3),
+}
+
+
+@pytest.mark.parametrize("name", UNSEEN_BY_TORCH)
+def test_what_torchs_counter_counts_as_nothing_is_counted_and_named_by_the_convention(name: str) -> None:
+    function, shapes, macs = UNSEEN_BY_TORCH[name]
+    tensors = [on_meta(*shape) for shape in shapes]
+    with FlopCounterMode(display=False) as counter:
+        function(*tensors)
+    assert (counter.get_total_flops(), count_call(function, *tensors).macs) == (0, macs)
+    assert name in CONVENTIONS["matmul"].citation
+
+
+def test_a_product_of_complex_numbers_is_one_mac() -> None:
+    """It takes four products of real numbers; the convention says that they count as one."""
+    x, y = on_meta(3, 4, dtype=torch.complex64), on_meta(4, 5, dtype=torch.complex64)
+    assert count_call(torch.mm, x, y).macs == 3 * 4 * 5
+    assert "complex" in CONVENTIONS["matmul"].citation

@@ -1,6 +1,6 @@
 """The rules of conventions: what one call of each operation weighs, by operation, by kind and by module.
 
-Each rule is stated as its tool states it; the constants are the tools' own, except those of `all`, which are zoometer's.
+Each rule is stated as its tool states it, with the tool's own constants. Those of `all` are in `zoo.counting.arithmetic_rules`.
 """
 
 from __future__ import annotations
@@ -87,11 +87,11 @@ def _ptflops_attention(op: OpLike, shapes: Shapes) -> int:
     return op.macs + shapes.elements(0) + _attention_scores(shapes)
 
 
-_RECURRENT_ELEMENTWISE = {"lstm": 10, "gru": 7, "rnn_tanh": 1, "rnn_relu": 1}
+RECURRENT_ELEMENTWISE = {"lstm": 10, "gru": 7, "rnn_tanh": 1, "rnn_relu": 1}
 """Elementwise operations a hidden unit takes in a time step, as ptflops' `rnn_flops` adds them up."""
 
 
-def _ptflops_recurrent(op: OpLike, shapes: Shapes) -> int:
+def recurrent_work(op: OpLike, shapes: Shapes) -> int:
     """Both matrices, both biases and the elementwise work of every layer and direction, each time step."""
     x = shapes.input(0)
     weights = max(shapes.lists(), key=len)
@@ -99,7 +99,7 @@ def _ptflops_recurrent(op: OpLike, shapes: Shapes) -> int:
     biases = sum(math.prod(shape) for shape in weights if len(shape) == 1)
     hidden = [shape[1] for shape in matrices[1::2]]
     steps = math.prod(x) // x[-1]
-    return op.macs + steps * (biases + _RECURRENT_ELEMENTWISE[op.operation] * sum(hidden))
+    return op.macs + steps * (biases + RECURRENT_ELEMENTWISE[op.operation] * sum(hidden))
 
 
 def _ptflops_deformable(op: OpLike, shapes: Shapes) -> int:
@@ -110,42 +110,6 @@ def _ptflops_deformable(op: OpLike, shapes: Shapes) -> int:
     return op.macs + positions * kernel * extra + (op.elements_out if shapes.has(4) else 0)
 
 
-def _kernel_size(arguments: str) -> int:
-    """|kernel| of a pooling call, whose first argument it is: `[3, 3], [2, 2], …`."""
-    first = arguments.partition("]")[0].lstrip("[")
-    return math.prod(int(size) for size in first.split(", ")) if first else 1
-
-
-def _pool_window(op: OpLike, shapes: Shapes) -> int:
-    """One operation for each element under the window, for each output."""
-    return op.elements_out * _kernel_size(op.arguments)
-
-
-def _all_attention(op: OpLike, shapes: Shapes) -> int:
-    scores = _attention_scores(shapes)
-    return 2 * op.macs + shapes.elements(0) + _SOFTMAX * scores + (scores if shapes.has(3) else 0)
-
-
-def _fourier(op: OpLike, shapes: Shapes) -> int:
-    """5 n log2(n) for each complex transform of n points, the field's customary figure (fftw.org/speed); real ones take half.
-
-    Several dimensions are transformed one after another, which adds up to n = their product. Real transforms are those where the
-    two sides differ in size; the larger one, which is not complex, says how many points there are.
-    """
-    dims = [int(dim) for dim in op.arguments.partition("]")[0].lstrip("[").split(", ")]
-    inputs, outputs = shapes.input(0), shapes.output()
-    points = math.prod(max(inputs[dim], outputs[dim]) for dim in dims)
-    transforms = math.prod(inputs) // math.prod(inputs[dim] for dim in dims)
-    flops = transforms * points * math.log2(points) * 5
-    return round(flops if op.operation == "_fft_c2c" else flops / 2)
-
-
-def _embedding_bag(op: OpLike, shapes: Shapes) -> int:
-    """(table, indices, …): every row that is looked up is added."""
-    return shapes.elements(1) * shapes.input(0)[-1]
-
-
-_SOFTMAX = 5  # maximum, difference, exponential, sum and quotient of each entry
 MATRIX_BY_KIND: dict[Kind, Rule] = dict.fromkeys((Kind.CONV, Kind.LINEAR, Kind.MATMUL, Kind.ATTENTION, Kind.RECURRENT), macs_of)
 """The products of every matrix operation, those of a user's own formula included."""
 
@@ -165,33 +129,6 @@ FVCORE_RULES: dict[str, Rule] = {
 PTFLOPS_ATEN_RULES: dict[str, Rule] = {
     **dict.fromkeys([*_CONVOLUTIONS, "linear"], _macs_and_bias),
     "addmm": lambda op, shapes: op.macs + op.elements_out,
-}
-
-ALL_BY_KIND: dict[Kind, Rule] = {
-    Kind.MATMUL: lambda op, shapes: 2 * op.macs,
-    Kind.RECURRENT: lambda op, shapes: 2 * op.macs,
-    Kind.CONV: lambda op, shapes: op.macs + _macs_and_bias(op, shapes),
-    Kind.LINEAR: lambda op, shapes: op.macs + _macs_and_bias(op, shapes),
-    Kind.ATTENTION: _all_attention,
-    Kind.NORM: _affine(5, 7),
-    Kind.SOFTMAX: _out(_SOFTMAX),
-    Kind.ELEMENTWISE: _out(1),
-    Kind.POOL: _first(1),
-    Kind.REDUCE: _first(1),
-    Kind.RESAMPLE: _out(8),
-    Kind.FOURIER: _fourier,
-}
-ALL_RULES: dict[str, Rule] = {
-    "batch_norm": _affine(2, 4),
-    "rms_norm": _affine(3, 4),
-    "_weight_norm_interface": _first(3),  # square, sum, and the scaling
-    "addr": _out(2),
-    "linalg_cross": _out(3),
-    **dict.fromkeys(["_embedding_bag", "_embedding_bag_forward_only"], _embedding_bag),
-    **dict.fromkeys(["max_pool1d", "max_pool2d", "max_pool3d", "avg_pool1d", "avg_pool2d", "avg_pool3d"], _pool_window),
-    **dict.fromkeys(["upsample_nearest1d", "upsample_nearest2d", "upsample_nearest3d", "dropout", "feature_dropout"], _out(0)),
-    **dict.fromkeys(["upsample_bicubic2d", "_upsample_bicubic2d_aa"], _out(32)),
-    **dict.fromkeys(["gru", "lstm", "rnn_tanh", "rnn_relu"], lambda op, shapes: op.macs + _ptflops_recurrent(op, shapes)),
 }
 
 # ptflops' rules are by exact class of module; within a module, by the operation that does its work.
@@ -220,7 +157,7 @@ MODULE_RULES: dict[str, dict[str, Rule]] = {
     "GroupNorm": {"group_norm": _affine(1, 2)},
     "LayerNorm": {"layer_norm": _first(1)},
     "Upsample": dict.fromkeys([f"upsample_{kind}" for kind in ("nearest1d", "nearest2d", "nearest3d", "linear1d", "bilinear2d", "bicubic2d", "trilinear3d")], _out(1)),
-    **dict.fromkeys("RNN GRU LSTM".split(), dict.fromkeys(["lstm", "gru", "rnn_tanh", "rnn_relu"], _ptflops_recurrent)),
+    **dict.fromkeys("RNN GRU LSTM".split(), dict.fromkeys(["lstm", "gru", "rnn_tanh", "rnn_relu"], recurrent_work)),
     "MultiheadAttention": _ATTENTION_MODULE,
     "torchvision.ops.deform_conv.DeformConv2d": {"torchvision::deform_conv2d": _ptflops_deformable},
     "timm.layers.attention.Attention": _ATTENTION_MODULE,

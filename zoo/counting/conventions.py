@@ -10,9 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from zoo.counting.arithmetic_rules import ALL_BY_KIND, ALL_RULES
 from zoo.counting.convention_rules import (
-    ALL_BY_KIND,
-    ALL_RULES,
     FVCORE_RULES,
     MATRIX_BY_KIND,
     MODULE_RULES,
@@ -107,7 +106,8 @@ _ALL = (
         "MACs",
         "products that are summed: convolutions, linear layers, matrix products, attention, recurrent layers",
         "1",
-        "what papers and torchvision's `_ops` mean; equal to torch.utils.flop_counter.FlopCounterMode / 2 on the meta device",
+        "what papers and torchvision's `_ops` mean; equal to torch.utils.flop_counter.FlopCounterMode / 2 on the meta device, but for what "
+        "that counts as nothing: mv, addmv, dot, vecdot, bilinear, cdist, affine_grid, conv_tbc, weighted embedding bags. A product of complex numbers is one MAC",
         {},
         MATRIX_BY_KIND,
     ),
@@ -115,8 +115,9 @@ _ALL = (
         "all",
         "FLOPs",
         "every arithmetic operation: two for a MAC, one for each other addition, product, comparison or function evaluated",
-        "1",
-        "zoometer's own: biases, normalisations (7 an element with weight, batch norm 4), softmax 5, pooling windows, interpolation",
+        "2",
+        "zoometer's own rates, in zoo/counting/arithmetic_rules.py: biases, normalisations (5 an element, 6 with a weight, 7 with a bias; "
+        "batch norm 2 to 4), softmax 5, pooling windows, interpolation. Not sorting, random numbers, copies",
         ALL_RULES,
         ALL_BY_KIND,
     ),
