@@ -250,8 +250,9 @@ def test_a_mapping_inside_itself_is_refused_and_does_not_hang(tmp_path: Path) ->
     [
         ("cache: ~nosuchuser/x", "line 1: cache: '~nosuchuser/x' is in the home folder of a user who does not exist."),
         ('out: "a\\0b"', "line 1: out: a path cannot hold a NUL character."),
-        ("budgets: {a: {params: " + "9" * 4_000 + "}}", "is not a number. Write 25M."),
-        ("inputs: [" + "9" * 4_000 + "]", "is not an input size."),
+        ("budgets: {a: {params: " + "9" * 4_000 + "}}", "line 1, column 23: '9999"),
+        ("budgets: {a: {params: " + "9" * 4_000 + "M}}", "M' is not a number. Write 25M."),
+        ("inputs: ['" + "9" * 4_000 + "']", "' is not an input size."),
         ("batch: 9999999999999", "batch[0] must be less than or equal to 2147483647"),
         ("accuracy: {max_age_days: 1.0e+300}", "accuracy.max_age_days must be less than or equal to 36500"),
         ("reports: [{formats: " + "x" * 100_000 + "}]", "is not a report format."),

@@ -38,6 +38,7 @@ def test_it_is_read_as_plain_data(text: str, value: Any) -> None:
         ("a: !!timestamp abc", "line 1, column 4: the tag !!timestamp is not read."),
         ("a: !!python/object:os.system x", "the tag !!python/object:os.system is not read."),
         ("a: " + "9" * 5_000, " […] "),
+        ("a: 9223372036854775808", "line 1, column 4: '9223372036854775808' cannot be read as int."),
         ("? [a]\n: b", "line 1, column 3: found unhashable key."),
         ("a: &a [*a]", "line 1, column 8: '*a' stands inside the value that it names."),
         ("a: *b", "found undefined alias"),

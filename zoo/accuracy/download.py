@@ -8,19 +8,15 @@ slowly, it is patient. An attempt that failed is not repeated for `PAUSE`.
 from __future__ import annotations
 
 import contextlib
-import logging
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from zoo.accuracy.result_tables import MAIN_TABLE, TABLES, ResultTable, csv_table
-
-if TYPE_CHECKING:
-    import requests
+from zoo.accuracy.result_tables import MAIN_TABLE, RESULTS, TABLES, ResultTable, csv_table
+from zoo.documents.web import DownloadError, DownloadLimits, download
 
 HOME = "https://raw.githubusercontent.com/huggingface/pytorch-image-models"
 """Where timm's releases keep their folder `results`."""
@@ -41,8 +37,6 @@ TOTAL_S = 60.0
 PAUSE = timedelta(minutes=15)
 """How long a failed attempt is remembered: for commands in a row, not for tomorrow's."""
 
-_CONNECT_S = 3.0
-
 
 def fetch_tables(version: str, max_age: timedelta) -> str:
     """Downloads the tables of a release, else of the main branch; gives why that could not be done, else nothing.
@@ -55,10 +49,8 @@ def fetch_tables(version: str, max_age: timedelta) -> str:
         return ""
     if at := job.failed_at():
         return f"could not be downloaded at {at:%H:%M} UTC, and are not tried again before {at + PAUSE:%H:%M}"
-    import pooch
     import requests  # noqa: F401  # imported here, since it is slow: that is not the network's time
 
-    pooch.get_logger().setLevel(logging.WARNING)
     signs, ended = _Signs(), threading.Event()
     said: list[str] = []
 
@@ -89,26 +81,14 @@ def kept_tables(version: str) -> list[ResultTable]:
 
 
 class _Signs:
-    """When something last arrived; pooch tells it as it tells a progress bar."""
+    """When something last arrived."""
 
     def __init__(self) -> None:
         self.is_any = False
         self.last = time.monotonic()
 
-    @property
-    def total(self) -> int:
-        return 0
-
-    @total.setter
-    def total(self, _: int) -> None:  # set when the answer's header is there
-        self.update(0)
-
-    def update(self, _: int) -> None:
+    def hear(self, _: int) -> None:
         self.is_any, self.last = True, time.monotonic()
-
-    def reset(self) -> None: ...
-
-    def close(self) -> None: ...
 
 
 def _wait(signs: _Signs, ended: threading.Event) -> str:
@@ -134,8 +114,6 @@ class _Job:
 
     def run(self, signs: _Signs) -> str:
         """Downloads what is missing or too old; gives why that failed, else nothing."""
-        import requests
-
         try:
             for revision in _revisions(self.version):
                 if self._fetch(revision, MAIN_TABLE, signs):
@@ -144,11 +122,9 @@ class _Job:
                     break
             else:
                 return f"are neither in timm {self.version}'s repository nor in its main branch"
-        except requests.HTTPError as error:
-            return f"could not be downloaded: the answer was {_status(error)}"
-        except requests.RequestException:
-            return "could not be downloaded: no connection"
-        except (OSError, ValueError) as error:
+        except DownloadError as error:
+            return f"could not be downloaded: {error}"
+        except OSError as error:
             return f"could not be kept: {error}"
         self._mark.unlink(missing_ok=True)
         return ""
@@ -179,22 +155,19 @@ class _Job:
 
     def _fetch(self, revision: str, name: str, signs: _Signs) -> bool:
         """Whether there is such a table, downloaded first where it is missing or too old."""
-        import pooch
-        import requests
-
         folder = self.folder / revision
         path, fetched = folder / name, folder / f"{name}.new"
         if self._is_kept(revision, name):
             return True
-        downloader = pooch.HTTPDownloader(timeout=(_CONNECT_S, SILENCE_S), progressbar=signs)
+        limits = DownloadLimits(RESULTS.most_bytes, TOTAL_S, SILENCE_S)
         try:
-            fetched.unlink(missing_ok=True)
-            pooch.retrieve(f"{self.home}/{revision}/results/{name}", None, fname=fetched.name, path=folder, downloader=downloader)
-        except requests.HTTPError as error:
-            signs.update(0)
-            if _status(error) not in NOT_THERE:
+            content = download(f"{self.home}/{revision}/results/{name}", limits, signs.hear)
+        except DownloadError as error:
+            if error.status not in NOT_THERE:
                 raise
             return path.exists()
+        folder.mkdir(parents=True, exist_ok=True)
+        fetched.write_bytes(content)
         fetched.replace(path)
         return True
 
@@ -208,10 +181,6 @@ def _folder() -> Path:
 def _revisions(version: str) -> Iterator[str]:
     yield f"v{version}"
     yield MAIN_BRANCH
-
-
-def _status(error: requests.HTTPError) -> int | None:
-    return error.response.status_code if error.response is not None else None
 
 
 def _written_at(path: Path) -> datetime:

@@ -15,14 +15,16 @@ import fsspec
 import pandas as pd
 
 from zoo.accuracy.download import MAIN_BRANCH, NOT_THERE, fetch_tables, kept_tables
-from zoo.accuracy.result_tables import MAIN_TABLE, TABLES, ResultTable, csv_table
+from zoo.accuracy.result_tables import MAIN_TABLE, RESULTS, TABLES, ResultTable, csv_table
 from zoo.accuracy.snapshot import provenance, snapshot_tables
 from zoo.addresses import redacted
+from zoo.documents.files import read_bytes
+from zoo.documents.web import DownloadError, DownloadLimits, download
 from zoo.errors import AccuracyError
 from zoo.inputs import format_input, parse_input
 from zoo.records import Accuracy, AccuracyTable, Unmatched, Weights
 
-_TIMEOUT_S = 10
+_LIMITS = DownloadLimits(RESULTS.most_bytes, total_s=60)
 _WEB = ("http://", "https://")
 
 
@@ -112,17 +114,13 @@ def _exists(folder: str) -> bool:
 
 
 def _read_web(address: str) -> tuple[bytes | None, datetime]:
-    import requests  # slow to import, and wanted with a network only
-
     now = datetime.now(UTC)
     try:
-        response = requests.get(address, timeout=_TIMEOUT_S)
-        if response.status_code in NOT_THERE:
+        return download(address, _LIMITS), now
+    except DownloadError as error:
+        if error.status in NOT_THERE:
             return None, now
-        response.raise_for_status()
-    except requests.RequestException as error:
-        raise AccuracyError(f"timm's results '{redacted(address)}' cannot be fetched: {redacted(str(error))}") from None
-    return response.content, now
+        raise AccuracyError(f"timm's results '{redacted(address)}' cannot be fetched: {redacted(str(error))}.") from None
 
 
 def _read_path(path: str) -> tuple[bytes | None, datetime]:
@@ -130,9 +128,14 @@ def _read_path(path: str) -> tuple[bytes | None, datetime]:
         fs, root = fsspec.core.url_to_fs(path)
         if not fs.exists(root):
             return None, datetime.now(UTC)
-        return fs.cat_file(root), _modified(fs, root)
+        if "file" in (fs.protocol, *fs.protocol):
+            return read_bytes(root, RESULTS), _modified(fs, root)
+        content: bytes = fs.cat_file(root, end=RESULTS.most_bytes + 1)
     except (ImportError, OSError, ValueError) as error:
         raise AccuracyError(f"timm's results '{redacted(path)}' cannot be read: {redacted(str(error))}") from None
+    if len(content) > RESULTS.most_bytes:
+        raise AccuracyError(f"timm's results '{redacted(path)}' are too large: {RESULTS.most_bytes / 1e6:g} MB at most.")
+    return content, _modified(fs, root)
 
 
 def _modified(fs: fsspec.AbstractFileSystem, path: str) -> datetime:

@@ -38,6 +38,9 @@ MOST_VALUES = 20_000
 MOST_LEVELS = 40
 """How deep mappings and lists may stand in each other."""
 
+_LARGEST = 2**63 - 1
+"""Whole numbers fit 64 bits: tables hold no larger ones, and floats hardly."""
+
 _TIMESTAMP = "tag:yaml.org,2002:timestamp"
 _PREFIX = "tag:yaml.org,2002:"
 _TAGS = tuple(f"{_PREFIX}{name}" for name in ("null", "bool", "int", "float", "str", "seq", "map", "merge"))
@@ -142,11 +145,14 @@ class _Loader(Composer, _Parser, SafeConstructor, Resolver):
         if node.tag not in _TAGS:
             raise ConstructorError(None, None, f"the tag {node.tag.replace(_PREFIX, '!!')} is not read", node.start_mark)
         try:
-            return super().construct_object(node, deep)
+            value = super().construct_object(node, deep)
+            if type(value) is int and abs(value) > _LARGEST:
+                raise OverflowError
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
             said = shorten_line(str(node.value), 60) if isinstance(node, yaml.ScalarNode) else "a mapping or a list"
             name = node.tag.removeprefix(_PREFIX)
             raise ConstructorError(None, None, f"'{said}' cannot be read as {name}", node.start_mark) from None
+        return value
 
 
 def _load(text: str) -> tuple[Any, yaml.Node | None]:

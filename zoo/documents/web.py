@@ -1,0 +1,138 @@
+"""Downloads files: limited in size and time, from one scheme, and unpacked within the limit.
+
+A redirect is followed where it keeps the scheme: an address of https never leads to http, nor one of either to a file.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urljoin, urlsplit
+
+if TYPE_CHECKING:
+    import requests
+
+_CHUNK = 1024  # small, so that what arrives slowly is a sign of life too
+_MOST_REDIRECTS = 5
+_GZIP = ("gzip", "x-gzip")
+
+
+@dataclass(frozen=True, slots=True)
+class DownloadLimits:
+    """What a download may take."""
+
+    most_bytes: int  # as sent, and as unpacked
+    total_s: float
+    silence_s: float = 10.0  # between two pieces
+    connect_s: float = 3.0
+
+
+class DownloadError(Exception):
+    """A file cannot be downloaded. The message ends a sentence that begins with its address.
+
+    `status` is that of an answer that is none of success.
+    """
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+def download(address: str, limits: DownloadLimits, heard: Callable[[int], Any] = lambda _: None) -> bytes:
+    """The content of a file.
+
+    Args:
+        address: of http or https.
+        limits: beyond which it is given up.
+        heard: is told of the bytes of each piece, and of 0 for an answer's header.
+
+    Raises:
+        DownloadError: if it cannot be had within the limits.
+    """
+    ended: queue.SimpleQueue[bytes | Exception] = queue.SimpleQueue()
+
+    def work() -> None:
+        try:
+            ended.put(_download(address, limits, heard))
+        except Exception as error:  # noqa: BLE001 - the caller raises it
+            ended.put(error)
+
+    # A header may come so slowly that no time limit of a socket ends it: the time of the whole is that of another thread.
+    threading.Thread(target=work, name="download", daemon=True).start()
+    try:
+        result = ended.get(timeout=limits.total_s)
+    except queue.Empty:
+        raise _late(limits) from None
+    if isinstance(result, Exception):
+        raise result
+    return result
+
+
+def _download(address: str, limits: DownloadLimits, heard: Callable[[int], Any]) -> bytes:
+    import requests  # slow to import, and wanted with a network only
+    import urllib3
+
+    deadline = time.monotonic() + limits.total_s
+    try:
+        with requests.Session() as session, _open(session, address, limits) as response:
+            heard(0)
+            if response.status_code != requests.codes.ok:
+                raise DownloadError(f"the answer was {response.status_code}", response.status_code)
+            return _read(response, limits, deadline, heard)
+    except (requests.RequestException, urllib3.exceptions.HTTPError, OSError):
+        raise DownloadError("no connection") from None
+    except (ValueError, zlib.error) as error:
+        raise DownloadError(f"the answer cannot be read: {error}") from None
+
+
+def _open(session: requests.Session, address: str, limits: DownloadLimits) -> requests.Response:
+    """The answer of the address, or of the one it leads to."""
+    for _ in range(_MOST_REDIRECTS + 1):
+        response = session.get(
+            address,
+            stream=True,
+            allow_redirects=False,
+            timeout=(limits.connect_s, limits.silence_s),
+            headers={"Accept-Encoding": _GZIP[0]},
+        )
+        if not response.is_redirect:
+            return response
+        response.close()
+        target = urljoin(address, response.headers["location"])
+        if urlsplit(target).scheme != urlsplit(address).scheme:
+            raise DownloadError(f"it leads to another scheme, {target}")
+        address = target
+    raise DownloadError(f"it leads from one address to the next more than {_MOST_REDIRECTS} times")
+
+
+def _read(response: requests.Response, limits: DownloadLimits, deadline: float, heard: Callable[[int], Any]) -> bytes:
+    encoding = response.headers.get("Content-Encoding", "").strip().lower()
+    if encoding not in ("", "identity", *_GZIP):
+        raise DownloadError(f"the answer is packed as {encoding}, which was not asked for")
+    unpacker = zlib.decompressobj(wbits=31) if encoding in _GZIP else None
+    content, received = bytearray(), 0
+    for chunk in _chunks(response):
+        heard(len(chunk))
+        received += len(chunk)
+        content += unpacker.decompress(chunk, limits.most_bytes + 1 - len(content)) if unpacker else chunk
+        if max(received, len(content)) > limits.most_bytes:
+            raise DownloadError(f"it is larger than {limits.most_bytes / 1e6:g} MB")
+        if time.monotonic() > deadline:
+            raise _late(limits)
+    if unpacker and not unpacker.eof:
+        raise DownloadError("the answer ended early")
+    return bytes(content)
+
+
+def _chunks(response: requests.Response) -> Iterator[bytes]:
+    while chunk := response.raw.read(_CHUNK, decode_content=False):
+        yield chunk
+
+
+def _late(limits: DownloadLimits) -> DownloadError:
+    return DownloadError(f"it took longer than {limits.total_s:g} s")
