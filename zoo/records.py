@@ -186,7 +186,9 @@ class PublishedCost:
     input: str
     params: int | None
     gmacs: float | None  # in units of 10**9 MACs, whatever its library calls them
-    gmacs_decimals: int  # digits after the point that are meant
+    decimals: int  # digits after the point that are meant, of either
+    gflops: float | None = None  # in units of 10**9 FLOPs, two for each MAC, where these are published instead
+    params_step: int = 1  # what the number of parameters is rounded to
 
 
 @dataclass(frozen=True, slots=True)

@@ -149,9 +149,11 @@ def rows_of_metadata(published: Iterable[PublishedCost]) -> list[PublishedRow]:
 def _metadata_numbers(cost: PublishedCost) -> dict[str, PrintedNumber]:
     numbers = {}
     if cost.params is not None:
-        numbers["params"] = PrintedNumber.parse(str(cost.params))
+        numbers["params"] = PrintedNumber.parse(str(cost.params // cost.params_step), scale=cost.params_step)
     if cost.gmacs is not None:
-        numbers["macs"] = PrintedNumber.parse(str(cost.gmacs), scale=_UNITS["G"], decimals=cost.gmacs_decimals)
+        numbers["macs"] = PrintedNumber.parse(str(cost.gmacs), scale=_UNITS["G"], decimals=cost.decimals)
+    if cost.gflops is not None:
+        numbers["macs"] = PrintedNumber.parse(str(cost.gflops), scale=_UNITS["G"], decimals=cost.decimals).divided_by(2)
     return numbers
 
 

@@ -66,6 +66,8 @@ ACCURACY_COLUMNS: tuple[AccuracyColumn, ...] = (
     _accuracy("pascal-voc-2012", "miou", ("voc_miou", "VOC mean IoU", "Pascal VOC 2012", "Mean intersection over union")),
     _accuracy("ade20k", "miou", ("ade20k_miou", "ADE20K mean IoU", "ADE20K", "Mean intersection over union")),
     _accuracy("cityscapes", "miou", ("cityscapes_miou", "Cityscapes mean IoU", "Cityscapes", "Mean intersection over union")),
+    _accuracy("dota-v1-test", "box_map", ("dota_box_map", "DOTA mAP", "the test set of DOTA v1", f"{_MAP} of oriented boxes")),
+    _accuracy("nyu-depth-v2", "delta1", ("nyu_delta1", "NYU δ1", "NYU Depth V2", "Pixels whose depth is within a factor of 1.25")),
     _accuracy("kinetics-400", "top1", ("kinetics400_top1", "Kinetics top-1", "Kinetics-400", "Top-1 accuracy")),
     _accuracy("kinetics-400", "top5", ("kinetics400_top5", "Kinetics top-5", "Kinetics-400", "Top-5 accuracy")),
     _accuracy("cifar-10", "top1", ("cifar10_top1", "CIFAR-10 top-1", "CIFAR-10", "Top-1 accuracy"), shown=False),

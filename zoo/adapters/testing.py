@@ -154,7 +154,7 @@ def check_figures(zoo: Zoo, architectures: Iterable[Architecture]) -> list[str]:
     ]
     for cost in costs:
         is_known = cost.arch in names and (not cost.tag or (cost.arch, cost.tag) in weights)
-        if not is_known or not ((cost.params or 0) > 0 or (cost.gmacs or 0) > 0):
+        if not is_known or not any((figure or 0) > 0 for figure in (cost.params, cost.gmacs, cost.gflops)):
             problems.append(f"the published cost of {cost.arch!r} with tag {cost.tag!r} is of no listed model, or empty")
     for row in results:
         if (row.arch, row.tag) not in weights or row.zoo != zoo.name:
