@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.utils import _pytree as pytree
+from torch import nn
 
+from zoo.api.given import Shapes, as_given, as_model
 from zoo.counting.cost import Cost
-from zoo.counting.count_model import count_model, meta_input
-from zoo.errors import InputError, UnknownNameError, did_you_mean
+from zoo.counting.count_model import count_model
+from zoo.errors import UnknownNameError, did_you_mean
 from zoo.meta.module_stack import evaluate
-from zoo.meta.new_tensors import META
 from zoo.meta.protection import protected
 from zoo.meta.weights import without_data
 from zoo.meta.written_values import KeepWritten
@@ -28,7 +27,7 @@ from zoo.tracing.trace import trace_model
 
 def count(  # noqa: PLR0913  # all but two are keyword-only and seldom given
     model: nn.Module,
-    shape: Sequence[int] | None = None,
+    shape: Shapes | None = None,
     *,
     inputs: Any = None,
     kwargs: Mapping[str, Any] | None = None,
@@ -44,7 +43,8 @@ def count(  # noqa: PLR0913  # all but two are keyword-only and seldom given
 
     Args:
         model: any module; a compiled one is counted as the module it was made from.
-        shape: of one input without the batch, such as (3, 224, 224).
+        shape: of one input without the batch, such as (3, 224, 224); several shapes for several inputs; tensors as `forward` takes them,
+            with their batch; or a dictionary of either by the names of arguments.
         inputs: instead of `shape`, the positional arguments of `forward`: tensors in any nesting, on any device.
         kwargs: keyword arguments of `forward`, likewise.
         batch: size of the batch put before `shape`.
@@ -54,22 +54,18 @@ def count(  # noqa: PLR0913  # all but two are keyword-only and seldom given
 
     Raises:
         ZooError: if a formula is not for an operator.
-        InputError: if neither or both of `shape` and `inputs` (or `kwargs`) are given.
+        InputError: if `model` is no model, nothing can be made of the input, or neither or both of `shape` and `inputs` are given.
         Exception: whatever the model raises.
     """
-    _require_one(shape, inputs, kwargs)
-    if shape is not None:
-        arguments: tuple[Any, ...] = (meta_input(shape, batch=batch, dtype=dtype),)
-    else:
-        arguments = _without_data(_as_arguments(inputs))
-    eager = getattr(model, "_orig_mod", model)
+    eager = as_model(model)
+    given = as_given(shape, inputs, kwargs, batch=batch, dtype=dtype).without_data()
     with using_formulas(formulas or {}), _without_traces(eager):
-        return count_model(eager, arguments, memo, kwargs=_without_data(dict(kwargs or {})), keep=False)
+        return count_model(eager, given.args, memo, kwargs=given.kwargs, keep=False)
 
 
 def trace(  # noqa: PLR0913  # all but two are keyword-only and seldom given
     model: nn.Module,
-    shape: Sequence[int] | None = None,
+    shape: Shapes | None = None,
     *,
     inputs: Any = None,
     kwargs: Mapping[str, Any] | None = None,
@@ -92,17 +88,14 @@ def trace(  # noqa: PLR0913  # all but two are keyword-only and seldom given
         memo: calls shared between traces; one for many models makes tracing several times faster.
 
     Raises:
-        InputError: if neither or both of `shape` and `inputs` (or `kwargs`) are given.
+        InputError: if `model` is no model, nothing can be made of the input, or neither or both of `shape` and `inputs` are given.
         UnknownNameError: if there is no such precision or layout.
         Exception: whatever the model raises.
     """
-    _require_one(shape, inputs, kwargs)
-    eager = getattr(model, "_orig_mod", model)
-    given = None if shape is not None else _as_arguments(inputs)
+    eager = as_model(model)
+    given = as_given(shape, inputs, kwargs, batch=batch)
     with _without_traces(eager):
-        return trace_model(
-            eager, shape, inputs=given, kwargs=kwargs, precision=precision, layout=layout, batch=batch, memo=memo
-        )  # fmt: skip
+        return trace_model(eager, inputs=given.args, kwargs=given.kwargs, precision=precision, layout=layout, memo=memo)
 
 
 def formula(name: str, *, kind: str | None = None) -> Any:
@@ -133,19 +126,6 @@ def formula(name: str, *, kind: str | None = None) -> Any:
         return function
 
     return register
-
-
-def _require_one(shape: Sequence[int] | None, inputs: Any, kwargs: Mapping[str, Any] | None) -> None:
-    if (shape is not None) == (inputs is not None or kwargs is not None):
-        raise InputError("Give either a shape without the batch, such as (3, 224, 224), or inputs=(…) and kwargs={…}.")
-
-
-def _as_arguments(inputs: Any) -> tuple[Any, ...]:
-    return () if inputs is None else tuple(inputs) if isinstance(inputs, (tuple, list)) else (inputs,)
-
-
-def _without_data(value: Any) -> Any:
-    return pytree.tree_map_only(Tensor, lambda tensor: tensor.detach().to(META), value)
 
 
 @contextlib.contextmanager
