@@ -1,50 +1,94 @@
 """Latencies on all devices as the page holds them: packed, because there are hundreds of columns of which a reader opens a few.
 
-Latencies of one choice are codes of two bytes, those of the low bytes after those of the high bytes, compressed together with the
-bounds and origins:
+Estimates from data sheets are columns of codes of two bytes, those of the low bytes after those of the high bytes, and then the steps
+of their intervals (`reports.selection.estimate_rounding`), a byte each, compressed together:
 
     0 for an unknown latency; else 1 + 900 * decade + (digits - 100), for digits / 100 * 10 ** (decade + LEAST_POWER) ms
 
-So three significant digits are kept exactly. Published and measured latencies have more; the page shows three of them.
+So three significant digits, which is all that an estimate has, are kept exactly. Estimates on platforms are made in the page, from
+what `zoo.estimation.platforms.portable` writes: a tenth of the bytes. Measured and published latencies stand beside them, as they are.
 """
 
 from __future__ import annotations
 
 import base64
+import json
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from reports.leaderboard.report import ORIGINS, DeviceLatencies
+from reports.leaderboard.report import ORIGINS, DeviceLatencies, PlatformEstimates
+from reports.selection.estimate_rounding import interval_steps
 from zoo.devices.kinds import GROUPS, group_title
 from zoo.run_config import Precision, RunConfig
 
 LEAST_POWER = -3  # a latency of a microsecond has the least code
 _MANTISSAS = 900
 _MOST_CODE = 2**16 - 1
+_MOST_STEPS = 2**8 - 1
 _KEY = ["zoo", "arch", "input", "classes", "variant"]
+_ESTIMATED = ORIGINS.index("estimated")
 
 
-def build_devices(leaderboard: pd.DataFrame, latencies: Sequence[DeviceLatencies]) -> dict[str, Any]:
-    """Devices by kind, the choices of each, and their packed columns.
+def build_devices(
+    leaderboard: pd.DataFrame, latencies: Sequence[DeviceLatencies], platforms: PlatformEstimates | None = None
+) -> dict[str, Any]:
+    """Devices by kind, the choices of each, and their latencies.
 
-    `model` is, for each row of the leaderboard, its place in the columns: weights of one architecture and input share a latency.
+    `model` is, for each row of the leaderboard, its place in the columns: weights of one architecture and input share a latency. A choice
+    has a packed `column` of estimates, or the place of its estimates among those of `platforms`; `known` has what is better known: for
+    each origin the places of models, and milliseconds.
     """
     place, first = _distinct_models(leaderboard)
     groups = list(GROUPS)
     ordered = sorted(latencies, key=lambda one: (groups.index(group_title(one.device.kind)), one.device.name))
+    estimates = _places_on_platforms(platforms)
     devices: dict[str, dict[str, Any]] = {}
     for one in ordered:
         device = one.device
         entry = devices.setdefault(
             device.id, {"id": device.id, "name": device.name, "group": group_title(device.kind), "choices": []}
         )
-        entry["choices"].append({"key": choice_key(one.run), "title": choice_title(one.run), "column": _pack(one, first)})
-    return {"model": place.tolist(), "origins": list(ORIGINS), "leastPower": LEAST_POWER, "devices": list(devices.values())}
+        entry["choices"].append(_choice(one, first, estimates))
+    return {
+        "model": place.tolist(),
+        "origins": list(ORIGINS),
+        "leastPower": LEAST_POWER,
+        "devices": list(devices.values()),
+        "platforms": _pack_platforms(platforms, first) if platforms else None,
+    }
+
+
+def _choice(one: DeviceLatencies, first: npt.NDArray[np.int64], on_platforms: Mapping[tuple[str, str], int]) -> dict[str, Any]:
+    origins, latency_ms = one.origin[first], one.latency_ms[first]
+    known = {
+        str(origin): [places.tolist(), latency_ms[places].tolist()]
+        for origin in range(_ESTIMATED)
+        if len(places := np.flatnonzero(origins == origin))
+    }
+    choice = {"key": choice_key(one.run), "title": choice_title(one.run, is_on_platform=one.is_on_platform), "known": known}
+    if one.is_on_platform:
+        return choice | {"platform": on_platforms[one.device.id, one.run.precision.dtype]}
+    is_estimated = origins == _ESTIMATED
+    return choice | ({"column": _pack(latency_ms, one.high_ms[first], is_estimated)} if is_estimated.any() else {})
+
+
+def _places_on_platforms(platforms: PlatformEstimates | None) -> dict[tuple[str, str], int]:
+    """By device and dtype, which of the estimates on platforms a choice has."""
+    choices = platforms.record["choices"] if platforms else []
+    return {(choice["device"], choice["dtype"]): place for place, choice in enumerate(choices)}
+
+
+def _pack_platforms(platforms: PlatformEstimates, first: npt.NDArray[np.int64]) -> dict[str, Any]:
+    """The numbers that estimates on platforms are made from, and of each model of the columns its place among them."""
+    record = dict(platforms.record)
+    features = base64.b64decode(record.pop("models"))
+    numbers = json.dumps(record | {"places": platforms.places[first].tolist()}, separators=(",", ":"))
+    return {"features": _compress(features), "numbers": _compress(numbers.encode("ascii"))}
 
 
 def choice_key(run: RunConfig) -> str:
@@ -57,9 +101,11 @@ def choice_key(run: RunConfig) -> str:
     return "-".join(parts)
 
 
-def choice_title(run: RunConfig) -> str:
-    """`float16, channels last`."""
+def choice_title(run: RunConfig, *, is_on_platform: bool = False) -> str:
+    """`float16, channels last`; on platforms, float16 stands for what runtimes run in float32 or float16 as they choose."""
     words = ["mixed precision (amp)" if run.precision is Precision.AMP else run.precision.dtype]
+    if is_on_platform and run.precision is Precision.FP16:
+        words = [f"{Precision.FP32.dtype} or {Precision.FP16.dtype}"]
     words += ["channels last"] if run.layout == "nhwc" else []
     words += [run.runtime] if run.runtime else []
     return ", ".join(words)
@@ -76,11 +122,15 @@ def encode_latencies(latency_ms: npt.NDArray[np.float64]) -> npt.NDArray[np.uint
     return np.where(is_known & (code >= 1) & (code <= _MOST_CODE), code, 0).astype(np.uint16)
 
 
-def _pack(one: DeviceLatencies, first: npt.NDArray[np.int64]) -> str:
-    """The columns of one choice: latency, low, high (two bytes each) and origin (one byte; 255 is unknown)."""
-    codes = [encode_latencies(figure[first]) for figure in (one.latency_ms, one.low_ms, one.high_ms)]
-    planes = [plane for code in codes for plane in ((code >> 8).astype(np.uint8), (code & 0xFF).astype(np.uint8))]
-    content = b"".join(plane.tobytes() for plane in (*planes, one.origin[first].astype(np.uint8)))
+def _pack(latency_ms: npt.NDArray[np.float64], high_ms: npt.NDArray[np.float64], is_estimated: npt.NDArray[np.bool_]) -> str:
+    """The estimates of one choice: latency (two bytes each) and steps of the interval (one byte)."""
+    codes = encode_latencies(np.where(is_estimated, latency_ms, np.nan))
+    steps = np.minimum(interval_steps(latency_ms, high_ms) * is_estimated, _MOST_STEPS)
+    planes = ((codes >> 8).astype(np.uint8), (codes & 0xFF).astype(np.uint8), steps.astype(np.uint8))
+    return _compress(b"".join(plane.tobytes() for plane in planes))
+
+
+def _compress(content: bytes) -> str:
     return base64.b64encode(zlib.compress(content, 9)).decode("ascii")
 
 

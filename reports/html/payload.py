@@ -50,7 +50,7 @@ def build_payload(report: Report) -> dict[str, Any]:
         "cost": DEFAULT_COST if DEFAULT_COST in costs or not costs else costs[0],
         "limits": [key for key in (*BUDGET_COLUMNS, *(c.key for c in report.latencies)) if key in costs],
         "speeds": [build_speed(report, speed) for speed in report.device_speeds],
-        "devices": build_devices(table, report.device_latencies),
+        "devices": build_devices(table, report.device_latencies, report.platforms),
         "published": build_published(report.published_speeds),
         "facets": list(FACET_COLUMNS),
         "search": list(SEARCH_COLUMNS),

@@ -54,6 +54,7 @@ def build_configured_report(config: Config, *, title: str, name: str | None = No
     cached = CachedSpeeds(store)
     speeds = build_speed_reports(table, [(run, cached.on_device(device, run)) for device, run in _configured_runs(config)])
     published, sources = published_table(table)
+    choices = build_device_latencies(table, cached, list(shipped_devices().values()))
     return dataclasses.replace(
         report,
         budgets=tuple(
@@ -62,7 +63,8 @@ def build_configured_report(config: Config, *, title: str, name: str | None = No
         changes=_last_changes(store, name),
         audits=_audits(config, may_count=may_count),
         device_speeds=speeds,
-        device_latencies=build_device_latencies(table, cached, shipped_devices().values()),
+        device_latencies=choices.latencies,
+        platforms=choices.platforms,
         published_speeds=published,
         sources=(*report.sources, *sources),
         leaderboard=with_latencies(table, speeds),

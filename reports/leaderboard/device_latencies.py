@@ -6,81 +6,167 @@ estimated.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from reports.leaderboard.report import DeviceLatencies
+from reports.leaderboard.report import DeviceLatencies, PlatformEstimates
 from reports.selection.candidate_speeds import SpeedSources
 from reports.selection.candidates import build_candidates
+from reports.selection.estimate_rounding import Floats, round_estimates
 from reports.selection.published_speeds import SPEED_KEY, fastest_on_all_devices
-from reports.selection.speed_estimates import MODEL_KEY, CachedSpeeds, round_estimates
+from reports.selection.speed_estimates import MODEL_KEY, CachedSpeeds
 from zoo.devices.device import Device
+from zoo.devices.kinds import GPU_KINDS
 from zoo.errors import SpeedError
-from zoo.run_config import LAYOUTS, Precision, RunConfig
+from zoo.run_config import LAYOUTS, TRACED, Precision, RunConfig
+
+if TYPE_CHECKING:
+    from zoo.estimation.platforms.fleet import PlatformLatencies, PlatformSums
 
 _MEASURED, _PUBLISHED, _ESTIMATED = range(3)
-_ON_GPUS = tuple(
+_BY_DATA_SHEET = tuple(
     RunConfig(precision=p, layout=layout) for p in (Precision.FP32, Precision.FP16, Precision.AMP) for layout in LAYOUTS
 )
-_ELSEWHERE = tuple(RunConfig(precision=precision) for precision in (Precision.FP16, Precision.INT8, Precision.W8A16))
-"""How models run in the choices: eager, one image."""
+"""How models run where a data sheet is enough for an estimate: eager, one image."""
+_BY_PUBLISHED = tuple(RunConfig(precision=precision) for precision in (Precision.FP16, Precision.INT8, Precision.W8A16))
+"""How they run elsewhere; float16 stands for what runtimes run in float32 or float16 as they choose."""
 
 
-def build_device_latencies(
-    leaderboard: pd.DataFrame, cached: CachedSpeeds, devices: Iterable[Device]
-) -> tuple[DeviceLatencies, ...]:
-    """Every device and run configuration for which at least one row has a latency, in the order of the devices.
+@dataclass(frozen=True)
+class DeviceChoices:
+    """What a reader may choose among."""
+
+    latencies: tuple[DeviceLatencies, ...]  # in the order of the devices
+    platforms: PlatformEstimates | None  # None: no model was traced as they need it
+
+
+def build_device_latencies(leaderboard: pd.DataFrame, cached: CachedSpeeds, devices: Sequence[Device]) -> DeviceChoices:
+    """Every device and run configuration for which at least one row has a latency.
 
     Args:
         leaderboard: the rows to give latencies of.
         cached: the speeds that the cache knows.
         devices: those to choose among.
     """
-    sources = _Sources(leaderboard, cached)
-    choices = (sources.on(device, run) for device in devices for run in dict.fromkeys((*_ON_GPUS, *_ELSEWHERE)))
-    return tuple(choice for choice in choices if choice is not None)
+    known = _Known(leaderboard, cached)
+    platforms = _Platforms.of(leaderboard, cached)
+    measured = cached.measured_precisions()
+    devices = [*devices, *(Device(name, name, "board") for name in measured.keys() - {device.id for device in devices})]
+    found = [*_from_data_sheets(leaderboard, cached, devices)]
+    done = {(one.device.id, one.run.precision) for one in found}
+    for device in devices:
+        runs = (*_BY_PUBLISHED, *(RunConfig(precision=precision) for precision in measured.get(device.id, ())))
+        found += [platforms.on(device, run) for run in dict.fromkeys(runs) if (device.id, run.precision) not in done]
+    order = {device.id: place for place, device in enumerate(devices)}
+    latencies = sorted((known.over(one) for one in found), key=lambda one: order[one.device.id])
+    return DeviceChoices(tuple(one for one in latencies if (one.origin >= 0).any()), platforms.portable())
 
 
-class _Sources:
-    """Everything known of speed, read once for all devices."""
+def _from_data_sheets(leaderboard: pd.DataFrame, cached: CachedSpeeds, devices: Sequence[Device]) -> Iterator[DeviceLatencies]:
+    """Where a data sheet is enough for an estimate, and where the cache has a calibration."""
+    for run in _BY_DATA_SHEET:
+        calibrated = {device.id for device in devices if cached.is_calibrated(device, run)}
+        for device in devices:
+            if device.id in calibrated:
+                yield _calibrated(leaderboard, cached, device, run)
+        if (found := cached.gpu_sums(run)) is None:
+            continue
+        models, sums = found
+        places = _places(leaderboard, models)
+        for device in devices:
+            if device.kind in GPU_KINDS and device.id not in calibrated:
+                try:
+                    estimates = sums.on(device)
+                except SpeedError:
+                    continue
+                yield _estimated(device, run, estimates.latency_ms, estimates.high_ms, places)
+
+
+def _calibrated(leaderboard: pd.DataFrame, cached: CachedSpeeds, device: Device, run: RunConfig) -> DeviceLatencies:
+    estimator = cached.on_device(device, replace(run, device=device.id)).estimate
+    assert estimator is not None
+    table = estimator(leaderboard)
+    latency_ms, low_ms, high_ms = (
+        table[name].to_numpy(np.float64, na_value=np.nan) for name in ("latency_ms", "latency_low_ms", "latency_high_ms")
+    )
+    return DeviceLatencies(device, run, latency_ms, low_ms, high_ms, _origins(latency_ms))
+
+
+def _estimated(
+    device: Device, run: RunConfig, latency_ms: Floats, high_ms: Floats, places: npt.NDArray[np.int64]
+) -> DeviceLatencies:
+    """The estimates of models as those of rows."""
+    figures = [np.append(figure, np.nan)[places] for figure in round_estimates(latency_ms, high_ms)]
+    return DeviceLatencies(device, run, figures[0], figures[1], figures[2], _origins(figures[0]))
+
+
+def _origins(latency_ms: Floats) -> npt.NDArray[np.int8]:
+    return np.where(np.isnan(latency_ms), -1, _ESTIMATED).astype(np.int8)
+
+
+@dataclass
+class _Platforms:
+    """Estimates on phones, accelerators, boards and CPUs."""
+
+    rows: int  # of the leaderboard
+    places: npt.NDArray[np.int64]  # of each row its model
+    sums: PlatformSums | None = None  # None: no model was traced
+    found: list[tuple[Device, RunConfig, PlatformLatencies]] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, leaderboard: pd.DataFrame, cached: CachedSpeeds) -> _Platforms:
+        """Those of the models of a leaderboard."""
+        known = cached.platform_sums(leaderboard)
+        if known is None:
+            return cls(len(leaderboard), np.zeros(len(leaderboard), np.int64))
+        return cls(len(leaderboard), _places(leaderboard, known[0]), known[1])
+
+    def on(self, device: Device, run: RunConfig) -> DeviceLatencies:
+        """The estimates on a device; none where there is no way to make any."""
+        nothing = np.full(self.rows, np.nan)
+        without = DeviceLatencies(device, run, nothing, nothing, nothing, np.full(self.rows, -1, np.int8))
+        if self.sums is None or _rests_on_data_sheet(device, run):
+            return without
+        try:
+            estimates = self.sums.on(device, replace(run, device=device.id))
+        except SpeedError:
+            return without
+        self.found.append((device, run, estimates))
+        return replace(_estimated(device, run, estimates.latency_ms, estimates.high_ms, self.places), is_on_platform=True)
+
+    def portable(self) -> PlatformEstimates | None:
+        """All of them as plain numbers."""
+        from zoo.estimation.platforms.portable import portable
+
+        if self.sums is None or not self.found:
+            return None
+        return PlatformEstimates(portable(self.sums, self.found), self.places)
+
+
+def _rests_on_data_sheet(device: Device, run: RunConfig) -> bool:
+    """Whether an estimate is made from the device's data sheet, so that there is none without a trace in its own mode."""
+    from zoo.estimation.estimate import why_no_estimate
+
+    return run.precision in TRACED and why_no_estimate(device, run) is None
+
+
+class _Known:
+    """What was measured and published of the rows of a leaderboard."""
 
     def __init__(self, leaderboard: pd.DataFrame, cached: CachedSpeeds) -> None:
         self._rows = leaderboard
         self._cached = cached
-        self._sums = {run: sums for run in _ON_GPUS if (sums := cached.gpu_sums(run)) is not None}
-        self._places = {run: _places(leaderboard, sums.models) for run, sums in self._sums.items()}
-        self._published: dict[Precision, Mapping[str, npt.NDArray[np.float64]]] = {}
-        self._measured_on = cached.measured_devices()
+        self._published: dict[Precision, Mapping[str, Floats]] = {}
+        self._measured_on = cached.measured_precisions()
 
-    def on(self, device: Device, run: RunConfig) -> DeviceLatencies | None:
-        """The latencies on a device; None where nothing is known, or where the choice is there already under another precision."""
-        found = self._estimated(device, run)
-        if found is None:
-            if run not in _ELSEWHERE:
-                return None
-            nothing = np.full(len(self._rows), np.nan)
-            found = DeviceLatencies(device, run, nothing, nothing, nothing, np.full(len(self._rows), -1, np.int8))
-        found = self._with_measured(self._with_published(found))
-        return found if (found.origin >= 0).any() else None
-
-    def _estimated(self, device: Device, run: RunConfig) -> DeviceLatencies | None:
-        if run not in self._sums:
-            return None
-        try:
-            found = self._sums[run].on(device)
-        except SpeedError:
-            return None
-        figures = (
-            np.append(round_estimates(figure), np.nan)[self._places[run]]
-            for figure in (found.latency_ms, found.low_ms, found.high_ms)
-        )
-        latency_ms, low_ms, high_ms = figures
-        origin = np.where(np.isnan(latency_ms), -1, _ESTIMATED).astype(np.int8)
-        return DeviceLatencies(device, run, latency_ms, low_ms, high_ms, origin)
+    def over(self, estimated: DeviceLatencies) -> DeviceLatencies:
+        """The latencies with published ones in the place of estimates, and measured ones in the place of both."""
+        return self._with_measured(self._with_published(estimated))
 
     def _with_published(self, known: DeviceLatencies) -> DeviceLatencies:
         precision = known.run.precision
@@ -99,7 +185,7 @@ class _Sources:
         return _over(known, latencies, _MEASURED) if len(table) == len(self._rows) else known
 
 
-def _published(leaderboard: pd.DataFrame, precision: Precision) -> dict[str, npt.NDArray[np.float64]]:
+def _published(leaderboard: pd.DataFrame, precision: Precision) -> dict[str, Floats]:
     """By device, the published latency of each row; NaN where there is none."""
     models = leaderboard[SPEED_KEY].drop_duplicates(ignore_index=True)
     place = (
@@ -118,11 +204,11 @@ def _published(leaderboard: pd.DataFrame, precision: Precision) -> dict[str, npt
 
 def _places(leaderboard: pd.DataFrame, models: pd.DataFrame) -> npt.NDArray[np.int64]:
     """Of each row its place among some models; the place behind the last where it is none of them."""
-    places = leaderboard[MODEL_KEY].merge(models.assign(place=range(len(models))), on=MODEL_KEY, how="left")["place"]
+    places = leaderboard[MODEL_KEY].merge(models[MODEL_KEY].assign(place=range(len(models))), on=MODEL_KEY, how="left")["place"]
     return places.fillna(len(models)).to_numpy(np.int64)
 
 
-def _over(known: DeviceLatencies, latencies_ms: npt.NDArray[np.float64], origin: int) -> DeviceLatencies:
+def _over(known: DeviceLatencies, latencies_ms: Floats, origin: int) -> DeviceLatencies:
     """The latencies with better known ones in their place, which have no interval."""
     is_better = ~np.isnan(latencies_ms)
     return replace(

@@ -124,6 +124,15 @@ class DeviceLatencies:
     low_ms: npt.NDArray[np.float64]  # of an estimate: nine in ten measured times lie between low and high
     high_ms: npt.NDArray[np.float64]
     origin: npt.NDArray[np.int8]  # index into `ORIGINS`; -1 where nothing is known
+    is_on_platform: bool = False  # whether the estimates are among the report's `PlatformEstimates`
+
+
+@dataclass(frozen=True)
+class PlatformEstimates:
+    """The estimates on phones, accelerators, boards and CPUs, before anything measured or published, as plain numbers."""
+
+    record: Mapping[str, Any]  # as `zoo.estimation.platforms.portable` describes it
+    places: npt.NDArray[np.int64]  # of each row of the leaderboard its model there; the number of models where it is none
 
 
 @dataclass(frozen=True)
@@ -152,6 +161,7 @@ class Report:
     audits: tuple[AuditReport, ...] = ()  # one for each configured audit
     device_speeds: tuple[SpeedReport, ...] = ()  # one for each configured run configuration
     device_latencies: tuple[DeviceLatencies, ...] = ()  # what a reader may choose among
+    platforms: PlatformEstimates | None = None  # what a page makes the estimates from that it does not hold
     published_speeds: pd.DataFrame = field(default_factory=empty_published)  # PUBLISHED_SPEEDS, of the leaderboard's models
 
     @property

@@ -137,9 +137,11 @@ def build_comparison_report(lookup: ModelLookup) -> Report:
     table, cached = rows[is_named].reset_index(drop=True), CachedSpeeds(lookup.store)
     asked = [lookup.asked] if lookup.asked else []
     speeds = build_speed_reports(table, [(one.run, cached.on_device(one.device, one.run, one.unstated)) for one in asked])
+    choices = build_device_latencies(table, cached, list(shipped_devices().values()))
     return dataclasses.replace(
         report,
         leaderboard=with_latencies(table, speeds),
         device_speeds=speeds,
-        device_latencies=build_device_latencies(table, cached, shipped_devices().values()),
+        device_latencies=choices.latencies,
+        platforms=choices.platforms,
     )

@@ -56,7 +56,7 @@ def latencies_on(asked: DeviceRun, keys: Sequence[CostKey], families: Sequence[s
         families: of their architectures, in the same order.
         store: a cache with measurements, and with what estimates are made from.
     """
-    table = pd.DataFrame([key._asdict() for key in keys]).assign(family=pd.array(list(families), dtype="string"))  # type: ignore[arg-type]
+    table = pd.DataFrame([key._asdict() for key in keys]).assign(family=pd.array(list(families), dtype="string"))
     table = table.astype({name: "Int64" if name in ("classes", "batch") else "string" for name in table.columns})
     sources = CachedSpeeds(store).on_device(asked.device, asked.run, asked.unstated)
     found, note = add_speeds(table, asked.run, sources)

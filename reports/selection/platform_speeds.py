@@ -12,6 +12,7 @@ from zoo.run_config import TRACED, RunConfig
 if TYPE_CHECKING:
     from zoo.cache.store import Store
     from zoo.devices.device import Device
+    from zoo.estimation.platforms.fleet import PlatformSums
 
 _FIGURES = ["latency_ms", "latency_low_ms", "latency_high_ms"]
 _MODEL = "model"
@@ -43,19 +44,32 @@ class PlatformFeatures:
         self._store, self._key = store, key
         self._features: pd.DataFrame | None = None
 
+    def sums(self, rows: pd.DataFrame) -> tuple[pd.DataFrame, PlatformSums] | None:
+        """The models of these rows that were traced, and what they ask of platforms; None where none was."""
+        from zoo.estimation.platforms.fleet import PlatformSums
+
+        found = self._of(rows)
+        return (found[0], PlatformSums(found[1], found[0])) if found else None
+
     def estimate(self, device: Device, run: RunConfig, rows: pd.DataFrame) -> pd.DataFrame | None:
         """Figures and origin under the rows' index, NA for models that were not traced; None where none was."""
         from zoo.estimation.platforms.estimate import estimate_on_platforms
 
-        features = self._read()
-        models = rows[[*self._key, *(["family"] if "family" in rows else [])]].drop_duplicates(self._key)
-        if features.empty:
+        if (found := self._of(rows)) is None:
             return None
-        place = features.index.get_indexer(pd.MultiIndex.from_frame(models[self._key]))
-        models, place = models[place >= 0].reset_index(drop=True), place[place >= 0]
-        estimates = estimate_on_platforms(features.iloc[place].reset_index(drop=True), device, run, models=models)
+        models, features = found
+        estimates = estimate_on_platforms(features, device, run, models=models)
         joined = rows[self._key].merge(models[self._key].join(estimates), on=self._key, how="left").set_axis(rows.index)
         return joined[[*_FIGURES, "latency_from"]]
+
+    def _of(self, rows: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame] | None:
+        """Of these rows' models that were traced: their key and family, and their features in the same order."""
+        features = self._read()
+        if features.empty:
+            return None
+        models = rows[[*self._key, *(["family"] if "family" in rows else [])]].drop_duplicates(self._key)
+        place = features.index.get_indexer(pd.MultiIndex.from_frame(models[self._key]))
+        return models[place >= 0].reset_index(drop=True), features.iloc[place[place >= 0]].reset_index(drop=True)
 
     def _read(self) -> pd.DataFrame:
         from zoo.estimation.platforms.features import TRACED, USED, features_of

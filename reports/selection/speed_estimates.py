@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from reports.selection.candidate_speeds import SpeedSources
+from reports.selection.estimate_rounding import round_estimates
 from reports.selection.platform_speeds import PlatformFeatures, platform_refusal
 from reports.selection.unknown_speed import NO_WORKLOAD
 from zoo.cache.store import Store
@@ -26,6 +26,7 @@ from zoo.validation.calibration_store import kept_calibration
 if TYPE_CHECKING:
     from reports.config.budget_section import BudgetSection
     from zoo.estimation.gpu_fleet import GpuSums
+    from zoo.estimation.platforms.fleet import PlatformSums
 
 MODEL_KEY = ["zoo", "arch", "input", "classes", "variant"]
 """What names a counted model, whatever its weights."""
@@ -34,7 +35,6 @@ _INSTEAD = {Precision.AMP: Precision.AMP_FAST_NORM}
 """Precision whose traces are used where the cache has none of another."""
 _FIGURES = ["latency_ms", "latency_low_ms", "latency_high_ms"]
 _NOT_TRACED = "no estimate: models are not traced in it"
-_ESTIMATE_DIGITS = 3  # significant ones: the interval of an estimate is wider than the fourth
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def estimate_model(target: str, device: Device, run: RunConfig, size: str | None
     workloads = pd.DataFrame(summarise(counted.trace, by_module=True)).assign(model=target)
     calibration = kept_calibration(store, run) if store.exists() else None
     (row,) = estimate(workloads, device, run, calibration=calibration, key=["model"]).to_dict("records")
-    row |= dict(zip(_FIGURES, round_estimates(_numbers(row[name] for name in _FIGURES)), strict=True))
+    row |= _rounded(pd.DataFrame([row])).iloc[0].to_dict()
     figures = {name: None if pd.isna(row[name]) else float(row[name]) for name in (*_FIGURES, "samples_per_s", *SHARES)}
     return ModelEstimate(
         target,
@@ -111,15 +111,14 @@ def _model_on_platform(target: str, device: Device, run: RunConfig, size: str | 
     (counted,) = count_named(target, spec)
     assert counted.trace is not None
     workloads = pd.DataFrame(summarise(counted.trace, by_module=True)).assign(model=target)
-    (row,) = estimate_on_platforms(features_of(workloads, ["model"]), device, run).to_dict("records")
-    known = [None if np.isnan(value) else float(value) for value in round_estimates(_numbers(row[name] for name in _FIGURES))]
-    latency_ms, low_ms, high_ms = known
+    found = estimate_on_platforms(features_of(workloads, ["model"]), device, run)
+    latency_ms, low_ms, high_ms = (None if pd.isna(value) else float(value) for value in _rounded(found).iloc[0])
     by_layer = layers_on_platforms(workloads, device, run) if latency_ms is not None else pd.DataFrame()
     bound = by_layer[by_layer["bound"] != ""].groupby("bound")["share"].sum() if len(by_layer) else pd.Series(dtype=float)
     shares = {str(name): float(share) for name, share in bound.items()}
     rate = None if latency_ms is None else 1000 * run.batch / latency_ms
     return ModelEstimate(
-        target, counted.input, device, run, latency_ms, low_ms, high_ms, rate, row["latency_from"], shares, by_layer
+        target, counted.input, device, run, latency_ms, low_ms, high_ms, rate, found["latency_from"].iloc[0], shares, by_layer
     )
 
 
@@ -180,8 +179,7 @@ class CachedSpeeds:
         traced = replace(run, precision=workloads.precision)
         calibration = kept_calibration(self._store, traced)
         estimates = estimate(workloads.of_models(models[_MODEL]), device, traced, calibration=calibration, key=(_MODEL,))
-        for name in _FIGURES:
-            estimates[name] = pd.array(round_estimates(estimates[name].to_numpy(np.float64, na_value=np.nan)), dtype="Float64")
+        estimates[_FIGURES] = _rounded(estimates)
         estimates = models.merge(estimates[[_MODEL, *_FIGURES, "latency_from"]], on=_MODEL)
         joined = rows[MODEL_KEY].merge(estimates, on=MODEL_KEY, how="left").set_axis(rows.index)
         return joined[[*_FIGURES, "latency_from"]].fillna({"latency_from": NO_WORKLOAD})
@@ -192,27 +190,39 @@ class CachedSpeeds:
         estimates = self._on_platforms.estimate(device, run, rows)
         if estimates is None:
             return _not_estimated(rows, NO_WORKLOAD)
-        for name in _FIGURES:
-            estimates[name] = pd.array(round_estimates(estimates[name].to_numpy(np.float64, na_value=np.nan)), dtype="Float64")
+        estimates[_FIGURES] = _rounded(estimates)
         return estimates.fillna({"latency_from": NO_WORKLOAD})
 
-    def gpu_sums(self, run: RunConfig) -> GpuSums | None:
-        """What the models ask of GPUs in one run configuration, for many devices at once; None where none was traced."""
+    def gpu_sums(self, run: RunConfig) -> tuple[pd.DataFrame, GpuSums] | None:
+        """Models by `MODEL_KEY`, and what they ask of GPUs in one run configuration, for many devices; None where none was traced."""
         from zoo.estimation.gpu_fleet import GpuSums
 
         workloads = self._workloads_for(run)
         if not len(workloads.models):
             return None
-        rows = workloads.rows.join(workloads.models.drop(columns=_MODEL), on=_MODEL)
-        return GpuSums(rows, replace(run, precision=workloads.precision), key=MODEL_KEY)
+        sums = GpuSums(workloads.rows, replace(run, precision=workloads.precision), key=[_MODEL])
+        return workloads.models.iloc[sums.models[_MODEL]][MODEL_KEY].reset_index(drop=True), sums
+
+    def platform_sums(self, rows: pd.DataFrame) -> tuple[pd.DataFrame, PlatformSums] | None:
+        """Models of a leaderboard by `MODEL_KEY`, and what they ask of platforms; None where none was traced."""
+        return self._on_platforms.sums(rows)
+
+    def is_calibrated(self, device: Device, run: RunConfig) -> bool:
+        """Whether the cache has a calibration of a device in a run configuration."""
+        return kept_calibration(self._store, replace(run, device=device.id)) is not None
 
     def measured(self, device: Device) -> pd.DataFrame:
         """The speeds measured on a device."""
         return known_speeds(self._store, device.id, self._files, DeviceNames([device]))
 
-    def measured_devices(self) -> set[str]:
-        """The devices on which the cache has measurements."""
-        return set(self._store.speeds()["device"].unique())
+    def measured_precisions(self) -> dict[str, set[Precision]]:
+        """The devices on which the cache has measurements, and the precisions of these."""
+        pairs = self._store.speeds()[["device", "dtype"]].dropna().drop_duplicates()
+        found: dict[str, set[Precision]] = {}
+        for device, dtype in pairs.itertuples(index=False, name=None):
+            if (precision := Precision.parse(dtype)) is not None:
+                found.setdefault(device, set()).add(precision)
+        return found
 
     def _workloads_for(self, run: RunConfig) -> _Workloads:
         """The workloads of a run configuration, or of the precision that stands in for it."""
@@ -231,16 +241,13 @@ class CachedSpeeds:
         return self._read[precision, layout]
 
 
-def _numbers(values: Iterable[Any]) -> npt.NDArray[np.float64]:
-    return np.array([np.nan if pd.isna(value) else value for value in values], dtype=np.float64)
-
-
-def round_estimates(latencies_ms: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Estimated latencies to three significant digits; NaN stays NaN."""
-    exponents = np.floor(np.log10(latencies_ms, where=latencies_ms > 0, out=np.zeros_like(latencies_ms)))
-    scales = 10.0 ** (_ESTIMATE_DIGITS - 1 - exponents)
-    rounded: npt.NDArray[np.float64] = np.round(latencies_ms * scales) / scales
-    return rounded
+def _rounded(estimates: pd.DataFrame) -> pd.DataFrame:
+    """The figures of estimates as they are shown."""
+    latency_ms, _, high_ms = (
+        np.asarray(estimates[name].astype("Float64").to_numpy(np.float64, na_value=np.nan), np.float64) for name in _FIGURES
+    )
+    rounded = zip(_FIGURES, round_estimates(latency_ms, high_ms), strict=True)
+    return pd.DataFrame({name: pd.array(values, dtype="Float64") for name, values in rounded}, index=estimates.index)
 
 
 def _not_estimated(rows: pd.DataFrame, why: str) -> pd.DataFrame:

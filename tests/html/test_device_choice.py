@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -12,12 +13,14 @@ from fakes_html_browser import Visit
 
 from reports.columns.frontier import frontier
 from reports.leaderboard.report import ORIGINS, DeviceLatencies
+from reports.selection.estimate_rounding import STEPS_PER_E
 from zoo.devices.data_sheets import shipped_devices
 from zoo.run_config import Precision, RunConfig
 
 pytestmark = pytest.mark.browser
 
 PLAIN = zoo_like(300)
+FACTOR = math.exp(26 / STEPS_PER_E)
 MODEL = ["zoo", "arch", "input", "classes", "variant"]
 DEVICES = ("t4", "jetson-orin-nano", "pixel-8")
 RUNS = (RunConfig(precision=Precision.FP16), RunConfig(precision=Precision.FP16, layout="nhwc"))
@@ -32,7 +35,7 @@ def latencies(device: str, run: RunConfig, seed: int) -> DeviceLatencies:
     figures[random.random(models) < 0.1] = np.nan
     is_published = random.random(models) < 0.3
     origin = np.where(np.isnan(figures), -1, np.where(is_published, ORIGINS.index("published"), ORIGINS.index("estimated")))
-    width = np.where(is_published, np.nan, 1.5)
+    width = np.where(is_published, np.nan, FACTOR)
     return DeviceLatencies(
         shipped_devices()[device],
         run,
@@ -84,9 +87,8 @@ def test_each_figure_says_how_it_is_known(visit: Callable[..., Visit]) -> None:
     assert at.text("#device-note") == ", ".join([*counts, f"{(known < 0).sum()} unknown"])
     shown = at.page.locator("#board .latency.is-estimated").first
     value = float(shown.inner_text())
-    assert (
-        shown.get_attribute("title") == f"estimated: {value / 1.5:.2f} to {value * 1.5:.2f} ms nine times in ten" or value < 1.5
-    )
+    low, high = (f"{float(f'{end:.3g}'):.2f}" for end in (value / FACTOR, value * FACTOR))
+    assert shown.get_attribute("title") == f"estimated: {low} to {high} ms nine times in ten" or value < 1.5
 
 
 def test_the_address_keeps_device_precision_and_limit(visit: Callable[..., Visit]) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
+import math
 import zlib
 
 import numpy as np
@@ -13,6 +15,7 @@ from fakes_html import frame_like, row_like
 from reports.columns.leaderboard_columns import LEADERBOARD
 from reports.html.device_payload import LEAST_POWER, build_devices, choice_key, encode_latencies
 from reports.leaderboard.report import ORIGINS, DeviceLatencies
+from reports.selection.estimate_rounding import STEPS_PER_E, interval_steps, round_estimates
 from zoo.devices.data_sheets import shipped_devices
 from zoo.devices.kinds import GROUPS
 from zoo.run_config import Precision, RunConfig
@@ -55,8 +58,30 @@ def test_weights_of_one_architecture_share_a_latency() -> None:
     content = zlib.decompress(base64.b64decode(device["choices"][0]["column"]))
     first_high_byte, first_low_byte = content[0], content[2]  # of two models
     assert decoded((first_high_byte << 8) | first_low_byte) == 1.5
-    assert len(content) == 2 * (3 * 2 + 1)
-    assert content[-2:] == bytes([ORIGINS.index("estimated"), 255])
+    assert len(content) == 2 * 3
+    assert list(content[-2:]) == [round(STEPS_PER_E * math.log(2)), 0]
+
+
+def test_what_is_published_stands_beside_the_estimates_with_all_its_digits() -> None:
+    estimated = latencies("t4", RunConfig(), [1.5, 1.5, 2.5])
+    origin = np.array([ORIGINS.index(name) for name in ("estimated", "estimated", "published")], np.int8)
+    both = dataclasses.replace(estimated, latency_ms=np.array([1.5, 1.5, 16.0574]), origin=origin)
+    (choice,) = build_devices(table(), [both])["devices"][0]["choices"]
+    assert choice["known"] == {str(ORIGINS.index("published")): [[1], [16.0574]]}
+    assert zlib.decompress(base64.b64decode(choice["column"]))[1] == zlib.decompress(base64.b64decode(choice["column"]))[3] == 0
+
+
+@pytest.mark.parametrize("factor", [1.01, 1.5, 3.0, 40.0])
+def test_an_interval_is_kept_by_its_steps_and_never_narrower_than_it_was(factor: float) -> None:
+    exact = np.exp(np.linspace(-6, 9, 500))
+    latency_ms, low_ms, high_ms = round_estimates(exact, exact * factor)
+    steps = interval_steps(latency_ms, high_ms)
+    assert set(steps) == {math.ceil(STEPS_PER_E * math.log(factor) - 1e-9)}
+    of_steps = np.exp(steps / STEPS_PER_E)
+    assert [f"{value:.3g}" for value in latency_ms * of_steps] == [f"{value:.3g}" for value in high_ms]
+    assert [f"{value:.3g}" for value in latency_ms / of_steps] == [f"{value:.3g}" for value in low_ms]
+    assert (of_steps >= factor * (1 - 1e-9)).all()
+    assert (of_steps <= factor * math.exp(1 / STEPS_PER_E)).all()
 
 
 def test_devices_stand_in_groups_and_each_has_its_choices() -> None:

@@ -1,6 +1,7 @@
 """Estimates on platforms as plain numbers: what a page needs to evaluate them by itself.
 
-    record = portable(sums, [(device, run) for device in devices for run in runs])
+    found = [(device, run, sums.on(device, run)) for device in devices for run in runs]
+    record = portable(sums, found)
     json.dumps(record)
 
 `record["features"]` names the features, `record["models"]` holds them as base64 of little-endian float32, feature by feature (they
@@ -49,29 +50,24 @@ from typing import Any
 import numpy as np
 
 from zoo.devices.device import Device
-from zoo.errors import SpeedError
 from zoo.estimation.platforms.constants import Fitted
 from zoo.estimation.platforms.features import FEATURES
-from zoo.estimation.platforms.fleet import PlatformSums
+from zoo.estimation.platforms.fleet import PlatformLatencies, PlatformSums
 from zoo.estimation.platforms.settings import Way
 from zoo.run_config import RunConfig
 
 _KINDS = ("model", "family", "transfer", "device")
 
 
-def portable(sums: PlatformSums, choices: Iterable[tuple[Device, RunConfig]]) -> dict[str, Any]:
-    """The estimates of some models on some devices, ready for JSON; choices without an estimate are left out.
+def portable(sums: PlatformSums, estimates: Iterable[tuple[Device, RunConfig, PlatformLatencies]]) -> dict[str, Any]:
+    """The estimates of some models on some devices, ready for JSON.
 
     Args:
         sums: of the models.
-        choices: devices, and how models run there.
+        estimates: devices, how models run there, and what `sums.on` gives.
     """
     record = _Record(sums)
-    for device, run in choices:
-        try:
-            found = sums.on(device, run)
-        except SpeedError:
-            continue
+    for device, run, found in estimates:
         ways = [record.way(found.ways[place]) for place in np.unique(found.fastest)]
         record.choices.append({"device": device.id, "dtype": run.precision.dtype, "batch": run.batch, "ways": ways})
     values = sums.features[list(FEATURES)].to_numpy("<f4").T

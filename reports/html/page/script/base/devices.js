@@ -1,15 +1,19 @@
-// Latencies on the device that the reader chose: unpacked when it is chosen, and from then on a column like the others.
+// Latencies on the device that the reader chose: made when it is chosen, and from then on a column like the others.
 
 import { BOARD, REPORT } from './data.js';
 import { formatFigure } from './format.js';
+import { CAN_UNPACK, unpack } from './packed.js';
+import { estimateOnPlatform } from './platforms.js';
 import { state } from './state.js';
 
 const PACKED = REPORT.devices;
-// A browser that cannot unpack the columns (before 2023) gets the page without them.
-export const DEVICES = 'DecompressionStream' in window ? PACKED.devices : [];
+export const DEVICES = CAN_UNPACK ? PACKED.devices : [];
 
-const BYTES_OF_A_CODE = 2;
 const MANTISSAS = 900;
+const DIGITS = 3; // of an estimate
+const STEPS_PER_E = 64; // of an interval
+const ESTIMATED = PACKED.origins.indexOf('estimated');
+const UNKNOWN = 255;
 const opened = new Map(); // column key → {origins, low, high} by row
 
 export const findDevice = (id) => DEVICES.find((device) => device.id === id) ?? null;
@@ -30,40 +34,59 @@ export async function useChoice(device, choice) {
   }
   if (!device) return;
   const key = latencyKey(device, choice);
-  if (!opened.has(key)) openColumn(key, device, choice, await unpack(choice.column));
+  if (!opened.has(key)) openColumn(key, device, choice, await latenciesOf(choice));
   REPORT.costs.unshift(key);
   REPORT.limits.unshift(key);
 }
 
-function openColumn(key, device, choice, bytes) {
-  const models = bytes.length / (3 * BYTES_OF_A_CODE + 1);
-  const plane = (place) => bytes.subarray(place * models, (place + 1) * models);
-  const figures = [0, 1, 2].map((place) => byRow(decode(plane(2 * place), plane(2 * place + 1))));
-  opened.set(key, { low: figures[1], high: figures[2], origins: PACKED.model.map((model) => plane(6)[model]) });
-  BOARD.addFigures({
-    key, title: 'Latency', longTitle: `Latency on ${device.name}, ${choice.title}`, unit: 'ms', scale: 1, digits: 2, kind: 'number', better: 'low', group: 'Speed', shown: true, width: 14,
-    meaning: `Time of one step of one image on ${device.name} (${choice.title}).`, origin: 'measured, published or estimated; each cell says which',
-    export_name: `latency_${device.id}_${choice.key}_ms`,
-  }, figures[0]);
+// Latency, ends of its interval and origin of each model of the columns. The origin is a place in PACKED.origins.
+async function latenciesOf(choice) {
+  const models = 1 + PACKED.model.reduce((most, model) => Math.max(most, model), -1);
+  const { latency, steps } = choice.column ? decode(await unpack(choice.column), models)
+    : choice.platform === undefined ? { latency: new Float64Array(models).fill(NaN), steps: new Float64Array(models) }
+      : await estimated(choice.platform);
+  const factor = steps.map((step) => Math.exp(step / STEPS_PER_E));
+  const low = latency.map((value, model) => round(value / factor[model]));
+  const high = latency.map((value, model) => round(value * factor[model]));
+  const origins = Uint8Array.from(latency, (value) => (Number.isNaN(value) ? UNKNOWN : ESTIMATED));
+  for (const [origin, [places, milliseconds]] of Object.entries(choice.known)) {
+    places.forEach((model, place) => {
+      [latency[model], low[model], high[model], origins[model]] = [milliseconds[place], NaN, NaN, Number(origin)];
+    });
+  }
+  return { latency, low, high, origins };
 }
 
-// The inverse of `encode_latencies` in reports/html/device_payload.py.
-function decode(high, low) {
-  return Float64Array.from(high, (byte, place) => {
-    const code = (byte << 8) | low[place];
+// The inverse of `_pack` in reports/html/device_payload.py.
+function decode(bytes, models) {
+  const [high, low, steps] = [0, 1, 2].map((plane) => bytes.subarray(plane * models, (plane + 1) * models));
+  const latency = Float64Array.from(high, (byte, model) => {
+    const code = (byte << 8) | low[model];
     if (!code) return NaN;
     const decade = Math.floor((code - 1) / MANTISSAS);
     return Number(`${100 + ((code - 1) % MANTISSAS)}e${decade + PACKED.leastPower - 2}`);
   });
+  return { latency, steps: Float64Array.from(steps) };
+}
+
+// Rounded as in reports/selection/estimate_rounding.py.
+async function estimated(place) {
+  const { latency, width } = await estimateOnPlatform(PACKED.platforms, place);
+  return { latency: latency.map(round), steps: width.map((half) => Math.ceil(STEPS_PER_E * half - 1e-9)) };
+}
+
+const round = (value) => Number(value.toPrecision(DIGITS));
+
+function openColumn(key, device, choice, { latency, low, high, origins }) {
+  opened.set(key, { low: byRow(low), high: byRow(high), origins: PACKED.model.map((model) => origins[model]) });
+  BOARD.addFigures({
+    key, title: 'Latency', longTitle: `Latency on ${device.name}, ${choice.title}`, unit: 'ms', scale: 1, digits: 2, kind: 'number', better: 'low', group: 'Speed', shown: true, width: 14,
+    meaning: `Time of one step of one image on ${device.name} (${choice.title}).`, origin: 'measured, published or estimated; each cell says which',
+    export_name: `latency_${device.id}_${choice.key}_ms`,
+  }, byRow(latency));
 }
 
 const byRow = (values) => Float64Array.from(PACKED.model, (model) => values[model]);
-
-async function unpack(text) {
-  const packed = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
-  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream('deflate'));
-  return new Uint8Array(await new Response(stream).arrayBuffer());
-}
 
 // How the latency of a row is known: 'measured', 'published' or 'estimated'; null where it is not.
 export function originOf(key, row) {

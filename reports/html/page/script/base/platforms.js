@@ -1,0 +1,63 @@
+// Estimates on phones, accelerators, boards and CPUs, made in the page: zoo/estimation/platforms/portable.py describes the numbers.
+
+import { unpack } from './packed.js';
+
+let opening = null;
+
+// The numbers, with the amounts that each platform's terms take of every model.
+async function open(packed) {
+  const numbers = JSON.parse(new TextDecoder().decode(await unpack(packed.numbers)));
+  const bytes = await unpack(packed.features);
+  const values = new Float32Array(bytes.buffer, 0, bytes.length / Float32Array.BYTES_PER_ELEMENT);
+  const models = values.length / numbers.features.length;
+  const feature = (place) => (place < 0 ? new Float32Array(models).fill(1) : values.subarray(place * models, (place + 1) * models));
+  const amounts = numbers.platforms.map(({ terms }) => terms.map((term) => {
+    const amount = new Float64Array(models);
+    for (const [place, cost] of term) feature(place).forEach((value, model) => { amount[model] += cost * value; });
+    return amount;
+  }));
+  return { ...numbers, models, amounts, related: numbers.platforms.map(({ related }) => new Set(related)) };
+}
+
+// Of the models of the page's columns: seconds' logarithm, and half the width of its interval; NaN where there is no estimate.
+export async function estimateOnPlatform(packed, place) {
+  opening ??= open(packed);
+  const numbers = await opening;
+  const choice = numbers.choices[place];
+  const best = { log: new Float64Array(numbers.models).fill(Infinity), width: new Float64Array(numbers.models) };
+  for (const way of choice.ways) keepFaster(best, numbers, way);
+  for (const model of numbers.unknown) best.log[model] = NaN;
+  const byColumn = (figures) => Float64Array.from(numbers.places, (model) => (model < numbers.models ? figures[model] : NaN));
+  const scale = 1000 * choice.batch;
+  return { latency: byColumn(best.log).map((log) => Math.exp(log) * scale), width: byColumn(best.width) };
+}
+
+function keepFaster(best, numbers, way) {
+  const group = numbers.groups[way.group];
+  const related = numbers.related[group.platform];
+  const amounts = numbers.amounts[group.platform];
+  const seconds = way.constants.map(Math.exp);
+  const known = new Map(group.known);
+  const parts = new Float64Array(amounts.length);
+  for (let model = 0; model < numbers.models; model += 1) {
+    let sum = 0;
+    for (let term = 0; term < parts.length; term += 1) { parts[term] = seconds[term] * amounts[term][model]; sum += parts[term]; }
+    const log = Math.log(sum) + (known.get(model) ?? 0);
+    if (!(log < best.log[model])) continue;
+    best.log[model] = log;
+    best.width[model] = known.has(model) ? widthOfKnown(group, way) : widthOf(group, way, parts.map((part) => part / sum), related.has(model));
+  }
+}
+
+// Of a model that was measured elsewhere.
+function widthOfKnown({ transfer: [noise, quantile], device }, { deviation }) {
+  return deviation === null ? quantile * noise : device[1] * Math.hypot(deviation, noise);
+}
+
+function widthOf({ model, family, device, covariance }, { deviation }, shares, isRelated) {
+  let variance = 0;
+  covariance.forEach((row, first) => row.forEach((value, second) => { variance += shares[first] * value * shares[second]; }));
+  const [noise, quantile] = isRelated ? model : family;
+  const width = quantile * Math.sqrt(variance + noise * noise);
+  return deviation === null ? width : Math.hypot(width, device[1] * deviation);
+}
