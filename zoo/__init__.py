@@ -17,13 +17,15 @@ if TYPE_CHECKING:
     from zoo.api.count_module import count, formula, trace
     from zoo.counting.cost import Cost
     from zoo.traces import Trace
+    from zoo.training.training_cost import TrainingCost
 
-__all__ = ["Cost", "Trace", "count", "formula", "trace"]
+__all__ = ["Cost", "Trace", "TrainingCost", "count", "formula", "trace"]
 
 _HOMES = {
     **dict.fromkeys(["count", "formula", "trace"], "zoo.api.count_module"),
     "Cost": "zoo.counting.cost",
     "Trace": "zoo.traces",
+    "TrainingCost": "zoo.training.training_cost",
 }
 
 

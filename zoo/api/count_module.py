@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Literal, overload
 
 import torch
 from torch import nn
@@ -23,6 +23,38 @@ from zoo.operators.own_formulas import register_formula, using_formulas
 from zoo.recording.memo import Memo
 from zoo.traces import TRACE_BATCH, Trace
 from zoo.tracing.trace import trace_model
+from zoo.training.count_training import count_training
+from zoo.training.training_cost import TrainingCost
+
+
+@overload
+def count(
+    model: nn.Module,
+    shape: Shapes | None = None,
+    *,
+    inputs: Any = None,
+    kwargs: Mapping[str, Any] | None = None,
+    batch: int = 1,
+    dtype: torch.dtype = torch.float32,
+    training: Literal[False] = False,
+    memo: Memo | None = None,
+    formulas: Mapping[str, Formula] | None = None,
+) -> Cost: ...
+
+
+@overload
+def count(
+    model: nn.Module,
+    shape: Shapes | None = None,
+    *,
+    inputs: Any = None,
+    kwargs: Mapping[str, Any] | None = None,
+    batch: int = 1,
+    dtype: torch.dtype = torch.float32,
+    training: Literal[True],
+    memo: Memo | None = None,
+    formulas: Mapping[str, Formula] | None = None,
+) -> TrainingCost: ...
 
 
 def count(  # noqa: PLR0913  # all but two are keyword-only and seldom given
@@ -33,10 +65,11 @@ def count(  # noqa: PLR0913  # all but two are keyword-only and seldom given
     kwargs: Mapping[str, Any] | None = None,
     batch: int = 1,
     dtype: torch.dtype = torch.float32,
+    training: bool = False,
     memo: Memo | None = None,
     formulas: Mapping[str, Formula] | None = None,
-) -> Cost:
-    """What one forward pass of a model costs, in evaluation mode.
+) -> Cost | TrainingCost:
+    """What one forward pass of a model costs in evaluation mode, or one step of its training.
 
     No arithmetic is run, whatever device the model is on: its parameters are exchanged for ones without data while its Python code
     runs once. What the code changes is put back: buffers, attributes, lists, what hooks collect, caches and random states.
@@ -49,16 +82,22 @@ def count(  # noqa: PLR0913  # all but two are keyword-only and seldom given
         kwargs: keyword arguments of `forward`, likewise.
         batch: size of the batch put before `shape`.
         dtype: of the input made from `shape`.
+        training: count forward and backward pass in training mode, and the memory of a step. A model that is in training mode
+            already keeps the mode of each of its modules; parameters with `requires_grad=False` are frozen.
         memo: results shared between counts; one for many models makes counting several times faster.
         formulas: MACs of operators, for this count alone, by `library::operator`; see `formula`.
 
     Raises:
         ZooError: if a formula is not for an operator.
-        InputError: if `model` is no model, nothing can be made of the input, or neither or both of `shape` and `inputs` are given.
+        InputError: if `model` is no model, nothing can be made of the input, or neither or both of `shape` and `inputs` are
+            given, or there is nothing to train.
         Exception: whatever the model raises.
     """
     eager = as_model(model)
     given = as_given(shape, inputs, kwargs, batch=batch, dtype=dtype).without_data()
+    if training:
+        with using_formulas(formulas or {}), protected(eager), torch.compiler.set_stance("force_eager"):
+            return count_training(eager, given.args, memo, kwargs=given.kwargs)
     with using_formulas(formulas or {}), _without_traces(eager):
         return count_model(eager, given.args, memo, kwargs=given.kwargs, keep=False)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -16,6 +16,7 @@ from zoo.meta.build import without_collector
 from zoo.meta.dispatch import below_autograd
 from zoo.meta.module_stack import class_name, follow_modules, list_parts, unchanged
 from zoo.meta.new_tensors import META
+from zoo.operators.op_record import OpRecord
 from zoo.recording.memo import Memo
 from zoo.recording.recorder import Recorder
 
@@ -55,10 +56,10 @@ def count_model(
     return Cost(
         params=sum(p.numel() for p in parts.params),
         buffers=sum(b.numel() for b in parts.buffers),
-        weight_bytes=_storage_bytes([*parts.params, *parts.buffers]),
+        weight_bytes=storage_bytes([*parts.params, *parts.buffers]),
         peak_activation_bytes=totals.memory.peak,
         peak_module=parts.names.get(id(totals.memory.peak_owner), ""),
-        rows=_rows(totals, parts.names),
+        rows=join_calls(totals.calls, parts.names),
         modules=tuple(parts.modules),
         seconds=time.perf_counter() - started,
     )
@@ -69,14 +70,15 @@ def meta_input(shape: Sequence[int], *, batch: int = 1, dtype: torch.dtype = tor
     return torch.empty((batch, *shape), dtype=dtype, device=META)
 
 
-def _storage_bytes(tensors: Sequence[Tensor]) -> int:
+def storage_bytes(tensors: Iterable[Tensor]) -> int:
+    """Bytes of the storages of tensors, each once."""
     return sum({t.untyped_storage()._cdata: t.untyped_storage().nbytes() for t in tensors}.values())
 
 
-def _rows(totals: Totals, names: dict[int, str]) -> tuple[OperationRow, ...]:
-    """Joins equal calls of a module, in the order of their first call."""
+def join_calls(calls: Iterable[tuple[nn.Module | None, OpRecord]], names: Mapping[int, str]) -> tuple[OperationRow, ...]:
+    """Joins equal calls of a module, in the order of their first call; `names` are the paths of modules by their identity."""
     joined: dict[tuple[int, int], list[Any]] = {}
-    for position, (module, op) in enumerate(totals.calls):
+    for position, (module, op) in enumerate(calls):
         row = joined.get((id(module), id(op)))  # equal records are one object
         if row is None:
             joined[id(module), id(op)] = [position, module, op, 1]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from torch import Tensor, nn
@@ -17,16 +17,18 @@ class _Following(threading.local):
     """The modules being called on this thread, while they are followed."""
 
     stack: list[nn.Module] | None = None
+    called: set[int] | None = None  # identities of the modules that were called at least once, while they are followed
 
 
 _following = _Following()
 
 
 def _call(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
-    stack = _following.stack
-    if stack is None:
+    stack, called = _following.stack, _following.called
+    if stack is None or called is None:
         return _patches.original(nn.Module, "__call__")(self, *args, **kwargs)
     stack.append(self)
+    called.add(id(self))
     try:
         return _patches.original(nn.Module, "__call__")(self, *args, **kwargs)
     finally:
@@ -48,14 +50,22 @@ def followable() -> contextlib.AbstractContextManager[None]:
 @contextlib.contextmanager
 def follow_modules() -> Iterator[list[nn.Module]]:
     """Gives the stack of modules being called on this thread, innermost last."""
-    outer = _following.stack
+    with follow_calls() as (stack, _):
+        yield stack
+
+
+@contextlib.contextmanager
+def follow_calls() -> Iterator[tuple[list[nn.Module], set[int]]]:
+    """Gives that stack, and the identities of the modules that have been called so far."""
+    outer = _following.stack, _following.called
     stack: list[nn.Module] = []
+    called: set[int] = set()
     with followable():
-        _following.stack = stack
+        _following.stack, _following.called = stack, called
         try:
-            yield stack
+            yield stack, called
         finally:
-            _following.stack = outer
+            _following.stack, _following.called = outer
 
 
 def all_modules(model: nn.Module) -> Iterable[nn.Module]:
@@ -114,6 +124,28 @@ class Parts(NamedTuple):
     modules: list[ModuleRecord]
     params: list[Tensor]
     buffers: list[Tensor]
+
+    def never_called(self, called: Container[int]) -> tuple[str, ...]:
+        """Paths of the modules that a pass did not reach: neither they nor any module inside them was called.
+
+        Modules inside such a module are not named beside it, nor are containers that hold nothing.
+
+        Args:
+            called: identities of the modules that were called.
+        """
+        reached = {parent for identity, path in self.names.items() if identity in called for parent in _parents(path)} | {""}
+        unreached = [m for m in self.modules if m.path not in reached and m.path.rpartition(".")[0] in reached]
+        return tuple([m.path for m in unreached if m.module_class not in _CONTAINERS])
+
+
+_CONTAINERS = frozenset({"ModuleList", "ModuleDict", "ParameterList", "ParameterDict"})
+
+
+def _parents(path: str) -> Iterator[str]:
+    """A module's path and those of the modules around it."""
+    while path:
+        yield path
+        path = path.rpartition(".")[0]
 
 
 def class_name(module: Any) -> str:

@@ -74,20 +74,19 @@ def _cpu_batch_norm(args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor | Non
     return normalised(args[:5], {})
 
 
-def _cpu_attention(args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor | None:
-    """Where CPU flash attention takes the call, the result has the layout of q.
+def is_fused_on_cpu(args: Sequence[Any], kwargs: dict[str, Any]) -> bool:
+    """Whether CPU flash attention takes a call of `scaled_dot_product_attention`.
 
-    Here the shortcut is not like the meta kernel: that takes the decomposed path, whose layout would turn later reshapes into
-    copies that no real device makes. The conditions are those of torch's `use_flash_attention_cpp`, found by trying.
+    The conditions are those of torch's `use_flash_attention_cpp`, found by trying.
     """
     q, k, v = args[:3]
     mask = args[3] if len(args) > 3 else kwargs.get("attn_mask")
     dropout = args[4] if len(args) > 4 else kwargs.get("dropout_p", 0.0)
     if not (q.dim() == k.dim() == v.dim() and q.dim() in (3, 4)) or dropout:
-        return None
+        return False
     query_heads, key_heads = q.shape[-3], k.shape[-3]
     is_grouped = bool(kwargs.get("enable_gqa")) and key_heads > 0 and query_heads % key_heads == 0
-    is_fused = (
+    return (
         q.shape[-1] == k.shape[-1]
         and k.shape == v.shape
         and q.shape[:-3] == k.shape[:-3]
@@ -95,7 +94,15 @@ def _cpu_attention(args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor | None
         and all(t.stride(-1) == 1 for t in (q, k, v))
         and (mask is None or mask.dim() in ((2, 4) if q.dim() == 4 else (2, 3, 4)))
     )
-    return torch.empty_like(q) if is_fused else None
+
+
+def _cpu_attention(args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor | None:
+    """Where CPU flash attention takes the call, the result has the layout of q.
+
+    Here the shortcut is not like the meta kernel: that takes the decomposed path, whose layout would turn later reshapes into
+    copies that no real device makes.
+    """
+    return torch.empty_like(args[0]) if is_fused_on_cpu(args, kwargs) else None
 
 
 def _other_convolution(func: Any) -> Shortcut:
@@ -149,3 +156,6 @@ CUDA_SHORTCUTS: Mapping[Any, Shortcut] = {
     _aten.scaled_dot_product_attention: _cuda_attention,
 }
 """The same on a CUDA GPU."""
+
+TRAINING_SHORTCUTS: Mapping[Any, Shortcut] = {**CPU_SHORTCUTS, _aten.convolution: _other_convolution(_aten.convolution)}
+"""The same on a CPU under autograd, where convolutions arrive as one operator."""

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from zoo.operators.backward_table import BACKWARD_COUNTED, BACKWARD_FREE
 from zoo.operators.macs_formulas import Formula
 from zoo.operators.operator_table import COUNTED, FREE, OVERWRITING, SOMETIMES_MULTIPLYING
 
@@ -92,10 +93,11 @@ class Operation:
 _TABLE: dict[str, Operation] = {
     **{
         name: Operation(Kind(kind), formula, kind_without_macs=Kind.REDUCE if name in SOMETIMES_MULTIPLYING else None)
-        for kind, formula, names in COUNTED
+        for kind, formula, names in (*COUNTED, *BACKWARD_COUNTED)
         for name in names.split()
     },
     **{name: Operation(Kind(kind), overwrites=name in OVERWRITING) for kind, names in FREE.items() for name in names.split()},
+    **{name: Operation(Kind(kind)) for kind, names in BACKWARD_FREE.items() for name in names.split()},
 }
 
 _RENAMED = {"linalg_matmul": "matmul", "multiply": "mul", "divide": "div", "subtract": "sub", "concatenate": "cat"}

@@ -1,0 +1,78 @@
+"""Attention as the CPU's fused kernel computes it, which keeps no scores for the backward pass.
+
+On the meta device torch takes `scaled_dot_product_attention` apart into matrix products and keeps the scores of all heads, which no
+device does where its fused kernel takes the call. Both have the same products; what is kept differs by far.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812  # torch's own habit
+
+from zoo.meta.patching import Patches
+from zoo.operators.device_layouts import is_fused_on_cpu
+
+_NAME = "scaled_dot_product_attention"
+
+
+class _Fusing(threading.local):
+    """Whether calls of this thread are fused."""
+
+    is_on = False
+
+
+_fusing = _Fusing()
+
+
+def _attention(*args: Any, **kwargs: Any) -> Tensor:
+    fused = _fused(*args, **kwargs) if _fusing.is_on else None
+    if fused is not None:
+        return fused
+    out: Tensor = _patches.original(F, _NAME)(*args, **kwargs)
+    return out
+
+
+_patches = Patches({(F, _NAME): _attention})
+
+
+@contextlib.contextmanager
+def fused_attention() -> Iterator[None]:
+    """Sends calls of attention on the meta device to the CPU's fused operator, wherever the CPU would; calls of this thread only.
+
+    The function is exchanged: a mode for functions would not see the calls inside others, such as `multi_head_attention_forward`.
+    """
+    outer = _fusing.is_on
+    with _patches.held():
+        _fusing.is_on = True
+        try:
+            yield
+        finally:
+            _fusing.is_on = outer
+
+
+def _fused(  # noqa: PLR0913, PLR0917  # they are the function's own
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attn_mask: Tensor | None = None,
+    dropout_p: float = 0.0,
+    is_causal: bool = False,
+    scale: float | None = None,
+    enable_gqa: bool = False,
+) -> Tensor | None:
+    """The result, or None where the CPU multiplies matrices as well: its kernel gives a mask no gradient and has no dropout."""
+    is_plain = all(t.is_meta and t.dim() == 4 for t in (query, key, value)) and not enable_gqa
+    has_gradient = attn_mask is not None and attn_mask.requires_grad
+    if not is_plain or has_gradient or not is_fused_on_cpu((query, key, value, attn_mask, dropout_p), {}):
+        return None
+    if attn_mask is not None and attn_mask.dtype == torch.bool:
+        attn_mask = torch.zeros_like(attn_mask, dtype=query.dtype).masked_fill_(attn_mask.logical_not(), float("-inf"))
+    kernel = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
+    out: Tensor = kernel(query, key, value, dropout_p, is_causal, attn_mask=attn_mask, scale=scale)[0]
+    return out

@@ -1,0 +1,188 @@
+"""What one step of training costs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+from zoo.counting.cost import OperationRow
+from zoo.errors import UnknownNameError, did_you_mean
+from zoo.meta.module_stack import ModuleRecord
+from zoo.operators.backward_table import rebuilt_scores_macs
+from zoo.operators.operator_kinds import Kind
+from zoo.operators.shape_text import parse_shapes
+from zoo.records import Status
+from zoo.training.optimizers import OptimizerCost
+from zoo.units import FLOPS_PER_MAC, format_amount, format_bytes
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class PhaseCost(NamedTuple):
+    """The forward or the backward pass: a row for each operation of each module, and the most memory alive in it."""
+
+    rows: tuple[OperationRow, ...]
+    peak_bytes: int  # of what the step has made so far; weights, input and optimiser state apart
+    peak_module: str  # the module whose operation made that peak
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of the `matmul` convention."""
+        return sum(row.op.macs * row.calls for row in self.rows)
+
+    def macs_by_kind(self) -> Counter[Kind]:
+        """MACs of each class of matrix products."""
+        totals: Counter[Kind] = Counter()
+        for row in self.rows:
+            if row.op.macs:
+                totals[row.op.kind] += row.op.macs * row.calls
+        return totals
+
+
+@dataclass(frozen=True)
+class TrainingCost:
+    """What one step of training costs: a forward pass in training mode, the gradients of a scalar, and the optimiser's step.
+
+    MACs are those of the `matmul` convention: sums of products in both passes. Bytes are those of tensors, before any allocator's
+    rounding; scratch memory inside kernels belongs to the backend and is excluded.
+    """
+
+    params: int
+    trainable_params: int
+    weight_bytes: int  # of parameters and buffers, shared storage once
+    input_bytes: int  # of the batch
+    gradient_bytes: int  # of all parameters that get a gradient
+    forward: PhaseCost = field(repr=False)
+    backward: PhaseCost = field(repr=False)
+    saved_bytes_by_module: Mapping[str, int] = field(repr=False)
+    kept_bytes: int  # alive between the backward pass and the optimiser's step: gradients and outputs
+    optimizers: Mapping[str, OptimizerCost]
+    modules: tuple[ModuleRecord, ...] = field(repr=False)
+    never_called: tuple[str, ...]  # modules with a `forward` that the pass did not call, by path
+    seconds: float = field(default=0.0, compare=False)
+
+    @property
+    def macs(self) -> int:
+        """MACs of both passes."""
+        return self.forward.macs + self.backward.macs
+
+    @property
+    def flops(self) -> int:
+        """Two for each MAC."""
+        return FLOPS_PER_MAC * self.macs
+
+    @property
+    def repeated_attention_macs(self) -> int:
+        """Products of the scores that fused attention computes a second time in the backward pass, which `macs` does not count.
+
+        The gradient of attention has twice the products of its forward pass. A fused kernel keeps no scores and has them in addition,
+        which makes it 2.5 times, as FlopCounterMode counts the kernels of GPUs.
+        """
+        attention = [row for row in self.backward.rows if row.op.kind == Kind.ATTENTION]
+        shapes = [parse_shapes(row.op.shapes) for row in attention]
+        return sum(row.calls * rebuilt_scores_macs(s.input(1), s.input(2)) for row, s in zip(attention, shapes, strict=True))
+
+    @property
+    def saved_bytes(self) -> int:
+        """What autograd keeps of the forward pass for the backward pass, the input included; parameters and buffers excluded."""
+        return sum(self.saved_bytes_by_module.values())
+
+    def optimizer_state_bytes(self, optimizer: str = "adamw") -> int:
+        """What the optimiser keeps between steps.
+
+        Raises:
+            UnknownNameError: if no optimiser of that name was counted.
+        """
+        return self._optimizer(optimizer).state_bytes
+
+    def step_bytes(self, optimizer: str = "adamw") -> int:
+        """The most memory of a step: weights, input, optimiser state, and the most of everything else that is alive at once.
+
+        Taken between operations, over forward, backward and the optimiser's step, from the second step on, which finds the state
+        made; gradients are freed before the forward pass, as `zero_grad` does.
+
+        Raises:
+            UnknownNameError: if no optimiser of that name was counted.
+        """
+        cost = self._optimizer(optimizer)
+        transient = max(self.forward.peak_bytes, self.backward.peak_bytes, self.kept_bytes + cost.temporary_bytes)
+        return self.weight_bytes + self.input_bytes + cost.state_bytes + transient
+
+    @property
+    def uncounted(self) -> Counter[str]:
+        """Calls of each operator nothing is known of, in both passes."""
+        calls: Counter[str] = Counter()
+        for row in (*self.forward.rows, *self.backward.rows):
+            if row.op.kind == Kind.UNKNOWN:
+                calls[row.op.operation] += row.calls
+        return calls
+
+    @property
+    def status(self) -> Status:
+        """`exact`, or `bound` where an operator could not be counted."""
+        return Status.BOUND if self.uncounted else Status.EXACT
+
+    @property
+    def reason(self) -> str | None:
+        """Names what makes the cost a bound."""
+        if not self.uncounted:
+            return None
+        named = ", ".join(f"{name} ({calls} call{'s' if calls > 1 else ''})" for name, calls in self.uncounted.most_common())
+        return f"operators without a formula: {named}; give them one with zoo.formula"
+
+    def by_module(self, depth: int | None = None) -> pd.DataFrame:
+        """Parameters, MACs of each pass and saved bytes of each module with all it contains, in the model's order.
+
+        Args:
+            depth: levels of modules shown; None for all.
+        """
+        import pandas as pd
+
+        sums: dict[str, list[int]] = {}
+
+        def add(path: str, column: int, amount: int) -> None:
+            parts = path.split(".") if path else []
+            for level in range((len(parts) if depth is None else min(depth, len(parts))) + 1):
+                sums.setdefault(".".join(parts[:level]), [0, 0, 0, 0])[column] += amount
+
+        for module in self.modules:
+            add(module.path, 0, module.params)
+        for column, phase in ((1, self.forward), (2, self.backward)):
+            for row in phase.rows:
+                add(row.module, column, row.op.macs * row.calls)
+        for path, nbytes in self.saved_bytes_by_module.items():
+            add(path, 3, nbytes)
+        classes = {module.path: module.module_class.rsplit(".", 1)[-1] for module in self.modules}
+        records = [(m.path, classes[m.path], *sums[m.path]) for m in self.modules if m.path in sums]
+        return pd.DataFrame(records, columns=["module", "module_class", "params", "forward_macs", "backward_macs", "saved_bytes"])
+
+    def summary(self, *, digits: int = 2) -> dict[str, str]:
+        """The totals in words: `{"MACs": "12.27 GMACs", …}`."""
+        memory = {
+            f"Memory of a step with {name}": f"{format_bytes(self.step_bytes(name), digits=digits)}, "
+            f"of it state {format_bytes(cost.state_bytes, digits=digits)}"
+            for name, cost in self.optimizers.items()
+        }
+        return {
+            "MACs": format_amount(self.macs, "MACs", digits=digits),
+            "MACs forward": format_amount(self.forward.macs, "MACs", digits=digits),
+            "MACs backward": format_amount(self.backward.macs, "MACs", digits=digits),
+            "Trainable parameters": f"{format_amount(self.trainable_params, digits=digits)} of {format_amount(self.params, digits=digits)}",
+            "Saved for the backward pass": format_bytes(self.saved_bytes, digits=digits),
+            "Gradients": format_bytes(self.gradient_bytes, digits=digits),
+            **memory,
+            "Modules never called": ", ".join(self.never_called) or "none",
+            "Status": self.status.value + (f" ({self.reason})" if self.reason else ""),
+        }
+
+    def __str__(self) -> str:
+        width = max(map(len, self.summary()))
+        return "\n".join(f"{name:<{width}}  {value}" for name, value in self.summary().items())
+
+    def _optimizer(self, name: str) -> OptimizerCost:
+        if name not in self.optimizers:
+            raise UnknownNameError(f"The memory of an optimiser '{name}' was not counted.{did_you_mean(name, self.optimizers)}")
+        return self.optimizers[name]
