@@ -73,7 +73,7 @@ def test_a_group_is_asked_for_in_words_and_a_device_by_its_name() -> None:
         (["rtx-409"], "There is no device 'rtx-409'. Did you mean rtx-4090"),
         (["a100"], "'a100' may be any of a100-sxm-40gb,"),
         (["--kind", "gpu"], "'gpu' is not a kind of device."),
-        (["--devices", "missing.yaml"], "The devices 'missing.yaml' cannot be read"),
+        (["--devices", "missing.yaml"], "There is no file 'missing.yaml'"),
     ],
 )
 def test_a_mistake_ends_with_code_2(args: list[str], sentence: str) -> None:

@@ -138,6 +138,10 @@ def test_a_single_figure_can_have_its_own_source() -> None:
         ({"source": "x", "clusters": [{"cores": "four"}]}, r"clusters: write each as \{cores: 4"),
         ({"source": "x", "memory": "1 GiB", "sources": {"memoy": "y"}}, "'memoy', which is no figure of it. Did you mean memory"),
         (3, "must be a mapping"),
+        ({"source": "x", "aliases": 5}, "aliases must be a list"),
+        ({"source": "x", "clusters": "many"}, "clusters must be a list"),
+        ({"source": "x", "clusters": [{"cores": True}]}, "clusters: write each as"),
+        ({"source": "x", "sources": {5: "y"}}, "sources names '5', which is no figure of it"),
     ],
 )
 def test_a_mistake_is_named(entry: Any, message: str) -> None:

@@ -99,9 +99,9 @@ def parse_device(device_id: str, entry: Any, sources: Mapping[str, Source] | Non
         attribute: named.figure(key, entry[key], kind) for key, (attribute, kind) in FIGURES.items() if key in entry
     }
     peak_per_s = {path: named.figure(path, value, _peak_kind(device_id, path)) for path, value in peaks.items()}
-    clusters = tuple(named.cluster(one) for one in entry.get("clusters") or ())
+    clusters = tuple(named.cluster(one) for one in _list_at(device_id, entry, "clusters"))
     named.check_used([*peaks, *(key for key in (*FIGURES, "clusters") if key in entry), "peak"])
-    aliases = tuple(str(alias) for alias in entry.get("aliases") or ())
+    aliases = tuple(str(alias) for alias in _list_at(device_id, entry, "aliases"))
     return Device(id=device_id, **texts, aliases=aliases, peak_per_s=peak_per_s, **figures, clusters=clusters)
 
 
@@ -127,12 +127,13 @@ class _Sources:
 
     def cluster(self, entry: Any) -> Cluster:
         """Cores of one kind, as `{cores: 4, clock: 2.4 GHz, core: Cortex-A76}`."""
-        if not isinstance(entry, dict) or not isinstance(entry.get("cores"), int) or entry.keys() - {"cores", "clock", "core"}:
+        if not isinstance(entry, dict) or type(entry.get("cores")) is not int or entry.keys() - {"cores", "clock", "core"}:
             raise DeviceError(
                 f"Device '{self.device_id}', clusters: write each as {{cores: 4, clock: 2.4 GHz, core: Cortex-A76}}, not {entry!r}."
             )
         clock = self.figure("clock", entry["clock"], HERTZ).value if "clock" in entry else None
-        return Cluster(entry["cores"], clock, entry.get("core"), self._document(self.exceptions.get("clusters") or self.default))
+        core = None if entry.get("core") is None else str(entry["core"])
+        return Cluster(entry["cores"], clock, core, self._document(self.exceptions.get("clusters") or self.default))
 
     def _document(self, name: Any) -> Source:
         return self.documents.get(str(name)) or Source(str(name))
@@ -142,7 +143,7 @@ class _Sources:
         for key in self.exceptions:
             if key not in keys:
                 raise DeviceError(
-                    f"Device '{self.device_id}': sources names '{key}', which is no figure of it.{did_you_mean(key, keys)}"
+                    f"Device '{self.device_id}': sources names '{key}', which is no figure of it.{did_you_mean(str(key), keys)}"
                 )
 
 
@@ -159,6 +160,13 @@ def _mapping(device_id: str, entry: Mapping[str, Any], key: str) -> Mapping[str,
     value = entry.get(key) or {}
     if not isinstance(value, dict):
         raise DeviceError(f"Device '{device_id}': {key} must be a mapping.")
+    return value
+
+
+def _list_at(device_id: str, entry: Mapping[str, Any], key: str) -> list[Any]:
+    value = entry.get(key) or []
+    if not isinstance(value, list):
+        raise DeviceError(f"Device '{device_id}': {key} must be a list.")
     return value
 
 
