@@ -13,7 +13,7 @@ from typing import Any
 
 from reports.columns.column import Column, ColumnKind
 from reports.exports.files import replacing
-from reports.exports.safe_text import is_formula_like, printable
+from reports.exports.safe_text import guarded
 from reports.exports.tables import TABLES, export_table, provenance
 from reports.leaderboard.report import Report
 
@@ -38,7 +38,7 @@ def write_csv(report: Report, path: Path, *, table: str = "leaderboard") -> None
     exported = export_table(report, table)
     for column in TABLES[table]:
         if not column.is_figure and column.kind is not ColumnKind.FLAG:
-            exported[column.export_name] = exported[column.export_name].map(_guard, na_action="ignore").astype("string")
+            exported[column.export_name] = exported[column.export_name].map(guarded, na_action="ignore").astype("string")
     with replacing(metadata_path(path)) as temporary:
         temporary.write_text(
             json.dumps(_metadata(report, path.name, TABLES[table]), indent=1, ensure_ascii=False),
@@ -52,11 +52,6 @@ def write_csv(report: Report, path: Path, *, table: str = "leaderboard") -> None
 def metadata_path(path: Path) -> Path:
     """Where the metadata of a CSV file is."""
     return path.with_name(f"{path.name}-metadata.json")
-
-
-def _guard(text: str) -> str:
-    """Text no spreadsheet runs, without the lone carriage returns and NULs that readers of CSV stumble over."""
-    return f"'{printable(text)}" if is_formula_like(text) else printable(text)
 
 
 def _metadata(report: Report, name: str, columns: tuple[Column, ...]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 MAX_ADDRESS = 2_000  # characters; Excel's own limit is 2,079 after escaping
 
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+_NUMBER = re.compile(r"[+-]?\d+(\.\d*)?([eE][+-]?\d+)?%?")
 _LINE_END = re.compile("\r\n?")
 
 
@@ -19,6 +20,11 @@ def printable(text: str) -> str:
 def is_formula_like(text: str) -> bool:
     """Whether a spreadsheet would take the text for a formula if somebody typed or pasted it."""
     return text[:1] in {"=", "+", "-", "@", "\t", "\r"}
+
+
+def guarded(text: str) -> str:
+    """A text for CSV: an apostrophe before what a spreadsheet would run, and no characters that readers of CSV stumble over."""
+    return f"'{printable(text)}" if is_formula_like(text) and not _NUMBER.fullmatch(text) else printable(text)
 
 
 def is_web_address(text: str) -> bool:

@@ -73,7 +73,7 @@ def fuzz(repository: Path, folder: Path, count: int, seed: int) -> Findings:
     for number in range(count):
         rng = random.Random(seed + number)
         path.write_bytes(mutated_config(texts, rng))
-        findings.case(f"seed {seed + number}", lambda: outcome(use_config, path))
+        findings.case(f"seed {seed + number}", outcome, use_config, path)
         if number % 50 == 0:
             findings.case(
                 f"report, seed {seed + number}", lambda: "report, " + run_command("report", str(path), "--format", "md")
@@ -85,7 +85,7 @@ def fuzz_devices(repository: Path, folder: Path, count: int, seed: int) -> Findi
     findings, path, text = Findings(), folder / "mutant.yaml", (repository / "configs" / "devices.yaml").read_text("utf-8")
     for number in range(count):
         path.write_bytes(mutated_config([text], random.Random(seed + number)))
-        findings.case(f"seed {seed + number}", lambda: outcome(read_devices, path))
+        findings.case(f"seed {seed + number}", outcome, read_devices, path)
     return findings
 
 

@@ -144,12 +144,12 @@ class Findings:
     slowest: str = ""
     problems: list[str] = field(default_factory=list)
 
-    def case(self, name: str, check: Callable[[], str]) -> None:
-        """Runs one case, whose check gives how it ended and raises `AssertionError` for what must not be."""
+    def case(self, name: str, check: Callable[..., str], *arguments: Any) -> None:
+        """Runs one case, whose check, of these arguments, gives how it ended and raises `AssertionError` for what must not be."""
         started = time.process_time()
         try:
             with limited():
-                self.codes[check()] += 1
+                self.codes[check(*arguments)] += 1
         except TooLongError:
             self.problems.append(f"{name}: takes longer than {LIMIT_S:g} s")
         except Exception as error:  # noqa: BLE001 - every exception is a finding

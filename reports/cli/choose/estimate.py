@@ -46,6 +46,7 @@ def estimate(
 ) -> None:
     """Estimate a model's latency on a device. Nothing is downloaded, and no arithmetic is run."""
     from reports.config.run_section import RunSection
+    from reports.exports.csv_text import csv_text
     from reports.selection.device_lookup import look_up_device
     from reports.selection.speed_estimates import estimate_model
     from reports.terminal import estimate_text
@@ -68,6 +69,6 @@ def estimate(
     elif form is TableFormat.JSON:
         typer.echo(json.dumps(estimate_text.estimate_record(found), indent=2))
     else:
-        typer.echo(found.layers.to_csv(index=False), nl=False)
+        typer.echo(csv_text(found.layers), nl=False)
     if found.latency_ms is None:
         raise typer.Exit(ExitCode.NO)

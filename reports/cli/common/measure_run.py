@@ -18,6 +18,7 @@ from rich.console import Console
 from reports.config.config import Config
 from reports.config.config_file import load_config
 from reports.config.measure_section import MeasureSection
+from reports.exports.csv_text import csv_text
 from reports.exports.tables import records
 from reports.terminal.console import make_console, print_table
 from zoo.cache.schema.tables import table_of
@@ -142,7 +143,7 @@ def print_rows(rows: Sequence[Mapping[Any, Any]], form: str, published: pd.DataF
     if form == "json":
         typer.echo(json.dumps([_record(row) for row in records(frame)], indent=2))
     elif form == "csv":
-        typer.echo(frame.to_csv(index=False), nl=False)
+        typer.echo(csv_text(frame), nl=False)
     else:
         console = make_console()
         shown = list(records(frame))

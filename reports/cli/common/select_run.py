@@ -12,6 +12,7 @@ import typer
 from pydantic import ValidationError
 
 from reports.config.budget_section import BudgetSection
+from reports.exports.csv_text import csv_text
 from reports.leaderboard.leaderboard import read_leaderboard, read_whole_leaderboard
 from reports.selection.budget_answer import BudgetAnswer, answer_budget
 from reports.selection.device_lookup import look_up_device
@@ -49,7 +50,7 @@ def print_answer(answer: BudgetAnswer, form: str) -> None:
     if form == "json":
         typer.echo(json.dumps(selection_text.answer_record(answer), indent=2))
     elif form == "csv":
-        typer.echo(selection_text.answer_table(answer).to_csv(index=False), nl=False)
+        typer.echo(csv_text(selection_text.answer_table(answer)), nl=False)
     else:
         selection_text.print_answer(make_console(), answer)
 

@@ -70,11 +70,12 @@ def write_table(frame: pd.DataFrame, path: Path, form: str) -> None:
     Raises:
         OutputError: if the file cannot be written.
     """
+    from reports.exports.csv_text import csv_text
     from reports.exports.files import replacing
 
     with replacing(path) as temporary:
         if form == "csv":
-            frame.to_csv(temporary, index=False)
+            temporary.write_text(csv_text(frame), encoding="utf-8", errors="replace", newline="\n")
         elif form == "parquet":
             frame.to_parquet(temporary, index=False)
         else:

@@ -88,6 +88,7 @@ def _declared(config: Path | None) -> dict[str, tuple[DeclaredModel, ...]]:
 
 
 def _print(counted: list[Counted], view: object, form: TableFormat) -> None:
+    from reports.exports.csv_text import csv_text
     from reports.terminal import cost_text
     from reports.terminal.console import make_console
 
@@ -96,7 +97,7 @@ def _print(counted: list[Counted], view: object, form: TableFormat) -> None:
         typer.echo(json.dumps([cost_text.cost_record(one, view) for one in counted], indent=2))
         return
     if form is TableFormat.CSV:
-        typer.echo(cost_text.joined_table(counted, view).to_csv(index=False), nl=False)
+        typer.echo(csv_text(cost_text.joined_table(counted, view)), nl=False)
         return
     console = make_console()
     for one in counted:

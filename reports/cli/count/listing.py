@@ -157,9 +157,11 @@ def _cells(line: Architecture | Weights, columns: Sequence[str]) -> list[str]:
 
 
 def _print_csv(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    from reports.exports.safe_text import guarded
+
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(columns)
-    writer.writerows(rows)
+    writer.writerows(map(guarded, row) for row in rows)
 
 
 def _print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], found: Sequence[Architecture]) -> None:

@@ -123,8 +123,10 @@ def _print(audits: Sequence[Audit], class_labels: Mapping[str, str], form: Table
     elif form is TableFormat.CSV:
         import pandas as pd
 
+        from reports.exports.csv_text import csv_text
+
         records = [{"table": audit.title, **record} for audit in audits for record in row_records(audit)]
-        typer.echo(pd.DataFrame(records).to_csv(index=False), nl=False)
+        typer.echo(csv_text(pd.DataFrame(records)), nl=False)
     elif in_full:
         for audit in audits:
             for row in audit.rows:
