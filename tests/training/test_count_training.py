@@ -106,7 +106,7 @@ class _Square(torch.autograd.Function):
 
 
 def squared(a: Tensor) -> Any:
-    return _Square.apply(a)  # type: ignore[no-untyped-call]  # so in torch
+    return _Square.apply(a)
 
 
 def test_a_function_with_a_backward_pass_of_its_own_is_counted_by_what_it_does() -> None:

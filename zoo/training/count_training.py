@@ -115,7 +115,7 @@ def _run(model: nn.Module, given: Any, loss: Loss, recorded: tuple[TrainingTotal
         saved_bytes = saved.nbytes()
         saved.stop()
         forward = totals.end_phase()
-        scalar.backward()  # type: ignore[no-untyped-call]  # so in torch
+        scalar.backward()
         backward = totals.end_phase()
     return _Step(forward, backward, saved_bytes, totals.memory.live)
 
