@@ -14,15 +14,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from zoo.api.count_module import count, formula, trace
+    from zoo.api.count_module import count, formula, parameters, trace
     from zoo.counting.cost import Cost
     from zoo.traces import Trace
     from zoo.training.training_cost import TrainingCost
 
-__all__ = ["Cost", "Trace", "TrainingCost", "count", "formula", "trace"]
+__all__ = ["Cost", "Trace", "TrainingCost", "count", "formula", "parameters", "trace"]
 
 _HOMES = {
-    **dict.fromkeys(["count", "formula", "trace"], "zoo.api.count_module"),
+    **dict.fromkeys(["count", "formula", "parameters", "trace"], "zoo.api.count_module"),
     "Cost": "zoo.counting.cost",
     "Trace": "zoo.traces",
     "TrainingCost": "zoo.training.training_cost",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal, overload
 
 import torch
@@ -12,7 +12,9 @@ from torch import nn
 from zoo.api.given import Shapes, as_given, as_model
 from zoo.counting.cost import Cost
 from zoo.counting.count_model import count_model
-from zoo.errors import UnknownNameError, did_you_mean
+from zoo.counting.left_out import Ignored, leave_out
+from zoo.counting.parameters import ParameterCounts, count_parameters
+from zoo.errors import InputError, UnknownNameError, did_you_mean
 from zoo.meta.module_stack import evaluate
 from zoo.meta.protection import protected
 from zoo.meta.weights import without_data
@@ -39,6 +41,7 @@ def count(
     training: Literal[False] = False,
     memo: Memo | None = None,
     formulas: Mapping[str, Formula] | None = None,
+    ignore: Iterable[Ignored] = (),
 ) -> Cost: ...
 
 
@@ -54,6 +57,7 @@ def count(
     training: Literal[True],
     memo: Memo | None = None,
     formulas: Mapping[str, Formula] | None = None,
+    ignore: Iterable[Ignored] = (),
 ) -> TrainingCost: ...
 
 
@@ -68,6 +72,7 @@ def count(  # noqa: PLR0913  # all but two are keyword-only and seldom given
     training: bool = False,
     memo: Memo | None = None,
     formulas: Mapping[str, Formula] | None = None,
+    ignore: Iterable[Ignored] = (),
 ) -> Cost | TrainingCost:
     """What one forward pass of a model costs in evaluation mode, or one step of its training.
 
@@ -86,20 +91,25 @@ def count(  # noqa: PLR0913  # all but two are keyword-only and seldom given
             already keeps the mode of each of its modules; parameters with `requires_grad=False` are frozen.
         memo: results shared between counts; one for many models makes counting several times faster.
         formulas: MACs of operators, for this count alone, by `library::operator`; see `formula`.
+        ignore: modules whose operations, parameters and buffers are left out with all inside them: by path, by class, or themselves.
 
     Raises:
         ZooError: if a formula is not for an operator.
         InputError: if `model` is no model, nothing can be made of the input, or neither or both of `shape` and `inputs` are
-            given, or there is nothing to train.
+            given, or there is nothing to train, or modules are left out of a step of training.
+        UnknownNameError: if `ignore` names no module of the model.
         Exception: whatever the model raises.
     """
     eager = as_model(model)
     given = as_given(shape, inputs, kwargs, batch=batch, dtype=dtype).without_data()
     if training:
+        if ignore:
+            raise InputError("ignore leaves modules out of a forward pass. With training=True, read by_module() instead.")
         with using_formulas(formulas or {}), protected(eager), torch.compiler.set_stance("force_eager"):
             return count_training(eager, given.args, memo, kwargs=given.kwargs)
     with using_formulas(formulas or {}), _without_traces(eager):
-        return count_model(eager, given.args, memo, kwargs=given.kwargs, keep=False)
+        cost = count_model(eager, given.args, memo, kwargs=given.kwargs, keep=False)
+        return leave_out(cost, eager, ignore)
 
 
 def trace(  # noqa: PLR0913  # all but two are keyword-only and seldom given
@@ -135,6 +145,15 @@ def trace(  # noqa: PLR0913  # all but two are keyword-only and seldom given
     given = as_given(shape, inputs, kwargs, batch=batch)
     with _without_traces(eager):
         return trace_model(eager, inputs=given.args, kwargs=given.kwargs, precision=precision, layout=layout, memo=memo)
+
+
+def parameters(model: nn.Module) -> ParameterCounts:
+    """The parameters of a model and how many of them are trained, without an input: nothing is run.
+
+    Raises:
+        InputError: if `model` is no model.
+    """
+    return count_parameters(as_model(model))
 
 
 def formula(name: str, *, kind: str | None = None) -> Any:

@@ -44,6 +44,8 @@ class Cost:
     modules: tuple[ModuleRecord, ...] = field(repr=False)
     seconds: float = field(default=0.0, compare=False)
     assumption: str | None = None  # what was assumed where the cost depends on data
+    never_called: tuple[str, ...] = ()  # paths of modules that the pass did not reach, the outermost of each
+    left_out: tuple[str, ...] = ()  # paths of modules that were asked not to be counted
 
     @property
     def macs(self) -> int:

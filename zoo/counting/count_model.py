@@ -14,7 +14,7 @@ from zoo.counting.cost import Cost, OperationRow
 from zoo.counting.totals import Totals
 from zoo.meta.build import without_collector
 from zoo.meta.dispatch import below_autograd
-from zoo.meta.module_stack import class_name, follow_modules, list_parts, unchanged
+from zoo.meta.module_stack import class_name, follow_calls, list_parts, unchanged
 from zoo.meta.new_tensors import META
 from zoo.operators.op_record import OpRecord
 from zoo.recording.memo import Memo
@@ -50,7 +50,8 @@ def count_model(
         contexts.enter_context(torch.backends.opt_einsum.flags(enabled=False))  # it would reorder products where it is installed
         contexts.enter_context(below_autograd())
         totals = Totals(Memo() if memo is None else memo)
-        with Recorder(totals, contexts.enter_context(follow_modules()), memo):
+        modules, called = contexts.enter_context(follow_calls())
+        with Recorder(totals, modules, memo):
             model(*inputs, **(kwargs or {}))
     totals.memory.stop()
     return Cost(
@@ -61,6 +62,7 @@ def count_model(
         peak_module=parts.names.get(id(totals.memory.peak_owner), ""),
         rows=join_calls(totals.calls, parts.names),
         modules=tuple(parts.modules),
+        never_called=parts.never_called(called),
         seconds=time.perf_counter() - started,
     )
 
