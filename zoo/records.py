@@ -123,7 +123,9 @@ class DeclaredModel:
 
     name: str = ""  # empty: all that the registry names
     factory: str | None = None  # what makes it; None where the registry's entry does
-    registry: str | None = None  # where names are looked up; a factory beside it is called with the name first
+    registry: str | None = (
+        None  # where names are looked up, as `zoo.adapters.sources` has it; a factory beside it is called with the name first
+    )
     arguments: str = "{}"  # keyword arguments of the factory, as a JSON object
     inputs: tuple[str, ...] = ()  # at which it is counted, the native one first
     task: str = Task.CLASSIFICATION

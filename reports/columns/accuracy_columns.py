@@ -52,6 +52,7 @@ def _error(dataset: str, metric: str, column: tuple[str, str, str, str]) -> Accu
 ACCURACY_COLUMNS: tuple[AccuracyColumn, ...] = (
     _accuracy("imagenet-1k", "top1", ("imagenet_top1", "Top-1", "ImageNet-1k validation", "Top-1 accuracy")),
     _accuracy("imagenet-1k", "top5", ("imagenet_top5", "Top-5", "ImageNet-1k validation", "Top-5 accuracy")),
+    _accuracy("imagenet-1k", "zero_shot_top1", ("imagenet_zero_shot_top1", "Zero-shot top-1", "ImageNet-1k validation", "Top-1 accuracy without training on its classes")),
     _accuracy("imagenet-real", "top1", ("imagenet_real_top1", "ReaL top-1", "ImageNet ReaL", "Top-1 accuracy"), shown=False),
     _accuracy("imagenet-v2", "top1", ("imagenet_v2_top1", "V2 top-1", "ImageNet-V2 (matched frequency)", "Top-1 accuracy"), shown=False),
     _accuracy("imagenet-sketch", "top1", ("imagenet_sketch_top1", "Sketch top-1", "ImageNet-Sketch", "Top-1 accuracy"), shown=False),

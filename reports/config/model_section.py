@@ -13,7 +13,8 @@ from zoo.errors import InputError
 from zoo.inputs import format_tensors, parse_tensors
 from zoo.records import DeclaredModel, Task
 
-_TARGET = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
+_MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
+_TARGET = re.compile(rf"{_MODULE.pattern}:[^\W\d]\w*")
 
 
 def _check_target(text: str) -> str:
@@ -30,7 +31,14 @@ def _check_tensors(value: object) -> str:
         raise ValueError(str(error)) from None
 
 
+def _check_source(text: str) -> str:
+    if not (_TARGET.fullmatch(text) or _MODULE.fullmatch(text) or "/" in text or text.startswith(".")):
+        raise ValueError(f"'{text}' is no source of models. Write package.module:REGISTRY, package.module or path/to/folder.")
+    return text
+
+
 Target = Annotated[str, AfterValidator(_check_target)]
+Source = Annotated[str, AfterValidator(_check_source)]
 Tensors = Annotated[str, BeforeValidator(_check_tensors)]
 Number = Annotated[float, BeforeValidator(lambda value: float(value) if type(value) is int else value)]
 
@@ -40,7 +48,9 @@ class ModelSection(Section):
 
     name: Annotated[str, Field(pattern=r"^\w[\w.+-]*$")] | None = None
     factory: Target | None = None  # a function or class that makes the model
-    registry: Target | None = None  # a mapping of names to factories, a list of them, or a function that gives one
+    registry: Source | None = (
+        None  # a mapping of names to factories, a list of them, a function that gives one; a module; a folder
+    )
     kwargs: dict[str, Any] = {}  # passed to the factory
     inputs: OneOrMore[Tensors]  # without the batch, the native one first
     task: TaskName = Task.CLASSIFICATION.value

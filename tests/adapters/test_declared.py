@@ -14,9 +14,10 @@ from typer.testing import CliRunner
 from reports import cli
 from reports.config.config_file import load_config
 from reports.leaderboard.leaderboard_report import build_leaderboard_report
-from zoo.adapters.declared import DeclaredZoo, open_registry
+from zoo.adapters.declared import DeclaredZoo
 from zoo.adapters.fingerprint import fingerprint
 from zoo.adapters.registry import open_zoo
+from zoo.adapters.sources import open_source
 from zoo.api.count_by_name import InputSpec, count_named
 from zoo.cache.store import Store
 from zoo.errors import ConfigError, InputError, UnknownNameError, ZooError
@@ -115,13 +116,13 @@ def test_names_of_a_registry_are_passed_to_the_factory_beside_it() -> None:
 
 
 def test_a_list_of_constructors_is_a_registry_by_their_names() -> None:
-    assert list(open_registry(f"{NETS}:CONSTRUCTORS")) == ["linear", "ImageAndText"]
+    assert list(open_source(f"{NETS}:CONSTRUCTORS")) == ["linear", "ImageAndText"]
 
 
 @pytest.mark.parametrize("target", ["NOTHING", "ready", "WIDTH"])
 def test_what_is_no_registry_is_refused(target: str) -> None:
     with pytest.raises((ZooError, TypeError)):
-        open_registry(f"{NETS}:{target}")
+        open_source(f"{NETS}:{target}")
 
 
 def test_a_module_that_stands_there_is_a_model_too() -> None:

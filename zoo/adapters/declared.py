@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.adapters.base import Zoo
 from zoo.adapters.fingerprint import fingerprint
+from zoo.adapters.sources import is_folder, open_source
 from zoo.adapters.targets import import_target
 from zoo.errors import ConfigError, UnknownNameError, ZooError, did_you_mean
 from zoo.records import Accuracy, Architecture, CostKey, DeclaredModel, Weights
@@ -72,13 +73,15 @@ class DeclaredZoo(Zoo):
     def _expanded(self) -> Iterator[tuple[DeclaredModel, list[str]]]:
         """Each model, with the modules that contain its source."""
         for model in self._models:
-            named = [target.partition(":")[0] for target in (model.factory, model.registry) if target]
+            named = [
+                target if is_folder(target) else target.partition(":")[0] for target in (model.factory, model.registry) if target
+            ]
             if model.name:
                 yield model, named
                 continue
             assert model.registry is not None
-            for name, constructor in open_registry(model.registry).items():
-                module = getattr(constructor, "__module__", None)
+            for name, constructor in open_source(model.registry).items():
+                module = None if is_folder(model.registry) else getattr(constructor, "__module__", None)
                 yield dataclasses.replace(model, name=name), [*named, *([module] if module else [])]
 
     def _describe(self, model: DeclaredModel, modules: Iterable[str]) -> Architecture:
@@ -121,28 +124,6 @@ def call_factory(target: str, factory: Any, arguments: Mapping[str, Any]) -> nn.
     return model
 
 
-def open_registry(target: str) -> dict[str, Any]:
-    """The names in a registry with their constructors; None for those without one.
-
-    A registry is a mapping of names to constructors, a list of constructors or names, or a function that returns one of these.
-
-    Raises:
-        ZooError: if the target is none of them.
-    """
-    found = import_target(target)
-    if callable(found) and not isinstance(found, Mapping):
-        found = found()
-    if isinstance(found, Mapping):
-        return {str(name): constructor for name, constructor in found.items()}
-    entries = list(found) if isinstance(found, Iterable) and not isinstance(found, str) else []
-    if not entries or not all(isinstance(entry, str) or hasattr(entry, "__name__") for entry in entries):
-        raise ZooError(
-            f"{target} is no registry of models. It must be, or give, a mapping of names to factories, a list of factories, or a "
-            "list of names with a factory beside it."
-        )
-    return dict((entry, None) if isinstance(entry, str) else (entry.__name__, entry) for entry in entries)
-
-
 def _factory(model: DeclaredModel) -> tuple[str, Callable[..., Any]]:
     """The name of the factory for messages, and the factory itself."""
     if model.registry is None:
@@ -150,7 +131,7 @@ def _factory(model: DeclaredModel) -> tuple[str, Callable[..., Any]]:
         return model.factory, import_target(model.factory)
     if model.factory is not None:
         return model.factory, functools.partial(import_target(model.factory), model.name)
-    registry = open_registry(model.registry)
+    registry = open_source(model.registry)
     constructor = registry.get(model.name)
     if constructor is None:
         why = (

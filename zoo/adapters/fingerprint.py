@@ -10,6 +10,7 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from pathlib import Path
 
+from zoo.adapters.sources import hub_file, is_folder
 from zoo.adapters.targets import search_current_folder
 from zoo.errors import UnknownNameError
 
@@ -32,7 +33,10 @@ def fingerprint(modules: Iterable[str], arguments: str) -> str:
 
 
 def _source(module: str) -> str:
-    """The versions of a module's distribution, or hashes of its file and those that it imports."""
+    """The versions of a module's distribution, or hashes of its file and those that it imports; of a folder, of its `hubconf.py`."""
+    if is_folder(module):
+        file = hub_file(module).resolve()
+        return _hashes(file, file.parent)
     search_current_folder()
     try:
         spec = importlib.util.find_spec(module)
@@ -46,7 +50,10 @@ def _source(module: str) -> str:
     if _INSTALLED & set(file.parts) and (installed := _installed_version(module)):
         return f"{module} {installed}"
     depth = module.count(".") + (file.name == "__init__.py")
-    root = file.parents[depth]
+    return _hashes(file, file.parents[depth])
+
+
+def _hashes(file: Path, root: Path) -> str:
     reached = _reach(file, root)
     return " ".join(f"{path.relative_to(root).as_posix()} {hashlib.sha256(path.read_bytes()).hexdigest()}" for path in reached)
 

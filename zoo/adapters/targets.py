@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from zoo.errors import UnknownNameError, did_you_mean
@@ -16,6 +17,19 @@ def search_current_folder() -> None:
         sys.path.insert(0, folder)
 
 
+def import_module(name: str) -> ModuleType:
+    """The module of this name. The current folder is searched too.
+
+    Raises:
+        UnknownNameError: if there is no such module.
+    """
+    search_current_folder()
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise UnknownNameError(f"Module '{name}' cannot be imported: {error}. Run in its folder, or install it.") from error
+
+
 def import_target(target: str) -> Any:
     """The object that `package.module:attribute` names. The current folder is searched too.
 
@@ -23,13 +37,7 @@ def import_target(target: str) -> Any:
         UnknownNameError: if there is no such module, or it has no such attribute.
     """
     module_name, _, attribute = target.partition(":")
-    search_current_folder()
-    try:
-        module = importlib.import_module(module_name)
-    except ImportError as error:
-        raise UnknownNameError(
-            f"Module '{module_name}' cannot be imported: {error}. Run in its folder, or install it."
-        ) from error
+    module = import_module(module_name)
     try:
         return getattr(module, attribute)
     except AttributeError:

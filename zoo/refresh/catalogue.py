@@ -136,14 +136,24 @@ def _release_version(library: str) -> str | None:
     """A library's version, unless its source may change without a new version."""
     try:
         distribution = metadata.distribution(library)
-        spec = importlib.util.find_spec(library.replace("-", "_"))
+        package = _package_of(distribution)
+        spec = importlib.util.find_spec(package)
     except (metadata.PackageNotFoundError, ImportError, ValueError):
         return None
     origin = json.loads(distribution.read_text("direct_url.json") or "{}")
     if origin.get("dir_info", {}).get("editable") or spec is None or spec.origin is None:
         return None
-    installed = Path(str(distribution.locate_file(library.replace("-", "_"))))
+    installed = Path(str(distribution.locate_file(package)))
     return distribution.version if Path(spec.origin).parent.resolve() == installed.resolve() else None
+
+
+def _package_of(distribution: metadata.Distribution) -> str:
+    """The package that a distribution installs: mostly of its own name, but `open_clip` of `open_clip_torch`."""
+    own_name = distribution.name.replace("-", "_")
+    if importlib.util.find_spec(own_name) is not None:
+        return own_name
+    packages = (file.parts[0] for file in distribution.files or () if len(file.parts) == 2 and file.name == "__init__.py")
+    return next(packages, own_name)
 
 
 def torch_version() -> str:

@@ -1,0 +1,236 @@
+"""The zoo of open_clip: image tower and text tower of every configuration in the package, together and each alone.
+
+`ViT-B-32` is both towers with a similarity of the two, `ViT-B-32-image` and `ViT-B-32-text` are the towers. Zero-shot results and
+costs are those of the project's own tables, docs/openclip_results.csv and docs/model_profile.csv at revision f862f86 of its
+repository (MIT), and of the table in the package's description; they stand beside this file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from copy import deepcopy
+from dataclasses import replace
+from functools import cache
+from importlib import resources
+from typing import Any
+from unittest import mock
+
+import open_clip
+from open_clip import hf_model
+from open_clip import model as towers
+from open_clip.coca_model import CoCa
+from open_clip.pretrained import get_pretrained_cfg, list_pretrained_tags_by_model
+from timm.layers import weight_init
+from torch import nn
+
+from zoo.adapters.base import Example, Zoo
+from zoo.inputs import TensorInput, format_tensors, parse_tensors
+from zoo.records import Accuracy, Architecture, CostKey, PublishedCost, Task, Weights
+
+_IMAGE, _TEXT = "-image", "-text"
+"""Ends of the names of towers."""
+
+_CONTEXT_LENGTH = 77
+"""Tokens of a text, where a configuration states no other number."""
+
+_PARAMS_STEP = 10_000
+"""The table of costs has parameters in millions, and FLOPs in billions, to two decimals."""
+
+_RESULTS = {
+    "results": "open_clip docs/openclip_results.csv (f862f86)",
+    "description": "open_clip 3.3.0, description of the package",
+}
+
+_TEXT_MODELS: dict[str, tuple[str, dict[str, Any]]] = {
+    # Type and values of the configuration of each text model that open_clip would download; the table of costs has their parameters.
+    "roberta-base": ("roberta", {"vocab_size": 50265, "max_position_embeddings": 514, "type_vocab_size": 1}),
+    "xlm-roberta-base": ("xlm-roberta", {"vocab_size": 250002, "max_position_embeddings": 514, "type_vocab_size": 1}),
+    "xlm-roberta-large": (
+        "xlm-roberta",
+        {
+            "vocab_size": 250002, "max_position_embeddings": 514, "type_vocab_size": 1, "hidden_size": 1024,
+            "num_hidden_layers": 24, "num_attention_heads": 16, "intermediate_size": 4096,
+        },
+    ),
+    "google/mt5-base": (
+        "mt5", {"vocab_size": 250112, "d_model": 768, "d_ff": 2048, "num_layers": 12, "num_heads": 12}
+    ),
+    "google/mt5-xl": (
+        "mt5", {"vocab_size": 250112, "d_model": 2048, "d_ff": 5120, "num_layers": 24, "num_heads": 32}
+    ),
+    "facebook/nllb-200-distilled-600M": (
+        "m2m_100", {"vocab_size": 256206, "d_model": 1024, "encoder_layers": 12, "encoder_ffn_dim": 4096, "decoder_layers": 1}
+    ),
+    "facebook/nllb-200-distilled-1.3B": (
+        "m2m_100", {"vocab_size": 256206, "d_model": 1024, "encoder_layers": 24, "encoder_ffn_dim": 8192, "decoder_layers": 1}
+    ),
+}  # fmt: skip
+
+
+class OpenClipZoo(Zoo):
+    """Every configuration in open_clip's package, and its towers."""
+
+    name = "open_clip"
+    libraries = ("open_clip_torch", "transformers", "timm", "torch")
+
+    def version(self) -> str:
+        """open_clip's version."""
+        return str(open_clip.__version__)
+
+    def architectures(self) -> list[Architecture]:
+        """Both towers, the image tower and the text tower of each configuration."""
+        return [_describe(name, part) for name in open_clip.list_models() for part in ("", _IMAGE, _TEXT)]
+
+    def build_options(self, key: CostKey) -> dict[str, Any]:
+        """The size of the image."""
+        name, part = _split(key.arch)
+        if part == _TEXT:
+            return {}
+        image = parse_tensors(key.input)[0].shape
+        return {} if image == _image_shape(name) else {"image_size": image[1:]}
+
+    def build(self, arch: str, options: dict[str, Any]) -> nn.Module:
+        """Both towers, or one, untrained."""
+        name, part = _split(arch)
+        config = _config(name)
+        config["vision_cfg"] |= options
+        quick_gelu = config.get("quick_gelu", False)
+        with _without_downloads():
+            if part == _IMAGE:
+                return _module(towers._build_vision_tower(config["embed_dim"], config["vision_cfg"], quick_gelu))  # noqa: SLF001
+            if part == _TEXT:
+                return _module(towers._build_text_tower(config["embed_dim"], config["text_cfg"], quick_gelu))  # noqa: SLF001
+            has_own_text = config.pop("custom_text", False) or "hf_model_name" in config["text_cfg"]
+            model = CoCa if "multimodal_cfg" in config else towers.CustomTextCLIP if has_own_text else towers.CLIP
+            return _module(model(**config))
+
+    def example(self, model: nn.Module, key: CostKey) -> Example:
+        """An image, a text, or both; text models of transformers keep the mask of a text that ends before the last token."""
+        example = super().example(model, key)
+        name, part = _split(key.arch)
+        has_mask = part != _IMAGE and "hf_model_name" in _own_config(name)["text_cfg"]
+        return replace(example, context=_keeping_masks) if has_mask else example
+
+    def initialisers(self) -> Iterable[Callable[..., Any]]:
+        """timm's initialisers of tensors, which build many of the image towers."""
+        return [value for name, value in vars(weight_init).items() if name.endswith("_") and callable(value)]
+
+    def published_costs(self) -> list[PublishedCost]:
+        """Parameters, and FLOPs with 2 for each MAC, from the project's table of costs."""
+        return [
+            PublishedCost(
+                row["model"] + part,
+                "",
+                format_tensors(_inputs(row["model"], part)),
+                round(float(row[f"{column}mparams"]) * 1e6),
+                None,
+                2,
+                gflops=float(row[f"{column}gflops"]),
+                params_step=_PARAMS_STEP,
+            )
+            for row in _table("open_clip_profile.csv")
+            if row["model"] in open_clip.list_models()
+            for part, column in (("", ""), (_IMAGE, "image_"), (_TEXT, "text_"))
+        ]
+
+    def published_accuracy(self) -> list[Accuracy]:
+        """Zero-shot top-1 accuracy on ImageNet-1k."""
+        known = {(w.arch, w.tag): w for a in self.architectures() for w in a.weights}
+        return [
+            Accuracy(
+                self.name, w.arch, w.tag, "imagenet-1k", "zero_shot_top1", w.input,
+                round(100 * float(row["imagenet_1k_top1"]), 2), _RESULTS[row["table"]], "", self.version(),
+            )
+            for row in _table("open_clip_zero_shot.csv")
+            if (w := known.get((row["name"], row["pretrained"]))) is not None
+        ]  # fmt: skip
+
+
+def _split(arch: str) -> tuple[str, str]:
+    """The configuration and the tower; empty for both."""
+    for part in (_IMAGE, _TEXT):
+        if arch.endswith(part):
+            return arch.removesuffix(part), part
+    return arch, ""
+
+
+def _module(built: Any) -> nn.Module:
+    module: nn.Module = built
+    return module
+
+
+@cache
+def _own_config(name: str) -> dict[str, Any]:
+    config: dict[str, Any] = open_clip.get_model_config(name)
+    return config
+
+
+def _config(name: str) -> dict[str, Any]:
+    """The configuration without what downloads weights."""
+    config = deepcopy(_own_config(name))
+    if "timm_model_name" in config["vision_cfg"]:
+        config["vision_cfg"]["timm_model_pretrained"] = False
+    if "hf_model_name" in config["text_cfg"]:
+        config["text_cfg"]["hf_model_pretrained"] = False
+    return config
+
+
+def _image_shape(name: str) -> tuple[int, ...]:
+    size = _own_config(name)["vision_cfg"].get("image_size", 224)
+    return (3, *((size, size) if isinstance(size, int) else size))
+
+
+def _inputs(name: str, part: str) -> list[TensorInput]:
+    image = TensorInput(_image_shape(name))
+    text = TensorInput((_own_config(name)["text_cfg"].get("context_length", _CONTEXT_LENGTH),), "int64")
+    return {_IMAGE: [image], _TEXT: [text]}.get(part, [image, text])
+
+
+@cache
+def _describe(name: str, part: str) -> Architecture:
+    task = {_IMAGE: Task.FEATURES, _TEXT: Task.OTHER}.get(part, Task.ZERO_SHOT)
+    native = format_tensors(_inputs(name, part))
+    tags = [] if part else list_pretrained_tags_by_model(name)
+    return Architecture(
+        zoo="open_clip",
+        name=name + part,
+        task=task,
+        family=name,
+        input=native,
+        classes=0,
+        weights=tuple(_weights(name, tag, native) for tag in tags),
+    )
+
+
+def _weights(name: str, tag: str, native: str) -> Weights:
+    found = get_pretrained_cfg(name, tag)
+    hub, url = str(found.get("hf_hub") or "").rstrip("/"), str(found.get("url") or "")
+    source = f"https://huggingface.co/{hub}" if hub.count("/") == 1 else url or None
+    return Weights("open_clip", name, tag, Task.ZERO_SHOT, None, 0, native, source=source)
+
+
+def _table(file: str) -> Iterator[Mapping[str, str]]:
+    with resources.files("zoo.adapters.libraries").joinpath(file).open("r", encoding="utf-8") as lines:
+        yield from csv.DictReader(lines)
+
+
+@contextlib.contextmanager
+def _without_downloads() -> Iterator[None]:
+    """Gives text models of transformers the configuration that open_clip would download. Not thread-safe."""
+    if hf_model.transformers is None:
+        yield
+        return
+
+    def configuration(name: str) -> Any:
+        model_type, values = _TEXT_MODELS[name]
+        return hf_model.transformers.AutoConfig.for_model(model_type, **values)
+
+    with mock.patch.object(hf_model.AutoConfig, "from_pretrained", configuration):
+        yield
+
+
+def _keeping_masks() -> contextlib.AbstractContextManager[Any]:
+    """Makes transformers keep every mask, as it does when it traces: it would drop one without padding, which tokens decide."""
+    return mock.patch("transformers.masking_utils.is_tracing", return_value=True)
