@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +21,7 @@ from reports.leaderboard.report import Report, Totals
 
 if TYPE_CHECKING:
     from fakes_default_run import DefaultRun
+    from fakes_excel import Convert
     from fakes_html_browser import Visit, Visitor
 
 # A shared machine may be slow for a moment; that is no failure.
@@ -125,3 +127,18 @@ def report() -> Report:
         unmatched=make_table(UNMATCHED, []),
         warnings=("timm's accuracy is missing: give a path as accuracy.timm.results.",),
     )
+
+
+@pytest.fixture(scope="session")
+def convert(require_program: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -> Convert:
+    """LibreOffice with a profile of its own, so that it neither waits for nor disturbs one that is open."""
+    program = require_program("soffice", "libreoffice")
+    profile = tmp_path_factory.mktemp("profile").as_uri()
+
+    def run(target: str, folder: Path, paths: list[Path]) -> None:
+        command = [program, f"-env:UserInstallation={profile}", "--headless", "--convert-to", target, "--outdir", str(folder)]
+        finished = subprocess.run([*command, *map(str, paths)], capture_output=True, text=True, timeout=300, check=False)
+        assert finished.returncode == 0, finished.stderr
+        assert "Error" not in finished.stderr
+
+    return run

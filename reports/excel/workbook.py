@@ -9,9 +9,10 @@ from openpyxl.packaging.core import DocumentProperties
 from openpyxl.workbook.properties import CalcProperties
 from openpyxl.workbook.views import BookView
 
-from reports.excel.budgets.budgets_sheet import evaluate_boards, make_limits, write_budgets
+from reports.excel.budgets.budgets_sheet import Limits, evaluate_boards, make_limits, write_budgets
+from reports.excel.budgets.device_cells import DeviceCells
 from reports.excel.sheets import about, changes_and_audits, summary, table_sheets
-from reports.excel.sheets.board import make_boards
+from reports.excel.sheets.board import Board, make_boards
 from reports.excel.writer.sheet import Book
 from reports.excel.writer.styles import Styles
 from reports.excel.writer.text import clean_text, sheet_name
@@ -40,9 +41,7 @@ def _compose(report: Report) -> Book:
     workbook.views = [BookView(windowWidth=36_000, windowHeight=21_000)]
     book = Book(report, workbook, Styles(workbook))
     first = book.add_sheet(sheet_name("Summary", book.taken), "")
-    boards = make_boards(report.leaderboard, book.taken, report.latencies)
-    limits = make_limits(book, boards)
-    evaluate_boards(boards, limits)
+    boards, limits = _make_boards(book)
     for board in boards:
         table_sheets.write_leaderboard(book, board)
     frontiers = [table_sheets.write_frontier(book, board) for board in boards]
@@ -58,7 +57,24 @@ def _compose(report: Report) -> Book:
     about.write_columns(book)
     about.write_about(book)
     summary.write_summary(book, first, boards, frontiers[0] if frontiers else None)
+    if limits.devices and boards:
+        limits.devices.write(book)
     return book
+
+
+def _make_boards(book: Book) -> tuple[list[Board], Limits]:
+    """The leaderboards, evaluated for the limits and the device that the workbook starts with."""
+    report = book.report
+    devices = DeviceCells.of(report, book.taken)
+    if devices is None:
+        boards = make_boards(report.leaderboard, book.taken, report.latencies)
+    else:
+        chosen = devices.of_budget(report.budgets[0]) if report.budgets else None
+        table = devices.add_columns(report.leaderboard, chosen)
+        boards = make_boards(table, book.taken, report.latencies, devices.is_known)
+    limits = make_limits(book, boards, devices)
+    evaluate_boards(boards, limits)
+    return boards, limits
 
 
 def _properties(report: Report) -> DocumentProperties:

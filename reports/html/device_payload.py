@@ -24,7 +24,7 @@ import pandas as pd
 from reports.leaderboard.report import ORIGINS, DeviceLatencies, PlatformEstimates
 from reports.selection.estimate_rounding import interval_steps
 from zoo.devices.kinds import GROUPS, group_title
-from zoo.run_config import Precision, RunConfig
+from zoo.run_config import RunConfig
 
 LEAST_POWER = -3  # a latency of a microsecond has the least code
 _MANTISSAS = 900
@@ -70,7 +70,7 @@ def _choice(one: DeviceLatencies, first: npt.NDArray[np.int64], on_platforms: Ma
         for origin in range(_ESTIMATED)
         if len(places := np.flatnonzero(origins == origin))
     }
-    choice = {"key": choice_key(one.run), "title": choice_title(one.run, is_on_platform=one.is_on_platform), "known": known}
+    choice = {"key": choice_key(one.run), "title": one.title, "known": known}
     if one.is_on_platform:
         return choice | {"platform": on_platforms[one.device.id, one.run.precision.dtype]}
     is_estimated = origins == _ESTIMATED
@@ -99,16 +99,6 @@ def choice_key(run: RunConfig) -> str:
         *([run.runtime] if run.runtime else []),
     ]
     return "-".join(parts)
-
-
-def choice_title(run: RunConfig, *, is_on_platform: bool = False) -> str:
-    """`float16, channels last`; on platforms, float16 stands for what runtimes run in float32 or float16 as they choose."""
-    words = ["mixed precision (amp)" if run.precision is Precision.AMP else run.precision.dtype]
-    if is_on_platform and run.precision is Precision.FP16:
-        words = [f"{Precision.FP32.dtype} or {Precision.FP16.dtype}"]
-    words += ["channels last"] if run.layout == "nhwc" else []
-    words += [run.runtime] if run.runtime else []
-    return ", ".join(words)
 
 
 def encode_latencies(latency_ms: npt.NDArray[np.float64]) -> npt.NDArray[np.uint16]:

@@ -15,7 +15,7 @@ from reports.columns.column import Column, ColumnKind
 from reports.columns.section_columns import PUBLISHED_SPEEDS, SPEEDS
 from reports.selection.budget_answer import BudgetAnswer
 from zoo.devices.device import Device
-from zoo.run_config import RunConfig
+from zoo.run_config import Precision, RunConfig
 
 BREAKDOWN_KEY = ("zoo", "arch", "input", "classes", "variant")
 BREAKDOWN = (*BREAKDOWN_KEY, "by", "part", "macs", "bytes_moved")
@@ -125,6 +125,21 @@ class DeviceLatencies:
     high_ms: npt.NDArray[np.float64]
     origin: npt.NDArray[np.int8]  # index into `ORIGINS`; -1 where nothing is known
     is_on_platform: bool = False  # whether the estimates are among the report's `PlatformEstimates`
+
+    @property
+    def title(self) -> str:
+        """`float16, channels last`; on platforms, float16 stands for what runtimes run in float32 or float16 as they choose."""
+        words = ["mixed precision (amp)" if self.run.precision is Precision.AMP else self.run.precision.dtype]
+        if self.stands_for(Precision.FP32) and self.run.precision is Precision.FP16:
+            words = [f"{Precision.FP32.dtype} or {Precision.FP16.dtype}"]
+        words += ["channels last"] if self.run.layout == "nhwc" else []
+        words += [self.run.runtime] if self.run.runtime else []
+        return ", ".join(words)
+
+    def stands_for(self, precision: Precision) -> bool:
+        """Whether these are the latencies in a precision."""
+        is_float = {precision, self.run.precision} == {Precision.FP32, Precision.FP16}
+        return precision is self.run.precision or (self.is_on_platform and is_float)
 
 
 @dataclass(frozen=True)

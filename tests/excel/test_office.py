@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import csv
-import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import openpyxl
 import pandas as pd
 import pytest
-from fakes_excel import hostile_report, make_report, with_budgets
+from fakes_excel import Convert, hostile_report, make_report, with_budgets
 from openpyxl.worksheet.worksheet import Worksheet
 
 from reports import excel
@@ -36,23 +35,6 @@ BUDGET_OF: dict[str, Mapping[str, float]] = {
 """The limits in force after each change: the first budget's, another one's as far as cells hold it, typed ones, none."""
 ENTRY = budgets_sheet.ENTRY + 1
 _CSV = "csv:Text - txt - csv (StarCalc):44,34,76,1,,0,false,true,false,false,false,-1"  # comma, quote, UTF-8, every sheet
-
-Convert = Callable[[str, Path, list[Path]], None]
-
-
-@pytest.fixture(scope="module")
-def convert(require_program: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -> Convert:
-    """LibreOffice with a profile of its own, so that it neither waits for nor disturbs one that is open."""
-    program = require_program("soffice", "libreoffice")
-    profile = tmp_path_factory.mktemp("profile").as_uri()
-
-    def run(target: str, folder: Path, paths: list[Path]) -> None:
-        command = [program, f"-env:UserInstallation={profile}", "--headless", "--convert-to", target, "--outdir", str(folder)]
-        finished = subprocess.run([*command, *map(str, paths)], capture_output=True, text=True, timeout=300, check=False)
-        assert finished.returncode == 0, finished.stderr
-        assert "Error" not in finished.stderr
-
-    return run
 
 
 @pytest.fixture(scope="module")

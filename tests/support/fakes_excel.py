@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,9 @@ DTYPES = {
     ColumnKind.NUMBER: "Float64",
     ColumnKind.FLAG: "boolean",
 }
+Convert = Callable[[str, Path, list[Path]], None]
+"""Converts files to a format into a folder: the fixture `convert`."""
+
 HOSTILE = (
     "=1+1",
     "+1",

@@ -13,6 +13,7 @@ from openpyxl.worksheet.datavalidation import DataValidation
 from reports.columns.column import Column
 from reports.excel.budgets import limits_and_formulas
 from reports.excel.budgets.configured_answers import RowsOfModels, write_block
+from reports.excel.budgets.device_cells import CHOICE_NAME, NO_DEVICE, DeviceCells
 from reports.excel.budgets.limits_and_formulas import BINDING, OF_BUDGET, SLACK, UNLIMITED, VERDICT, Live, is_least, limit_name
 from reports.excel.budgets.live_answers import SLACK_NAME, write_live_picks
 from reports.excel.sheets.board import ACCURACIES, Board
@@ -24,7 +25,8 @@ from reports.excel.writer.styles import Styles
 from reports.exports.safe_text import is_formula_like
 
 START_ROW = 4  # of the cell that names the budget to start from; all rows and columns from 0
-FIRST_LIMIT = START_ROW + 3
+DEVICE_ROW, PRECISION_ROW = START_ROW + 1, START_ROW + 2
+FIRST_LIMIT = START_ROW + 5
 ENTRY, _UNIT, EXACT, _KNOWN, _FIRST_BUDGET = 2, 3, 4, 5, 7  # columns
 _EXAMPLE, _NONE = "example", "no limits"
 _MOST_WORDS = 240  # letters of the limits of a budget that its column has no cell for
@@ -36,6 +38,7 @@ class Limits:
 
     columns: tuple[Column, ...]
     budgets: dict[str, Live]
+    devices: DeviceCells | None = None  # what may be chosen; None: no latency is known
 
     @property
     def first(self) -> dict[str, float]:
@@ -48,13 +51,16 @@ class Limits:
         return FIRST_LIMIT + len(self.columns)
 
 
-def make_limits(book: Book, boards: Sequence[Board]) -> Limits:
+def make_limits(book: Book, boards: Sequence[Board], devices: DeviceCells | None = None) -> Limits:
     """The limits that apply to any of the leaderboards, with the configured budgets; where there is none, an example's."""
     columns = tuple(dict.fromkeys(column for board in boards for column in board.limited))
     columns = tuple(sorted(columns, key=is_quality))
-    configured = {answer.name: limits_and_formulas.live_limits(answer, columns) for answer in book.report.budgets}
+    configured = {
+        answer.name: limits_and_formulas.live_limits(answer, columns, devices.of_budget(answer) if devices else None)
+        for answer in book.report.budgets
+    }
     named = configured or {_EXAMPLE: Live(dict(limits_and_formulas.EXAMPLE), [])}
-    return Limits(columns, {**named, **({} if _NONE in named else {_NONE: Live({}, [])})})
+    return Limits(columns, {**named, **({} if _NONE in named else {_NONE: Live({}, [])})}, devices)
 
 
 def is_quality(column: Column) -> bool:
@@ -108,7 +114,9 @@ def _write_limits(book: Book, page: Page, name: str, boards: Sequence[Board], li
     page.put(START_ROW, 1, "Start from the budget", book.looks.get(indent=1))
     first = next(iter(limits.budgets))
     page.put(START_ROW, ENTRY, first, _entry(book.looks, quoted=is_formula_like(first), indent=1))
-    _accept_one_of(page, names)
+    _accept_one_of(page, START_ROW, names, "Budget", "Its limits fill the yellow cells below that nobody has typed into.")
+    if limits.devices:
+        _write_device(book, page, limits, limits.devices, name)
     head = book.looks.get(bold=True, bottom="thin", indent=1)
     right = book.looks.get(bold=True, bottom="thin", align="right")
     for place, (text, form) in enumerate(
@@ -130,6 +138,42 @@ def _write_limits(book: Book, page: Page, name: str, boards: Sequence[Board], li
     _accept(page, row, "How far beyond a limit a model may be to be listed as just over: 10% or 0.1.")
 
 
+def _write_device(book: Book, page: Page, limits: Limits, devices: DeviceCells, name: str) -> None:
+    """The cells of device and precision, which begin as the budget has them, and what the choice comes to."""
+    device, precision = (address(row, ENTRY, absolute="both") for row in (DEVICE_ROW, PRECISION_ROW))
+    first = next(iter(limits.budgets.values())).chosen
+    for row, title, shown in (
+        (DEVICE_ROW, "Device whose latency counts", first.device.name if first else NO_DEVICE),
+        (PRECISION_ROW, "Precision there", first.title if first else ""),
+    ):
+        page.put(row, 1, title, book.looks.get(indent=1))
+        page.put(row, ENTRY, Formula(_of_start(limits, row), shown), _entry(book.looks, indent=1))
+        for place, live in enumerate(limits.budgets.values(), start=_FIRST_BUDGET):
+            text = (live.chosen.device.name if row == DEVICE_ROW else live.chosen.title) if live.chosen else NO_DEVICE
+            page.put(row, place, text, book.looks.get(align="right", colour=styles.GREY))
+    _accept_one_of(
+        page, DEVICE_ROW, devices.device_list(), "Device", "Latencies of every model there, grouped by kind of device."
+    )
+    _accept_one_of(page, PRECISION_ROW, devices.precision_list(device), "Precision", "Those in which latencies are known there.")
+    number = devices.number_of(first)
+    page.put(PRECISION_ROW, EXACT, Formula(devices.number(device, precision), number), book.looks.get(colour=styles.GREY))
+    _define(book, CHOICE_NAME, name, PRECISION_ROW, EXACT)
+    said = f'IF({device}="{NO_DEVICE}","Choose a device to see latencies.",IF({CHOICE_NAME}=0,"Choose a precision of the list: none is known in this one.",""))'
+    page.put(
+        DEVICE_ROW, _UNIT, Formula(said, "" if first else "Choose a device to see latencies."), book.looks.get(colour=styles.GREY)
+    )
+
+
+def _of_start(limits: Limits, row: int) -> str:
+    """What the budget to start from has in a row of texts."""
+    last = _FIRST_BUDGET + len(limits.budgets) - 1
+    names, texts = (
+        f"{address(line, _FIRST_BUDGET, absolute='both')}:{address(line, last, absolute='both')}"
+        for line in (FIRST_LIMIT - 1, row)
+    )
+    return f'IFERROR(LOOKUP(2,1/EXACT({names},{address(START_ROW, ENTRY, absolute="both")}),{texts}),"{NO_DEVICE}")'
+
+
 def _choices_of(row: int, last: int) -> str:
     """The range of a limit's amounts in all budgets."""
     return f"{address(row, _FIRST_BUDGET, absolute='column')}:{address(row, last, absolute='column')}"
@@ -137,7 +181,7 @@ def _choices_of(row: int, last: int) -> str:
 
 def _write_choices(book: Book, page: Page, limits: Limits) -> None:
     """A column a budget, with its limits in the unit of the row; what has no row is said below."""
-    page.put(START_ROW + 1, _FIRST_BUDGET, "Budgets to start from", book.looks.get(bold=True, colour=styles.GREY))
+    page.put(START_ROW, _FIRST_BUDGET, "Budgets to start from", book.looks.get(bold=True, colour=styles.GREY))
     for place, (name, live) in enumerate(limits.budgets.items(), start=_FIRST_BUDGET):
         head = book.looks.get(bold=True, bottom="thin", align="right", wrap=True, quoted=is_formula_like(name))
         page.put(FIRST_LIMIT - 1, place, name, head)
@@ -184,11 +228,10 @@ def _accept(page: Page, row: int, hint: str) -> None:
     page.sheet.add_data_validation(rule)
 
 
-def _accept_one_of(page: Page, names: str) -> None:
+def _accept_one_of(page: Page, row: int, names: str, what: str, hint: str) -> None:
     rule = DataValidation(
-        type="list", formula1=names, allow_blank=False, showInputMessage=True, promptTitle="Budget",
-        prompt="Its limits fill the yellow cells below that nobody has typed into.",
-        showErrorMessage=True, errorTitle="Not a budget", error="Choose one of the budgets to the right.",
+        type="list", formula1=names, allow_blank=False, showInputMessage=True, promptTitle=what, prompt=hint,
+        showErrorMessage=True, errorTitle=f"No such {what.lower()}", error="Choose one of the list.",
     )  # fmt: skip
-    rule.add(address(START_ROW, ENTRY))
+    rule.add(address(row, ENTRY))
     page.sheet.add_data_validation(rule)

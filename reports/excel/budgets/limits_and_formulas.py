@@ -13,10 +13,12 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from reports.columns.budget_columns import PEAK
+from reports.columns.budget_columns import LATENCY, PEAK
 from reports.columns.column import Better, Column, ColumnKind
 from reports.columns.leaderboard_columns import LEADERBOARD_BY_KEY
 from reports.columns.limits import Limit
+from reports.excel.budgets import device_cells
+from reports.leaderboard.report import DeviceLatencies
 from reports.selection.budget_answer import BudgetAnswer
 from reports.selection.selection import State, limit_shares, select_models
 from zoo.records import Status
@@ -58,6 +60,7 @@ class Live(NamedTuple):
 
     limits: dict[str, float]
     others: list[str]
+    chosen: DeviceLatencies | None = None  # the device and precision that it is about
 
 
 def is_least(column: Column) -> bool:
@@ -70,12 +73,14 @@ def limit_name(column: Column) -> str:
     return f"limit_{column.key}"
 
 
-def live_limits(answer: BudgetAnswer, columns: Iterable[Column]) -> Live:
-    """The limits of an answer that are on these columns of the leaderboards."""
+def live_limits(answer: BudgetAnswer, columns: Iterable[Column], chosen: DeviceLatencies | None = None) -> Live:
+    """The limits of an answer that are on these columns of the leaderboards; of latency, on the device that is chosen for it."""
     keys = {column.key: column.key for column in columns}
     if answer.budget.dtype == "float32" and answer.budget.batch in (None, 1):  # as the leaderboard counts it
         keys[PEAK.key] = "peak_activation_bytes"
-    live = Live({}, [])
+    if chosen is not None:
+        keys[LATENCY.key] = device_cells.LATENCY.key
+    live = Live({}, [], chosen)
     for limit, words in zip(answer.selection.limits, answer.limits, strict=True):
         if isinstance(limit, Limit) and limit.column.key in keys and limit.bound > 0:
             live.limits[keys[limit.column.key]] = limit.bound
@@ -104,7 +109,7 @@ def evaluate(table: pd.DataFrame, limits: Mapping[str, float], columns: Sequence
 
 
 def formulas(table: str, columns: Sequence[Column]) -> dict[str, str]:
-    """The same three columns as formulas of a table's row."""
+    """The same three columns as formulas of a table's row, and the latency on the chosen device where there is one."""
     ratios = [_ratio_formula(table, column) for column in columns]
     cells = {column: _this_row(table, column) for column in columns}
     load = _this_row(table, OF_BUDGET)
@@ -115,6 +120,7 @@ def formulas(table: str, columns: Sequence[Column]) -> dict[str, str]:
     for column, ratio in reversed(list(zip(columns, ratios, strict=True))):
         binding = f'IF({ratio}={load},"{column.title}",{binding})'
     return {
+        **(device_cells.formulas(table) if device_cells.LATENCY in columns else {}),
         OF_BUDGET.key: f"MAX({','.join(ratios)})",
         VERDICT.key: f'IF(OR({beyond}),"{OVER}",IF(OR({failed},{unknown}),"{UNKNOWN}","{FITS}"))',
         BINDING.key: f'IF({load}<1E-150,"{NO_LIMIT}",{binding})',
@@ -125,6 +131,8 @@ def _is_beyond(cell: str, column: Column) -> str:
     """An empty cell is below everything, and only what is known can be beyond a limit."""
     if is_least(column):
         return f'AND({cell}<>"",{cell}<{limit_name(column)})'
+    if column == device_cells.LATENCY:  # a formula's empty text is above every number
+        return f'AND({cell}<>"",{cell}>{limit_name(column)})'
     return f"{cell}>{limit_name(column)}"
 
 
@@ -136,6 +144,8 @@ def _ratio_formula(table: str, column: Column) -> str:
     cell = _this_row(table, column)
     if is_least(column):
         return f'IF({cell}="",0,{limit_name(column)}/MAX({cell},{_LEAST_QUALITY:.0E}))'
+    if column == device_cells.LATENCY:
+        return f'IF({cell}="",0,{cell}/{limit_name(column)})'
     return f"{cell}/{limit_name(column)}"
 
 

@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from reports.columns.accuracy_columns import ACCURACY_COLUMNS, ranking_accuracy
 from reports.columns.column import Better, Column, ColumnKind
 from reports.columns.leaderboard_columns import LEADERBOARD, columns_for
-from reports.excel.budgets import limits_and_formulas
+from reports.excel.budgets import device_cells, limits_and_formulas
 from reports.excel.writer.text import sheet_name
 
 COST = next(c for c in LEADERBOARD if c.key == "macs")
@@ -58,7 +59,8 @@ class Board:
     @functools.cached_property
     def columns(self) -> tuple[Column, ...]:
         """Model and what is shown first, then the budget, then details, which accuracies are that nothing here has."""
-        rest = columns_for(self.frame, self.latencies)[1:]
+        details = device_cells.COLUMNS[1:] if device_cells.LATENCY in self.latencies else ()
+        rest = columns_for(self.frame, (*self.latencies, *details))[1:]
         shown = [c for c in rest if c.shown and not (self._is_blank_accuracy(c))]
         hidden = [dataclasses.replace(c, shown=False) for c in rest if c not in shown]
         return (MODEL, self.rank, *shown, *limits_and_formulas.COLUMNS, *hidden)
@@ -76,21 +78,31 @@ _APART = {"input", "variant", "batch"}
 ACCURACIES = tuple(entry.column for entry in ACCURACY_COLUMNS)
 
 
-def make_boards(leaderboard: pd.DataFrame, taken: set[str], latencies: Sequence[Column] = ()) -> list[Board]:
+def make_boards(
+    leaderboard: pd.DataFrame,
+    taken: set[str],
+    latencies: Sequence[Column] = (),
+    on_devices: npt.NDArray[np.bool_] | None = None,
+) -> list[Board]:
     """One board a task: those with an accuracy first, then the larger ones. Their budget is still to be evaluated.
 
     Args:
         leaderboard: of the report.
         taken: names of sheets that there are; those of the boards are added.
         latencies: columns of the leaderboard beside the declared ones.
+        on_devices: of each row, whether its latency is known on any device that the reader may choose; None: there is none.
     """
+    leaderboard = leaderboard.reset_index(drop=True)
     tasks = leaderboard["task"].fillna("unknown task")
     boards = [(str(task), ranking_accuracy(rows), rows) for task, rows in leaderboard.groupby(tasks, sort=True)]
     boards.sort(key=lambda board: (board[1] is None, -len(board[2])))
     return [
         dataclasses.replace(
             _make_board(number, task, quality, rows, taken),
-            latencies=tuple(column for column in latencies if rows[column.key].notna().any()),
+            latencies=(
+                *(column for column in latencies if rows[column.key].notna().any()),
+                *([device_cells.LATENCY] if on_devices is not None and on_devices[rows.index].any() else []),
+            ),
         )
         for number, (task, quality, rows) in enumerate(boards)
     ]

@@ -47,8 +47,8 @@ class Book:
     budget_rows: dict[str, tuple[str, int]] = field(default_factory=dict)  # by configured budget: the sheet and row of its answer
     columns: dict[tuple[str, str], tuple[Column, list[str]]] = field(default_factory=dict)  # by header and meaning: where each is
 
-    def add_sheet(self, name: str, description: str, *, colour: str = styles.RULE) -> Page:
-        """A new sheet under a name that is free already, listed on the Summary."""
+    def add_sheet(self, name: str, description: str, *, colour: str = styles.RULE, is_hidden: bool = False) -> Page:
+        """A new sheet under a name that is free already, listed on the Summary unless it is hidden."""
         sheet = self.workbook.create_sheet(name)
         sheet.sheet_properties.tabColor = colour
         sheet.sheet_view.showGridLines = False
@@ -59,7 +59,10 @@ class Book:
             part.text, part.size = text, 8
         page = Page(sheet)
         self.pages[name] = page
-        self.contents.append((name, description))
+        if is_hidden:
+            sheet.sheet_state = "hidden"
+        else:
+            self.contents.append((name, description))
         return page
 
 

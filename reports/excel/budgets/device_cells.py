@@ -1,0 +1,193 @@
+"""A device and a precision to choose in the sheet *Budgets*: every leaderboard shows their latencies, and a limit on them counts.
+
+    latency_choice   the cell with the number of what is chosen; 0 for nothing
+    latency_codes    the texts of the models, in the hidden sheet *Latencies* (`device_codes.py`)
+
+The sheet also lists the devices with the precisions that latencies are known in, for the lists to choose from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from openpyxl.utils import quote_sheetname
+from openpyxl.workbook.defined_name import DefinedName
+
+from reports.columns.column import Better, Column, ColumnKind
+from reports.excel.budgets.device_codes import LENGTH, MARKS, NUMBER, encode
+from reports.excel.writer.cells import address
+from reports.excel.writer.sheet import Book
+from reports.excel.writer.text import sheet_name
+from reports.leaderboard.report import ORIGINS, DeviceLatencies, Report
+from reports.selection.budget_answer import BudgetAnswer
+from reports.selection.estimate_rounding import STEPS_PER_E
+from zoo.devices.kinds import GROUPS, group_title
+from zoo.run_config import RunConfig
+
+_SHEET = "computed in this workbook from the device on the sheet Budgets"
+LATENCY = Column(
+    "chosen_latency_ms", "Latency", "Time of one step of one image on the device chosen on the sheet Budgets, in its precision; empty where it is not known.",
+    _SHEET, ColumnKind.NUMBER, "ms", 1, 2, Better.LOW, "Speed", 11,
+)  # fmt: skip
+LATENCY_IS = Column(
+    "chosen_latency_is", "Latency is", "measured, published, or estimated, with the ends between which nine in ten measured times lie.", _SHEET, group="Speed", width=32
+)  # fmt: skip
+PLACE = Column("latency_place", "Row in Latencies", "Row of the hidden sheet Latencies.", _SHEET, ColumnKind.INTEGER, shown=False)
+COLUMNS = (LATENCY, LATENCY_IS, PLACE)
+
+NO_DEVICE = "none"
+CHOICE_NAME, _CODES_NAME = "latency_choice", "latency_codes"
+_CODE, _DEVICE, _GROUP, _FIRST, _COUNT, _PRECISION = range(6)  # columns of the sheet
+_MODEL = ["zoo", "arch", "input", "classes", "variant"]
+_TOP = 1  # row of the sheet from which there are values
+
+
+@dataclass(frozen=True)
+class DeviceCells:
+    """What may be chosen: layouts as torch has them by default, because a sheet has no room for the others."""
+
+    devices: Mapping[str, Sequence[DeviceLatencies]]  # by name, grouped by kind
+    places: npt.NDArray[np.int64]  # of each row of the leaderboard, the number of its model from 1
+    sheet: str = ""
+
+    @property
+    def is_known(self) -> npt.NDArray[np.bool_]:
+        """Of each row of the leaderboard, whether its latency is known on any device."""
+        known: npt.NDArray[np.bool_] = np.any([one.origin >= 0 for one in self.latencies], axis=0)
+        return known
+
+    @property
+    def latencies(self) -> list[DeviceLatencies]:
+        """In the order of their numbers, from 1."""
+        return [one for choices in self.devices.values() for one in choices]
+
+    @classmethod
+    def of(cls, report: Report, taken: set[str]) -> DeviceCells | None:
+        """Those of the report; None where nothing is known of any device."""
+        plain = [one for one in report.device_latencies if one.run.layout == RunConfig().layout]
+        if not plain:
+            return None
+        groups = list(GROUPS)
+        plain.sort(key=lambda one: (groups.index(group_title(one.device.kind)), one.device.name))
+        devices: dict[str, list[DeviceLatencies]] = {}
+        for one in plain:
+            devices.setdefault(one.device.name, []).append(one)
+        table = report.leaderboard
+        places = table.groupby(_MODEL, sort=False, dropna=False).ngroup().to_numpy().astype(np.int64) + 1
+        return cls(devices, places, sheet_name("Latencies", taken))
+
+    def find(self, device: str, title: str) -> DeviceLatencies | None:
+        """What is chosen by these two cells."""
+        return next((one for one in self.devices.get(device, ()) if one.title == title), None)
+
+    def of_budget(self, answer: BudgetAnswer) -> DeviceLatencies | None:
+        """The choice that a budget's latency is about; None where it is run in another way."""
+        budget = answer.budget
+        run = budget.run()
+        is_plain = (run.batch, run.layout, run.compiled, run.threads, run.runtime, run.processor) == (
+            1,
+            "nchw",
+            False,
+            None,
+            None,
+            None,
+        )
+        if answer.device is None or not is_plain:
+            return None
+        choices = self.devices.get(answer.device.name, ())
+        return next((one for one in choices if one.stands_for(budget.dtype)), None)
+
+    def add_columns(self, leaderboard: pd.DataFrame, chosen: DeviceLatencies | None) -> pd.DataFrame:
+        """The leaderboard with the columns, as they are for what is chosen at first."""
+        latency: list[float | None] = [None] * len(leaderboard)
+        texts: list[str | None] = [None] * len(leaderboard)
+        if chosen is not None:
+            latency = [None if np.isnan(value) else float(value) for value in chosen.latency_ms]
+            texts = [_words(*one) for one in zip(chosen.origin, chosen.low_ms, chosen.high_ms, strict=True)]
+        columns = {
+            LATENCY.key: pd.Series(latency, leaderboard.index, dtype="Float64"),
+            LATENCY_IS.key: pd.Series(texts, leaderboard.index, dtype="string"),
+            PLACE.key: pd.Series(self.places, leaderboard.index, dtype="Int64"),
+        }
+        return leaderboard.assign(**columns)
+
+    def write(self, book: Book) -> None:
+        """Write the hidden sheet."""
+        page = book.add_sheet(self.sheet, "", is_hidden=True)
+        plain, rows = book.looks.get(), np.unique(self.places, return_index=True)[1]
+        heads = (f"{LENGTH} characters for each device and precision", "Device", "Kind", "First number", "Precisions")
+        for column, head in enumerate(heads):
+            page.put(0, column, head, plain)
+        texts = encode(self.latencies, rows)
+        for row, text in enumerate(texts, start=_TOP):
+            page.put(row, _CODE, text, plain)
+        self._define(book, _CODES_NAME, f"$A${_TOP + 1}:$A${_TOP + len(texts)}")
+        page.put(_TOP, _DEVICE, NO_DEVICE, plain)
+        number = 1
+        for row, (name, choices) in enumerate(self.devices.items(), start=_TOP + 1):
+            cells = (name, group_title(choices[0].device.kind), number, len(choices), *(one.title for one in choices))
+            for column, value in enumerate(cells, start=_DEVICE):
+                page.put(row, column, value, plain)
+            number += len(choices)
+
+    def _define(self, book: Book, name: str, area: str) -> None:
+        book.workbook.defined_names[name] = DefinedName(name, attr_text=f"{quote_sheetname(self.sheet)}!{area}")
+
+    def device_list(self) -> str:
+        """The range of names to choose a device from."""
+        return self._column(_DEVICE)
+
+    def precision_list(self, device: str) -> str:
+        """The range of precisions to choose from on the device in a cell."""
+        row, corner = self._row(device), address(_TOP - 1, _PRECISION, absolute="both")
+        count = f"INDEX({self._column(_COUNT)},{row})"
+        return f"OFFSET({quote_sheetname(self.sheet)}!{corner},{row},0,1,MAX(1,{count}))"
+
+    def number(self, device: str, precision: str) -> str:
+        """The formula of the number of what two cells choose; 0 where they choose nothing."""
+        row, most = self._row(device), max(map(len, self.devices.values()))
+        titles = f"{quote_sheetname(self.sheet)}!{address(_TOP, _PRECISION, absolute='both')}:{address(self._last, _PRECISION + most - 1, absolute='both')}"
+        return f"IFERROR(INDEX({self._column(_FIRST)},{row})+MATCH({precision},INDEX({titles},{row},0),0)-1,0)"
+
+    def number_of(self, chosen: DeviceLatencies | None) -> int:
+        """The number of a choice."""
+        return 0 if chosen is None else 1 + next(place for place, one in enumerate(self.latencies) if one is chosen)
+
+    @property
+    def _last(self) -> int:
+        return _TOP + len(self.devices)
+
+    def _column(self, column: int) -> str:
+        first, last = (address(row, column, absolute="both") for row in (_TOP, self._last))
+        return f"{quote_sheetname(self.sheet)}!{first}:{last}"
+
+    def _row(self, device: str) -> str:
+        return f"MATCH({device},{self._column(_DEVICE)},0)"
+
+
+def formulas(table: str) -> dict[str, str]:
+    """Latency, and how it is known, as formulas of a leaderboard's row."""
+    place, latency = (f"{table}[[#This Row],[{column.header}]]" for column in (PLACE, LATENCY))
+    codes = f"INDEX({_CODES_NAME},{place})"
+    number = f"MID({codes},{LENGTH}*{CHOICE_NAME}-{LENGTH - 1},{NUMBER})"
+    mark = f"MID({codes},{LENGTH}*{CHOICE_NAME}-{LENGTH - NUMBER - 1},{LENGTH - NUMBER})"
+    factor = f"EXP(HEX2DEC({mark})/{STEPS_PER_E})"
+    estimated = f'"estimated, "&FIXED({latency}/{factor},2)&" to "&FIXED({latency}*{factor},2)&" ms"'
+    words = estimated
+    for name, letters in MARKS.items():
+        words = f'IF({mark}="{letters}","{name}",{words})'
+    return {
+        LATENCY.key: f'IF({CHOICE_NAME}=0,"",IFERROR(VALUE({number}),""))',
+        LATENCY_IS.key: f'IF({latency}="","",{words})',
+    }
+
+
+def _words(origin: int, low_ms: float, high_ms: float) -> str | None:
+    if origin < 0:
+        return None
+    ends = f", {low_ms:,.2f} to {high_ms:,.2f} ms" if ORIGINS[origin] == "estimated" else ""
+    return f"{ORIGINS[origin]}{ends}"
