@@ -9,9 +9,10 @@ from typing import Any, Literal, overload
 import torch
 from torch import nn
 
-from zoo.api.given import Shapes, as_given, as_model
+from zoo.api.given import Given, Shapes, as_given, as_model
 from zoo.counting.cost import Cost
 from zoo.counting.count_model import count_model
+from zoo.counting.count_with_values import count_with_values, needs_values
 from zoo.counting.left_out import Ignored, leave_out
 from zoo.counting.parameters import ParameterCounts, count_parameters
 from zoo.errors import InputError, UnknownNameError, did_you_mean
@@ -79,6 +80,9 @@ def count(  # noqa: PLR0913  # all but two are keyword-only and seldom given
     No arithmetic is run, whatever device the model is on: its parameters are exchanged for ones without data while its Python code
     runs once. What the code changes is put back: buffers, attributes, lists, what hooks collect, caches and random states.
 
+    A model that decides by values (`if x.sum() > 0`, boolean masks, routing to experts, sequences of given lengths) is run once more on
+    the CPU, on random data from a fixed seed or on the given tensors; where their values decide on the work, the cost is a bound.
+
     Args:
         model: any module; a compiled one is counted as the module it was made from.
         shape: of one input without the batch, such as (3, 224, 224); several shapes for several inputs; tensors as `forward` takes them,
@@ -94,22 +98,37 @@ def count(  # noqa: PLR0913  # all but two are keyword-only and seldom given
         ignore: modules whose operations, parameters and buffers are left out with all inside them: by path, by class, or themselves.
 
     Raises:
-        ZooError: if a formula is not for an operator.
+        ZooError: if a formula is not for an operator, or a pass with values takes more than a minute or half of the free memory.
         InputError: if `model` is no model, nothing can be made of the input, or neither or both of `shape` and `inputs` are
             given, or there is nothing to train, or modules are left out of a step of training.
         UnknownNameError: if `ignore` names no module of the model.
         Exception: whatever the model raises.
     """
     eager = as_model(model)
-    given = as_given(shape, inputs, kwargs, batch=batch, dtype=dtype).without_data()
-    if training:
-        if ignore:
-            raise InputError("ignore leaves modules out of a forward pass. With training=True, read by_module() instead.")
-        with using_formulas(formulas or {}), protected(eager), torch.compiler.set_stance("force_eager"):
-            return count_training(eager, given.args, memo, kwargs=given.kwargs)
-    with using_formulas(formulas or {}), _without_traces(eager):
-        cost = count_model(eager, given.args, memo, kwargs=given.kwargs, keep=False)
-        return leave_out(cost, eager, ignore)
+    given = as_given(shape, inputs, kwargs, batch=batch, dtype=dtype)
+    with using_formulas(formulas or {}):
+        if training:
+            return _count_step(eager, given.without_data(), memo, ignore)
+        try:
+            return _count_without_values(eager, given.without_data(), memo, ignore)
+        except Exception as error:
+            if not needs_values(error):
+                raise
+            with _as_it_was(eager):
+                set_evaluating(eager)
+                return leave_out(count_with_values(eager, given.args, given.kwargs), eager, ignore)
+
+
+def _count_step(model: nn.Module, given: Given, memo: Memo | None, ignore: Iterable[Ignored]) -> TrainingCost:
+    if ignore:
+        raise InputError("ignore leaves modules out of a forward pass. With training=True, read by_module() instead.")
+    with _as_it_was(model):
+        return count_training(model, given.args, memo, kwargs=given.kwargs)
+
+
+def _count_without_values(model: nn.Module, given: Given, memo: Memo | None, ignore: Iterable[Ignored]) -> Cost:
+    with _without_traces(model):
+        return leave_out(count_model(model, given.args, memo, kwargs=given.kwargs, keep=False), model, ignore)
 
 
 def trace(  # noqa: PLR0913  # all but two are keyword-only and seldom given
@@ -187,12 +206,21 @@ def formula(name: str, *, kind: str | None = None) -> Any:
 
 
 @contextlib.contextmanager
-def _without_traces(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode for a model whose weights hold no data; all that this and the pass change is put back.
-
-    Compiled parts run as they were written.
-    """
-    with protected(model), without_data(model), torch.compiler.set_stance("force_eager"):
-        with KeepWritten(), torch.no_grad():  # type: ignore[no-untyped-call]
-            evaluate(model)
+def _as_it_was(model: nn.Module) -> Iterator[None]:
+    """Puts back all that the context changes of a model. Compiled parts run as they were written."""
+    with protected(model), torch.compiler.set_stance("force_eager"):
         yield
+
+
+@contextlib.contextmanager
+def _without_traces(model: nn.Module) -> Iterator[None]:
+    """Evaluation mode for a model whose weights hold no data; it is as it was when the context ends."""
+    with _as_it_was(model), without_data(model):
+        set_evaluating(model)
+        yield
+
+
+def set_evaluating(model: nn.Module) -> None:
+    """Evaluation mode, while what that writes over is kept."""
+    with KeepWritten(), torch.no_grad():  # type: ignore[no-untyped-call]
+        evaluate(model)

@@ -22,4 +22,5 @@ def example_cost(example: Example, counting: Callable[[Memo], Cost], memo: Memo)
     with example.context():
         cost = counting(memo if example.context is nullcontext else Memo())
     weight_bytes = cost.weight_bytes if example.weight_bytes is None else example.weight_bytes
-    return dataclasses.replace(cost, assumption=example.assumption, weight_bytes=weight_bytes)
+    cost = dataclasses.replace(cost, weight_bytes=weight_bytes)
+    return cost.assuming(example.assumption) if example.assumption else cost

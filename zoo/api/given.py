@@ -21,8 +21,12 @@ class Given(NamedTuple):
     kwargs: dict[str, Any]
 
     def without_data(self) -> Given:
-        """The same with tensors on the meta device."""
-        args, kwargs = pytree.tree_map_only(Tensor, lambda tensor: tensor.detach().to(META), (self.args, self.kwargs))
+        """The same with tensors on the meta device; sparse ones would lose their entries there."""
+
+        def move(tensor: Tensor) -> Tensor:
+            return tensor.detach().to(META) if tensor.layout == torch.strided else tensor
+
+        args, kwargs = pytree.tree_map_only(Tensor, move, (self.args, self.kwargs))
         return Given(args, kwargs)
 
 

@@ -128,6 +128,12 @@ def _attention(op: OpLike, shapes: Shapes) -> int:
     return 2 * op.macs + shapes.elements(0) + (_SOFTMAX + is_masked) * scores
 
 
+def _flex_attention(op: OpLike, shapes: Shapes) -> int:
+    """Attention in the blocks that its mask leaves; what changes single scores is not counted."""
+    scores = op.macs // (shapes.input(1)[-1] + shapes.input(2)[-1])
+    return 2 * op.macs + shapes.elements(0) + _SOFTMAX * scores
+
+
 def _normalised(plain: int, weight: int, bias: int) -> Rule:
     """A rate for each element, and one more with a weight, one more with a bias, at their positions among the tensors."""
     return lambda op, shapes: shapes.elements(0) * (plain + shapes.has(weight) + shapes.has(bias))
@@ -246,6 +252,7 @@ ALL_RULES: dict[str, Rule] = {
         ["index_add", "index_reduce", "scatter_add", "scatter_reduce"], lambda op, shapes: shapes.elements(2)
     ),  # (x, index, added)
     "bilinear": _with_bias(3),
+    "flex_attention": _flex_attention,
     "torchvision::deform_conv2d": _deformable,
     "dist": lambda op, shapes: 3 * shapes.elements(0) + 1,  # difference, square, sum; root
     "trace": lambda op, shapes: min(shapes.input(0), default=0),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from zoo.counting.conventions import CONVENTIONS, Convention, find_convention
@@ -46,6 +46,10 @@ class Cost:
     assumption: str | None = None  # what was assumed where the cost depends on data
     never_called: tuple[str, ...] = ()  # paths of modules that the pass did not reach, the outermost of each
     left_out: tuple[str, ...] = ()  # paths of modules that were asked not to be counted
+
+    def assuming(self, assumption: str) -> Cost:
+        """The same, with one assumption more."""
+        return replace(self, assumption="; ".join(filter(None, [self.assumption, assumption])))
 
     @property
     def macs(self) -> int:

@@ -14,9 +14,9 @@ from zoo.counting.cost import Cost, OperationRow
 from zoo.counting.totals import Totals
 from zoo.meta.build import without_collector
 from zoo.meta.dispatch import below_autograd
-from zoo.meta.module_stack import class_name, follow_calls, list_parts, unchanged
+from zoo.meta.module_stack import Parts, class_name, follow_calls, list_parts, unchanged
 from zoo.meta.new_tensors import META
-from zoo.operators.op_record import OpRecord
+from zoo.operators.op_record import OpRecord, storage_of
 from zoo.recording.memo import Memo
 from zoo.recording.recorder import Recorder
 
@@ -43,16 +43,40 @@ def count_model(
     """
     started = time.perf_counter()
     parts = list_parts(model)  # before the pass, which may leave something in the model
+    with unchanged(model) if keep else contextlib.nullcontext():
+        return cost_of_pass(model, inputs, kwargs or {}, Totals(Memo() if memo is None else memo), memo, parts, started)
+
+
+def cost_of_pass(  # noqa: PLR0913, PLR0917  # one call for each of the ways to count
+    model: nn.Module,
+    inputs: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    totals: Totals,
+    memo: Memo | None,
+    parts: Parts,
+    started: float,
+) -> Cost:
+    """Runs one pass and gives its cost.
+
+    Args:
+        model: in evaluation mode.
+        inputs: positional arguments of `forward`.
+        kwargs: its keyword arguments.
+        totals: an empty sink for the pass.
+        memo: results remembered from other passes; None remembers nothing.
+        parts: of the model before the pass.
+        started: `time.perf_counter()` when the count began.
+
+    Raises:
+        Exception: whatever the model raises.
+    """
     with contextlib.ExitStack() as contexts:
         contexts.enter_context(without_collector())
-        if keep:
-            contexts.enter_context(unchanged(model))
         contexts.enter_context(torch.backends.opt_einsum.flags(enabled=False))  # it would reorder products where it is installed
         contexts.enter_context(below_autograd())
-        totals = Totals(Memo() if memo is None else memo)
         modules, called = contexts.enter_context(follow_calls())
-        with Recorder(totals, modules, memo):
-            model(*inputs, **(kwargs or {}))
+        with Recorder(totals, modules, memo) as recorder:
+            model(*inputs, **kwargs)
     totals.memory.stop()
     return Cost(
         params=sum(p.numel() for p in parts.params),
@@ -64,6 +88,7 @@ def count_model(
         modules=tuple(parts.modules),
         never_called=parts.never_called(called),
         seconds=time.perf_counter() - started,
+        assumption="; ".join(recorder.assumptions) or None,
     )
 
 
@@ -74,7 +99,7 @@ def meta_input(shape: Sequence[int], *, batch: int = 1, dtype: torch.dtype = tor
 
 def storage_bytes(tensors: Iterable[Tensor]) -> int:
     """Bytes of the storages of tensors, each once."""
-    return sum({t.untyped_storage()._cdata: t.untyped_storage().nbytes() for t in tensors}.values())
+    return sum({storage._cdata: storage.nbytes() for t in tensors if (storage := storage_of(t)) is not None}.values())
 
 
 def join_calls(calls: Iterable[tuple[nn.Module | None, OpRecord]], names: Mapping[int, str]) -> tuple[OperationRow, ...]:

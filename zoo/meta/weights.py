@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import torch
@@ -22,22 +22,60 @@ def without_data(model: nn.Module, *, dtype: torch.dtype | None = None, channels
         dtype: that of the stand-ins; their own by default.
         channels_last: gives 4-dimensional ones the layout that `model.to(memory_format=torch.channels_last)` gives them.
     """
+
+    def twin_of(tensor: Tensor) -> Tensor:
+        if not (tensor.is_floating_point() or tensor.is_complex()):
+            return tensor
+        return _twin(tensor, dtype if dtype and not tensor.is_complex() else tensor.dtype, channels_last)
+
+    with _exchanged(model, twin_of, lambda module: (module._parameters, module._buffers)):
+        yield
+
+
+def without_values(tensor: Tensor) -> bool:
+    """Whether the CPU cannot work with a tensor: it has no data, or is on another device."""
+    return tensor.device.type != "cpu"
+
+
+@contextlib.contextmanager
+def with_values(model: nn.Module) -> Iterator[None]:
+    """Exchanges all tensors of a model that are not on the CPU for ones there: their values, or random ones where they have none."""
+
+    def twin_of(tensor: Tensor) -> Tensor:
+        if not without_values(tensor):
+            return tensor
+        twin = tensor.detach().cpu() if not tensor.is_meta else _random(tensor)
+        return nn.Parameter(twin, requires_grad=tensor.requires_grad) if isinstance(tensor, nn.Parameter) else twin
+
+    with _exchanged(model, twin_of, lambda module: (module._parameters, module._buffers, module.__dict__)):
+        yield
+
+
+def _random(tensor: Tensor) -> Tensor:
+    """Small numbers, as weights are; whole numbers are 0."""
+    zeros = torch.zeros(tensor.shape, dtype=tensor.dtype)
+    return zeros.normal_(std=0.02) if tensor.is_floating_point() or tensor.is_complex() else zeros
+
+
+@contextlib.contextmanager
+def _exchanged(
+    model: nn.Module, twin_of: Callable[[Tensor], Tensor], places: Callable[[nn.Module], Iterable[dict[str, Any]]]
+) -> Iterator[None]:
+    """Exchanges tensors in some places of every module; a shared one has one twin."""
     swapped: list[tuple[Any, str, Tensor]] = []
     twins: dict[int, Tensor] = {}
     try:
         for module in all_modules(model):
-            held: Any
-            for held in (module._parameters, module._buffers):
+            for held in places(module):
                 for name, tensor in list(held.items()):
-                    if not (isinstance(tensor, Tensor) and (tensor.is_floating_point() or tensor.is_complex())):
+                    if not isinstance(tensor, Tensor):
                         continue
-                    if id(tensor) not in twins:
-                        twins[id(tensor)] = _twin(
-                            tensor, dtype if dtype and not tensor.is_complex() else tensor.dtype, channels_last
-                        )
-                    if twins[id(tensor)] is not tensor:
+                    twin = twins.get(id(tensor))
+                    if twin is None:
+                        twin = twins[id(tensor)] = twin_of(tensor)
+                    if twin is not tensor:
                         swapped.append((held, name, tensor))
-                        held[name] = twins[id(tensor)]
+                        held[name] = twin
         yield
     finally:
         for held, name, tensor in swapped:

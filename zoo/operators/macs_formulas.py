@@ -50,13 +50,18 @@ def linear_macs(args: Sequence[Any], kwargs: dict[str, Any], out: Tensor) -> int
 def matmul_macs(args: Sequence[Any], kwargs: dict[str, Any], out: Tensor) -> int:
     """(..., M, K) with (..., K, N), batch dimensions broadcast: |out| * K. Serves matmul, mm, bmm, mv and dot.
 
-    Also products with packed weights, such as `_weight_int4pack_mm`, where only the first operand shows K.
+    Also products with packed weights, such as `_weight_int4pack_mm`, where only the first operand shows K. A sparse operand is
+    multiplied where it has entries.
     """
+    if args[0].layout != torch.strided:
+        return int(args[0]._nnz() * args[1].shape[-1])
     return int(out.numel() * args[0].shape[-1])
 
 
 def added_matmul_macs(args: Sequence[Any], kwargs: dict[str, Any], out: Tensor) -> int:
     """addmm, addmv and baddbmm: the product of the second and third argument; the addition of the first is not a product."""
+    if args[1].layout != torch.strided:
+        return int(args[1]._nnz() * args[2].shape[-1])
     return int(out.numel() * args[1].shape[-1])
 
 
@@ -98,6 +103,12 @@ def embedding_bag_macs(args: Sequence[Any], kwargs: dict[str, Any], out: Any) ->
     table, indices = args[:2]
     weights = args[6] if len(args) > 6 else kwargs.get("per_sample_weights")
     return 0 if weights is None else int(indices.numel() * table.shape[-1])
+
+
+def sparse_matmul_macs(args: Sequence[Any], kwargs: dict[str, Any], out: Tensor) -> int:
+    """A sparse matrix with a dense one: every stored entry is multiplied with a row."""
+    sparse, dense = args[-2:]
+    return int(sparse._nnz() * dense.shape[-1])
 
 
 def affine_grid_macs(args: Sequence[Any], kwargs: dict[str, Any], out: Tensor) -> int:

@@ -60,10 +60,24 @@ def _unique_sizes(tensors: Sequence[Tensor]) -> tuple[int, int]:
     """Elements and bytes that differ in memory: an expanded dimension (stride 0) is read once."""
     elements = nbytes = 0
     for tensor in tensors:
+        if tensor.layout != torch.strided:
+            parts = _stored_parts(tensor)
+            elements += parts[0].numel()
+            nbytes += sum(part.numel() * part.element_size() for part in parts)
+            continue
         own = math.prod([size for size, stride in zip(tensor.shape, tensor.stride(), strict=True) if stride != 0])
         elements += own
         nbytes += own * tensor.element_size()
     return elements, nbytes
+
+
+def _stored_parts(tensor: Tensor) -> tuple[Tensor, ...]:
+    """What a sparse tensor stores: its values, then its indices."""
+    if tensor.layout == torch.sparse_coo:
+        return tensor._values(), tensor._indices()
+    is_by_rows = tensor.layout in {torch.sparse_csr, torch.sparse_bsr}
+    indices = (tensor.crow_indices(), tensor.col_indices()) if is_by_rows else (tensor.ccol_indices(), tensor.row_indices())
+    return tensor.values(), *indices
 
 
 def _shapes_text(values: Sequence[Any]) -> str:
@@ -97,6 +111,11 @@ def _argument_text(value: Any) -> str:
 def plain_text(value: Any) -> str:
     """An argument that is no tensor, as text that is the same in every pass: a random generator without its address."""
     return "generator" if isinstance(value, torch.Generator) else str(value).removeprefix("torch.")
+
+
+def storage_of(tensor: Tensor) -> torch.UntypedStorage | None:
+    """A tensor's storage; a sparse one has several, and none of its own."""
+    return tensor.untyped_storage() if tensor.layout == torch.strided else None
 
 
 def tensors_in(value: Any) -> Iterator[Tensor]:

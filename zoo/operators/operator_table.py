@@ -41,6 +41,7 @@ COUNTED: tuple[tuple[str, Formula, str], ...] = (
     ("matmul", macs_formulas.each_matmul_macs, "_foreach_mm"),
     ("matmul", macs_formulas.row_products_macs, "linalg_vecdot"),
     ("matmul", macs_formulas.distance_macs, "cdist _cdist_forward _euclidean_dist _pdist_forward"),
+    ("matmul", macs_formulas.sparse_matmul_macs, "_sparse_mm _sparse_addmm"),
     ("matmul", macs_formulas.embedding_bag_macs, "_embedding_bag _embedding_bag_forward_only"),
     ("matmul", macs_formulas.affine_grid_macs, "affine_grid_generator cudnn_affine_grid_generator"),
     (
@@ -48,7 +49,7 @@ COUNTED: tuple[tuple[str, Formula, str], ...] = (
         macs_formulas.attention_macs,
         """scaled_dot_product_attention _scaled_dot_product_flash_attention _scaled_dot_product_flash_attention_for_cpu
         _scaled_dot_product_efficient_attention _scaled_dot_product_cudnn_attention _scaled_dot_product_fused_attention_overrideable
-        _scaled_dot_product_attention_math_for_mps _triton_scaled_dot_attention""",
+        _scaled_dot_product_attention_math_for_mps _triton_scaled_dot_attention flex_attention""",
     ),
     ("attention", macs_formulas.multi_head_attention_macs, "_native_multi_head_attention _triton_multi_head_attention"),
     ("attention", macs_formulas.transformer_layer_macs, "_transformer_encoder_layer_fwd"),
@@ -107,7 +108,7 @@ FREE: dict[str, str] = {
         diagonal_scatter as_strided_scatter nonzero_numpy bincount alias_copy as_strided_copy detach_copy diagonal_copy
         expand_copy narrow_copy permute_copy select_copy slice_copy split_copy split_with_sizes_copy squeeze_copy t_copy
         transpose_copy unbind_copy unsqueeze_copy view_copy view_as_real_copy view_as_complex_copy _conj_copy _neg_view_copy
-        lift_fresh lift_fresh_copy lift to_dense _pack_padded_sequence _nested_tensor_from_mask to_padded_tensor
+        lift_fresh lift_fresh_copy lift to_dense _to_dense to_sparse _to_sparse _coalesce coalesce _pack_padded_sequence _nested_tensor_from_mask to_padded_tensor
         _nested_from_padded_tensor _jagged_to_padded_dense_forward _padded_dense_to_jagged_forward""",
     "compare": """eq ne lt le gt ge logical_and logical_or logical_not logical_xor isnan isinf isneginf isposinf isfinite equal
         is_nonzero isclose allclose isin is_same_size is_set_to _is_all_true _is_any_true

@@ -40,14 +40,18 @@ def on_one_device(func: Any, args: Any, kwargs: Any) -> tuple[Any, Any]:
     (0-dimensional tensors) and real indices stay, because torch mixes these and an index's values can decide a shape.
     """
     tensors = list(tensors_in((args, kwargs)))
-    if func._overloadpacket in _TAKES_REAL_INDICES or not any(t.is_meta for t in tensors):
+    if not any(t.is_meta for t in tensors):
         return args, kwargs
+    if func._overloadpacket in _TAKES_REAL_INDICES:
+        return (_to_meta(args[0], False), args[1], *_to_meta(args[2:], False)), kwargs
     keeps_whole_numbers = func._overloadpacket in _TAKES_REAL_LENGTHS
     return _to_meta(args, keeps_whole_numbers), _to_meta(kwargs, keeps_whole_numbers)
 
 
 def _to_meta(value: Any, keeps_whole_numbers: bool) -> Any:
     if isinstance(value, Tensor):
+        if value.layout != torch.strided:
+            raise NotImplementedError("a sparse tensor has no entries on the meta device")
         stays = value.is_meta or value.dim() == 0 or (keeps_whole_numbers and not value.is_floating_point())
         return value if stays else value.to(META)
     if type(value) in (tuple, list):

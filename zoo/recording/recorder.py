@@ -7,21 +7,23 @@ hands each call to a sink: totals (`zoo.counting.totals`) or the calls in order 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
+from torch._ops import HigherOrderOperator
 from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from zoo.meta.new_tensors import META
 from zoo.meta.written_values import keep_written
 from zoo.operators.einsum_contractions import find_products
-from zoo.operators.op_record import tensors_in
+from zoo.operators.op_record import storage_of, tensors_in
 from zoo.operators.run_operator import on_one_device, run_operator
 from zoo.operators.shape_inference import Shortcut
 from zoo.recording.autocast import Autocast, AutocastState, Policy, cast_arguments
+from zoo.recording.higher_order import run_higher_order
 from zoo.recording.memo import Action, CallEntry, Memo, Operator, make_entry, signature
 
 _aten = torch.ops.aten
@@ -110,6 +112,10 @@ class Recorder(TorchDispatchMode):
         self._state = state or AutocastState(enabled=False, dtype=torch.float16)
         self._operators = self._memo.operators(sink.name, autocast)
         self._casts: dict[int, Tensor] = {}  # of parameters, by identity: autocast keeps them for the pass
+        self.assumptions: dict[str, None] = {}
+        """What was assumed of the pass, in order."""
+
+    supports_higher_order_operators = True
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
@@ -118,8 +124,14 @@ class Recorder(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """The hot path: some hundred thousand calls a minute, so it is written for speed."""
+        if types:  # a subclass of Tensor takes the operator apart into those of the tensors that it holds
+            return NotImplemented
         kwargs = kwargs or {}
-        operator = self._operators.get(id(func)) or self._add_operator(func)
+        operator = self._operators.get(id(func))
+        if operator is None:
+            if isinstance(func, HigherOrderOperator):
+                return run_higher_order(self, func, args, kwargs)
+            operator = self._add_operator(func)
         if operator.is_view:
             return func(*args, **kwargs)
         if operator.policy is not None and self._state.enabled:
@@ -131,7 +143,7 @@ class Recorder(TorchDispatchMode):
         try:
             key = signature(args, kwargs, tensors)
             entry = operator.calls.get(key)
-        except TypeError:  # an argument that cannot be hashed
+        except (TypeError, RuntimeError):  # an argument that cannot be hashed, or a sparse tensor
             key = entry = None
             tensors = list(tensors_in((args, kwargs)))
         if entry is None:
@@ -144,6 +156,20 @@ class Recorder(TorchDispatchMode):
             out, made = self._repeat(operator, entry, args, kwargs)
         self._add(entry, self._modules[-1] if self._modules else None, tensors, out, made)
         return out
+
+    def record(self, operator: Operator, args: tuple[Any, ...], out: Any) -> None:
+        """Adds a call that was made without the recorder."""
+        entry = CallEntry(Action.TRACK, self._sink.describe(operator, args, {}, out, True))
+        tensors = list(tensors_in(args))
+        self._add(entry, self._modules[-1] if self._modules else None, tensors, out, _new_storages(out, _storages(args)))
+
+    def macs_of(self, function: Callable[..., Any], args: Sequence[Any]) -> int:
+        """MACs of what a function does, without recording it."""
+        trial = self._sink.empty()
+        with Recorder(trial, self._modules, self._memo if self._has_memo else None, self._autocast, self._state):
+            function(*args)
+        trial.stop()
+        return sum(call[1].macs for call in trial.calls)
 
     def _add_operator(self, func: Any) -> Operator:
         operator = self._operators[id(func)] = Operator(func, self._autocast.policies if self._autocast else None)
@@ -249,9 +275,9 @@ class Recorder(TorchDispatchMode):
 
 
 def _storages(arguments: Any) -> set[int]:
-    return {tensor.untyped_storage()._cdata for tensor in tensors_in(arguments)}
+    return {storage._cdata for tensor in tensors_in(arguments) if (storage := storage_of(tensor)) is not None}
 
 
 def _new_storages(out: Any, before: set[int]) -> list[torch.UntypedStorage]:
-    storages = [tensor.untyped_storage() for tensor in tensors_in(out)]
-    return [storage for storage in storages if storage._cdata not in before]
+    storages = map(storage_of, tensors_in(out))
+    return [storage for storage in storages if storage is not None and storage._cdata not in before]

@@ -1,0 +1,112 @@
+"""The second way to count: one pass with values on the CPU, for models that the meta device cannot run.
+
+A model may decide by values what it does, or call what only runs with data. It is then run on random input from a fixed seed and
+counted by the same recorder.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils import _pytree as pytree
+
+from zoo.counting.cost import Cost
+from zoo.counting.count_model import cost_of_pass
+from zoo.counting.value_totals import DataDependence, Limits, ValueTotals
+from zoo.errors import ZooError
+from zoo.meta.module_stack import list_parts
+from zoo.meta.weights import with_values, without_values
+from zoo.operators.op_record import tensors_in
+from zoo.units import format_bytes
+
+_SECONDS = 60.0
+_SHARE_OF_MEMORY = 0.5
+"""Of the memory that is free, which weights and activations may take."""
+_SEED = 0
+_SIGNS = "meta fake data-dependent item() numpy nested sparse flexattention storage unbacked higherorder".split()
+
+
+def needs_values(error: Exception) -> bool:
+    """Whether a model failed because its tensors held no values, by what torch says then."""
+    said = f"{type(error).__name__} {error}".lower()
+    return isinstance(error, NotImplementedError) or any(sign in said for sign in _SIGNS)
+
+
+def count_with_values(model: nn.Module, inputs: Sequence[Any], kwargs: Mapping[str, Any]) -> Cost:
+    """Counts one pass with values; what depends on them makes the cost a bound.
+
+    Args:
+        model: in evaluation mode. Weights on other devices than the CPU, or without data, are exchanged for random ones meanwhile.
+        inputs: positional arguments of `forward`; tensors without data become random ones.
+        kwargs: its keyword arguments.
+
+    Raises:
+        ZooError: if the pass takes too much time or memory.
+        Exception: whatever the model raises.
+    """
+    started = time.perf_counter()
+    parts = list_parts(model)
+    free = _free_bytes()
+    needed = sum(t.numel() * t.element_size() for t in (*parts.params, *parts.buffers) if without_values(t))
+    if needed > free:
+        raise ZooError(
+            f"The model's work depends on data, and its weights with values take {format_bytes(needed)} of the {format_bytes(free)} that may "
+            "be used: count a smaller one."
+        )
+    _seed()
+    given = list(tensors_in((inputs, kwargs)))
+    is_random = any(map(without_values, given)) or not any(t.is_floating_point() for t in given)
+    args, named = pytree.tree_map_only(Tensor, _with_data, (tuple(inputs), dict(kwargs)))
+    with with_values(model):
+        data = [t for t in (*model.parameters(), *tensors_in((args, named))) if t.is_floating_point() or t.is_complex()]
+        made = [new for old, new in zip(given, tensors_in((args, named)), strict=True) if without_values(old)]
+        dependence = DataDependence((*data, *made))
+        totals = ValueTotals(dependence, Limits(_SECONDS, free - needed))
+        with dependence.watching_exports(), _without_fast_paths():
+            cost = cost_of_pass(model, args, named, totals, None, parts, started)
+    if not dependence.was_read:
+        return cost
+    return cost.assuming(f"depends on data: counted for {'a random' if is_random else 'the given'} input")
+
+
+def _with_data(tensor: Tensor) -> Tensor:
+    """A tensor on the CPU, of its own values or of random ones; whole numbers are 0 or 1, which any table of embeddings has."""
+    if not without_values(tensor):
+        return tensor.detach().clone()
+    if tensor.is_meta and (tensor.is_floating_point() or tensor.is_complex()):
+        return torch.randn(tensor.shape, dtype=tensor.dtype)
+    return torch.randint(0, 2, tensor.shape).to(tensor.dtype) if tensor.is_meta else tensor.detach().cpu()
+
+
+@contextlib.contextmanager
+def _without_fast_paths() -> Iterator[None]:
+    """Lets torch's transformer layers run part by part, as they do on the meta device, not as one kernel that hides its modules."""
+    was_enabled = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(was_enabled)
+
+
+def _seed() -> None:
+    torch.manual_seed(_SEED)
+    random.seed(_SEED)
+    if "numpy" in sys.modules:
+        sys.modules["numpy"].random.seed(_SEED)
+
+
+def _free_bytes() -> int:
+    try:
+        free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (ValueError, OSError):  # a system that does not say
+        free = 8_000_000_000
+    return int(free * _SHARE_OF_MEMORY)

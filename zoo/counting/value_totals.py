@@ -1,0 +1,149 @@
+"""What a count records of a pass with values: beside operations and memory, whether the work depends on data.
+
+Data are floating-point inputs, given or random, weights, and whatever is computed from them. Where a model reads such values, to choose
+a branch or a size, another input may cost something else. Whole numbers and truth values that a user gives, such as lengths and masks
+of padding, are part of the question.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+import weakref
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from zoo.counting.totals import Totals
+from zoo.errors import ZooError
+from zoo.meta.patching import Patches
+from zoo.operators.op_record import OpRecord, storage_of, tensors_in
+from zoo.operators.shape_inference import Shortcut
+from zoo.recording.memo import CallEntry, Memo, Operator
+from zoo.units import format_bytes
+
+_READERS = frozenset(
+    """_local_scalar_dense item is_nonzero nonzero nonzero_numpy _unique _unique2 unique_dim unique_consecutive unique_dim_consecutive
+    masked_select equal allclose bincount torchvision::nms to_sparse _to_sparse""".split()
+)
+"""Operators whose result has a size, or is a number, that depends on values."""
+_PACKING = "_pack_padded_sequence"  # gives packed data, and batch sizes that come from the lengths alone
+_READ_ARGUMENT = {_PACKING: 1, "repeat_interleave": 1}
+"""Operators for which that holds of the values of one argument."""
+
+
+class DataDependence:
+    """Which storages hold data, and whether any was read."""
+
+    def __init__(self, data: Iterable[Tensor]) -> None:
+        self._data: dict[int, weakref.ref[torch.UntypedStorage]] = {}
+        self.was_read = False
+        for tensor in data:
+            self.mark(tensor)
+
+    def mark(self, tensor: Tensor) -> None:
+        """Says that a tensor holds data."""
+        storage = storage_of(tensor)
+        if storage is not None:
+            self._data[storage._cdata] = weakref.ref(storage)
+
+    def holds(self, tensor: Tensor) -> bool:
+        """Whether a tensor holds data; of one without a storage of its own nothing better is known."""
+        storage = storage_of(tensor)
+        if storage is None:
+            return True
+        known = self._data.get(storage._cdata)
+        return known is not None and known() is not None
+
+    def read(self, tensors: Iterable[Tensor]) -> None:
+        """Says that the values of tensors decide something."""
+        self.was_read = self.was_read or any(map(self.holds, tensors))
+
+    @contextlib.contextmanager
+    def watching_exports(self) -> Iterator[None]:
+        """Notices what leaves torch without an operator: `tolist` and `numpy`."""
+        originals = {name: getattr(Tensor, name) for name in ("tolist", "numpy", "__array__")}
+
+        def make(name: str) -> Any:
+            def export(tensor: Tensor, *args: Any, **kwargs: Any) -> Any:
+                self.read((tensor,))
+                return originals[name](tensor, *args, **kwargs)
+
+            return export
+
+        patches = Patches({(Tensor, name): make(name) for name in originals})
+        with patches.held():
+            yield
+
+
+class ValueTotals(Totals):
+    """A sink for a pass with values on the CPU, within limits of time and memory."""
+
+    name = "totals with values"
+    shortcuts: dict[Any, Shortcut] = {}  # noqa: RUF012  # their results hold no values
+
+    def __init__(self, dependence: DataDependence, limits: Limits) -> None:
+        super().__init__(Memo())
+        self._dependence, self._limits = dependence, limits
+
+    def describe(self, operator: Operator, args: Any, kwargs: Any, out: Any, is_fresh: bool) -> tuple[OpRecord, ...]:
+        self._dependence.read(_deciding(operator.name, args, kwargs))
+        return super().describe(operator, args, kwargs, out, is_fresh)
+
+    def empty(self) -> ValueTotals:
+        return ValueTotals(self._dependence, self._limits)
+
+    def add(
+        self,
+        entry: CallEntry,
+        module: nn.Module | None,
+        tensors: Sequence[Tensor],
+        out: Any,
+        made: Sequence[torch.UntypedStorage],
+    ) -> None:
+        super().add(entry, module, tensors, out, made)
+        if any(map(self._dependence.holds, tensors)):
+            is_packing = any(record.operation == _PACKING for record in entry.description)
+            for tensor in tensors_in(out[0] if is_packing else out):
+                self._dependence.mark(tensor)
+        self._limits.check(self.memory.live)
+
+
+def _deciding(name: str, args: Any, kwargs: Any) -> Iterable[Tensor]:
+    """The tensors whose values decide on the result of a call."""
+    if name in _READERS:
+        return tensors_in((args, kwargs))
+    if name in _READ_ARGUMENT:
+        return tensors_in(args[_READ_ARGUMENT[name] :][:1])
+    if name in {"index", "index_put", "_index_put_impl"}:
+        return [index for index in tensors_in(args[1]) if index.dtype in {torch.bool, torch.uint8}]
+    return ()
+
+
+class Limits:
+    """What a pass with values may take.
+
+    Args:
+        seconds: from now on.
+        nbytes: of tensors alive at once.
+    """
+
+    def __init__(self, seconds: float, nbytes: int) -> None:
+        self._seconds, self._nbytes = seconds, nbytes
+        self._until = time.monotonic() + seconds
+
+    def check(self, live_bytes: int) -> None:
+        """Stops the pass where it takes too much.
+
+        Raises:
+            ZooError: if a limit is exceeded.
+        """
+        if live_bytes > self._nbytes:
+            raise ZooError(_TOO_MUCH.format(f"more than {format_bytes(self._nbytes)} of memory"))
+        if time.monotonic() > self._until:
+            raise ZooError(_TOO_MUCH.format(f"more than {self._seconds:.0f} s"))
+
+
+_TOO_MUCH = "The model's work depends on data, and running it with random data takes {}: give a smaller input."
