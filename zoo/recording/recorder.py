@@ -28,6 +28,7 @@ from zoo.recording.memo import Action, CallEntry, Memo, Operator, make_entry, si
 
 _aten = torch.ops.aten
 _empty_strided = torch.empty_strided
+_PLAIN = frozenset({Tensor, nn.Parameter})
 
 
 class Sink(Protocol):
@@ -124,7 +125,7 @@ class Recorder(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """The hot path: some hundred thousand calls a minute, so it is written for speed."""
-        if types:  # a subclass of Tensor takes the operator apart into those of the tensors that it holds
+        if types and not _PLAIN.issuperset(types):  # a subclass takes the operator apart into those of the tensors that it holds
             return NotImplemented
         kwargs = kwargs or {}
         operator = self._operators.get(id(func))
