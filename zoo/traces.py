@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 TRACE_BATCH = 2
 
+BATCH_FREE = frozenset({"weight", "constant"})
+"""Roles of tensors that are the same for every batch, in values and size."""
+
 
 class TracedTensor(NamedTuple):
     """One tensor that a call reads or writes.
@@ -48,7 +51,7 @@ class TracedTensor(NamedTuple):
     @property
     def is_batch_free(self) -> bool:
         """Whether it is the same for every batch, in values and size."""
-        return self.role in {"weight", "constant"}
+        return self.role in BATCH_FREE
 
     @property
     def elements(self) -> int:

@@ -26,11 +26,14 @@ from reports.config.zoo_section import AxesSection, ZooName, ZooSection, install
 from zoo.addresses import Address
 from zoo.errors import AuditError
 from zoo.records import DeclaredModel
-from zoo.run_config import TRACED, RunConfig, parse_trace_mode
+from zoo.run_config import LAYOUTS, TRACED, Precision, RunConfig, parse_trace_mode
 from zoo.settings import Execution, RefreshSettings
 
 FORMATS = ("html", "xlsx", "csv", "json", "md", "parquet")
 """Formats of a report, also the suffixes of its files."""
+
+
+_TRACED_BY_DEFAULT = (Precision.FP32, Precision.FP16, Precision.AMP)
 
 
 class TimmAccuracySection(Section):
@@ -108,7 +111,8 @@ class Config(AxesSection):
     out: Location = "out/"
     zoos: Annotated[dict[ZooName, Annotated[ZooSection, BeforeValidator(lambda v: v or {})]], Field(min_length=1)]
     inputs: Sizes = ["native"]
-    traces: TraceModes = []  # in which modes models are traced as well, for estimates of speed: amp-fast-norm/nhwc
+    traces: TraceModes = [f"{precision}/{layout}" for precision in _TRACED_BY_DEFAULT for layout in LAYOUTS]
+    # in which modes the workloads of models are recorded, for estimates of speed; []: none
     accuracy: AccuracySection = AccuracySection()
     execution: ExecutionSection = ExecutionSection()
     budgets: dict[Text, BudgetSection] = {}  # by name: zoometer select --budget NAME

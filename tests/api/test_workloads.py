@@ -6,11 +6,11 @@ import torch
 from torch import Tensor, nn
 
 import zoo
-from zoo.api.workloads import Workload, WorkloadRecorder
+from zoo.api.workloads import RecordedWorkload, WorkloadRecorder
 from zoo.counting.count_model import meta_input
 from zoo.estimation.workloads.workload import summarise
 from zoo.run_config import Precision
-from zoo.traces import TRACE_BATCH
+from zoo.tracing.trace import Arguments
 
 SHAPE = (3, 16, 16)
 MODES = [
@@ -18,18 +18,18 @@ MODES = [
 ]  # fmt: skip
 
 
-def example() -> list[Tensor]:
-    return [meta_input(SHAPE, batch=TRACE_BATCH)]
+def arguments(batch: int) -> Arguments:
+    return (meta_input(SHAPE, batch=batch),), {}
 
 
 def test_workloads_are_those_of_traces() -> None:
     model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 14 * 14, 4)).eval()
-    workloads = WorkloadRecorder().record(model.to("meta"), example(), {}, MODES)
+    workloads = WorkloadRecorder().record(model.to("meta"), arguments, MODES)
     assert list(workloads) == MODES
     for mode, workload in workloads.items():
-        assert isinstance(workload, Workload)
+        assert isinstance(workload, RecordedWorkload)
         assert workload.is_derived == (mode[0] is not Precision.AMP_FAST_NORM)
-        assert workload.rows == summarise(zoo.trace(model, SHAPE, precision=mode[0], layout=mode[1]))
+        assert workload.workload.rows() == summarise(zoo.trace(model, SHAPE, precision=mode[0], layout=mode[1]))
 
 
 class OnlyFull(nn.Module):
@@ -40,9 +40,9 @@ class OnlyFull(nn.Module):
 
 
 def test_a_mode_that_fails_leaves_the_others() -> None:
-    workloads = WorkloadRecorder().record(OnlyFull(), example(), {}, [(Precision.FP16, "nchw"), (Precision.FP32, "nchw")])
+    workloads = WorkloadRecorder().record(OnlyFull(), arguments, [(Precision.FP16, "nchw"), (Precision.FP32, "nchw")])
     failed, run = workloads.values()
     assert isinstance(failed, ValueError)
-    assert isinstance(run, Workload)
+    assert isinstance(run, RecordedWorkload)
     assert not run.is_derived
-    assert [row["operation"] for row in run.rows] == ["mul"]
+    assert [row["operation"] for row in run.workload.rows()] == ["mul"]

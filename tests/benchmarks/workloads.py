@@ -14,13 +14,14 @@ that would not be exact.
 from __future__ import annotations
 
 import argparse
+import gc
 import logging
 import statistics
 import sys
 import time
 import warnings
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -32,20 +33,31 @@ from models_for_tests import architectures  # noqa: E402
 from torch import nn  # noqa: E402
 
 from zoo.adapters.registry import open_zoo  # noqa: E402
-from zoo.api.workloads import WorkloadRecorder  # noqa: E402
+from zoo.api.workloads import RecordedWorkload, TraceMode, WorkloadRecorder  # noqa: E402
 from zoo.counting.count_model import count_model, meta_input  # noqa: E402
 from zoo.estimation.workloads.workload import summarise  # noqa: E402
 from zoo.meta.build import buildable  # noqa: E402
 from zoo.meta.module_stack import followable  # noqa: E402
 from zoo.recording.memo import Memo  # noqa: E402
-from zoo.records import CostKey  # noqa: E402
+from zoo.records import CostKey, TraceKey, Versions  # noqa: E402
 from zoo.run_config import LAYOUTS, Precision  # noqa: E402
-from zoo.traces import TRACE_BATCH  # noqa: E402
-from zoo.tracing.trace import trace_model  # noqa: E402
+from zoo.tracing.trace import Arguments, trace_model  # noqa: E402
 from zoo.workers.job import count_result, current_versions  # noqa: E402
+from zoo.workers.trace_job import trace_result  # noqa: E402
 
 MODES = [(precision, layout) for precision in (Precision.FP32, Precision.FP16, Precision.AMP) for layout in LAYOUTS]
 T = TypeVar("T")
+
+
+def _arguments(shape: tuple[int, ...]) -> Callable[[int], Arguments]:
+    return lambda batch: ((meta_input(shape, batch=batch),), {})
+
+
+def rows_of(key: CostKey, workloads: Mapping[TraceMode, RecordedWorkload | Exception], versions: Versions) -> None:
+    """The rows of the cache, as a worker makes them."""
+    for (precision, layout), found in workloads.items():
+        if not isinstance(found, Exception):
+            trace_result(TraceKey(*key, precision, layout), found.workload, None, versions, 0.0)
 
 
 def run_pass(model: nn.Module, shape: tuple[int, ...], **mode: Any) -> None:
@@ -77,8 +89,8 @@ class Run:
             model = self.timed("build", build_quickly, name, shape)
             cost = self.timed("count", count_model, model, [meta_input(shape)], memo)
             self.timed("row", count_result, key, cost, versions)
-            inputs = [meta_input(shape, batch=TRACE_BATCH)]
-            workloads = self.timed("workloads", recorder.record, model, inputs, {}, MODES)
+            workloads = self.timed("workloads", recorder.record, model, _arguments(shape), MODES)
+            self.timed("rows", rows_of, key, workloads, versions)
             self.made.update(
                 "failed" if isinstance(w, Exception) else "derived" if w.is_derived else "run" for w in workloads.values()
             )
@@ -103,6 +115,7 @@ def main() -> None:
     logging.disable(logging.WARNING)
     warnings.simplefilter("ignore")
     names = [f"timm/{name}" for name in architectures("timm")][:: given.every] if given.every else sample(given.sample)
+    gc.disable()  # as in a worker
     with buildable(), followable():
         Run().measure(["torchvision/resnet18"], compare=True)  # what torch does at its first use belongs to nobody
         runs = [Run() for _ in range(given.runs)]
@@ -111,7 +124,7 @@ def main() -> None:
     sys.stdout.write(f"{len(names)} architectures, {len(MODES)} modes, median of {given.runs} runs, CPU seconds\n")
     for step in runs[0].seconds:
         sys.stdout.write(f"{step:12}{statistics.median(run.seconds[step] for run in runs):9.2f}\n")
-    ratio = statistics.median((run.counting_s + run.seconds["workloads"]) / run.counting_s for run in runs)
+    ratio = statistics.median((run.counting_s + run.seconds["workloads"] + run.seconds["rows"]) / run.counting_s for run in runs)
     sys.stdout.write(f"counting and workloads / counting: {ratio:.2f}; workloads {dict(runs[0].made)}\n")
 
 

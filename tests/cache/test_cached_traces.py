@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
-from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import fsspec
 import pandas as pd
-import pyarrow as pa
 import pytest
 from cache_rows import NOON
 from models_for_tests import build
@@ -20,13 +18,9 @@ from typer.testing import CliRunner
 
 import zoo
 from reports.cli import app
-from reports.cli.common.table_export import write_traces
-from zoo.cache import maintenance
 from zoo.cache.health import lacking_details, verify
 from zoo.cache.maintenance import compact, prune
-from zoo.cache.schema.tables import OWNERS, TABLES, TRACE_KEY, table_of
-from zoo.cache.schema.trace_rows import from_table
-from zoo.cache.storage.parts import by_age
+from zoo.cache.schema.tables import TABLES, TRACE_KEY, table_of
 from zoo.cache.store import Store, to_pandas
 from zoo.counting.version import TRACER_VERSION
 from zoo.errors import UnknownNameError
@@ -39,7 +33,6 @@ from zoo.refresh.plan import make_plan, requested_traces
 from zoo.refresh.refresh import refresh
 from zoo.run_config import TRACED, Precision, RunConfig, parse_trace_mode
 from zoo.settings import Execution, RefreshOptions, RefreshSettings, ZooSettings
-from zoo.traces import TRACE_BATCH
 from zoo.workers.trace_job import SUMMARY_COLUMNS
 
 AMP, FULL = RunConfig(precision=Precision.AMP_FAST_NORM, layout="nhwc"), RunConfig()
@@ -156,9 +149,10 @@ def settings(cache: Path, *modes: RunConfig) -> RefreshSettings:
     return RefreshSettings(str(cache), zoos, execution=Execution(workers=1), traces=modes)
 
 
-def key_of(arch: str, mode: RunConfig) -> TraceKey:
-    channels = WIDTH if arch == "twice" else 3
-    return TraceKey("mine", arch, f"{channels}x{SIZE}x{SIZE}", None, precision=mode.precision, layout=mode.layout)
+def workload_of(store: Store, arch: str, mode: RunConfig, **equal: Any) -> list[dict[str, Any]]:
+    """As `summarise` gives it."""
+    rows = store.workloads(arch=arch, precision=mode.precision, layout=mode.layout, columns=SUMMARY_COLUMNS, **equal)
+    return [{str(name): value for name, value in row.items()} for row in rows.sort_values("position").to_dict("records")]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -182,12 +176,9 @@ def test_a_trace_that_cannot_be_made_is_a_row_with_the_reason(traced: Traced) ->
     assert len(rows) == 4
     failed = rows.loc[[("full", *MODE)]].iloc[0]
     assert (failed["status"], failed["reason"]) == ("failed", "trace: ValueError: half is not enough")
-    assert failed[["macs", "operations", "seconds", "traced_batch"]].isna().all()
+    assert failed[["macs", "operations", "seconds"]].isna().all()
     others = rows.drop(index=("full", *MODE))
     assert (others["status"] == "exact").all()
-    assert (others["traced_batch"] == TRACE_BATCH).all()
-    with pytest.raises(UnknownNameError, match="There is no trace of mine/full 3x8x8 in amp-fast-norm/nhwc: trace: ValueError"):
-        traced.store.trace(key_of("full", AMP))
 
 
 def test_the_run_goes_on_and_says_what_there_is_not(traced: Traced) -> None:
@@ -198,13 +189,13 @@ def test_the_run_goes_on_and_says_what_there_is_not(traced: Traced) -> None:
     assert (failure.mode, failure.models) == ("amp-fast-norm/nhwc", ("mine/full 3x8x8",))
 
 
-def test_figures_are_those_of_the_traced_batch(traced: Traced) -> None:
+def test_figures_are_those_of_one_image(traced: Traced) -> None:
     macs = 2 * WIDTH * WIDTH * 9 * SIZE * SIZE
     costs = traced.store.costs(arch="twice").set_index("batch")["macs"]
     assert costs.to_dict() == {1: macs, 4: 4 * macs}
-    assert set(traced.store.traces(arch="twice")["macs"]) == {TRACE_BATCH * macs}
+    assert set(traced.store.traces(arch="twice")["macs"]) == {macs}
     rows = traced.store.workloads(arch="twice", precision="fp32")
-    assert (rows["calls"] * rows["macs"]).sum() == macs  # amounts of a workload are for one image
+    assert (rows["calls"] * rows["macs"]).sum() == macs
 
 
 def test_a_workload_has_a_row_for_each_distinct_call(traced: Traced) -> None:
@@ -218,21 +209,15 @@ def test_a_workload_has_a_row_for_each_distinct_call(traced: Traced) -> None:
 
 
 def test_the_schema_has_the_columns_of_a_workload(traced: Traced) -> None:
-    trace = traced.store.trace(key_of("twice", AMP))
+    from nets_for_tests import convolution
+
+    trace = zoo.trace(convolution(), (WIDTH, SIZE, SIZE), precision=AMP.precision, layout=AMP.layout)
     rows = summarise(trace)
     assert all(sorted(row) == sorted(SUMMARY_COLUMNS) for row in rows)
     assert [*TRACE_KEY, *SUMMARY_COLUMNS, "counted_at"] == TABLES["workloads"].names
     assert sum(row["calls"] for row in rows) == len(trace.calls)
     assert sum(row["calls"] * row["free_macs"] for row in rows) == trace.batch_free_macs
-
-
-def test_a_trace_comes_back_as_it_was_made(traced: Traced) -> None:
-    from nets_for_tests import convolution
-
-    trace = traced.store.trace(key_of("twice", AMP))
-    assert trace == zoo.trace(convolution(), (WIDTH, SIZE, SIZE), precision=AMP.precision, layout=AMP.layout)
-    with pytest.raises(UnknownNameError, match="Make it with: zoometer run CONFIG --traces bf16/nchw"):
-        traced.store.trace(key_of("twice", BF16))
+    assert workload_of(traced.store, "twice", AMP) == rows
 
 
 def test_nothing_is_traced_unless_it_is_asked_for(tmp_path: Path) -> None:
@@ -263,7 +248,7 @@ def test_another_mode_and_another_version_trace_only_what_they_concern(
     assert store.workloads(arch="twice", precision="fp32")["position"].tolist() == [0, 1]  # only those of the newest
     assert len(prune(store, datetime.now(UTC))) == 6  # costs, ops, traces, workloads, runs, plans
     assert len(store.read("traces", ["arch"])) == len(store.traces()) == 4 + 1
-    assert store.trace(key_of("twice", FULL)) == traced.store.trace(key_of("twice", FULL))
+    assert workload_of(store, "twice", FULL) == workload_of(traced.store, "twice", FULL)
     assert not list(verify(store))
 
 
@@ -315,36 +300,7 @@ def test_compaction_keeps_traces_whole(traced: Traced, tmp_path: Path) -> None:
     compact(store)
     assert len(store.files.names("traces")) == 1
     assert store.read("traces").num_rows == 4 + 3
-    assert store.trace(key_of("twice", AMP)) == traced.store.trace(key_of("twice", AMP))
-
-
-def test_compaction_holds_the_calls_of_one_batch_of_parts_at_a_time(
-    traced: Traced, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The calls are most of a cache: they are read when it is clear that they will be written again."""
-    store = Store(traced.copy(tmp_path))
-    (part,) = store.files.names("traces")
-    for _ in range(3):
-        store.append("traces", store.read("traces", where={"arch": ["twice"]}).slice(0, 2))
-    monkeypatch.setattr(maintenance, "FULL_ROWS", dict.fromkeys(TABLES, 4))
-    read: list[tuple[str, bool]] = []
-    rows = Store.rows
-
-    def noted(store: Store, name: str, files: Iterable[str], columns: Any = None) -> Iterator[tuple[str, pa.Table]]:
-        for file, table in rows(store, name, files, columns):
-            if name == "traces":
-                read.append((file, "calls" in table.column_names))
-            yield file, table
-
-    monkeypatch.setattr(Store, "rows", noted)
-    appended = by_age(store.files.names("traces") - {part})
-    compact(store)
-    batches = [[part], appended[:2], appended[2:]]
-    assert read == [(file, whole) for batch in batches for whole in (False, True) for file in batch]
-    read.clear()
-    compact(store)  # what is full stays, and a part of two rows is as full as one that is merged has to be
-    assert not read
-    assert store.trace(key_of("twice", AMP)) == traced.store.trace(key_of("twice", AMP))
+    assert workload_of(store, "twice", AMP) == workload_of(traced.store, "twice", AMP)
 
 
 def test_traces_are_kept_at_an_address_as_in_a_folder(traced: Traced) -> None:
@@ -358,22 +314,12 @@ def test_traces_are_kept_at_an_address_as_in_a_folder(traced: Traced) -> None:
         compact(store)
         assert len(store.files.names("traces")) == len(store.files.names("workloads")) == 1
         assert not list(verify(store))
-        assert store.trace(key_of("twice", AMP)) == traced.store.trace(key_of("twice", AMP))
+        assert workload_of(store, "twice", AMP) == workload_of(traced.store, "twice", AMP)
         assert len(store.workloads()) == len(traced.store.workloads())
         assert [one.rows for one in prune(store, datetime.now(UTC)) if one.table == "traces"] == [4]
-        assert store.trace(key_of("full", FULL)) == traced.store.trace(key_of("full", FULL))
+        assert workload_of(store, "full", FULL) == workload_of(traced.store, "full", FULL)
     finally:
         fsspec.filesystem("memory").rm("/traced", recursive=True)
-
-
-def test_an_export_as_parquet_has_the_calls(traced: Traced, tmp_path: Path) -> None:
-    import pyarrow.parquet as pq
-
-    path = tmp_path / "traces.parquet"
-    assert write_traces(traced.store, path, as_of=None, history=False) == 4
-    rows = pq.read_table(path)
-    place = [(row["arch"], row["precision"]) for row in rows.select(OWNERS["traces"]).to_pylist()].index(("twice", "fp32"))
-    assert from_table(rows, place) == traced.store.trace(key_of("twice", FULL))
 
 
 CONFIG = f"""
@@ -420,7 +366,7 @@ SAMPLE = """
 
 
 @pytest.mark.slow
-def test_cached_traces_of_many_families_equal_those_made_directly(tmp_path: Path) -> None:
+def test_cached_workloads_of_many_families_equal_those_made_directly(tmp_path: Path) -> None:
     modes = (FULL, AMP)
     zoos = {"timm": ZooSettings(Selection(include=tuple(SAMPLE)))}
     chosen = RefreshSettings(str(tmp_path), zoos, fetch_accuracy=False, execution=Execution(workers=2), traces=modes)
@@ -430,19 +376,18 @@ def test_cached_traces_of_many_families_equal_those_made_directly(tmp_path: Path
     store, memo = Store(tmp_path), Memo()
     rows = store.traces(columns=["macs", "operations"])
     work = store.workloads(columns=["arch", "precision", "calls", "macs", "free_macs"])
-    work["macs"] = work["calls"] * (TRACE_BATCH * work["macs"] + work["free_macs"])
+    work["macs"] = work["calls"] * (work["macs"] + work["free_macs"])
     work = work.groupby(["arch", "precision"])[["calls", "macs"]].sum()
     compared = 0
     for arch in SAMPLE:
         native = store.costs(arch=arch, columns=["macs"]).iloc[0]
         for mode in modes:
             key = TraceKey("timm", arch, native["input"], int(native["classes"]), precision=mode.precision, layout=mode.layout)
-            trace = store.trace(key)
             own = build(f"timm/{arch}")
             if "x".join(map(str, own.shape)) != key.input:
                 continue  # the first row may be of other weights
-            assert trace == zoo.trace(own.model, own.shape, precision=mode.precision, layout=mode.layout, memo=memo), (arch, mode)
-            assert trace.macs - trace.batch_free_macs * (TRACE_BATCH - 1) // TRACE_BATCH >= native["macs"]
+            trace = zoo.trace(own.model, own.shape, precision=mode.precision, layout=mode.layout, memo=memo)
+            assert workload_of(store, arch, mode, input=key.input, classes=key.classes) == summarise(trace), (arch, mode)
             compared += 1
     assert compared > len(SAMPLE) * 1.5
     assert (rows.groupby(["arch", "precision"])["macs"].sum() == work["macs"]).all()

@@ -102,7 +102,7 @@ def test_a_file_that_cannot_be_read_at_all_is_left_out_and_stays(
 def test_every_flipped_bit_and_every_cut_is_noticed() -> None:
     """A part counts as it was written, or not at all."""
     table = costs_of(*(cost(f"a{i}", macs=i) for i in range(5)))
-    data = encode("costs", table)
+    data = encode(table)
     name = new_name(data)
     assert decode(name, data.to_pybytes(), "costs").table.equals(table)
     seed = random.randrange(2**32)

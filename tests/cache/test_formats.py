@@ -16,7 +16,6 @@ from zoo.cache.health import verify
 from zoo.cache.maintenance import compact
 from zoo.cache.schema.tables import SCHEMA_VERSION, SNAPSHOTS, TABLES, schema_version
 from zoo.cache.store import Store
-from zoo.records import TraceKey
 
 NEWEST = """
 SELECT arch, macs FROM '{costs}/*.parquet'
@@ -41,8 +40,6 @@ def check(store: Store) -> None:
     for name in ("costs", "ops", "traces", "workloads", "plans", "speed"):
         assert set(store.read(name, ["variant"])["variant"].to_pylist()) == {"base"}, name
     assert [architecture.variants for architecture in store.architectures()] == [("base",)] * 2
-    trace = store.trace(TraceKey("mine", "twice", f"{WIDTH}x8x8", None, precision="fp32", layout="nchw"))
-    assert [(s.alloc_at, s.free_at) for s in trace.storages if s.role == "activation"] == [(0, 2), (1, 3), (2, None)]
     assert store.read("unmatched", ["name"])["name"].to_pylist() == ["gone"]
     assert [(run.planned, run.status) for run in store.runs()] == [(2, "done")]
 

@@ -25,7 +25,7 @@ from zoo.cache.storage.range_reads import WHOLE_BELOW, column_ranges
 from zoo.cache.store import DAMAGED, Store
 
 GROUPS = 4
-ROWS = GROUPS * ROWS_TOGETHER["costs"]
+ROWS = GROUPS * ROWS_TOGETHER
 
 
 class Distant(MemoryFileSystem):  # type: ignore[misc]

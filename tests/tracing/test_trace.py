@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import subprocess
 import sys
 from collections.abc import Callable
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 import torch
 from models_for_tests import NAMES, Calling, build, count, on_meta
@@ -17,10 +14,8 @@ from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
 import zoo
-from zoo.cache.schema.trace_rows import TRACE, from_table, to_table
 from zoo.errors import InputError, UnknownNameError
 from zoo.recording.memo import Memo
-from zoo.run_config import LAYOUTS, TRACED
 from zoo.traces import BYTES_OF, Trace, TracedCall
 from zoo.tracing.trace import trace_model
 
@@ -237,24 +232,6 @@ def test_a_shape_or_inputs_must_be_given() -> None:
         zoo.trace(Net())
 
 
-@pytest.mark.parametrize("precision", TRACED)
-@pytest.mark.parametrize("layout", LAYOUTS)
-def test_a_table_gives_the_trace_back(precision: str, layout: str) -> None:
-    trace = zoo.trace(Net(), SHAPE, precision=precision, layout=layout)
-    table = to_table(trace)
-    assert table.schema == TRACE
-    assert from_table(table, 0) == trace
-
-
-def test_a_file_of_many_traces_gives_each_back(trace: Trace) -> None:
-    empty = Trace("fp32", "nchw", 1, (), ())
-    table = pa.concat_tables([to_table(trace), to_table(empty), to_table(trace)]).combine_chunks()
-    file = io.BytesIO()
-    pq.write_table(table.append_column("arch", pa.array(["a", "b", "c"])), file)
-    back = pq.read_table(io.BytesIO(file.getvalue()))
-    assert [from_table(back, row) for row in range(3)] == [trace, empty, trace]
-
-
 def test_a_frame_has_a_row_for_each_call(trace: Trace) -> None:
     frame = trace.to_frame()
     conv = frame[frame["operation"] == "conv2d"].iloc[0]
@@ -273,7 +250,7 @@ def test_the_size_of_every_dtype_is_known() -> None:
 
 
 def test_traces_are_read_without_torch() -> None:
-    code = "import sys, zoo.cache.schema.trace_rows; from zoo import Trace; assert 'torch' not in sys.modules"
+    code = "import sys; from zoo import Trace; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+import contextlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple
+from weakref import WeakKeyDictionary
 
 from torch import nn
 
-from zoo.estimation.workloads.fusion import CallSummary
-from zoo.estimation.workloads.workload import SummarisedPass, summarise_call, summarise_pass
+from zoo.estimation.workloads.fusion import CallSummary, Kernel, KernelTable, group_calls
+from zoo.estimation.workloads.workload import SummarisedPass, Workload, summarise_call, summarise_pass, widened
 from zoo.meta.module_stack import class_name
+from zoo.operators.op_record import tensors_in
 from zoo.recording.memo import Memo
 from zoo.run_config import Precision
-from zoo.traces import TRACE_BATCH
-from zoo.tracing.derivation import NotDerivableError
-from zoo.tracing.derived_traces import PassFamily
-from zoo.tracing.graph import TypeTable
-from zoo.tracing.ordered_calls import OrderedCalls
-from zoo.tracing.trace import record_pass, traced_call
+from zoo.traces import BATCH_FREE, TRACE_BATCH
+from zoo.tracing.call_types import Outcome, TypeTable
+from zoo.tracing.casts import NotDerivableError
+from zoo.tracing.memory_use import MemoryUse, Roles
+from zoo.tracing.ordered_calls import CallLayout, OrderedCalls, RecordedCall, contraction
+from zoo.tracing.pass_family import DERIVABLE, FAMILY_BATCH, DerivedPass, PassFamily
+from zoo.tracing.trace import Arguments, record_pass, traced_call
 
 TraceMode = tuple[Precision, str]
 """Precision and memory layout."""
 
 
-class Workload(NamedTuple):
-    """What a pass asks of a device."""
+class RecordedWorkload(NamedTuple):
+    """The workload of a model in one mode."""
 
-    rows: list[dict[str, Any]]  # as `zoo.estimation.workloads.workload` describes them
+    workload: Workload
     is_derived: bool  # from the pass in another mode; otherwise from one of its own
 
 
@@ -35,56 +39,153 @@ class WorkloadRecorder:
 
     def __init__(self) -> None:
         self._memo = Memo()
-        self._table = TypeTable()
-        self._summaries: dict[Any, CallSummary] = {}
+        self._types = TypeTable()
+        self._summaries: dict[int, _Summaries] = {}  # by batch
 
     def record(
-        self, model: nn.Module, inputs: Sequence[Any], kwargs: Mapping[str, Any], modes: Iterable[TraceMode]
-    ) -> dict[TraceMode, Workload | Exception]:
+        self, model: nn.Module, arguments: Callable[[int], Arguments], modes: Iterable[TraceMode]
+    ) -> dict[TraceMode, RecordedWorkload | Exception]:
         """The workload in each mode, or what went wrong in its pass.
 
         Args:
             model: in evaluation mode; it is not changed.
-            inputs: positional arguments of `forward`, for `TRACE_BATCH` images.
-            kwargs: its keyword arguments.
+            arguments: gives those of `forward`, positional and by keyword, for so many images.
             modes: to be recorded.
         """
-        try:
-            family = PassFamily(model, inputs, kwargs, self._memo, self._table)
-        except Exception:  # noqa: BLE001  # a model may raise anything in float16, and run in other precisions
-            family = None
-        results: dict[TraceMode, Workload | Exception] = {}
-        for precision, layout in modes:
-            try:
-                results[precision, layout] = self._workload(model, (inputs, kwargs), family, (precision, layout))
-            except Exception as error:  # noqa: BLE001  # whatever a model does costs this mode only
-                results[precision, layout] = error
-        return results
+        modes = list(modes)
+        results: dict[TraceMode, RecordedWorkload | Exception] = {}
+        if sum(precision in DERIVABLE for precision, _ in modes) > 1:
+            results.update(
+                self._derive(model, *_batched(arguments), modes)
+                or self._derive(model, arguments(TRACE_BATCH), TRACE_BATCH, modes)
+                or {}
+            )
+        for mode in modes:
+            if mode not in results:
+                try:
+                    results[mode] = self._run(model, arguments(TRACE_BATCH), mode)
+                except Exception as error:  # noqa: BLE001  # whatever a model does costs this mode only
+                    results[mode] = error
+        return {mode: results[mode] for mode in modes}
 
-    def _workload(self, model: nn.Module, given: Any, family: PassFamily | None, mode: TraceMode) -> Workload:
-        if family is not None:
-            try:
-                return Workload(self._summarise(family.derive(*mode), family.names), is_derived=True)
-            except NotDerivableError:
-                pass
+    def _derive(
+        self, model: nn.Module, given: Arguments, batch: int, modes: Iterable[TraceMode]
+    ) -> dict[TraceMode, RecordedWorkload] | None:
+        """The workloads that follow from one pass; None if it mixes its images, so that a large batch says nothing of a small one."""
+        found: dict[TraceMode, RecordedWorkload] = {}
+        # A model may raise anything in float16, and run in other precisions.
+        with contextlib.suppress(Exception):
+            family = PassFamily(model, given, batch, self._memo, self._types)
+            summaries = self._of_batch(batch)
+            for mode in modes:
+                with contextlib.suppress(NotDerivableError):
+                    workload = summaries.of_derived(family.derive(*mode), family.names)
+                    if batch == FAMILY_BATCH and summaries.mixes_images(workload):
+                        return None
+                    found[mode] = RecordedWorkload(workload, is_derived=True)
+        return found
+
+    def _run(self, model: nn.Module, given: Arguments, mode: TraceMode) -> RecordedWorkload:
         recorded, names = record_pass(model, given, mode[0], mode[1], self._memo)
-        return Workload(self._summarise(recorded, names), is_derived=False)
+        return RecordedWorkload(self._of_batch(TRACE_BATCH).of_recorded(recorded, names), is_derived=False)
 
-    def _summarise(self, recorded: OrderedCalls, names: Mapping[int, str]) -> list[dict[str, Any]]:
+    def _of_batch(self, batch: int) -> _Summaries:
+        return self._summaries.get(batch) or self._summaries.setdefault(batch, _Summaries(batch))
+
+
+def _batched(arguments: Callable[[int], Arguments]) -> tuple[Arguments, int]:
+    """Arguments with many images, if a tensor has them as its first dimension; detectors take lists of images, and get few."""
+    given = arguments(FAMILY_BATCH)
+    if any(tensor.dim() and tensor.shape[0] == FAMILY_BATCH for tensor in tensors_in(given)):
+        return given, FAMILY_BATCH
+    return arguments(TRACE_BATCH), TRACE_BATCH
+
+
+class _Summaries:
+    """Calls and kernels summarised so far, in passes of one batch."""
+
+    def __init__(self, batch: int) -> None:
+        self._batch = batch
+        self._of_outcomes: dict[tuple[Outcome, int, bool], CallSummary] = {}
+        self._of_looks: dict[_Look, CallSummary] = {}
+        self._growing: dict[CallSummary, bool] = {}
+        self._kernels = KernelTable(batch)
+        self._grouped: WeakKeyDictionary[MemoryUse, tuple[list[Kernel], list[int]]] = WeakKeyDictionary()
+
+    def of_derived(self, derived: DerivedPass, names: Mapping[int, str]) -> Workload:
+        """The workload of a derived pass; `names` are the paths of modules by their identity."""
+        memory, (program, outcomes) = derived.memory, derived[:2]
+        known, contractions = self._of_outcomes, program.contractions
+        calls = []
+        for position, roles in zip(memory.calls, memory.roles, strict=True):
+            key = (outcomes[position], id(roles), position in contractions)
+            calls.append(known.get(key) or self._add(key, roles))
+        grouped = self._grouped.get(memory)
+        if grouped is None:
+            kernels = group_calls(calls, memory.reads, memory.writes, derived.storages)
+            grouped = self._grouped[memory] = kernels, self._kernels.numbers(kernels)
+        fused = self._kernels.columns(*grouped, calls)
+        modules = [program.calls[position].module for position in memory.calls]
+        return summarise_pass(SummarisedPass(self._batch, calls, fused, _places(modules, names), derived.storages))
+
+    def _add(self, key: tuple[Outcome, int, bool], roles: Roles) -> CallSummary:
+        outcome, _, is_contraction = key
+        half, layout = outcome.halved, outcome.call.layout
+        assert layout is not None  # the calls of a pass compute or move data
+        layout = contraction(layout) if is_contraction else layout
+        if half is not None:
+            layout = layout.with_dtype("float16", "float32")
+        look = _Look(layout, *map(_batch_free, roles))
+        summary = self._of_looks.get(look)
+        if summary is None and half is not None and layout.has_only("float32"):
+            half_key = (half, id(roles), is_contraction)
+            summary = self._of_looks[look] = widened(self._of_outcomes.get(half_key) or self._add(half_key, roles))
+        self._of_outcomes[key] = summary = summary or self._describe(look, roles)
+        return summary
+
+    def mixes_images(self, workload: Workload) -> bool:
+        """Whether the size of a call for one image grows with the batch, as where attention goes over images or groups are images."""
+        return any(self._grows(call.summary) for call in workload.calls)
+
+    def _grows(self, summary: CallSummary) -> bool:
+        known = self._growing.get(summary)
+        if known is None:
+            sizes = [summary.columns[name] for name in ("elements_out", "m", "n", "k", "groups", "products")]
+            known = any(size and size % self._batch == 0 for size in sizes) or sizes[-1] % 1 != 0
+            self._growing[summary] = known
+        return known
+
+    def of_recorded(self, recorded: OrderedCalls, names: Mapping[int, str]) -> Workload:
+        """The workload of a pass that was run."""
         calls = []
         for call in recorded.calls:
-            key = (call.layout, tuple(call.read_roles), tuple(call.write_roles))
-            summary = self._summaries.get(key)
-            if summary is None:
-                summary = self._summaries[key] = summarise_call(traced_call(call, {}), TRACE_BATCH)
-            calls.append(summary)
-        return summarise_pass(
-            SummarisedPass(
-                TRACE_BATCH,
-                calls,
-                [(names.get(id(call.module), ""), class_name(call.module)) for call in recorded.calls],
-                [call.reads for call in recorded.calls],
-                [call.writes for call in recorded.calls],
-                recorded.storages.listed(),
-            )
-        )
+            roles = Roles(tuple(call.read_roles), tuple(call.write_roles))
+            look = _Look(call.layout, *map(_batch_free, roles))
+            calls.append(self._of_looks.get(look) or self._describe(look, roles))
+        storages = recorded.storages.listed()
+        kernels = group_calls(calls, [call.reads for call in recorded.calls], [call.writes for call in recorded.calls], storages)
+        fused = self._kernels.columns(kernels, self._kernels.numbers(kernels), calls)
+        places = _places([call.module for call in recorded.calls], names)
+        return summarise_pass(SummarisedPass(self._batch, calls, fused, places, storages))
+
+    def _describe(self, look: _Look, roles: Roles) -> CallSummary:
+        reads, writes = ([0] * len(named) for named in roles)  # which memory it is does not matter here
+        call = RecordedCall(None, look.layout, reads, list(roles.reads), writes, list(roles.writes))
+        summary = self._of_looks[look] = summarise_call(traced_call(call, {}), self._batch)
+        return summary
+
+
+class _Look(NamedTuple):
+    """What calls that look alike have in common."""
+
+    layout: CallLayout
+    free_reads: tuple[bool, ...]  # whether each tensor that it reads is the same for every batch
+    free_writes: tuple[bool, ...]
+
+
+def _batch_free(roles: Sequence[str]) -> tuple[bool, ...]:
+    return tuple([role in BATCH_FREE for role in roles])
+
+
+def _places(modules: Sequence[nn.Module | None], names: Mapping[int, str]) -> list[tuple[str, str]]:
+    return [(names.get(id(module), ""), class_name(module)) for module in modules]

@@ -22,7 +22,6 @@ from zoo.cache.storage.locks import MAINTENANCE, locked
 from zoo.cache.storage.parts import LoadedPart, is_replacing
 from zoo.cache.storage.table_state import TableState
 from zoo.cache.store import Store
-from zoo.cache.table_store import flat_columns
 from zoo.errors import BusyError
 
 FULL_ROWS: Mapping[str, int] = defaultdict(lambda: 250_000, traces=128)
@@ -131,7 +130,7 @@ def _rewrite(store: Store, name: str, keep: Keep, *, include_full: bool = False,
     files, rows = len(state.parts), state.rows
     for batch in _batches(state, FULL_ROWS[name], include_full=include_full):
         is_repeated = not state.merged_twice.isdisjoint(batch)
-        tables = dict(store.rows(name, batch, flat_columns(name)))
+        tables = dict(store.rows(name, batch))
         merged = _merged(name, tables, keep, is_repeated=is_repeated)
         dropped = sum(len(table) for table in tables.values()) - len(merged)
         if not tables or (not dropped and _is_done(batch)):
@@ -139,24 +138,21 @@ def _rewrite(store: Store, name: str, keep: Keep, *, include_full: bool = False,
         rows -= dropped
         files -= len(tables) - (len(merged) > 0)
         if not dry_run:
-            _replace(store, name, list(tables), keep, merged, is_repeated=is_repeated)
+            _replace(store, name, list(tables), merged)
     return TableRewrite(name, files_before, files, state.rows, rows)
 
 
 def _merged(name: str, tables: Mapping[str, pa.Table], keep: Keep, *, is_repeated: bool) -> pa.Table:
     empty = [] if tables else [TABLES[name].empty_table()]
     merged = pa.concat_tables([*empty, *tables.values()])
-    return keep(distinct_rows(merged, flat_columns(name)) if is_repeated else merged)
+    return keep(distinct_rows(merged, TABLES[name].names) if is_repeated else merged)
 
 
-def _replace(store: Store, name: str, files: list[str], keep: Keep, merged: pa.Table, *, is_repeated: bool) -> None:
-    """Puts the merged rows in the place of these files; nested columns, of which `merged` has none, are read only now."""
+def _replace(store: Store, name: str, files: list[str], merged: pa.Table) -> None:
+    """Puts the merged rows in the place of these files."""
     if not len(merged):
         _remove(store, name, files)
         return
-    if len(merged.column_names) < len(TABLES[name].names):
-        tables = dict(store.rows(name, files))
-        files, merged = list(tables), _merged(name, tables, keep, is_repeated=is_repeated)
     order = [(column, "ascending") for column in ORDER if column in merged.column_names]
     store.append(name, merged.sort_by(order) if order else merged, replaces=files)
 

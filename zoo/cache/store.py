@@ -12,15 +12,12 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from zoo.cache.row_keys import details_of, factorize, is_among, latest_rows
+from zoo.cache.row_keys import details_of, factorize, latest_rows
 from zoo.cache.runs import RunRecord, run_records
 from zoo.cache.schema.tables import DETAILS, OWNERS, TABLES
-from zoo.cache.schema.trace_rows import from_table
 from zoo.cache.storage.parts import Where
-from zoo.cache.table_store import DAMAGED, TableStore, flat_columns
-from zoo.errors import UnknownNameError
-from zoo.records import SPEED_KEY, Accuracy, Architecture, Status, TraceKey, Weights
-from zoo.traces import Trace
+from zoo.cache.table_store import DAMAGED, TableStore
+from zoo.records import SPEED_KEY, Accuracy, Architecture, Weights
 
 __all__ = ["DAMAGED", "Store", "to_pandas"]
 
@@ -33,8 +30,8 @@ class Store(TableStore):
         return to_pandas(self.in_force("costs", columns, where=_where(equal), as_of=as_of))
 
     def traces(self, *, columns: Iterable[str] | None = None, **equal: str) -> pd.DataFrame:
-        """The newest row of each trace without its calls; `trace` gives those."""
-        return to_pandas(self.in_force("traces", columns or flat_columns("traces"), where=_where(equal)))
+        """The newest row of each trace; `workloads` gives its calls."""
+        return to_pandas(self.in_force("traces", columns, where=_where(equal)))
 
     def workloads(self, *, columns: Iterable[str] | None = None, **equal: str) -> pd.DataFrame:
         """The distinct calls of the newest traces, with amounts for one image; models come in no particular order."""
@@ -65,24 +62,6 @@ class Store(TableStore):
             if pa.types.is_string(field_.type):
                 rows = rows.set_column(place, field_.name, rows[field_.name].combine_chunks().dictionary_encode())
         return to_pandas(models), rows.to_pandas(split_blocks=True).assign(model=model)
-
-    def trace(self, key: TraceKey) -> Trace:
-        """The newest trace of a key.
-
-        Raises:
-            UnknownNameError: if there is none, or the model cannot be traced, with the reason.
-        """
-        rows = self.in_force("traces", ["status", "reason"], where=_where(key._asdict()))
-        if not len(rows):
-            raise UnknownNameError(f"The cache has no trace of {key}. Make it with: zoometer run CONFIG --traces {key.mode}")
-        if rows["status"][0].as_py() == Status.FAILED:
-            raise UnknownNameError(f"There is no trace of {key}: {rows['reason'][0]}")
-        return from_table(self.whole_traces(rows), 0)
-
-    def whole_traces(self, rows: pa.Table) -> pa.Table:
-        """All columns of these rows of `traces`, given by key and `counted_at`; in another order."""
-        found = self.read("traces", where={name: pc.unique(rows[name]).to_pylist() for name in ("arch", "counted_at")})
-        return found.filter(is_among(found, rows, (*OWNERS["traces"], "counted_at")))
 
     def details(self, name: str, **equal: str) -> pd.DataFrame:
         """The rows of a detail table whose owner is in force."""

@@ -32,7 +32,7 @@ import pyarrow.compute as pc
 
 from zoo.addresses import Address
 from zoo.cache.row_keys import distinct_rows
-from zoo.cache.schema.tables import NESTED, SNAPSHOTS, TABLES
+from zoo.cache.schema.tables import SNAPSHOTS, TABLES
 from zoo.cache.schema.upgrades import FORMER_FOLDERS
 from zoo.cache.storage.files import open_files
 from zoo.cache.storage.parts import (
@@ -136,7 +136,7 @@ class TableStore:
             self.files.remove(name, file)
 
     def _write(self, name: str, table: pa.Table, notes: Notes, *, after: Iterable[str], is_replacing: bool = False) -> str:
-        data = encode(name, table, notes)
+        data = encode(table, notes)
         file = new_name(data, after=after, is_replacing=is_replacing)
         self.files.write(name, file, data)
         return file
@@ -148,9 +148,8 @@ class TableStore:
         state = self.load(name, columns, where)
         if not state.merged_twice:
             return state.table(schema)
-        flat = flat_columns(name)
-        whole = self.load(name, dict.fromkeys([*columns, *flat]), where)
-        return distinct_rows(whole.table(TABLES[name]), flat).select(columns)
+        names = TABLES[name].names
+        return distinct_rows(self.load(name, names, where).table(TABLES[name]), names).select(columns)
 
     def load(self, name: str, columns: Iterable[str] | None = None, where: Where | None = None) -> TableState:
         """The state of a table, with the rows of each part. With no columns, only notes and sizes are read, and remembered.
@@ -280,8 +279,3 @@ class TableStore:
         if (folder, file) not in self._warned:
             self._warned.add((folder, file))
             _log.warning("%s %s", self.files.path(folder, file), message)
-
-
-def flat_columns(name: str) -> list[str]:
-    """The columns of a table that hold one value a row."""
-    return [column for column in TABLES[name].names if column not in NESTED]

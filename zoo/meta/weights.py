@@ -84,8 +84,12 @@ def _exchanged(
 
 def _twin(tensor: Tensor, dtype: torch.dtype, channels_last: bool) -> Tensor:
     """A tensor that holds nothing and looks like this one; itself if it does already."""
-    layout = torch.channels_last if channels_last and tensor.dim() == 4 else torch.preserve_format
-    twin = tensor.detach().to(META, dtype, memory_format=layout)
+    if channels_last and tensor.dim() == 4:
+        twin = tensor.detach().to(META, dtype, memory_format=torch.channels_last)
+    elif tensor.is_contiguous():
+        twin = torch.empty_strided(tensor.shape, tensor.stride(), dtype=dtype, device=META)
+    else:
+        twin = tensor.detach().to(META, dtype)
     if tensor.device == META and twin.dtype == tensor.dtype and twin.stride() == tensor.stride():
         return tensor
     return nn.Parameter(twin, requires_grad=tensor.requires_grad) if isinstance(tensor, nn.Parameter) else twin

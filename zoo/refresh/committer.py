@@ -12,7 +12,6 @@ import pyarrow as pa
 
 from zoo.cache.maintenance import compact_if_scattered
 from zoo.cache.schema.tables import table_of
-from zoo.cache.schema.trace_rows import with_traces
 from zoo.cache.store import Store
 from zoo.errors import ZooError
 from zoo.jobs import Failure, RunSummary, is_unsupported
@@ -76,8 +75,7 @@ class Committer:
         self._append_details("ops", [result.operations for result in counts])
         self._store.append("costs", table_of("costs", [result.row for result in counts]))
         self._append_details("workloads", [result.workload for result in traces])
-        rows = table_of("traces", [result.row for result in traces])
-        self._store.append("traces", with_traces(rows, [result.trace for result in traces]))
+        self._store.append("traces", table_of("traces", [result.row for result in traces]))
 
     def _append_details(self, name: str, tables: list[pa.Table | None]) -> None:
         if known := [table for table in tables if table is not None]:

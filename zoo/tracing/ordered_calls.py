@@ -36,6 +36,18 @@ class CallLayout:
     in_place: bool
     macs: int
 
+    def has_only(self, dtype: str) -> bool:
+        """Whether all tensors are of this dtype."""
+        return all(tensor[3] == dtype for tensor in (*self.inputs, *self.outputs))
+
+    def with_dtype(self, old: str, new: str) -> CallLayout:
+        """The same with tensors of one dtype in place of another."""
+        inputs, outputs = (
+            tuple((*tensor[:3], new if tensor[3] == old else tensor[3]) for tensor in tensors)
+            for tensors in (self.inputs, self.outputs)
+        )
+        return replace(self, inputs=inputs, outputs=outputs)
+
 
 class CallDescription(NamedTuple):
     """What is remembered of a distinct call."""
@@ -43,16 +55,6 @@ class CallDescription(NamedTuple):
     layout: CallLayout | None  # None: it neither computes nor moves data
     read: tuple[int, ...]  # positions of the tensors it reads, among its arguments
     is_allocation: bool
-
-    def with_dtype(self, old: str, new: str) -> CallDescription:
-        """The same with tensors of one dtype in place of another."""
-        if self.layout is None:
-            return self
-        inputs, outputs = (
-            tuple((*tensor[:3], new if tensor[3] == old else tensor[3]) for tensor in tensors)
-            for tensors in (self.layout.inputs, self.layout.outputs)
-        )
-        return self._replace(layout=replace(self.layout, inputs=inputs, outputs=outputs))
 
 
 class RecordedCall(NamedTuple):
@@ -131,9 +133,7 @@ class OrderedCalls:
         return self.calls[position].layout.operation
 
     def mark_contraction(self, position: int) -> None:
-        layout = self.calls[position].layout
-        contraction = replace(layout, operation="einsum", kind=Kind.MATMUL, macs=math.prod(layout.outputs[0][1]))
-        self.calls[position] = self.calls[position]._replace(layout=contraction)
+        self.calls[position] = self.calls[position]._replace(layout=contraction(self.calls[position].layout))
 
     def add(
         self,
@@ -180,6 +180,11 @@ class OrderedCalls:
                 roles[n] = "activation"  # a constant that is written into
         self.calls.append(RecordedCall(module, layout, reads, read_roles, writes, [roles[n] for n in writes]))
         return True
+
+
+def contraction(product: CallLayout) -> CallLayout:
+    """The contraction of an einsum that an elementwise product is."""
+    return replace(product, operation="einsum", kind=Kind.MATMUL, macs=math.prod(product.outputs[0][1]))
 
 
 def describe(operator: Operator, args: Any, kwargs: Any, out: Any, is_fresh: bool) -> CallDescription:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import gc
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -31,10 +30,9 @@ from zoo.meta.module_stack import followable
 from zoo.operators.operator_kinds import Kind
 from zoo.recording.memo import Memo
 from zoo.records import CostKey, Status, TraceKey, Variant, Versions
-from zoo.traces import TRACE_BATCH
 from zoo.workers.input_constraints import InputConstraints, learn_constraints
 from zoo.workers.isolation import TimeUpError, time_limit, timeout_failure
-from zoo.workers.trace_job import ExampleTracer, TraceResult, failed_trace, trace_result
+from zoo.workers.trace_job import TraceJob, TraceResult, failed_trace
 
 _TOTALS = [name for name in CONVENTIONS if name != "matmul"]  # that is `macs`
 _WITH_PLAIN_CONSTRUCTORS = frozenset({"torchvision", "timm"})
@@ -63,7 +61,7 @@ class JobRunner:
 
     def __init__(self) -> None:
         self._memo = Memo()
-        self._tracer = ExampleTracer()
+        self._traces = TraceJob()
         self._zoos: dict[str, Zoo] = {}
         self._inputs: dict[str, dict[str, list[str]]] = {}  # native inputs by zoo and architecture
         self._constraints: dict[CostKey, InputConstraints | None] = {}  # by key at the native input; None: it fails there too
@@ -118,11 +116,7 @@ class JobRunner:
     ) -> JobResult:
         """The result for one of the keys of a job; the last one may leave something in the model."""
         if isinstance(key, TraceKey):
-            started = time.perf_counter()
-            example = zoo.example(model, key.cost_key._replace(batch=TRACE_BATCH))
-            is_only = sum(isinstance(k, TraceKey) and k.cost_key == key.cost_key for k in keys) == 1
-            trace = self._tracer.trace(model, example, key, is_only=is_only)
-            return trace_result(key, trace, example.assumption, versions, time.perf_counter() - started)
+            return self._traces.result(zoo, model, key, [k for k in keys if isinstance(k, TraceKey)], versions)
         example = zoo.example(model, key)
         counting = functools.partial(count_model, model, example.args, kwargs=example.kwargs, keep=key is not keys[-1])
         return count_result(key, example_cost(example, counting, self._memo), versions)

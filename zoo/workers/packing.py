@@ -15,9 +15,8 @@ from typing import Any
 import pyarrow as pa
 
 from zoo.cache.schema.tables import TABLES
-from zoo.cache.schema.trace_rows import TRACE
 
-_SCHEMAS: Mapping[str, pa.Schema] = {**{name: TABLES[name] for name in ("ops", "workloads")}, "trace": TRACE}
+_SCHEMAS: Mapping[str, pa.Schema] = {name: TABLES[name] for name in ("ops", "workloads")}
 
 
 def pack(results: Any) -> bytes:

@@ -140,21 +140,14 @@ def export(
     ] = None,
     history: Annotated[bool, typer.Option("--history", help="Every value there was, not only the one in force.")] = False,
 ) -> None:
-    """Write a table to one file: costs, traces and what belongs to them as they are in force, other tables whole.
-
-    Only Parquet holds the calls of traces; CSV and JSON have their other columns, and the table `workloads`.
-    """
-    from reports.cli.common.table_export import read_table, write_table, write_traces
+    """Write a table to one file: costs, traces and what belongs to them as they are in force, other tables whole."""
+    from reports.cli.common.table_export import read_table, write_table
 
     store = open_cache(cache, config)
     chosen = form or _format_of(output)
-    if table == "traces" and chosen is ExportFormat.PARQUET:
-        rows = write_traces(store, output, as_of=as_of, history=history)
-    else:
-        frame = read_table(store, table, as_of=as_of, history=history)
-        write_table(frame, output, chosen.value)
-        rows = len(frame)
-    typer.echo(f"Wrote {rows:,} rows of {table} to {output}")
+    frame = read_table(store, table, as_of=as_of, history=history)
+    write_table(frame, output, chosen.value)
+    typer.echo(f"Wrote {len(frame):,} rows of {table} to {output}")
 
 
 def _format_of(output: Path) -> ExportFormat:

@@ -6,13 +6,10 @@ before it. So it is with a row of `traces` and its `workloads`.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pyarrow as pa
-
-from zoo.cache.schema.trace_rows import TRACE
 
 SCHEMA_VERSION = 3
 VERSION_NOTE = "zoometer.schema"
@@ -85,13 +82,13 @@ TRACES = _schema(
         pa.field("status", pa.string(), nullable=False),
         pa.field("reason", pa.string()),
         *_fields(pa.int64(), "operations macs peak_activation_bytes"),
-        *(pa.field(field.name, field.type) for field in TRACE if field.name not in TRACE_KEY),
         *_fields(pa.string(), "fingerprint library_version torch_version counter_version tracer_version run"),
         pa.field("seconds", pa.float64()),
         _COUNTED_AT,
     ]
 )
-"""Every call of one forward pass; `operations` is their number. Figures are those of `traced_batch` images, not of the key's."""
+"""A model's pass as on a GPU, whose calls are in `workloads`; `operations` is their number, and the other figures are those of one
+image."""
 
 WORKLOADS = _schema(
     [
@@ -196,11 +193,8 @@ DETAILS: Mapping[str, str] = {"ops": "costs", "workloads": "traces"}
 """Tables whose rows belong to one row of another, by its key and `counted_at`; without it they mean nothing. Where that row's
 `operations` are not 0, there are some."""
 
-ROWS_TOGETHER: Mapping[str, int] = defaultdict(lambda: 16_384, traces=32)
-"""Rows of each table that are read together: few enough that one model's are found without reading the rest."""
-
-NESTED = ("calls", "storages")
-"""Columns of `traces` that are read for one trace at a time: they are most of a cache."""
+ROWS_TOGETHER = 16_384
+"""Rows of a part that are read together: few enough that one model's are found without reading the rest."""
 
 ORDER = (*TRACE_KEY, "plan", "run", "counted_at", "position")
 """Columns by which merged parts are sorted, as far as a table has them: what is asked for together lies together."""

@@ -1,7 +1,7 @@
 """Reads parts of format 2 as parts of format 3. Files stay as they are until compaction rewrites them.
 
 Some names changed: the table `unjoined` became `unmatched`, the columns `macs_matmul` and `unfit` became `macs_bmm`
-and `unsupported`, the fields `born` and `died` of a storage became `alloc_at` and `free_at`, and the variant `train` became `base`.
+and `unsupported`, and the variant `train` became `base`.
 """
 
 from __future__ import annotations
@@ -36,9 +36,6 @@ def upgrade(table: pa.Table, name: str) -> pa.Table:
     for place, column in enumerate(table.column_names):
         if column in _VARIANT_COLUMNS:
             table = table.set_column(place, column, _with_present_variants(table[column]))
-        elif column == "storages":  # the same memory by other field names
-            dtype = TABLES[name].field(column).type
-            table = table.set_column(place, column, pa.chunked_array([c.view(dtype) for c in table[column].chunks], dtype))
     return table
 
 

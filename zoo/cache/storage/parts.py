@@ -65,8 +65,8 @@ class LoadedPart:
         return list(self.notes["zoos"] if "zoos" in self.notes else pc.unique(self.table["zoo"]).to_pylist())
 
 
-def encode(name: str, table: pa.Table, notes: Notes | None = None) -> pa.Buffer:
-    """Rows of table `name` as the bytes of a part."""
+def encode(table: pa.Table, notes: Notes | None = None) -> pa.Buffer:
+    """Rows of a table as the bytes of a part."""
     metadata = {VERSION_NOTE: str(SCHEMA_VERSION)} | ({_NOTES: json.dumps(notes, sort_keys=True)} if notes else {})
     data = pa.BufferOutputStream()
     pq.write_table(
@@ -74,7 +74,7 @@ def encode(name: str, table: pa.Table, notes: Notes | None = None) -> pa.Buffer:
         data,
         compression="zstd",
         write_page_checksum=True,
-        row_group_size=ROWS_TOGETHER[name],
+        row_group_size=ROWS_TOGETHER,
     )
     return data.getvalue()
 

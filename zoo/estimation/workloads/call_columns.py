@@ -8,6 +8,9 @@ from typing import Any
 from zoo.estimation.workloads.work import MATRIX_WORKS, input_channels, work_of
 from zoo.traces import TracedCall, TracedTensor
 
+BYTE_COLUMNS = ("bytes_in", "bytes_out", "free_bytes")
+"""Those that grow with the size of an element."""
+
 
 def describe_call(call: TracedCall, batch: int) -> dict[str, Any]:
     """Columns of `zoo.estimation.workloads.workload.COLUMNS`, from operation to steps.

@@ -32,13 +32,14 @@ Amounts that grow with the batch are for one image. Those that do not, of weight
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from zoo.estimation.workloads.call_columns import describe_call
-from zoo.estimation.workloads.fusion import Access, CallSummary, fuse
+from zoo.estimation.workloads.call_columns import BYTE_COLUMNS, describe_call
+from zoo.estimation.workloads.fusion import CallSummary, FusedColumns, KernelTable, group_calls
 from zoo.estimation.workloads.work import UNFUSED_WORKS
-from zoo.traces import Trace, TracedCall, TracedStorage, TracedTensor
+from zoo.traces import Trace, TracedCall, TracedStorage
 
 _TEXTS = {"module": str, "module_class": str, "operation": str, "kind": str, "work": str, "dtype": str, "fused_work": str}
 _FLAGS = dict.fromkeys(["is_channels_last", "is_transposed", "has_bias", "has_mask", "fused_is_transposed"], bool)
@@ -55,14 +56,63 @@ MODEL_COLUMNS = tuple(name for name in COLUMNS if name not in {"module", "module
 """Columns that a whole model is estimated from."""
 
 
+_FUSED_PLACES = {name: place for place, name in enumerate(FusedColumns._fields)}
+
+
+class DistinctCall(NamedTuple):
+    """Calls of a pass that look alike, of which a compiler makes alike kernels."""
+
+    position: int  # of the first
+    module: str
+    module_class: str
+    calls: int
+    summary: CallSummary
+    fused: FusedColumns
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """What a pass asks of a device: its distinct calls, in the order of the first of each."""
+
+    calls: Sequence[DistinctCall]
+    model_weight_bytes: float
+    model_peak_bytes: float
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One for each call, with all columns."""
+        columns = self.columns(COLUMNS)
+        return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+
+    def columns(self, names: Iterable[str]) -> dict[str, list[Any]]:
+        """The values of columns, each in the order of the calls."""
+        summaries = [call.summary.columns for call in self.calls]
+        fused = [call.fused for call in self.calls]
+        columns: dict[str, list[Any]] = {}
+        for name in names:
+            if name in _FUSED_PLACES:
+                place = _FUSED_PLACES[name]
+                columns[name] = [values[place] for values in fused]
+            elif name in DistinctCall._fields:
+                columns[name] = [getattr(call, name) for call in self.calls]
+            elif name in {"model_weight_bytes", "model_peak_bytes"}:
+                columns[name] = [getattr(self, name)] * len(self.calls)
+            else:
+                columns[name] = [values[name] for values in summaries]
+        return columns
+
+    @property
+    def macs(self) -> float:
+        """Multiply-accumulates for one image."""
+        return float(sum(call.calls * (call.summary.columns["macs"] + call.summary.columns["free_macs"]) for call in self.calls))
+
+
 class SummarisedPass(NamedTuple):
     """A pass as it is summarised: its calls, each as what it has in common with others like it, and its memory."""
 
     batch: int
     calls: Sequence[CallSummary]
+    fused: Sequence[FusedColumns]  # of each call
     places: Sequence[tuple[str, str]]  # module and class of each call
-    reads: Sequence[Sequence[int]]  # the storage of each input of each call
-    writes: Sequence[Sequence[int]]
     storages: Sequence[TracedStorage]
 
 
@@ -81,34 +131,31 @@ def summarise(trace: Trace, *, by_module: bool = False) -> list[dict[str, Any]]:
         if key not in known:
             known[key] = summarise_call(call, trace.batch)
         calls.append(known[key])
-    places = [(call.module, call.module_class) for call in trace.calls]
     reads = [[tensor.storage for tensor in call.inputs] for call in trace.calls]
     writes = [[tensor.storage for tensor in call.outputs] for call in trace.calls]
-    return summarise_pass(SummarisedPass(trace.batch, calls, places, reads, writes, trace.storages), by_module=by_module)
+    kernels, table = group_calls(calls, reads, writes, trace.storages), KernelTable(trace.batch)
+    fused = table.columns(kernels, table.numbers(kernels), calls)
+    places = [(call.module, call.module_class) for call in trace.calls]
+    return summarise_pass(SummarisedPass(trace.batch, calls, fused, places, trace.storages), by_module=by_module).rows()
 
 
-def summarise_pass(given: SummarisedPass, *, by_module: bool = False) -> list[dict[str, Any]]:
-    """The distinct calls of a pass; see `summarise`."""
-    kernels = fuse(given.calls, given.reads, given.writes, given.storages, given.batch)
+def summarise_pass(given: SummarisedPass, *, by_module: bool = False) -> Workload:
+    """The workload of a pass; see `summarise`. Equal `fused` columns have to be one object."""
     constant_bytes, other_bytes = _peak_bytes(given)
-    weight_bytes = sum(storage.nbytes for storage in given.storages if storage.role == "weight")
-    model = {
-        "model_weight_bytes": float(weight_bytes + constant_bytes),
-        "model_peak_bytes": other_bytes / given.batch,
-    }
-    rows: dict[Any, dict[str, Any]] = {}
-    for position, (call, fused) in enumerate(zip(given.calls, kernels, strict=True)):
-        key = (id(call), fused, given.places[position][0] if by_module else None)
-        row = rows.get(key)
-        if row is None:
-            module, module_class = given.places[position]
-            rows[key] = {
-                "position": position, "module": module, "module_class": module_class, "calls": 1,
-                **call.columns, **fused._asdict(), **model,
-            }  # fmt: skip
+    weight_bytes = sum([storage.nbytes for storage in given.storages if storage.role == "weight"])
+    found: dict[Any, list[int]] = {}
+    for position, (call, fused) in enumerate(zip(given.calls, given.fused, strict=True)):
+        key = (id(call), id(fused), given.places[position][0] if by_module else None)
+        known = found.get(key)
+        if known is None:
+            found[key] = [position, 1]
         else:
-            row["calls"] += 1
-    return list(rows.values())
+            known[1] += 1
+    calls = [
+        DistinctCall(position, *given.places[position], count, given.calls[position], given.fused[position])
+        for position, count in found.values()
+    ]
+    return Workload(calls, float(weight_bytes + constant_bytes), other_bytes / given.batch)
 
 
 def _peak_bytes(given: SummarisedPass) -> tuple[int, int]:
@@ -127,10 +174,21 @@ def _peak_bytes(given: SummarisedPass) -> tuple[int, int]:
 def summarise_call(call: TracedCall, batch: int) -> CallSummary:
     """What calls like this one have in common."""
     columns = describe_call(call, batch)
-    reads, writes = tuple(map(_access, call.inputs)), tuple(map(_access, call.outputs))
-    is_fusible = columns["work"] not in UNFUSED_WORKS
-    return CallSummary(columns, columns["work"], columns["is_transposed"], is_fusible, call.is_batch_free, reads, writes)
+    return CallSummary(
+        columns,
+        columns["work"],
+        columns["is_transposed"],
+        columns["work"] not in UNFUSED_WORKS,
+        call.is_batch_free,
+        tuple([tensor.nbytes for tensor in call.inputs]),
+        tuple([tensor.nbytes for tensor in call.outputs]),
+        tuple([tensor.is_batch_free for tensor in call.inputs]),
+        tuple([tensor.is_batch_free for tensor in call.outputs]),
+    )
 
 
-def _access(tensor: TracedTensor) -> Access:
-    return Access(tensor.nbytes, tensor.is_batch_free)
+def widened(call: CallSummary) -> CallSummary:
+    """The same with float32 in place of float16, which all its tensors are of."""
+    columns = {**call.columns, "dtype": "float32", **{name: 2 * call.columns[name] for name in BYTE_COLUMNS}}
+    reads, writes = (tuple([2 * nbytes for nbytes in sizes]) for sizes in (call.reads, call.writes))
+    return replace(call, columns=columns, reads=reads, writes=writes)

@@ -1,0 +1,166 @@
+"""Which memory the calls of a pass read and write, and how long each piece lives: the same for all types that share memory alike."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import NamedTuple
+
+from zoo.tracing.call_types import Outcome
+from zoo.tracing.graph import Program
+
+
+class Origin(NamedTuple):
+    """Where a storage comes from: a result of a call, or a source of the program."""
+
+    call: int  # -1: a source
+    place: int  # of the result among those of the call; of a source, its value
+
+
+class Roles(NamedTuple):
+    """What the tensors of a call are made of (see `zoo.traces.TracedTensor`); equal ones are one object."""
+
+    reads: tuple[str, ...]
+    writes: tuple[str, ...]
+
+
+@cache
+def _roles(reads: tuple[str, ...], writes: tuple[str, ...]) -> Roles:
+    return Roles(reads, writes)
+
+
+@dataclass(slots=True, eq=False, weakref_slot=True)
+class MemoryUse:
+    """Of the calls that compute or move data, in order."""
+
+    calls: list[int] = field(default_factory=list)  # their positions in the program
+    reads: list[list[int]] = field(default_factory=list)  # the storage of each tensor that a call reads
+    writes: list[list[int]] = field(default_factory=list)
+    roles: list[Roles] = field(default_factory=list)
+    origins: list[Origin] = field(default_factory=list)  # of each storage, as the following
+    storage_roles: list[str] = field(default_factory=list)
+    alloc_at: list[int] = field(default_factory=list)  # which of these calls makes it; -1: none
+    free_at: list[int | None] = field(
+        default_factory=list
+    )  # the first of them before which it is gone; None: it outlives the pass
+
+
+def follow_memory(program: Program, outcomes: Sequence[Outcome]) -> MemoryUse:
+    """The memory that a program uses when its calls have these outcomes."""
+    walk = _Walk(program)
+    for position, outcome in enumerate(outcomes):
+        walk.release(program.deaths.get(position, ()))
+        walk.call(position, outcome)
+    walk.release(program.deaths.get(len(outcomes), ()))
+    return walk.finish()
+
+
+class _Walk:
+    """Goes through a program call by call. Some hundred thousand calls a minute, so it is written for speed."""
+
+    def __init__(self, program: Program) -> None:
+        self._program = program
+        self._use = MemoryUse()
+        self._storage_of = [-1] * program.values
+        self._users: list[int] = []  # of each storage, how many values alive share it
+        self._origins: list[Origin] = []
+        self._numbers: list[int] = []  # of each storage among those that calls read or write; -1: none does
+        self._read_roles: list[list[str]] = []  # of each call
+        self._write_roles: list[list[str]] = []
+        by_address: dict[int, int] = {}
+        for value, source in program.sources.items():
+            if source.address not in by_address:
+                by_address[source.address] = self._new_storage(Origin(-1, value))
+            self._storage_of[value] = by_address[source.address]
+            self._users[by_address[source.address]] += 1
+        for values, role in ((program.weights, "weight"), (program.inputs, "input")):
+            for value in values:
+                self._number(self._storage_of[value], role, -1)
+
+    def _new_storage(self, origin: Origin) -> int:
+        self._origins.append(origin)
+        self._users.append(0)
+        self._numbers.append(-1)
+        return len(self._users) - 1
+
+    def _number(self, storage: int, role: str, alloc_at: int) -> int:
+        known = self._numbers[storage]
+        if known < 0:
+            use = self._use
+            known = self._numbers[storage] = len(use.origins)
+            use.origins.append(self._origins[storage])
+            use.storage_roles.append(role)
+            use.alloc_at.append(alloc_at)
+            use.free_at.append(None)
+        return known
+
+    def release(self, values: Sequence[int]) -> None:
+        """Values die; so does a storage with the last value that shares it."""
+        for value in values:
+            storage = self._storage_of[value]
+            self._users[storage] -= 1
+            if not self._users[storage] and self._numbers[storage] >= 0:
+                self._use.free_at[self._numbers[storage]] = len(self._use.calls)
+
+    def call(self, position: int, outcome: Outcome) -> None:
+        """One call of the program."""
+        _, _, inputs, outputs = self._program.calls[position]
+        storage_of = self._storage_of
+        storages = [storage_of[value] for value in inputs]
+        for place, (value, source) in enumerate(zip(outputs, outcome.sources, strict=True)):
+            storage = storages[source] if source >= 0 else self._new_storage(Origin(position, place))
+            storages.append(storage)
+            if storage_of[value] < 0:
+                storage_of[value] = storage
+                self._users[storage] += 1
+        layout, read, is_allocation = outcome.call
+        if layout is not None:
+            self._record(position, [storages[i] for i in read], storages[len(inputs) :])
+        elif is_allocation:
+            for storage in storages[len(inputs) :]:
+                self._number(storage, "constant", len(self._use.calls))
+
+    def _record(self, position: int, read: Sequence[int], written: Sequence[int]) -> None:
+        use, numbers = self._use, self._numbers
+        reads = [numbers[storage] if numbers[storage] >= 0 else self._number(storage, "constant", -1) for storage in read]
+        roles = use.storage_roles
+        read_roles = [roles[number] for number in reads]
+        is_constant = "activation" not in read_roles and "input" not in read_roles
+        role = "constant" if is_constant else "activation"
+        writes = [self._number(storage, role, len(use.calls)) for storage in written]
+        for number in writes:
+            if not is_constant and roles[number] in {"constant", "weight"}:
+                roles[number] = "activation"  # a constant that is written into
+        use.calls.append(position)
+        use.reads.append(reads)
+        use.writes.append(writes)
+        self._read_roles.append(read_roles)
+        self._write_roles.append([roles[number] for number in writes])
+
+    def finish(self) -> MemoryUse:
+        """What was found; constants that grow with the batch get a role of their own."""
+        if self._program.growing:
+            self._mark_repeated()
+        self._use.roles = [
+            _roles(tuple(reads), tuple(writes)) for reads, writes in zip(self._read_roles, self._write_roles, strict=True)
+        ]
+        return self._use
+
+    def _mark_repeated(self) -> None:
+        use, growing = self._use, self._program.growing
+        repeated: set[int] = set()
+        for call, position in enumerate(use.calls):
+            outputs = self._program.calls[position].outputs
+            roles = self._write_roles[call]
+            repeated.update(
+                number
+                for number, role, value in zip(use.writes[call], roles, outputs, strict=True)
+                if role == "constant" and value in growing
+            )
+            if repeated:
+                for numbers, own in ((use.reads[call], self._read_roles[call]), (use.writes[call], roles)):
+                    own[:] = ["repeated" if n in repeated and r == "constant" else r for n, r in zip(numbers, own, strict=True)]
+        for number in repeated:
+            if use.storage_roles[number] == "constant":
+                use.storage_roles[number] = "repeated"

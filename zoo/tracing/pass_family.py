@@ -1,0 +1,237 @@
+"""The passes of one model that differ in precision and memory layout only, derived from a single one where that is exact.
+
+The pass is recorded in float16, where a dtype among the arguments tells whether it was the model's own (float16) or a constant of
+its code (float32). The shapes of a pass do not depend on precision or layout. Its dtypes and strides follow from those of the
+weights and inputs, call by call, and autocast's policy says where casts are. What cannot be derived is refused.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from zoo.meta.module_stack import list_parts
+from zoo.operators.op_record import tensors_in
+from zoo.recording.autocast import cuda_autocast
+from zoo.recording.memo import Memo
+from zoo.run_config import Precision
+from zoo.traces import TracedStorage
+from zoo.tracing.call_types import Outcome, TypeTable
+from zoo.tracing.casts import CastInsertion, NotDerivableError, check_castable, outcome_of
+from zoo.tracing.graph import Graph, Program
+from zoo.tracing.memory_use import MemoryUse, follow_memory
+from zoo.tracing.trace import Arguments, PassRunner, enlarged
+
+DERIVABLE = (Precision.FP32, Precision.FP16, Precision.AMP)
+"""Precisions that can be derived; others are run."""
+
+FAMILY_BATCH = 109
+"""Images in the pass that others are derived from: a prime, so that few sizes are a multiple of it but those that grow with the batch."""
+
+
+class DerivedPass(NamedTuple):
+    """The calls of one pass."""
+
+    program: Program
+    outcomes: Sequence[Outcome]  # of each call of the program
+    memory: MemoryUse  # one object for passes that use memory alike
+    storages: Sequence[TracedStorage]
+
+
+class PassFamily:
+    """The passes of one model over one input that differ in precision and layout only.
+
+    Args:
+        model: in evaluation mode; it is not changed.
+        given: positional and keyword arguments of `forward`.
+        batch: images in it.
+        memo: calls remembered from other passes.
+        table: types and templates met in other passes.
+
+    Raises:
+        Exception: whatever the model raises in float16.
+    """
+
+    def __init__(self, model: nn.Module, given: Arguments, batch: int, memo: Memo, table: TypeTable) -> None:
+        self._model, self._given, self._memo, self._table = model, given, memo, table
+        self._runs: dict[Precision, _Run] = {}
+        self.batch = batch
+        parts = list_parts(model)
+        self.names = parts.names  # paths of modules by their identity
+        self._originals = [*parts.params, *parts.buffers, *tensors_in(given)]
+        self._in_float16 = self._record(Precision.FP16)
+
+    def derive(self, precision: Precision, layout: str) -> DerivedPass:
+        """One pass.
+
+        Raises:
+            NotDerivableError: if it is not certain, so that it has to be run.
+        """
+        if precision not in DERIVABLE:
+            raise NotDerivableError(f"passes in {precision} are run")
+        if self._in_float16.asks_contiguity and layout != "nchw":
+            raise NotDerivableError("the model asks for the layout of a tensor")
+        run = self._runs.get(precision) or self._runs.setdefault(precision, self._start(precision))
+        return run.in_layout(layout)
+
+    def _start(self, precision: Precision) -> _Run:
+        """The passes in one precision: those under autocast from one of their own, where the casts are not certain."""
+        graph = self._in_float16
+        if precision is Precision.FP16:
+            return _Run(graph.program(torch.float16), self._table, self._source_types(graph, precision), graph.outcomes)
+        types = self._source_types(graph, precision)
+        if precision is Precision.FP32:
+            return _Run(graph.program(torch.float32), self._table, types)
+        autocast = cuda_autocast()
+        try:
+            check_castable(graph, autocast)
+            program, outcomes = CastInsertion(graph, types, autocast, self._kept_parameters()).program()
+        except NotDerivableError:
+            graph = self._record(precision)
+            program, outcomes = graph.program(torch.float16), graph.outcomes
+            types = self._source_types(graph, precision)
+        return _Run(program, self._table, types, outcomes)
+
+    def _record(self, precision: Precision) -> Graph:
+        runner = PassRunner(self._model, precision, "nchw", self._memo)
+        graph = _record(runner, self._given, self._table)
+        graph.asks_autocast = runner.state.was_consulted
+        if _may_grow(graph, self.batch):
+            with contextlib.suppress(Exception):  # a model that takes no larger batch: its constants are those of this one
+                _note_growth(graph, _record(runner, enlarged(self._given, self.batch), self._table))
+        return graph
+
+    def _kept_parameters(self) -> set[int]:
+        """Sources that autocast casts only once a pass."""
+        return {
+            value
+            for value, tensor in zip(self._in_float16.weights, self._originals, strict=False)
+            if isinstance(tensor, nn.Parameter) and tensor.requires_grad and tensor.dtype == torch.float32
+        }
+
+    def _source_types(self, graph: Graph, precision: Precision) -> list[int]:
+        """The type of each source in a pass in this precision; of other values -1."""
+        types = [-1] * len(graph.types)
+        for value, source in graph.sources.items():
+            types[value] = source.type
+        if precision is not Precision.FP16:
+            for value, original in zip((*graph.weights, *graph.inputs), self._originals, strict=True):
+                if original.is_floating_point():
+                    types[value] = self._table.in_dtype(graph.sources[value].type, original.dtype)
+        return types
+
+
+class _Run:
+    """The passes in one precision.
+
+    Args:
+        program: what they do.
+        table: of the types.
+        types: of each source, with images that are not channels last.
+        outcomes: of that pass, where they are known.
+    """
+
+    def __init__(self, program: Program, table: TypeTable, types: list[int], outcomes: Sequence[Outcome] = ()) -> None:
+        self._program, self._table, self._types, self._outcomes = program, table, types, outcomes
+        self._memory: dict[tuple[int, ...], MemoryUse] = {}  # by the patterns of the calls
+
+    def in_layout(self, layout: str) -> DerivedPass:
+        """The pass in a memory layout."""
+        program, types, outcomes = self._program, self._types, self._outcomes
+        if layout == "nhwc":
+            types = list(types)
+            for value in (*program.weights, *program.inputs):
+                types[value] = self._table.channels_last(types[value])
+        if layout == "nhwc" or not outcomes:
+            outcomes = _propagate(program, list(types), self._table)
+        patterns = tuple([outcome.pattern for outcome in outcomes])
+        memory = self._memory.get(patterns) or self._memory.setdefault(patterns, follow_memory(program, outcomes))
+        sizes = [
+            outcomes[call].nbytes[place] if call >= 0 else self._bytes_of_source(place, types[place])
+            for call, place in memory.origins
+        ]
+        storages = list(map(TracedStorage, sizes, memory.storage_roles, memory.alloc_at, memory.free_at))
+        return DerivedPass(program, outcomes, memory, storages)
+
+    def _bytes_of_source(self, value: int, number: int) -> int:
+        """Of its storage, in the dtype of this pass."""
+        source = self._program.sources[value]
+        if source.type == number:
+            return source.nbytes
+        old, new = self._table.types[source.type], self._table.types[number]
+        if old[2] == new[2]:
+            return source.nbytes
+        if source.nbytes != math.prod(old[0]) * old[2].itemsize:
+            raise NotDerivableError("a weight is part of a larger tensor")
+        return math.prod(new[0]) * new[2].itemsize
+
+
+def _propagate(program: Program, types: list[int], table: TypeTable) -> list[Outcome]:
+    """The outcome of each call; `types` has those of the sources and gets those of all other values."""
+    types += [-1] * (program.values - len(types))
+    outcomes = []
+    for template, _, inputs, outputs in program.calls:
+        key = tuple([types[value] for value in inputs])
+        outcome = template.outcomes.get(key) or outcome_of(table, template, key)
+        outcomes.append(outcome)
+        for value, kind in zip(outputs, outcome.types, strict=True):
+            types[value] = kind
+    return outcomes
+
+
+def _record(runner: PassRunner, given: Arguments, table: TypeTable) -> Graph:
+    graph = Graph(table)
+
+    def begin(weights: Sequence[Tensor], inputs: Iterable[Tensor]) -> None:
+        graph.weights = [graph.add_source(weight) for weight in weights]
+        graph.inputs = [graph.add_source(tensor) for tensor in inputs]
+
+    with _dispatching_contiguous(graph):
+        runner.record_into(graph, given, begin)
+    return graph
+
+
+@contextlib.contextmanager
+def _dispatching_contiguous(graph: Graph) -> Iterator[None]:
+    """Sends `contiguous` to the dispatcher where it has nothing to do in this layout, and notes who asks for a layout."""
+
+    def contiguous(self: Tensor, memory_format: torch.memory_format = torch.contiguous_format) -> Tensor:
+        result: Tensor = torch.ops.aten.contiguous.default(self, memory_format=memory_format)
+        return result
+
+    def is_contiguous(self: Tensor, memory_format: torch.memory_format = torch.contiguous_format) -> bool:
+        if torch._C._len_torch_dispatch_stack():
+            graph.asks_contiguity = True
+        return torch._C.TensorBase.is_contiguous(self, memory_format=memory_format)
+
+    torch.Tensor.contiguous, torch.Tensor.is_contiguous = contiguous, is_contiguous  # type: ignore[method-assign,assignment]
+    try:
+        yield
+    finally:
+        del torch.Tensor.contiguous, torch.Tensor.is_contiguous
+
+
+def _may_grow(graph: Graph, batch: int) -> bool:
+    """Whether some constant made in the pass could have a copy for each image."""
+    memory, types = follow_memory(graph.program(torch.float16), graph.outcomes), graph.table.types
+    return any(
+        role == "constant" and any(size % batch == 0 for size in types[kind][0])
+        for position, roles in zip(memory.calls, memory.roles, strict=True)
+        for kind, role in zip(graph.outcomes[position].types, roles.writes, strict=True)
+    )
+
+
+def _note_growth(graph: Graph, larger: Graph) -> None:
+    """Notes which values have another shape in a larger batch."""
+    if [node.template.operator.name for node in graph.calls] != [node.template.operator.name for node in larger.calls]:
+        return  # the batch decides what the model does
+    types = graph.table.types
+    for node, outcome, other in zip(graph.calls, graph.outcomes, larger.outcomes, strict=True):
+        for value, kind, larger_kind in zip(node.outputs, outcome.types, other.types, strict=True):
+            if types[kind][0] != types[larger_kind][0]:
+                graph.growing.add(value)
