@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from zoo.addresses import Address
 from zoo.cache.health import inspect, verify
 from zoo.cache.maintenance import compact
 from zoo.cache.schema.tables import table_of
+from zoo.cache.storage import remote_files
 from zoo.cache.storage.remote_files import RemoteFiles
 from zoo.cache.store import DAMAGED, Store
 from zoo.errors import CacheError, ConfigError
@@ -107,6 +109,45 @@ def test_a_damaged_part_is_copied_aside_and_its_rows_are_counted_again(store: St
     assert store.files.names(f"{DAMAGED}/costs") == {file}
     assert not store.files.names("costs")
     assert "is damaged" in caplog.text
+
+
+class LosingAnswers(MemoryFileSystem):  # type: ignore[misc]
+    """A storage that stores what it is given, and whose answer may be lost."""
+
+    protocol = "losing"
+    store: dict[str, Any] = {}  # noqa: RUF012 - as the base has it
+    pseudo_dirs = [""]  # noqa: RUF012
+    loses_answer = False
+
+    @classmethod
+    def _strip_protocol(cls, path: str) -> str:
+        return MemoryFileSystem._strip_protocol(path.replace("losing://", "memory://"))  # type: ignore[no-any-return]
+
+    def pipe_file(self, path: str, value: bytes, mode: str = "overwrite", **kwargs: Any) -> None:
+        super().pipe_file(path, value, mode=mode, **kwargs)
+        if LosingAnswers.loses_answer:
+            raise TimeoutError("timed out")
+
+
+def test_a_state_whose_answer_was_lost_does_not_outlive_the_next_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is there, although nobody was told; the clock is set back before the next one is written."""
+    fsspec.register_implementation("losing", LosingAnswers, clobber=True)
+    monkeypatch.setattr(remote_files, "_PUT_WHOLE", {"losing"})
+    store = Store("losing://cache")
+    store.replace("weights", weights_of("timm", "a"), {"timm"})
+    monkeypatch.setattr(LosingAnswers, "loses_answer", True)
+    with pytest.raises(CacheError, match=r"timed out\. What was committed before is intact; run again"):
+        store.replace("weights", weights_of("timm", "b"), {"timm"})
+    monkeypatch.setattr(LosingAnswers, "loses_answer", False)
+
+    class Earlier(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> Any:
+            return datetime.now(tz) - timedelta(hours=1)
+
+    monkeypatch.setattr("zoo.cache.storage.parts.datetime", Earlier)
+    store.replace("weights", weights_of("timm", "c"), {"timm"})
+    assert Store(store.address).read("weights")["tag"].to_pylist() == ["c"]
 
 
 class SlowlyWritten(MemoryFileSystem):  # type: ignore[misc]

@@ -163,6 +163,7 @@ class RemoteFiles:
             with self._as_os_errors():
                 self._put(self.path(folder, name), data.to_pybytes())
         except OSError as error:
+            self.forget_listing()  # the file may be there all the same: only the answer was lost
             raise CacheError(
                 f"Cache '{self.address}' cannot be written: {error.strerror or error}. What was committed before is intact; "
                 "run again to go on from there."
