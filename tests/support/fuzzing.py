@@ -185,7 +185,7 @@ def run_command(*arguments: str) -> str:
     assert len(said) <= _LONGEST_MESSAGE, f"{len(said)} characters: {said[:300]}"
     assert max(map(len, said.splitlines()), default=0) <= _LONGEST_LINE, said[:300]
     if result.exit_code == ExitCode.USER:
-        assert said.strip(), "no message"
+        assert result.output.strip(), "no message"
     return f"exit code {result.exit_code}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import enum
 from collections.abc import Iterable, Mapping, Sequence
@@ -52,7 +53,9 @@ class RunRecord:
     @property
     def ended_at(self) -> datetime:
         """When the run ended; its start, if it was killed."""
-        return self.finished_at or self.started_at + timedelta(seconds=self.seconds or 0)
+        with contextlib.suppress(OverflowError, ValueError):  # of a duration that is none
+            return self.finished_at or self.started_at + timedelta(seconds=self.seconds or 0)
+        return self.started_at
 
 
 def run_records(rows: Iterable[Mapping[str, Any]]) -> list[RunRecord]:
@@ -60,6 +63,8 @@ def run_records(rows: Iterable[Mapping[str, Any]]) -> list[RunRecord]:
     names = [field.name for field in dataclasses.fields(RunRecord)]
     records: dict[str, RunRecord] = {}
     for row in rows:
+        if row["run"] is None or row["started_at"] is None:  # no run of ours
+            continue
         record = RunRecord(**{name: row[name] for name in names})
         if record.run not in records or records[record.run].status == RunStatus.RUNNING:
             records[record.run] = record

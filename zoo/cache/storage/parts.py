@@ -7,6 +7,7 @@ list the parts it replaces.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import re
@@ -26,7 +27,7 @@ from zoo.cache.storage.range_reads import Range, column_ranges
 
 SUFFIX = ".parquet"
 _NAME = re.compile(
-    r"part-(?P<stamp>\d{8}T\d{12})-(?P<number>[0-9a-f]{8})-(?P<checksum>[0-9a-f]{16})(?P<replacing>-replacing)?\.parquet"
+    r"part-(?P<stamp>[12]\d{7}T\d{12})-(?P<number>[0-9a-f]{8})-(?P<checksum>[0-9a-f]{16})(?P<replacing>-replacing)?\.parquet"
 )
 _STAMP = "%Y%m%dT%H%M%S%f"
 _NOTES = "zoometer.notes"
@@ -91,15 +92,23 @@ def checksum(data: pa.Buffer | bytes) -> str:
     return hashlib.sha256(data).hexdigest()[:16]
 
 
+def _parse_name(file: str) -> re.Match[str] | None:
+    """What the name of a part says; None if it is no such name, or its time is none."""
+    match = _NAME.fullmatch(file)
+    with contextlib.suppress(ValueError):
+        return match if match and datetime.strptime(match["stamp"], _STAMP).replace(tzinfo=UTC) else None
+    return None
+
+
 def is_replacing(file: str) -> bool:
     """Whether a part replaces others, by its name."""
-    match = _NAME.fullmatch(file)
+    match = _parse_name(file)
     return bool(match and match["replacing"])
 
 
 def written_at(file: str) -> datetime:
     """When a part was written, by its name; the earliest time for a file that is not named as a part."""
-    match = _NAME.fullmatch(file)
+    match = _parse_name(file)
     if match is None:
         return datetime.min.replace(tzinfo=UTC)
     return datetime.strptime(match["stamp"], _STAMP).replace(tzinfo=UTC)
@@ -132,7 +141,7 @@ def decode(
     Raises:
         UnreadableError: if the file is not a part of this table, or differs from what was written.
     """
-    match = _NAME.fullmatch(file)
+    match = _parse_name(file)
     if is_whole and match and match["checksum"] != checksum(data):
         raise UnreadableError("is damaged: it is not as it was written")
     try:
@@ -141,12 +150,28 @@ def decode(
         version = _supported_version(schema, is_named=match is not None)
         if missing := [column.name for column in TABLES[name] if not column.nullable and column.name not in schema.names]:
             raise ValueError(f"it lacks {', '.join(missing)}")
+        if unfilled := _unfilled(parquet, schema, name):
+            raise ValueError(f"{unfilled[0]} is missing in some of its rows")
         table = _read(parquet, name, version, list(TABLES[name].names if columns is None else columns), where or {})
-        notes = json.loads((schema.metadata or {}).get(_NOTES.encode(), b"{}"))
-        return LoadedPart(table, notes, version, parquet.metadata.num_rows)
+        return LoadedPart(table, _read_notes(schema), version, parquet.metadata.num_rows)
     except (OSError, ValueError, OverflowError, MemoryError, pa.ArrowException) as error:
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise UnreadableError(f"is damaged: {reason}" if match else "is no part of a cache") from error
+
+
+def _read_notes(schema: pa.Schema) -> Notes:
+    notes = json.loads((schema.metadata or {}).get(_NOTES.encode(), b"{}"))
+    lists = [notes.get(key, []) for key in ("replaces", "zoos")] if isinstance(notes, dict) else [notes]
+    if not all(isinstance(names, list) and all(isinstance(one, str) for one in names) for names in lists):
+        raise ValueError("its notes are not those of a part")
+    return dict(notes)
+
+
+def _unfilled(parquet: pq.ParquetFile, schema: pa.Schema, name: str) -> list[str]:
+    """Required columns that a stranger left empty in some rows, by the statistics of the file."""
+    lax = [field.name for field in TABLES[name] if not field.nullable and schema.field(field.name).nullable]
+    groups = range(parquet.num_row_groups) if lax else range(0)
+    return [column for column in lax if any(known is None or known.null_count for known in _statistics(parquet, column, groups))]
 
 
 def ranges_to_read(parquet: pq.ParquetFile, name: str, columns: Iterable[str] | None, where: Where | None) -> Iterator[Range]:
