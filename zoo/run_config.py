@@ -78,6 +78,9 @@ _BY_SPELLING = {
 TRACED = (Precision.FP32, Precision.AMP, Precision.AMP_FAST_NORM, Precision.FP16, Precision.BF16)
 """Precisions in which models are traced, and therefore estimated."""
 
+STATED = tuple(precision for precision in Precision if precision is not Precision.AMP_FAST_NORM)
+"""Precisions that a model's use is stated in: fast norms are a matter of how timm measures."""
+
 RUN_BY_TORCH = (Precision.FP32, Precision.FP16, Precision.BF16, Precision.AMP)
 """Precisions in which torch runs models, so that they are measured on this machine."""
 

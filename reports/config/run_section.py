@@ -9,10 +9,7 @@ from pydantic import BeforeValidator
 
 from reports.config.field_types import PositiveInt, Section, Text, one_of
 from zoo.errors import did_you_mean
-from zoo.run_config import LAYOUTS, PROCESSORS, Precision, RunConfig, canonical_dtype
-
-STATED = tuple(precision for precision in Precision if precision is not Precision.AMP_FAST_NORM)
-"""Precisions that a model's use is stated in: fast norms are a matter of how timm measures."""
+from zoo.run_config import LAYOUTS, PROCESSORS, STATED, Precision, RunConfig, canonical_dtype
 
 
 def read_precision(what: str, choices: Sequence[Precision]) -> BeforeValidator:

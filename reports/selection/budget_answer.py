@@ -8,14 +8,16 @@ import pandas as pd
 
 from reports.columns.budget_columns import LATENCY, THROUGHPUT
 from reports.columns.column import Better, Column
+from reports.columns.limits import AnyLimit
 from reports.config.budget_section import COSTS, BudgetSection
 from reports.selection.candidate_speeds import SpeedSources
 from reports.selection.candidates import build_candidates
 from reports.selection.explanations import explain_pick, explain_relaxation, explain_unknown, limit_text, relevant_columns
-from reports.selection.selection import SelectionResult, select_models
+from reports.selection.selection import SelectionResult, State, select_models
 from zoo.devices.device import Device
 
 _SPEEDS = (LATENCY, THROUGHPUT)
+_SPEED_KEYS = [column.key for column in _SPEEDS]
 
 
 @dataclass(frozen=True)
@@ -41,15 +43,15 @@ class BudgetAnswer:
 
     @property
     def untestable(self) -> str:
-        """The limits on speed that no candidate has a value for, and the next step; empty where there are none."""
+        """The limits on speed that no candidate has a value for: `Latency ≤ 5.00 ms cannot be tested`; empty where there are none."""
         table = self.selection.table
         limits = [limit for limit in self.selection.limits if limit.column in _SPEEDS and table[limit.column.key].isna().all()]
-        return f"{' and '.join(map(limit_text, limits))} cannot be tested. {self.speed_note}" if limits and len(table) else ""
+        return f"{' and '.join(map(limit_text, limits))} cannot be tested" if limits and len(table) else ""
 
     @property
     def reasons(self) -> tuple[str, ...]:
         """Why the pick was picked, or that nothing fits."""
-        return (self.untestable,) if self.untestable else tuple(explain_pick(self.selection))
+        return (f"{self.untestable}. {self.speed_note}",) if self.untestable else tuple(explain_pick(self.selection))
 
     @property
     def relaxations(self) -> tuple[str, ...]:
@@ -85,8 +87,25 @@ def answer_budget(
         if column not in (*ranking, *_SPEEDS)  # their own note says how to get speeds
     ]
     assumptions = candidates.notes_on([*objectives, *(limit.column for limit in limits)])
-    selection = select_models(candidates.table, limits, ranking)
-    return BudgetAnswer(name, budget, selection, (*unused, *assumptions), device, candidates.notes[LATENCY.key])
+    speed_note = candidates.notes[LATENCY.key]
+    if sources and sources.estimate and candidates.table[_SPEED_KEYS].isna().all(axis=None):
+        assumptions = list(dict.fromkeys([*assumptions, speed_note]))
+    selection, more = _select(candidates.table, limits, ranking)
+    return BudgetAnswer(name, budget, selection, (*unused, *more, *assumptions), device, speed_note)
+
+
+def _select(table: pd.DataFrame, limits: list[AnyLimit], objectives: list[Column]) -> tuple[SelectionResult, list[str]]:
+    """The selection, and a note where those that fit are ranked without an objective that none of them has."""
+    selection = select_models(table, limits, objectives)
+    fitting = table[selection.in_state(State.FITS)]
+    if selection.pick is not None or fitting.empty:
+        return selection, []
+    known = [column for column in objectives if fitting[column.key].notna().any()]
+    again = select_models(table, limits, known or [COSTS["macs"]])
+    if again.pick is None:
+        return selection, []
+    missing = " or ".join(column.title for column in objectives if column not in known)
+    return again, [f"None of those that fit has a value for {missing}: it is not used for ranking."]
 
 
 def _known(objectives: list[Column], table: pd.DataFrame) -> list[Column]:

@@ -37,7 +37,12 @@ def explain_pick(selection: SelectionResult) -> Iterator[str]:
     fitting = selection.count(State.FITS)
     if selection.pick is None and fitting:
         objectives = " or ".join(column.title for column in selection.objectives)
-        yield f"{fitting:,} candidates fit, but none can be ranked: they have no {objectives}."
+        fit = (
+            f"{fitting:,} candidates fit, but none can be ranked: they have"
+            if fitting > 1
+            else "One candidate fits, but cannot be ranked: it has"
+        )
+        yield f"{fit} no {objectives}."
     elif selection.pick is None:
         yield f"Nothing fits: each of {len(selection.table):,} candidates exceeds a limit or has no value for it."
     else:

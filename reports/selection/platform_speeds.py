@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from zoo.devices.kinds import CPU_KINDS, GPU_KINDS
-from zoo.run_config import TRACED, RunConfig
+from zoo.run_config import STATED, TRACED, Precision, RunConfig
 
 if TYPE_CHECKING:
     from zoo.cache.store import Store
@@ -26,6 +27,24 @@ def platform_refusal(device: Device, run: RunConfig, refusal: str | None) -> str
     if has_ways(device, run):
         return None
     return refusal if refusal and device.kind in GPU_KINDS else f"no estimate: {why_not(device, run)}"
+
+
+def is_without_relatives(device: Device, run: RunConfig) -> bool:
+    """Whether an estimate is missing because neither the device nor one like it has published speeds."""
+    return device.kind not in GPU_KINDS and platform_refusal(device, run, None) is not None
+
+
+def estimated_precisions(device: Device, run: RunConfig) -> list[Precision]:
+    """The precisions in which models have estimates on a device, run as they are in the others."""
+    from zoo.estimation.estimate import why_no_estimate
+
+    runs = [replace(run, precision=precision) for precision in STATED]
+    return [
+        one.precision
+        for one in runs
+        if (one.precision in TRACED and not one.is_on_platform and why_no_estimate(device, one) is None)
+        or platform_refusal(device, one, None) is None
+    ]
 
 
 def needed_trace(device: Device, run: RunConfig) -> RunConfig:

@@ -160,11 +160,15 @@ class CachedSpeeds:
         )
 
     def for_budget(self, budget: BudgetSection, device: Device | None) -> SpeedSources | None:
-        """The speeds on the device of a budget, estimated only where the budget is about speed; None without a device."""
+        """The speeds on the device of a budget, estimated only where the budget is about speed; None without a device.
+
+        Where there are no estimates, the sources say why whatever the budget is about: it costs nothing.
+        """
         if device is None:
             return None
-        run = replace(budget.run(), device=device.id) if budget.is_about_speed else None
-        return self.on_device(device, run, budget.unstated)
+        run = replace(budget.run(), device=device.id)
+        is_wanted = budget.is_about_speed or why_no_estimates(device, run, self._store) is not None
+        return self.on_device(device, run if is_wanted else None, budget.unstated)
 
     def _estimate(self, device: Device, run: RunConfig, rows: pd.DataFrame) -> pd.DataFrame:
         from zoo.estimation.estimate import estimate, why_no_estimate

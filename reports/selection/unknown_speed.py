@@ -6,11 +6,11 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from reports.selection.platform_speeds import needed_trace
+from reports.selection.platform_speeds import estimated_precisions, is_without_relatives, needed_trace
 from reports.selection.published_speeds import published_by_architecture
 from zoo.devices.device import Device
 from zoo.published.published import FLOAT
-from zoo.run_config import Precision, RunConfig
+from zoo.run_config import STATED, Precision, RunConfig
 
 NO_WORKLOAD = "not estimated: no workload of it is recorded; `zoometer run CONFIG --traces MODE` records it"
 """Origin of a latency that is missing because the cache does not hold what an estimate is made from."""
@@ -24,12 +24,11 @@ def explain_unknown_speed(device: Device, run: RunConfig, measured: pd.DataFrame
         device: where.
         run: how the models would run.
         measured: all measurements on the device, with the columns of the table `speed`.
-        refusals: why the models have no estimate, the most frequent reason first.
+        refusals: why the models have no estimate, the most frequent reason first; empty: none was asked for.
     """
     batch = f", batch {run.batch}" if run.batch > 1 else ""
-    return (
-        f"No latency is known for {device.name} at {run.precision.dtype}{batch}: {_next_step(device, run, measured, refusals)}."
-    )
+    where = f"{device.name} at {run.precision.dtype}{batch}"
+    return f"No latency is known for {where}{_next_step(device, run, measured, next(iter(refusals), ''))}."
 
 
 def explain_refusals(reasons: pd.Series[str]) -> str:
@@ -45,14 +44,13 @@ def explain_refusals(reasons: pd.Series[str]) -> str:
     return f"{len(reasons):,} have no latency, {'mostly ' if count < len(reasons) else ''}{why}."
 
 
-def _next_step(device: Device, run: RunConfig, measured: pd.DataFrame | None, refusals: Iterable[str]) -> str:
-    refusal = next(iter(refusals), "")
+def _next_step(device: Device, run: RunConfig, measured: pd.DataFrame | None, refusal: str) -> str:
     if refusal == NO_WORKLOAD:
-        return f"record workloads with `zoometer run CONFIG --traces {needed_trace(device, run).trace_mode}`"
-    if instead := _known_instead(device, run, measured):
-        return f"it is known {instead}"
-    why = f"{_why(refusal)}, and nothing was measured or published" if refusal else "nothing was measured or published"
-    return f"{why}; give measurements with --speed FILE, or measure there with `zoometer measure`"
+        return f": record workloads with `zoometer run CONFIG --traces {needed_trace(device, run).trace_mode}`"
+    if instead := _known_instead(device, run, measured, is_refused=bool(refusal)):
+        return f": it is known {instead}"
+    why = " or a device like it" if refusal and is_without_relatives(device, run) else f", {_why(refusal)}" if refusal else ""
+    return f"{why}: give measurements (--speed FILE), or measure there (zoometer measure)"
 
 
 def _why(refusal: object) -> str:
@@ -60,18 +58,17 @@ def _why(refusal: object) -> str:
     return str(refusal).partition(": ")[2] or str(refusal)
 
 
-def _known_instead(device: Device, run: RunConfig, measured: pd.DataFrame | None) -> str:
-    """How models were measured or published on the device, other than asked for; empty where none were."""
+def _known_instead(device: Device, run: RunConfig, measured: pd.DataFrame | None, *, is_refused: bool) -> str:
+    """How models were measured, published or can be estimated on the device, other than asked for; empty where in no way."""
     columns = ["dtype", "batch"]
     speeds = [table[columns] for table in (measured, published_by_architecture(device.id)) if table is not None and len(table)]
-    if not speeds:
-        return ""
-    known = pd.concat(speeds)
+    known = pd.concat(speeds) if speeds else pd.DataFrame(columns=columns)
     known["dtype"] = known["dtype"].replace(FLOAT, Precision.FP32.dtype)
     alike = known[known["dtype"] == run.precision.dtype]
     if alike.empty:
-        dtypes = [one.dtype for one in Precision if (known["dtype"] == one.dtype).any()]
-        return f"at {' and '.join(dtypes)} (--dtype)" if dtypes else ""
+        estimated = estimated_precisions(device, run) if is_refused else []
+        dtypes = [one.dtype for one in STATED if (known["dtype"] == one.dtype).any() or one in estimated]
+        return f"at {' and '.join(filter(None, [', '.join(dtypes[:-1]), dtypes[-1]]))} (--dtype)" if dtypes else ""
     if not (alike["batch"] == run.batch).any():
         batches = sorted(int(batch) for batch in alike["batch"].unique())
         return f"at batch {' and '.join(map(str, batches))} (--batch)"

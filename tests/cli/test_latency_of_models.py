@@ -111,7 +111,7 @@ def test_what_no_cache_knows_is_estimated_now(slow_zoo: str) -> None:
 def test_where_nothing_is_known_a_sentence_says_what_to_do(cache: str) -> None:
     (latency,) = record("show", "timm/resnet18", "--cache", cache, "--device", NOTHING_KNOWN, "--dtype", "int8")["latencies"]
     assert latency["latency_ms"] is latency["kind"] is None
-    assert "measure there with `zoometer measure`" in latency["latency_from"]
+    assert "measure there (zoometer measure)" in latency["latency_from"]
 
 
 @pytest.mark.parametrize("verb", ["show", "compare"])

@@ -153,23 +153,22 @@ def test_a_limit_on_latency_that_nothing_can_be_held_against_is_an_error_with_th
     code, out, err = zoometer(*limit)
     assert code == 2
     assert err.splitlines() == [
-        f"error: Latency ≤ 10.00 ms cannot be tested. {UNKNOWN_LATENCY}",
-        "What is listed leaves that limit out.",
+        "error: Latency ≤ 10.00 ms cannot be tested, and what is listed leaves it out.",
+        UNKNOWN_LATENCY,
     ]
     assert out == zoometer("--device", "rtx 4090")[1]  # what is known ranks: memory of the device, accuracy, MACs
     code, out, err = zoometer(*limit, "--format", "json")
-    assert (code, out, err.splitlines()) == (2, "", [f"error: Latency ≤ 10.00 ms cannot be tested. {UNKNOWN_LATENCY}"])
+    assert (code, out, err.splitlines()) == (2, "", ["error: Latency ≤ 10.00 ms cannot be tested.", UNKNOWN_LATENCY])
 
 
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
         ((), "Speed needs a device: --device NAME"),
-        (("--device", "pixel 8"), "Google Pixel 8 at float32: no device like pixel-8 (in its chip, its cores or its series) has"),
-        (
-            ("--device", "pixel 8", "--dtype", "int8"),
-            "published speeds at int8, batch 1, and nothing was measured or published; give",
-        ),
+        (("--device", "pixel 8"), "Google Pixel 8 at float32 or a device like it: give measurements (--speed FILE), or measure"),
+        (("--device", "stm32h743", "--dtype", "int8"), "ST STM32H743 at int8 or a device like it: give measurements"),
+        (("--device", "t4", "--dtype", "int8"), "NVIDIA T4 at int8: it is known at float32, amp and float16 (--dtype)."),
+        (("--device", "s25", "--dtype", "bf16"), "it is known at float32, float16, int8 and w8a16 (--dtype)."),
         (("--device", "hailo-8"), "Hailo-8 at float32: it is known at int8 (--dtype)."),
         (("--device", "hailo-8", "--dtype", "int8", "--batch", "4"), "int8, batch 4: it is known at batch 1 and 8 (--batch)."),
         (("--device", "rtx-4090", "--speed", "speed.csv"), "at float32: record workloads with `zoometer run CONFIG --traces"),
@@ -181,6 +180,17 @@ def test_what_would_make_a_latency_known_depends_on_the_device(options: tuple[st
         assert code == 2
         assert sentence in err
         assert len(err.splitlines()) == 2
+        assert max(map(len, err.splitlines())) <= 160
+
+
+def test_a_device_of_which_no_latency_is_known_ranks_by_what_is_known_and_says_so_in_one_line() -> None:
+    code, found = record("--device", "stm32h743", "--dtype", "int8")
+    assert code == 0
+    assert archs([found["pick"]]) == ["tiny"]
+    (sentence,) = (one for one in found["assumptions"] if "atency" in one)
+    assert sentence.startswith("No latency is known for ST STM32H743 at int8 or a device like it: give measurements")
+    code, found = record("--device", "rtx-4090")  # whose latencies would be estimated if they were asked for
+    assert [one for one in found["assumptions"] if "atency" in one] == []
 
 
 @pytest.mark.parametrize("asked", [("--pick", "latency"), ("--pareto", "latency"), ("--pareto", "latency", "--dataset", "none")])

@@ -175,11 +175,10 @@ def test_each_latency_says_how_it_is_known(recalculated: dict[str, openpyxl.Work
 @pytest.mark.filterwarnings("ignore:.* extension is not supported:UserWarning")
 def test_a_choice_that_gives_nothing_says_so(recalculated: dict[str, openpyxl.Workbook]) -> None:
     place = budgets_sheet.DEVICE_ROW + 1, ENTRY + 1
-    assert (
-        recalculated["a precision without latencies"]["Budgets"].cell(*place).value.startswith("Choose a precision of the list")
-    )
-    assert recalculated["no device"]["Budgets"].cell(*place).value == "Choose a device to see latencies."
-    assert not recalculated["a limit"]["Budgets"].cell(*place).value
+    said = {name: recalculated[name]["Budgets"].cell(*place).value for name in TYPED}
+    assert str(said["a precision without latencies"]).startswith("Choose a precision of the list")
+    assert said["no device"] == "Choose a device to see latencies."
+    assert not said["a limit"]
 
 
 def test_the_workbook_starts_with_the_device_of_its_first_budget(written: Path, report: Report) -> None:
@@ -203,9 +202,8 @@ def test_devices_stand_in_a_hidden_sheet_and_are_lists_to_choose_from(written: P
 
 @pytest.mark.parametrize("latency_ms", [0.0012, 0.235, 1.0, 9.9996, 16.0574, 605.3, 98_700.0])
 def test_a_latency_is_four_digits_and_an_exponent(latency_ms: float) -> None:
-    one = DeviceLatencies(
-        find_device("t4"), FP16, *(np.array([value]) for value in (latency_ms, np.nan, np.nan)), np.array([1], np.int8)
-    )
+    unknown = np.array([np.nan])
+    one = DeviceLatencies(find_device("t4"), FP16, np.array([latency_ms]), unknown, unknown, np.array([1], np.int8))
     (text,) = device_codes.encode([one], np.array([0]))
     assert float(text[: device_codes.NUMBER]) == float(f"{latency_ms:.4g}")
     assert text[device_codes.NUMBER :] == "p."

@@ -148,7 +148,7 @@ def test_an_estimate_fills_what_was_not_measured() -> None:
     ("device", "said"),
     [
         (None, "Speed needs a device"),
-        (CARD, "No latency is known for NVIDIA GeForce RTX 4090 at float32: nothing was measured or published; give"),
+        (CARD, "No latency is known for NVIDIA GeForce RTX 4090 at float32: give measurements (--speed FILE), or"),
     ],
 )
 def test_without_speed_it_says_what_is_missing(device: Device | None, said: str) -> None:
@@ -178,6 +178,19 @@ def test_of_one_task_the_map_needs_no_warning() -> None:
     found = build_candidates(of_tasks(("detection", None, 37.0)), RunConfig())
     assert found.notes_on([COCO_MAP]) == ["mAP is box mAP for detection."]
     assert build_candidates(of_tasks(("detection", None, None)), RunConfig()).notes_on([COCO_MAP]) == []
+
+
+def test_where_nothing_that_fits_has_an_accuracy_costs_rank() -> None:
+    columns = {
+        "imagenet_top1": pd.array([80.0, None, None], dtype="Float64"),
+        "macs": pd.array([9 * 10**9, 3 * 10**9, 2 * 10**9], dtype="Int64"),
+    }
+    table = leaderboard("a", "b", "c").assign(model=["timm/a", "timm/b", "timm/c"], task="classification", **columns)
+    answer = answer_budget(table, BudgetSection.model_validate({"macs": "5G"}))
+    assert answer.selection.pick is not None
+    assert answer.selection.table["model"].iloc[answer.selection.pick] == "timm/c"
+    assert answer.assumptions[0] == "None of those that fit has a value for Top-1: it is not used for ranking."
+    assert answer_budget(table, BudgetSection.model_validate({"macs": "1G"})).selection.pick is None
 
 
 def test_a_budget_whose_speed_cannot_be_tested_says_so_and_picks_nothing() -> None:

@@ -145,4 +145,4 @@ def test_a_device_that_nobody_published_of_has_nothing() -> None:
     assert published_by_architecture("rtx-4090").empty
     found = at(leaderboard("torchvision/resnet18"), "float32", find_device("rtx-4090"), 1)
     assert known(found) == [None]
-    assert "nothing was measured or published; give measurements with --speed FILE" in found.notes_on([LATENCY])[0]
+    assert "at float32: give measurements (--speed FILE), or measure there" in found.notes_on([LATENCY])[0]

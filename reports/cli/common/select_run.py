@@ -56,11 +56,11 @@ def print_answer(answer: BudgetAnswer, form: str) -> None:
 
 
 class UntestableLimitError(SpeedError):
-    """A limit on speed of which no candidate has a value. `ranking` is the answer without it."""
+    """A limit on speed of which no candidate has a value. `ranking` is the answer without it, `step` what would make one known."""
 
-    def __init__(self, message: str, ranking: BudgetAnswer) -> None:
-        super().__init__(message)
-        self.ranking = ranking
+    def __init__(self, limits: str, ranking: BudgetAnswer) -> None:
+        super().__init__(f"{limits}.\n{ranking.speed_note}")
+        self.limits, self.ranking, self.step = limits, ranking, ranking.speed_note
 
 
 def answer(asked: Asked, change: Callable[[BudgetSection], BudgetSection] | None = None) -> BudgetAnswer:
@@ -82,7 +82,9 @@ def answer(asked: Asked, change: Callable[[BudgetSection], BudgetSection] | None
     found = answer_budget(leaderboard, budget, sources)
     if found.untestable:
         without = budget.model_copy(update={"latency": None, "throughput": None})
-        raise UntestableLimitError(found.untestable, answer_budget(leaderboard, without, sources))
+        ranking = answer_budget(leaderboard, without, sources)
+        others = tuple(sentence for sentence in ranking.assumptions if sentence != ranking.speed_note)
+        raise UntestableLimitError(found.untestable, replace(ranking, assumptions=others))
     if device and budget.device and not goes_by(device, budget.device):
         assumed = f"'{budget.device}' is read as {device.name} ({device.id})."
         return replace(found, assumptions=(assumed, *found.assumptions))
