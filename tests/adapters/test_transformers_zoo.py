@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from fakes_installed import installed
 from torch import Tensor, nn
 
 from zoo.adapters.registry import open_zoo
+from zoo.adapters.testing import assert_conforms
 from zoo.cache.store import Store
 from zoo.counting.cost import Cost
 from zoo.counting.count_model import count_model
@@ -68,7 +69,8 @@ def build(zoo: Any, key: CostKey) -> nn.Module:
 def count(zoo: Any, key: CostKey, memo: Memo | None = None) -> Cost:
     model = build(zoo, key)
     example = zoo.example(model, key)
-    return count_model(model, example.args, memo, kwargs=example.kwargs)
+    with example.context():
+        return count_model(model, example.args, memo, kwargs=example.kwargs)
 
 
 class Logits(nn.Module):
@@ -118,12 +120,17 @@ def test_totals_of_many_families_equal_those_of_fvcore(zoo: Any, arch: str) -> N
 def test_every_model_type_of_the_registries_is_listed_but_wrappers_of_timm(zoo: Any) -> None:
     from transformers.models.auto import modeling_auto as registry
 
-    names = [a.name for a in zoo.architectures()]
+    from zoo.adapters.transformers.checkpoints import checkpoints
+    from zoo.adapters.transformers.zoo import _heads
+
+    others = {*checkpoints(), *_heads()}
+    names = [a.name for a in zoo.architectures() if a.name not in others]
     classifiers, backbones = registry.MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES, registry.MODEL_FOR_BACKBONE_MAPPING_NAMES
     assert names == sorted({*classifiers, *backbones} - {"timm_backbone", "timm_wrapper"})
-    tasks = {a.name: a.task for a in zoo.architectures()}
+    types = [a for a in zoo.architectures() if a.name in names]
+    tasks = {a.name: a.task for a in types}
     assert {name for name, task in tasks.items() if task == Task.CLASSIFICATION} == set(classifiers) & set(names)
-    assert {a.name for a in zoo.architectures() if a.uncountable} <= {"dinat", "imagegpt", "perceiver", "shieldgemma2", "siglip2"}
+    assert {a.name for a in types if a.uncountable} <= {"dinat", "imagegpt", "perceiver", "shieldgemma2", "siglip2"}
 
 
 @needs_transformers
@@ -165,6 +172,62 @@ def test_backbones_are_counted_without_their_heads(zoo: Any) -> None:
         zoo.build_options(key_of(zoo, "dinov3_vit", classes=10))
 
 
+FEW_OTHERS = [
+    "vit-base-patch16-384", "deit-tiny-patch16-224", "dinov2-small", "clip-vit-base-patch32", "detr-resnet-50",
+    "segformer-b0-finetuned-ade-512-512", "glpn-depth", "mobilevit-segmentation", "vivit-video",
+]  # fmt: skip
+TRUNCATED = {"detr-resnet-50", "rtdetr_r50vd", "rtdetr_r101vd"}
+"""Their papers print parameters without what is behind the million."""
+OTHERWISE_PUBLISHED = {"timesformer-base-finetuned-k400"}
+
+
+def check_published_params(zoo: Any, counted: Mapping[str, Cost]) -> None:
+    for cost in zoo.published_costs():
+        if cost.arch in counted and cost.arch not in OTHERWISE_PUBLISHED:
+            more = counted[cost.arch].params - cost.params
+            low, high = (0, cost.params_step) if cost.arch in TRUNCATED else (-cost.params_step // 2, cost.params_step // 2)
+            assert low <= more <= high, cost.arch
+
+
+@needs_transformers
+def test_published_configurations_have_the_published_numbers_of_parameters(zoo: Any) -> None:
+    report = assert_conforms(zoo, count=FEW_OTHERS)
+    assert set(report.counted) == set(FEW_OTHERS)
+    check_published_params(zoo, report.counted)
+
+
+@needs_transformers
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_all_published_configurations_have_the_published_numbers_of_parameters(zoo: Any) -> None:
+    from zoo.adapters.transformers.checkpoints import checkpoints
+
+    report = assert_conforms(zoo, count=checkpoints())
+    assert not report.failed
+    check_published_params(zoo, report.counted)
+
+
+@needs_transformers
+def test_heads_are_listed_with_their_task_and_input(zoo: Any) -> None:
+    by_name = {a.name: a for a in zoo.architectures()}
+    assert (by_name["detr-detection"].task, by_name["depth_anything-depth"].task) == (Task.DETECTION, Task.DEPTH)
+    assert by_name["videomae-video"].input == "16x3x224x224"
+    assert by_name["clip-zero-shot"].input == "pixel_values=3x224x224;input_ids=77:int64"
+    assert {by_name[name].uncountable for name in ("eomt-masks", "eomt_dinov3-masks")} == {
+        "whether it masks its attention depends on a buffer of its weights"
+    }
+
+
+@needs_transformers
+def test_another_size_and_head_reach_a_published_configuration(zoo: Any) -> None:
+    key = key_of(zoo, "clip-vit-base-patch16", "pixel_values=3x256x256;input_ids=77:int64")
+    assert zoo.build_options(key) == {"vision_config": {"image_size": 256}}
+    native, larger = count(zoo, key_of(zoo, "clip-vit-base-patch16")), count(zoo, key)
+    assert larger.params - native.params == (16 * 16 - 14 * 14) * 768
+    fewer = count(zoo, key_of(zoo, "deit-tiny-patch16-224", classes=10))
+    assert count(zoo, key_of(zoo, "deit-tiny-patch16-224")).params - fewer.params == 990 * (192 + 1)
+
+
 @needs_transformers
 @pytest.mark.slow
 @pytest.mark.timeout(900)
@@ -180,7 +243,8 @@ def test_all_of_it_is_counted_by_workers_without_a_download(tmp_path: Path) -> N
 
 def test_without_the_library_the_zoo_says_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "transformers", None)  # as if it were not installed
-    monkeypatch.delitem(sys.modules, "zoo.adapters.transformers", raising=False)
+    for module in [name for name in sys.modules if name.startswith("zoo.adapters.transformers")]:
+        monkeypatch.delitem(sys.modules, module)
     with (
         installed(tmp_path, transformers=ADAPTER),
         pytest.raises(ZooError, match=r"^Zoo 'transformers' needs a package that is missing"),
@@ -195,4 +259,5 @@ def test_nothing_else_imports_it(repository: Path) -> None:
         for path in (repository / package).rglob("*.py")
         if "import transformers" in path.read_text()
     ]
-    assert importers == [repository / "zoo" / "adapters" / "transformers.py"]
+    folder = repository / "zoo" / "adapters" / "transformers"
+    assert set(importers) == {folder / "zoo.py"}

@@ -80,7 +80,7 @@ def _models_of_module(module: ModuleType) -> dict[str, Any]:
     names = exported if exported is not None else [name for name in vars(module) if not name.startswith("_")]
     models = {}
     for name in names:
-        value = getattr(module, name, None)
+        value: Any = getattr(module, name, None)
         is_own = exported is not None or getattr(value, "__module__", None) == module.__name__
         is_network = inspect.isclass(value) and issubclass(value, nn.Module)
         if is_own and (is_network or inspect.isfunction(value)):

@@ -26,6 +26,7 @@ from timm.layers import weight_init
 from torch import nn
 
 from zoo.adapters.base import Example, Zoo
+from zoo.adapters.traced_transformers import independent_of_values
 from zoo.inputs import TensorInput, format_tensors, parse_tensors
 from zoo.records import Accuracy, Architecture, CostKey, PublishedCost, Task, Weights
 
@@ -111,7 +112,7 @@ class OpenClipZoo(Zoo):
         example = super().example(model, key)
         name, part = _split(key.arch)
         has_mask = part != _IMAGE and "hf_model_name" in _own_config(name)["text_cfg"]
-        return replace(example, context=_keeping_masks) if has_mask else example
+        return replace(example, context=independent_of_values) if has_mask else example
 
     def initialisers(self) -> Iterable[Callable[..., Any]]:
         """timm's initialisers of tensors, which build many of the image towers."""
@@ -229,8 +230,3 @@ def _without_downloads() -> Iterator[None]:
 
     with mock.patch.object(hf_model.AutoConfig, "from_pretrained", configuration):
         yield
-
-
-def _keeping_masks() -> contextlib.AbstractContextManager[Any]:
-    """Makes transformers keep every mask, as it does when it traces: it would drop one without padding, which tokens decide."""
-    return mock.patch("transformers.masking_utils.is_tracing", return_value=True)

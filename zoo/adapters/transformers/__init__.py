@@ -1,0 +1,5 @@
+"""The zoo of transformers."""
+
+from zoo.adapters.transformers.zoo import TransformersZoo
+
+__all__ = ["TransformersZoo"]
