@@ -82,10 +82,12 @@ class TransformersZoo(Zoo):
     def build(self, arch: str, options: dict[str, Any]) -> nn.Module:
         """The backbone, or the model with its head, of the configuration."""
         changed = dict(options)
+        model: nn.Module
         if arch in checkpoints() or arch in _heads():
-            return _model_class(arch)(_as_loaded(_config_of(arch, changed)))
-        names = _registry(is_backbone=changed.pop("is_backbone"))[arch]
-        model: nn.Module = getattr(transformers, _first(names))(_as_loaded(CONFIG_MAPPING[arch](**changed)))
+            model = _model_class(arch)(_as_loaded(_config_of(arch, changed)))
+        else:
+            names = _registry(is_backbone=changed.pop("is_backbone"))[arch]
+            model = getattr(transformers, _first(names))(_as_loaded(CONFIG_MAPPING[arch](**changed)))
         return model
 
     def example(self, model: nn.Module, key: CostKey) -> Example:
