@@ -41,6 +41,7 @@ class Job:
     family: str | None = None  # architectures of a family share operations, so a worker gets them together
     declared: DeclaredModel | None = None  # sent along, because workers have no configuration
     traces: tuple[tuple[str, str, str], ...] = ()  # input, precision and layout of each trace
+    training: bool = False  # whether a step of training is counted beside each cost
 
     @property
     def rows(self) -> int:

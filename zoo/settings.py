@@ -66,6 +66,7 @@ class RefreshSettings:
     accuracy_max_age_days: float = 7.0  # after which a table that can change is fetched again
     execution: Execution = Execution()
     traces: tuple[RunConfig, ...] = ()  # modes in which everything counted is traced: `RunConfig.for_trace`
+    training: bool = False  # whether a step of training is counted beside each cost
 
 
 @dataclass(frozen=True, slots=True)

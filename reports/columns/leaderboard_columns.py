@@ -41,6 +41,20 @@ _COST = (
     Column("operations", "Operations", "Calls of counted or copying operations in one forward pass.", _COUNTED, ColumnKind.INTEGER, "", 1, 0, Better.LOW, "Cost", 11, False),
 )  # fmt: skip
 
+_STEP = "Most bytes alive at one moment of a training step of the batch with {}: weights, input, activations, gradients and the optimiser's state; scratch inside kernels excluded."
+
+TRAINING = (
+    Column("training_forward_macs", "Forward MACs", "Multiply-accumulates of the forward pass in training mode, auxiliary heads included.", _COUNTED, ColumnKind.INTEGER, "G", 1e9, 2, Better.LOW, "Training", 13, False),
+    Column("training_backward_macs", "Backward MACs", "Multiply-accumulates of the gradients of all parameters (convention matmul).", _COUNTED, ColumnKind.INTEGER, "G", 1e9, 2, Better.LOW, "Training", 14),
+    Column("training_saved_bytes", "Saved activations", "Bytes that autograd keeps of the forward pass for the backward pass, the input included.", _COUNTED, ColumnKind.INTEGER, "MB", 1e6, 2, Better.LOW, "Training", 17),
+    Column("training_gradient_bytes", "Gradients", "Bytes of the gradients of all parameters.", _COUNTED, ColumnKind.INTEGER, "MB", 1e6, 1, Better.LOW, "Training", 11, False),
+    Column("training_sgd_step_bytes", "Step, SGD", _STEP.format("plain SGD"), _COUNTED, ColumnKind.INTEGER, "MB", 1e6, 1, Better.LOW, "Training", 11, False),
+    Column("training_momentum_step_bytes", "Step, momentum", _STEP.format("SGD and momentum"), _COUNTED, ColumnKind.INTEGER, "MB", 1e6, 1, Better.LOW, "Training", 15, False),
+    Column("training_adam_step_bytes", "Step, Adam", _STEP.format("Adam or AdamW"), _COUNTED, ColumnKind.INTEGER, "MB", 1e6, 1, Better.LOW, "Training", 12),
+    Column("training_reason", "Training note", "Why a step of training could not be counted, or is only a bound.", _COUNTED, group="Training", width=30, shown=False),
+)  # fmt: skip
+"""Filled where training is asked for; the page and the workbook leave them out where no row has any."""
+
 _TRUST = (
     Column("status", "Status", "exact: every operation accounted for. bound: an assumption is named. failed: not counted.", _COUNTED, group="Provenance", width=8),
     Column("reason", "Reason", "Which assumption was made, or why counting failed.", _COUNTED, group="Provenance", width=50, shown=False),
@@ -50,16 +64,20 @@ _TRUST = (
     Column("source", "Card", "Where the weights or their description can be found.", _ZOO, ColumnKind.LINK, group="Provenance", width=12, shown=False),
 )  # fmt: skip
 
-LEADERBOARD: tuple[Column, ...] = (*_IDENTITY, *(a.column for a in ACCURACY_COLUMNS), *_COST, *_TRUST)
+LEADERBOARD: tuple[Column, ...] = (*_IDENTITY, *(a.column for a in ACCURACY_COLUMNS), *_COST, *TRAINING, *_TRUST)
 """One row per weights and input size."""
 
 LEADERBOARD_BY_KEY: Mapping[str, Column] = {column.key: column for column in LEADERBOARD}
 
 
 def columns_for(leaderboard: pd.DataFrame, latencies: Sequence[Column] = ()) -> tuple[Column, ...]:
-    """`LEADERBOARD` with latencies after the costs; variant and batch are shown where rows differ in them."""
+    """`LEADERBOARD` with latencies after the costs.
+
+    Variant and batch are shown where rows differ in them; columns of training are left out where no row has any.
+    """
+    training = TRAINING if any(leaderboard[column.key].notna().any() for column in TRAINING) else ()
     differing = {key for key in ("variant", "batch") if len(leaderboard[key].unique()) > 1}
-    declared = (*_IDENTITY, *(a.column for a in ACCURACY_COLUMNS), *_COST, *latencies, *_TRUST)
+    declared = (*_IDENTITY, *(a.column for a in ACCURACY_COLUMNS), *_COST, *latencies, *training, *_TRUST)
     return tuple(dataclasses.replace(c, shown=True) if c.key in differing else c for c in declared)
 
 

@@ -113,6 +113,7 @@ class Config(AxesSection):
     inputs: Sizes = ["native"]
     traces: TraceModes = [f"{precision}/{layout}" for precision in _TRACED_BY_DEFAULT for layout in LAYOUTS]
     # in which modes the workloads of models are recorded, for estimates of speed; []: none
+    training: bool = False  # whether a step of training is counted beside each cost: its MACs and its memory
     accuracy: AccuracySection = AccuracySection()
     execution: ExecutionSection = ExecutionSection()
     budgets: dict[Text, BudgetSection] = {}  # by name: zoometer select --budget NAME
@@ -144,6 +145,7 @@ class Config(AxesSection):
             fetch_accuracy=self.accuracy.fetch,
             accuracy_max_age_days=self.accuracy.max_age_days,
             execution=self.execution.settings(),
+            training=self.training,
             traces=tuple(dict.fromkeys([*map(parse_trace_mode, self.traces), *self._traces_of_speeds()])),
         )
 

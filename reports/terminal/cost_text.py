@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from zoo.api.count_by_name import Counted
     from zoo.counting.conventions import Convention
     from zoo.traces import Trace
+    from zoo.training.training_cost import TrainingCost
 
-_AMOUNTS = ("params", "macs", "flops", "activations", "elements_in", "elements_out")
-_BYTES = ("bytes_in", "bytes_out")
+_AMOUNTS = ("params", "macs", "flops", "activations", "elements_in", "elements_out", "forward_macs", "backward_macs")
+_BYTES = ("bytes_in", "bytes_out", "saved_bytes")
 _FIGURES = {*_AMOUNTS, *_BYTES, "calls"}
 _TOTALS = ("reason", "macs", "flops", "params", "weight_bytes", "activations", "peak_activation_bytes", "peak_module")
 _TRACE_COLUMNS = ("module", "operation", "shapes", "dtypes", "macs", "bytes_in", "bytes_out")
@@ -44,6 +45,8 @@ def cost_table(counted: Counted, view: View) -> pd.DataFrame:
     name = view.convention.name
     if counted.trace is not None:
         return counted.trace.to_frame()
+    if counted.training is not None:
+        return counted.training.by_module(view.depth)
     if view.by == "module":
         return counted.cost.by_module(view.depth, name)
     if view.by == "operation":
@@ -82,7 +85,25 @@ def cost_record(counted: Counted, view: View) -> dict[str, Any]:
             "total": cost.total(convention.name, as_tool=view.as_tool),
         },
         **traced,
+        **({} if counted.training is None else {"training": training_record(counted.training)}),
         "rows": list(records(cost_table(counted, view))),
+    }
+
+
+def training_record(training: TrainingCost) -> dict[str, Any]:
+    """A step of training, with exact numbers and units in the names."""
+    return {
+        "status": training.status.value,
+        "reason": training.reason,
+        "forward_macs": training.forward.macs,
+        "backward_macs": training.backward.macs,
+        "trainable_params": training.trainable_params,
+        **{name: getattr(training, name) for name in ("weight_bytes", "input_bytes", "saved_bytes", "gradient_bytes")},
+        "optimizers": {
+            name: {"state_bytes": training.optimizer_state_bytes(name), "step_bytes": training.step_bytes(name)}
+            for name in training.optimizers
+        },
+        "never_called": list(training.never_called),
     }
 
 
@@ -105,6 +126,10 @@ def print_cost(console: Console, counted: Counted, view: View) -> None:
         console.print(Text.assemble(f"  {name:<12}", (f"{value:>16}", "bold"), (f"   {note}", "dim")))
     if cost.reason:
         console.print(f"! {cost.reason}", style="yellow")
+    if counted.training is not None:
+        console.print("\n  A step of training", style="bold")
+        for name, value in counted.training.summary(digits=digits).items():
+            console.print(Text.assemble((f"  {name:<36}", "dim"), value))
     console.print()
     table = cost_table(counted, view)
     _print_rows(console, table if counted.trace is None else table[list(_TRACE_COLUMNS)], view)

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from reports.columns.accuracy_columns import ACCURACY_COLUMNS
 from reports.columns.format import UNKNOWN
+from reports.columns.leaderboard_columns import TRAINING
 from reports.models.model_details import ModelDetails, known_metrics
 from reports.models.model_latency import DeviceRun
 from reports.terminal.console import print_table, print_title
@@ -29,6 +30,7 @@ def print_model(console: Console, details: ModelDetails) -> None:
     """Everything."""
     _print_head(console, details)
     _print_costs(console, details)
+    _print_training(console, details)
     _print_breakdown(console, details)
     _print_weights(console, details)
     if details.asked:
@@ -73,6 +75,37 @@ def _print_costs(console: Console, details: ModelDetails) -> None:
         print_table(console, headers, rows, right=headers[1:-1])
     for name, reason in reasons:
         console.print(Text.assemble((f"  {name}  ", "bold"), (reason, "yellow")))
+
+
+def _print_training(console: Console, details: ModelDetails) -> None:
+    """A row for each cost beside which a step of training was counted."""
+    rows = [row for row in details.rows if row["training_status"] is not None]
+    if not rows:
+        return
+    print_title(
+        console, "Training", "one step of the batch; the memory of a step has weights, input, gradients and the optimiser's state"
+    )
+    macs = ("training_forward_macs", "training_backward_macs")
+    sizes = [c.key for c in TRAINING if c.key.startswith("training_") and "_bytes" in c.key]
+    headers = ["Input", *(c.title for c in TRAINING if c.key in (*macs, *sizes))]
+    cells = [
+        [
+            ", ".join([str(row["input"]), *_differences(details, row)]),
+            *map(format_amount, _of(row, macs)),
+            *map(format_bytes, _of(row, sizes)),
+        ]
+        for row in rows
+        if row["training_status"] != Status.FAILED
+    ]
+    if cells:
+        print_table(console, headers, cells, right=headers[1:])
+    for row in rows:
+        if row["training_reason"]:
+            console.print(Text.assemble((f"  {row['input']}  ", "bold"), (str(row["training_reason"]), "yellow")))
+
+
+def _of(row: Mapping[str, Any], names: Sequence[str]) -> list[Any]:
+    return [row[name] for name in names]
 
 
 def _differences(details: ModelDetails, row: Mapping[str, Any]) -> Iterator[str]:

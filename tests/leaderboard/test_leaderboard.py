@@ -11,7 +11,7 @@ from fakes_cache import NOON, Cache, column
 
 from reports.columns.accuracy_columns import ACCURACY_COLUMNS
 from reports.columns.column import Column, ColumnKind
-from reports.columns.leaderboard_columns import COVERAGE, LEADERBOARD, UNMATCHED, columns_for
+from reports.columns.leaderboard_columns import COVERAGE, LEADERBOARD, TRAINING, UNMATCHED, columns_for
 from reports.leaderboard.report import Totals
 from zoo.errors import CacheError, UnknownNameError
 from zoo.records import Selection
@@ -40,7 +40,8 @@ def test_every_column_shows_its_own_fact(cache: Cache) -> None:
     figures = "params buffers weight_bytes macs flops macs_conv macs_linear macs_bmm macs_attention activations bytes_read bytes_written peak_activation_bytes operations"
     numbers = {name: 100 + i for i, name in enumerate(figures.split())}
     cost = {**numbers, "status": "bound", "reason": "an assumption", "peak_module": "not shown", "seconds": 99.0}
-    cost |= {"variant": "deploy", "batch": 8}
+    training = {c.key: 30 + i for i, c in enumerate(TRAINING) if c.is_figure}
+    cost |= {"variant": "deploy", "batch": 8, "training_status": "bound", "training_reason": "a training note", **training}
     cache.cost("net", input="3x12x13", classes=11, **cost)  # type: ignore[arg-type]
     for number, shown in enumerate(ACCURACY_COLUMNS):
         cache.accuracy("net", "tag", 50 + number, input="3x12x13", dataset=shown.dataset, metric=shown.metric)
@@ -51,6 +52,7 @@ def test_every_column_shows_its_own_fact(cache: Cache) -> None:
         "input": "3x12x13", "classes": 11, "variant": "deploy", "batch": 8,
         **{shown.column.key: 50 + number for number, shown in enumerate(ACCURACY_COLUMNS)},
         **{name: numbers[name] for name in ("params", "macs", "flops", "activations", "peak_activation_bytes", "weight_bytes", "operations")},
+        **training, "training_reason": "a training note",
         "file_bytes": 14, "status": "bound", "reason": "an assumption", "on_frontier": True,
         "license": "a licence", "dataset": "a dataset", "source": "https://a.source",
     }  # fmt: skip

@@ -112,3 +112,8 @@ class OnlyInFullPrecision(nn.Module):
 def convolution() -> nn.Module:
     """One convolution after another of the same form."""
     return nn.Sequential(nn.Conv2d(WIDTH, WIDTH, 3, padding=1), nn.ReLU(), nn.Conv2d(WIDTH, WIDTH, 3, padding=1))
+
+
+def normalised(inputs: int = 4) -> nn.Module:
+    """A layer and a normalisation over the batch, which cannot be trained with one row."""
+    return nn.Sequential(nn.Linear(inputs, inputs), nn.BatchNorm1d(inputs))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,7 @@ from zoo.meta.build import build_on_meta
 from zoo.recording.memo import Memo
 from zoo.records import Architecture, CostKey, DeclaredModel
 from zoo.traces import Trace
+from zoo.training.training_cost import TrainingCost
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,17 +36,19 @@ class Counted:
     batch: int
     cost: Cost
     trace: Trace | None = None  # if one was asked for
+    training: TrainingCost | None = None  # a step of training, likewise
 
 
 @dataclass(frozen=True, slots=True)
 class InputSpec:
-    """At which inputs to count, and how to trace. No sizes: the native one. No precision: no trace."""
+    """At which inputs to count, how to trace, and whether to train. No sizes: the native one. No precision: no trace."""
 
     sizes: tuple[str, ...] = ()
     batch: int = 1
     dtype: str = "float32"
     precision: str | None = None
     layout: str = "nchw"
+    training: bool = False
 
     def torch_dtype(self) -> torch.dtype:
         """The floating-point dtype itself.
@@ -135,11 +138,17 @@ def _count_example(target: str, model: nn.Module, input: str, example: Example, 
         counting = functools.partial(count, model.to(dtype), inputs=cast(example.args), kwargs=cast(dict(example.kwargs)))
         cost = example_cost(example, lambda memo: counting(memo=memo), memo)
         traced = _trace_example(model, example, spec) if spec.precision else None
+        training = _train_example(model, example, cast) if spec.training else None
     except ZooError:
         raise
     except Exception as error:
         raise InputError(f"{target} does not run at {input}: {type(error).__name__}: {error}") from error
-    return Counted(target, input, spec.batch, cost, traced)
+    return Counted(target, input, spec.batch, cost, traced, training)
+
+
+def _train_example(model: nn.Module, example: Example, cast: Callable[[Any], Any]) -> TrainingCost:
+    with example.context():
+        return count(model, inputs=cast(example.args), kwargs=cast(dict(example.kwargs)), training=True)
 
 
 def _trace_example(model: nn.Module, example: Example, spec: InputSpec) -> Trace:

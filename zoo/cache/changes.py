@@ -177,7 +177,8 @@ def _changes_of(old: _Value | None, new: _Value | None) -> list[dict[str, Any]]:
         return [{"kind": ChangeKind.ADDED, "cause": None, **statuses}]
     if _is_failure(old) and not _is_failure(new):
         return [{"kind": ChangeKind.RECOVERED, "cause": cause(old, new), **statuses}]
-    figures = [name for name in FIGURES if old[name] is not None and old[name] != new[name]]
+    # A figure of training is missing where no training was asked for: no change.
+    figures = [name for name in FIGURES if None not in (old[name], new[name]) and old[name] != new[name]]
     changes: list[dict[str, Any]] = [{"figure": name, "old": old[name], "new": new[name]} for name in figures]
     if old["status"] != new["status"]:
         changes.append({"figure": "status"})

@@ -8,7 +8,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 import pandas as pd
@@ -55,9 +55,16 @@ class Plan:
 class Jobs:
     """The jobs of a plan, created one by one: a plan of a million jobs only holds their keys."""
 
-    def __init__(self, keys: Iterable[CostKey | TraceKey], architectures: Mapping[Model, Architecture]) -> None:
+    def __init__(
+        self, keys: Iterable[CostKey | TraceKey], architectures: Mapping[Model, Architecture], *, training: bool = False
+    ) -> None:
         self._keys = sorted(keys, key=_model_of)
         self._architectures = architectures
+        self._training = training
+
+    def with_training(self) -> Jobs:
+        """The same, with a step of training beside each cost."""
+        return Jobs(self._keys, self._architectures, training=True)
 
     @property
     def rows(self) -> int:
@@ -69,7 +76,8 @@ class Jobs:
 
     def __iter__(self) -> Iterator[Job]:
         for model, keys in itertools.groupby(self._keys, key=_model_of):
-            yield from _jobs_of(self._architectures[model], keys)
+            for job in _jobs_of(self._architectures[model], keys):
+                yield replace(job, training=True) if self._training else job
 
 
 def _model_of(key: CostKey | TraceKey) -> Model:

@@ -128,13 +128,16 @@ def _plan(
     costs: dict[CostKey, Failure | None] = {}
     for name, architectures in selected.items():
         costs.update(requested_costs(architectures, settings.zoos[name], results.get(name, ())))
-    cached = _valid_rows(store, "ops", request, store.costs(columns=_VALIDITY_COLUMNS))
+    cached = _valid_rows(store, "ops", request, store.costs(columns=(*_VALIDITY_COLUMNS, "training_status")))
+    if settings.training:  # rows that were counted without it are counted again
+        cached = cached[cached["training_status"].notna() | (cached["status"] == Status.FAILED)]
     cached_traces = None
     if settings.traces:
         rows = store.traces(columns=[*_VALIDITY_COLUMNS, "tracer_version"])
         cached_traces = _valid_rows(store, "workloads", request, rows)
     listed = [a for group in selected.values() for a in group]
-    return make_plan(costs, cached, versions, listed, requested_traces(costs, settings.traces), cached_traces)
+    plan = make_plan(costs, cached, versions, listed, requested_traces(costs, settings.traces), cached_traces)
+    return dataclasses.replace(plan, jobs=plan.jobs.with_training()) if settings.training else plan
 
 
 def _valid_rows(store: Store, details: str, request: RefreshOptions, rows: pd.DataFrame) -> pd.DataFrame:

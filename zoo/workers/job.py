@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import gc
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -33,6 +33,7 @@ from zoo.records import CostKey, Status, TraceKey, Variant, Versions
 from zoo.workers.input_constraints import InputConstraints, learn_constraints
 from zoo.workers.isolation import TimeUpError, time_limit, timeout_failure
 from zoo.workers.trace_job import TraceJob, TraceResult, failed_trace
+from zoo.workers.training_job import count_example_training, failed_training
 
 _TOTALS = [name for name in CONVENTIONS if name != "matmul"]  # that is `macs`
 _WITH_PLAIN_CONSTRUCTORS = frozenset({"torchvision", "timm"})
@@ -98,7 +99,9 @@ class JobRunner:
                         model, built_with = None, options_key(options)
                         model = _build(zoo, job.arch, options)
                     stage = "run"
-                    result = self._measure(zoo, model, key, versions, keys)
+                    result = self._measure(zoo, model, key, versions, job)
+                if job.training and isinstance(result, CountResult):
+                    result.row.update(self._training_of(zoo, model, result.key, timeout_s))
                 yield result
             except TimeUpError:
                 assert timeout_s is not None
@@ -111,15 +114,27 @@ class JobRunner:
             except Exception as error:  # noqa: BLE001  # a model may raise anything
                 yield failed_result(key, self._diagnose_any(zoo, key, stage, error), versions)
 
-    def _measure(
-        self, zoo: Zoo, model: nn.Module, key: CostKey | TraceKey, versions: Versions, keys: Sequence[CostKey | TraceKey]
-    ) -> JobResult:
-        """The result for one of the keys of a job; the last one may leave something in the model."""
+    def _measure(self, zoo: Zoo, model: nn.Module, key: CostKey | TraceKey, versions: Versions, job: Job) -> JobResult:
+        """The result for one of the keys of a job; the last one may leave something in the model, if nothing else is done with it."""
+        keys = job.row_keys()
         if isinstance(key, TraceKey):
             return self._traces.result(zoo, model, key, [k for k in keys if isinstance(k, TraceKey)], versions)
         example = zoo.example(model, key)
-        counting = functools.partial(count_model, model, example.args, kwargs=example.kwargs, keep=key is not keys[-1])
+        counting = functools.partial(
+            count_model, model, example.args, kwargs=example.kwargs, keep=job.training or key != keys[-1]
+        )
         return count_result(key, example_cost(example, counting, self._memo), versions)
+
+    def _training_of(self, zoo: Zoo, model: nn.Module, key: CostKey, timeout_s: float | None) -> dict[str, Any]:
+        """The columns of a step of training, within a time limit of its own; an exception costs these columns only."""
+        try:
+            with time_limit(timeout_s):
+                return count_example_training(model, zoo.example(model, key), self._memo)
+        except TimeUpError:
+            assert timeout_s is not None
+            return failed_training(str(timeout_failure(timeout_s)))
+        except Exception as error:  # noqa: BLE001  # a model may raise anything
+            return failed_training(f"{type(error).__name__}: {short_message(error)}")
 
     def _diagnose_any(self, zoo: Zoo, key: CostKey | TraceKey, stage: str, error: Exception) -> Failure:
         """Diagnoses a failure; one of a trace only is a fault of the tracer if the same model can be counted."""

@@ -46,6 +46,14 @@ TracesOption = Annotated[
         help="Trace what is counted as well: fp32, amp-fast-norm/nhwc, … Repeatable. Default: the configuration's.",
     ),
 ]
+TrainingOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--training/--no-training",
+        help="Count a step of training beside each cost. Default: the configuration's.",
+        show_default=False,
+    ),
+]
 
 
 def config_name(config: Path) -> str:
@@ -89,3 +97,8 @@ def with_traces(config: Config, traces: list[str] | None) -> Config:
     if not traces:
         return config
     return config.model_copy(update={"traces": list(dict.fromkeys(parse_trace_mode(mode).trace_mode for mode in traces))})
+
+
+def with_training(config: Config, training: bool | None) -> Config:
+    """The configuration with or without training, where the command line says so."""
+    return config if training is None else config.model_copy(update={"training": training})

@@ -20,6 +20,7 @@ EXAMPLES = examples(
     "zoometer count timm/resnet50",
     "zoometer count timm/vit_base_patch16_224 --depth 2 --convention fvcore",
     "zoometer count timm/convnext_base --input 224 --input 384 --by operation",
+    "zoometer count timm/resnet50 --training --batch 32",
     "zoometer count torchvision/swin_t --format json > swin_t.json",
     "zoometer count timm/resnet50 --by call --precision amp --layout nhwc",
     "zoometer count mypackage.models:NeuralNetwork --input 28x28",
@@ -59,6 +60,9 @@ def count(
     ] = None,
     digits: Annotated[int, typer.Option(min=0, max=9, help="Digits after the point.")] = 2,
     as_tool: Annotated[bool, typer.Option("--as-tool", help="The tool's own figure, its known defects included.")] = False,
+    training: Annotated[
+        bool, typer.Option("--training", help="Count a step of training too: both passes, and its memory with each optimiser.")
+    ] = False,
     form: Annotated[TableFormat, typer.Option("--format", help="table, json (exact figures) or csv.")] = TableFormat.TABLE,
 ) -> None:
     """Count one model. Nothing is downloaded, and no arithmetic is run."""
@@ -72,10 +76,13 @@ def count(
         raise InputError("--precision shows single calls and their MACs: add --by call, and leave --convention out.")
     if layout != "nchw" and not precision:
         raise InputError(f"--layout {layout} needs a precision: --precision fp32, amp, amp-fast-norm, fp16 or bf16.")
+    if training and (by is not Grouping.MODULE or convention != "matmul" or as_tool):
+        raise InputError("--training shows the MACs of modules: leave --by, --convention and --as-tool out.")
     images = batch or (TRACE_BATCH if precision else 1)
     chosen = find_convention(convention)
     view = cost_text.View(chosen, by.value, 1 if depth is None else depth, digits, as_tool)
-    counted = count_named(target, InputSpec(tuple(input or ()), images, dtype, precision, layout), classes, _declared(config))
+    spec = InputSpec(tuple(input or ()), images, dtype, precision, layout, training)
+    counted = count_named(target, spec, classes, _declared(config))
     _print(counted, view, form)
 
 

@@ -14,11 +14,13 @@ from reports.cli.common.counting_run import (
     AddressOption,
     BackendOption,
     TracesOption,
+    TrainingOption,
     WorkersOption,
     config_name,
     count,
     with_execution,
     with_traces,
+    with_training,
 )
 from reports.cli.common.errors import ExitCode
 from reports.cli.common.fail_on import FAIL_ON, FailOnOption, parse_fail_on
@@ -64,6 +66,7 @@ def refresh(
     backend: BackendOption = None,
     address: AddressOption = None,
     traces: TracesOption = None,
+    training: TrainingOption = None,
     no_wait: Annotated[
         bool, typer.Option("--no-wait", help="End with code 75 where another refresh of this configuration is running.")
     ] = False,
@@ -82,7 +85,7 @@ def refresh(
     alarms = parse_fail_on(fail_on)
     request = RefreshOptions(config_name(config), rebuild, tuple(only or ()), parse_age(max_age), wait=not no_wait)
     started = time.perf_counter()
-    chosen = with_traces(with_execution(load_config(config), workers, backend, address), traces)
+    chosen = with_training(with_traces(with_execution(load_config(config), workers, backend, address), traces), training)
     summary = count(chosen, request, quiet=quiet)
     code = exit_code(summary, alarms)
     if form is TextFormat.JSON or not quiet:

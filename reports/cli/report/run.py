@@ -13,11 +13,13 @@ from reports.cli.common.counting_run import (
     AddressOption,
     BackendOption,
     TracesOption,
+    TrainingOption,
     WorkersOption,
     config_name,
     count,
     with_execution,
     with_traces,
+    with_training,
 )
 from reports.cli.common.errors import ExitCode
 from reports.cli.common.formats import TextFormat
@@ -33,6 +35,7 @@ EXAMPLES = examples(
     "zoometer run configs/default.yaml",
     "zoometer run configs/default.yaml --workers 8",
     "zoometer run configs/default.yaml --traces amp-fast-norm/nhwc",
+    "zoometer run configs/default.yaml --training",
     "zoometer run configs/default.yaml --backend dask",
     "zoometer run mine.yaml --format json --quiet > summary.json",
     closing="Exit code 3: the reports are written, but some models could not be counted;\n the section Coverage of the report says which and why.",
@@ -47,6 +50,7 @@ def run(
     backend: BackendOption = None,
     address: AddressOption = None,
     traces: TracesOption = None,
+    training: TrainingOption = None,
     form: Annotated[TextFormat, typer.Option("--format", help="How the summary is printed on stdout.")] = TextFormat.TEXT,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="No progress; no summary either, unless --format json asks for it.")
@@ -58,7 +62,7 @@ def run(
     """
     from reports.config.config_file import load_config
 
-    chosen = with_traces(with_execution(load_config(config), workers, backend, address), traces)
+    chosen = with_training(with_traces(with_execution(load_config(config), workers, backend, address), traces), training)
     outcome = _count_and_render(chosen, config, quiet=quiet)
     code = _exit_code(outcome)
     if form is TextFormat.JSON or not quiet:

@@ -47,9 +47,11 @@ def frontier_table(board: Board) -> pd.DataFrame:
 
 
 def architecture_columns(table: pd.DataFrame) -> tuple[Column, ...]:
-    """`ARCHITECTURES`, in which variant and batch stand before the figures where rows differ in them."""
-    differing = tuple(c for c in columns_for(table) if c.key in _MAY_DIFFER and c.shown)
-    rest = [c for c in ARCHITECTURES if c.key not in {c.key for c in differing}]
+    """`ARCHITECTURES`, in which variant and batch stand before the figures where rows differ in them; training only where it is known."""
+    present = columns_for(table)
+    differing = tuple(c for c in present if c.key in _MAY_DIFFER and c.shown)
+    known = {WEIGHTS_COUNT.key, *(c.key for c in present)} - {c.key for c in differing}
+    rest = [c for c in ARCHITECTURES if c.key in known]
     place = rest.index(WEIGHTS_COUNT)
     return (*rest[:place], *differing, *rest[place:])
 

@@ -57,6 +57,12 @@ COSTS = _schema(
         ),
         pa.field("peak_module", pa.string()),
         pa.field("operations", pa.int64()),
+        *_fields(pa.string(), "training_status training_reason"),  # null where no step of training was asked for
+        *_fields(
+            pa.int64(),
+            """training_forward_macs training_backward_macs training_saved_bytes training_gradient_bytes training_sgd_step_bytes
+            training_momentum_step_bytes training_adam_step_bytes""",
+        ),
         *_fields(pa.string(), "fingerprint library_version torch_version counter_version run"),
         pa.field("seconds", pa.float64()),
         _COUNTED_AT,
