@@ -57,7 +57,7 @@ class Totals:
     def describe(self, operator: Operator, args: Any, kwargs: Any, out: Any, is_fresh: bool) -> tuple[OpRecord, ...]:
         """The record of a call that computes or moves data, or none."""
         operation = operator.operation
-        is_work = is_fresh or operator.func._schema.is_mutable or operation.macs is not None or operation.kind == Kind.UNKNOWN
+        is_work = is_fresh or operator.is_mutable or operation.macs is not None or operation.kind == Kind.UNKNOWN
         if operation.kind in UNRECORDED or not is_work:
             return ()
         return (self._shared(make_op_record(operator.name, operation, args, kwargs, out)),)

@@ -14,8 +14,12 @@ from zoo.meta.new_tensors import META
 
 
 @contextlib.contextmanager
-def without_data(model: nn.Module, *, dtype: torch.dtype | None = None, channels_last: bool = False) -> Iterator[None]:
+def without_data(
+    model: nn.Module, *, dtype: torch.dtype | None = None, channels_last: bool = False
+) -> Iterator[dict[int, Tensor]]:
     """Exchanges parameters and buffers of floating-point or complex numbers for ones without data; shared ones stay shared.
+
+    Gives what stands in for each of them, by the identity of the original; it may be the original itself.
 
     Args:
         model: on any device; it is as before when the context ends.
@@ -28,8 +32,8 @@ def without_data(model: nn.Module, *, dtype: torch.dtype | None = None, channels
             return tensor
         return _twin(tensor, dtype if dtype and not tensor.is_complex() else tensor.dtype, channels_last)
 
-    with _exchanged(model, twin_of, lambda module: (module._parameters, module._buffers)):
-        yield
+    with _exchanged(model, twin_of, lambda module: (module._parameters, module._buffers)) as twins:
+        yield twins
 
 
 def without_values(tensor: Tensor) -> bool:
@@ -60,8 +64,8 @@ def _random(tensor: Tensor) -> Tensor:
 @contextlib.contextmanager
 def _exchanged(
     model: nn.Module, twin_of: Callable[[Tensor], Tensor], places: Callable[[nn.Module], Iterable[dict[str, Any]]]
-) -> Iterator[None]:
-    """Exchanges tensors in some places of every module; a shared one has one twin."""
+) -> Iterator[dict[int, Tensor]]:
+    """Exchanges tensors in some places of every module; a shared one has one twin. Gives the twins by the identity of the originals."""
     swapped: list[tuple[Any, str, Tensor]] = []
     twins: dict[int, Tensor] = {}
     try:
@@ -76,7 +80,7 @@ def _exchanged(
                     if twin is not tensor:
                         swapped.append((held, name, tensor))
                         held[name] = twin
-        yield
+        yield twins
     finally:
         for held, name, tensor in swapped:
             held[name] = tensor

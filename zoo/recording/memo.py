@@ -44,7 +44,7 @@ class CallEntry:
 class Operator:
     """An operator, what the tables say of it, and its distinct calls."""
 
-    __slots__ = ("calls", "func", "is_composite", "is_view", "name", "operation", "policy")
+    __slots__ = ("arguments", "calls", "func", "is_composite", "is_mutable", "is_view", "name", "operation", "policy")
 
     def __init__(self, func: Any, policies: Mapping[str, Policy] | None) -> None:
         self.func = func  # kept alive, so that its identity is never used twice
@@ -56,6 +56,8 @@ class Operator:
         self.is_composite = is_composite(func) and (operation is None or is_hidden)
         self.operation = operation or Operation(Kind.UNKNOWN)
         self.is_view = is_view(func)
+        self.is_mutable = bool(func._schema.is_mutable)
+        self.arguments = tuple([argument.name for argument in func._schema.arguments])
         self.calls: dict[Any, CallEntry] = {}
 
 

@@ -194,7 +194,7 @@ class Recorder(TorchDispatchMode):
 
     def _separate(self, operator: Operator, args: Any, out: Any) -> Any:
         """A result that is its first argument, as a tensor of its own where the sink follows values."""
-        is_same = self._sink.follows_values and args and out is args[0] and not operator.func._schema.is_mutable
+        is_same = self._sink.follows_values and args and out is args[0] and not operator.is_mutable
         return _aten.alias.default(out) if is_same else out
 
     def _run_first(self, operator: Operator, args: Any, kwargs: Any, key: Any, tensors: list[Tensor]) -> Any:

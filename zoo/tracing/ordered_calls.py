@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any, NamedTuple
 
 import torch
@@ -143,43 +144,23 @@ class OrderedCalls:
         out: Any,
         made: Sequence[torch.UntypedStorage],
     ) -> None:
-        self.add_call(entry.description, module, tensors, list(tensors_in(out)), self.storages.number)
-
-    def add_call(
-        self,
-        description: CallDescription,
-        module: nn.Module | None,
-        tensors: Sequence[Any],
-        results: Sequence[Any],
-        number: Callable[[Any, str, int], int],
-    ) -> bool:
-        """Takes one call, unless it neither computes nor moves data; says whether it is taken.
-
-        Args:
-            description: of all calls like it.
-            module: that made it.
-            tensors: among its arguments, as `number` takes them.
-            results: likewise.
-            number: gives that of a tensor's storage; an unknown one gets the role and the position of the call that makes it.
-        """
-        layout, read, is_allocation = description
+        layout, read, is_allocation = entry.description
         storages, position = self.storages, len(self.calls)
         if layout is None:
-            for tensor in results if is_allocation else ():
-                number(tensor, "constant", position)
-            return False
+            for tensor in tensors_in(out) if is_allocation else ():
+                storages.number(tensor, "constant", position)
+            return
         storages.position = position + 1
-        reads = [number(tensors[i], "constant", -1) for i in read]
+        reads = [storages.number(tensors[i], "constant") for i in read]
         roles = storages.roles
         read_roles = [roles[n] for n in reads]
         is_constant = "activation" not in read_roles and "input" not in read_roles
         role = "constant" if is_constant else "activation"
-        writes = [number(tensor, role, position) for tensor in results]
+        writes = [storages.number(tensor, role, position) for tensor in tensors_in(out)]
         for n in writes:
             if not is_constant and roles[n] in {"constant", "weight"}:
                 roles[n] = "activation"  # a constant that is written into
         self.calls.append(RecordedCall(module, layout, reads, read_roles, writes, [roles[n] for n in writes]))
-        return True
 
 
 def contraction(product: CallLayout) -> CallLayout:
@@ -189,14 +170,14 @@ def contraction(product: CallLayout) -> CallLayout:
 
 def describe(operator: Operator, args: Any, kwargs: Any, out: Any, is_fresh: bool) -> CallDescription:
     """The layout of a call that computes or moves data, and which of its tensors it reads."""
-    func, operation = operator.func, operator.operation
-    named = {**dict(zip([argument.name for argument in func._schema.arguments], args, strict=False)), **kwargs}
+    operation, is_mutable = operator.operation, operator.is_mutable
+    is_work = is_fresh or is_mutable or operation.macs is not None or operation.kind == Kind.UNKNOWN
+    if operation.kind in UNRECORDED or not is_work:
+        return CallDescription(None, (), operation.kind == Kind.ALLOCATE)
+    named = {**dict(zip(operator.arguments, args, strict=False)), **kwargs}
     tensors = [(name, t) for name, value in named.items() for t in tensors_in(value)]
     unread = operation.unread(named)
-    read = tuple(i for i, (name, _) in enumerate(tensors) if name not in unread)
-    is_work = is_fresh or func._schema.is_mutable or operation.macs is not None or operation.kind == Kind.UNKNOWN
-    if operation.kind in UNRECORDED or not is_work:
-        return CallDescription(None, read, operation.kind == Kind.ALLOCATE)
+    read = tuple([i for i, (name, _) in enumerate(tensors) if name not in unread])
     groups, kernel = _window(operation.kind, named)
     kind, macs = operation.work(args, kwargs, out)
     layout = CallLayout(
@@ -209,14 +190,19 @@ def describe(operator: Operator, args: Any, kwargs: Any, out: Any, is_fresh: boo
         kernel=kernel,
         has_bias=isinstance(named.get("bias"), Tensor),
         has_mask=any(isinstance(named.get(name), Tensor) for name in ("attn_mask", "mask")),
-        in_place=func._schema.is_mutable,
+        in_place=is_mutable,
         macs=macs,
     )
     return CallDescription(layout, read, is_allocation=False)
 
 
 def _layout(name: str, tensor: Tensor) -> _TensorLayout:
-    return name, tuple(tensor.shape), tuple(tensor.stride()), str(tensor.dtype).removeprefix("torch.")
+    return name, tuple(tensor.shape), tensor.stride(), _name_of(tensor.dtype)
+
+
+@cache
+def _name_of(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
 
 
 def _window(kind: Kind, named: Mapping[str, Any]) -> tuple[int | None, tuple[int, ...]]:

@@ -15,7 +15,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from zoo.meta.module_stack import list_parts
 from zoo.operators.op_record import tensors_in
 from zoo.recording.autocast import cuda_autocast
 from zoo.recording.memo import Memo
@@ -61,10 +60,10 @@ class PassFamily:
         self._model, self._given, self._memo, self._table = model, given, memo, table
         self._runs: dict[Precision, _Run] = {}
         self.batch = batch
-        parts = list_parts(model)
-        self.names = parts.names  # paths of modules by their identity
-        self._originals = [*parts.params, *parts.buffers, *tensors_in(given)]
-        self._in_float16 = self._record(Precision.FP16)
+        runner = PassRunner(model, Precision.FP16, "nchw", memo)
+        self.names = runner.parts.names  # paths of modules by their identity
+        self._originals = [*runner.parts.params, *runner.parts.buffers, *tensors_in(given)]
+        self._in_float16 = self._record(runner)
 
     def derive(self, precision: Precision, layout: str) -> DerivedPass:
         """One pass.
@@ -92,13 +91,12 @@ class PassFamily:
             check_castable(graph, autocast)
             program, outcomes = CastInsertion(graph, types, autocast, self._kept_parameters()).program()
         except NotDerivableError:
-            graph = self._record(precision)
+            graph = self._record(PassRunner(self._model, precision, "nchw", self._memo))
             program, outcomes = graph.program(torch.float16), graph.outcomes
             types = self._source_types(graph, precision)
         return _Run(program, self._table, types, outcomes)
 
-    def _record(self, precision: Precision) -> Graph:
-        runner = PassRunner(self._model, precision, "nchw", self._memo)
+    def _record(self, runner: PassRunner) -> Graph:
         graph = _record(runner, self._given, self._table)
         graph.asks_autocast = runner.state.was_consulted
         if _may_grow(graph, self.batch):

@@ -84,7 +84,7 @@ def record_pass(
             growing = _growing(recorded, runner.record(enlarged(given, batch)))
             if growing is not None:
                 mark_repeated(recorded, growing)
-    return recorded, runner.names
+    return recorded, runner.parts.names
 
 
 def enlarged(given: Arguments, batch: int) -> Arguments:
@@ -109,7 +109,7 @@ class PassRunner:
         self.is_channels_last = layout == "nhwc"
         self.autocast = cuda_autocast() if precision.is_autocast else None
         self.state = AutocastState(self.autocast is not None, (self.autocast or cuda_autocast()).dtype)
-        self.names: dict[int, str] = {}
+        self.parts = list_parts(model)
 
     def record(self, given: Arguments) -> OrderedCalls:
         """One pass, its calls in order."""
@@ -135,15 +135,14 @@ class PassRunner:
         with contextlib.ExitStack() as contexts:
             contexts.enter_context(without_collector())
             contexts.enter_context(unchanged(model))
-            contexts.enter_context(without_data(model, dtype=self.dtype, channels_last=self.is_channels_last))
+            twins = contexts.enter_context(without_data(model, dtype=self.dtype, channels_last=self.is_channels_last))
             contexts.enter_context(meta_stands_for(autocast.device_type, self.state))
             contexts.enter_context(torch.backends.opt_einsum.flags(enabled=False))
             if self._precision is Precision.AMP_FAST_NORM:
                 _use_fast_norms(model)
             contexts.enter_context(below_autograd())
-            parts = list_parts(model)
-            self.names = parts.names
-            begin((*parts.params, *parts.buffers), tensors_in((inputs, kwargs)))
+            weights = [twins[id(tensor)] for tensor in (*self.parts.params, *self.parts.buffers)]
+            begin(weights, tensors_in((inputs, kwargs)))
             recorder = Recorder(sink, contexts.enter_context(follow_modules()), self._memo, self.autocast, self.state)
             with recorder:
                 out = model(*inputs, **kwargs)

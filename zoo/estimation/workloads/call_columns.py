@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from zoo.estimation.workloads.work import MATRIX_WORKS, input_channels, work_of
 from zoo.traces import TracedCall, TracedTensor
+
+
+class Size(NamedTuple):
+    """Of a tensor that a call reads or writes."""
+
+    nbytes: int
+    is_batch_free: bool  # the same for every batch
+
 
 BYTE_COLUMNS = ("bytes_in", "bytes_out", "free_bytes")
 """Those that grow with the size of an element."""
 
 
-def describe_call(call: TracedCall, batch: int) -> dict[str, Any]:
+def describe_call(call: TracedCall, batch: int, reads: Sequence[Size], writes: Sequence[Size]) -> dict[str, Any]:
     """Columns of `zoo.estimation.workloads.workload.COLUMNS`, from operation to steps.
 
     Args:
         call: of a trace.
         batch: of the trace.
+        reads: of its inputs.
+        writes: of its outputs.
     """
-    is_free = call.is_batch_free
+    is_free = all(size.is_batch_free for size in (*reads, *writes))
     out = call.outputs[0] if call.outputs else None
     work = work_of(call)
     return {
@@ -29,16 +40,16 @@ def describe_call(call: TracedCall, batch: int) -> dict[str, Any]:
         "dtype": _dtype(call, work),
         "macs": 0.0 if is_free else call.macs / batch,
         "free_macs": float(call.macs) if is_free else 0.0,
-        "bytes_in": sum(t.nbytes for t in call.inputs if not t.is_batch_free) / batch,
-        "bytes_out": sum(t.nbytes for t in call.outputs if not t.is_batch_free) / batch,
-        "free_bytes": float(sum(t.nbytes for t in (*call.inputs, *call.outputs) if t.is_batch_free)),
+        "bytes_in": sum([size.nbytes for size in reads if not size.is_batch_free]) / batch,
+        "bytes_out": sum([size.nbytes for size in writes if not size.is_batch_free]) / batch,
+        "free_bytes": float(sum([size.nbytes for size in (*reads, *writes) if size.is_batch_free])),
         "elements_out": 0.0 if is_free or out is None else math.prod(out.shape) / batch,
         **_product_sizes(call, work, 1 if is_free else batch),
         "is_channels_last": out is not None and _is_channels_last(out),
         "is_transposed": _is_transposed(call, work),
         "has_bias": call.has_bias,
         "has_mask": call.has_mask,
-        "planes": _planes(call, batch),
+        "planes": 0.0 if is_free else _planes(call, batch),
         "steps": _steps(call),
     }
 
@@ -99,7 +110,7 @@ def _contiguous_dimension(tensor: TracedTensor) -> int:
 
 
 def _planes(call: TracedCall, batch: int) -> float:
-    if call.operation != "upsample_bilinear2d" or call.is_batch_free or _is_channels_last(call.inputs[0]):
+    if call.operation != "upsample_bilinear2d" or _is_channels_last(call.inputs[0]):
         return 0.0
     return math.prod(call.outputs[0].shape[:2]) / batch
 

@@ -36,7 +36,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from zoo.estimation.workloads.call_columns import BYTE_COLUMNS, describe_call
+from zoo.estimation.workloads.call_columns import BYTE_COLUMNS, Size, describe_call
 from zoo.estimation.workloads.fusion import CallSummary, FusedColumns, KernelTable, group_calls
 from zoo.estimation.workloads.work import UNFUSED_WORKS
 from zoo.traces import Trace, TracedCall, TracedStorage
@@ -173,17 +173,18 @@ def _peak_bytes(given: SummarisedPass) -> tuple[int, int]:
 
 def summarise_call(call: TracedCall, batch: int) -> CallSummary:
     """What calls like this one have in common."""
-    columns = describe_call(call, batch)
+    reads, writes = ([Size(tensor.nbytes, tensor.is_batch_free) for tensor in tensors] for tensors in (call.inputs, call.outputs))
+    columns = describe_call(call, batch, reads, writes)
     return CallSummary(
         columns,
         columns["work"],
         columns["is_transposed"],
         columns["work"] not in UNFUSED_WORKS,
-        call.is_batch_free,
-        tuple([tensor.nbytes for tensor in call.inputs]),
-        tuple([tensor.nbytes for tensor in call.outputs]),
-        tuple([tensor.is_batch_free for tensor in call.inputs]),
-        tuple([tensor.is_batch_free for tensor in call.outputs]),
+        all(size.is_batch_free for size in (*reads, *writes)),
+        tuple([size.nbytes for size in reads]),
+        tuple([size.nbytes for size in writes]),
+        tuple([size.is_batch_free for size in reads]),
+        tuple([size.is_batch_free for size in writes]),
     )
 
 
