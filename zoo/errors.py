@@ -32,7 +32,11 @@ class ZooError(Exception):
 
 
 class MissingLibraryError(ZooError):
-    """A zoo whose library is not installed."""
+    """A zoo whose library is not installed; `extra` is zoometer's own that installs it."""
+
+    def __init__(self, message: str, extra: str | None = None) -> None:
+        super().__init__(message)
+        self.extra = extra
 
 
 class ConfigError(ZooError):

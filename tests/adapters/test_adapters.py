@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import socket
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
@@ -11,6 +12,7 @@ from typing import Any, NoReturn
 import pytest
 import timm
 import torchvision
+import yaml
 from fakes_installed import installed
 from timm.models import get_arch_pretrained_cfgs, get_pretrained_cfg
 from torch import nn
@@ -22,8 +24,11 @@ from zoo.adapters.registry import open_zoo, zoo_names
 from zoo.adapters.timm import TimmZoo
 from zoo.adapters.torchvision import zoo as torchvision_adapter
 from zoo.adapters.torchvision.zoo import TorchvisionZoo
-from zoo.errors import UnknownNameError, ZooError
+from zoo.cache.store import Store
+from zoo.errors import MissingLibraryError, UnknownNameError, ZooError
 from zoo.records import Architecture, CostKey, Selection, Task, Weights
+from zoo.refresh.catalogue import list_zoos
+from zoo.settings import Listener, RefreshSettings, ZooSettings
 
 TIMM = {a.name: a for a in TimmZoo().architectures()}
 TORCHVISION = {a.name: a for a in TorchvisionZoo().architectures()}
@@ -185,3 +190,35 @@ def test_equal_options_share_a_build() -> None:
 
 def test_a_name_tells_its_zoo_and_tag() -> None:
     assert Weights("timm", "resnet50", "a1_in1k", Task.CLASSIFICATION, None, 1000, "3x224x224").name == "timm/resnet50.a1_in1k"
+
+
+class Told(Listener):
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.messages: list[str] = []
+
+    def notify(self, message: str) -> None:
+        self.messages.append(message)
+
+
+def test_an_optional_zoo_without_its_library_is_left_out_with_one_line(tmp_path: Path) -> None:
+    zoos = {"fussy": ZooSettings(), "gone": ZooSettings(is_optional=True)}
+    with installed(tmp_path, fussy="zoo_of_poison:FussyZoo", gone="not_installed:Zoo"):
+        told = Told()
+        listed = list_zoos(RefreshSettings(str(tmp_path / "cache"), zoos), Store(tmp_path / "cache"), told)
+        assert set(listed) == {"fussy"}
+        (message,) = told.messages
+        assert message.startswith("Left out: Zoo 'gone' needs a package that is missing: No module named 'not_installed'.")
+        with pytest.raises(MissingLibraryError, match=r"^Zoo 'gone' needs a package"):
+            list_zoos(RefreshSettings(str(tmp_path / "cache"), {"gone": ZooSettings()}), Store(tmp_path / "cache"), told)
+
+
+def test_the_configuration_of_all_zoos_names_each_with_its_extra(repository: Path) -> None:
+    """Each zoo of an extra is optional, and has an extra of its name."""
+    project = tomllib.loads((repository / "pyproject.toml").read_text())["project"]
+    zoos = yaml.safe_load((repository / "configs" / "all-zoos.yaml").read_text())["zoos"]
+    points, extras = project["entry-points"]["zoometer.zoos"], project["optional-dependencies"]
+    assert set(zoos) == set(points) - {"smp-product"}
+    assert {name for name, section in zoos.items() if section.get("optional")} == set(zoos) & set(extras)
+    assert set(points) - set(extras) == {"timm", "torchvision"}

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+import torch
+from torch import nn
 
 from reports.config.config_file import load_config
 from zoo.adapters.declared import DeclaredZoo
 from zoo.adapters.sources import open_source
+from zoo.adapters.testing import count_architectures
 from zoo.cache.store import Store
 from zoo.errors import ConfigError, MissingLibraryError, UnknownNameError, ZooError
 from zoo.records import DeclaredModel
@@ -80,8 +85,58 @@ def test_a_package_that_a_folder_needs_is_named(repository: Path) -> None:
         MissingLibraryError, match=r"needs packages that are missing: no_such_package\. Install them: pip install"
     ):
         open_source("./repository")
-    with pytest.raises(UnknownNameError, match=r"'\./elsewhere' has no hubconf\.py"):
+    with pytest.raises(
+        UnknownNameError, match=r"'\./elsewhere' holds no models\. Name a folder with one of: hubconf\.py, config\.json, \*\.pt2"
+    ):
         open_source("./elsewhere")
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_exported_programs_and_torchscript_are_counted_from_their_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "files"
+    folder.mkdir()
+    channels, width, outputs, side = 3, 4, 5, 8
+    net = nn.Sequential(
+        nn.Conv2d(channels, width, 1), nn.BatchNorm2d(width), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, outputs)
+    )
+    image = torch.randn(1, channels, side, side)
+    torch.export.save(torch.export.export(net.eval(), (image,)), folder / "exported.pt2")
+    torch.jit.trace(net, image).save(folder / "traced.pt")  # type: ignore[no-untyped-call]
+    torch.jit.script(net).save(folder / "scripted.ts")
+    torch.save({"weights": 1}, folder / "state.pth")
+    Path("files.yaml").write_text(CONFIG.replace("./repository", "./files").replace("'4'", f"'{channels}x{side}x{side}'"))
+    refresh(load_config(Path("files.yaml")).refresh_settings())
+    costs = Store("cache/").costs().set_index("arch")
+    for name in ("exported", "traced", "scripted"):
+        assert costs.loc[name, "status"] == "exact"
+        assert costs.loc[name, "macs"] == side * side * channels * width + width * outputs
+        assert costs.loc[name, "params"] == channels * width + width + 2 * width + width * outputs + outputs
+    assert str(costs.loc["state", "reason"]).startswith("build: ")
+
+
+@pytest.mark.skipif(
+    find_spec("transformers") is None, reason="transformers is not installed: pip install 'zoometer[transformers]'"
+)
+@pytest.mark.filterwarnings("ignore")
+def test_a_configuration_of_transformers_is_built_from_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    width, layers, patch, side, outputs = 32, 2, 4, 8, 7
+    values = {
+        "model_type": "vit", "architectures": ["ViTForImageClassification"], "hidden_size": width, "num_hidden_layers": layers,
+        "num_attention_heads": 2, "intermediate_size": 64, "patch_size": patch, "image_size": side,
+        "id2label": {str(i): str(i) for i in range(outputs)},
+    }  # fmt: skip
+    folder = tmp_path / "team" / "small-vit"
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text(json.dumps(values))
+    zoo = DeclaredZoo("team", [DeclaredModel(registry="./team", inputs=(f"3x{side}x{side}",))])
+    (listed,) = zoo.architectures()
+    cost = count_architectures(zoo, [listed]).counted["small-vit"]
+    tokens = (side // patch) ** 2 + 1
+    embedding = 3 * patch * patch * width + width + tokens * width + width  # patches, positions and the class token
+    layer = 4 * (width * width + width) + 2 * width * 64 + width + 64 + 4 * width  # attention, two linear layers, two norms
+    assert cost.params == embedding + layers * layer + 2 * width + width * outputs + outputs
 
 
 def test_the_networks_and_functions_of_a_module_are_its_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

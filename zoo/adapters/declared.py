@@ -8,10 +8,12 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from zoo.adapters.base import Zoo
+from zoo.adapters.base import Example, Zoo
 from zoo.adapters.fingerprint import fingerprint
-from zoo.adapters.sources import is_folder, open_source
+from zoo.adapters.folders import is_folder
+from zoo.adapters.sources import open_source
 from zoo.adapters.targets import import_target
+from zoo.adapters.traced_transformers import independent_of_values
 from zoo.errors import ConfigError, UnknownNameError, ZooError, did_you_mean
 from zoo.records import Accuracy, Architecture, CostKey, DeclaredModel, Weights
 
@@ -61,6 +63,12 @@ class DeclaredZoo(Zoo):
             ZooError: if it does not exist, or returns no module.
         """
         return call_factory(*_factory(self._find(arch)), options)
+
+    def example(self, model: nn.Module, key: CostKey) -> Example:
+        """The tensors of the input. A model of transformers is asked for no value of a tensor."""
+        example = super().example(model, key)
+        is_of_transformers = type(model).__module__.startswith("transformers.")
+        return dataclasses.replace(example, context=independent_of_values) if is_of_transformers else example
 
     def published_accuracy(self) -> list[Accuracy]:
         """The configured results, at the models' native inputs."""

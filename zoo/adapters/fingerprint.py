@@ -10,7 +10,7 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from pathlib import Path
 
-from zoo.adapters.sources import hub_file, is_folder
+from zoo.adapters.folders import is_folder, model_files
 from zoo.adapters.targets import search_current_folder
 from zoo.errors import UnknownNameError
 
@@ -33,10 +33,9 @@ def fingerprint(modules: Iterable[str], arguments: str) -> str:
 
 
 def _source(module: str) -> str:
-    """The versions of a module's distribution, or hashes of its file and those that it imports; of a folder, of its `hubconf.py`."""
+    """The versions of a module's distribution, or hashes of its file and those that it imports; of a folder, of its models'."""
     if is_folder(module):
-        file = hub_file(module).resolve()
-        return _hashes(file, file.parent)
+        return " ".join(_hashes(file, file.parent) for file in model_files(module))
     search_current_folder()
     try:
         spec = importlib.util.find_spec(module)

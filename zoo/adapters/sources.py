@@ -1,46 +1,19 @@
-"""Where declared models come from: a registry in a module, a whole module, or a folder in the layout of torch.hub.
+"""Where declared models come from: a registry in a module, a whole module, or a folder.
 
 `package.module:REGISTRY` is a mapping of names to constructors, a list of these, or a function that gives one. `package.module` is
-the module itself: its public functions and networks. `path/to/repository` is a folder with a `hubconf.py`, whose public functions are
-its models, as `torch.hub` has it.
+the module itself: its public functions and networks. `path/to/folder` is a folder of models, as `zoo.adapters.folders` has it.
 """
 
 from __future__ import annotations
 
-import functools
-import importlib
-import importlib.util
 import inspect
-import os
-import sys
-from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
+from collections.abc import Iterable, Mapping
 from types import ModuleType
 from typing import Any
 
+from zoo.adapters.folders import is_folder, models_of_folder, untrained
 from zoo.adapters.targets import import_module, import_target
-from zoo.errors import MissingLibraryError, UnknownNameError, ZooError
-
-HUB_FILE = "hubconf.py"
-
-
-def is_folder(source: str) -> bool:
-    """Whether this names a folder rather than a module: `repository/`, `./repository`, `../models/repository`."""
-    return os.sep in source or source.startswith((".", "~"))
-
-
-def hub_file(source: str) -> Path:
-    """The `hubconf.py` of a folder.
-
-    Raises:
-        UnknownNameError: if there is none.
-    """
-    file = Path(source).expanduser() / HUB_FILE
-    if not file.is_file():
-        raise UnknownNameError(
-            f"'{source}' has no {HUB_FILE}. Name a folder in the layout of torch.hub, or package.module:REGISTRY."
-        )
-    return file
+from zoo.errors import ZooError
 
 
 def open_source(source: str) -> dict[str, Any]:
@@ -52,7 +25,7 @@ def open_source(source: str) -> dict[str, Any]:
         ZooError: if it holds no models.
     """
     if is_folder(source):
-        return _models_of_folder(hub_file(source).resolve())
+        return dict(models_of_folder(source))
     if ":" not in source:
         return _models_of_module(import_module(source))
     return _models_of_registry(source, import_target(source))
@@ -84,48 +57,9 @@ def _models_of_module(module: ModuleType) -> dict[str, Any]:
         is_own = exported is not None or getattr(value, "__module__", None) == module.__name__
         is_network = inspect.isclass(value) and issubclass(value, nn.Module)
         if is_own and (is_network or inspect.isfunction(value)):
-            models[name] = _untrained(value)
+            models[name] = untrained(value)
     if not models:
         raise ZooError(
             f"Module '{module.__name__}' has no public function and no network. Name a registry: package.module:REGISTRY."
         )
     return models
-
-
-def _models_of_folder(file: Path) -> dict[str, Any]:
-    """The public callables of a `hubconf.py`."""
-    module = _run_hub_file(file, file.stat().st_mtime_ns)
-    missing = [name for name in getattr(module, "dependencies", ()) if importlib.util.find_spec(name) is None]
-    if missing:
-        raise MissingLibraryError(
-            f"{file} needs packages that are missing: {', '.join(missing)}. Install them: pip install {' '.join(missing)}"
-        )
-    return {name: _untrained(value) for name, value in vars(module).items() if callable(value) and not name.startswith("_")}
-
-
-@functools.lru_cache(maxsize=16)
-def _run_hub_file(file: Path, _changed_at: int) -> ModuleType:
-    """Runs the file as torch.hub does, with its folder searched first."""
-    spec = importlib.util.spec_from_file_location("hubconf", file)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.path.insert(0, str(file.parent))
-    try:
-        spec.loader.exec_module(module)
-    except ImportError as error:
-        raise MissingLibraryError(f"{file} cannot be imported: {error}. Install what it needs.") from error
-    finally:
-        sys.path.remove(str(file.parent))
-    return module
-
-
-def _untrained(constructor: Callable[..., Any]) -> Callable[..., Any]:
-    """The constructor, told not to load weights where it would by default."""
-    try:
-        parameters = inspect.signature(constructor).parameters
-    except (TypeError, ValueError):
-        return constructor
-    if "pretrained" in parameters and parameters["pretrained"].default not in (False, None):
-        return functools.wraps(constructor)(functools.partial(constructor, pretrained=False))
-    return constructor

@@ -137,6 +137,11 @@ def _allocating_on_meta(names: frozenset[str]) -> Iterator[None]:
         _target.names = before
 
 
+def allocating_as_usual() -> contextlib.AbstractContextManager[None]:
+    """Lets a part of a constructor allocate where it would without `build_on_meta`: reading a file needs memory behind its tensors."""
+    return _allocating_on_meta(frozenset())
+
+
 def build_on_meta(
     constructor: Callable[[], nn.Module], initialisers: Iterable[Callable[..., Any]] = (), *, reuse: bool = False
 ) -> nn.Module:

@@ -15,7 +15,7 @@ import typer
 
 from reports.cli.common.formats import TableFormat
 from reports.cli.common.help import examples
-from zoo.errors import UnknownNameError, ZooError, did_you_mean
+from zoo.errors import MissingLibraryError, UnknownNameError, ZooError, did_you_mean
 from zoo.records import Task
 
 if TYPE_CHECKING:
@@ -89,13 +89,21 @@ def _architectures(zoos: Sequence[str], cache: str, declared: Mapping[str, Seque
     from zoo.adapters.registry import open_zoo, zoo_names
 
     found: list[Architecture] = []
+    extras: list[str] = []
     for name in zoos or [*zoo_names(), *declared]:
         try:
             found += open_zoo(name, declared[name]).architectures() if name in declared else _of_zoo(name, cache)
         except ZooError as error:
             if zoos:
                 raise
-            typer.echo(f"Left out: {error}", err=True)
+            if isinstance(error, MissingLibraryError) and error.extra:
+                extras.append(error.extra)
+            else:
+                typer.echo(f"Left out: {error}", err=True)
+    if extras:
+        typer.echo(
+            f"Left out, as not installed: {', '.join(extras)}. To add them: pip install 'zoometer[{','.join(extras)}]'", err=True
+        )
     return found
 
 

@@ -97,7 +97,7 @@ class UltralyticsZoo(Zoo):
         """
         spec = importlib.util.find_spec("ultralytics")
         if spec is None or spec.origin is None:
-            raise MissingLibraryError("ultralytics is not installed. Install it: pip install 'zoometer[ultralytics]'")
+            raise MissingLibraryError("ultralytics is not installed. Install it: pip install 'zoometer[ultralytics]'", self.name)
         self._models = _read_models(Path(spec.origin).parent / "cfg" / "models")
 
     def version(self) -> str:
