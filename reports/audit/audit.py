@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reports.audit.hypothesis import CountsByKey
-from reports.audit.published_table import PublishedRow, match_rows
+from reports.audit.published_table import PublishedRow, group_equal, match_rows
 from reports.audit.table_convention import TableConvention, find_table_convention
 from reports.audit.verdicts import AuditedRow, Verdict, judge
 from zoo.inputs import parse_input
@@ -72,16 +72,17 @@ def audit_table(
     counts = count_models(_published_keys(matched, by_name))
     convention = find_table_convention(matched, counts)
     class_labels = label_classes(architectures)
-    audited = [judge(row, convention, counts, class_labels) for row in matched]
-    unexplained = [row.published for row in audited if row.verdict is Verdict.UNEXPLAINED]
+    groups = [(rows, judge(rows[0], convention, counts, class_labels)) for rows in group_equal(matched)]
+    unexplained = [rows[0] for rows, found in groups if found.verdict is Verdict.UNEXPLAINED]
     if unexplained:
         more = {key for row in unexplained for key in _other_keys(row, by_name, counts)}
         counts = count_models(more)
-        audited = [
-            judge(row.published, convention, counts, class_labels) if row.verdict is Verdict.UNEXPLAINED else row
-            for row in audited
+        groups = [
+            (rows, judge(rows[0], convention, counts, class_labels) if found.verdict is Verdict.UNEXPLAINED else found)
+            for rows, found in groups
         ]
-    return Audit(title, zoo, convention, tuple(audited))
+    audited = [replace(found, published=row) for rows, found in groups for row in rows]
+    return Audit(title, zoo, convention, tuple(sorted(audited, key=lambda row: row.published.line)))
 
 
 def _published_keys(rows: Iterable[PublishedRow], by_name: Mapping[str, Architecture]) -> set[CostKey]:

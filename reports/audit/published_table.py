@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -170,6 +170,14 @@ def match_rows(
     """
     by_name = {architecture.name: architecture for architecture in architectures}
     return [_match_row(row, zoo, by_name, aliases) for row in rows]
+
+
+def group_equal(rows: Iterable[PublishedRow]) -> list[list[PublishedRow]]:
+    """The rows that state the same figures of the same model, together: a table may repeat its rows."""
+    groups: dict[Hashable, list[PublishedRow]] = {}
+    for row in rows:
+        groups.setdefault((row.key, row.problem, tuple(row.numbers.items())), []).append(row)
+    return list(groups.values())
 
 
 def _match_row(row: PublishedRow, zoo: str, by_name: Mapping[str, Architecture], aliases: Mapping[str, str]) -> PublishedRow:

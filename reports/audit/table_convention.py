@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from reports.audit.counting_method import DEFAULT_METHOD, CountingMethod, all_methods
 from reports.audit.hypothesis import CountsByKey
-from reports.audit.published_table import PublishedRow
+from reports.audit.published_table import PublishedRow, group_equal
 from zoo.records import Variant
 
 
@@ -40,7 +40,8 @@ def find_table_convention(rows: Sequence[PublishedRow], counts: CountsByKey) -> 
     """The method with which most rows agree; of several that do equally well, the one closest to the default."""
     compared = [row for row in rows if row.key in counts]
     choices = [(method, variant) for variant in (Variant.BASE, Variant.DEPLOY) for method in all_methods()]
-    agreeing = {choice: _agreeing_lines(compared, counts, *choice) for choice in choices}
+    distinct = group_equal(compared)
+    agreeing = {choice: _agreeing_lines(distinct, counts, *choice) for choice in choices}
     best = max(
         choices,
         key=lambda choice: (len(agreeing[choice]), -len(DEFAULT_METHOD.differing_fields(choice[0])), choice[1] == Variant.BASE),
@@ -56,11 +57,14 @@ def find_table_convention(rows: Sequence[PublishedRow], counts: CountsByKey) -> 
     )
 
 
-def _agreeing_lines(rows: Sequence[PublishedRow], counts: CountsByKey, method: CountingMethod, variant: str) -> frozenset[int]:
-    lines = set()
-    for row in rows:
+def _agreeing_lines(
+    rows: Iterable[Sequence[PublishedRow]], counts: CountsByKey, method: CountingMethod, variant: str
+) -> frozenset[int]:
+    """Lines of the rows that agree; equal rows stand together, so that each is compared once."""
+    lines: set[int] = set()
+    for row, *repeated in rows:
         assert row.key is not None
         of_variant = counts.get(row.key._replace(variant=variant), counts[row.key])
         if method.reproduces(row.numbers, of_variant):
-            lines.add(row.line)
+            lines.update(one.line for one in (row, *repeated))
     return frozenset(lines)

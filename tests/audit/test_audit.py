@@ -326,3 +326,11 @@ def test_detectors_published_for_an_image_with_little_on_it(tmp_path: Path) -> N
         ("for an image with detections 1, not for the maximum",),
     )
     assert {row.verdict for name, row in by_name.items() if "keypoint" not in name} == {Verdict.AGREES}
+
+
+def test_rows_that_repeat_are_judged_alike_and_once(tmp_path: Path) -> None:
+    (row,) = printed(CountingMethod(), [key_of("resnet10t")])
+    other = {**row, "model": "resnet11"}
+    found = held([row, other, *[row] * 2_000, other], tmp_path)
+    assert [one.published.line for one in found.rows] == list(range(2, 2_005))
+    assert found.verdicts == {Verdict.AGREES: 2_001, Verdict.UNKNOWN: 2, Verdict.EXPLAINED: 0, Verdict.UNEXPLAINED: 0}

@@ -58,7 +58,7 @@ LINES = tuple(
     cache prune --older-than 30d --no-wait
     cache export costs -o costs.csv --as-of latest --history
     schedule cron --output schedules
-    version --debug
+    version
     init other.yaml --force
     """.strip().splitlines()
 )

@@ -94,9 +94,10 @@ def checksum(data: pa.Buffer | bytes) -> str:
 
 def _parse_name(file: str) -> re.Match[str] | None:
     """What the name of a part says; None if it is no such name, or its time is none."""
-    match = _NAME.fullmatch(file)
-    with contextlib.suppress(ValueError):
-        return match if match and datetime.strptime(match["stamp"], _STAMP).replace(tzinfo=UTC) else None
+    if match := _NAME.fullmatch(file):
+        with contextlib.suppress(ValueError):
+            datetime.strptime(match["stamp"], _STAMP).replace(tzinfo=UTC)
+            return match
     return None
 
 
