@@ -97,7 +97,7 @@ def remove_before_writing(patch: pytest.MonkeyPatch) -> None:
 def forget_what_was_replaced(patch: pytest.MonkeyPatch) -> None:
     """Rule 2 again: a merge does not say which parts it was made of."""
     patch.setattr(table_store, "is_replacing", lambda file: False)
-    patch.setattr(table_store, "encode", lambda name, table, notes: encode(name, table, {**notes, "replaces": []}))
+    patch.setattr(table_store, "encode", lambda table, notes: encode(table, {**notes, "replaces": []}))
 
 
 def forget_what_sources_replaced(patch: pytest.MonkeyPatch) -> None:
