@@ -42,6 +42,10 @@ class DerivedPass(NamedTuple):
     storages: Sequence[TracedStorage]
 
 
+MemoryTable = dict[tuple[int, ...], MemoryUse]
+"""What passes use, by the patterns of their calls."""
+
+
 class PassFamily:
     """The passes of one model over one input that differ in precision and layout only.
 
@@ -59,6 +63,7 @@ class PassFamily:
     def __init__(self, model: nn.Module, given: Arguments, batch: int, memo: Memo, table: TypeTable) -> None:
         self._model, self._given, self._memo, self._table = model, given, memo, table
         self._runs: dict[Precision, _Run] = {}
+        self._memory: MemoryTable = {}  # without autocast
         self.batch = batch
         runner = PassRunner(model, Precision.FP16, "nchw", memo)
         self.names = runner.parts.names  # paths of modules by their identity
@@ -82,10 +87,11 @@ class PassFamily:
         """The passes in one precision: those under autocast from one of their own, where the casts are not certain."""
         graph = self._in_float16
         if precision is Precision.FP16:
-            return _Run(graph.program(torch.float16), self._table, self._source_types(graph, precision), graph.outcomes)
+            types = self._source_types(graph, precision)
+            return _Run(graph.program(torch.float16), self._table, types, graph.outcomes, self._memory)
         types = self._source_types(graph, precision)
         if precision is Precision.FP32:
-            return _Run(graph.program(torch.float32), self._table, types)
+            return _Run(graph.program(torch.float32), self._table, types, (), self._memory)
         autocast = cuda_autocast()
         try:
             check_castable(graph, autocast)
@@ -94,7 +100,7 @@ class PassFamily:
             graph = self._record(PassRunner(self._model, precision, "nchw", self._memo))
             program, outcomes = graph.program(torch.float16), graph.outcomes
             types = self._source_types(graph, precision)
-        return _Run(program, self._table, types, outcomes)
+        return _Run(program, self._table, types, outcomes, {})
 
     def _record(self, runner: PassRunner) -> Graph:
         graph = _record(runner, self._given, self._table)
@@ -132,11 +138,13 @@ class _Run:
         table: of the types.
         types: of each source, with images that are not channels last.
         outcomes: of that pass, where they are known.
+        memory: of passes of programs with the same calls.
     """
 
-    def __init__(self, program: Program, table: TypeTable, types: list[int], outcomes: Sequence[Outcome] = ()) -> None:
-        self._program, self._table, self._types, self._outcomes = program, table, types, outcomes
-        self._memory: dict[tuple[int, ...], MemoryUse] = {}  # by the patterns of the calls
+    def __init__(
+        self, program: Program, table: TypeTable, types: list[int], outcomes: Sequence[Outcome], memory: MemoryTable
+    ) -> None:
+        self._program, self._table, self._types, self._outcomes, self._memory = program, table, types, outcomes, memory
 
     def in_layout(self, layout: str) -> DerivedPass:
         """The pass in a memory layout."""
