@@ -10,10 +10,12 @@ import { drawChart, startChart } from './chart/chart.js';
 import { startPictures } from './chart/picture.js';
 import { startPointer } from './chart/pointer.js';
 import { showDevice, startDevices } from './controls/device.js';
+import { showUses } from './controls/uses.js';
 import { resetBudget, showBudget, showCounts } from './controls/budget.js';
 import { hideHint } from './controls/tooltip.js';
 import { showPicked, startCompare } from './drawer/compare.js';
 import { showDrawer, startDialogs } from './drawer/drawer.js';
+import { showAnswer } from './results/answer.js';
 import { showCoverage } from './results/coverage.js';
 import { showLeftOut } from './results/misses.js';
 import { showPicks, showRanking } from './results/ranking.js';
@@ -27,10 +29,12 @@ function refresh({ keepPage = false } = {}) {
   showTasks();
   if (!keepPage) {
     computeView();
+    showUses();
     showDevice();
     showBudget();
     showCounts();
     showTable();
+    showAnswer();
     showPicks();
     showRanking();
     showLeftOut();
@@ -82,6 +86,7 @@ async function start() {
   byId('theme').addEventListener('click', () => document.documentElement.dispatchEvent(new Event('themetoggle')));
   byId('print').addEventListener('click', () => window.print());
   window.addEventListener('hashchange', async () => { await readAddress(); refresh(); });
+  byId('fields').open = !matchMedia('(max-width: 640px)').matches;
   startDevices();
   startTable();
   startColumnChooser();

@@ -1,7 +1,7 @@
 // Which rows are considered (words, chosen values), and which of those keep the limits.
 
 import { BOARD, REPORT, isLowBetter, taskRows } from './data.js';
-import { parseAmount } from './format.js';
+import { formatFigure, parseAmount, withUnit } from './format.js';
 import { isSame, state } from './state.js';
 
 export const EXCLUDED = 0; // another task, another value chosen, or words not found
@@ -54,6 +54,16 @@ function activeLimits() {
 
 // An unknown figure keeps no limit: it is left out, and counted as unknown.
 export const keeps = (limit, row) => (limit.isLeast ? limit.values[row] >= limit.bound : limit.values[row] <= limit.bound);
+
+// How far a row is beyond a limit, as a share of the limit; NaN where its figure is unknown, 0 where it keeps the limit.
+export function excessOf(limit, row) {
+  const value = limit.values[row];
+  if (Number.isNaN(value)) return NaN;
+  if (keeps(limit, row)) return 0;
+  return limit.isLeast ? (limit.bound - value) / Math.max(limit.bound, 1e-9) : value / Math.max(limit.bound, 1e-9) - 1;
+}
+
+export const boundText = ({ column, bound, isLeast }) => `${column.title} ${isLeast ? '≥' : '≤'} ${withUnit(column, formatFigure(column, bound))}`;
 
 // EXCLUDED, LEFT_OUT or FITS for every row of the report, and how many there are.
 export function markRows() {

@@ -8,13 +8,21 @@ import { DEFAULT_COLOUR, isSame, state } from '../base/state.js';
 import { change, view } from '../base/view.js';
 import { facetMenu, facetValues } from './menus.js';
 
+const FIRST_LIMITS = ['params', 'macs']; // the others stand folded below
+
 let budgetParts = { key: null, shows: [] };
 
 function buildBudget() {
   const facets = REPORT.facets.filter((key) => facetValues(key).length > 1).map((key) => facetMenu(BOARD.column(key)));
-  const limits = limitsOf(state.task).map(limitField);
+  const fields = limitsOf(state.task).map((key) => [key, limitField(key)]);
+  const limits = fields.map(([, field]) => field);
   const least = state.accuracy ? leastField() : null;
-  fill(byId('limits'), limits.map(({ element }) => element), least?.element);
+  const isFirst = (key) => FIRST_LIMITS.includes(key) || key.startsWith('latency');
+  const more = fields.filter(([key]) => !isFirst(key));
+  fill(byId('limits'), fields.filter(([key]) => isFirst(key)).map(([, { element }]) => element), least?.element);
+  fill(byId('more-limits'), more.map(([, { element }]) => element));
+  byId('more').hidden = more.length === 0;
+  byId('more').open = more.some(([key]) => state.limits[key]);
   fill(byId('facets'), facets.map(({ element }) => element));
   const axes = [
     chooser('accuracy', byId('choose-accuracy'), accuraciesOf(state.task).map(({ key, label }) => [key, label])),

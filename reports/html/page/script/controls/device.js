@@ -17,7 +17,7 @@ export function startDevices() {
 }
 
 // A new device keeps the limit on latency that was typed, and puts latency on the axis of costs.
-async function chooseDevice(id, run) {
+export async function chooseDevice(id, run) {
   const before = chosenLatency();
   const device = findDevice(id);
   const choice = findChoice(device, run || state.run);

@@ -2,7 +2,7 @@
 
 import { BOARD, taskRows } from '../base/data.js';
 import { byId, fill, h } from '../base/dom.js';
-import { LEFT_OUT, keeps } from '../base/filters.js';
+import { LEFT_OUT, boundText, excessOf } from '../base/filters.js';
 import { formatCount, formatExcess, formatFigure, headerOf, plural, signed, withUnit } from '../base/format.js';
 import { qualityAt, qualityOf } from '../base/frontier.js';
 import { state } from '../base/state.js';
@@ -11,14 +11,6 @@ import { figureIn } from '../chart/chart.js';
 import { openButton } from './ranking.js';
 
 const MOST_MISSES = 8;
-
-// How far a row is beyond a limit, as a share of the limit; NaN where its figure is unknown, 0 where it keeps the limit.
-function excessOf(limit, row) {
-  const value = limit.values[row];
-  if (Number.isNaN(value)) return NaN;
-  if (keeps(limit, row)) return 0;
-  return limit.isLeast ? (limit.bound - value) / Math.max(limit.bound, 1e-9) : value / Math.max(limit.bound, 1e-9) - 1;
-}
 
 // For every limit: how many rows are beyond it, how many only because of it, how many have no figure.
 function explainLeftOut() {
@@ -71,8 +63,6 @@ export function showLeftOut() {
   fill(byId('binding'), bindingTable(counts));
   fill(byId('misses'), misses.length ? missTable(misses) : h('p', { class: 'empty' }, 'None of them would join the frontier.'));
 }
-
-const boundText = ({ column, bound, isLeast }) => `${column.title} ${isLeast ? '≥' : '≤'} ${withUnit(column, formatFigure(column, bound))}`;
 
 function bindingTable(counts) {
   const head = ['Limit', 'Beyond it', 'By it alone', 'Unknown'];

@@ -1,0 +1,86 @@
+// The answer in words: which model to take, why, which comes next, and what relaxing a limit would gain. As `zoometer select` has it.
+
+import { BOARD, isLowBetter, taskRows } from '../base/data.js';
+import { chosenLatency, latencyNote } from '../base/devices.js';
+import { byId, fill, h } from '../base/dom.js';
+import { FITS, LEFT_OUT, boundText, excessOf } from '../base/filters.js';
+import { formatCount, formatExcess, formatFixed, signed, withUnit } from '../base/format.js';
+import { qualityOf } from '../base/frontier.js';
+import { state } from '../base/state.js';
+import { view } from '../base/view.js';
+import { openButton } from './ranking.js';
+
+const MOST_RELAXATIONS = 3;
+
+export function showAnswer() {
+  const box = byId('answer');
+  box.hidden = !state.accuracy;
+  if (box.hidden) return;
+  const ranked = rank(taskRows(state.task).filter((row) => view.marks[row] === FITS));
+  const [pick] = ranked;
+  const next = ranked.find((row) => architectureOf(row) !== architectureOf(pick));
+  fill(byId('answer-pick'), pick === undefined ? nothingFits() : [h('p', { class: 'pick' }, 'Take ', openButton(pick), ` at ${BOARD.shown('input', pick)}`), h('p', {}, whyText(pick))]);
+  const lines = [...(next === undefined ? [] : [runnerUp(next, pick)]), ...relaxations(pick)];
+  fill(byId('answer-more'), lines.map((line) => h('li', {}, line)));
+}
+
+// Rows with a known accuracy, the best first; the cheaper one where equal, then by name.
+function rank(rows) {
+  const [quality, cost] = [qualityOf(state.accuracy), BOARD.figures(state.cost)];
+  const names = BOARD.ranks('model');
+  return rows.filter((row) => !Number.isNaN(quality[row]))
+    .sort((a, b) => quality[b] - quality[a] || ((cost[a] ?? Infinity) - (cost[b] ?? Infinity)) || names[a] - names[b]);
+}
+
+const architectureOf = (row) => `${BOARD.text('zoo', row)}/${BOARD.text('arch', row)}`;
+const figure = (key, row) => withUnit(BOARD.column(key), BOARD.shown(key, row));
+
+function nothingFits() {
+  return h('p', { class: 'pick' }, `Nothing fits: each of ${formatCount(view.considered)} rows is beyond a limit, or has no figure for it.`);
+}
+
+function whyText(row) {
+  const accuracy = BOARD.column(state.accuracy);
+  const best = `${isLowBetter(state.accuracy) ? 'Lowest' : 'Highest'} ${accuracy.title} (${figure(state.accuracy, row)}) of the ${formatCount(view.fitting)} that fit.`;
+  const latency = chosenLatency();
+  const speed = latency ? ` ${figure(latency, row)}, ${latencyNote(latency, row)}.` : '';
+  return `${best}${speed}${closest(row)}`;
+}
+
+// The limit of which the pick uses most.
+function closest(row) {
+  const shares = view.limits.map((limit) => (limit.isLeast ? limit.bound / limit.values[row] : limit.values[row] / limit.bound));
+  if (!shares.length) return '';
+  const most = Math.max(...shares);
+  return ` Closest to ${boundText(view.limits[shares.indexOf(most)])}: ${formatFixed(100 * most, 0)} % of it.`;
+}
+
+function runnerUp(row, pick) {
+  const cost = state.cost ? `, ${figure(state.cost, row)} against ${figure(state.cost, pick)}` : '';
+  return ['Next: ', openButton(row), ` ${figure(state.accuracy, row)} (${gain(row, pick)})${cost}`];
+}
+
+// For each limit, the row better than the pick for which that limit alone has to move, and by how little.
+function relaxations(pick) {
+  const quality = qualityOf(state.accuracy);
+  const nearest = new Map();
+  for (const row of rank(taskRows(state.task).filter((one) => view.marks[one] === LEFT_OUT))) {
+    if (pick !== undefined && quality[row] <= quality[pick]) break;
+    const excesses = view.limits.map((limit) => excessOf(limit, row));
+    const broken = excesses.flatMap((excess, place) => (excess === 0 ? [] : [place]));
+    if (broken.length !== 1 || Number.isNaN(excesses[broken[0]])) continue;
+    const [place] = broken;
+    if (!(nearest.get(place)?.excess <= excesses[place])) nearest.set(place, { row, excess: excesses[place] });
+  }
+  return [...nearest].slice(0, MOST_RELAXATIONS).map(([place, { row, excess }]) => {
+    const limit = view.limits[place];
+    const step = limit.isLeast ? '' : ` (+${formatExcess(excess)})`;
+    const moved = withUnit(limit.column, BOARD.shown(limit.key, row));
+    return [`${boundText(limit)} moved to ${moved}${step}: `, openButton(row), ` ${figure(state.accuracy, row)}${pick === undefined ? '' : ` (${gain(row, pick)})`}`];
+  });
+}
+
+function gain(row, pick) {
+  const values = BOARD.figures(state.accuracy);
+  return signed(values[row] - values[pick], BOARD.column(state.accuracy).digits);
+}
