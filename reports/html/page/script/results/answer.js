@@ -41,7 +41,8 @@ function nothingFits() {
 
 function whyText(row) {
   const accuracy = BOARD.column(state.accuracy);
-  const best = `${isLowBetter(state.accuracy) ? 'Lowest' : 'Highest'} ${accuracy.title} (${figure(state.accuracy, row)}) of the ${formatCount(view.fitting)} that fit.`;
+  const others = view.limits.length ? `the ${formatCount(view.fitting)} that fit` : 'all that are shown';
+  const best = `${isLowBetter(state.accuracy) ? 'Lowest' : 'Highest'} ${accuracy.title} (${figure(state.accuracy, row)}) of ${others}.`;
   const latency = chosenLatency();
   const speed = latency ? ` ${figure(latency, row)}, ${latencyNote(latency, row)}.` : '';
   return `${best}${speed}${closest(row)}`;
