@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 import torch
 from models_for_tests import NAMES, Built, Calling, build, build_on_cpu, count, count_call, on_meta, size_of
+from profiled_boundaries import Boundaries
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  # torch's own habit
 from torch.profiler import ProfilerActivity, profile
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from zoo.counting.count_model import count_model
 from zoo.counting.totals import LiveBytes
@@ -172,30 +172,16 @@ def test_an_output_kept_from_one_count_is_not_alive_in_the_next() -> None:
         assert count_call(lambda x: kept.append(x + 1), on_meta(4, 8), memo=memo).peak_activation_bytes == ONE
 
 
-class _Boundaries(TorchDispatchMode):
-    """Marks in the profiler's record where each operation has ended."""
-
-    NAME = "zoometer::boundary"
-
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]  # so in torch
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        out = func(*args, **(kwargs or {}))
-        with torch._C._profiler._RecordFunctionFast(self.NAME):
-            return out
-
-
 def peak_on_cpu(built: Built, batch: int) -> int:
     """Most bytes the CPU's allocator has given out at the end of any operation: scratch inside kernels is back by then."""
     x = torch.zeros(batch, *built.shape)
-    with torch.inference_mode(), profile(activities=[ProfilerActivity.CPU], profile_memory=True) as recorded, _Boundaries():
+    with torch.inference_mode(), profile(activities=[ProfilerActivity.CPU], profile_memory=True) as recorded, Boundaries():
         built.model(x)
     live = peak = 0
     for event in sorted(recorded.profiler.kineto_results.events(), key=lambda event: event.start_ns()):
         if event.name() == "[memory]":
             live += event.nbytes()
-        elif event.name() == _Boundaries.NAME:
+        elif event.name() == Boundaries.NAME:
             peak = max(peak, live)
     return peak
 

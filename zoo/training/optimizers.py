@@ -1,7 +1,7 @@
 """What an optimiser keeps between steps, and what it allocates in one: torch's own, run on parameters that hold nothing.
 
-torch's optimisers update one parameter after another on the CPU (`foreach=False`, the default there), so each distinct shape is run
-once, and the largest one's temporaries are the step's.
+torch's optimisers update one parameter after another on the CPU and all together on a GPU (`foreach`). So each distinct shape is run once
+in either way: the largest one's temporaries are a step's, or the sum of all.
 """
 
 from __future__ import annotations
@@ -41,13 +41,14 @@ class OptimizerCost:
     state_bytes: (
         int  # kept between steps, of all parameters that get a gradient; numbers on the host, such as the step's, excluded
     )
-    temporary_bytes: int  # most bytes that a step allocates and frees, beside parameters, gradients and state
+    temporary_bytes: int  # most bytes that a step allocates and frees, beside parameters, gradients and state, one after another
+    foreach_bytes: int  # the same where all parameters are updated together, as far as the optimiser can
 
 
 def optimizer_cost(factory: OptimizerFactory, params: Sequence[Tensor], memo: Memo) -> OptimizerCost:
     """The memory of an optimiser of these parameters, all of which have a gradient."""
     alike = Counter((param.shape, param.stride(), param.dtype) for param in params)
-    state, temporary = 0, 0
+    state, temporary, together = 0, 0, 0
     for (shape, strides, dtype), count in alike.items():
         param = nn.Parameter(torch.empty_strided(shape, strides, dtype=dtype, device=META))
         param.grad = torch.empty_like(param)
@@ -55,7 +56,15 @@ def optimizer_cost(factory: OptimizerFactory, params: Sequence[Tensor], memo: Me
         optimizer.step()  # the first one makes the state
         state += count * _state_bytes(optimizer)
         temporary = max(temporary, _temporary_bytes(optimizer, memo))
-    return OptimizerCost(state, temporary)
+        together += count * _temporary_bytes(_with_foreach(optimizer), memo)
+    return OptimizerCost(state, temporary, together)
+
+
+def _with_foreach(optimizer: Optimizer) -> Optimizer:
+    for group in optimizer.param_groups:
+        if "foreach" in group:
+            group["foreach"] = True
+    return optimizer
 
 
 def _state_bytes(optimizer: Optimizer) -> int:

@@ -98,17 +98,22 @@ class TrainingCost:
         """
         return self._optimizer(optimizer).state_bytes
 
-    def step_bytes(self, optimizer: str = "adamw") -> int:
+    def step_bytes(self, optimizer: str = "adamw", *, foreach: bool = False) -> int:
         """The most memory of a step: weights, input, optimiser state, and the most of everything else that is alive at once.
 
         Taken between operations, over forward, backward and the optimiser's step, from the second step on, which finds the state
         made; gradients are freed before the forward pass, as `zero_grad` does.
 
+        Args:
+            optimizer: sgd, sgd-momentum, adam, adamw, or the name of another one that was counted.
+            foreach: whether the optimiser updates all parameters together, torch's default on a GPU, or one after another.
+
         Raises:
             UnknownNameError: if no optimiser of that name was counted.
         """
         cost = self._optimizer(optimizer)
-        transient = max(self.forward.peak_bytes, self.backward.peak_bytes, self.kept_bytes + cost.temporary_bytes)
+        temporary = cost.foreach_bytes if foreach else cost.temporary_bytes
+        transient = max(self.forward.peak_bytes, self.backward.peak_bytes, self.kept_bytes + temporary)
         return self.weight_bytes + self.input_bytes + cost.state_bytes + transient
 
     @property
