@@ -68,7 +68,7 @@ def add_senseless_rows(cache: Path, rng: random.Random) -> None:
     for row in rows:
         for field in rng.sample([*schema], k=min(len(schema), rng.choice((1, 2, 5, 100)))):
             row[field.name] = _value(field.type, rng)
-    part = encode(name, pa.Table.from_pylist(rows, schema=schema), _notes(rng))
+    part = encode(pa.Table.from_pylist(rows, schema=schema), _notes(rng))
     folder = cache / name
     folder.mkdir(exist_ok=True)
     (folder / new_name(part, after=[path.name for path in folder.iterdir()])).write_bytes(part)
