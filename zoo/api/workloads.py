@@ -42,6 +42,10 @@ class WorkloadRecorder:
         self._types = TypeTable()
         self._summaries: dict[int, _Summaries] = {}  # by batch
 
+    def __len__(self) -> int:
+        """How many distinct calls are remembered: the memory that they take grows with them."""
+        return sum(len(summaries) for summaries in self._summaries.values())
+
     def record(
         self, model: nn.Module, arguments: Callable[[int], Arguments], modes: Iterable[TraceMode]
     ) -> dict[TraceMode, RecordedWorkload | Exception]:
@@ -111,6 +115,9 @@ class _Summaries:
         self._growing: dict[CallSummary, bool] = {}
         self._kernels = KernelTable(batch)
         self._grouped: WeakKeyDictionary[MemoryUse, tuple[list[Kernel], list[int]]] = WeakKeyDictionary()
+
+    def __len__(self) -> int:
+        return len(self._of_outcomes)
 
     def of_derived(self, derived: DerivedPass, names: Mapping[int, str]) -> Workload:
         """The workload of a derived pass; `names` are the paths of modules by their identity."""

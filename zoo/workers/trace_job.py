@@ -27,6 +27,10 @@ SUMMARY_COLUMNS = [name for name in TABLES["workloads"].names if name not in (*T
 """Columns of `workloads` that are computed from the pass."""
 
 
+_MOST_REMEMBERED = 40_000
+"""Distinct calls after which a worker forgets them, so that its memory does not grow with the zoo. A family has some thousand."""
+
+
 @dataclass(frozen=True, slots=True)
 class TraceResult:
     """A row of `traces`, and its rows of `workloads` (None for a failure)."""
@@ -84,6 +88,8 @@ class TraceJob:
             made: Example = zoo.example(model, key._replace(batch=batch))
             return made.args, made.kwargs
 
+        if len(self._recorder) > _MOST_REMEMBERED:
+            self._recorder = WorkloadRecorder()
         # A context of its own changes results of kernels, so such a model shares nothing with others.
         recorder = self._recorder if example.context is nullcontext else WorkloadRecorder()
         with example.context():
