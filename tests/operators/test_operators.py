@@ -154,7 +154,7 @@ UNCOUNTED = {
         linalg_lu_factor_ex linalg_lu_solve linalg_matrix_exp linalg_matrix_sqrth linalg_pinv linalg_polar linalg_qr
         linalg_solve_triangular lu_unpack ormqr triangular_solve linalg__powsum""",
     PACKED: """_cudnn_attention_forward _efficient_attention_forward _flash_attention_forward
-        _flash_attention_forward_no_dropout_inplace quantized_gru quantized_lstm _trilinear""",
+        _flash_attention_forward_no_dropout_inplace _trilinear""",
     OTHER_DEVICE: "_lstm_mps",
     NO_WORK: """_nested_get_jagged_dummy slice_inverse _convert_weight_to_int4pack _convert_weight_to_int4pack_for_cpu _cudnn_rnn_flatten_weight
         _dyn_quant_pack_4bit_weight mkldnn_reorder_conv2d_weight mkldnn_reorder_conv3d_weight""",

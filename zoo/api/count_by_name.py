@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,6 +18,7 @@ from zoo.adapters.registry import open_zoo
 from zoo.adapters.targets import import_target
 from zoo.api.count_module import count, trace
 from zoo.api.example_cost import example_cost
+from zoo.api.given import as_model, load_program
 from zoo.counting.cost import Cost
 from zoo.errors import InputError, UnknownNameError, ZooError, did_you_mean
 from zoo.inputs import format_tensors, parse_tensors, resize_input
@@ -65,7 +67,7 @@ class InputSpec:
 def count_named(
     target: str, spec: InputSpec, classes: int | None = None, declared: Mapping[str, Sequence[DeclaredModel]] | None = None
 ) -> list[Counted]:
-    """Counts `zoo/arch`, `zoo/arch.tag`, or `package.module:factory` at the given inputs.
+    """Counts `zoo/arch`, `zoo/arch.tag`, `package.module:factory`, or a file of a program at the given inputs.
 
     Args:
         target: the model's name.
@@ -78,6 +80,8 @@ def count_named(
         InputError: if the model cannot take an input.
         ZooError: if the user's module cannot be imported, or the model cannot be built or run.
     """
+    if Path(target).suffix in _PROGRAM_SUFFIXES:
+        return _count_file(target, spec)
     return _count_own(target, spec) if ":" in target else _count_of_zoo(target, spec, classes, declared or {})
 
 
@@ -142,7 +146,8 @@ def _count_example(target: str, model: nn.Module, input: str, example: Example, 
     except ZooError:
         raise
     except Exception as error:
-        raise InputError(f"{target} does not run at {input}: {type(error).__name__}: {error}") from error
+        notes = " ".join(getattr(error, "__notes__", ()))
+        raise InputError(f"{target} does not run at {input}: {type(error).__name__}: {error} {notes}".strip()) from error
     return Counted(target, input, spec.batch, cost, traced, training)
 
 
@@ -172,5 +177,29 @@ def _count_own(target: str, spec: InputSpec) -> list[Counted]:
     for size in spec.sizes:
         input = format_tensors(parse_tensors(size))
         example = zoo.example(model, CostKey(zoo.name, target, input, None, batch=spec.batch))
+        counted.append(_count_example(target, model, input, example, spec, memo))
+    return counted
+
+
+_PROGRAM_SUFFIXES = frozenset({".pt2", ".pt", ".pth", ".ts"})
+
+
+def _count_file(target: str, spec: InputSpec) -> list[Counted]:
+    """A program of torch.export.save or torch.jit.save; an exported one was made with an input, which is its native one."""
+    program = load_program(Path(target))
+    model = as_model(program)
+    sizes, memo = spec.sizes or ("native",), Memo()
+    zoo = DeclaredZoo("", [DeclaredModel(target, factory=target, inputs=tuple(size for size in sizes if size != "native"))])
+    counted = []
+    for size in sizes:
+        if size == "native":
+            args, kwargs = getattr(program, "example_inputs", None) or ((), {})
+            shapes = ";".join("x".join(map(str, x.shape)) for x in (*args, *kwargs.values()) if isinstance(x, Tensor))
+            if not shapes:
+                raise InputError(f"{target} has no native input. Give one without the batch: --input 3x224x224.")
+            example, input = Example(tuple(args), kwargs), shapes
+        else:
+            input = format_tensors(parse_tensors(size))
+            example = zoo.example(model, CostKey(zoo.name, target, input, None, batch=spec.batch))
         counted.append(_count_example(target, model, input, example, spec, memo))
     return counted

@@ -8,16 +8,19 @@ from typing import Any, Literal, overload
 
 import torch
 from torch import nn
+from torch.nn.parameter import is_lazy
 
-from zoo.api.given import Given, Shapes, as_given, as_model
+from zoo.api.given import Given, Model, Shapes, as_given, as_model
 from zoo.counting.cost import Cost
 from zoo.counting.count_model import count_model
 from zoo.counting.count_with_values import count_with_values, needs_values
 from zoo.counting.left_out import Ignored, leave_out
 from zoo.counting.parameters import ParameterCounts, count_parameters
 from zoo.errors import InputError, UnknownNameError, did_you_mean
-from zoo.meta.module_stack import evaluate
+from zoo.meta.dispatch import below_autograd
+from zoo.meta.module_stack import evaluate, naming_failed_module
 from zoo.meta.protection import protected
+from zoo.meta.scripted import scripts_as_modules
 from zoo.meta.weights import without_data
 from zoo.meta.written_values import KeepWritten
 from zoo.operators.macs_formulas import Formula
@@ -32,7 +35,7 @@ from zoo.training.training_cost import TrainingCost
 
 @overload
 def count(
-    model: nn.Module,
+    model: Model,
     shape: Shapes | None = None,
     *,
     inputs: Any = None,
@@ -48,7 +51,7 @@ def count(
 
 @overload
 def count(
-    model: nn.Module,
+    model: Model,
     shape: Shapes | None = None,
     *,
     inputs: Any = None,
@@ -63,7 +66,7 @@ def count(
 
 
 def count(  # noqa: PLR0913  # all but two are keyword-only and seldom given
-    model: nn.Module,
+    model: Model,
     shape: Shapes | None = None,
     *,
     inputs: Any = None,
@@ -84,7 +87,8 @@ def count(  # noqa: PLR0913  # all but two are keyword-only and seldom given
     the CPU, on random data from a fixed seed or on the given tensors; where their values decide on the work, the cost is a bound.
 
     Args:
-        model: any module; a compiled one is counted as the module it was made from.
+        model: any module; a compiled one is counted as the module it was made from. Also scripts, exported programs, and files of
+            either.
         shape: of one input without the batch, such as (3, 224, 224); several shapes for several inputs; tensors as `forward` takes them,
             with their batch; or a dictionary of either by the names of arguments.
         inputs: instead of `shape`, the positional arguments of `forward`: tensors in any nesting, on any device.
@@ -102,11 +106,11 @@ def count(  # noqa: PLR0913  # all but two are keyword-only and seldom given
         InputError: if `model` is no model, nothing can be made of the input, or neither or both of `shape` and `inputs` are
             given, or there is nothing to train, or modules are left out of a step of training.
         UnknownNameError: if `ignore` names no module of the model.
-        Exception: whatever the model raises.
+        Exception: whatever the model raises, with a note that says which layer raised it and what that got.
     """
     eager = as_model(model)
     given = as_given(shape, inputs, kwargs, batch=batch, dtype=dtype)
-    with using_formulas(formulas or {}):
+    with using_formulas(formulas or {}), naming_failed_module(eager):
         if training:
             return _count_step(eager, given.without_data(), memo, ignore)
         try:
@@ -128,11 +132,14 @@ def _count_step(model: nn.Module, given: Given, memo: Memo | None, ignore: Itera
 
 def _count_without_values(model: nn.Module, given: Given, memo: Memo | None, ignore: Iterable[Ignored]) -> Cost:
     with _without_traces(model):
+        if any(map(is_lazy, model.parameters())):
+            with below_autograd():
+                model(*given.args, **given.kwargs)  # lazy modules learn their sizes
         return leave_out(count_model(model, given.args, memo, kwargs=given.kwargs, keep=False), model, ignore)
 
 
 def trace(  # noqa: PLR0913  # all but two are keyword-only and seldom given
-    model: nn.Module,
+    model: Model,
     shape: Shapes | None = None,
     *,
     inputs: Any = None,
@@ -208,7 +215,7 @@ def formula(name: str, *, kind: str | None = None) -> Any:
 @contextlib.contextmanager
 def _as_it_was(model: nn.Module) -> Iterator[None]:
     """Puts back all that the context changes of a model. Compiled parts run as they were written."""
-    with protected(model), torch.compiler.set_stance("force_eager"):
+    with protected(model), scripts_as_modules(model), torch.compiler.set_stance("force_eager"):
         yield
 
 

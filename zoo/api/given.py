@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import inspect
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+import torch.export
 from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
 from zoo.counting.count_model import meta_input
 from zoo.errors import InputError
+from zoo.meta.exported import ExportedModel, is_exported
 from zoo.meta.new_tensors import META
+from zoo.meta.scripted import ScriptedModel
 
 
 class Given(NamedTuple):
@@ -31,11 +37,22 @@ class Given(NamedTuple):
 
 
 def as_model(model: Any) -> nn.Module:
-    """The module to be run: a compiled one as the module it was made from.
+    """The module to be run: a compiled one as the module it was made from, a script or an exported program with its modules.
+
+    Args:
+        model: a module, an exported program, or the path of a file that `torch.export.save` or `torch.jit.save` wrote.
 
     Raises:
         InputError: if it is no model.
     """
+    if isinstance(model, (str, Path)):
+        model = load_program(Path(model))
+    if isinstance(model, torch.export.ExportedProgram):
+        model = model.module(check_guards=False) if _CAN_SKIP_GUARDS else model.module()
+    if isinstance(model, torch.jit.ScriptModule):
+        return ScriptedModel(model)
+    if is_exported(model):
+        return ExportedModel(model)
     if isinstance(model, nn.Module):
         eager: nn.Module = getattr(model, "_orig_mod", model)
         return eager
@@ -45,6 +62,20 @@ def as_model(model: Any) -> nn.Module:
     if callable(model):
         raise InputError(f"{name} is a function: give an nn.Module whose forward calls it.")
     raise InputError(f"{type(model).__name__} is no model: give an nn.Module.")
+
+
+def load_program(path: Path) -> Any:
+    """An exported program or a script from a file.
+
+    Raises:
+        InputError: if there is no such file, or it holds neither.
+    """
+    if not path.is_file():
+        raise InputError(f"There is no file {path}.")
+    for load in (torch.export.load, torch.jit.load):
+        with contextlib.suppress(Exception):  # torch raises whatever its readers of archives do
+            return load(path)
+    raise InputError(f"{path} holds no program of torch.export.save or torch.jit.save; weights alone cannot be counted.")
 
 
 def as_given(
@@ -101,6 +132,11 @@ def _shown(value: Any) -> str:
     text = " ".join(repr(value).split())
     return text if len(text) <= 60 else f"{text[:60]}…"
 
+
+Model = nn.Module | torch.export.ExportedProgram | Path | str
+"""Forms of `model`; a path is that of a file of a program."""
+
+_CAN_SKIP_GUARDS = "check_guards" in inspect.signature(torch.export.ExportedProgram.module).parameters
 
 Shapes = int | Sequence[Any] | Mapping[str, Any] | Tensor
 """Forms of `shape`."""

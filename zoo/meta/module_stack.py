@@ -8,6 +8,7 @@ import threading
 from collections.abc import Container, Iterable, Iterator
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 from zoo.meta.patching import Patches
@@ -31,8 +32,33 @@ def _call(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
     called.add(id(self))
     try:
         return _patches.original(nn.Module, "__call__")(self, *args, **kwargs)
+    except Exception as error:
+        _remember_failure(error, self, args)
+        raise
     finally:
         stack.pop()
+
+
+def _remember_failure(error: Exception, module: nn.Module, args: tuple[Any, ...]) -> None:
+    """Attaches the innermost module that an error came through, and the shapes that it got."""
+    if not hasattr(error, "failed_module"):
+        shapes = ", ".join("x".join(map(str, x.shape)) or "a number" if isinstance(x, Tensor) else type(x).__name__ for x in args)
+        with contextlib.suppress(AttributeError):  # an error without room for attributes
+            error.failed_module = module, shapes  # type: ignore[attr-defined]
+
+
+@contextlib.contextmanager
+def naming_failed_module(model: nn.Module) -> Iterator[None]:
+    """Adds to an error which module of a model it came from and what that got."""
+    try:
+        yield
+    except Exception as error:
+        module, shapes = getattr(error, "failed_module", (None, ""))
+        if module is not None and not hasattr(error, "__notes__"):
+            path = next((path for path, one in model.named_modules() if one is module), "")
+            name = f"{type(module).__name__}({module.extra_repr()})"
+            error.add_note(f"{f'Layer {path}, {name},' if path else name} got {shapes or 'nothing'}.")
+        raise
 
 
 _patches = Patches({(nn.Module, "__call__"): _call})
@@ -76,7 +102,8 @@ def all_modules(model: nn.Module) -> Iterable[nn.Module]:
         module = pending.pop()
         if id(module) not in modules:
             modules[id(module)] = module
-            pending.extend([child for child in module.__dict__["_modules"].values() if child is not None])
+            children = module.__dict__.get("_modules") or {}  # a traced module has them elsewhere
+            pending.extend([child for child in children.values() if child is not None])
     return modules.values()
 
 
@@ -165,6 +192,21 @@ def list_parts(model: nn.Module) -> Parts:
     return Parts(walk.names, walk.modules, list(walk.params.values()), list(walk.buffers.values()))
 
 
+_PACKED = frozenset({"_packed_params", "param"})
+"""Attributes under which torch's quantised layers hold their weights, packed for a kernel."""
+
+
+def _packed_tensors(value: Any) -> Iterator[Tensor]:
+    """The tensors inside a packed weight."""
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, (tuple, list)):
+        for item in value:
+            yield from _packed_tensors(item)
+    elif isinstance(value, torch.ScriptObject):
+        yield from _packed_tensors(value.__getstate__())
+
+
 class _Walk:
     """What a walk has found. A function that calls itself from inside another would be garbage that only the collector frees."""
 
@@ -188,6 +230,10 @@ class _Walk:
         for buffer in held["_buffers"].values():
             if buffer is not None:
                 self.buffers[id(buffer)] = buffer
+        for name in _PACKED & held.keys():
+            for tensor in _packed_tensors(held[name]):
+                params[id(tensor)] = tensor
+                own += tensor.numel()
         self.modules.append(ModuleRecord(path, _name_of_class(module.__class__), own))
         inside = f"{path}." if path else ""
         for name, child in held["_modules"].items():

@@ -20,6 +20,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.modules import module as torch_modules
+from torch.nn.modules.lazy import LazyModuleMixin
 from torch.utils import _pytree as pytree
 
 from zoo.meta.build import without_collector
@@ -128,6 +129,8 @@ class _Reached:
     def _add_object(self, value: Any, depth: int) -> None:
         """A module, or an object of a class that is not a library's: its attributes, and the functions of its class."""
         kind = type(value)
+        if isinstance(value, LazyModuleMixin):  # one that knows its sizes becomes a module of another class
+            self._restores.append(functools.partial(setattr, value, "__class__", kind))
         if isinstance(value, nn.Module | types.SimpleNamespace) or not _is_foreign(kind):
             attributes = getattr(value, "__dict__", None)
             if type(attributes) is dict:

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from zoo.meta.module_stack import all_modules
 from zoo.meta.new_tensors import META
@@ -28,6 +29,10 @@ def without_data(
     """
 
     def twin_of(tensor: Tensor) -> Tensor:
+        if is_lazy(tensor):
+            kind: Any = type(tensor)
+            twin: Tensor = kind(device=META, dtype=dtype or tensor.dtype)
+            return twin
         if not (tensor.is_floating_point() or tensor.is_complex()):
             return tensor
         return _twin(tensor, dtype if dtype and not tensor.is_complex() else tensor.dtype, channels_last)

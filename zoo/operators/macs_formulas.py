@@ -163,6 +163,22 @@ def recurrent_macs(args: Sequence[Any], kwargs: dict[str, Any], out: Any) -> int
     return int(steps * sum(w.numel() for w in weights if w.dim() == 2))
 
 
+def quantized_recurrent_macs(gates: int) -> Formula:
+    """`quantized_lstm` and `quantized_gru`, whose matrices are packed: their sizes are those of inputs, states, layers and directions."""
+
+    def count(args: Sequence[Any], kwargs: dict[str, Any], out: Any) -> int:
+        x, second = args[:2]
+        is_packed = isinstance(second, Tensor) and not second.is_floating_point()
+        state, _, _, layers, _, _, is_bidirectional = args[2 if is_packed else 1 :][:7]
+        width = (state if isinstance(state, Tensor) else state[0]).shape[-1]
+        directions = 2 if is_bidirectional else 1
+        inputs = x.shape[-1] + (layers - 1) * directions * width
+        steps = x.numel() // x.shape[-1]
+        return int(steps * directions * gates * width * (inputs + layers * width))
+
+    return count
+
+
 def recurrent_kernel_macs(args: Sequence[Any], kwargs: dict[str, Any], out: Any) -> int:
     """cuDNN's and MIOpen's recurrent layers: (x, weights, …), all layers and directions."""
     return recurrent_macs((args[0], None, args[1]), kwargs, out)

@@ -28,6 +28,12 @@ COUNTED: tuple[tuple[str, Formula, str], ...] = (
     ("conv", macs_formulas.convolution_macs, "convolution _convolution convolution_overrideable"),
     ("conv", macs_formulas.conv_tbc_macs, "conv_tbc"),
     ("linear", macs_formulas.linear_macs, "linear mkldnn_linear"),
+    (
+        "linear",
+        macs_formulas.matmul_macs,
+        """quantized::linear_dynamic quantized::linear_relu_dynamic quantized::linear_dynamic_fp16 quantized::linear_relu_dynamic_fp16
+        quantized::linear quantized::linear_relu""",
+    ),
     ("linear", macs_formulas.bilinear_macs, "bilinear"),
     (
         "matmul",
@@ -54,6 +60,8 @@ COUNTED: tuple[tuple[str, Formula, str], ...] = (
     ("attention", macs_formulas.multi_head_attention_macs, "_native_multi_head_attention _triton_multi_head_attention"),
     ("attention", macs_formulas.transformer_layer_macs, "_transformer_encoder_layer_fwd"),
     ("recurrent", macs_formulas.recurrent_macs, "lstm gru rnn_tanh rnn_relu"),
+    ("recurrent", macs_formulas.quantized_recurrent_macs(4), "quantized_lstm"),
+    ("recurrent", macs_formulas.quantized_recurrent_macs(3), "quantized_gru"),
     ("recurrent", macs_formulas.recurrent_kernel_macs, "_cudnn_rnn miopen_rnn"),
     ("recurrent", macs_formulas.recurrent_cell_macs, "lstm_cell gru_cell rnn_tanh_cell rnn_relu_cell"),
     ("recurrent", macs_formulas.recurrent_layer_macs, "mkldnn_rnn_layer"),

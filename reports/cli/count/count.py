@@ -24,6 +24,7 @@ EXAMPLES = examples(
     "zoometer count torchvision/swin_t --format json > swin_t.json",
     "zoometer count timm/resnet50 --by call --precision amp --layout nhwc",
     "zoometer count mypackage.models:NeuralNetwork --input 28x28",
+    "zoometer count model.pt2",
     "zoometer count tutorial/mlp --config configs/mlp.yaml",
     closing="Conventions: matmul, all, fvcore, ptflops-aten, ptflops-pytorch, weights-only.",
 )
@@ -39,7 +40,12 @@ class Grouping(StrEnum):
 
 def count(
     target: Annotated[
-        str, typer.Argument(metavar="MODEL", help="zoo/arch, zoo/arch.tag, or package.module:factory.", show_default=False)
+        str,
+        typer.Argument(
+            metavar="MODEL",
+            help="zoo/arch, zoo/arch.tag, package.module:factory, or a file of torch.export.save or torch.jit.save.",
+            show_default=False,
+        ),
     ],
     input: Annotated[
         list[str] | None,

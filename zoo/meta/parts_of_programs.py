@@ -1,0 +1,53 @@
+"""Modules of programs that torch made of models: each part of a scripted or exported model, as a module to be followed."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from torch import Tensor, nn
+
+
+class Part(nn.Module):
+    """Stands for a module of the model that a program was made of: has its path, its class by name, its weights, and no code."""
+
+    def forward(self, function: Callable[..., Any], args: Iterable[Any], kwargs: dict[str, Any]) -> Any:
+        """Calls an operator of the module."""
+        return function(*args, **kwargs)
+
+
+def part_at(root: nn.Module, path: str, class_path: str) -> nn.Module:
+    """The part at a path, made if it does not exist, with the parts around it.
+
+    Args:
+        root: the whole model.
+        path: names joined by points.
+        class_path: full name of its class.
+    """
+    part = root
+    for name in filter(None, path.split(".")):
+        child = part._modules.get(name)
+        if child is None:
+            child = part._modules[name] = _class_named("Module")()
+        part = child
+    if path and type(part) is _class_named("Module"):
+        part.__class__ = _class_named(class_path)
+    return part
+
+
+@functools.cache
+def _class_named(path: str) -> type[Part]:
+    """A class of this name, so that rules for classes of modules hold for its parts."""
+    module, _, name = path.rpartition(".")
+    if not module and isinstance(getattr(nn, name, None), type):
+        module = getattr(nn, name).__module__
+    return type(name, (Part,), {"__module__": module})
+
+
+def register(part: nn.Module, name: str, tensor: Tensor) -> None:
+    """Gives a part a tensor: as a parameter where it is one, or a constant of floating-point numbers that was one."""
+    if isinstance(tensor, nn.Parameter):
+        part._parameters[name] = tensor
+    else:
+        part._buffers[name] = tensor
