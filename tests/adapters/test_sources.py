@@ -102,7 +102,7 @@ def test_exported_programs_and_torchscript_are_counted_from_their_files(tmp_path
     )
     image = torch.randn(1, channels, side, side)
     torch.export.save(torch.export.export(net.eval(), (image,)), folder / "exported.pt2")
-    torch.jit.trace(net, image).save(folder / "traced.pt")  # type: ignore[no-untyped-call]
+    torch.jit.trace(net, image).save(folder / "traced.pt")
     torch.jit.script(net).save(folder / "scripted.ts")
     torch.save({"weights": 1}, folder / "state.pth")
     Path("files.yaml").write_text(CONFIG.replace("./repository", "./files").replace("'4'", f"'{channels}x{side}x{side}'"))

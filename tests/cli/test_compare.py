@@ -9,14 +9,17 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from fakes_installed import installed
 from fakes_models import FIGURES, TOP1, write_models
 from rich.console import Console
 from typer.testing import CliRunner, Result
 
 from reports import cli
 from reports.models.comparison import compare_models
+from reports.models.groups import expand_names
 from reports.models.model_lookup import look_up_models
 from reports.terminal import comparison_text
+from zoo.errors import UnknownNameError
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +87,15 @@ def test_a_page_and_a_workbook_hold_just_these_models(cache: str, tmp_path: Path
     cells = {str(cell) for sheet in sheets.values() for cell in sheet.to_numpy().ravel()}
     assert {"zeta/small.good", "zeta/large.good"} <= cells
     assert "zeta/small.best" not in cells
+
+
+def test_a_name_is_found_in_every_zoo_however_it_is_joined(tmp_path: Path) -> None:
+    cache = str(tmp_path / "cache")
+    with installed(tmp_path, versioned="zoo_of_versions:VersionedZoo", gone="not_installed:Zoo"):
+        assert expand_names(["own/net", "*/S-tays", "versioned/stays"], cache, {}) == ["own/net", "versioned/stays"]
+        assert {"timm/resnet50", "torchvision/resnet50"} <= set(expand_names(["*/resnet50"], cache, {}))
+        with pytest.raises(UnknownNameError, match="No zoo has an architecture 'nothing'"):
+            expand_names(["*/nothing"], cache, {})
 
 
 @pytest.mark.parametrize(

@@ -146,5 +146,5 @@ def _load_torchscript(file: Path) -> nn.Module:
     from zoo.meta.build import allocating_as_usual
 
     with allocating_as_usual():
-        model: nn.Module = torch.jit.load(file, map_location="meta")  # type: ignore[no-untyped-call]
+        model: nn.Module = torch.jit.load(file, map_location="meta")
     return model

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = examples(
     "zoometer compare timm/resnet50 timm/convnext_tiny torchvision/swin_t",
+    "zoometer compare '*/resnet50'               the same network in every zoo",
     "zoometer compare timm/resnet50 timm/vit_base_patch16_224 --input 384",
     "zoometer compare timm/resnet50 timm/convnext_tiny --device s24 --dtype int8",
     "zoometer compare timm/resnet50.a1_in1k timm/resnet50.tv_in1k --format json",
@@ -32,7 +33,10 @@ EXAMPLES = examples(
 
 
 def compare(
-    models: Annotated[list[str], typer.Argument(metavar="MODEL...", help="zoo/arch or zoo/arch.weights.", show_default=False)],
+    models: Annotated[
+        list[str],
+        typer.Argument(metavar="MODEL...", help="zoo/arch, zoo/arch.weights, or */arch: in every zoo.", show_default=False),
+    ],
     size: Annotated[
         str, typer.Option("--input", metavar="SIZE", help="Compare at this size: 224, 384x512. Default: each at its own.")
     ] = "native",
@@ -58,16 +62,17 @@ def compare(
     """Compare models side by side: accuracy and cost, with differences from the first one."""
     arguments = locals()
     from reports.models.comparison import compare_models, comparison_record
+    from reports.models.groups import expand_names
     from reports.models.model_lookup import look_up_models
     from reports.terminal import comparison_text
     from reports.terminal.console import make_console
 
-    names = list(dict.fromkeys(models))
+    address, zoos = cache_and_zoos(cache, config)
+    names = expand_names(list(dict.fromkeys(models)), address, zoos)
     if len(names) < 2:
         raise InputError(
             f"There is nothing to compare {names[0]} with. Name two models or more; one alone: zoometer show {names[0]}"
         )
-    address, zoos = cache_and_zoos(cache, config)
     asked = read_device_run(arguments, address)
     with look_up_models(names, address, zoos, size, asked) as lookup:
         compared = compare_models(lookup, size)

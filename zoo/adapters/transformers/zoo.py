@@ -7,8 +7,9 @@ configuration (`checkpoints.yaml`), which has weights.
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from functools import cache
 from importlib.util import find_spec
@@ -58,11 +59,12 @@ class TransformersZoo(Zoo):
     def architectures(self) -> list[Architecture]:
         """All model types of the registries, and the published configurations. The modules of the models are not imported."""
         model_types = {*MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES, *MODEL_FOR_BACKBONE_MAPPING_NAMES}
-        return [
-            *(_describe(model_type) for model_type in sorted(model_types - _OF_ANOTHER_ZOO)),
-            *(_describe_head(name) for name in sorted(_heads())),
-            *(_describe_checkpoint(name) for name in checkpoints()),
-        ]
+        with _without_warnings():
+            return [
+                *(_describe(model_type) for model_type in sorted(model_types - _OF_ANOTHER_ZOO)),
+                *(_describe_head(name) for name in sorted(_heads())),
+                *(_describe_checkpoint(name) for name in checkpoints()),
+            ]
 
     def build_options(self, key: CostKey) -> dict[str, Any]:
         """Values of the configuration that differ from its defaults, and whether only the backbone is built.
@@ -103,6 +105,17 @@ class TransformersZoo(Zoo):
             for name, one in checkpoints().items()
             if one.params is not None
         ]
+
+
+@contextlib.contextmanager
+def _without_warnings() -> Iterator[None]:
+    """Keeps the library quiet about defaults of its own configurations."""
+    before = transformers.logging.get_verbosity()
+    transformers.logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        transformers.logging.set_verbosity(before)
 
 
 def _first(names: str | tuple[str, ...]) -> str:
