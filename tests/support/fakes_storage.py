@@ -262,13 +262,13 @@ class Bucket(AbstractFileSystem):  # type: ignore[misc]
 
     def pipe_file(self, path: str, value: bytes, mode: str = "overwrite", **more: Any) -> None:
         self._wait(WRITE)
-        _, folder, name = path.rsplit("/", 2)
+        folder, name = path.split("/")[-2:]
         self.world.change(folder, name, bytes(value))
         self._wait(FLUSH)  # for the answer
 
     def cat_file(self, path: str, start: int | None = None, end: int | None = None, **more: Any) -> bytes:
         self._wait(READ)
-        _, folder, name = path.rsplit("/", 2)
+        folder, name = path.split("/")[-2:]
         try:
             return self.world.files[folder, name][start:end]
         except KeyError:
@@ -276,7 +276,7 @@ class Bucket(AbstractFileSystem):  # type: ignore[misc]
 
     def rm_file(self, path: str) -> None:
         self._wait(REMOVE)
-        _, folder, name = path.rsplit("/", 2)
+        folder, name = path.split("/")[-2:]
         if (folder, name) not in self.world.files:
             raise FileNotFoundError(path)
         self.world.change(folder, name, None)
