@@ -204,3 +204,9 @@ def test_a_mistake_in_shapes_says_which_layer_got_what() -> None:
     with pytest.raises(RuntimeError, match="reduction dim") as caught:
         zoo.count(model, (3, 8, 8))
     assert caught.value.__notes__ == ["Layer 2.0, Linear(in_features=7, out_features=2, bias=True), got 1x288."]
+
+
+def test_a_script_read_from_a_file_has_its_parameters(tmp_path: Path) -> None:
+    net = nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU())
+    torch.jit.script(net).save(tmp_path / "net.pt")
+    assert zoo.count(torch.jit.load(tmp_path / "net.pt"), (3, 8, 8)).params == 3 * 4 + 4

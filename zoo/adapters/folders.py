@@ -135,16 +135,17 @@ def _load_exported(file: Path) -> nn.Module:
     import torch
 
     from zoo.meta.build import allocating_as_usual
+    from zoo.meta.exported import ExportedModel
 
     with allocating_as_usual():
-        return torch.export.load(file).module()
+        return ExportedModel(torch.export.load(file).module(check_guards=False))
 
 
 def _load_torchscript(file: Path) -> nn.Module:
     import torch
 
     from zoo.meta.build import allocating_as_usual
+    from zoo.meta.scripted import ScriptedModel
 
     with allocating_as_usual():
-        model: nn.Module = torch.jit.load(file, map_location="meta")
-    return model
+        return ScriptedModel(torch.jit.load(file))

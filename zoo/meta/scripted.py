@@ -34,7 +34,9 @@ class ScriptedModel(nn.Module):
         for path, part in script.named_modules():
             stand_in = part_at(self, path, _class_path(part)) if path else self
             self._scripts[id(stand_in)] = part._c
-            for name, tensor in (*part.named_parameters(recurse=False), *part.named_buffers(recurse=False)):
+            for name, tensor in part.named_parameters(recurse=False):
+                register(stand_in, name, _as_parameter(tensor))
+            for name, tensor in part.named_buffers(recurse=False):
                 register(stand_in, name, tensor)
         self._graph = _inlined_graph(script)
         self._origins: Origins | None = None
@@ -124,6 +126,11 @@ class ScriptedModel(nn.Module):
         """A constant, or the weight that it was made of."""
         name = self._constants.get(node.output().debugName())
         return _constant(node) if name is None else self._parameters[name]
+
+
+def _as_parameter(tensor: Tensor) -> nn.Parameter:
+    """A parameter of a script read from a file, which is a plain tensor there."""
+    return tensor if isinstance(tensor, nn.Parameter) else nn.Parameter(tensor.detach(), requires_grad=tensor.requires_grad)
 
 
 def _inlined_graph(script: Any) -> Any:
