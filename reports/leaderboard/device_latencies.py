@@ -27,6 +27,7 @@ from zoo.run_config import LAYOUTS, TRACED, Precision, RunConfig
 
 if TYPE_CHECKING:
     from zoo.estimation.platforms.fleet import PlatformLatencies, PlatformSums
+    from zoo.estimation.platforms.settings import Way
 
 _MEASURED, _PUBLISHED, _ESTIMATED = range(3)
 _BY_DATA_SHEET = tuple(
@@ -116,6 +117,7 @@ class _Platforms:
     rows: int  # of the leaderboard
     places: npt.NDArray[np.int64]  # of each row its model
     sums: PlatformSums | None = None  # None: no model was traced
+    calibrated: Callable[[Device], Sequence[Way]] = lambda _: ()  # the ways of running that the user calibrated
     found: list[tuple[Device, RunConfig, PlatformLatencies]] = field(default_factory=list)
 
     @classmethod
@@ -124,7 +126,7 @@ class _Platforms:
         known = cached.platform_sums(leaderboard)
         if known is None:
             return cls(len(leaderboard), np.zeros(len(leaderboard), np.int64))
-        return cls(len(leaderboard), _places(leaderboard, known[0]), known[1])
+        return cls(len(leaderboard), _places(leaderboard, known[0]), known[1], cached.calibrated_ways)
 
     def on(self, device: Device, run: RunConfig) -> DeviceLatencies:
         """The estimates on a device; none where there is no way to make any."""
@@ -133,7 +135,7 @@ class _Platforms:
         if self.sums is None or _rests_on_data_sheet(device, run):
             return without
         try:
-            estimates = self.sums.on(device, replace(run, device=device.id))
+            estimates = self.sums.on(device, replace(run, device=device.id), self.calibrated(device))
         except SpeedError:
             return without
         self.found.append((device, run, estimates))

@@ -14,9 +14,17 @@ if TYPE_CHECKING:
     from zoo.cache.store import Store
     from zoo.devices.device import Device
     from zoo.estimation.platforms.fleet import PlatformSums
+    from zoo.estimation.platforms.settings import Way
 
 _FIGURES = ["latency_ms", "latency_low_ms", "latency_high_ms"]
 _MODEL = "model"
+
+
+def kept_ways_on(device: Device, store: Store) -> list[Way]:
+    """The ways of running on a device that the user calibrated."""
+    from zoo.validation.calibration_store import kept_ways
+
+    return kept_ways(store, device.id) if store.exists() else []
 
 
 def platform_refusal(device: Device, run: RunConfig, refusal: str | None) -> str | None:
@@ -77,7 +85,8 @@ class PlatformFeatures:
         if (found := self._of(rows)) is None:
             return None
         models, features = found
-        estimates = estimate_on_platforms(features, device, run, models=models)
+        calibrated = kept_ways_on(device, self._store)
+        estimates = estimate_on_platforms(features, device, run, models=models, calibrated=calibrated)
         joined = rows[self._key].merge(models[self._key].join(estimates), on=self._key, how="left").set_axis(rows.index)
         return joined[[*_FIGURES, "latency_from"]]
 

@@ -13,7 +13,7 @@ import pandas as pd
 
 from reports.selection.candidate_speeds import SpeedSources
 from reports.selection.estimate_rounding import round_estimates
-from reports.selection.platform_speeds import PlatformFeatures, platform_refusal
+from reports.selection.platform_speeds import PlatformFeatures, kept_ways_on, platform_refusal
 from reports.selection.unknown_speed import NO_WORKLOAD
 from zoo.cache.store import Store
 from zoo.devices.device import Device
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from reports.config.budget_section import BudgetSection
     from zoo.estimation.gpu_fleet import GpuSums
     from zoo.estimation.platforms.fleet import PlatformSums
+    from zoo.estimation.platforms.settings import Way
 
 MODEL_KEY = ["zoo", "arch", "input", "classes", "variant"]
 """What names a counted model, whatever its weights."""
@@ -75,7 +76,7 @@ def estimate_model(target: str, device: Device, run: RunConfig, size: str | None
 
     refusal = why_no_estimate(device, run, kept_calibration(store, run)) if run.precision in TRACED else _NOT_TRACED
     if (refusal or run.is_on_platform) and platform_refusal(device, run, refusal) is None:
-        return _model_on_platform(target, device, run, size)
+        return _model_on_platform(target, device, run, size, store)
     if run.precision not in TRACED:
         raise InputError(f"{platform_refusal(device, run, None)}.".capitalize())
     spec = InputSpec((size,) if size else (), TRACE_BATCH, precision=run.precision, layout=run.layout)
@@ -98,7 +99,7 @@ def estimate_model(target: str, device: Device, run: RunConfig, size: str | None
     )
 
 
-def _model_on_platform(target: str, device: Device, run: RunConfig, size: str | None) -> ModelEstimate:
+def _model_on_platform(target: str, device: Device, run: RunConfig, size: str | None, store: Store) -> ModelEstimate:
     """The estimate from what was published of the device and its relatives."""
     from zoo.api.count_by_name import InputSpec, count_named
     from zoo.estimation.platforms.estimate import estimate_on_platforms, layers_on_platforms
@@ -111,9 +112,10 @@ def _model_on_platform(target: str, device: Device, run: RunConfig, size: str | 
     (counted,) = count_named(target, spec)
     assert counted.trace is not None
     workloads = pd.DataFrame(summarise(counted.trace, by_module=True)).assign(model=target)
-    found = estimate_on_platforms(features_of(workloads, ["model"]), device, run)
+    calibrated = kept_ways_on(device, store)
+    found = estimate_on_platforms(features_of(workloads, ["model"]), device, run, calibrated=calibrated)
     latency_ms, low_ms, high_ms = (None if pd.isna(value) else float(value) for value in _rounded(found).iloc[0])
-    by_layer = layers_on_platforms(workloads, device, run) if latency_ms is not None else pd.DataFrame()
+    by_layer = layers_on_platforms(workloads, device, run, calibrated) if latency_ms is not None else pd.DataFrame()
     bound = by_layer[by_layer["bound"] != ""].groupby("bound")["share"].sum() if len(by_layer) else pd.Series(dtype=float)
     shares = {str(name): float(share) for name, share in bound.items()}
     rate = None if latency_ms is None else 1000 * run.batch / latency_ms
@@ -196,6 +198,10 @@ class CachedSpeeds:
             return _not_estimated(rows, NO_WORKLOAD)
         estimates[_FIGURES] = _rounded(estimates)
         return estimates.fillna({"latency_from": NO_WORKLOAD})
+
+    def calibrated_ways(self, device: Device) -> list[Way]:
+        """The ways of running on a phone, an accelerator or a board that the user calibrated."""
+        return kept_ways_on(device, self._store)
 
     def gpu_sums(self, run: RunConfig) -> tuple[pd.DataFrame, GpuSums] | None:
         """Models by `MODEL_KEY`, and what they ask of GPUs in one run configuration, for many devices; None where none was traced."""

@@ -54,7 +54,7 @@ def test_a_measurement_says_nothing_of_its_own_prediction() -> None:
     changed = measurements.data.log_time.copy()
     changed[measurements.model == 0] += 3.0  # in every setting
     moved = Measurements(
-        measurements.platform, measurements.settings, measurements.models, measurements.model, measurements.is_joined,
+        measurements.platform, measurements.settings, measurements.models, measurements.model, measurements.is_exact,
         type(measurements.data)(measurements.data.amounts, measurements.data.setting, changed, measurements.data.weight),
     )  # fmt: skip
     after = model_held_out(moved, full)
@@ -97,7 +97,7 @@ def test_a_time_in_proportion_to_macs_is_foreseen_by_macs_alone() -> None:
     log_time = np.log(macs[measurements.model] * 1e-12)
     data = measurements.data
     exact = Measurements(
-        measurements.platform, measurements.settings, measurements.models, measurements.model, measurements.is_joined,
+        measurements.platform, measurements.settings, measurements.models, measurements.model, measurements.is_exact,
         type(data)(data.amounts, data.setting, log_time, data.weight),
     )  # fmt: skip
     found = baselines(exact, features)

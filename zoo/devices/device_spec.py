@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any
@@ -12,7 +13,7 @@ import yaml
 from zoo.devices.device import Device
 from zoo.devices.kinds import GPU_KINDS
 from zoo.errors import SpeedError
-from zoo.units import FLOPS_PER_S, parse_quantity
+from zoo.units import FLOPS_PER_S, WATTS, parse_quantity
 
 _PEAKS = {
     "float16": ("fp16_tensor_fp32_acc", "fp16_tensor", "fp16_tensor_fp16_acc", "fp16_vector"),
@@ -21,6 +22,8 @@ _PEAKS = {
     "tf32": ("tf32_tensor_fp32_acc", "tf32_tensor", "fp32_vector"),
 }
 """Peaks of a dtype, the preferred one first. torch accumulates in float32."""
+
+_HALF_RATE = 0.75  # between half and the whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,24 @@ def sustained_share(device: Device) -> float:
     known, peak = _sustained(), _peak(device, "float16")
     if peak is not None and device.id in known["cards"]:
         return parse_quantity(known["cards"][device.id]["rate"], FLOPS_PER_S) / peak
-    return float(known["otherwise"][device.kind])
+    otherwise = known["otherwise"]
+    if _is_half_rate(device):
+        return float(otherwise["half_rate"])
+    is_little = device.kind != "embedded-gpu" and _power_per_unit(device) <= parse_quantity(otherwise["little_power"], WATTS)
+    return float(otherwise["full_rate_at_little_power" if is_little else "full_rate"])
+
+
+def _power_per_unit(device: Device) -> float:
+    """Watts for a compute unit; infinite where they are not known."""
+    if device.power_w is None or device.compute_units is None:
+        return math.inf
+    return device.power_w.value / device.compute_units.value
+
+
+def _is_half_rate(device: Device) -> bool:
+    """Whether matrix units accumulate products of 16 bits in 32 bits at half the rate of 16."""
+    fast, exact = (device.peak_per_s.get(f"fp16_tensor_fp{bits}_acc") for bits in (16, 32))
+    return fast is not None and exact is not None and exact.value < _HALF_RATE * fast.value
 
 
 @functools.cache

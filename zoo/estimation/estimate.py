@@ -44,7 +44,8 @@ QUANTILE = 1.645
 _OTHER_DEVICE_DEVIATION = 0.18
 """Standard deviation of the factor on a device unlike those fitted to. On two cards of a newer architecture, of which only the data
 sheet was used, median errors were reported of 11.4 % (RTX 5090) and 23.8 % (RTX PRO 6000 Max-Q, held to half its sibling's power): the root
-mean square of their logarithms, 0.17, and a little for there being only two."""
+mean square of their logarithms, 0.17, and a little for there being only two. Both were reported before the rate of cards at little
+power was taken to be lower (`zoo/devices/sustained.yaml`); the tables are not at hand to say by how much that helps."""
 _MS = 1000.0
 
 HARD_WORKS = (

@@ -13,7 +13,7 @@ import logging
 import sys
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -24,18 +24,23 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import yaml
 
+from zoo.api.count_module import count
 from zoo.cache.store import Store
 from zoo.devices.data_sheets import shipped_devices
 from zoo.devices.device import Device
 from zoo.devices.device_names import DeviceNames
 from zoo.errors import SpeedError, ZooError
+from zoo.inputs import parse_input
 from zoo.measurement.published_rows import Collected, read_collected
-from zoo.published.matching import Check, Ours, Printed, check_match, read_figure
+from zoo.published.matching import FOR_FITTING, Check, Ours, Printed, check_match, read_figure
+from zoo.published.networks import networks
 from zoo.published.published import FILE, NOTE, SCHEMA, PublishedSource
 from zoo.records import CostKey, Status, Variant
 from zoo.refresh.fill_missing import fill_missing, list_architectures
 
 _ZOOS = ("timm", "torchvision")
+_ANY_CLASSES = 0
+"""Of a network that no zoo has: it is built in one way."""
 _NO_ARCHITECTURE = "no architecture of timm or torchvision is known for it"
 _log = logging.getLogger(__name__)
 
@@ -52,6 +57,7 @@ class _Match:
     macs: Printed | None
     figures_from: str | None
     reason: str | None  # why it is not joined whatever the figures say
+    is_network: bool  # of those that no zoo has
 
 
 def build(folder: Path, cache: str) -> pa.Table:
@@ -111,8 +117,10 @@ def main() -> None:
 
 def summary(table: pa.Table) -> Iterator[str]:
     """How much was joined, and what was not, for a reader."""
-    joined = table.filter(pc.not_equal(table["check"], Check.NONE.value))
-    for label, part in (("joined", joined), ("near, for fitting only", table.filter(pc.equal(table["check"], Check.NONE.value)))):
+    others = {check: table.filter(pc.equal(table["check"], check.value)) for check in FOR_FITTING}
+    joined = table.filter(pc.invert(pc.is_in(table["check"], pa.array([check.value for check in FOR_FITTING]))))
+    parts = (("joined", joined), ("built, for fitting only", others[Check.BUILT]), ("near, for fitting only", others[Check.NONE]))
+    for label, part in parts:
         models = len(set(zip(part["source"].to_pylist(), part["model"].to_pylist(), strict=True)))
         yield f"{label}: {part.num_rows:,} rows, {models} models, {len(set(part['device'].to_pylist()))} devices"
     by_check = Counter(joined["check"].to_pylist())
@@ -137,19 +145,20 @@ def _match_models(
     for model, row in models.items():
         entry = said.get(row.source, {}).get(row.model, {})
         name = entry.get("arch") or entry.get("like") or ("" if "reason" in entry else row.guess)
-        key = known.get(_split(name)) if name else None
+        key = CostKey(*_split(entry["network"]), "", _ANY_CLASSES) if "network" in entry else known.get(_split(name))
         if key is None:
             reasons[model] = entry.get("reason") or (f"{name}, its guess, does not exist" if name else _NO_ARCHITECTURE)
             continue
         key = key._replace(input=str(entry.get("input", row.input)), variant=str(entry.get("variant", Variant.BASE)))
         params, macs = read_figure(entry.get("params", row.params)), read_figure(entry.get("macs", row.macs))
-        matches[model] = _Match(key, params, macs, entry.get("figures_from"), entry.get("reason"))
+        matches[model] = _Match(key, params, macs, entry.get("figures_from"), entry.get("reason"), "network" in entry)
     return matches, reasons
 
 
-def _count(matches: Iterable[_Match], same_as: Mapping[str, Sequence[tuple[str, str]]], cache: str) -> dict[CostKey, Ours]:
+def _count(matches: Collection[_Match], same_as: Mapping[str, Sequence[tuple[str, str]]], cache: str) -> dict[CostKey, Ours]:
     known = _known_keys(cache)
-    keys = {match.key for match in matches}
+    keys = {match.key for match in matches if not match.is_network}
+    built = {match.key: _count_network(match.key) for match in matches if match.is_network}
     for key in list(keys):
         for other in same_as.get(f"{key.zoo}/{key.arch}", ()):
             keys.add(known[other]._replace(input=key.input, variant=key.variant))
@@ -163,11 +172,18 @@ def _count(matches: Iterable[_Match], same_as: Mapping[str, Sequence[tuple[str, 
     }
     if missing := [f"{key.zoo}/{key.arch} at {key.input}" for key in sorted(keys, key=str) if key not in counted]:
         raise SpeedError(f"These could not be counted: {', '.join(missing)}.")
-    return {key: counted[key] for key in keys}
+    return {key: counted[key] for key in keys} | built
+
+
+def _count_network(key: CostKey) -> Ours:
+    counted = count(networks(key.zoo)[key.arch]().eval(), parse_input(key.input))
+    return Ours(counted.params, counted.macs, counted.flops)
 
 
 def _checked(match: _Match, ours: Mapping[CostKey, Ours]) -> tuple[Check, str | None]:
     check, why = check_match(match.params, match.macs, ours[match.key])
+    if match.is_network and check is not Check.NONE:
+        return Check.BUILT, match.reason
     return (Check.NONE, match.reason) if match.reason else (check, why)
 
 

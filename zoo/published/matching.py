@@ -28,7 +28,12 @@ class Check(enum.StrEnum):
     PARAMS = "parameters"
     MACS = "MACs"
     NAME = "name and input only"
+    BUILT = "built for fitting"  # no architecture, but one of `zoo.published.networks`
     NONE = "not joined"  # a figure disagrees, or something else speaks against it
+
+
+FOR_FITTING = (Check.BUILT, Check.NONE)
+"""Of models that are no architecture of a zoo."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,8 @@
 
 The file is `published.parquet` beside this module; `zoo.measurement.publish` builds it from collected tables, by the matches in
 `matches.yaml`. Rows whose `check` is `not joined` are of models that come near to an architecture: the columns zoo and arch name
-it, `reason` says what differs. They are for fitting, where a figure a few percent off still says much, and are shown nowhere.
+it, `reason` says what differs. Rows whose `check` is `built for fitting` are of networks that no zoo has and that we build
+(`zoo.published.networks`), which zoo and arch name. Both are for fitting, and are shown nowhere.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from zoo.published.matching import Check
+from zoo.published.matching import FOR_FITTING
 
 FILE = "published.parquet"
 NOTE = "zoometer.published"
@@ -93,12 +94,12 @@ def published_speeds(device: str | None = None, *, near: bool = False) -> pd.Dat
 
     Args:
         device: its id.
-        near: also those of models that only come near to an architecture, for fitting.
+        near: also those of models that are no architecture or only come near to one, for fitting.
     """
     table = _table()
     if device is not None:
         table = table.filter(pc.equal(table["device"], device))
     if not near:
-        table = table.filter(pc.not_equal(table["check"], Check.NONE.value))
+        table = table.filter(pc.invert(pc.is_in(table["check"], pa.array([check.value for check in FOR_FITTING]))))
     frame: pd.DataFrame = table.to_pandas()
     return frame.assign(samples_per_s=1000 * frame["batch"] / frame["latency_ms"])

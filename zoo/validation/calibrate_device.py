@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ import pandas as pd
 from zoo.cache.store import Store
 from zoo.devices.device import Device
 from zoo.devices.device_names import DeviceNames
+from zoo.devices.kinds import CPU_KINDS, GPU_KINDS
 from zoo.errors import SpeedError
 from zoo.estimation.calibration import LEAST_MEASUREMENTS, MEASURED_MODEL, Calibration, calibrate
 from zoo.estimation.constants import shipped_constants
@@ -21,12 +23,14 @@ from zoo.measurement.speed_imports import known_speeds
 from zoo.measurement.speed_tables import precision_of
 from zoo.run_config import TRACED, Precision, RunConfig
 from zoo.settings import Execution, Listener
+from zoo.validation.calibrate_platform import calibrate_on_platform
 from zoo.validation.calibration_store import keep_calibration
 from zoo.validation.measured_models import workloads_of
 from zoo.validation.metrics import Agreement, agreement
 
 _FOLDS = 10
 _RUN = ["precision", "layout", "compiled"]
+_WAY = ["runtime", "threads", "batch"]
 _MODEL = list(MEASURED_MODEL)
 
 
@@ -34,7 +38,11 @@ _MODEL = list(MEASURED_MODEL)
 class Calibrated:
     """What the measurements of one run configuration gave."""
 
-    calibration: Calibration
+    run: RunConfig
+    way: str | None  # in which models run on a platform, in words; None: eager or compiled by torch
+    measurements: int
+    factor: float  # measured over estimated time without it
+    standard_error: float | None  # of the logarithm of the factor
     path: str  # where it is kept
     before: Agreement | None  # of estimates without it; None where there are none without
     after: Agreement  # of estimates with it, each model's made without its own measurement
@@ -70,18 +78,53 @@ def calibrate_device(
     """
     store = Store(cache)
     store.prepare()
+    work = _Work(store, device, execution, listener)
     speeds = measurements(store, device, files)
-    done: list[Calibrated | NotCalibrated] = []
-    for (precision, layout, compiled), rows in speeds.groupby(_RUN, sort=True):
+    by_torch = speeds["runtime"].fillna("torch").str.startswith("torch") & (device.kind in {*GPU_KINDS, *CPU_KINDS})
+    done = [work.attempt(work.by_torch, rows, key) for key, rows in speeds[by_torch].groupby(_RUN, sort=True)]
+    on_platform = speeds[~by_torch].groupby([*_RUN, *_WAY], sort=True, dropna=False)
+    return done + [work.attempt(work.on_platform, rows, key[: len(_RUN)]) for key, rows in on_platform]
+
+
+@dataclass(frozen=True)
+class _Work:
+    """Where measurements of a device become calibrations."""
+
+    store: Store
+    device: Device
+    execution: Execution
+    listener: Listener | None
+
+    def attempt(
+        self, calibrate_rows: Callable[[RunConfig, pd.DataFrame], Calibrated], rows: pd.DataFrame, key: tuple[Any, ...]
+    ) -> Calibrated | NotCalibrated:
+        """A calibration, or why there is none."""
+        precision, layout, compiled = str(key[0]), str(key[1]), bool(key[2])
         try:
-            parsed = Precision.parse(str(precision))
-            if parsed is None or parsed not in TRACED:
+            parsed = Precision.parse(precision)
+            if parsed is None:
                 raise SpeedError(f"nothing is known of how models run in {precision}")
-            run = RunConfig(device.id, parsed, str(layout), compiled=bool(compiled))
-            done.append(_calibrate_run(store, device, run, rows, execution, listener))
+            return calibrate_rows(RunConfig(self.device.id, parsed, layout, compiled=compiled), rows)
         except SpeedError as error:
-            done.append(NotCalibrated(str(precision), str(layout), bool(compiled), str(error)))
-    return done
+            return NotCalibrated(precision, layout, compiled, str(error))
+
+    def by_torch(self, run: RunConfig, rows: pd.DataFrame) -> Calibrated:
+        """Of estimates from the data sheet."""
+        if run.precision not in TRACED:
+            raise SpeedError(f"nothing is known of how models run in {run.precision}")
+        return _calibrate_run(self.store, self.device, run, rows, self.execution, self.listener)
+
+    def on_platform(self, run: RunConfig, rows: pd.DataFrame) -> Calibrated:
+        """Of estimates from published speeds."""
+        first = rows.iloc[0]
+        runtime, threads = (None if pd.isna(first[name]) else first[name] for name in ("runtime", "threads"))
+        run = replace(run, batch=int(first["batch"]), runtime=runtime, threads=None if threads is None else int(threads))
+        found = calibrate_on_platform(self.store, self.device, run, rows, self.execution, self.listener)
+        calibration = found.calibration
+        return Calibrated(
+            run, found.way.describe(), calibration.measurements, calibration.factor, None, found.path, found.before, found.after,
+            found.unused, 0,
+        )  # fmt: skip
 
 
 def measurements(store: Store, device: Device, files: Sequence[Path]) -> pd.DataFrame:
@@ -117,7 +160,11 @@ def _calibrate_run(
     after = pd.concat(list(_held_out(device, run, workloads, estimates, chosen)), ignore_index=True)
     needs_calibration = shipped_constants()[term_model(device, run).name].needs_calibration
     return Calibrated(
-        calibration,
+        calibration.run,
+        None,
+        calibration.measurements,
+        calibration.factor,
+        calibration.standard_error,
         keep_calibration(store, calibration),
         None if needs_calibration else compare(estimates, chosen),
         compare(after, chosen),

@@ -1,4 +1,4 @@
-"""Calibrations kept in the cache: one small YAML file for each device and run configuration."""
+"""Calibrations kept in the cache: a small file for each device and run configuration, and one for a device's ways of running."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ import pyarrow as pa
 from zoo.cache.store import Store
 from zoo.errors import SpeedError
 from zoo.estimation.calibration import Calibration, format_calibration, parse_calibration
+from zoo.estimation.platforms.calibration import WayCalibration, format_way_calibrations, parse_way_calibrations
+from zoo.estimation.platforms.constants import fitted_platforms
+from zoo.estimation.platforms.settings import Way
 from zoo.run_config import RunConfig
 
 FOLDER = "calibrations"
@@ -46,6 +49,43 @@ def copy_calibrations(source: Store, target: Store) -> None:
         target.files.prepare([FOLDER])
     for name in names:
         target.files.write(FOLDER, name, pa.py_buffer(source.files.read(FOLDER, name)))
+
+
+def keep_way_calibration(store: Store, calibration: WayCalibration) -> str:
+    """Puts the calibration of a way of running in the place of an older one, and gives the path of the device's file.
+
+    Raises:
+        CacheError: if the cache cannot be written.
+        SpeedError: if the device's file holds no calibrations.
+    """
+    device = str(calibration.setting["device"])
+    others = [one for one in _way_calibrations(store, device) if one.setting != calibration.setting]
+    store.files.prepare([FOLDER])
+    text = format_way_calibrations([*others, calibration])
+    store.files.write(FOLDER, _ways_name(device), pa.py_buffer(text.encode()))
+    return store.files.path(FOLDER, _ways_name(device))
+
+
+def kept_ways(store: Store, device: str) -> list[Way]:
+    """The calibrated ways of running on a device.
+
+    Raises:
+        SpeedError: if the device's file holds no calibrations, or one of older terms.
+    """
+    return [calibration.way(fitted_platforms()) for calibration in _way_calibrations(store, device)]
+
+
+def _way_calibrations(store: Store, device: str) -> list[WayCalibration]:
+    try:
+        return parse_way_calibrations(store.files.read(FOLDER, _ways_name(device)).decode(errors="replace"))
+    except FileNotFoundError:
+        return []
+    except SpeedError as error:
+        raise SpeedError(f"{store.files.path(FOLDER, _ways_name(device))}: {error}") from None
+
+
+def _ways_name(device: str) -> str:
+    return f"{device}-ways.json"
 
 
 def _name(run: RunConfig) -> str:

@@ -82,7 +82,7 @@ def spread_of(measurements: Measurements, tests: Mapping[str, HeldOut], dtype: s
 def _residuals(
     measurements: Measurements, test: HeldOut, dtype: str, *, instead: Residuals | None = None, noise: float | None = None
 ) -> Residuals:
-    """Of one protocol, of models that are joined to an architecture.
+    """Of one protocol, of models whose calls are known exactly: joined to an architecture, or built.
 
     Args:
         measurements: of the platform.
@@ -91,7 +91,7 @@ def _residuals(
         instead: where the protocol tested too little.
         noise: where it is known from another protocol.
     """
-    rows = (measurements.dtype[test.row] == dtype) & measurements.is_joined[test.row]
+    rows = (measurements.dtype[test.row] == dtype) & measurements.is_exact[test.row]
     group = test.group[rows]
     groups = len(np.unique(group))
     if groups < _LEAST_GROUPS and instead is not None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from zoo.api.count_module import trace
 from zoo.cache.store import Store
 from zoo.devices.data_sheets import shipped_devices
 from zoo.errors import SpeedError
@@ -20,6 +21,10 @@ from zoo.estimation.platforms.features import TRACED, USED, features_of
 from zoo.estimation.platforms.intervals import held_out_quantiles, noise_of
 from zoo.estimation.platforms.measurements import MODEL, Measurements, measurements_of
 from zoo.estimation.platforms.platform import platforms
+from zoo.estimation.workloads.workload import summarise
+from zoo.inputs import parse_input
+from zoo.published.matching import Check
+from zoo.published.networks import RELATIVES, networks
 from zoo.published.published import published_speeds
 from zoo.records import TraceKey
 from zoo.refresh.fill_missing import fill_missing, list_architectures
@@ -35,7 +40,7 @@ _LEAST_RANKED = 5
 
 @dataclass(frozen=True, slots=True)
 class PlatformResult:
-    """What one protocol gave of one platform in one dtype, of models that are joined to an architecture."""
+    """What one protocol gave of one platform in one dtype, of models whose calls are known: joined to an architecture, or built."""
 
     platform: str
     dtype: str
@@ -67,7 +72,8 @@ def read_published(source: TraceSource, command: str) -> Published:
         SpeedError: if none of the models can be traced.
     """
     rows = published_speeds(near=True)
-    known = {(a.zoo, a.name): a for a in list_architectures(source.cache, sorted(rows["zoo"].unique()))}
+    of_zoos = rows.loc[rows["check"] != Check.BUILT.value, "zoo"]
+    known = {(a.zoo, a.name): a for a in list_architectures(source.cache, sorted(of_zoos.unique()))}
     models = rows[MODEL].drop_duplicates()
     keys = {
         TraceKey(zoo, arch, input, known[zoo, arch].classes, variant, precision=TRACED.precision)
@@ -80,8 +86,19 @@ def read_published(source: TraceSource, command: str) -> Published:
     if workloads.empty:
         raise SpeedError("None of the published models could be traced.")
     families = {name: architecture.family or architecture.name for name, architecture in known.items()}
+    families |= {network: families[relative] for network, relative in RELATIVES.items() if relative in families}
     context = Context(families, rows[[*MODEL, "same_as"]], command)
-    return Published(rows, features_of(workloads[[*MODEL, *USED]], MODEL), context)
+    built = rows.loc[rows["check"] == Check.BUILT.value, MODEL].drop_duplicates()
+    workloads = pd.concat([workloads[[*MODEL, *USED]], *_of_networks(built)], ignore_index=True)
+    return Published(rows, features_of(workloads, MODEL), context)
+
+
+def _of_networks(models: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    """Workloads of models that no zoo has."""
+    for model in models.to_dict("records"):
+        network = networks(model["zoo"])[model["arch"]]().eval()
+        traced = trace(network, parse_input(model["input"]), precision=TRACED.precision, layout=TRACED.layout)
+        yield pd.DataFrame(summarise(traced)).assign(**model)[[*MODEL, *USED]]
 
 
 def validate_platforms(published: Published) -> Iterator[tuple[list[PlatformResult], Fitted]]:
@@ -103,8 +120,7 @@ def validate_platforms(published: Published) -> Iterator[tuple[list[PlatformResu
 
 def _results(measurements: Measurements, test: HeldOut, baseline: str | None = None) -> Iterator[PlatformResult]:
     for dtype in measurements.platform.dtypes:
-        joined = measurements.is_joined[test.row]
-        rows = np.flatnonzero((measurements.dtype[test.row] == dtype) & joined)
+        rows = np.flatnonzero((measurements.dtype[test.row] == dtype) & measurements.is_exact[test.row])
         if len(rows):
             yield _result(measurements, test, rows, baseline)
 
@@ -135,8 +151,8 @@ def _result(measurements: Measurements, test: HeldOut, rows: np.typing.NDArray[n
 
 
 def _refused(measurements: Measurements, test: HeldOut, dtype: str) -> int:
-    """Joined measurements in a dtype that a protocol left without an estimate."""
-    wanted = (measurements.dtype == dtype) & measurements.is_joined
+    """Measurements in a dtype that a protocol left without an estimate."""
+    wanted = (measurements.dtype == dtype) & measurements.is_exact
     return int(wanted.sum() - len(np.unique(test.row[wanted[test.row]])))
 
 

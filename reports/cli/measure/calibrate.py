@@ -20,11 +20,14 @@ if TYPE_CHECKING:
 EXAMPLES = examples(
     "zoometer calibrate --device rtx-4090 --from speed.csv",
     "zoometer calibrate --device core-i9-10940x",
+    "zoometer calibrate --device galaxy-s24 --from phone.csv",
     "zoometer calibrate --device my-gpu --devices mine.yaml --format json",
     closing="""Without --from, the measurements are those of the cache: what measure and
  speeds import put there. Each way of running (dtype, layout, eager or compiled)
  has a calibration of its own, of at least five models; ten, of different
- families, are better. They are kept in the cache.
+ families, are better. They are kept in the cache. On phones, accelerators and
+ boards, the columns runtime and threads tell ways of running apart; the way
+ whose estimates are nearest to what was measured is calibrated.
 
  The errors of calibrated estimates are those of estimates made without the
  model's own measurement.
@@ -71,13 +74,13 @@ def _record(one: Calibrated | NotCalibrated) -> dict[str, Any]:
 
     if isinstance(one, No):
         return {"status": "refused", **dataclasses.asdict(one)}
-    calibration = one.calibration
     return {
         "status": "calibrated",
-        **{name: getattr(calibration.run, name) for name in ("device", "precision", "layout", "compiled")},
-        "measurements": calibration.measurements,
-        "factor": calibration.factor,
-        "standard_error": calibration.standard_error,
+        **{name: getattr(one.run, name) for name in ("device", "precision", "layout", "compiled", "runtime", "threads", "batch")},
+        "way": one.way,
+        "measurements": one.measurements,
+        "factor": one.factor,
+        "standard_error": one.standard_error,
         "path": one.path,
         "not_calibrated": None if one.before is None else dataclasses.asdict(one.before),
         "calibrated": dataclasses.asdict(one.after),
@@ -90,15 +93,15 @@ def _print(found: list[Calibrated | NotCalibrated]) -> None:
     from zoo.validation.calibrate_device import NotCalibrated as No
 
     for one in found:
-        run = one if isinstance(one, No) else one.calibration.run
+        run = one if isinstance(one, No) else one.run
         words = f"{run.precision}, {run.layout}, {'compiled' if run.compiled else 'eager'}"
         if isinstance(one, No):
             typer.echo(f"{words}: not calibrated: {one.reason}")
             continue
-        calibration = one.calibration
+        error = "" if one.standard_error is None else f" (±{one.standard_error:.0%})"
         typer.echo(
-            f"{calibration.run.device}, {words}: {calibration.measurements} measurements, which take {calibration.factor:.2f} times as "
-            f"long as estimated (±{calibration.standard_error:.0%})"
+            f"{one.run.device}, {one.way or words}: {one.measurements} measurements, which take {one.factor:.2f} times as long as "
+            f"estimated{error}"
         )
         before = "no estimates without a calibration" if one.before is None else _errors(one.before)
         typer.echo(f"  not calibrated  {before}")

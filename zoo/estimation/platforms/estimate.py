@@ -10,7 +10,7 @@ by what it took there beyond the terms. The interval holds nine times in ten (`i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -28,13 +28,14 @@ FIGURES = ["latency_ms", "latency_low_ms", "latency_high_ms"]
 _MS = 1000.0
 
 
-def estimate_on_platforms(
+def estimate_on_platforms(  # all but three are keyword-only
     features: pd.DataFrame,
     device: Device,
     run: RunConfig = RunConfig(),
     *,
     models: pd.DataFrame | None = None,
     fitted: Mapping[str, Fitted] | None = None,
+    calibrated: Sequence[Way] = (),
 ) -> pd.DataFrame:
     """Time of a step of each model, in the fastest of the ways of running that are asked for.
 
@@ -44,6 +45,7 @@ def estimate_on_platforms(
         run: how they run there.
         models: zoo, arch, input, variant and, where it is known, family of each row of `features`: some were measured elsewhere.
         fitted: in place of the constants that come with zoometer.
+        calibrated: ways of running on the device that go before those that come with zoometer.
 
     Returns:
         Under the index of `features`: `FIGURES`, NA where there is no estimate, and latency_from, which says why.
@@ -51,7 +53,7 @@ def estimate_on_platforms(
     table = pd.DataFrame({name: pd.array([pd.NA] * len(features), dtype="Float64") for name in FIGURES}, index=features.index)
     sums = PlatformSums(features, models, fitted)
     try:
-        found = sums.on(device, run)
+        found = sums.on(device, run, calibrated)
     except SpeedError as error:
         return table.assign(latency_from=f"no estimate: {error}")
     for name, values in zip(FIGURES, (found.latency_ms, found.low_ms, found.high_ms), strict=True):
@@ -62,13 +64,16 @@ def estimate_on_platforms(
     return table
 
 
-def layers_on_platforms(workloads: pd.DataFrame, device: Device, run: RunConfig = RunConfig()) -> pd.DataFrame:
+def layers_on_platforms(
+    workloads: pd.DataFrame, device: Device, run: RunConfig = RunConfig(), calibrated: Sequence[Way] = ()
+) -> pd.DataFrame:
     """Where the time of one model goes, call by call: the terms of each call, without what a pass takes at least.
 
     Args:
         workloads: of one model; `summarise(trace, by_module=True)` keeps its layers apart.
         device: on which it runs.
         run: how it runs there.
+        calibrated: ways of running on the device that go before those that come with zoometer.
 
     Returns:
         position, module, module_class, operation and calls; time_ms and share of the sum; bound: the part that takes most of it.
@@ -78,7 +83,7 @@ def layers_on_platforms(workloads: pd.DataFrame, device: Device, run: RunConfig 
         SpeedError: if there is no estimate for the device.
     """
     rows = workloads.reset_index(drop=True)
-    whole = PlatformSums(features_of(rows.assign(model=""), ["model"])).on(device, run)
+    whole = PlatformSums(features_of(rows.assign(model=""), ["model"])).on(device, run, calibrated)
     way = whole.ways[whole.fastest[0]]
     of_calls = features_of(rows.assign(call=range(len(rows))), ["call"]).assign(standalone_bn=0.0)
     terms = way.fitted.platform.terms
@@ -94,6 +99,8 @@ def layers_on_platforms(workloads: pd.DataFrame, device: Device, run: RunConfig 
 
 def _how_known(way: Way) -> str:
     rate = ", of a stream's images a second" if way.fitted.platform.is_rate else ""
+    if way.calibrated is not None:
+        return f"estimated: {way.describe()}{rate}; calibrated with {way.calibrated.measurements} measurements on it"
     if way.foreseen is None:
         return f"estimated: {way.describe()}{rate}; from {way.spread.models} published models"
     from_where = f"foreseen from {way.foreseen.nearest}" if way.foreseen.nearest else "foreseen from the data sheet"

@@ -10,7 +10,7 @@ way of running models on it. `zoo.estimation.platforms.estimate` gives the same 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -69,13 +69,18 @@ class PlatformSums:
         self._amounts: dict[str, Array] = {}
         self._effects: dict[tuple[str, str], Effects] = {}
 
-    def on(self, device: Device, run: RunConfig) -> PlatformLatencies:
+    def on(self, device: Device, run: RunConfig, calibrated: Sequence[Way] = ()) -> PlatformLatencies:
         """The latencies on a device, each in the fastest of the ways of running that are asked for.
+
+        Args:
+            device: on which the models run.
+            run: how they run there.
+            calibrated: ways of running on the device that go before those that come with zoometer.
 
         Raises:
             SpeedError: if there is none.
         """
-        ways = tuple(ways_on(device, run, self.fitted))
+        ways = tuple(ways_on(device, run, self.fitted, calibrated))
         if not ways:
             raise SpeedError(why_not(device, run))
         found = [self.log_seconds(way) for way in ways]
@@ -89,15 +94,17 @@ class PlatformSums:
 
     def log_seconds(self, way: Way) -> tuple[Array, Array]:
         """The logarithm of the seconds of one image in one way of running, and the half-width of its interval."""
-        shares, log_time = log_sum(way.log_constants[None, :], self._amounts_of(way.fitted))
+        shares, log_time = log_sum(way.log_constants[None, :], self.amounts(way.fitted))
         spread, dtype = way.spread, way.setting["dtype"]
         effects = self.effects(way.fitted, dtype)
         is_relative = self.has_relatives(way.fitted)
         noise = np.where(is_relative, spread.model.noise, spread.family.noise)
         quantile = np.where(is_relative, spread.model.quantile, spread.family.quantile)
-        of_constants = ((shares @ way.fitted.covariance[dtype]) * shares).sum(axis=1)
-        half_width = quantile * np.sqrt(of_constants + noise**2)
-        half_width = np.where(effects.is_known, spread.transfer.quantile * spread.transfer.noise, half_width)
+        of_constants = _variance(shares, way.fitted.covariance[dtype])
+        of_calibration = _variance(shares, way.calibrated.covariance) if way.calibrated else np.zeros(len(shares))
+        half_width = quantile * np.sqrt(of_constants + of_calibration + noise**2)
+        of_known = spread.transfer.quantile * np.sqrt(of_calibration + spread.transfer.noise**2)
+        half_width = np.where(effects.is_known, of_known, half_width)
         if way.foreseen is not None:
             of_device = way.foreseen.deviation**2 + np.where(effects.is_known, spread.transfer.noise**2, 0.0)
             of_device = spread.device.quantile * np.sqrt(of_device)
@@ -121,11 +128,18 @@ class PlatformSums:
             return np.zeros(len(self.features), dtype=bool)
         return self._models["family"].isin(fitted.families).to_numpy(bool)
 
-    def _amounts_of(self, fitted: Fitted) -> Array:
+    def amounts(self, fitted: Fitted) -> Array:
+        """What each term of a platform takes of each model, in seconds at nominal rates."""
         name = fitted.platform.name
         if name not in self._amounts:
             self._amounts[name] = fitted.platform.amounts(self.features)
         return self._amounts[name]
+
+
+def _variance(shares: Array, covariance: Array) -> Array:
+    """Of the logarithm of a sum by the covariance of the log constants of its terms."""
+    found: Array = ((shares @ covariance) * shares).sum(axis=1)
+    return found
 
 
 def why_not(device: Device, run: RunConfig) -> str:

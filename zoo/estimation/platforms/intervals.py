@@ -2,8 +2,9 @@
 
 A residual is divided by the deviation foreseen for it; the quantile of these scores over whole groups that were left out (models,
 families, devices) is what an interval is widened by. Each group weighs the same, however many measurements it has. Few groups say
-little of the next one: the quantile is widened as Student's distribution is wider than the normal one. So it is a conformal
-prediction (Vovk, Gammerman and Shafer, 2005) for groups that are exchangeable, with a correction for small samples that stays finite.
+little of the next one: the quantile is multiplied by the lesser of two corrections, that of Student's distribution for as many
+groups, and the factor with which the quantiles of all groups but one hold nine in ten scores of that one. So it is a conformal
+prediction (Vovk, Gammerman and Shafer, 2005; Barber and others, 2021, for the jackknife) for groups that are exchangeable.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ _MEDIAN_DEVIATION = 1.4826
 """Standard deviation of normal values over the median of their amounts."""
 _NORMAL = 1.645
 """95 % of normal values are below as many standard deviations."""
+_ONE_GROUP = 2.0
+"""Factor where only one group was left out: a judgement."""
 _LEAST_NOISE = 0.05
 """A published time is no nearer to what another run would give."""
 
@@ -30,7 +33,23 @@ def noise_of(residuals: Array, groups: npt.NDArray[np.intp]) -> float:
 
 def conformal_quantile(scores: Array, groups: npt.NDArray[np.intp]) -> float:
     """What nine in ten scores of another group are within."""
-    return _small_sample(len(np.unique(groups))) * weighted_quantile(scores, _weights(groups), COVERAGE)
+    weights, quantile = _weights(groups), weighted_quantile(scores, _weights(groups), COVERAGE)
+    found = np.unique(groups)
+    if len(found) == 1:
+        return _ONE_GROUP * quantile
+    without = np.zeros(len(scores))
+    for group in found:
+        own = groups == group
+        without[own] = weighted_quantile(scores[~own], weights[~own], COVERAGE)
+    seen = max(1.0, weighted_quantile(scores / without, weights, COVERAGE))
+    return min(seen, _small_sample(len(found))) * quantile
+
+
+def _small_sample(groups: int) -> float:
+    """Student's 95 % quantile over the normal one, with groups - 1 degrees of freedom; by Cornish and Fisher's expansion."""
+    degrees, z = groups - 1, _NORMAL
+    first, second = (z**2 + 1) / (4 * degrees), (5 * z**4 + 16 * z**2 + 3) / (96 * degrees**2)
+    return 1 + first + second
 
 
 def held_out_quantiles(scores: Array, groups: npt.NDArray[np.intp]) -> Array:
@@ -40,13 +59,6 @@ def held_out_quantiles(scores: Array, groups: npt.NDArray[np.intp]) -> Array:
         own = groups == group
         found[own] = conformal_quantile(scores[~own], groups[~own]) if not own.all() else np.nan
     return found
-
-
-def _small_sample(groups: int) -> float:
-    """Student's 95 % quantile over the normal one, with groups - 1 degrees of freedom; by Cornish and Fisher's expansion."""
-    degrees, z = max(groups - 1, 1), _NORMAL
-    first, second = (z**2 + 1) / (4 * degrees), (5 * z**4 + 16 * z**2 + 3) / (96 * degrees**2)
-    return 1 + first + second
 
 
 def weighted_quantile(values: Array, weights: Array, level: float) -> float:

@@ -30,7 +30,9 @@ class Measurements:
     settings: pd.DataFrame  # `SETTING`, a row each
     models: pd.DataFrame  # `MODEL`, a row each
     model: npt.NDArray[np.intp]  # of each measurement, its row of `models`
-    is_joined: npt.NDArray[np.bool_]  # to an architecture, by parameters and multiply-accumulates
+    is_exact: npt.NDArray[
+        np.bool_
+    ]  # of models that are an architecture or one of `zoo.published.networks`, not merely near to one
     data: Data  # the measurements in their order; times are of one image
 
     def hierarchy(self) -> Hierarchy:
@@ -84,20 +86,20 @@ def measurements_of(platform: Platform, rows: pd.DataFrame, features: pd.DataFra
     settings = rows[SETTING].drop_duplicates(ignore_index=True).sort_values(SETTING, ignore_index=True)
     models = rows[MODEL].drop_duplicates(ignore_index=True).sort_values(MODEL, ignore_index=True)
     rows = rows.merge(settings.assign(setting=settings.index), on=SETTING).merge(models.assign(model=models.index), on=MODEL)
-    is_joined = (rows["check"] != Check.NONE.value).to_numpy()
+    is_near = (rows["check"] == Check.NONE.value).to_numpy()
     amounts = platform.amounts(features.loc[pd.MultiIndex.from_frame(models)])[rows["model"]]
     times = rows.groupby(["model", "dtype"])["batch"].transform("size").to_numpy(float)
     data = Data(
-        amounts=_as_published(platform, amounts, rows, is_joined),
+        amounts=_as_published(platform, amounts, rows, is_near),
         setting=rows["setting"].to_numpy(np.intp),
         log_time=np.log(rows["latency_ms"].to_numpy(float) / rows["batch"].to_numpy(float) / 1000),
-        weight=np.where(is_joined, 1.0, _NEAR_WEIGHT) * np.minimum(1, platform.evidence / times),
+        weight=np.where(is_near, _NEAR_WEIGHT, 1.0) * np.minimum(1, platform.evidence / times),
     )
-    return Measurements(platform, settings, models, rows["model"].to_numpy(np.intp), is_joined, data)
+    return Measurements(platform, settings, models, rows["model"].to_numpy(np.intp), ~is_near, data)
 
 
-def _as_published(platform: Platform, amounts: Array, rows: pd.DataFrame, is_joined: npt.NDArray[np.bool_]) -> Array:
+def _as_published(platform: Platform, amounts: Array, rows: pd.DataFrame, is_near: npt.NDArray[np.bool_]) -> Array:
     """With the multiply-accumulates that a model has which only comes near to an architecture, where they are published."""
-    ratio = (rows["published_macs"] / rows["macs"]).where(~is_joined).fillna(1.0).to_numpy(float)
+    ratio = (rows["published_macs"] / rows["macs"]).where(is_near).fillna(1.0).to_numpy(float)
     computes = np.array([term.part == "compute" for term in platform.terms])
     return np.where(computes, amounts * ratio[:, None], amounts)

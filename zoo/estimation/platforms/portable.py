@@ -28,13 +28,15 @@ A record of `record["choices"]`, one for each device and run with an estimate: d
 | group | its place in `groups` |
 | constants | log constants of the terms |
 | deviation | of what is foreseen for the device; null where it was measured |
+| covariance | of the constants, where they are calibrated: terms x terms; else null |
 | title | in words |
 
 The time of model i in a way is the sum over terms of a = exp(constant) x amount, the amount of a term being the sum of its
-[feature, seconds] pairs. With s = a / sum(a), the squared deviation by the constants is v = s' covariance s. The logarithm of the
+[feature, seconds] pairs. With s = a / sum(a), the squared deviation by the constants is v = s' covariance s, and w the
+same of the way's own covariance, or 0. The logarithm of the
 seconds of an image is log(sum(a)) + effect (0 where it is not known), its interval is +- h:
 
-    h = q sqrt(v + n^2), [n, q] of `model` where the model is related, else of `family`; known: h = q n of `transfer`
+    h = q sqrt(v + w + n^2), [n, q] of `model` where the model is related, else of `family`; known: h = q sqrt(w + n^2) of `transfer`
     where a deviation d is foreseen, with the quantile Q of `device`: h = sqrt(h^2 + (Q d)^2); known: h = Q sqrt(d^2 + n^2), n of `transfer`
 
 The least of the ways is the estimate; a latency is exp of it x 1000 x batch. Models of `record["unknown"]` have none. Ways that are
@@ -95,6 +97,7 @@ class _Record:
             "group": self._group(way.fitted, way.setting["dtype"]),
             "constants": way.log_constants.tolist(),
             "deviation": None if way.foreseen is None else way.foreseen.deviation,
+            "covariance": None if way.calibrated is None else way.calibrated.covariance.tolist(),
             "title": way.describe(),
         }
 

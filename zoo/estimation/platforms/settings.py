@@ -35,6 +35,14 @@ def accepts(run: RunConfig, setting: Mapping[Any, Any]) -> bool:
 
 
 @dataclass(frozen=True)
+class Calibrated:
+    """Of constants that were fitted to measurements of the user's own."""
+
+    covariance: Array  # of the log constants, as far as these measurements leave them open
+    measurements: int
+
+
+@dataclass(frozen=True)
 class Way:
     """A way of running models on a device, and its constants."""
 
@@ -42,6 +50,7 @@ class Way:
     setting: Mapping[Any, Any]  # by `SETTING`
     log_constants: Array
     foreseen: Foreseen | None  # None: some models were measured in it
+    calibrated: Calibrated | None = None
 
     @property
     def spread(self) -> Spread:
@@ -64,8 +73,17 @@ def has_ways(device: Device, run: RunConfig) -> bool:
     return bool(ways_on(device, run, fitted_platforms()))
 
 
-def ways_on(device: Device, run: RunConfig, fitted: Mapping[str, Fitted]) -> list[Way]:
-    """Ways of running on a device that some models were measured in; of a platform that has none there, those that are foreseen."""
+def ways_on(device: Device, run: RunConfig, fitted: Mapping[str, Fitted], calibrated: Sequence[Way] = ()) -> list[Way]:
+    """Ways of running on a device that some models were measured in; of a platform that has none there, those that are foreseen.
+
+    Args:
+        device: on which models run.
+        run: how they run there.
+        fitted: the constants of platforms.
+        calibrated: ways of running on this device that the user calibrated: where one is asked for, the others are left out.
+    """
+    if own := [way for way in calibrated if way.setting["device"] == device.id and accepts(run, way.setting)]:
+        return own
     found: list[Way] = []
     for one in fitted.values():
         measured = [(row, setting) for row, setting in enumerate(one.setting_records) if setting["device"] == device.id]

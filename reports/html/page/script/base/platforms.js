@@ -45,19 +45,26 @@ function keepFaster(best, numbers, way) {
     const log = Math.log(sum) + (known.get(model) ?? 0);
     if (!(log < best.log[model])) continue;
     best.log[model] = log;
-    best.width[model] = known.has(model) ? widthOfKnown(group, way) : widthOf(group, way, parts.map((part) => part / sum), related.has(model));
+    const shares = parts.map((part) => part / sum);
+    best.width[model] = known.has(model) ? widthOfKnown(group, way, shares) : widthOf(group, way, shares, related.has(model));
   }
 }
 
 // Of a model that was measured elsewhere.
-function widthOfKnown({ transfer: [noise, quantile], device }, { deviation }) {
-  return deviation === null ? quantile * noise : device[1] * Math.hypot(deviation, noise);
+function widthOfKnown({ transfer: [noise, quantile], device }, { deviation, covariance }, shares) {
+  if (deviation !== null) return device[1] * Math.hypot(deviation, noise);
+  return quantile * Math.sqrt(varianceOf(covariance, shares) + noise * noise);
 }
 
-function widthOf({ model, family, device, covariance }, { deviation }, shares, isRelated) {
-  let variance = 0;
-  covariance.forEach((row, first) => row.forEach((value, second) => { variance += shares[first] * value * shares[second]; }));
+function widthOf({ model, family, device, covariance }, way, shares, isRelated) {
   const [noise, quantile] = isRelated ? model : family;
-  const width = quantile * Math.sqrt(variance + noise * noise);
-  return deviation === null ? width : Math.hypot(width, device[1] * deviation);
+  const width = quantile * Math.sqrt(varianceOf(covariance, shares) + varianceOf(way.covariance, shares) + noise * noise);
+  return way.deviation === null ? width : Math.hypot(width, device[1] * way.deviation);
+}
+
+// Of the logarithm of a sum by the covariance of the logarithms of its terms' constants; nothing, where these are not calibrated.
+function varianceOf(covariance, shares) {
+  let variance = 0;
+  covariance?.forEach((row, first) => row.forEach((value, second) => { variance += shares[first] * value * shares[second]; }));
+  return variance;
 }
