@@ -80,11 +80,15 @@ def test_groups_weigh_the_same_however_many_rows_they_have() -> None:
     assert noise_of(scores, groups) == pytest.approx(1.4826 * 5.0)
 
 
-def test_few_groups_widen_a_quantile_as_students_distribution_is_wider() -> None:
-    scores = np.ones(400)
-    wide = [conformal_quantile(scores, np.arange(400) % count) for count in (5, 20, 400)]
-    students = [2.132, 1.729, 1.649]  # 95 % quantiles with 4, 19 and 399 degrees of freedom; two terms of the series give 1 %
-    assert wide == pytest.approx([quantile / 1.645 for quantile in students], rel=0.01)
+def test_few_unlike_groups_widen_a_quantile_as_students_distribution_is_wider() -> None:
+    student = 2.132  # 95 % quantile with 4 degrees of freedom; two terms of the series give 1 %
+    assert conformal_quantile((3.0 ** np.arange(5)).astype(np.float64), np.arange(5)) == pytest.approx(
+        3.0**4 * student / 1.645, rel=0.01
+    )
+    assert (
+        conformal_quantile((3.0 ** np.arange(20)).astype(np.float64), np.arange(20)) == 3.0**17
+    )  # nine in ten of the others' quantiles hold
+    assert conformal_quantile(np.ones(400), np.arange(400) % 5) == 1.0  # what is alike everywhere is sure
 
 
 def test_an_interval_never_knows_its_own_group() -> None:

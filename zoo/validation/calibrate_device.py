@@ -18,6 +18,7 @@ from zoo.errors import SpeedError
 from zoo.estimation.calibration import LEAST_MEASUREMENTS, MEASURED_MODEL, Calibration, calibrate
 from zoo.estimation.constants import shipped_constants
 from zoo.estimation.estimate import estimate
+from zoo.estimation.platforms.constants import fitted_platforms
 from zoo.estimation.terms.term_models import term_model
 from zoo.measurement.speed_imports import known_speeds
 from zoo.measurement.speed_tables import precision_of
@@ -80,10 +81,18 @@ def calibrate_device(
     store.prepare()
     work = _Work(store, device, execution, listener)
     speeds = measurements(store, device, files)
-    by_torch = speeds["runtime"].fillna("torch").str.startswith("torch") & (device.kind in {*GPU_KINDS, *CPU_KINDS})
+    by_torch = ~speeds["runtime"].map(lambda runtime: _is_on_platform(device, runtime)).astype(bool)
     done = [work.attempt(work.by_torch, rows, key) for key, rows in speeds[by_torch].groupby(_RUN, sort=True)]
     on_platform = speeds[~by_torch].groupby([*_RUN, *_WAY], sort=True, dropna=False)
     return done + [work.attempt(work.on_platform, rows, key[: len(_RUN)]) for key, rows in on_platform]
+
+
+def _is_on_platform(device: Device, runtime: Any) -> bool:
+    """Whether estimates with a runtime rest on published speeds: always, but on GPUs and CPUs, which torch runs models on."""
+    if device.kind not in {*GPU_KINDS, *CPU_KINDS}:
+        return True
+    known = {str(name).lower() for fitted in fitted_platforms().values() for name in fitted.settings["runtime"].unique()}
+    return not pd.isna(runtime) and str(runtime).lower() in known
 
 
 @dataclass(frozen=True)

@@ -95,10 +95,10 @@ def read_published(source: TraceSource, command: str) -> Published:
 
 def _of_networks(models: pd.DataFrame) -> Iterator[pd.DataFrame]:
     """Workloads of models that no zoo has."""
-    for model in models.to_dict("records"):
+    for model in models.astype(str).to_dict("records"):
         network = networks(model["zoo"])[model["arch"]]().eval()
         traced = trace(network, parse_input(model["input"]), precision=TRACED.precision, layout=TRACED.layout)
-        yield pd.DataFrame(summarise(traced)).assign(**model)[[*MODEL, *USED]]
+        yield pd.DataFrame(summarise(traced)).assign(**{str(name): value for name, value in model.items()})[[*MODEL, *USED]]
 
 
 def validate_platforms(published: Published) -> Iterator[tuple[list[PlatformResult], Fitted]]:

@@ -291,7 +291,7 @@ class _TinyDetector(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Coarse and fine predictions."""
-        x = self.stem(x)
+        x = last = self.stem(x)
         for stage in self.stages:
             x, last = stage(x)
         x = self.neck(x)
