@@ -65,6 +65,12 @@ export function excessOf(limit, row) {
 
 export const boundText = ({ column, bound, isLeast }) => `${column.title} ${isLeast ? '≥' : '≤'} ${withUnit(column, formatFigure(column, bound))}`;
 
+// What was not counted fits no limit, even where its latency was published.
+function failedTest() {
+  const [codes, failed] = [BOARD.codes('status'), BOARD.words('status').indexOf('failed')];
+  return (row) => failed >= 0 && codes[row] === failed;
+}
+
 // EXCLUDED, LEFT_OUT or FITS for every row of the report, and how many there are.
 export function markRows() {
   const marks = new Uint8Array(BOARD.rows);
@@ -72,12 +78,13 @@ export function markRows() {
   const search = searchTest(state.search);
   if (search) tests.push(search);
   const limits = activeLimits();
+  const isFailed = failedTest();
   let considered = 0;
   let fitting = 0;
   for (const row of taskRows(state.task)) {
     if (!tests.every((test) => test(row))) continue;
     considered += 1;
-    const fits = limits.every((limit) => keeps(limit, row));
+    const fits = !limits.length || (!isFailed(row) && limits.every((limit) => keeps(limit, row)));
     marks[row] = fits ? FITS : LEFT_OUT;
     if (fits) fitting += 1;
   }

@@ -29,6 +29,7 @@ function explainLeftOut() {
     });
     if (excesses.some(Number.isNaN)) continue;
     const worst = Math.max(...excesses);
+    if (worst <= 0) continue; // it was not counted
     misses.push({ row, excess: worst, limit: view.limits[excesses.indexOf(worst)], broken: broken.length });
   }
   return { counts, misses: nearestMisses(misses) };
