@@ -82,13 +82,13 @@ def test_a_line_as_it_is_ends_in_words(folder: Folder, line: str) -> None:
 
 
 def test_mutated_command_lines_end_in_words(folder: Folder) -> None:
-    findings = fuzz_lines(folder, 60, seed=1_000_000)
+    findings = fuzz_lines(folder, 40, seed=1_000_000)
     findings.check()
     assert len(findings.codes) > 1
 
 
 def test_mutated_tables_end_in_words(folder: Folder) -> None:
-    findings = fuzz_tables(folder, 30, seed=1_000_000)
+    findings = fuzz_tables(folder, 20, seed=1_000_000)
     findings.check()
     assert findings.codes["exit code 2"]
 

@@ -44,7 +44,7 @@ def read_bytes(path: str | Path, kind: DocumentKind) -> bytes:
         if not stat.S_ISREG(mode) and not stat.S_ISFIFO(mode):
             raise kind.error(f"'{path}' is a device, not a {kind.name}.")
         # Opening a pipe that nobody writes to would wait without end.
-        with io.FileIO(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))) as file:
+        with io.FileIO(os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0))) as file:
             content = _read(file, kind.most_bytes, is_pipe=stat.S_ISFIFO(mode))
     except (OSError, ValueError) as error:
         _refuse(path, kind, error)
