@@ -19,8 +19,6 @@ pytestmark = pytest.mark.skipif(
 FEW = ["ViT-B-32", "ViT-B-32-image", "ViT-B-32-text", "RN50-image", "ViT-B-16-SigLIP2-image", "roberta-ViT-B-32-text"]
 OF_TRANSFORMERS = ("roberta", "nllb")
 """Text models whose published FLOPs are of texts of the greatest length."""
-WITH_OTHER_FLOPS = {"coca_ViT-B-32", "coca_ViT-L-14", "coca_base"}
-"""Published without the last token, or with a decoder of another length."""
 
 
 @pytest.fixture(autouse=True)
@@ -46,7 +44,7 @@ def check_published_costs(zoo: Any, report: CountReport) -> None:
         if counted := report.counted.get(cost.arch):
             compared += 1
             assert abs(counted.params - cost.params) <= cost.params_step, cost.arch
-            if not any(name in cost.arch for name in OF_TRANSFORMERS) and cost.arch not in WITH_OTHER_FLOPS:
+            if not any(name in cost.arch for name in OF_TRANSFORMERS):
                 assert abs(2 * counted.macs / 1e9 - cost.gflops) <= 0.0051, cost.arch
     assert compared
 
@@ -54,14 +52,6 @@ def check_published_costs(zoo: Any, report: CountReport) -> None:
 def test_it_conforms_and_has_the_published_costs(zoo: Any) -> None:
     report = assert_conforms(zoo, count=FEW)
     assert set(report.counted) == set(FEW)
-    check_published_costs(zoo, report)
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(1800)
-def test_all_of_it_is_counted(zoo: Any) -> None:
-    report = assert_conforms(zoo)
-    assert not report.failed
     check_published_costs(zoo, report)
 
 

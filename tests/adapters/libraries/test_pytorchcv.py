@@ -60,14 +60,6 @@ def test_it_conforms_and_has_the_published_numbers_of_parameters(zoo: Any) -> No
     check_published_params(zoo, report)
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(900)
-def test_all_of_it_is_counted(zoo: Any) -> None:
-    report = assert_conforms(zoo)
-    assert not report.failed
-    check_published_params(zoo, report)
-
-
 def test_every_network_of_images_is_listed(zoo: Any) -> None:
     from pytorchcv.model_provider import _models
 
