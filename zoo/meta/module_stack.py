@@ -107,16 +107,15 @@ def all_modules(model: nn.Module) -> Iterable[nn.Module]:
     return modules.values()
 
 
-def changes_mode(module: nn.Module) -> bool:
-    """Whether a module does more than note it when it is set to training or evaluation mode, such as merging its weights."""
-    kind = type(module)
+def _changes_mode(kind: type[nn.Module]) -> bool:
+    """Whether modules of a class do more than note it when they are set to evaluation mode, such as merging their weights."""
     return kind.train is not nn.Module.train or kind.eval is not nn.Module.eval
 
 
 def evaluate(model: nn.Module) -> None:
     """Sets a model to evaluation mode: by its own `eval()` where that does more."""
     modules = all_modules(model)
-    if any(map(changes_mode, modules)):
+    if any(map(_changes_mode, set(map(type, modules)))):
         model.eval()
     else:
         for module in modules:
@@ -160,19 +159,16 @@ class Parts(NamedTuple):
         Args:
             called: identities of the modules that were called.
         """
-        reached = {parent for identity, path in self.names.items() if identity in called for parent in _parents(path)} | {""}
+        reached = {""}
+        for identity, path in self.names.items():
+            while identity in called and path not in reached:
+                reached.add(path)
+                path = path.rpartition(".")[0]  # noqa: PLW2901  # up to a module that is known to be reached
         unreached = [m for m in self.modules if m.path not in reached and m.path.rpartition(".")[0] in reached]
         return tuple([m.path for m in unreached if m.module_class not in _CONTAINERS])
 
 
 _CONTAINERS = frozenset({"ModuleList", "ModuleDict", "ParameterList", "ParameterDict"})
-
-
-def _parents(path: str) -> Iterator[str]:
-    """A module's path and those of the modules around it."""
-    while path:
-        yield path
-        path = path.rpartition(".")[0]
 
 
 def class_name(module: Any) -> str:

@@ -60,12 +60,14 @@ def _unique_sizes(tensors: Sequence[Tensor]) -> tuple[int, int]:
     """Elements and bytes that differ in memory: an expanded dimension (stride 0) is read once."""
     elements = nbytes = 0
     for tensor in tensors:
-        if tensor.layout != torch.strided:
+        try:
+            strides = tensor.stride()
+        except RuntimeError:  # a sparse one has none
             parts = _stored_parts(tensor)
             elements += parts[0].numel()
             nbytes += sum(part.numel() * part.element_size() for part in parts)
             continue
-        own = math.prod([size for size, stride in zip(tensor.shape, tensor.stride(), strict=True) if stride != 0])
+        own = math.prod([size for size, stride in zip(tensor.shape, strides, strict=True) if stride != 0])
         elements += own
         nbytes += own * tensor.element_size()
     return elements, nbytes

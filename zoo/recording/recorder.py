@@ -276,9 +276,15 @@ class Recorder(TorchDispatchMode):
 
 
 def _storages(arguments: Any) -> set[int]:
-    return {storage._cdata for tensor in tensors_in(arguments) if (storage := storage_of(tensor)) is not None}
+    try:
+        return {tensor.untyped_storage()._cdata for tensor in tensors_in(arguments)}
+    except RuntimeError:  # a sparse tensor has none
+        return {storage._cdata for tensor in tensors_in(arguments) if (storage := storage_of(tensor)) is not None}
 
 
 def _new_storages(out: Any, before: set[int]) -> list[torch.UntypedStorage]:
-    storages = map(storage_of, tensors_in(out))
-    return [storage for storage in storages if storage is not None and storage._cdata not in before]
+    try:
+        storages = [tensor.untyped_storage() for tensor in tensors_in(out)]
+    except RuntimeError:
+        storages = [storage for tensor in tensors_in(out) if (storage := storage_of(tensor)) is not None]
+    return [storage for storage in storages if storage._cdata not in before]
