@@ -25,10 +25,7 @@ class ZooError(Exception):
     """
 
     def __init__(self, message: str) -> None:
-        lines = message.split("\n")
-        more = [f"… and {len(lines) - _MOST_LINES:,} more lines."] if len(lines) > _MOST_LINES + 1 else []
-        kept = lines[:_MOST_LINES] if more else lines
-        super().__init__("\n".join([*map(shorten_line, kept), *more]))
+        super().__init__(shorten(message))
 
 
 class MissingLibraryError(ZooError):
@@ -85,6 +82,14 @@ class AuditError(ZooError):
 
 class OutputError(ZooError):
     """A report cannot be written."""
+
+
+def shorten(message: str) -> str:
+    """The message with its long lines shortened, and without the end of a long list."""
+    lines = message.split("\n")
+    more = [f"… and {len(lines) - _MOST_LINES:,} more lines."] if len(lines) > _MOST_LINES + 1 else []
+    kept = lines[:_MOST_LINES] if more else lines
+    return "\n".join([*map(shorten_line, kept), *more])
 
 
 def shorten_line(text: str, most: int = _LONGEST_LINE) -> str:

@@ -117,6 +117,14 @@ def test_a_path_that_cannot_be_is_a_sentence(raising: list[BaseException], here:
     assert "Choose " in result.stderr
 
 
+def test_a_long_path_is_not_quoted_whole(raising: list[BaseException]) -> None:
+    raising.append(OSError(errno.ENAMETOOLONG, "File name too long", "x" * 100_000))
+    result = zoometer("fail")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("error: A name is too long: 'xxxx")
+    assert len(result.stderr) < 1_000
+
+
 def test_a_closed_pipe_is_left_to_typer() -> None:
     with pytest.raises(BrokenPipeError), end_in_words(debug=False):
         raise BrokenPipeError(errno.EPIPE, "closed")

@@ -16,7 +16,7 @@ from typing import NoReturn
 import typer
 
 from zoo.addresses import redacted
-from zoo.errors import BusyError, ZooError, shorten_line
+from zoo.errors import BusyError, ZooError, shorten, shorten_line
 
 
 class ExitCode(IntEnum):
@@ -104,7 +104,7 @@ def split_at(args: Sequence[str], separator: str) -> tuple[list[str], list[str],
 def _end(message: str, code: ExitCode, *, debug: bool) -> NoReturn:
     if debug:
         print(redacted(traceback.format_exc()), file=sys.stderr, end="")
-    print(f"error: {redacted(message)}", file=sys.stderr)
+    print(f"error: {redacted(shorten(message))}", file=sys.stderr)
     raise typer.Exit(code)
 
 
