@@ -100,10 +100,10 @@ def _mark_phase() -> None:
 
 def _peaks_of_phases(recorded: profile) -> list[int]:
     assert recorded.profiler is not None
-    assert recorded.profiler.kineto_results is not None
+    results: Any = recorded.profiler.kineto_results  # torch's stubs lack its memory events
     live = peak = 0
     peaks = []
-    for event in sorted(recorded.profiler.kineto_results.events(), key=lambda event: event.start_ns()):
+    for event in sorted(results.events(), key=lambda event: event.start_ns()):
         if event.name() == "[memory]":
             live += event.nbytes()
         elif event.name() == Boundaries.NAME:
