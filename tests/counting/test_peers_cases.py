@@ -126,7 +126,8 @@ class ParameterOnly(nn.Module):
         self.more = nn.ParameterList([nn.Parameter(torch.zeros(4, 3)), nn.Parameter(torch.zeros(3))])
 
     def forward(self, x: Tensor) -> Tensor:
-        return x @ self.weight @ self.more[0] + self.more[1]
+        result: Tensor = x @ self.weight @ self.more[0] + self.more[1]
+        return result
 
 
 def test_parameters_that_are_in_no_layer_count_with_their_work() -> None:
