@@ -54,6 +54,7 @@ def build_device_latencies(leaderboard: pd.DataFrame, cached: CachedSpeeds, devi
         cached: the speeds that the cache knows.
         devices: those to choose among.
     """
+    cached.read_all_modes()
     known = _Known(leaderboard, cached)
     platforms = _Platforms.of(leaderboard, cached)
     measured = cached.measured_precisions()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -66,9 +67,9 @@ def needed_trace(device: Device, run: RunConfig) -> RunConfig:
 class PlatformFeatures:
     """What the traced models of a cache ask of any platform; read when first used."""
 
-    def __init__(self, store: Store, key: list[str]) -> None:
-        """Takes a cache, and the columns that name a model."""
-        self._store, self._key = store, key
+    def __init__(self, store: Store, key: list[str], read: Callable[[], tuple[pd.DataFrame, pd.DataFrame]]) -> None:
+        """Takes a cache, the columns that name a model, and what gives models and their calls, each with the number of its model."""
+        self._store, self._key, self._read_calls = store, key, read
         self._features: pd.DataFrame | None = None
 
     def sums(self, rows: pd.DataFrame) -> tuple[pd.DataFrame, PlatformSums] | None:
@@ -100,10 +101,10 @@ class PlatformFeatures:
         return models[place >= 0].reset_index(drop=True), features.iloc[place[place >= 0]].reset_index(drop=True)
 
     def _read(self) -> pd.DataFrame:
-        from zoo.estimation.platforms.features import TRACED, USED, features_of
+        from zoo.estimation.platforms.features import features_of
 
         if self._features is None:
-            models, rows = self._store.workloads_by_model(TRACED.precision, TRACED.layout, key=self._key, columns=USED)
+            models, rows = self._read_calls()
             features = features_of(rows, [_MODEL])
             names = models.iloc[features.index.to_numpy(int)][self._key]
             self._features = features.set_axis(pd.MultiIndex.from_frame(names))

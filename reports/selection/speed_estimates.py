@@ -153,7 +153,7 @@ class CachedSpeeds:
         """Takes a cache, and tables of speeds that are used beside its own."""
         self._store, self._files = store, files
         self._read: dict[tuple[Precision, str], _Workloads] = {}  # by precision and layout, shared by several run configurations
-        self._on_platforms = PlatformFeatures(store, MODEL_KEY)
+        self._on_platforms = PlatformFeatures(store, MODEL_KEY, self._for_platforms)
 
     def on_device(self, device: Device, run: RunConfig | None, unstated: tuple[str, ...] = ()) -> SpeedSources:
         """Measurements on a device, and estimates for a run configuration where one is given; they are made when first used."""
@@ -245,10 +245,31 @@ class CachedSpeeds:
         from zoo.estimation.workloads.workload import MODEL_COLUMNS
 
         if (precision, layout) not in self._read:
-            models, rows = self._store.workloads_by_model(precision, layout, key=MODEL_KEY, columns=MODEL_COLUMNS)
-            numbered = models.assign(**{_MODEL: range(len(models))})
-            self._read[precision, layout] = _Workloads(precision, numbered, rows)
+            found = self._store.workloads_by_model(precision, layout, key=MODEL_KEY, columns=MODEL_COLUMNS)
+            self._read[precision, layout] = _numbered(precision, *found)
         return self._read[precision, layout]
+
+    def read_all_modes(self) -> None:
+        """Reads what all estimates are made from at once, for who asks for many."""
+        from zoo.estimation.workloads.workload import MODEL_COLUMNS
+
+        for (name, layout), found in self._store.workloads_by_mode(key=MODEL_KEY, columns=MODEL_COLUMNS).items():
+            if (precision := Precision.parse(name)) is not None:
+                self._read[precision, layout] = _numbered(precision, *found)
+
+    def _for_platforms(self) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Models and their calls, as estimates on platforms are made from them."""
+        from zoo.estimation.platforms.features import TRACED as ON_PLATFORMS
+        from zoo.estimation.platforms.features import USED
+
+        mode = (ON_PLATFORMS.precision, ON_PLATFORMS.layout)
+        if mode in self._read:
+            return self._read[mode].models, self._read[mode].rows
+        return self._store.workloads_by_model(*mode, key=MODEL_KEY, columns=USED)
+
+
+def _numbered(precision: Precision, models: pd.DataFrame, rows: pd.DataFrame) -> _Workloads:
+    return _Workloads(precision, models.assign(**{_MODEL: range(len(models))}), rows)
 
 
 def _rounded(estimates: pd.DataFrame) -> pd.DataFrame:

@@ -56,12 +56,19 @@ class Store(TableStore):
             The models by `key`, and the calls with `model`, the row number of their model.
         """
         rows = self._details("workloads", {"precision": [precision], "layout": [layout]}, [*key, *columns])
-        models, model = factorize(rows, key)
-        rows = rows.select(columns)
-        for place, field_ in enumerate(rows.schema):
-            if pa.types.is_string(field_.type):
-                rows = rows.set_column(place, field_.name, rows[field_.name].combine_chunks().dictionary_encode())
-        return to_pandas(models), rows.to_pandas(split_blocks=True).assign(model=model)
+        return _by_model(rows, key, columns)
+
+    def workloads_by_mode(
+        self, *, key: Sequence[str], columns: Sequence[str]
+    ) -> dict[tuple[str, str], tuple[pd.DataFrame, pd.DataFrame]]:
+        """What `workloads_by_model` gives, by precision and layout of all traces: in the time that one of them takes to read."""
+        rows = self._details("workloads", {}, [*key, *columns, "precision", "layout"])
+        modes = rows.group_by(["precision", "layout"]).aggregate([]).select(["precision", "layout"]).to_pylist()
+        found = {}
+        for mode in modes:
+            of_mode = pc.and_(*(pc.equal(rows[name], mode[name]) for name in ("precision", "layout")))
+            found[mode["precision"], mode["layout"]] = _by_model(rows.filter(of_mode), key, columns)
+        return found
 
     def details(self, name: str, **equal: str) -> pd.DataFrame:
         """The rows of a detail table whose owner is in force."""
@@ -108,6 +115,16 @@ class Store(TableStore):
         """All published results in the cache."""
         names = [field.name for field in dataclasses.fields(Accuracy)]
         return [Accuracy(**row) for row in self.read("accuracy", names).to_pylist()]
+
+
+def _by_model(rows: pa.Table, key: Sequence[str], columns: Sequence[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The models of calls, and the calls with the row number of their model."""
+    models, model = factorize(rows, key)
+    rows = rows.select(columns)
+    for place, field_ in enumerate(rows.schema):
+        if pa.types.is_string(field_.type):
+            rows = rows.set_column(place, field_.name, rows[field_.name].combine_chunks().dictionary_encode())
+    return to_pandas(models), rows.to_pandas(split_blocks=True).assign(model=model)
 
 
 def _where(equal: Mapping[str, Any]) -> Where:
