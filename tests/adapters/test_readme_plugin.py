@@ -89,3 +89,14 @@ def test_a_configuration_selects_it(site: Path, tmp_path: Path, monkeypatch: pyt
         assert costs.loc[(arch, "3x224x224"), "macs"] == macs_of(width)
         assert costs.loc[(arch, "3x64x64"), "macs"] == macs_of(width, 64)
         assert costs.loc[(arch, "3x100x100"), "reason"] == "input: input must be a multiple of 8"
+
+
+def test_it_conforms_by_the_test_that_the_readme_shows(section: str, site: Path, tmp_path: Path) -> None:
+    file = tmp_path / "shown_test.py"
+    file.write_text(code_of(section, "py"), encoding="utf-8")
+    spec = importlib.util.spec_from_file_location("shown_test", file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    module.test_acme_conforms()
