@@ -152,6 +152,23 @@ def test_a_script_that_decides_by_values_is_run_with_them() -> None:
     assert (cost.macs, cost.reason) == (8 * 8, "depends on data: counted for a random input")
 
 
+class Forking(nn.Module):
+    """Starts a task, which only TorchScript itself can run."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(8, 8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.jit.wait(torch.jit.fork(torch.relu, x)) + self.layer(x)  # type: ignore[no-any-return]
+
+
+def test_a_script_that_only_runs_as_a_whole_is_a_bound() -> None:
+    cost = zoo.count(torch.jit.script(Forking()), (8,))
+    assert cost.macs == 8 * 8
+    assert cost.reason == "the script runs as a whole: which module does what is not known"
+
+
 def test_files_of_programs_count_in_python_and_on_the_command_line(tmp_path: Path) -> None:
     model = make_model()
     exported, script = tmp_path / "model.pt2", tmp_path / "model.pt"

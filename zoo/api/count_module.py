@@ -20,7 +20,7 @@ from zoo.errors import InputError, UnknownNameError, did_you_mean
 from zoo.meta.dispatch import below_autograd
 from zoo.meta.module_stack import evaluate, naming_failed_module
 from zoo.meta.protection import protected
-from zoo.meta.scripted import scripts_as_modules
+from zoo.meta.scripted import ScriptedModel, scripts_as_modules
 from zoo.meta.weights import without_data
 from zoo.meta.written_values import KeepWritten
 from zoo.operators.macs_formulas import Formula
@@ -135,7 +135,10 @@ def _count_without_values(model: nn.Module, given: Given, memo: Memo | None, ign
         if any(map(is_lazy, model.parameters())):
             with below_autograd():
                 model(*given.args, **given.kwargs)  # lazy modules learn their sizes
-        return leave_out(count_model(model, given.args, memo, kwargs=given.kwargs, keep=False), model, ignore)
+        cost = count_model(model, given.args, memo, kwargs=given.kwargs, keep=False)
+        if isinstance(model, ScriptedModel) and not model.is_readable:
+            cost = cost.assuming("the script runs as a whole: which module does what is not known")
+        return leave_out(cost, model, ignore)
 
 
 def trace(  # noqa: PLR0913  # all but two are keyword-only and seldom given
