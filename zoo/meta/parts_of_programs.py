@@ -46,7 +46,7 @@ def _class_named(path: str) -> type[Part]:
 
 
 def register(part: nn.Module, name: str, tensor: Tensor) -> None:
-    """Gives a part a tensor: as a parameter where it is one, or a constant of floating-point numbers that was one."""
+    """Gives a part a tensor: as a parameter where it is one, else as a buffer."""
     if isinstance(tensor, nn.Parameter):
         part._parameters[name] = tensor
     else:
