@@ -20,6 +20,7 @@ from zoo.devices.device import Device
 from zoo.devices.device_names import DeviceNames
 from zoo.errors import InputError
 from zoo.measurement.speed_imports import known_speeds
+from zoo.records import Variant
 from zoo.run_config import TRACED, Precision, RunConfig
 from zoo.validation.calibration_store import kept_calibration
 
@@ -113,7 +114,8 @@ def _model_on_platform(target: str, device: Device, run: RunConfig, size: str | 
     assert counted.trace is not None
     workloads = pd.DataFrame(summarise(counted.trace, by_module=True)).assign(model=target)
     calibrated = kept_ways_on(device, store)
-    found = estimate_on_platforms(features_of(workloads, ["model"]), device, run, calibrated=calibrated)
+    features, models = features_of(workloads, ["model"]), _named_model(target, counted.input)
+    found = estimate_on_platforms(features, device, run, models=models, calibrated=calibrated)
     latency_ms, low_ms, high_ms = (None if pd.isna(value) else float(value) for value in _rounded(found).iloc[0])
     by_layer = layers_on_platforms(workloads, device, run, calibrated) if latency_ms is not None else pd.DataFrame()
     bound = by_layer[by_layer["bound"] != ""].groupby("bound")["share"].sum() if len(by_layer) else pd.Series(dtype=float)
@@ -130,6 +132,14 @@ def why_no_estimates(device: Device, run: RunConfig, store: Store) -> str | None
 
     refusal = why_no_estimate(device, run, kept_calibration(store, run)) if run.precision in TRACED else _NOT_TRACED
     return platform_refusal(device, run, refusal) if refusal or run.is_on_platform else None
+
+
+def _named_model(target: str, input: str) -> pd.DataFrame | None:
+    """What names a model of a zoo that may have been measured on other devices; None of a model of the user's own."""
+    zoo, _, name = target.partition("/")
+    if ":" in target or not name:
+        return None
+    return pd.DataFrame([{"zoo": zoo, "arch": name.partition(".")[0], "input": input, "variant": str(Variant.BASE)}])
 
 
 @dataclass(frozen=True)

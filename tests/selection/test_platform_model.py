@@ -1,0 +1,26 @@
+"""The estimate of a single model on a phone: a model that was measured on other devices is corrected by what it took there."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from reports.selection.speed_estimates import estimate_model
+from zoo.cache.store import Store
+from zoo.devices.device_names import find_device
+from zoo.estimation.platforms.constants import fitted_platforms
+from zoo.estimation.platforms.measurements import MODEL
+from zoo.run_config import Precision, RunConfig
+
+
+def test_a_model_of_a_zoo_has_its_effect(tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    run, store = RunConfig("galaxy-s24", Precision.INT8), Store(str(tmp_path))
+    device, target = find_device("galaxy-s24"), "torchvision/resnet18.IMAGENET1K_V1"
+    found = estimate_model(target, device, run, None, store)
+    effects = fitted_platforms()["qualcomm-npu"].effects
+    own = effects[(effects["dtype"] == "int8") & (effects[MODEL] == ["torchvision", "resnet18", "3x224x224", "base"]).all(axis=1)]
+    monkeypatch.setattr("reports.selection.speed_estimates._named_model", lambda *_: None)
+    without = estimate_model(target, device, run, None, store)
+    assert found.latency_ms is not None
+    assert without.latency_ms is not None
+    assert np.log(found.latency_ms / without.latency_ms) == pytest.approx(own["log_effect"].item(), abs=0.01)  # three digits
