@@ -146,12 +146,14 @@ MUTANTS: list[tuple[Callable[[pytest.MonkeyPatch], None], type[Protocol], tuple[
 ]
 
 
-RARE = {count_rows_of_merges_at_the_same_time_twice, pass_over_files_that_are_gone}
-"""Errors that show only where two processes meet at a certain moment."""
+QUICK = {remove_before_writing, forget_what_was_replaced, forget_what_sources_replaced}
+"""Errors that show at once; the others only where two processes meet at a certain moment."""
 
 
 @pytest.fixture(
-    params=[pytest.param(mutant, id=mutant[0].__name__, marks=[pytest.mark.slow] * (mutant[0] in RARE)) for mutant in MUTANTS]
+    params=[
+        pytest.param(mutant, id=mutant[0].__name__, marks=[pytest.mark.slow] * (mutant[0] not in QUICK)) for mutant in MUTANTS
+    ]
 )
 def mutant(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> tuple[type[Protocol], str]:
     mutate, storage, tables, finding = request.param
