@@ -71,7 +71,7 @@ def test_every_row_is_read_once_whatever_happens_between_operations(storage: typ
     assert check(storage, examples=10) > 100
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("storage", STORAGES)
 def test_every_row_is_read_once_in_many_orders(storage: type[Protocol]) -> None:
     steps = 0
@@ -152,7 +152,7 @@ QUICK = {remove_before_writing, forget_what_was_replaced, forget_what_sources_re
 
 @pytest.fixture(
     params=[
-        pytest.param(mutant, id=mutant[0].__name__, marks=[pytest.mark.slow] * (mutant[0] not in QUICK)) for mutant in MUTANTS
+        pytest.param(mutant, id=mutant[0].__name__, marks=[pytest.mark.long] * (mutant[0] not in QUICK)) for mutant in MUTANTS
     ]
 )
 def mutant(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> tuple[type[Protocol], str]:

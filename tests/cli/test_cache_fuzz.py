@@ -46,7 +46,7 @@ def test_a_cache_of_somebody_else_ends_in_words(folder: Folder) -> None:
     assert findings.codes["exit code 0"]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_five_hundred_caches_of_somebody_else(folder: Folder, capsys: pytest.CaptureFixture[str]) -> None:
     findings = fuzz(folder, 500, seed=0)
     with capsys.disabled():

@@ -93,7 +93,7 @@ def test_mutated_tables_end_in_words(folder: Folder) -> None:
     assert findings.codes["exit code 2"]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_two_thousand_mutated_command_lines(folder: Folder, capsys: pytest.CaptureFixture[str]) -> None:
     findings = fuzz_lines(folder, 2_000, seed=0)
     with capsys.disabled():
@@ -101,7 +101,7 @@ def test_two_thousand_mutated_command_lines(folder: Folder, capsys: pytest.Captu
     findings.check()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_five_hundred_mutated_tables(folder: Folder, capsys: pytest.CaptureFixture[str]) -> None:
     findings = fuzz_tables(folder, 500, seed=0)
     with capsys.disabled():

@@ -16,6 +16,7 @@ from zoo.adapters.registry import open_zoo
 from zoo.addresses import Address
 from zoo.errors import ConfigError
 from zoo.records import DeclaredModel, Selection
+from zoo.run_config import Precision, RunConfig
 from zoo.settings import Execution, RefreshSettings, ZooSettings
 
 
@@ -43,6 +44,7 @@ def test_every_key_reaches_the_refresh(tmp_path: Path) -> None:
       timm: {include: "resnet*", exclude: [resnet18], tasks: classification, pretrained_only: true, inputs: [160, 384x512]}
       torchvision:
     inputs: [native, 224]
+    traces: [amp/nhwc, fp32]
     accuracy: {fetch: false, timm: {results: tables/}}
     execution: {backend: local, workers: 3, timeout_s: 7, memory_gb: 1.5}
     """
@@ -55,6 +57,7 @@ def test_every_key_reaches_the_refresh(tmp_path: Path) -> None:
         timm_results="tables/",
         fetch_accuracy=False,
         execution=Execution("local", 3, 7.0, 1.5),
+        traces=(RunConfig(precision=Precision.AMP, layout="nhwc"), RunConfig()),
     )
 
 
@@ -156,7 +159,9 @@ def test_a_zoo_of_one_s_own_is_declared_model_by_model(tmp_path: Path) -> None:
 
 def test_what_is_left_out_has_the_defaults_of_the_refresh(tmp_path: Path) -> None:
     settings = load(tmp_path, "zoos: {timm: }").refresh_settings()
-    assert settings == RefreshSettings(cache="cache/", zoos={"timm": ZooSettings()})
+    precisions = (Precision.FP32, Precision.FP16, Precision.AMP)
+    modes = tuple(RunConfig(precision=precision, layout=layout) for precision in precisions for layout in ("nchw", "nhwc"))
+    assert settings == RefreshSettings(cache="cache/", zoos={"timm": ZooSettings()}, traces=modes)
 
 
 def test_reports_default_to_one_page_and_one_workbook(tmp_path: Path) -> None:

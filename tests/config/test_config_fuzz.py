@@ -103,7 +103,7 @@ def test_a_mutated_file_of_devices_is_read_or_refused_in_words(repository: Path,
     assert findings.codes["refused"]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_ten_thousand_mutated_configurations(repository: Path, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     findings = fuzz(repository, here, 8_000, seed=0)
     devices = fuzz_devices(repository, here, 2_000, seed=0)

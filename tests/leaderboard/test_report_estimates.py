@@ -30,6 +30,7 @@ out: out
 zoos: {timm: {include: [test_vit, test_resnet, test_efficientnet]}}
 accuracy: {fetch: false}
 execution: {workers: 1}
+traces: []
 speed:
   - {device: rtx-4090, dtype: amp, batch: 8, layout: nhwc}
   - {device: stm32h743, dtype: float32}

@@ -278,7 +278,7 @@ def test_figures_do_not_depend_on_what_a_memo_remembers() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    [*SAMPLE, *(pytest.param(name, marks=pytest.mark.slow) for name in [*TIMM, *TORCHVISION] if name not in SAMPLE)],
+    [*SAMPLE, *(pytest.param(name, marks=pytest.mark.long) for name in [*TIMM, *TORCHVISION] if name not in SAMPLE)],
 )
 def test_both_passes_have_the_products_that_torch_counts(name: str) -> None:
     built = build(name)

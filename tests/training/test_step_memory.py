@@ -29,7 +29,7 @@ def quick_arithmetic() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
-@pytest.mark.parametrize("name", [*QUICK, *(pytest.param(name, marks=pytest.mark.slow) for name in STEPS if name not in QUICK)])
+@pytest.mark.parametrize("name", [*QUICK, *(pytest.param(name, marks=pytest.mark.long) for name in STEPS if name not in QUICK)])
 def test_each_phase_has_the_cpus_peak(name: str) -> None:
     built = build(name)
     cost = count_training(built.model, [meta_input(built.shape, batch=BATCH)])

@@ -24,7 +24,7 @@ from zoo.estimation.platforms.settings import ways_on
 from zoo.records import TraceKey
 from zoo.refresh.fill_missing import fill_missing, list_architectures
 from zoo.run_config import Precision, RunConfig
-from zoo.validation.calibration_store import FOLDER, kept_ways
+from zoo.cache.storage.parts import CALIBRATIONS, kept_ways
 
 MODELS = ("test_byobnet", "test_convnext", "test_efficientnet", "test_mambaout", "test_resnet", "test_vit")
 DEVICE = "galaxy-s24"
@@ -120,7 +120,7 @@ def test_too_few_models_and_ways_that_nothing_is_known_of_are_refused(
 
 
 def test_a_file_that_is_no_calibration_is_named(cache: Path) -> None:
-    path = cache / FOLDER / "galaxy-s23-ways.json"
+    path = cache / CALIBRATIONS / "galaxy-s23-ways.json"
     path.parent.mkdir(exist_ok=True)
     path.write_text('[{"platform": "qualcomm-npu"}]')
     with pytest.raises(SpeedError, match=r"galaxy-s23-ways\.json: The file holds no calibrations"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
+from zoo.cache.storage.parts import CALIBRATIONS
 from zoo.cache.store import Store
 from zoo.errors import SpeedError
 from zoo.estimation.calibration import Calibration, format_calibration, parse_calibration
@@ -11,8 +12,6 @@ from zoo.estimation.platforms.calibration import WayCalibration, format_way_cali
 from zoo.estimation.platforms.constants import fitted_platforms
 from zoo.estimation.platforms.settings import Way
 from zoo.run_config import RunConfig
-
-FOLDER = "calibrations"
 
 
 def keep_calibration(store: Store, calibration: Calibration) -> str:
@@ -22,9 +21,9 @@ def keep_calibration(store: Store, calibration: Calibration) -> str:
         CacheError: if the cache cannot be written.
     """
     name = _name(calibration.run)
-    store.files.prepare([FOLDER])
-    store.files.write(FOLDER, name, pa.py_buffer(format_calibration(calibration).encode()))
-    return store.files.path(FOLDER, name)
+    store.files.prepare([CALIBRATIONS])
+    store.files.write(CALIBRATIONS, name, pa.py_buffer(format_calibration(calibration).encode()))
+    return store.files.path(CALIBRATIONS, name)
 
 
 def kept_calibration(store: Store, run: RunConfig) -> Calibration | None:
@@ -35,20 +34,20 @@ def kept_calibration(store: Store, run: RunConfig) -> Calibration | None:
     """
     name = _name(run)
     try:
-        return parse_calibration(store.files.read(FOLDER, name).decode(errors="replace"))
+        return parse_calibration(store.files.read(CALIBRATIONS, name).decode(errors="replace"))
     except FileNotFoundError:
         return None
     except SpeedError as error:
-        raise SpeedError(f"{store.files.path(FOLDER, name)}: {error}") from None
+        raise SpeedError(f"{store.files.path(CALIBRATIONS, name)}: {error}") from None
 
 
 def copy_calibrations(source: Store, target: Store) -> None:
     """Copies all calibrations of one cache into another."""
-    names = source.files.names(FOLDER) if source.files.has_folder(FOLDER) else set()
+    names = source.files.names(CALIBRATIONS) if source.files.has_folder(CALIBRATIONS) else set()
     if names:
-        target.files.prepare([FOLDER])
+        target.files.prepare([CALIBRATIONS])
     for name in names:
-        target.files.write(FOLDER, name, pa.py_buffer(source.files.read(FOLDER, name)))
+        target.files.write(CALIBRATIONS, name, pa.py_buffer(source.files.read(CALIBRATIONS, name)))
 
 
 def keep_way_calibration(store: Store, calibration: WayCalibration) -> str:
@@ -60,10 +59,10 @@ def keep_way_calibration(store: Store, calibration: WayCalibration) -> str:
     """
     device = str(calibration.setting["device"])
     others = [one for one in _way_calibrations(store, device) if one.setting != calibration.setting]
-    store.files.prepare([FOLDER])
+    store.files.prepare([CALIBRATIONS])
     text = format_way_calibrations([*others, calibration])
-    store.files.write(FOLDER, _ways_name(device), pa.py_buffer(text.encode()))
-    return store.files.path(FOLDER, _ways_name(device))
+    store.files.write(CALIBRATIONS, _ways_name(device), pa.py_buffer(text.encode()))
+    return store.files.path(CALIBRATIONS, _ways_name(device))
 
 
 def kept_ways(store: Store, device: str) -> list[Way]:
@@ -77,11 +76,11 @@ def kept_ways(store: Store, device: str) -> list[Way]:
 
 def _way_calibrations(store: Store, device: str) -> list[WayCalibration]:
     try:
-        return parse_way_calibrations(store.files.read(FOLDER, _ways_name(device)).decode(errors="replace"))
+        return parse_way_calibrations(store.files.read(CALIBRATIONS, _ways_name(device)).decode(errors="replace"))
     except FileNotFoundError:
         return []
     except SpeedError as error:
-        raise SpeedError(f"{store.files.path(FOLDER, _ways_name(device))}: {error}") from None
+        raise SpeedError(f"{store.files.path(CALIBRATIONS, _ways_name(device))}: {error}") from None
 
 
 def _ways_name(device: str) -> str:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from zoo.addresses import Address
-from zoo.cache.storage.parts import SUFFIX, checksum
+from zoo.cache.storage.parts import belongs, checksum
 from zoo.errors import CacheError
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ class Files:
         path = Path(self.root, folder)
         try:
             changed_at = path.stat().st_mtime_ns
-            return changed_at, frozenset(name for name in os.listdir(path) if name.endswith(SUFFIX))  # noqa: PTH208 - names only
+            return changed_at, frozenset(name for name in os.listdir(path) if belongs(folder, name))  # noqa: PTH208 - names only
         except (FileNotFoundError, NotADirectoryError):
             return 0, frozenset()
         except OSError as error:

@@ -26,6 +26,16 @@ from zoo.cache.schema.upgrades import OLDEST_VERSION, former_name, upgrade
 from zoo.cache.storage.range_reads import Range, column_ranges
 
 SUFFIX = ".parquet"
+
+CALIBRATIONS = "calibrations"
+"""The folder of calibrations, which are short texts."""
+
+
+def belongs(folder: str, name: str) -> bool:
+    """Whether a file is one that a folder of the cache is made of; others are left alone."""
+    return name.endswith((".yaml", ".json") if folder == CALIBRATIONS else SUFFIX)
+
+
 _NAME = re.compile(
     r"part-(?P<stamp>[12]\d{7}T\d{12})-(?P<number>[0-9a-f]{8})-(?P<checksum>[0-9a-f]{16})(?P<replacing>-replacing)?\.parquet"
 )

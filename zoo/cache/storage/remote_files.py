@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from zoo.addresses import Address
-from zoo.cache.storage.parts import SUFFIX
+from zoo.cache.storage.parts import belongs
 from zoo.cache.storage.range_reads import WHOLE_BELOW, Range, read_part
 from zoo.errors import CacheError
 
@@ -218,7 +218,7 @@ class RemoteFiles:
         listing: _Listing = defaultdict(dict)
         for path, info in found.items():
             folder, _, name = str(path).removeprefix(f"{self.root}/").rpartition("/")
-            if name.endswith(SUFFIX):
+            if belongs(folder, name):
                 listing[folder][name] = int(info.get("size") or 0)
         return listing
 
