@@ -16,7 +16,7 @@ from reports.cli.common.cache_option import CacheOption, ConfigOption, open_cach
 from reports.cli.common.errors import ExitCode
 from reports.cli.common.formats import TextFormat
 from reports.cli.common.help import examples, verb_with
-from zoo.errors import ConfigError, UnknownNameError, did_you_mean
+from zoo.errors import ConfigError, UnknownNameError, did_you_mean, shorten_line
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -70,7 +70,7 @@ def verify(cache: CacheOption = "cache/", config: ConfigOption = None) -> None:
     harmful = False
     for finding in findings_of(open_cache(cache, config)):
         harmful |= finding.is_harmful
-        typer.echo(f"{'harmful' if finding.is_harmful else 'harmless'}: {finding.what}")
+        typer.echo(f"{'harmful' if finding.is_harmful else 'harmless'}: {shorten_line(finding.what)}")
     typer.echo(
         "The next refresh sets the files aside and counts again what they held."
         if harmful
