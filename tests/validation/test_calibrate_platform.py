@@ -12,6 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from reports import cli
+from zoo.cache.storage.parts import CALIBRATIONS
 from zoo.cache.store import Store
 from zoo.devices.device_names import find_device
 from zoo.errors import SpeedError
@@ -24,7 +25,7 @@ from zoo.estimation.platforms.settings import ways_on
 from zoo.records import TraceKey
 from zoo.refresh.fill_missing import fill_missing, list_architectures
 from zoo.run_config import Precision, RunConfig
-from zoo.cache.storage.parts import CALIBRATIONS, kept_ways
+from zoo.validation.calibration_store import kept_ways
 
 MODELS = ("test_byobnet", "test_convnext", "test_efficientnet", "test_mambaout", "test_resnet", "test_vit")
 DEVICE = "galaxy-s24"

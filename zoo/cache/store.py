@@ -109,7 +109,8 @@ class Store(TableStore):
         names = [field.name for field in dataclasses.fields(Weights)]
         for row in self.read("weights", names).to_pylist():
             weights[row["zoo"], row["arch"]].append(Weights(**row))
-        return [_architecture(row, tuple(weights[row["zoo"], row["arch"]])) for row in self.read("architectures").to_pylist()]
+        rows = [row for row in self.read("architectures").to_pylist() if all(row[name] is not None for name in _REQUIRED)]
+        return [_architecture(row, tuple(weights[row["zoo"], row["arch"]])) for row in rows]
 
     def accuracy(self) -> list[Accuracy]:
         """All published results in the cache."""
@@ -125,6 +126,10 @@ def _by_model(rows: pa.Table, key: Sequence[str], columns: Sequence[str]) -> tup
         if pa.types.is_string(field_.type):
             rows = rows.set_column(place, field_.name, rows[field_.name].combine_chunks().dictionary_encode())
     return to_pandas(models), rows.to_pandas(split_blocks=True).assign(model=model)
+
+
+_REQUIRED = ("zoo", "arch", "task", "input")
+"""What a row of `architectures` has to say; one of a stranger may leave it out."""
 
 
 def _where(equal: Mapping[str, Any]) -> Where:
