@@ -17,7 +17,8 @@ from reports.columns.accuracy_columns import ACCURACY_COLUMNS
 from reports.columns.format import UNKNOWN
 from reports.exports.tables import records
 from reports.terminal.console import new_table, print_title, print_warning
-from zoo.jobs import RunSummary, TraceFailure
+from zoo.jobs import RunSummary, TraceFailure, is_unsupported
+from zoo.records import Status
 from zoo.units import format_bytes, format_seconds
 
 if TYPE_CHECKING:
@@ -103,13 +104,14 @@ def _print_totals(console: Console, summary: RunSummary, outcome: Outcome) -> No
     table.add_row("failed", f"{failed:,}", "could not be counted", style="red" if failed else "")
     if unsupported:
         table.add_row("unsupported", f"{unsupported:,}", "inputs and variants that the architecture does not support")
+    failures = [f for f in summary.trace_failures if not is_unsupported(Status.FAILED, f.reason)]  # as counts say of an input
     if summary.traces_planned:
-        untraced = sum(len(failure.models) for failure in summary.trace_failures)
-        cached = summary.traces_planned - summary.traced - untraced
+        untraced = sum(len(failure.models) for failure in failures)
+        cached = summary.traces_planned - summary.traced - sum(len(failure.models) for failure in summary.trace_failures)
         table.add_row("traced", f"{summary.traced:,}", f"traces made now; {cached:,} are from the cache")
         table.add_row("untraced", f"{untraced:,}", "traces could not be made", style="yellow" if untraced else "")
     console.print(Padding(table, (0, 0, 0, 2), expand=False))
-    _print_trace_failures(console, summary.trace_failures)
+    _print_trace_failures(console, failures)
     if failed or unsupported or (totals and totals.bound):
         reasons = f"column `reason` of {outcome.cache.rstrip('/')}/costs"
         console.print(f"  Why: {'section Coverage of the report, or ' if totals else ''}{reasons}.")

@@ -154,9 +154,9 @@ def test_zoos_are_found_by_name() -> None:
 
 
 def test_a_zoo_that_does_not_exist_is_named_with_its_neighbours() -> None:
-    with pytest.raises(UnknownNameError, match=r"^There is no zoo 'torchvison'\. Did you mean torchvision\?$"):
+    with pytest.raises(UnknownNameError, match=r"^There is no zoo 'torchvison'\. Did you mean torchvision( or pytorchcv)?\?$"):
         open_zoo("torchvison")
-    with pytest.raises(UnknownNameError, match=r"^There is no zoo 'mine'\. Known: (\w+, )*timm, torchvision(, \w+)*\.$"):
+    with pytest.raises(UnknownNameError, match=r"^There is no zoo 'mine'\. Known: ([\w-]+, )*timm, torchvision(, [\w-]+)*\.$"):
         open_zoo("mine")
 
 

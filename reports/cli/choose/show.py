@@ -16,7 +16,7 @@ from reports.cli.common.run_options import read_device_run
 EXAMPLES = examples(
     "zoometer show timm/resnet50              with all of its weights",
     "zoometer show timm/resnet50.a1_in1k      one set of weights",
-    "zoometer show timm/resnet50 --device 'orin nano' --dtype fp16   with its latency",
+    "zoometer show timm/resnet50 --device s24 --dtype fp16   with its latency",
     "zoometer show torchvision/swin_t --format json",
     "zoometer show mine/mlp --config mine.yaml   a declared zoo",
     closing="What the cache does not have at the model's own input is counted now,\n and not kept.",
