@@ -123,10 +123,10 @@ def _print_trace_failures(console: Console, failures: Sequence[TraceFailure]) ->
     for failure in most_common[:_MOST_REASONS]:
         named = ", ".join(failure.models[:_MOST_MODELS])
         more = f" and {len(failure.models) - _MOST_MODELS:,} more" if len(failure.models) > _MOST_MODELS else ""
-        print_warning(console, f"Not traced in {failure.mode}: {named}{more}: {failure.reason}")
+        console.print(f"  Not traced in {failure.mode}: {named}{more}: {failure.reason}")
     if rest := most_common[_MOST_REASONS:]:
         models = sum(len(failure.models) for failure in rest)
-        print_warning(console, f"{models:,} more could not be traced; column `reason` of the table traces says why.")
+        console.print(f"  {models:,} more could not be traced; column `reason` of the table traces says why.")
 
 
 def _print_efficient(console: Console, models: Sequence[Mapping[str, Any]]) -> None:
