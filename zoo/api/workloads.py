@@ -59,11 +59,10 @@ class WorkloadRecorder:
         modes = list(modes)
         results: dict[TraceMode, RecordedWorkload | Exception] = {}
         if sum(precision in DERIVABLE for precision, _ in modes) > 1:
-            results.update(
-                self._derive(model, *_batched(arguments), modes)
-                or self._derive(model, arguments(TRACE_BATCH), TRACE_BATCH, modes)
-                or {}
-            )
+            derived = self._derive(model, *_batched(arguments), modes)
+            if derived is None:
+                derived = self._derive(model, arguments(TRACE_BATCH), TRACE_BATCH, modes)
+            results.update(derived or {})
         for mode in modes:
             if mode not in results:
                 try:
