@@ -7,13 +7,11 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib import resources
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from zoo.errors import SpeedError
 from zoo.estimation.platforms.hierarchy import Array
 from zoo.estimation.platforms.measurements import MODEL, SETTING
 from zoo.estimation.platforms.platform import Platform, platforms
@@ -67,20 +65,6 @@ class Fitted:
 def fitted_platforms() -> Mapping[str, Fitted]:
     """Those that come with zoometer, by name."""
     return parse_fitted(resources.files("zoo.estimation.platforms").joinpath(FILE).read_text(encoding="utf-8"))
-
-
-def read_fitted(path: str | Path) -> Mapping[str, Fitted]:
-    """Of a file that `zoometer validate-speed --published --write-constants` wrote.
-
-    Raises:
-        SpeedError: if there is none, or it holds no constants of platforms.
-    """
-    try:
-        return parse_fitted(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SpeedError(f"The constants '{path}' cannot be read: {error.strerror}.") from None
-    except (KeyError, TypeError, ValueError):
-        raise SpeedError(f"'{path}' holds no constants of platforms.") from None
 
 
 def parse_fitted(text: str) -> Mapping[str, Fitted]:
