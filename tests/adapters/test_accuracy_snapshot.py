@@ -7,13 +7,13 @@ from datetime import date
 from importlib import resources
 from pathlib import Path
 
+import make_snapshot as making
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from paths import SHARED
 
-from zoo.accuracy import make_snapshot as making
 from zoo.accuracy.result_tables import MAIN_TABLE, TABLES, revision_of
 from zoo.accuracy.snapshot import FILE, SCHEMA, Provenance, is_of_snapshot, provenance, snapshot_tables
 from zoo.accuracy.timm import join_tables

@@ -7,10 +7,10 @@ from importlib import resources
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from match_checks import TOLERANCE
 
 from zoo.devices.data_sheets import shipped_devices
-from zoo.published.matching import FOR_FITTING, TOLERANCE, Check
-from zoo.published.published import FILE, SCHEMA, published_sources, published_speeds, unmatched_models
+from zoo.published.published import FILE, FOR_FITTING, SCHEMA, Check, published_sources, published_speeds, unmatched_models
 
 ALL = published_speeds(near=True)
 JOINED = published_speeds()

@@ -1,7 +1,7 @@
 """timm's published results as they come with zoometer, for machines that cannot download them.
 
 One typed Parquet file beside this module holds all of timm's result tables as they were at one revision; its schema says where
-they are from. `python -m zoo.accuracy.make_snapshot` makes it.
+they are from. `tests/benchmarks/data_files/make_snapshot.py` makes it.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Speeds that makers and communities publish: the figures, and which architecture each published model is."""
+"""Speeds that makers and communities publish: the figures, each joined to an architecture."""

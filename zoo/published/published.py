@@ -1,13 +1,14 @@
 """Published measurements: the data file that comes with zoometer, a row a measurement.
 
-The file is `published.parquet` beside this module; `zoo.measurement.publish` builds it from collected tables, by the matches in
-`matches.yaml`. Rows whose `check` is `not joined` are of models that come near to an architecture: the columns zoo and arch name
-it, `reason` says what differs. Rows whose `check` is `built for fitting` are of networks that no zoo has and that we build
-(`zoo.published.networks`), which zoo and arch name. Both are for fitting, and are shown nowhere.
+The file is `published.parquet` beside this module; `tests/benchmarks/data_files/publish_speeds.py` builds it from collected tables.
+Rows whose `check` is `not joined` are of models that come near to an architecture: the columns zoo and arch name it, `reason` says
+what differs. Rows whose `check` is `built for fitting` are of networks that no zoo has, listed in `networks.csv`. Both are used only
+to fit estimates.
 """
 
 from __future__ import annotations
 
+import enum
 import functools
 import json
 from collections.abc import Mapping
@@ -20,9 +21,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from zoo.published.matching import FOR_FITTING
-
 FILE = "published.parquet"
+NETWORKS_FILE = "networks.csv"
+"""Networks that no zoo has: an architecture of the same family, and the features that estimates are fitted to."""
+
 NOTE = "zoometer.published"
 """The schema's metadata: sources, and what was not joined with the reasons, as JSON."""
 
@@ -59,6 +61,21 @@ SCHEMA = pa.schema(
         *(pa.field(name, pa.int64(), nullable=False) for name in ("params", "macs")),  # ours
     ]
 )
+
+
+class Check(enum.StrEnum):
+    """How the match of a published model with an architecture was checked."""
+
+    FIGURES = "parameters and MACs"
+    PARAMS = "parameters"
+    MACS = "MACs"
+    NAME = "name and input only"
+    BUILT = "built for fitting"  # no architecture of a zoo, but a network of `NETWORKS_FILE`
+    NONE = "not joined"  # a figure disagrees, or another reason is stated
+
+
+FOR_FITTING = (Check.BUILT, Check.NONE)
+"""Models that are no architecture of a zoo."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,3 +120,16 @@ def published_speeds(device: str | None = None, *, near: bool = False) -> pd.Dat
         table = table.filter(pc.invert(pc.is_in(table["check"], pa.array([check.value for check in FOR_FITTING]))))
     frame: pd.DataFrame = table.to_pandas()
     return frame.assign(samples_per_s=1000 * frame["batch"] / frame["latency_ms"])
+
+
+def built_networks() -> pd.DataFrame:
+    """The networks that no zoo has.
+
+    Returns:
+        zoo, arch, input and variant; family_zoo and family_arch, an architecture of the same family, missing where none is known; and
+        the columns `zoo.estimation.platforms.features.FEATURES`.
+    """
+    with resources.files("zoo.published").joinpath(NETWORKS_FILE).open(encoding="utf-8") as file:
+        table = pd.read_csv(file, dtype=str)
+    names = ["zoo", "arch", "input", "variant", "family_zoo", "family_arch"]
+    return table.astype(dict.fromkeys(table.columns.drop(names), float))  # exact, as Python reads numbers

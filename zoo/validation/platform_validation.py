@@ -12,20 +12,15 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from zoo.api.count_module import trace
 from zoo.cache.store import Store
 from zoo.devices.data_sheets import shipped_devices
 from zoo.errors import SpeedError
 from zoo.estimation.platforms.constants import Fitted
-from zoo.estimation.platforms.features import TRACED, USED, features_of
+from zoo.estimation.platforms.features import FEATURES, TRACED, USED, features_of
 from zoo.estimation.platforms.intervals import held_out_quantiles, noise_of
 from zoo.estimation.platforms.measurements import MODEL, Measurements, measurements_of
 from zoo.estimation.platforms.platform import platforms
-from zoo.estimation.workloads.workload import summarise
-from zoo.inputs import parse_input
-from zoo.published.matching import Check
-from zoo.published.networks import RELATIVES, networks
-from zoo.published.published import published_speeds
+from zoo.published.published import Check, built_networks, published_speeds
 from zoo.records import TraceKey
 from zoo.refresh.fill_missing import fill_missing, list_architectures
 from zoo.validation.baselines import baselines
@@ -86,19 +81,13 @@ def read_published(source: TraceSource, command: str) -> Published:
     if workloads.empty:
         raise SpeedError("None of the published models could be traced.")
     families = {name: architecture.family or architecture.name for name, architecture in known.items()}
-    families |= {network: families[relative] for network, relative in RELATIVES.items() if relative in families}
-    context = Context(families, rows[[*MODEL, "same_as"]], command)
-    built = rows.loc[rows["check"] == Check.BUILT.value, MODEL].drop_duplicates()
-    workloads = pd.concat([workloads[[*MODEL, *USED]], *_of_networks(built)], ignore_index=True)
-    return Published(rows, features_of(workloads, MODEL), context)
-
-
-def _of_networks(models: pd.DataFrame) -> Iterator[pd.DataFrame]:
-    """Workloads of models that no zoo has."""
-    for model in models.astype(str).to_dict("records"):
-        network = networks(model["zoo"])[model["arch"]]().eval()
-        traced = trace(network, parse_input(model["input"]), precision=TRACED.precision, layout=TRACED.layout)
-        yield pd.DataFrame(summarise(traced)).assign(**{str(name): value for name, value in model.items()})[[*MODEL, *USED]]
+    built = built_networks()
+    names, relatives = (
+        list(zip(built[zoo], built[arch], strict=True)) for zoo, arch in (("zoo", "arch"), ("family_zoo", "family_arch"))
+    )
+    families |= {name: families[relative] for name, relative in zip(names, relatives, strict=True) if relative in families}
+    features = pd.concat([features_of(workloads[[*MODEL, *USED]], MODEL), built.set_index(MODEL)[list(FEATURES)]])
+    return Published(rows, features, Context(families, rows[[*MODEL, "same_as"]], command))
 
 
 def validate_platforms(published: Published) -> Iterator[tuple[list[PlatformResult], Fitted]]:

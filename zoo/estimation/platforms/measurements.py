@@ -10,7 +10,7 @@ import pandas as pd
 
 from zoo.estimation.platforms.hierarchy import Array, Data, Hierarchy
 from zoo.estimation.platforms.platform import Platform
-from zoo.published.matching import Check
+from zoo.published.published import Check
 
 SETTING = ["device", "runtime", "processor", "threads", "cores", "dtype", "batch"]
 """Columns of published measurements that together name a way of running on a device."""
@@ -30,9 +30,7 @@ class Measurements:
     settings: pd.DataFrame  # `SETTING`, a row each
     models: pd.DataFrame  # `MODEL`, a row each
     model: npt.NDArray[np.intp]  # of each measurement, its row of `models`
-    is_exact: npt.NDArray[
-        np.bool_
-    ]  # of models that are an architecture or one of `zoo.published.networks`, not merely near to one
+    is_exact: npt.NDArray[np.bool_]  # of models that are an architecture or a built network, not merely near to one
     data: Data  # the measurements in their order; times are of one image
 
     def hierarchy(self) -> Hierarchy:

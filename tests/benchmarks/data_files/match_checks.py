@@ -2,15 +2,16 @@
 
 A printed figure stands for all that round to it. It agrees with ours where the nearest of them is within 2 %. Zeros at its end
 may have been filled in by whoever printed the table (29M became 29.0M), so they are no digits. A figure printed more coarsely
-than 2 % can refute a match and never confirms one. A table's operations are compared with the range from our multiply-accumulates, two operations each,
-to all operations that we count, because tables differ in what they include.
+than 2 % can refute a match and never confirms one. A table's operations are compared with the range from our multiply-accumulates,
+two operations each, to all operations that we count, because tables differ in what they include.
 """
 
 from __future__ import annotations
 
-import enum
 import re
 from dataclasses import dataclass
+
+from zoo.published.published import Check
 
 TOLERANCE = 0.02
 """How far a published figure may be from ours, as a share of ours."""
@@ -19,21 +20,6 @@ _PREFIXES = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9}
 _PRINTED = re.compile(r"(?P<whole>\d+)(?:\.(?P<digits>\d*))?\s*(?P<prefix>[KMG]?)")
 _HALVED = "(OPS/2)"
 """How the collected tables mark operations that they halved."""
-
-
-class Check(enum.StrEnum):
-    """What the match of a published model was checked by."""
-
-    FIGURES = "parameters and MACs"
-    PARAMS = "parameters"
-    MACS = "MACs"
-    NAME = "name and input only"
-    BUILT = "built for fitting"  # no architecture, but one of `zoo.published.networks`
-    NONE = "not joined"  # a figure disagrees, or something else speaks against it
-
-
-FOR_FITTING = (Check.BUILT, Check.NONE)
-"""Of models that are no architecture of a zoo."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,25 +1,28 @@
 """Makes the snapshot of timm's results that comes with zoometer, from the folder `results` of timm's repository.
 
-    python -m zoo.accuracy.make_snapshot pytorch-image-models/results --revision aa4b5850 --date 2026-08-08
+    python tests/benchmarks/data_files/make_snapshot.py pytorch-image-models/results --revision aa4b5850 --date 2026-08-08
 
-It stands beside the reader, since the two share the file's schema. All eight tables are wanted; the same ones give the same bytes.
+All eight tables are needed; the same ones give the same bytes.
 """
 
 from __future__ import annotations
 
 import argparse
 import logging
+import sys
 from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
-import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
+sys.path[:0] = [str(Path(__file__).resolve().parents[3])]
 
-from zoo.accuracy.result_tables import TABLES, read_csv, revision_of
-from zoo.accuracy.snapshot import FILE, SCHEMA, Provenance
-from zoo.errors import AccuracyError
+import pandas as pd  # noqa: E402 the folders of a script's neighbours are not searched by themselves
+import pyarrow as pa  # noqa: E402
+import pyarrow.parquet as pq  # noqa: E402
+
+from zoo.accuracy.result_tables import TABLES, read_csv, revision_of  # noqa: E402
+from zoo.accuracy.snapshot import FILE, SCHEMA, Provenance  # noqa: E402
+from zoo.errors import AccuracyError  # noqa: E402
 
 SOURCE = "https://github.com/huggingface/pytorch-image-models/tree/{revision}/results"
 LICENCE = "Apache-2.0"
@@ -42,7 +45,7 @@ def make_snapshot(folder: Path, *, revision: str, day: str) -> pa.Table:
         raise AccuracyError(f"{dataset} has {arch}{'.' if tag else ''}{tag} at {pixels} pixels twice.")
     about = Provenance(
         SOURCE.format(revision=revision), revision, day, LICENCE, _revisions(contents),
-        f"python -m zoo.accuracy.make_snapshot FOLDER --revision {revision} --date {day}",
+        f"python tests/benchmarks/data_files/make_snapshot.py FOLDER --revision {revision} --date {day}",
     )  # fmt: skip
     return pa.Table.from_pandas(rows, schema=SCHEMA, preserve_index=False).replace_schema_metadata(about.metadata())
 
@@ -84,13 +87,16 @@ def _rows(path: str, content: bytes, dataset: str) -> pd.DataFrame:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
-    parser = argparse.ArgumentParser(
-        prog="python -m zoo.accuracy.make_snapshot", description="Make the snapshot of timm's results."
-    )
+    parser = argparse.ArgumentParser(description="Make the snapshot of timm's results.")
     parser.add_argument("folder", type=Path, help="the folder results of timm's repository")
     parser.add_argument("--revision", required=True, help="the commit it is of")
     parser.add_argument("--date", required=True, type=date.fromisoformat, help="of that commit: 2026-08-08")
-    parser.add_argument("--out", type=Path, default=Path(__file__).with_name(FILE), help="default: the file of this checkout")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path(__file__).resolve().parents[3] / "zoo" / "accuracy" / FILE,
+        help="default: the file of this checkout",
+    )
     asked = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     table = make_snapshot(asked.folder, revision=asked.revision, day=asked.date.isoformat())

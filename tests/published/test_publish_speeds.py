@@ -8,12 +8,11 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from collected_rows import read_collected
+from publish_speeds import build, summary
 
 from zoo.errors import SpeedError
-from zoo.measurement.publish import build, summary
-from zoo.measurement.published_rows import read_collected
-from zoo.published.matching import Check
-from zoo.published.published import NOTE
+from zoo.published.published import NOTE, Check
 
 COLLECTED = Path(__file__).resolve().parents[3] / "shared" / "data" / "speeds"
 SHIPPED = Path(__file__).resolve().parents[2] / "zoo" / "published" / "published.parquet"

@@ -1,7 +1,7 @@
-"""Builds the data file of published speeds from collected tables: `python -m zoo.measurement.publish FOLDER`.
+"""Builds the data file of published speeds from collected tables: `python tests/benchmarks/data_files/publish_speeds.py FOLDER`.
 
-Every published model is matched with an architecture (`zoo/published/matches.yaml`, or the table's own guess), that is counted at
-its input, and the match is checked by the figures published. The same tables, zoos and matches give the same file.
+Every published model is matched with an architecture (`published_matches.yaml`, or the table's own guess), that is counted at its
+input, and the match is checked by the figures published. The same tables, zoos and matches give the same file.
 """
 
 from __future__ import annotations
@@ -19,25 +19,28 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
-import yaml
+sys.path[:0] = [str(Path(__file__).resolve().parents[3])]
 
-from zoo.api.count_module import count
-from zoo.cache.store import Store
-from zoo.devices.data_sheets import shipped_devices
-from zoo.devices.device import Device
-from zoo.devices.device_names import DeviceNames
-from zoo.errors import SpeedError, ZooError
-from zoo.inputs import parse_input
-from zoo.measurement.published_rows import Collected, read_collected
-from zoo.published.matching import FOR_FITTING, Check, Ours, Printed, check_match, read_figure
-from zoo.published.networks import networks
-from zoo.published.published import FILE, NOTE, SCHEMA, PublishedSource
-from zoo.records import CostKey, Status, Variant
-from zoo.refresh.fill_missing import fill_missing, list_architectures
+import pyarrow as pa  # noqa: E402 the folders of a script's neighbours are not searched by themselves
+import pyarrow.compute as pc  # noqa: E402
+import pyarrow.parquet as pq  # noqa: E402
+import yaml  # noqa: E402
+from collected_rows import Collected, read_collected  # noqa: E402
+from match_checks import Ours, Printed, check_match, read_figure  # noqa: E402
+from ncnn_networks import NETWORKS  # noqa: E402
 
+from zoo.api.count_module import count  # noqa: E402
+from zoo.cache.store import Store  # noqa: E402
+from zoo.devices.data_sheets import shipped_devices  # noqa: E402
+from zoo.devices.device import Device  # noqa: E402
+from zoo.devices.device_names import DeviceNames  # noqa: E402
+from zoo.errors import SpeedError, ZooError  # noqa: E402
+from zoo.inputs import parse_input  # noqa: E402
+from zoo.published.published import FILE, FOR_FITTING, NOTE, SCHEMA, Check, PublishedSource  # noqa: E402
+from zoo.records import CostKey, Status, Variant  # noqa: E402
+from zoo.refresh.fill_missing import fill_missing, list_architectures  # noqa: E402
+
+MATCHES = Path(__file__).with_name("published_matches.yaml")
 _ZOOS = ("timm", "torchvision")
 _ANY_CLASSES = 0
 """Of a network that no zoo has: it is built in one way."""
@@ -64,13 +67,13 @@ def build(folder: Path, cache: str) -> pa.Table:
     """The data file of the tables in a folder, with its sources and what could not be joined in the schema's metadata.
 
     Args:
-        folder: has the files that `matches.yaml` names.
+        folder: has the files that `MATCHES` names.
         cache: where architectures are counted, or were.
 
     Raises:
-        SpeedError: if a table cannot be read, or an architecture that `matches.yaml` names cannot be counted.
+        SpeedError: if a table cannot be read, or an architecture that `MATCHES` names cannot be counted.
     """
-    said = yaml.safe_load(resources.files("zoo.published").joinpath("matches.yaml").read_text(encoding="utf-8"))
+    said = yaml.safe_load(MATCHES.read_text(encoding="utf-8"))
     rows = [row for name, source in said["sources"].items() for row in read_collected(folder / source["file"], name)]
     models = {(row.source, row.model, row.input): row for row in rows}
     matches, reasons = _match_models(models, said["models"], _known_keys(cache))
@@ -97,7 +100,7 @@ def build(folder: Path, cache: str) -> pa.Table:
 
 def main() -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m zoo.measurement.publish", description=(__doc__ or "").partition("\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("folder", type=Path, help="the collected tables")
     parser.add_argument("--cache", help="where to count; default: a folder that is removed afterwards")
     parser.add_argument(
@@ -176,7 +179,7 @@ def _count(matches: Collection[_Match], same_as: Mapping[str, Sequence[tuple[str
 
 
 def _count_network(key: CostKey) -> Ours:
-    counted = count(networks(key.zoo)[key.arch]().eval(), parse_input(key.input))
+    counted = count(NETWORKS[key.arch]().eval(), parse_input(key.input))
     return Ours(counted.params, counted.macs, counted.flops)
 
 

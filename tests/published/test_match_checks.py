@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from match_checks import TOLERANCE, Ours, check_match, read_figure
 
-from zoo.published.matching import TOLERANCE, Check, Ours, check_match, read_figure
+from zoo.published.published import Check
 
 OURS = Ours(params=10_000_000, macs=1_000_000_000, operations=2_200_000_000)
 

@@ -1,7 +1,7 @@
 """Networks that ncnn's benchmark runs, as its model files have them: batch norms are part of the convolutions, which have biases.
 
 Names are those of the benchmark. The shapes are those of the papers; what the benchmark changes is said at each network. Their
-parameters and multiply-accumulates are those of the model files, layer by layer (`matches.yaml`).
+parameters and multiply-accumulates are those of the model files, layer by layer (`published_matches.yaml`).
 """
 
 from __future__ import annotations
@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 import torch
+from network_blocks import Branches, Residual, Shuffle, conv, linear_conv
 from torch import Tensor, nn
-
-from zoo.published.networks.blocks import Branches, Residual, Shuffle, conv, linear_conv
 
 _CLASSES = 1000
 _ANCHOR_CLASSES = 21  # of the detectors: Pascal VOC's and the background
@@ -255,6 +254,25 @@ def yolov4_tiny() -> nn.Module:
     return _TinyDetector(3 * 85)
 
 
-NETWORKS = (
-    alexnet, googlenet, squeezenet, resnet50, mobilenet_v2, proxylessnasnet, shufflenet, mobilenet_ssd, squeezenet_ssd, yolov4_tiny,
-)  # fmt: skip
+NETWORKS = {
+    network.__name__: network
+    for network in (
+        alexnet, googlenet, squeezenet, resnet50, mobilenet_v2, proxylessnasnet, shufflenet, mobilenet_ssd, squeezenet_ssd, yolov4_tiny,
+    )
+}  # fmt: skip
+"""By name."""
+
+ZOO = "ncnn"
+"""What the column zoo says of them."""
+
+FAMILIES = {
+    "alexnet": ("torchvision", "alexnet"),
+    "googlenet": ("torchvision", "googlenet"),
+    "squeezenet": ("torchvision", "squeezenet1_1"),
+    "squeezenet_ssd": ("torchvision", "squeezenet1_1"),
+    "resnet50": ("torchvision", "resnet50"),
+    "mobilenet_v2": ("torchvision", "mobilenet_v2"),
+    "mobilenet_ssd": ("timm", "mobilenetv1_100"),
+    "shufflenet": ("torchvision", "shufflenet_v2_x1_0"),
+}
+"""Of a network, an architecture of the same family."""
