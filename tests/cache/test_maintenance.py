@@ -21,7 +21,7 @@ from zoo.cache import maintenance
 from zoo.cache.changes import end_of
 from zoo.cache.health import inspect, lacking_details, verify
 from zoo.cache.maintenance import compact, find_cutoff, is_scattered, prune
-from zoo.cache.schema.tables import KEY, TABLES, table_of
+from zoo.cache.schema.tables import KEY, table_of
 from zoo.cache.storage.locks import locked
 from zoo.cache.store import Store
 from zoo.errors import BusyError
@@ -79,7 +79,7 @@ def test_compacting_again_writes_nothing(store: Store) -> None:
 
 
 def test_full_parts_stay_as_they_are(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(maintenance, "FULL_ROWS", dict.fromkeys(TABLES, 4))
+    monkeypatch.setattr(maintenance, "FULL_ROWS", 4)
     for i in range(6):
         store.append("costs", costs_of(cost(f"a{i}", macs=i), cost(f"b{i}", macs=i)))
     compact(store)
@@ -308,7 +308,7 @@ def _wait_for(store: Store, waiting: threading.Event) -> None:
 
 def test_compaction_holds_one_batch_of_parts_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A table may be larger than the memory: parts are read again when it is their turn, and let go."""
-    monkeypatch.setattr(maintenance, "FULL_ROWS", dict.fromkeys(TABLES, 6))
+    monkeypatch.setattr(maintenance, "FULL_ROWS", 6)
     store = Store(tmp_path)
     store.prepare()
     for part in range(12):

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from cache_rows import BIG, NOON, cost, costs_of, everything, parts, weights_of
 
@@ -289,3 +290,23 @@ def test_rows_with_wanted_values_are_found_whatever_the_statistics_say(
     found = store.read("speed", ["arch"], where={"device": wanted, "zoo": ["timm"]})
     assert found["arch"].to_pylist() == [row["arch"] for row in rows if row["device"] in wanted]
     assert found.column_names == ["arch"]
+
+
+def test_the_rows_of_a_mode_lie_together_and_none_is_lost(store: Store) -> None:
+    """Modes alternate as they are committed; one of them is read without the row groups of the others."""
+    key = {name: cost()[name] for name in (*KEY, "counted_at")}
+    modes = [("fp32", "nchw"), (None, None), ("fp32", "nhwc"), ("fp16", "nchw"), ("fp32", "nchw"), ("fp16", "nchw"), (None, None)]
+    rows = [
+        {**key, "position": position, "calls": 1, "precision": precision, "layout": layout}
+        for position, (precision, layout) in enumerate(modes)
+    ]
+    store.append("ops", table_of("ops", rows))
+    (file,) = parts(store, "ops")
+    parquet = pq.ParquetFile(file)
+    groups = [
+        parquet.read_row_group(group).select(["precision", "layout", "position"]) for group in range(parquet.num_row_groups)
+    ]
+    in_file = [[tuple(row.values()) for row in group.to_pylist()] for group in groups]
+    expected = [[(*mode, position) for position, other in enumerate(modes) if other == mode] for mode in dict.fromkeys(modes)]
+    assert in_file == expected
+    assert store.read("ops", ["position"], {"precision": ["fp32"], "layout": ["nchw"]})["position"].to_pylist() == [0, 4]

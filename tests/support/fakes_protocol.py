@@ -24,7 +24,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from zoo.cache import health, maintenance, table_store
 from zoo.cache.health import verify
 from zoo.cache.maintenance import compact, prune
-from zoo.cache.schema.tables import TABLES, table_of
+from zoo.cache.schema.tables import table_of
 from zoo.cache.storage import parts, remote_files
 from zoo.cache.store import Store
 from zoo.errors import BusyError, CacheError
@@ -80,7 +80,7 @@ class Protocol(RuleBasedStateMachine):
         patch.setattr("zoo.cache.table_store.time.sleep", lambda _: world.wait_for_turn(READ))
         patch.setattr(maintenance, "locked", world.locked)
         patch.setattr(maintenance, "TABLES", Only(self.tables))
-        patch.setattr(maintenance, "FULL_ROWS", dict.fromkeys(TABLES, 4))
+        patch.setattr(maintenance, "FULL_ROWS", 4)
         if self.is_remote:
             fsspec.register_implementation("bucket", Bucket, clobber=True)
             patch.setattr(remote_files, "_PUT_WHOLE", {"bucket"})

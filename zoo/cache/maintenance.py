@@ -6,7 +6,6 @@ either they count or the new part does.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ from zoo.cache.storage.table_state import TableState
 from zoo.cache.store import Store
 from zoo.errors import BusyError
 
-FULL_ROWS: Mapping[str, int] = defaultdict(lambda: 250_000, traces=128)
+FULL_ROWS = 250_000
 """Rows of a full part, which compaction leaves as it is: readers skip most of it by row groups, and it fits into memory."""
 
 _MANY_PARTS = 40
@@ -128,7 +127,7 @@ def _rewrite(store: Store, name: str, keep: Keep, *, include_full: bool = False,
     if not dry_run:
         _remove(store, name, state.replaced)
     files, rows = len(state.parts), state.rows
-    for batch in _batches(state, FULL_ROWS[name], include_full=include_full):
+    for batch in _batches(state, FULL_ROWS, include_full=include_full):
         is_repeated = not state.merged_twice.isdisjoint(batch)
         tables = dict(store.rows(name, batch))
         merged = _merged(name, tables, keep, is_repeated=is_repeated)

@@ -17,7 +17,10 @@ VERSION_NOTE = "zoometer.schema"
 KEY = ("zoo", "arch", "input", "classes", "variant", "batch")
 """Columns that together name one cost."""
 
-TRACE_KEY = (*KEY, "precision", "layout")
+MODE = ("precision", "layout")
+"""How a model was run. An estimate reads the workloads of one mode, so that a part keeps the rows of each together."""
+
+TRACE_KEY = (*KEY, *MODE)
 """Columns that together name one trace. Its batch is 1: what a trace says scales to any other."""
 
 _KEY_FIELDS = [

@@ -17,11 +17,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from zoo.cache.schema.tables import ROWS_TOGETHER, SCHEMA_VERSION, TABLES, VERSION_NOTE, schema_version
+from zoo.cache.row_keys import factorize
+from zoo.cache.schema.tables import MODE, ROWS_TOGETHER, SCHEMA_VERSION, TABLES, VERSION_NOTE, schema_version
 from zoo.cache.schema.upgrades import OLDEST_VERSION, former_name, upgrade
 from zoo.cache.storage.range_reads import Range, column_ranges
 
@@ -77,17 +79,22 @@ class LoadedPart:
 
 
 def encode(table: pa.Table, notes: Notes | None = None) -> pa.Buffer:
-    """Rows of a table as the bytes of a part."""
+    """Rows of a table as the bytes of a part. Rows of one mode are read without those of others: see `MODE`."""
     metadata = {VERSION_NOTE: str(SCHEMA_VERSION)} | ({_NOTES: json.dumps(notes, sort_keys=True)} if notes else {})
+    table = table.replace_schema_metadata(metadata)
     data = pa.BufferOutputStream()
-    pq.write_table(
-        table.replace_schema_metadata(metadata),
-        data,
-        compression="zstd",
-        write_page_checksum=True,
-        row_group_size=ROWS_TOGETHER,
-    )
+    with pq.ParquetWriter(data, table.schema, compression="zstd", write_page_checksum=True) as writer:
+        for rows in _by_mode(table):
+            writer.write_table(rows, row_group_size=ROWS_TOGETHER)
     return data.getvalue()
+
+
+def _by_mode(table: pa.Table) -> list[pa.Table]:
+    """The rows of each precision and layout, in their order; a table without these columns whole."""
+    if not len(table) or not {*MODE}.issubset(table.column_names):
+        return [table]
+    modes, mode = factorize(table, MODE)
+    return [table.take(pa.array(np.flatnonzero(mode == one))) for one in range(len(modes))] if len(modes) > 1 else [table]
 
 
 def new_name(data: pa.Buffer, *, after: Iterable[str] = (), is_replacing: bool = False) -> str:
