@@ -8,53 +8,74 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib import import_module
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import typer
-from typer.core import TyperGroup
 
 from reports.cli.common import errors
-from reports.cli.common.help import examples, verb_with
+from reports.cli.common.help import EVERYWHERE, VerbGroup, examples, verb_with, write_group
+from reports.cli.common.output import Loudness, speaking
+from zoo.errors import did_you_mean, shorten_line
 
-VERBS: Mapping[str, str] = {
-    "run": "report.run:run",
-    "init": "report.init:init",
-    "count": "count.count:count",
-    "report": "report.report:report",
-    "list": "count.listing:list_models",
-    "show": "choose.show:show",
-    "compare": "choose.compare:compare",
-    "select": "choose.select:select",
-    "plot": "report.plot:plot",
-    "check": "count.check:check",
-    "devices": "choose.devices:devices",
-    "estimate": "choose.estimate:estimate",
-    "measure": "measure.measure:measure",
-    "calibrate": "measure.calibrate:calibrate",
-    "validate-speed": "measure.validate_speed:validate_speed",
-    "audit": "report.audit:audit",
-    "refresh": "keep.refresh:refresh",
-    "changes": "keep.changes:changes",
-    "schedule": "keep.schedule:schedule",
-    "version": "keep.version:version",
-    "speeds": "measure.speeds:app",
-    "cache": "keep.cache:app",
+
+class Verb(NamedTuple):
+    """A verb of the command line."""
+
+    home: str
+    """`module:function` in this package, imported when the verb is asked for. An app of typer is a group of verbs."""
+    does: str
+    """What it does, in one line of the overview."""
+
+
+GROUPS: Mapping[str, Mapping[str, Verb]] = {
+    "Count": {
+        "count": Verb("count.count:count", "what one model costs, layer by layer"),
+        "list": Verb("count.listing:list_models", "the models and weights that there are"),
+        "check": Verb("count.check:check", "hold one model against limits, for continuous integration"),
+        "audit": Verb("report.audit:audit", "compare published figures with exact counts"),
+    },
+    "Choose": {
+        "select": Verb("choose.select:select", "which model to pick within limits, and why"),
+        "compare": Verb("choose.compare:compare", "a few models side by side"),
+        "show": Verb("choose.show:show", "everything known of one model"),
+        "estimate": Verb("choose.estimate:estimate", "the latency of one model on a device, layer by layer"),
+        "devices": Verb("choose.devices:devices", "the devices that are known, with their data sheets"),
+    },
+    "Report": {
+        "run": Verb("report.run:run", "count what a configuration selects, write its reports"),
+        "report": Verb("report.report:report", "write the reports again, counting nothing"),
+        "plot": Verb("report.plot:plot", "accuracy against a cost as a picture"),
+        "init": Verb("report.init:init", "write a commented starter configuration"),
+    },
+    "Measure": {
+        "measure": Verb("measure.measure:measure", "latency and throughput on this machine"),
+        "speeds": Verb("measure.speeds:app", "list measured speeds, import those of others"),
+        "calibrate": Verb("measure.calibrate:calibrate", "fit the estimates of a device to measurements"),
+        "validate-speed": Verb("measure.validate_speed:validate_speed", "hold estimates against measurements"),
+    },
+    "Keep": {
+        "refresh": Verb("keep.refresh:refresh", "bring the cache up to date, say what changed"),
+        "changes": Verb("keep.changes:changes", "what one run changed, or two runs differ in"),
+        "schedule": Verb("keep.schedule:schedule", "files for systemd, cron, GitHub and Kubernetes"),
+        "cache": Verb("keep.cache:app", "inspect, verify, compact, prune and export the cache"),
+        "version": Verb("keep.version:version", "the versions that a count depends on"),
+    },
 }
-"""Each verb, and the function or the group of verbs in this package that does it; imported when it is asked for."""
+"""The verbs by what people want."""
+
+VERBS: Mapping[str, Verb] = {name: verb for group in GROUPS.values() for name, verb in group.items()}
+
+_ANYWHERE = ("--debug", "--quiet", "-q", "--verbose", "-v")
 
 EXAMPLES = examples(
-    "zoometer init                    write a commented starter configuration",
-    "zoometer run zoometer.yaml       count what it selects, render the reports",
-    "zoometer list 'resnet*'          see what there is to select",
-    "zoometer count timm/resnet50     what one model costs, layer by layer",
-    "zoometer show timm/resnet50      all that is known of a model; compare sets several side by side",
-    "zoometer select --max-params 5M  which model to pick within limits, and why",
-    "zoometer plot --out plot.png     the picture of it, for a slide",
-    "zoometer measure timm/resnet50   how fast a model runs on this machine",
+    "zoometer run configs/default.yaml    count torchvision and timm, write the page",
+    "zoometer select --max-params 5M      which model to pick within limits",
+    "zoometer count timm/resnet50         what one model costs",
+    "zoometer VERB --help                 the options of a verb, with examples",
     closing="""Exit codes:
 
    0  all is well
-   1  the answer is no: nothing fits (select), a limit is broken (check). Also a bug of zoometer, which says so
+   1  the answer is no: nothing fits, a limit is broken; or a bug, which says so
    2  something to correct: the configuration, a path, a full disk
    3  the work is done, but some models could not be counted
    4  the work is done, and something changed that --fail-on names
@@ -63,43 +84,55 @@ EXAMPLES = examples(
 )
 
 
-class Verbs(TyperGroup):
-    """The group of verbs: imports them, understands `--debug` anywhere, and turns whatever a verb raises into an exit code."""
+class Verbs(VerbGroup):
+    """The group of verbs: imports them, understands some options anywhere, and turns whatever a verb raises into an exit code."""
 
     def list_commands(self, ctx: Any) -> list[str]:
         """All verbs, those not imported yet too."""
         return list(dict.fromkeys([*VERBS, *super().list_commands(ctx)]))
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """The verb of this name; all are imported for a name that is none, because typer looks for what was meant among them."""
-        for name in [cmd_name] if cmd_name in {*VERBS, *self.commands} else VERBS:
-            if name not in self.commands:
-                self.commands[name] = _import_verb(name)
+        """The verb of this name, imported now."""
+        if cmd_name in VERBS and cmd_name not in self.commands:
+            self.commands[cmd_name] = _import_verb(cmd_name)
         return super().get_command(ctx, cmd_name)
 
+    def resolve_command(self, ctx: Any, args: Any) -> Any:
+        """The verb and its arguments; the error for another name suggests the nearest."""
+        names = self.list_commands(ctx)
+        if args[0] not in names and not ctx.resilient_parsing:
+            ctx.fail(f"There is no verb '{shorten_line(args[0])}'.{did_you_mean(args[0], names)}")
+        return super().resolve_command(ctx, args)
+
     def parse_args(self, ctx: Any, args: Any) -> Any:
-        """Help for an empty line, and `--debug` behind the verb too: whoever meets an error appends it to the line just typed."""
-        mine, separator, theirs = errors.split_at(args or ["--help"], "--")
-        if "--debug" in mine:
-            mine = ["--debug", *(arg for arg in mine if arg != "--debug")]
+        """Understands what holds for all verbs behind the verb too: whoever meets an error appends `--debug` to the line just typed."""
+        mine, separator, theirs = errors.split_at(args, "--")
+        first = [arg for arg in mine if arg in _ANYWHERE]
         with errors.short_usage():
-            return super().parse_args(ctx, [*mine, *separator, *theirs])
+            return super().parse_args(ctx, [*first, *(arg for arg in mine if arg not in _ANYWHERE), *separator, *theirs])
 
     def invoke(self, ctx: Any) -> Any:
         """Run the verb inside the one place where errors become sentences."""
-        with errors.short_usage(), errors.end_in_words(debug=bool(ctx.params.get("debug"))):
+        given = ctx.params
+        loudness = Loudness.QUIET if given.get("quiet") else Loudness.VERBOSE if given.get("verbose") else Loudness.NORMAL
+        with errors.short_usage(), errors.end_in_words(debug=bool(given.get("debug"))), speaking(loudness):
             return super().invoke(ctx)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
-        """End the overview with examples and exit codes."""
-        super().format_help(ctx, formatter)
+        """The overview: verbs by what people want, examples and exit codes. No verb is imported for it."""
+        formatter.write_usage(ctx.command_path, "VERB [OPTIONS]")
+        formatter.write_paragraph()
+        formatter.write_text(self.help)
+        for title, verbs in GROUPS.items():
+            write_group(formatter, title, [(f"{name:<14}", verb.does) for name, verb in verbs.items()])
+        write_group(formatter, "Everywhere", [*EVERYWHERE, ("--version", "Print the version.")])
         formatter.write(EXAMPLES)
 
 
 def _import_verb(name: str) -> Any:
-    module_name, _, attribute = VERBS[name].partition(":")
+    module_name, _, attribute = VERBS[name].home.partition(":")
     module = import_module(f"reports.cli.{module_name}")
-    alone = typer.Typer(rich_markup_mode="rich")
+    alone = typer.Typer(rich_markup_mode=None)
     verb = getattr(module, attribute)
     if isinstance(verb, typer.Typer):
         alone.add_typer(verb, name=name)
@@ -112,7 +145,7 @@ app = typer.Typer(
     name="zoometer",
     cls=Verbs,
     add_completion=False,
-    rich_markup_mode="rich",
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="What every vision architecture costs, and which one to pick, before a single weight is downloaded.",
@@ -129,12 +162,12 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def _common(
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error. May follow the verb.")] = False,
-    print_version: Annotated[
-        bool, typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True)
-    ] = False,
+    debug: Annotated[bool, typer.Option("--debug")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v")] = False,
+    print_version: Annotated[bool, typer.Option("--version", callback=_print_version, is_eager=True)] = False,
 ) -> None:
-    """Options of every verb; `debug` is read by `Verbs.invoke` and `print_version` by its callback."""
+    """Options of every verb, read by `Verbs.invoke`; `common.help` describes them."""
 
 
 def main() -> None:

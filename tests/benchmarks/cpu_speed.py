@@ -28,7 +28,7 @@ import pandas as pd  # noqa: E402
 import torch  # noqa: E402
 from models_for_tests import TIMM  # noqa: E402
 
-from reports.cli.common.measure_run import Progress  # noqa: E402
+from reports.cli.measure.measure_run import Progress  # noqa: E402
 from zoo.cache.store import Store  # noqa: E402
 from zoo.devices.data_sheets import read_devices, shipped_devices  # noqa: E402
 from zoo.devices.device import Device, Figure, Source  # noqa: E402

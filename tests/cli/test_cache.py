@@ -17,7 +17,7 @@ from fakes_damage import truncate
 from typer.testing import CliRunner, Result
 
 from reports import cli
-from reports.cli.common.amounts import parse_age
+from reports.cli.common.parsing import parse_age
 from reports.config import zoo_section
 from zoo.cache.storage.locks import locked
 from zoo.errors import BusyError, CacheError, UnitError

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import errno
 import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +16,7 @@ from typer.testing import CliRunner, Result
 
 from reports import cli
 from reports.cli import verbs as cli_verbs
+from reports.cli.common import opening, output
 from reports.cli.common.errors import ExitCode, end_in_words, explain_refusal, split_at
 from zoo.errors import ZooError
 
@@ -209,3 +212,63 @@ def test_a_long_argument_is_not_quoted_whole(arguments: list[str]) -> None:
     assert result.exit_code == 2
     assert len(result.stderr) < 3_000
     assert "xxxx" in result.stderr
+
+
+def test_the_overview_imports_no_verb_and_costs_little_more_than_typer(repository: Path) -> None:
+    code = "import contextlib, sys, reports.cli\nwith contextlib.suppress(SystemExit): reports.cli.main()"
+    listing = f"{code}\nprint([name for name in sys.modules if name.startswith(('reports.', 'zoo.', 'rich'))], file=sys.stderr)"
+    done = subprocess.run([sys.executable, "-c", listing, "--help"], cwd=repository, capture_output=True, text=True, check=True)
+    allowed = {"reports.cli", "zoo.errors", "zoo.addresses"}
+    loaded = {name for name in ast.literal_eval(done.stderr) if not name.startswith(("reports.cli.verbs", "reports.cli.common"))}
+    assert loaded <= allowed
+
+
+@pytest.mark.parametrize("line", [("--quiet", "hum"), ("hum", "-q"), ("hum", "--verbose"), ("-v", "hum"), ("hum",)])
+def test_quiet_and_verbose_hold_for_every_verb_wherever_they_stand(line: tuple[str, ...]) -> None:
+    def hum() -> None:
+        """Say what there is to say."""
+        output.note("a remark")
+        output.detail("a detail")
+        typer.echo("the answer")
+
+    cli.app.command("hum")(hum)
+    try:
+        result = zoometer(*line)
+    finally:
+        cli.app.registered_commands.pop()
+    assert result.stdout == "the answer\n"
+    wanted = {"--quiet": [], "-q": [], "--verbose": ["a remark", "a detail"], "-v": ["a remark", "a detail"]}
+    assert result.stderr.splitlines() == next((said for flag, said in wanted.items() if flag in line), ["a remark"])
+
+
+def test_the_cache_and_the_folder_of_reports_come_from_option_environment_and_configuration_in_that_order(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (here / "c.yaml").write_text("cache: configured\nout: written\nzoos: {timm: }\n")
+    assert opening.cache_address(None, None) == "cache/"
+    assert opening.cache_address(None, Path("c.yaml")) == "configured"
+    assert opening.read_config(Path("c.yaml"), "named", Path("there")).out == "there"
+    assert opening.read_config(Path("c.yaml"), "named").refresh_settings().cache == "named"
+    monkeypatch.setenv("ZOOMETER_CACHE", "surroundings")
+    assert "There is no cache 'surroundings'" in zoometer("cache", "info").stderr
+    assert "There is no cache 'surroundings'" in zoometer("cache", "info", "--config", "c.yaml").stderr
+    assert "There is no cache 'named'" in zoometer("cache", "info", "--cache", "named").stderr
+
+
+@pytest.mark.parametrize(("verb", "variables"), [("run", ["ZOOMETER_CACHE", "ZOOMETER_OUT"]), ("select", ["ZOOMETER_CACHE"])])
+def test_help_names_the_environment_variables(verb: str, variables: list[str]) -> None:
+    assert all(name in zoometer(verb, "--help").stdout for name in variables)
+
+
+def test_a_name_that_is_no_verb_gets_the_nearest() -> None:
+    result = zoometer("slect")
+    assert result.exit_code == 2
+    assert "There is no verb 'slect'. Did you mean select?" in result.stderr
+
+
+@pytest.mark.parametrize("group", ["speeds", "cache"])
+def test_a_group_without_a_verb_lists_its_verbs(group: str) -> None:
+    result = zoometer(group)
+    assert result.exit_code == 0
+    assert result.stdout.startswith(f"Usage: zoometer {group} VERB")
+    assert "\\n" not in result.stdout

@@ -15,7 +15,7 @@ from fakes_cache import Cache
 from typer.testing import CliRunner
 
 from reports import cli
-from reports.cli.common.measure_run import Asked, read_settings
+from reports.cli.measure.measure_run import Asked, read_settings
 from reports.config.config_file import load_config
 from zoo.cache.store import Store
 from zoo.errors import ConfigError

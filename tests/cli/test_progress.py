@@ -6,6 +6,7 @@ import re
 import pytest
 from rich.console import Console
 
+from reports.cli.common.output import Loudness, speaking
 from reports.cli.common.progress import Bar, Lines, Tally, listen
 from zoo.records import CostKey, Status
 from zoo.settings import Listener
@@ -117,8 +118,14 @@ class Terminal(io.StringIO):
 
 
 @pytest.mark.parametrize(
-    ("quiet", "stream", "kind"), [(True, Terminal(), Listener), (False, io.StringIO(), Lines), (False, Terminal(), Bar)]
+    ("loudness", "stream", "kind"),
+    [
+        (Loudness.QUIET, Terminal(), Listener),
+        (Loudness.VERBOSE, Terminal(), Lines),
+        (Loudness.NORMAL, io.StringIO(), Lines),
+        (Loudness.NORMAL, Terminal(), Bar),
+    ],
 )
-def test_the_listener_suits_where_it_speaks(quiet: bool, stream: io.StringIO, kind: type) -> None:
-    with listen(quiet=quiet, stream=stream) as listener:
+def test_the_listener_suits_where_it_speaks(loudness: Loudness, stream: io.StringIO, kind: type) -> None:
+    with speaking(loudness), listen(stream) as listener:
         assert type(listener) is kind

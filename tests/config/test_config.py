@@ -8,7 +8,8 @@ from typing import Any, get_args, get_type_hints
 import pytest
 from pydantic import BaseModel
 
-from reports.cli.common.counting_run import Backend, with_execution
+from reports.cli.common.counting_run import with_execution
+from reports.cli.common.options import Backend
 from reports.config import zoo_section
 from reports.config.config import Config
 from reports.config.config_file import load_config

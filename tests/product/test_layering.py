@@ -63,7 +63,7 @@ def test_the_command_answers_without_loading_torch(repository: Path, arguments: 
 
 def test_a_verb_is_imported_without_the_others(repository: Path) -> None:
     loaded = all_modules_after(running(["version"]), repository)
-    verbs = {f"reports.cli.{place.partition(':')[0]}" for place in VERBS.values()}
+    verbs = {f"reports.cli.{verb.home.partition(':')[0]}" for verb in VERBS.values()}
     assert verbs & loaded == {"reports.cli.keep.version"}
 
 

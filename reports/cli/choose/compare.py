@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
-import json
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from reports.cli.common import budget_options as options
-from reports.cli.common.cache_option import CacheOption, ModelConfig, cache_and_zoos
-from reports.cli.common.formats import TextFormat
+from reports.cli.common import options
 from reports.cli.common.help import examples
+from reports.cli.common.opening import cache_and_zoos
+from reports.cli.common.output import TextFormat, note, print_json
 from reports.cli.common.run_options import read_device_run
 from zoo.errors import InputError, OutputError
 
@@ -40,9 +39,9 @@ def compare(
     size: Annotated[
         str, typer.Option("--input", metavar="SIZE", help="Compare at this size: 224, 384x512. Default: each at its own.")
     ] = "native",
-    cache: CacheOption = "cache/",
-    config: ModelConfig = None,
-    device: options.LatencyDevice = None,
+    cache: options.Cache = None,
+    config: options.ConfigFile = None,
+    device: options.DeviceName = None,
     devices: options.DevicesFile = None,
     dtype: options.Dtype = None,
     batch: options.Batch = None,
@@ -51,7 +50,7 @@ def compare(
     runtime: options.Runtime = None,
     processor: options.Processor = None,
     threads: options.Threads = None,
-    form: Annotated[TextFormat, typer.Option("--format", help="text, or json (exact figures).")] = TextFormat.TEXT,
+    form: options.Form = TextFormat.TEXT,
     html: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write a page of just these models.", show_default=False)
     ] = None,
@@ -77,7 +76,7 @@ def compare(
     with look_up_models(names, address, zoos, size, asked) as lookup:
         compared = compare_models(lookup, size)
         if form is TextFormat.JSON:
-            typer.echo(json.dumps(comparison_record(compared), indent=2))
+            print_json(comparison_record(compared))
         else:
             comparison_text.print_comparison(make_console(), compared)
         _write(lookup, {"html": html, "xlsx": xlsx}, shlex.join(["zoometer", "compare", *names]))
@@ -97,4 +96,4 @@ def _write(lookup: ModelLookup, files: dict[str, Path | None], command: str) -> 
             importlib.import_module(WRITERS[form]).write(report, path)
         except OSError as error:
             raise OutputError(f"'{path}' cannot be written: {error.strerror or error}. Choose another place.") from error
-        typer.echo(f"Wrote {path}", err=True)
+        note(f"Wrote {path}")

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from reports.cli.common import options
 from reports.cli.common.help import examples
+from reports.cli.common.output import TextFormat, note, print_json
 
 if TYPE_CHECKING:
     from zoo.devices.device import Device, Figure
@@ -41,20 +40,19 @@ _PEAKS = {
 _UNITS = {"bytes_per_s": "B/s", "bytes": "B", "hz": "Hz", "w": "W"}
 
 
-class DevicesFormat(StrEnum):
-    """How devices are printed."""
-
-    TABLE = "table"
-    JSON = "json"
-
-
 def devices(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="NAME", help="Only these, each in full with its sources.", show_default=False)
+        list[str] | None,
+        typer.Argument(
+            metavar="NAME",
+            autocompletion=options.complete_device,
+            help="Only these, each in full with its sources.",
+            show_default=False,
+        ),
     ] = None,
     kind: Annotated[str | None, typer.Option(help="Only this group or kind: cloud GPU, Jetson, phone, CPU, ….")] = None,
-    own: Annotated[Path | None, typer.Option("--devices", metavar="FILE", help="Devices of your own, in YAML.")] = None,
-    form: Annotated[DevicesFormat, typer.Option("--format", help="table or json.")] = DevicesFormat.TABLE,
+    own: options.DevicesFile = None,
+    form: options.Form = TextFormat.TEXT,
 ) -> None:
     """List the devices that are known, with peak rates, memory and the source of each figure."""
     from zoo.devices.data_sheets import read_devices, shipped_devices
@@ -67,8 +65,8 @@ def devices(
     if kind:
         kinds = find_kinds(kind)
         chosen = [device for device in chosen if device.kind in kinds]
-    if form is DevicesFormat.JSON:
-        typer.echo(json.dumps([record(device) for device in chosen], indent=2))
+    if form is TextFormat.JSON:
+        print_json([record(device) for device in chosen])
     elif names:
         for device in chosen:
             _print_one(device)
@@ -141,9 +139,8 @@ def _print_table(chosen: Sequence[Device]) -> None:
         rows += [("", *[""] * (len(headers) - 1))] if rows else []
         rows += [(title, *[""] * (len(headers) - 1)), *map(_row, devices_of_group)]
     print_table(make_console(), headers, rows, right=[header for header in headers[1:] if header != "name"])
-    typer.echo(
-        "Peaks are dense; FP16 and INT8 are those of the matrix units where there are any. zoometer devices NAME names each with its source.",
-        err=True,
+    note(
+        "Peaks are dense; FP16 and INT8 are those of matrix units where there are any.\nThe source of each figure: zoometer devices NAME"
     )
 
 

@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from reports.cli.common import budget_options as options
+from reports.cli.common import options
 from reports.cli.common.errors import ExitCode
-from reports.cli.common.formats import TableFormat
 from reports.cli.common.help import examples
+from reports.cli.common.output import TableFormat
 from zoo.errors import SpeedError
 
 EXAMPLES = examples(
@@ -31,8 +31,8 @@ EXAMPLES = examples(
 
 
 def select(
-    config: options.ConfigArgument = None,
-    cache: options.Cache = "cache/",
+    config: options.ConfigOrAll = None,
+    cache: options.Cache = None,
     budget: options.Budget = None,
     params: options.Params = None,
     macs: options.Macs = None,
@@ -62,9 +62,7 @@ def select(
         str | None, typer.Option(metavar="NAMES", help="Costs of the frontier: latency,peak_memory. Default: macs.")
     ] = None,
     pick: Annotated[str | None, typer.Option(metavar="NAME", help="The objective that decides. Default: accuracy.")] = None,
-    form: Annotated[
-        TableFormat, typer.Option("--format", help="table, json (everything) or csv (a row a candidate).")
-    ] = TableFormat.TABLE,
+    form: options.TableForm = TableFormat.TABLE,
 ) -> None:
     """Pick a model for a budget: what fits, the frontier, what excludes the others, and what relaxing a limit would gain."""
     stated = options.stated_options({**locals(), "pareto": pareto.split(",") if pareto else None})

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated
 
 import typer
 
-from reports.cli.common import budget_options as options
-from reports.cli.common.cache_option import CacheOption, ModelConfig, cache_and_zoos
-from reports.cli.common.formats import TextFormat
+from reports.cli.common import options
 from reports.cli.common.help import examples
+from reports.cli.common.opening import cache_and_zoos
+from reports.cli.common.output import TextFormat, print_json
 from reports.cli.common.run_options import read_device_run
 
 EXAMPLES = examples(
@@ -25,9 +24,9 @@ EXAMPLES = examples(
 
 def show(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="zoo/arch or zoo/arch.weights.", show_default=False)],
-    cache: CacheOption = "cache/",
-    config: ModelConfig = None,
-    device: options.LatencyDevice = None,
+    cache: options.Cache = None,
+    config: options.ConfigFile = None,
+    device: options.DeviceName = None,
     devices: options.DevicesFile = None,
     dtype: options.Dtype = None,
     batch: options.Batch = None,
@@ -36,7 +35,7 @@ def show(
     runtime: options.Runtime = None,
     processor: options.Processor = None,
     threads: options.Threads = None,
-    form: Annotated[TextFormat, typer.Option("--format", help="text, or json (exact figures).")] = TextFormat.TEXT,
+    form: options.Form = TextFormat.TEXT,
 ) -> None:
     """Show one model: cost at each size, where it is spent, weights with accuracy, and where each figure comes from."""
     arguments = locals()
@@ -50,6 +49,6 @@ def show(
     with look_up_models([model], address, zoos, asked=asked) as lookup:
         details = gather_details(lookup, lookup.models[0])
     if form is TextFormat.JSON:
-        typer.echo(json.dumps(details_record(details), indent=2))
+        print_json(details_record(details))
     else:
         model_text.print_model(make_console(), details)

@@ -1,14 +1,12 @@
-"""What `run` and `refresh` share: the options of the counting, and the refresh itself with its progress."""
+"""What `run` and `refresh` share: the configuration as the command line changes it, and the refresh with its progress."""
 
 from __future__ import annotations
 
 import os
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
+from reports.cli.common.options import Backend
 from zoo.errors import ConfigError
 from zoo.run_config import parse_trace_mode
 from zoo.settings import RefreshOptions
@@ -18,55 +16,17 @@ if TYPE_CHECKING:
     from zoo.jobs import RunSummary
 
 
-class Backend(StrEnum):
-    """What does the counting."""
-
-    LOCAL = "local"
-    DASK = "dask"
-
-
-WorkersOption = Annotated[
-    int | None, typer.Option(min=1, help="Processes that count. Default: the configuration's, or one a core.")
-]
-BackendOption = Annotated[
-    Backend | None,
-    typer.Option(
-        help="Count in processes of this machine, or on a Dask cluster. Default: the configuration's.", show_default=False
-    ),
-]
-AddressOption = Annotated[
-    str | None,
-    typer.Option(metavar="ADDRESS", help="Count on the Dask cluster of this scheduler: tcp://host:8786.", show_default=False),
-]
-TracesOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--traces",
-        metavar="MODE",
-        help="Trace what is counted as well: fp32, amp-fast-norm/nhwc, … Repeatable. Default: the configuration's.",
-    ),
-]
-TrainingOption = Annotated[
-    bool | None,
-    typer.Option(
-        "--training/--no-training",
-        help="Count a step of training beside each cost. Default: the configuration's.",
-        show_default=False,
-    ),
-]
-
-
 def config_name(config: Path) -> str:
     """The name by which runs of one configuration are known to each other."""
     return Path(os.path.normpath(config)).as_posix()
 
 
-def count(config: Config, request: RefreshOptions, *, quiet: bool) -> RunSummary:
+def count(config: Config, request: RefreshOptions) -> RunSummary:
     """Refresh the cache, with progress on stderr."""
     from reports.cli.common.progress import listen
     from zoo.refresh.refresh import refresh as refresh_cache
 
-    with listen(quiet=quiet) as listener:
+    with listen() as listener:
         return refresh_cache(config.refresh_settings(), listener, request)
 
 

@@ -14,6 +14,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, Task, TextColumn
 from rich.text import Text
 
+from reports.cli.common.output import is_quiet, is_verbose
 from zoo.jobs import is_unsupported
 from zoo.records import CostKey, Status, TraceKey
 from zoo.settings import Listener
@@ -72,10 +73,10 @@ class _Failures:
 
 
 class Lines(Listener):
-    """Plain, dated lines for logs: every few seconds or percent, never one a model."""
+    """Plain, dated lines for logs: every few seconds or percent, or with `every` one a model."""
 
-    def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
-        self._stream, self._clock = stream, clock
+    def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic, *, every: bool = False) -> None:
+        self._stream, self._clock, self._every = stream, clock, every
         self._tally, self._failures = Tally(clock), _Failures()
         self._last_time, self._last_done = clock(), 0
 
@@ -87,7 +88,10 @@ class Lines(Listener):
     def counted(self, key: CostKey | TraceKey, status: Status, reason: str | None) -> None:
         is_failed = status is Status.FAILED and not is_unsupported(status, reason)
         self._tally.add(is_failed=is_failed)
-        if is_failed and (sentence := self._failures.sentence(key, reason)):
+        if self._every:
+            mode = f" in {key.mode}" if isinstance(key, TraceKey) else ""
+            self.notify(f"{status.value}: {key.zoo}/{key.arch} {key.input}{mode}{f': {reason}' if reason else ''}")
+        elif is_failed and (sentence := self._failures.sentence(key, reason)):
             self.notify(sentence)
         waited = self._clock() - self._last_time
         share = (self._tally.done - self._last_done) / max(1, self._tally.total)
@@ -169,11 +173,16 @@ class Bar(Listener):
 
 
 @contextmanager
-def listen(*, quiet: bool, stream: TextIO | None = None) -> Iterator[Listener]:
-    """A listener that suits `stream` (default: stderr): a bar in a terminal, lines in a log, nothing when `quiet`."""
+def listen(stream: TextIO | None = None) -> Iterator[Listener]:
+    """A listener that suits `stream` (default: stderr): a bar in a terminal, lines in a log.
+
+    Nothing with `--quiet`, a line a model with `--verbose`.
+    """
     file = stream or sys.stderr
-    if quiet:
+    if is_quiet():
         yield Listener()
+    elif is_verbose():
+        yield Lines(file, every=True)
     elif file.isatty():
         with Bar(Console(file=file, highlight=False)) as bar:
             yield bar

@@ -9,11 +9,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from reports.cli.common.output import TextFormat, print_json
 from zoo.errors import ConfigError, OutputError, did_you_mean
 
 if TYPE_CHECKING:
+    from reports.cli.common.errors import ExitCode
     from reports.config.config import Config, ReportSection
     from reports.leaderboard.report import Report
+    from reports.terminal.run_summary import Outcome
 
 WRITERS = {"html": "reports.html", "xlsx": "reports.excel", **dict.fromkeys(("csv", "json", "md", "parquet"), "reports.exports")}
 """The module whose `write(report, path)` makes each format."""
@@ -75,6 +78,17 @@ def render(
         titled = dataclasses.replace(report, title=section.title)
         files += [_write(titled, Path(config.out) / f"{section.name}.{form}", form) for form in section.formats]
     return report, tuple(files)
+
+
+def print_outcome(outcome: Outcome, form: TextFormat, code: ExitCode) -> None:
+    """Say on stdout what was done, for a person or for a program."""
+    from reports.terminal.console import make_console
+    from reports.terminal.run_summary import print_summary, summary_record
+
+    if form is TextFormat.JSON:
+        print_json(summary_record(outcome, code))
+    else:
+        print_summary(make_console(), outcome)
 
 
 def _write(report: Report, path: Path, form: str) -> Path:

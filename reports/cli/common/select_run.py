@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import typer
 from pydantic import ValidationError
 
+from reports.cli.common.opening import DEFAULT_CACHE, read_config
+from reports.cli.common.output import print_csv, print_json
 from reports.config.budget_section import BudgetSection
-from reports.exports.csv_text import csv_text
 from reports.leaderboard.leaderboard import read_leaderboard, read_whole_leaderboard
 from reports.selection.budget_answer import BudgetAnswer, answer_budget
 from reports.selection.device_lookup import look_up_device
@@ -38,7 +37,7 @@ class Asked:
     """What was asked: the models, the budget, and where devices and speeds are described."""
 
     config: Path | None
-    cache: str
+    cache: str | None
     budget: str | None
     options: Mapping[str, Any]
     devices: Path | None = None
@@ -48,9 +47,9 @@ class Asked:
 def print_answer(answer: BudgetAnswer, form: str) -> None:
     """Print as `table`, `json` or `csv`."""
     if form == "json":
-        typer.echo(json.dumps(selection_text.answer_record(answer), indent=2))
+        print_json(selection_text.answer_record(answer))
     elif form == "csv":
-        typer.echo(csv_text(selection_text.answer_table(answer)), nl=False)
+        print_csv(selection_text.answer_table(answer))
     else:
         selection_text.print_answer(make_console(), answer)
 
@@ -70,14 +69,14 @@ def answer(asked: Asked, change: Callable[[BudgetSection], BudgetSection] | None
         UntestableLimitError: if a limit on speed cannot be tested at any candidate.
         ZooError: if the configuration, the budget, a device, a table of speeds or the cache cannot be read.
     """
-    config = _load_config(asked.config) if asked.config else None
+    config = read_config(asked.config, asked.cache) if asked.config else None
     budget = read_budget(_named_budget(config, asked), asked.options)
     budget = change(budget) if change else budget
-    store = Store(config.cache if config else asked.cache)
+    store = Store(config.cache if config else asked.cache or DEFAULT_CACHE)
     if asked.speeds and budget.device is None:
         raise ConfigError("--speed is of no use without a device: --device ID says on which models are to be fast.")
     device = look_up_device(budget.device, asked.devices or (config.devices if config else None), store)
-    leaderboard = read_leaderboard(config.refresh_settings()) if config else read_whole_leaderboard(asked.cache)
+    leaderboard = read_leaderboard(config.refresh_settings()) if config else read_whole_leaderboard(store.address)
     sources = CachedSpeeds(store, asked.speeds).for_budget(budget, device)
     found = answer_budget(leaderboard, budget, sources)
     if found.untestable:
@@ -107,12 +106,6 @@ def read_budget(named: BudgetSection | None, options: Mapping[str, Any]) -> Budg
             said = mistake.get("ctx", {}).get("error") or mistake["msg"]
             mistakes.append(f"{_OPTIONS.get(key, '--' + key.replace('_', '-'))}: {said}")
         raise ConfigError("\n".join(mistakes)) from None
-
-
-def _load_config(path: Path) -> Config:
-    from reports.config.config_file import load_config  # slow to import, and not wanted by a question about a whole cache
-
-    return load_config(path)
 
 
 def _named_budget(config: Config | None, asked: Asked) -> BudgetSection | None:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from reports.cli.common.amounts import in_giga
+from reports.cli.common import options
 from reports.cli.common.errors import ExitCode
-from reports.cli.common.formats import TextFormat
 from reports.cli.common.help import examples
+from reports.cli.common.output import TextFormat, print_json
+from reports.cli.common.parsing import in_giga
 from zoo.errors import ConfigError
 
 EXAMPLES = examples(
@@ -23,9 +22,6 @@ EXAMPLES = examples(
 )
 
 
-_Text = str | None
-
-
 def check(
     target: Annotated[
         str, typer.Argument(metavar="MODEL", help="package.module:factory, zoo/arch or zoo/arch.tag.", show_default=False)
@@ -33,20 +29,16 @@ def check(
     input: Annotated[
         list[str] | None, typer.Option(help="Shape without the batch: 3x224x224. Repeatable. Default: native, for a zoo's model.")
     ] = None,
-    params: Annotated[_Text, typer.Option("--max-params", metavar="N", help="Parameters: 5M.")] = None,
-    macs: Annotated[_Text, typer.Option("--max-gmacs", metavar="N", help="MACs of one image: 0.6 (G) or 600M.")] = None,
-    activations: Annotated[_Text, typer.Option("--max-activations", metavar="N", help="Elements that layers write: 10M.")] = None,
-    peak_memory: Annotated[
-        _Text, typer.Option("--max-peak-memory", metavar="BYTES", help="Activations alive at once: 256KiB.")
-    ] = None,
-    memory: Annotated[
-        _Text, typer.Option("--max-memory", metavar="BYTES", help="Weights, input and activations together: 500MB.")
-    ] = None,
-    device: Annotated[_Text, typer.Option(metavar="ID", help="Whose memory has to hold it; zoometer devices lists them.")] = None,
-    devices: Annotated[Path | None, typer.Option(metavar="FILE", help="Devices of your own, in YAML.")] = None,
-    dtype: Annotated[str, typer.Option(help="float32, float16 (fp16), bfloat16, float8, int8 or w8a16.")] = "float32",
-    batch: Annotated[int, typer.Option(min=1, help="Images in a step.")] = 1,
-    form: Annotated[TextFormat, typer.Option("--format", help="text or json.")] = TextFormat.TEXT,
+    params: options.Params = None,
+    macs: options.Macs = None,
+    activations: options.Activations = None,
+    peak_memory: options.PeakMemory = None,
+    memory: options.Memory = None,
+    device: options.DeviceName = None,
+    devices: options.DevicesFile = None,
+    dtype: options.Dtype = None,
+    batch: options.Batch = None,
+    form: options.Form = TextFormat.TEXT,
 ) -> None:
     """Check a model against limits, and end with exit code 1 where one is exceeded. No weights, no arithmetic, no device."""
     from reports.cli.common.select_run import read_budget
@@ -64,10 +56,10 @@ def check(
     limits = budget.limits(look_up_device(device, devices))
     if not limits:
         raise ConfigError("There is nothing to check: give a limit, such as --max-gmacs 0.6 or --max-peak-memory 256KiB.")
-    counted = count_named(target, InputSpec(tuple(input or ()), batch, counted_precision(budget.dtype).dtype))
+    counted = count_named(target, InputSpec(tuple(input or ()), batch or 1, counted_precision(budget.dtype).dtype))
     checks = [check_model(one, limits, budget.dtype) for one in counted]
     if form is TextFormat.JSON:
-        typer.echo(json.dumps([check_record(check) for check in checks], indent=2))
+        print_json([check_record(check) for check in checks])
     else:
         for check in checks:
             print_check(make_console(), check)

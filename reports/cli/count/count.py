@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from reports.cli.common.formats import TableFormat
+from reports.cli.common import options
 from reports.cli.common.help import examples
+from reports.cli.common.output import TableFormat, print_csv, print_json
 
 if TYPE_CHECKING:
     from zoo.api.count_by_name import Counted
@@ -61,15 +61,13 @@ def count(
     batch: Annotated[int | None, typer.Option(min=1, help="Images in the batch. Default: 1, or 2 with --precision.")] = None,
     dtype: Annotated[str, typer.Option(help="float32, float16 or bfloat16.")] = "float32",
     classes: Annotated[int | None, typer.Option(min=0, help="Outputs of the head, instead of the model's own.")] = None,
-    config: Annotated[
-        Path | None, typer.Option(metavar="CONFIG", help="Configuration that declares zoos of your own, for zoo/arch.")
-    ] = None,
+    config: options.ConfigFile = None,
     digits: Annotated[int, typer.Option(min=0, max=9, help="Digits after the point.")] = 2,
     as_tool: Annotated[bool, typer.Option("--as-tool", help="The tool's own figure, its known defects included.")] = False,
     training: Annotated[
         bool, typer.Option("--training", help="Count a step of training too: both passes, and its memory with each optimiser.")
     ] = False,
-    form: Annotated[TableFormat, typer.Option("--format", help="table, json (exact figures) or csv.")] = TableFormat.TABLE,
+    form: options.TableForm = TableFormat.TABLE,
 ) -> None:
     """Count one model. Nothing is downloaded, and no arithmetic is run."""
     from reports.terminal import cost_text
@@ -101,16 +99,15 @@ def _declared(config: Path | None) -> dict[str, tuple[DeclaredModel, ...]]:
 
 
 def _print(counted: list[Counted], view: object, form: TableFormat) -> None:
-    from reports.exports.csv_text import csv_text
     from reports.terminal import cost_text
     from reports.terminal.console import make_console
 
     assert isinstance(view, cost_text.View)
     if form is TableFormat.JSON:
-        typer.echo(json.dumps([cost_text.cost_record(one, view) for one in counted], indent=2))
+        print_json([cost_text.cost_record(one, view) for one in counted])
         return
     if form is TableFormat.CSV:
-        typer.echo(csv_text(cost_text.joined_table(counted, view)), nl=False)
+        print_csv(cost_text.joined_table(counted, view))
         return
     console = make_console()
     for one in counted:

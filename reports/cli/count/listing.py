@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import fnmatch
-import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -13,8 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from reports.cli.common.formats import TableFormat
+from reports.cli.common import options
 from reports.cli.common.help import examples
+from reports.cli.common.opening import cache_address
+from reports.cli.common.output import TableFormat, note, print_json
 from zoo.errors import MissingLibraryError, UnknownNameError, ZooError, did_you_mean
 from zoo.records import Task
 
@@ -45,31 +46,24 @@ def list_models(
     has_weights: Annotated[
         bool, typer.Option("--has-weights", "--pretrained", help="Only architectures with trained weights.")
     ] = False,
-    licence: Annotated[
-        list[str] | None,
-        typer.Option("--license", metavar="GLOB", help="Only weights of this licence, such as apache-2.0. Repeatable."),
-    ] = None,
+    licence: options.Licence = None,
     weights: Annotated[
         bool, typer.Option("--weights", help="One line for each set of weights, instead of each architecture.")
     ] = False,
-    cache: Annotated[
-        str, typer.Option(metavar="CACHE", help="Where lists may be kept: asking the zoos takes longer.")
-    ] = "cache/",
-    config: Annotated[
-        Path | None, typer.Option(metavar="CONFIG", help="Configuration that declares zoos of your own, which are listed too.")
-    ] = None,
-    form: Annotated[
-        TableFormat, typer.Option("--format", help="table, json (architectures with their weights) or csv.")
-    ] = TableFormat.TABLE,
+    cache: options.Cache = None,
+    config: options.ConfigFile = None,
+    form: options.TableForm = TableFormat.TABLE,
 ) -> None:
     """List architectures and weights that can be selected. Nothing is built or downloaded."""
-    everything = [_of_licence(arch, licence or []) for arch in _architectures(zoo or [], cache, _declared(config))]
+    everything = [
+        _of_licence(arch, licence or []) for arch in _architectures(zoo or [], cache_address(cache, config), _declared(config))
+    ]
     wanted = _Wanted(tuple(patterns or ()), task, has_weights or bool(licence))
     found = [arch for arch in everything if wanted.includes(arch)]
     if not found:
         raise UnknownNameError(_nothing_found(patterns or [], everything))
     if form is TableFormat.JSON:
-        typer.echo(json.dumps([asdict(arch) for arch in found], indent=2))
+        print_json([asdict(arch) for arch in found])
         return
     columns = _WEIGHTS_COLUMNS if weights else _COLUMNS
     rows = [_cells(line, columns) for arch in found for line in (arch.weights if weights else [arch])]
@@ -99,11 +93,9 @@ def _architectures(zoos: Sequence[str], cache: str, declared: Mapping[str, Seque
             if isinstance(error, MissingLibraryError) and error.extra:
                 extras.append(error.extra)
             else:
-                typer.echo(f"Left out: {error}", err=True)
+                note(f"Left out: {error}")
     if extras:
-        typer.echo(
-            f"Left out, as not installed: {', '.join(extras)}. To add them: pip install 'zoometer[{','.join(extras)}]'", err=True
-        )
+        note(f"Left out, as not installed: {', '.join(extras)}. To add them: pip install 'zoometer[{','.join(extras)}]'")
     return found
 
 
@@ -181,4 +173,4 @@ def _print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], found: S
     table = [[name, *row[rest:]] for name, row in zip(joined, rows, strict=True)]
     print_table(make_console(), ("model", *columns[rest:]), table, right=("input", "classes", "weights"))
     count = sum(len(arch.weights) for arch in found)
-    sys.stderr.write(f"{len(found):,} architecture{'s' * (len(found) != 1)}, {count:,} set{'s' * (count != 1)} of weights\n")
+    note(f"{len(found):,} architecture{'s' * (len(found) != 1)}, {count:,} set{'s' * (count != 1)} of weights")

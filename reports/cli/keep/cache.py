@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from enum import StrEnum
@@ -11,11 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from reports.cli.common.amounts import parse_age
-from reports.cli.common.cache_option import CacheOption, ConfigOption, open_cache
+from reports.cli.common import options
 from reports.cli.common.errors import ExitCode
-from reports.cli.common.formats import TextFormat
-from reports.cli.common.help import examples, verb_with
+from reports.cli.common.help import VerbGroup, examples, verb_with
+from reports.cli.common.opening import open_cache
+from reports.cli.common.output import TextFormat, print_json
+from reports.cli.common.parsing import parse_age
 from zoo.errors import ConfigError, UnknownNameError, did_you_mean, shorten_line
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from zoo.cache.maintenance import TableRewrite
 
-app = typer.Typer(no_args_is_help=True, help="Look into a cache, check it, compact it, shorten its history, export its tables.")
+app = typer.Typer(cls=VerbGroup, help="Look into a cache, check it, compact it, shorten its history, export its tables.")
 _RUNS_SHOWN = 10
 
 
@@ -36,9 +36,9 @@ class ExportFormat(StrEnum):
 
 
 def info(
-    cache: CacheOption = "cache/",
-    config: ConfigOption = None,
-    form: Annotated[TextFormat, typer.Option("--format", help="text or json.")] = TextFormat.TEXT,
+    cache: options.Cache = None,
+    config: options.ConfigFile = None,
+    form: options.Form = TextFormat.TEXT,
 ) -> None:
     """Show tables, sizes, the newest runs, and files that were set aside."""
     from reports.terminal import changes_text
@@ -50,7 +50,7 @@ def info(
     found, runs = inspect(store), store.runs()
     if form is TextFormat.JSON:
         record = asdict(found) | {"runs": [asdict(run) for run in runs]}
-        typer.echo(json.dumps(record, indent=2, default=str))
+        print_json(record)
         return
     console = make_console()
     console.print(f"{found.address}: {found.keys:,} costs in force{_span(found.oldest, found.newest)}")
@@ -63,7 +63,7 @@ def info(
         console.print(f"set aside: {file}", soft_wrap=True)
 
 
-def verify(cache: CacheOption = "cache/", config: ConfigOption = None) -> None:
+def verify(cache: options.Cache = None, config: options.ConfigFile = None) -> None:
     """Read every file in full, hold it against its checksum, and the tables against each other. Nothing is changed."""
     from zoo.cache.health import verify as findings_of
 
@@ -80,8 +80,8 @@ def verify(cache: CacheOption = "cache/", config: ConfigOption = None) -> None:
 
 
 def compact(
-    cache: CacheOption = "cache/",
-    config: ConfigOption = None,
+    cache: options.Cache = None,
+    config: options.ConfigFile = None,
     no_wait: Annotated[
         bool, typer.Option("--no-wait", help="End with code 75 where another process compacts or prunes.")
     ] = False,
@@ -95,8 +95,8 @@ def compact(
 
 
 def prune(
-    cache: CacheOption = "cache/",
-    config: ConfigOption = None,
+    cache: options.Cache = None,
+    config: options.ConfigFile = None,
     older_than: Annotated[
         str | None, typer.Option(metavar="AGE", help="Forget values that were replaced longer ago: 90d, 26w.", show_default=False)
     ] = None,
@@ -129,8 +129,8 @@ def export(
         str, typer.Argument(metavar="TABLE", help="costs, ops, traces, workloads, weights, accuracy, runs, …", show_default=False)
     ],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="File to write.", show_default=False)],
-    cache: CacheOption = "cache/",
-    config: ConfigOption = None,
+    cache: options.Cache = None,
+    config: options.ConfigFile = None,
     form: Annotated[
         ExportFormat | None,
         typer.Option("--format", help="csv, parquet or json. Default: by the file's name.", show_default=False),
@@ -141,7 +141,7 @@ def export(
     history: Annotated[bool, typer.Option("--history", help="Every value there was, not only the one in force.")] = False,
 ) -> None:
     """Write a table to one file: costs, traces and what belongs to them as they are in force, other tables whole."""
-    from reports.cli.common.table_export import read_table, write_table
+    from reports.cli.keep.table_export import read_table, write_table
 
     store = open_cache(cache, config)
     chosen = form or _format_of(output)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from enum import StrEnum
 from typing import Annotated
 
 import typer
 
-from reports.cli.common.cache_option import CacheOption, ConfigOption, open_cache
+from reports.cli.common import options
 from reports.cli.common.errors import ExitCode
-from reports.cli.common.fail_on import FailOnOption, parse_fail_on
 from reports.cli.common.help import examples
+from reports.cli.common.opening import open_cache
+from reports.cli.common.output import print_json
+from reports.cli.common.parsing import parse_fail_on
 
 EXAMPLES = examples(
     "zoometer changes                              what the last run changed",
@@ -46,13 +47,13 @@ def changes(
             show_default=False,
         ),
     ] = None,
-    cache: CacheOption = "cache/",
-    config: ConfigOption = None,
+    cache: options.Cache = None,
+    config: options.ConfigFile = None,
     form: Annotated[ChangesFormat, typer.Option("--format", help="text, json (everything, exact) or md.")] = ChangesFormat.TEXT,
     everything: Annotated[
         bool, typer.Option("--all", help=f"Every row of text and Markdown, not the first {_MOST_ROWS} of a kind.")
     ] = False,
-    fail_on: FailOnOption = None,
+    fail_on: options.FailOn = None,
 ) -> None:
     """Show what was added, removed, changed (old and new value, and the likely cause), failed and recovered.
 
@@ -68,7 +69,7 @@ def changes(
     found = changes_between(open_cache(cache, config), first if second else None, second or first)
     most = None if everything else _MOST_ROWS
     if form is ChangesFormat.JSON:
-        typer.echo(json.dumps(changes_text.changes_record(found), indent=2))
+        print_json(changes_text.changes_record(found))
     elif form is ChangesFormat.MARKDOWN:
         typer.echo(changes_text.changes_markdown(build_change_report(found), most))
     else:

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from reports.cli.common.amounts import parse_age
+from reports.cli.common import options
 from reports.cli.common.counting_run import (
-    AddressOption,
-    BackendOption,
-    TracesOption,
-    TrainingOption,
-    WorkersOption,
     config_name,
     count,
     with_execution,
@@ -23,9 +17,10 @@ from reports.cli.common.counting_run import (
     with_training,
 )
 from reports.cli.common.errors import ExitCode
-from reports.cli.common.fail_on import FAIL_ON, FailOnOption, parse_fail_on
-from reports.cli.common.formats import TextFormat
 from reports.cli.common.help import examples
+from reports.cli.common.opening import read_config
+from reports.cli.common.output import TextFormat, is_quiet, print_json
+from reports.cli.common.parsing import FAIL_ON, parse_age, parse_fail_on
 from zoo.settings import RefreshOptions
 
 if TYPE_CHECKING:
@@ -62,33 +57,29 @@ def refresh(
     max_age: Annotated[
         str | None, typer.Option(metavar="AGE", help="Count again what was counted longer ago: 12h, 30d, 8w.", show_default=False)
     ] = None,
-    workers: WorkersOption = None,
-    backend: BackendOption = None,
-    address: AddressOption = None,
-    traces: TracesOption = None,
-    training: TrainingOption = None,
+    workers: options.Workers = None,
+    backend: options.BackendName = None,
+    address: options.SchedulerAddress = None,
+    traces: options.Traces = None,
+    training: options.Training = None,
+    cache: options.Cache = None,
     no_wait: Annotated[
         bool, typer.Option("--no-wait", help="End with code 75 where another refresh of this configuration is running.")
     ] = False,
-    fail_on: FailOnOption = None,
-    form: Annotated[TextFormat, typer.Option("--format", help="How the summary is printed on stdout.")] = TextFormat.TEXT,
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="No progress; no summary either, unless --format json asks for it.")
-    ] = False,
+    fail_on: options.FailOn = None,
+    form: options.Form = TextFormat.TEXT,
 ) -> None:
     """Bring the cache up to date with a configuration: `run` without its reports. Needs no terminal.
 
     Counted is what the cache lacks, and what was counted by other versions, or from other source, than those installed now.
     """
-    from reports.config.config_file import load_config
-
     alarms = parse_fail_on(fail_on)
     request = RefreshOptions(config_name(config), rebuild, tuple(only or ()), parse_age(max_age), wait=not no_wait)
     started = time.perf_counter()
-    chosen = with_training(with_traces(with_execution(load_config(config), workers, backend, address), traces), training)
-    summary = count(chosen, request, quiet=quiet)
+    chosen = with_training(with_traces(with_execution(read_config(config, cache), workers, backend, address), traces), training)
+    summary = count(chosen, request)
     code = exit_code(summary, alarms)
-    if form is TextFormat.JSON or not quiet:
+    if form is TextFormat.JSON or not is_quiet():
         _print(chosen, summary, time.perf_counter() - started, form, code)
     raise typer.Exit(code)
 
@@ -108,7 +99,7 @@ def _print(config: Config, summary: RunSummary, seconds: float, form: TextFormat
 
     outcome = Outcome(config.cache, summary, seconds)
     if form is TextFormat.JSON:
-        typer.echo(json.dumps(summary_record(outcome, code), indent=2))
+        print_json(summary_record(outcome, code))
         return
     console = make_console()
     print_summary(console, outcome)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from reports.cli.common import options
 from reports.cli.common.errors import ExitCode
-from reports.cli.common.formats import TextFormat
 from reports.cli.common.help import examples
+from reports.cli.common.opening import DEFAULT_CACHE, read_config
+from reports.cli.common.output import TextFormat, print_json
 
 if TYPE_CHECKING:
     from zoo.validation.calibrate_device import Calibrated, NotCalibrated
@@ -37,32 +38,30 @@ EXAMPLES = examples(
 
 
 def calibrate(
-    device: Annotated[str, typer.Option("--device", metavar="ID", help="The device; zoometer devices lists them.")],
+    device: Annotated[
+        str, typer.Option(metavar="NAME", autocompletion=options.complete_device, help="The device; zoometer devices lists them.")
+    ],
     files: Annotated[
         list[Path] | None, typer.Option("--from", metavar="FILE", help="Measured speeds, a CSV as for select. Repeatable.")
     ] = None,
-    devices: Annotated[Path | None, typer.Option(metavar="FILE", help="Devices of your own, in YAML.")] = None,
-    cache: Annotated[str | None, typer.Option(metavar="DIR", help="The cache. Default: the configuration's, or cache/.")] = None,
-    config: Annotated[
-        Path | None, typer.Option("--config", metavar="CONFIG", help="Take cache and devices of this configuration.")
-    ] = None,
-    form: Annotated[TextFormat, typer.Option("--format", help="text or json.")] = TextFormat.TEXT,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")] = False,
+    devices: options.DevicesFile = None,
+    cache: options.Cache = None,
+    config: options.ConfigFile = None,
+    form: options.Form = TextFormat.TEXT,
 ) -> None:
     """Fit the estimates of a device to what was measured on it, and say how much better that makes them."""
     from reports.cli.common.progress import listen
-    from reports.config.config_file import load_config
     from reports.selection.device_lookup import look_up_device
     from zoo.validation.calibrate_device import Calibrated as Done
     from zoo.validation.calibrate_device import calibrate_device
 
-    loaded = load_config(config) if config else None
+    loaded = read_config(config, cache) if config else None
     chosen = look_up_device(device, devices or (loaded.devices if loaded else None))
     assert chosen is not None
-    with listen(quiet=quiet) as listener:
-        found = calibrate_device(cache or (loaded.cache if loaded else "cache/"), chosen, files or (), listener=listener)
+    with listen() as listener:
+        found = calibrate_device(loaded.cache if loaded else cache or DEFAULT_CACHE, chosen, files or (), listener=listener)
     if form is TextFormat.JSON:
-        typer.echo(json.dumps([_record(one) for one in found], indent=2))
+        print_json([_record(one) for one in found])
     else:
         _print(found)
     if not any(isinstance(one, Done) for one in found):

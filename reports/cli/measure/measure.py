@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from reports.cli.common import options
 from reports.cli.common.errors import ExitCode
-from reports.cli.common.formats import TableFormat
 from reports.cli.common.help import examples
+from reports.cli.common.output import TableFormat, is_quiet
 
 EXAMPLES = examples(
     "zoometer measure timm/resnet50 --dtype float32 --batch 1",
@@ -36,7 +36,7 @@ def measure(
         str | None,
         typer.Option("--as", metavar="ID", help="What this machine is called among `zoometer devices`.", show_default=False),
     ] = None,
-    devices: Annotated[Path | None, typer.Option(metavar="FILE", help="Devices of your own, in YAML.")] = None,
+    devices: options.DevicesFile = None,
     input: Annotated[
         list[str] | None, typer.Option(help="Size or shape without the batch: 384, 3x224x224. Repeatable. Default: native.")
     ] = None,
@@ -61,12 +61,11 @@ def measure(
     timeout: Annotated[str | None, typer.Option(help="After which a measurement's process is ended. Default: 300s.")] = None,
     memory_gb: Annotated[float | None, typer.Option(help="Of a process on the CPU. Default: 80 % of what is free.")] = None,
     rebuild: Annotated[bool, typer.Option("--rebuild", help="Measure again what the cache has.")] = False,
-    cache: Annotated[str | None, typer.Option(metavar="DIR", help="The cache. Default: the configuration's, or cache/.")] = None,
-    form: Annotated[TableFormat, typer.Option("--format", help="table, json or csv.")] = TableFormat.TABLE,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")] = False,
+    cache: options.Cache = None,
+    form: options.TableForm = TableFormat.TABLE,
 ) -> None:
     """Measure how fast models run on this machine, one after another, each in a process of its own."""
-    from reports.cli.common.measure_run import Asked, Progress, print_rows, read_settings
+    from reports.cli.measure.measure_run import Asked, Progress, print_rows, read_settings
     from zoo.measurement.session import measure as measure_models
     from zoo.measurement.settings import MeasureListener
 
@@ -77,7 +76,7 @@ def measure(
     }  # fmt: skip
     given = {key: value for key, value in options.items() if value is not None and value != []}
     asked = Asked(tuple(targets), given, tuple(input or ()), cache, devices, rebuild=rebuild)
-    summary = measure_models(read_settings(asked), MeasureListener() if quiet else Progress())
+    summary = measure_models(read_settings(asked), MeasureListener() if is_quiet() else Progress())
     print_rows(summary.rows, form.value)
     if summary.failed:
         raise typer.Exit(ExitCode.MODELS_FAILED)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from enum import StrEnum
 from pathlib import Path
@@ -10,16 +9,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from reports.cli.common.cache_option import CacheOption, ConfigOption, open_cache
-from reports.cli.common.formats import TableFormat, TextFormat
-from reports.cli.common.help import examples, verb_with
+from reports.cli.common import options
+from reports.cli.common.help import VerbGroup, examples, verb_with
+from reports.cli.common.opening import DEFAULT_CACHE, open_cache, read_config
+from reports.cli.common.output import TableFormat, TextFormat, note, print_json
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from zoo.measurement.speed_imports import Imported
 
-app = typer.Typer(no_args_is_help=True, help="List the measured speeds of the cache; import those that others measured.")
+app = typer.Typer(cls=VerbGroup, help="List the measured speeds of the cache; import those that others measured.")
 
 _EXAMPLES_SHOWN = 3
 
@@ -67,25 +67,24 @@ def import_files(
     runtime: Annotated[_Text, typer.Option(help="Likewise: torch-2.9.1, onnxruntime-1.20.")] = None,
     layout: Annotated[_Text, typer.Option(help="Likewise: nchw or nhwc.")] = None,
     compiled: Annotated[bool | None, typer.Option("--compiled/--eager", help="Likewise.", show_default=False)] = None,
-    devices: Annotated[Path | None, typer.Option(metavar="FILE", help="Devices of your own, in YAML.")] = None,
-    cache: CacheOption = "cache/",
-    config: ConfigOption = None,
-    form: Annotated[TextFormat, typer.Option("--format", help="text or json.")] = TextFormat.TEXT,
+    devices: options.DevicesFile = None,
+    cache: options.Cache = None,
+    config: options.ConfigFile = None,
+    form: options.Form = TextFormat.TEXT,
 ) -> None:
     """Bring measured speeds into the cache. Says how many rows joined, and which did not and why."""
-    from reports.config.config_file import load_config
     from zoo.devices.data_sheets import read_devices, shipped_devices
     from zoo.devices.device_names import DeviceNames
     from zoo.measurement.speed_imports import import_speeds
 
-    loaded = load_config(config) if config else None
+    loaded = read_config(config, cache) if config else None
     own = devices or (loaded.devices if loaded else None)
     known = DeviceNames({**shipped_devices(), **(read_devices(own) if own else {})}.values())
-    options = {"device": device, "runtime": runtime, "dtype": dtype, "layout": layout, "compiled": compiled}
-    given = {column: value for column, value in options.items() if value is not None}
-    imported = import_speeds(loaded.cache if loaded else cache, files, known, given)
+    stated = {"device": device, "runtime": runtime, "dtype": dtype, "layout": layout, "compiled": compiled}
+    given = {column: value for column, value in stated.items() if value is not None}
+    imported = import_speeds(loaded.cache if loaded else cache or DEFAULT_CACHE, files, known, given)
     if form is TextFormat.JSON:
-        typer.echo(json.dumps([_record(one) for one in imported], indent=2))
+        print_json([_record(one) for one in imported])
         return
     for one in imported:
         _print(one)
@@ -98,12 +97,12 @@ def list_speeds(
     device: Annotated[_Text, typer.Option(metavar="ID", help="Only on this device.")] = None,
     only: Annotated[Origin | None, typer.Option(help="measured, or published: by others.", show_default=False)] = None,
     failed: Annotated[bool, typer.Option("--failed", help="Also what could not be measured.")] = False,
-    cache: CacheOption = "cache/",
-    config: ConfigOption = None,
-    form: Annotated[TableFormat, typer.Option("--format", help="table, json or csv.")] = TableFormat.TABLE,
+    cache: options.Cache = None,
+    config: options.ConfigFile = None,
+    form: options.TableForm = TableFormat.TABLE,
 ) -> None:
     """List the newest measurement of each model and way of running it, and what others published."""
-    from reports.cli.common.measure_run import print_rows
+    from reports.cli.measure.measure_run import print_rows
     from reports.selection.published_speeds import as_speed_rows, published_by_architecture
     from zoo.devices.data_sheets import shipped_devices
     from zoo.devices.device_names import DeviceNames
@@ -115,7 +114,7 @@ def list_speeds(
         rows = measured.where(measured.notna(), None).to_dict("records")
     published = _of_models(published_by_architecture(device), models)
     if only is None and not (models or device):
-        typer.echo(f"{len(published):,} published speeds besides: name models or a device, or --only published.", err=True)
+        note(f"{len(published):,} published speeds besides: name models or a device, or --only published.")
     is_wanted = only is Origin.PUBLISHED or (only is None and bool(models or device))
     print_rows(rows, form.value, as_speed_rows(published) if is_wanted else None)
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import typer
+from reports.cli.common.output import print_json
 
 if TYPE_CHECKING:
     from zoo.validation.measured_sets import TraceSource
@@ -41,7 +40,7 @@ def validate_published(source: TraceSource, write_constants: Path | None, *, as_
     if write_constants:
         write_constants.write_text(dump_fitted(constants), encoding="utf-8")
     if as_json:
-        typer.echo(json.dumps([dataclasses.asdict(result) for result in results], indent=2))
+        print_json([dataclasses.asdict(result) for result in results])
     else:
         _print(results)
 

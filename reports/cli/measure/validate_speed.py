@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Mapping, Sequence
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from reports.cli.common import options
 from reports.cli.common.help import examples
+from reports.cli.common.opening import DEFAULT_CACHE
+from reports.cli.common.output import TextFormat, note, print_json
 
 if TYPE_CHECKING:
     from zoo.records import Unmatched
@@ -34,13 +35,6 @@ _MOST_LEFT_OUT = 5
 _HEADERS = ("file and protocol", "models", "rank corr.", "median error", "90th pct.", "within 25 %", "covered")
 
 
-class ValidationFormat(StrEnum):
-    """How the result is printed."""
-
-    TABLE = "table"
-    JSON = "json"
-
-
 def validate_speed(
     files: Annotated[
         list[Path] | None, typer.Argument(metavar="FILE", help="timm's speed tables, or your own.", show_default=False)
@@ -48,16 +42,15 @@ def validate_speed(
     published: Annotated[
         bool, typer.Option("--published", help="Test phones, accelerators and boards on the published speeds that come along.")
     ] = False,
-    devices: Annotated[Path | None, typer.Option(metavar="FILE", help="Devices of your own, in YAML.")] = None,
-    cache: Annotated[str, typer.Option(help="Where traces are kept.")] = "cache/",
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes that trace. Default: one a core.")] = None,
+    devices: options.DevicesFile = None,
+    cache: options.Cache = None,
+    workers: options.Workers = None,
     families: Annotated[bool, typer.Option("--families", help="Show each family too.")] = False,
     worst: Annotated[int, typer.Option(min=0, metavar="N", help="Show the N worst models of each file.")] = 0,
     write_constants: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write constants fitted to all the files.", show_default=False)
     ] = None,
-    form: Annotated[ValidationFormat, typer.Option("--format", help="table or json.")] = ValidationFormat.TABLE,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    form: options.Form = TextFormat.TEXT,
 ) -> None:
     """Compare estimated with measured speed: by data sheet only, with ten calibrating models, and with families held out."""
     from reports.cli.common.progress import listen
@@ -68,10 +61,10 @@ def validate_speed(
     from zoo.validation.measured_sets import TraceSource, by_term_model, join_files
     from zoo.validation.protocols import validate
 
-    with listen(quiet=quiet) as listener:
-        source = TraceSource(cache, Execution(workers=workers), listener)
+    with listen() as listener:
+        source = TraceSource(cache or DEFAULT_CACHE, Execution(workers=workers), listener)
         if published:
-            validate_published(source, write_constants, as_json=form is ValidationFormat.JSON)
+            validate_published(source, write_constants, as_json=form is TextFormat.JSON)
             return
         if not files:
             raise InputError("Give tables of measured speeds, or --published.")
@@ -80,12 +73,8 @@ def validate_speed(
     if write_constants:
         _write_constants(write_constants, groups, files)
     found = [(file, tests) for group in groups for file, tests in zip(group, validate(group), strict=True)]
-    if form is ValidationFormat.JSON:
-        typer.echo(
-            json.dumps(
-                {"files": [_record(*one) for one in found], "left_out": list(map(dataclasses.asdict, joined.left_out))}, indent=2
-            )
-        )
+    if form is TextFormat.JSON:
+        print_json({"files": [_record(*one) for one in found], "left_out": list(map(dataclasses.asdict, joined.left_out))})
     else:
         _print(found, families=families, worst=worst)
         _print_left_out(joined.left_out)
@@ -176,6 +165,6 @@ def _print_families(console: Any, file: MeasuredSet, test: ProtocolResult) -> No
 
 def _print_left_out(left_out: Sequence[Unmatched]) -> None:
     if left_out:
-        typer.echo(f"{len(left_out)} rows of the files are not used:", err=True)
+        note(f"{len(left_out)} rows of the files are not used:")
     for row in left_out[:_MOST_LEFT_OUT]:
-        typer.echo(f"  {row.source}: {row.name} {row.input}: {row.reason}", err=True)
+        note(f"  {row.source}: {row.name} {row.input}: {row.reason}")

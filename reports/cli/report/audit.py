@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -10,9 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from reports.cli.common import options
 from reports.cli.common.errors import ExitCode
-from reports.cli.common.formats import TableFormat
 from reports.cli.common.help import examples
+from reports.cli.common.opening import DEFAULT_CACHE
+from reports.cli.common.output import TableFormat, print_csv, print_json
 from zoo.errors import AuditError, did_you_mean
 
 if TYPE_CHECKING:
@@ -55,14 +56,13 @@ def audit(
         typer.Option(help="field=heading[:unit] for tables other than timm's: macs=GFLOPs:G. Repeatable.", show_default=False),
     ] = None,
     explain: Annotated[str | None, typer.Option(help="One model of the table, in full.", show_default=False)] = None,
-    cache: Annotated[str, typer.Option(help="The cache counts come from; what it lacks is counted.")] = "cache/",
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes that count. Default: one a core.")] = None,
+    cache: options.Cache = None,
+    workers: options.Workers = None,
     show_all: Annotated[bool, typer.Option("--all", help="Show the rows that agree too.")] = False,
     fail_on: Annotated[
         list[FailOn] | None, typer.Option(help="Exit with 4 if there is such a row. Repeatable.", show_default=False)
     ] = None,
-    form: Annotated[TableFormat, typer.Option("--format", help="table, json or csv.")] = TableFormat.TABLE,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    form: options.TableForm = TableFormat.TABLE,
 ) -> None:
     """Compare published parameters, MACs and activations with exact counts, to the last printed digit."""
     from reports.audit.audit import audit_table, label_classes
@@ -74,11 +74,12 @@ def audit(
 
     opened = open_zoo(zoo)
     tables = _read_tables(opened, against, other, [ColumnMapping.parse(text) for text in column or ()])
-    with listen(quiet=quiet) as listener:
+    with listen() as listener:
         from reports.audit.cached_counter import CachedCounter
 
-        counter = CachedCounter(cache, Execution(workers=workers), listener)
-        architectures = list_architectures(cache, [zoo])
+        kept = cache or DEFAULT_CACHE
+        counter = CachedCounter(kept, Execution(workers=workers), listener)
+        architectures = list_architectures(kept, [zoo])
         audits = [
             audit_table(
                 rows,
@@ -119,14 +120,12 @@ def _print(audits: Sequence[Audit], class_labels: Mapping[str, str], form: Table
     first = audits[0]
     comparison = compare_tables(first, audits[1], class_labels) if len(audits) == 2 else None
     if form is TableFormat.JSON:
-        typer.echo(json.dumps(comparison_record(comparison) if comparison else audit_record(first), indent=2))
+        print_json(comparison_record(comparison) if comparison else audit_record(first))
     elif form is TableFormat.CSV:
         import pandas as pd
 
-        from reports.exports.csv_text import csv_text
-
         records = [{"table": audit.title, **record} for audit in audits for record in row_records(audit)]
-        typer.echo(csv_text(pd.DataFrame(records)), nl=False)
+        print_csv(pd.DataFrame(records))
     elif in_full:
         for audit in audits:
             for row in audit.rows:

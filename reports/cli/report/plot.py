@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from reports.cli.common import budget_options as options
+from reports.cli.common import options
 from reports.cli.common.help import examples
+from reports.cli.common.output import note
 from zoo.errors import ConfigError, OutputError, SpeedError, did_you_mean
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ _LEAST_PX = 400
 
 
 def plot(
-    config: options.ConfigArgument = None,
+    config: options.ConfigOrAll = None,
     out: Annotated[
         list[Path] | None, typer.Option("--out", "-o", metavar="FILE", help="A .png or .svg. Repeatable. Default: plot.png.")
     ] = None,
@@ -49,7 +50,7 @@ def plot(
     dark: Annotated[bool, typer.Option("--dark", help="On a dark ground.")] = False,
     title: Annotated[str | None, typer.Option(metavar="TEXT", help="Default: what is drawn.")] = None,
     most: Annotated[int, typer.Option("--labels", min=0, help="Names on the frontier at most.")] = 15,
-    cache: options.Cache = "cache/",
+    cache: options.Cache = None,
     budget: options.Budget = None,
     params: options.Params = None,
     macs: options.Macs = None,
@@ -103,7 +104,7 @@ def _draw(asked: Asked, cost: str | None, style: Style, files: list[Path]) -> No
     figure = picture.draw(points, style)
     for path in files:
         picture.write(figure, path)
-        typer.echo(f"Wrote {path}", err=True)
+        note(f"Wrote {path}")
 
 
 def _with_axes(budget: BudgetSection, cost: str | None) -> BudgetSection:

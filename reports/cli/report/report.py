@@ -8,11 +8,12 @@ from typing import Annotated
 
 import typer
 
+from reports.cli.common import options
 from reports.cli.common.counting_run import config_name
 from reports.cli.common.errors import ExitCode
-from reports.cli.common.formats import TextFormat
 from reports.cli.common.help import examples
-from reports.cli.common.outcome import print_outcome
+from reports.cli.common.opening import read_config
+from reports.cli.common.output import TextFormat, is_quiet
 
 EXAMPLES = examples(
     "zoometer report configs/default.yaml",
@@ -33,17 +34,19 @@ def report(
             metavar="FORMATS",
         ),
     ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+    cache: options.Cache = None,
+    out: options.Out = None,
 ) -> None:
     """Render a configuration's reports from what the cache holds; no model is built or counted."""
     from reports.cli.common import render
-    from reports.config.config_file import load_config
     from reports.terminal.run_summary import Outcome
 
-    chosen = load_config(config)
+    chosen = read_config(config, cache, out)
     sections = render.choose_formats(chosen, form or [])
     render.prepare(chosen)
     command = shlex.join(["zoometer", "report", str(config)])
     made, files = render.render(chosen, sections, command, name=config_name(config))
-    if not quiet:
-        print_outcome(Outcome(chosen.cache, report=made, files=files, warnings=made.warnings), TextFormat.TEXT, ExitCode.OK)
+    if not is_quiet():
+        render.print_outcome(
+            Outcome(chosen.cache, report=made, files=files, warnings=made.warnings), TextFormat.TEXT, ExitCode.OK
+        )

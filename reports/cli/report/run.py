@@ -9,12 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from reports.cli.common import options
 from reports.cli.common.counting_run import (
-    AddressOption,
-    BackendOption,
-    TracesOption,
-    TrainingOption,
-    WorkersOption,
     config_name,
     count,
     with_execution,
@@ -22,9 +18,10 @@ from reports.cli.common.counting_run import (
     with_training,
 )
 from reports.cli.common.errors import ExitCode
-from reports.cli.common.formats import TextFormat
 from reports.cli.common.help import examples
-from reports.cli.common.outcome import print_outcome
+from reports.cli.common.opening import read_config
+from reports.cli.common.output import TextFormat, is_quiet
+from reports.cli.common.render import print_outcome
 from zoo.settings import RefreshOptions
 
 if TYPE_CHECKING:
@@ -46,38 +43,37 @@ def run(
     config: Annotated[
         Path, typer.Argument(metavar="CONFIG", help="Configuration file; `zoometer init` writes one.", show_default=False)
     ],
-    workers: WorkersOption = None,
-    backend: BackendOption = None,
-    address: AddressOption = None,
-    traces: TracesOption = None,
-    training: TrainingOption = None,
-    form: Annotated[TextFormat, typer.Option("--format", help="How the summary is printed on stdout.")] = TextFormat.TEXT,
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="No progress; no summary either, unless --format json asks for it.")
-    ] = False,
+    workers: options.Workers = None,
+    backend: options.BackendName = None,
+    address: options.SchedulerAddress = None,
+    traces: options.Traces = None,
+    training: options.Training = None,
+    cache: options.Cache = None,
+    out: options.Out = None,
+    form: options.Form = TextFormat.TEXT,
 ) -> None:
     """Count the models a configuration selects, keep the counts, and render its reports.
 
     What the cache already holds is not counted again. Progress goes to stderr, the summary to stdout.
     """
-    from reports.config.config_file import load_config
-
-    chosen = with_training(with_traces(with_execution(load_config(config), workers, backend, address), traces), training)
-    outcome = _count_and_render(chosen, config, quiet=quiet)
+    chosen = with_training(
+        with_traces(with_execution(read_config(config, cache, out), workers, backend, address), traces), training
+    )
+    outcome = _count_and_render(chosen, config)
     code = _exit_code(outcome)
-    if form is TextFormat.JSON or not quiet:
+    if form is TextFormat.JSON or not is_quiet():
         print_outcome(outcome, form, code)
     raise typer.Exit(code)
 
 
-def _count_and_render(config: Config, path: Path, *, quiet: bool) -> Outcome:
+def _count_and_render(config: Config, path: Path) -> Outcome:
     from reports.cli.common import render
     from reports.terminal.run_summary import Outcome
 
     started = time.perf_counter()
     if config.reports:
         render.prepare(config)
-    summary = count(config, RefreshOptions(config_name(path)), quiet=quiet)
+    summary = count(config, RefreshOptions(config_name(path)))
     if summary.interrupted or not config.reports:
         return Outcome(config.cache, summary, time.perf_counter() - started)
     command = shlex.join(["zoometer", "run", str(path)])

@@ -1,11 +1,14 @@
-"""Amounts as the command line writes them: ages such as `12h` and `30d`, and billions of MACs."""
+"""Amounts and names as the command line writes them: ages such as `12h` and `30d`, billions of MACs, kinds of changes."""
 
 from __future__ import annotations
 
 import re
 from datetime import timedelta
 
-from zoo.errors import UnitError
+from zoo.errors import ConfigError, UnitError, did_you_mean
+
+FAIL_ON = {"added": "added", "removed": "removed", "changed": "changed", "failed": "broken", "recovered": "recovered"}
+"""What `--fail-on` may name, and the figure of a run's summary that counts it."""
 
 _OLDEST = timedelta(days=36_500)
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -31,3 +34,16 @@ def parse_age(text: str | None) -> timedelta | None:
 def in_giga(text: str | None) -> str | None:
     """`--max-gmacs 0.6` is in the unit of its name."""
     return f"{text}GMACs" if text and text.replace(".", "", 1).isdecimal() else text
+
+
+def parse_fail_on(text: str | None) -> list[str]:
+    """The kinds of changes that `--fail-on` names, separated by commas.
+
+    Raises:
+        ConfigError: if there is no such kind.
+    """
+    names = [name.strip() for name in (text or "").split(",") if name.strip()]
+    for name in names:
+        if name not in FAIL_ON:
+            raise ConfigError(f"--fail-on knows no '{name}'.{did_you_mean(name, FAIL_ON)}")
+    return names

@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import pandas as pd
-import typer
 from pydantic import ValidationError
 from rich.console import Console
 
+from reports.cli.common.opening import DEFAULT_CACHE
+from reports.cli.common.output import print_csv, print_json
 from reports.config.config import Config
 from reports.config.config_file import load_config
 from reports.config.measure_section import MeasureSection
-from reports.exports.csv_text import csv_text
 from reports.exports.tables import records
 from reports.terminal.console import make_console, print_table
 from zoo.cache.schema.tables import table_of
@@ -61,7 +61,7 @@ def read_settings(asked: Asked) -> MeasureSettings:
     own = asked.devices or (config.devices if config else None)
     devices = {**shipped_devices(), **(read_devices(own) if own else {})}
     zoos = _zoos(config, globs, asked.inputs)
-    cache = asked.cache or (config.cache if config else "cache/")
+    cache = asked.cache or (config.cache if config else DEFAULT_CACHE)
     return section.settings(cache, zoos, devices, rebuild=asked.rebuild)
 
 
@@ -141,9 +141,9 @@ def print_rows(rows: Sequence[Mapping[Any, Any]], form: str, published: pd.DataF
     if published is not None and form != "table":
         frame = pd.concat([frame.astype(object), published.astype(object)], ignore_index=True) if len(published) else frame
     if form == "json":
-        typer.echo(json.dumps([_record(row) for row in records(frame)], indent=2))
+        print_json([_record(row) for row in records(frame)])
     elif form == "csv":
-        typer.echo(csv_text(frame), nl=False)
+        print_csv(frame)
     else:
         console = make_console()
         shown = list(records(frame))

@@ -1,0 +1,64 @@
+"""Which configuration and which cache a command is about. A cache and a folder that are named come before the configuration's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from reports.cli.common.output import detail
+from zoo.addresses import Address
+from zoo.errors import CacheError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from reports.config.config import Config
+    from zoo.cache.store import Store
+    from zoo.settings import ZooSettings
+
+DEFAULT_CACHE = "cache/"
+
+
+def read_config(path: Path, cache: str | None = None, out: Path | None = None) -> Config:
+    """A configuration file, with the cache and the folder of reports that the command line or the environment names.
+
+    Raises:
+        ConfigError: if the file cannot be read or has mistakes.
+    """
+    from reports.config.config_file import load_config  # slow to import
+
+    config = load_config(path)
+    changes: dict[str, str] = {}
+    if cache:
+        changes["cache"] = Address.of(cache, config.storage if "://" in cache else None)
+    if out:
+        changes["out"] = str(out)
+    detail(f"Configuration: {path}. Cache: {changes.get('cache', config.cache)}")
+    return config.model_copy(update=changes)
+
+
+def cache_address(cache: str | None, config: Path | None) -> str:
+    """The cache that is named, else that of the configuration, else `cache/`."""
+    return read_config(config, cache).cache if config else cache or DEFAULT_CACHE
+
+
+def open_cache(cache: str | None, config: Path | None) -> Store:
+    """The cache, to be read.
+
+    Raises:
+        CacheError: if there is none.
+    """
+    from zoo.cache.store import Store
+
+    store = Store(cache_address(cache, config))
+    if not store.exists():
+        raise CacheError(f"There is no cache '{store.address}'. Name one with --cache, or make one with: zoometer refresh CONFIG")
+    return store
+
+
+def cache_and_zoos(cache: str | None, config: Path | None) -> tuple[str, Mapping[str, ZooSettings]]:
+    """Where facts are, and the settings of the zoos that a configuration declares."""
+    if config is None:
+        return cache or DEFAULT_CACHE, {}
+    settings = read_config(config, cache).refresh_settings()
+    return settings.cache, {name: zoo for name, zoo in settings.zoos.items() if zoo.models}

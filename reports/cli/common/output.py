@@ -1,0 +1,85 @@
+"""What verbs print: answers on stdout in the form that was asked for, and remarks on stderr, as many as are wanted."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from enum import IntEnum, StrEnum
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class TextFormat(StrEnum):
+    """Text for a person, or everything for a program."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+class TableFormat(StrEnum):
+    """A table for a person, everything for a program, or one row per item."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+
+
+class Loudness(IntEnum):
+    """How much is said besides the answer."""
+
+    QUIET = 0
+    NORMAL = 1
+    VERBOSE = 2
+
+
+_loudness: ContextVar[Loudness] = ContextVar("loudness", default=Loudness.NORMAL)
+
+
+@contextmanager
+def speaking(loudness: Loudness) -> Iterator[None]:
+    """Within it, remarks are printed as `--quiet` and `--verbose` ask for."""
+    token = _loudness.set(loudness)
+    try:
+        yield
+    finally:
+        _loudness.reset(token)
+
+
+def is_quiet() -> bool:
+    """Whether only results and errors are printed."""
+    return _loudness.get() is Loudness.QUIET
+
+
+def is_verbose() -> bool:
+    """Whether details are printed too."""
+    return _loudness.get() is Loudness.VERBOSE
+
+
+def note(text: str) -> None:
+    """A remark on stderr, unless `--quiet` is given."""
+    if not is_quiet():
+        typer.echo(text, err=True)
+
+
+def detail(text: str) -> None:
+    """A remark on stderr, where `--verbose` is given."""
+    if is_verbose():
+        typer.echo(text, err=True)
+
+
+def print_json(record: Any) -> None:
+    """An answer for programs; times are written as ISO 8601."""
+    typer.echo(json.dumps(record, indent=2, default=str))
+
+
+def print_csv(table: pd.DataFrame) -> None:
+    """An answer of one row an item, in which no spreadsheet runs a text as a formula."""
+    from reports.exports.csv_text import csv_text
+
+    typer.echo(csv_text(table), nl=False)
