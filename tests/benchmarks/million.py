@@ -39,7 +39,7 @@ from zoo.jobs import Job, RunSummary
 from zoo.records import Architecture, CostKey, Status, Task, Versions
 from zoo.refresh.committer import count_and_commit
 from zoo.refresh.plan import make_plan, requested_costs
-from zoo.refresh.refresh import plan_table
+from zoo.refresh.run_tables import plan_table
 from zoo.settings import Execution, Listener, ZooSettings
 from zoo.workers.job import CountResult
 from zoo.workers.local_pool import Packed
@@ -162,7 +162,7 @@ def run(number: int, store: Store) -> None:
         plan = make_plan(wanted, store.costs(), {ZOO: VERSIONS}, listed)
         assert plan.to_count == number
     with step("keep plan", number):
-        store.append("plans", plan_table(plan.costs)[1])
+        store.append("plans", plan_table(plan.costs).rows)
     with step("count", number):
         count_and_commit(plan, Execution(backend="dask"), store, summary, Listener(), {ZOO: VERSIONS})
         assert summary.counted == number, summary

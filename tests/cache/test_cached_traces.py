@@ -263,7 +263,7 @@ def test_another_mode_and_another_version_trace_only_what_they_concern(
     assert len(store.read("traces", ["arch"])) == 4 + 1 + 1
     assert len(store.traces()) == 4 + 1
     assert store.workloads(arch="twice", precision="fp32")["position"].tolist() == [0, 1]  # only those of the newest
-    assert len(prune(store, datetime.now(UTC))) == 6  # costs, ops, traces, workloads, runs, plans
+    assert len(prune(store, datetime.now(UTC))) == 7  # costs, ops, traces, workloads, runs, plans, results
     assert len(store.read("traces", ["arch"])) == len(store.traces()) == 4 + 1
     assert workload_of(store, "twice", FULL) == workload_of(traced.store, "twice", FULL)
     assert not list(verify(store))

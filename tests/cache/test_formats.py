@@ -57,7 +57,7 @@ def test_compaction_brings_old_files_to_the_present_format(old: Store, caplog: p
     check(Store(old.address))
     assert not list(verify(old))
     assert not caplog.text
-    for name in TABLES.keys() - SNAPSHOTS:
+    for name in TABLES.keys() - SNAPSHOTS - {"results"}:  # which format 2 did not have
         (path,) = Path(old.address, name).glob("*.parquet")
         assert schema_version(pq.read_schema(path)) == SCHEMA_VERSION
 

@@ -95,12 +95,15 @@ def prune(store: Store, cutoff: datetime, *, wait: bool = True, dry_run: bool = 
         store.files.forget_listing()
         runs = store.runs()
         gone = [run for run in runs[:-1] if run.started_at < cutoff]
-        plans = {run.plan for run in gone} - {run.plan for run in runs if run not in gone}
+        kept = [run for run in runs if run not in gone]
+        plans = {run.plan for run in gone} - {run.plan for run in kept}
+        results = {run.results for run in gone} - {run.results for run in kept}
         # Conditions say what is removed, not what is kept: rows that others commit meanwhile are kept.
         keeps: dict[str, Keep] = {
             **_without_superseded(store, cutoff),
             "runs": _without("run", [run.run for run in gone]),
             "plans": _without("plan", [plan for plan in plans if plan]),
+            "results": _without("results", [name for name in results if name]),
         }
         return [_rewrite(store, name, keep, include_full=True, dry_run=dry_run) for name, keep in keeps.items()]
 

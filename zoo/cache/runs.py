@@ -36,6 +36,7 @@ class RunRecord:
     only: str | None = None  # the globs of --only
     plan: str | None = None  # identifies the run's keys in the table `plans`
     selection: str | None = None  # a digest of the configuration's selection
+    results: str | None = None  # identifies the accuracies in force in the table `results`; None: there were none
     planned: int | None = None
     counted: int | None = None
     failed: int | None = None

@@ -13,14 +13,13 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 import pandas as pd
-import pyarrow as pa
 
 from zoo.adapters.base import select
 from zoo.cache.changes import ChangeKind, compare, previous_run
 from zoo.cache.health import lacking_details
 from zoo.cache.maintenance import compact_if_scattered
 from zoo.cache.runs import RunRecord, RunStatus
-from zoo.cache.schema.tables import DETAILS, OWNERS, TABLES, columns_of, table_of
+from zoo.cache.schema.tables import DETAILS, OWNERS, table_of
 from zoo.cache.storage.locks import locked
 from zoo.cache.store import DAMAGED, Store
 from zoo.errors import CacheError, UnknownNameError, did_you_mean
@@ -30,14 +29,12 @@ from zoo.refresh.accuracy_sync import save_accuracy, sync_accuracy
 from zoo.refresh.catalogue import ZooListing, list_zoos, preload, save_listings
 from zoo.refresh.committer import count_and_commit
 from zoo.refresh.plan import Plan, check_input_globs, make_plan, requested_costs, requested_traces, trace_keys
+from zoo.refresh.run_tables import NamedTable, plan_table, results_table
 from zoo.settings import Listener, RefreshOptions, RefreshSettings
 from zoo.workers.processes import check_main_guard
 
 _VALIDITY_COLUMNS = ("status", "reason", "fingerprint", "library_version", "torch_version", "counter_version")
 """Columns that decide whether a cached row is still valid."""
-
-_DIGEST_BATCH = 10_000
-"""Keys that are hashed at a time, to bound the memory."""
 
 
 def refresh(
@@ -66,13 +63,15 @@ def _refresh(settings: RefreshSettings, store: Store, listener: Listener, reques
     selected = _select(settings, listings, request.only)
     synced = sync_accuracy(settings, listings, store, listener)
     versions = {name: listing.versions for name, listing in listings.items()}
-    plan = _plan(settings, store, selected, {name: one.rows for name, one in synced.items()}, versions, request)
+    published = {name: one.rows for name, one in synced.items()}
+    plan = _plan(settings, store, selected, published, versions, request)
     save_listings(store, listings)
     save_accuracy(store, synced)
     summary.planned, summary.traces_planned = len(plan.costs), len(plan.traces)
     summary.versions = ", ".join(f"{name} {listing.library_version}" for name, listing in listings.items())
     listener.planned(plan.rows, plan.to_count)
-    with _recorded_run(store, summary, plan, request, _digest(repr(sorted(settings.zoos.items())))):
+    tables = (plan_table(plan.costs), results_table(selected, published, settings.zoos))
+    with _recorded_run(store, summary, tables, request, _digest(repr(sorted(settings.zoos.items())))):
         if plan.jobs:
             preload(settings.execution, settings.zoos)
         count_and_commit(plan, settings.execution, store, summary, listener, versions)
@@ -174,23 +173,27 @@ def _trace_failures(store: Store, planned: Collection[TraceKey]) -> list[TraceFa
 
 
 @contextlib.contextmanager
-def _recorded_run(store: Store, summary: RunSummary, plan: Plan, request: RefreshOptions, selection: str) -> Iterator[None]:
-    """Writes a row of `runs` when the run starts, and replaces it when it ends, even by an exception."""
-    name, keys = plan_table(plan.costs)
+def _recorded_run(
+    store: Store, summary: RunSummary, tables: tuple[NamedTable, NamedTable], request: RefreshOptions, selection: str
+) -> Iterator[None]:
+    """Writes a row of `runs` when the run starts, with its plan and results, and replaces it when it ends, even by an exception."""
+    plan, results = tables
     run = RunRecord(
         summary.run,
         RunStatus.RUNNING,
         datetime.fromisoformat(summary.started_at),
         config=request.config,
         only=" ".join(request.only) or None,
-        plan=name,
+        plan=plan.name,
         selection=selection,
+        results=results.name if len(results.rows) else None,
         planned=summary.planned,
         versions=summary.versions,
     )
     first = _write_run(store, run)
-    if not len(store.read("plans", ["plan"], {"plan": [name]})):
-        store.append("plans", keys)
+    for table, column, (name, rows) in (("plans", "plan", plan), ("results", "results", results)):
+        if not len(store.read(table, [column], {column: [name]})):
+            store.append(table, rows)
     try:
         yield
     except BaseException:
@@ -214,17 +217,6 @@ def _end_run(store: Store, run: RunRecord, summary: RunSummary, first: str | Non
 
 def _write_run(store: Store, run: RunRecord, replaces: str | None = None) -> str | None:
     return store.append("runs", table_of("runs", [dataclasses.asdict(run)]), replaces=[replaces] if replaces else [])
-
-
-def plan_table(keys: Collection[CostKey]) -> tuple[str, pa.Table]:
-    """The keys of a plan as a table, and its name, which is a digest of the keys. Built by columns, because plans may be long."""
-    columns = {column: [key[place] for key in keys] for place, column in enumerate(CostKey._fields)}
-    table = columns_of("plans", len(keys), columns, {"plan": ""}).sort_by([(column, "ascending") for column in CostKey._fields])
-    digest = hashlib.sha256()
-    for batch in table.to_batches(max_chunksize=_DIGEST_BATCH):
-        digest.update(repr(batch.to_pydict()).encode())
-    name = digest.hexdigest()[:16]
-    return name, table.set_column(0, TABLES["plans"].field("plan"), pa.repeat(pa.scalar(name), len(table)))
 
 
 def _digest(text: str) -> str:

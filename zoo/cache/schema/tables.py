@@ -151,7 +151,7 @@ UNMATCHED = _schema(_fields(pa.string(), "zoo source name input reason"))
 RUNS = _schema(
     [
         pa.field("run", pa.string(), nullable=False),
-        *_fields(pa.string(), "status config only plan selection"),
+        *_fields(pa.string(), "status config only plan selection results"),
         *_fields(pa.int64(), "planned counted failed unsupported broken failing added removed changed recovered"),
         pa.field("versions", pa.string()),
         pa.field("started_at", pa.timestamp("us", tz="UTC")),
@@ -178,6 +178,18 @@ SPEED = _schema(
 
 PLANS = _schema([pa.field("plan", pa.string(), nullable=False), *_KEY_FIELDS])
 
+RESULTS = _schema(
+    [
+        pa.field("results", pa.string(), nullable=False),
+        *_fields(pa.string(), "zoo arch tag task family"),
+        pa.field("classes", pa.int64()),
+        *_fields(pa.string(), "input dataset metric"),
+        pa.field("value", pa.float64()),
+    ]
+)
+"""The accuracies that were in force for the models of a run; `runs.results` names them, so that runs with the same ones share them.
+`classes` and `input` are those that the run asked for."""
+
 TABLES: Mapping[str, pa.Schema] = {
     "costs": COSTS,
     "ops": OPS,
@@ -189,6 +201,7 @@ TABLES: Mapping[str, pa.Schema] = {
     "unmatched": UNMATCHED,
     "runs": RUNS,
     "plans": PLANS,
+    "results": RESULTS,
     "speed": SPEED,
 }
 
