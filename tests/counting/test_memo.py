@@ -149,6 +149,22 @@ def fail(x: Tensor) -> None:
     raise KeyError("of the model's own")
 
 
+def test_the_garbage_collector_does_not_run_while_a_model_is_counted() -> None:
+    """A count makes thousands of objects that live as long as it does, such as the copies from which a model is put back."""
+    model = nn.Sequential(*[nn.Identity() for _ in range(2_000)])
+    was_enabled, thresholds = gc.isenabled(), gc.get_threshold()
+    try:
+        gc.set_threshold(100)  # objects made between two collections
+        gc.enable()
+        before = sum(generation["collections"] for generation in gc.get_stats())
+        count_model(model, [on_meta(2)])
+        collections = sum(generation["collections"] for generation in gc.get_stats()) - before
+    finally:
+        gc.set_threshold(*thresholds)
+        (gc.enable if was_enabled else gc.disable)()
+    assert collections < len(model) / 100  # a copy of each module alone would start that many
+
+
 @pytest.mark.parametrize("is_enabled", [True, False])
 @pytest.mark.parametrize("function", [torch.relu, fail])
 def test_a_count_leaves_torch_and_the_garbage_collector_as_they_were(function: Callable[..., Any], is_enabled: bool) -> None:

@@ -42,8 +42,8 @@ def count_model(
         Exception: whatever the model raises.
     """
     started = time.perf_counter()
-    parts = list_parts(model)  # before the pass, which may leave something in the model
-    with unchanged(model) if keep else contextlib.nullcontext():
+    with without_collector(), unchanged(model) if keep else contextlib.nullcontext():
+        parts = list_parts(model)  # before the pass, which may leave something in the model
         return cost_of_pass(model, inputs, kwargs or {}, Totals(Memo() if memo is None else memo), memo, parts, started)
 
 

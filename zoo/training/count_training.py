@@ -74,7 +74,7 @@ def count_training(  # all but two are keyword-only and seldom given
     """
     started = time.perf_counter()
     memo = Memo() if memo is None else memo
-    with trainable_stand_ins(model), without_collector(), follow_calls() as (modules, called):
+    with without_collector(), trainable_stand_ins(model), follow_calls() as (modules, called):
         parts = list_parts(model)
         totals = TrainingTotals(memo)
         step = _run(model, (inputs, kwargs or {}), loss, (totals, modules, parts), memo)
