@@ -30,8 +30,14 @@ def render(report: Report) -> str:
     page_script = join_modules("main.js", lambda path: _read(resources, "script", *path.split("/")))
     scripts = [safe_script(load_datatables()), safe_script(page_script)]
     style = safe_style("\n".join(_read(resources, "style", f"{name}.css") for name in STYLES))
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    template = environment.from_string(_read(resources, "template.html.j2"))
+    environment = jinja2.Environment(
+        loader=jinja2.FunctionLoader(lambda name: _read(resources, name)),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    template = environment.get_template("template.html.j2")
     return template.render(
         report=report,
         columns=columns_for(report.leaderboard, report.latencies),

@@ -36,6 +36,7 @@ class Part:
     title: str
     lines: tuple[str, ...]
     listings: tuple[Listing, ...]
+    is_answer: bool = False  # to a question of the configuration: unfolded when the page opens
 
 
 def parts_of(report: Report) -> list[Part]:
@@ -54,7 +55,7 @@ def _budget(answer: BudgetAnswer) -> Part:
         missing = table.iloc[list(answer.selection.misses)]
         listings.append(_listing("Nearest misses that would be picked instead", missing, columns))
     lines = (", ".join(answer.limits) or "No limit is set.", *answer.reasons, *answer.relaxations, *answer.notes)
-    return Part(f"Budget {answer.name}", lines, tuple(listing for listing in listings if listing.rows))
+    return Part(f"Budget {answer.name}", lines, tuple(listing for listing in listings if listing.rows), is_answer=True)
 
 
 def _changes(changes: ChangeReport) -> Part:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from fakes_html import zoo_like
 from fakes_html_browser import Visit
-from fakes_html_devices import CHOICES, RUNS
+from fakes_html_devices import CHOICES, RUNS, latencies
 from fakes_html_devices import REPORT as WITH_DEVICES
 
 from reports.columns.leaderboard_columns import LEADERBOARD_BY_KEY
 from reports.columns.limits import Limit
 from reports.selection.selection import SelectionResult, State, select_models
+from zoo.run_config import Precision, RunConfig
 
 pytestmark = pytest.mark.browser
 
@@ -63,14 +65,45 @@ def test_a_use_chooses_device_precision_and_limit_in_one_click(visit: Callable[.
     best = table[fits].assign(latency_ms=latency_ms[fits]).sort_values(["imagenet_top1", "latency_ms"], ascending=[False, True])
     assert at.page.locator("#answer-pick button.open").get_attribute("title") == best["model"].iloc[0]
     assert f"{best['latency_ms'].iloc[0]:.2f} ms, " in at.text("#answer-pick")
-    pressed = at.page.locator("#uses-list [aria-pressed=true]").all_inner_texts()
-    assert pressed == ["Jetson"]
+    pressed = at.page.locator("#uses [aria-pressed=true]").all_inner_texts()
+    assert pressed == ["Jetson\nOrin Nano, float16, ≤ 10 ms"]
+    assert at.page.evaluate("document.activeElement.textContent").startswith("Jetson")
 
 
-def test_on_a_phone_limits_are_folded_until_asked_for(visit: Callable[..., Visit]) -> None:
-    at = visit(width=390)
+def test_any_device_takes_back_the_limits_of_a_use(visit: Callable[..., Visit]) -> None:
+    at = visit(report=WITH_DEVICES)
+    at.page.get_by_role("button", name="Jetson").click()
+    at.until("location.hash.includes('jetson-orin-nano')")
+    at.page.get_by_role("button", name="Any device").click()
+    at.until("location.hash === ''")
+    assert at.text("#asked").startswith("No device and no limit")
+
+
+FIELDS = "#task-panel input:visible, #task-panel select:visible"
+
+
+def test_on_a_phone_the_pick_and_the_chart_come_before_any_field(visit: Callable[..., Visit]) -> None:
+    at = visit(report=WITH_DEVICES, width=390)
     assert not at.page.locator("#limits").is_visible()
-    at.page.get_by_text("Limits and filters").click()
+    top = {name: at.page.locator(name).bounding_box() for name in ("#answer-pick", "#chart")}
+    assert all(top.values())
+    fields = [field.bounding_box() for field in at.page.locator(FIELDS).all()]
+    assert fields
+    assert max(box["y"] for box in top.values() if box) < min(box["y"] for box in fields if box)
+    follows = "document.getElementById('chart').compareDocumentPosition(document.querySelector('#task-panel select')) & 4"
+    assert at.page.evaluate(follows)  # the order of the Tab key is that of the eye
+    at.page.get_by_role("button", name="Choose device and limits").click()
     assert at.page.locator("#limits").is_visible()
+    assert at.page.locator("#choose-device").is_visible()
     assert not at.page.locator("#more-limits").is_visible()
     assert at.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_a_device_is_chosen_in_its_usual_precision(visit: Callable[..., Visit]) -> None:
+    runs = tuple(RunConfig(precision=precision) for precision in (Precision.FP32, Precision.FP16))
+    in_both = tuple(latencies("t4", run, seed) for seed, run in enumerate(runs))
+    at = visit(report=replace(WITH_DEVICES, device_latencies=in_both))
+    assert [choice.title for choice in in_both] == ["float32", "float16"]
+    at.page.select_option("#choose-device", "t4")
+    at.until("location.hash.includes('device=t4')")
+    assert at.page.input_value("#choose-run") == "float16"

@@ -182,6 +182,7 @@ def test_equal_models_share_the_frontier(visit: Callable[..., Visit]) -> None:
 
 def test_choosing_values_by_keyboard(visit: Callable[..., Visit]) -> None:
     at = visit()
+    at.page.locator("#more > summary").click()
     summary = at.page.locator("details.facet[data-key=zoo] summary")
     summary.focus()
     at.page.keyboard.press("Enter")
@@ -280,8 +281,9 @@ def test_hostile_text_is_shown_as_it_is(visit: Callable[..., Visit]) -> None:
     for button in at.page.locator("#frontier-list button").all():
         button.click()
         at.page.keyboard.press("Escape")
-    for part in at.page.locator("details.group").all():
-        part.locator("summary").first.click()
+    for kind in ("fold", "group"):
+        for part in at.page.locator(f"details.{kind}:visible").all():
+            part.locator("summary").first.click()
     at.page.locator("#board th[data-key=family]").hover()
     assert at.page.locator("img, [onerror], [onmouseover]").count() == 0
     assert at.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
@@ -299,6 +301,7 @@ def test_an_address_that_makes_no_sense_gives_the_plain_page(visit: Callable[...
 
 def test_coverage_names_failures_with_their_reason(visit: Callable[..., Visit]) -> None:
     at = visit()
+    at.page.locator(".coverage-card > summary").click()
     group = at.page.locator("#coverage-list details").first
     assert "failed" in group.inner_text()
     assert "build: ValueError: unknown block 'x'" in group.inner_text()

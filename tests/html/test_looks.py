@@ -61,14 +61,6 @@ def test_dark_follows_the_system_and_the_switch(visit: Callable[..., Visit], scr
     assert at.page.evaluate(background) == light
 
 
-def test_paper_has_no_controls(visit: Callable[..., Visit]) -> None:
-    at = visit(report=SMALL)
-    at.page.emulate_media(media="print")
-    assert not at.page.locator("#limits").is_visible()
-    assert not at.page.locator("#save-csv").is_visible()
-    assert at.page.locator("#frontier-list").is_visible()
-
-
 @pytest.mark.parametrize(
     ("address", "dark", "opened"),
     [

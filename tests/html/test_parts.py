@@ -51,7 +51,7 @@ def report() -> Report:
 
 
 def sections(page: str) -> str:
-    return page[page.index('class="card part"') : page.index('id="coverage-title"')]
+    return page[page.index('class="card part fold"') : page.index('id="coverage-title"')]
 
 
 def test_every_budget_names_what_fits_and_what_binds(report: Report) -> None:
@@ -85,7 +85,7 @@ def test_an_audit_lists_the_rows_that_do_not_simply_agree(report: Report) -> Non
 def test_a_report_without_them_has_no_such_sections() -> None:
     bare = make_report(changes=None, audits=())
     assert parts_of(bare) == []
-    assert 'class="card part"' not in render(bare)
+    assert 'class="card part fold"' not in render(bare)
 
 
 def test_hostile_text_stays_text() -> None:

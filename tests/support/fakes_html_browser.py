@@ -103,7 +103,7 @@ class Visit:
 # What a test may have left behind on a page that the next one takes over; the address resets the rest.
 _TIDY = """(address) => {
     for (const dialog of document.querySelectorAll('dialog[open]')) dialog.close();
-    for (const details of document.querySelectorAll('details.menu[open], details.group[open]')) details.open = false;
+    for (const details of document.querySelectorAll('details.menu[open], details.group[open], details.fold:not(.left-out)[open], details.more[open]')) details.open = false;
     document.getElementById('compare-different').checked = false;
     document.getElementById('notice').textContent = '';
     document.getElementById('zoom-reset').click();

@@ -23,7 +23,13 @@ const PAGE_FONT = getComputedStyle(document.body).fontFamily;
 
 export function readTheme() {
   const styles = getComputedStyle(document.documentElement);
-  const colour = (name) => styles.getPropertyValue(`--${name}`).trim();
+  return themeOf((name) => styles.getPropertyValue(`--${name}`).trim());
+}
+
+// For a drawing that stays in the page: the names of the colours, which follow the style of the screen or of paper.
+export const livingTheme = () => themeOf((name) => `var(--${name})`);
+
+function themeOf(colour) {
   const theme = Object.fromEntries(['surface', 'ink', 'muted', 'line', 'faint', 'accent'].map((name) => [name, colour(name)]));
   const series = Array.from({ length: MOST_COLOURS }, (_, place) => colour(`series-${place + 1}`));
   return { ...theme, font: PAGE_FONT, series: [...series, colour('series-other')] };
@@ -134,12 +140,13 @@ export function cleanPen(canvas, { width, height }, scale = window.devicePixelRa
   return canvasPen(context);
 }
 
-export function shownPlot(area) {
+// Colours are the screen's unless told.
+export function shownPlot(area, theme = chart.theme) {
   const point = (row) => chart.byRow.get(row);
   const isFitting = ({ row }) => view.marks[row] === FITS;
   const points = chart.points.filter(isFitting);
   return {
-    area, window: zoom.now, theme: chart.theme, titles: axisTitles(), colours: chart.theme.series, points,
+    area, window: zoom.now, theme, titles: axisTitles(), colours: theme.series, points,
     faded: view.limits.length ? chart.points.filter(({ row }) => view.marks[row] === LEFT_OUT) : [],
     joins: chart.lines.map((line) => line.filter(isFitting)).filter((line) => line.length > 1),
     frontier: view.frontier.map(point).filter(Boolean).map((p) => ({ ...p, name: BOARD.text('arch', p.row) ?? '' })),
@@ -202,5 +209,4 @@ export function startChart() {
     drawWindow();
   };
   document.documentElement.addEventListener('themechange', repaint);
-  matchMedia('print').addEventListener('change', repaint); // paper is light
 }

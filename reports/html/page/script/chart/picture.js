@@ -1,24 +1,22 @@
-// The chart as a file for slides and papers: with its title and legend, at a fixed size.
+// The chart with its legend at a fixed size: as a file for slides and papers, with its title, and on paper.
 
 import { byId, download, h } from '../base/dom.js';
 import { fileStem } from '../table/export.js';
-import { chart, cleanPen, plotArea, shownPlot } from './chart.js';
+import { chart, cleanPen, livingTheme, plotArea, shownPlot } from './chart.js';
 import { drawPlot } from './draw.js';
 import { labelWidth } from './labels.js';
 import { svgPen } from './pen.js';
 
 const PICTURE = { width: 1120, height: 700, pad: 16, title: 44, legendRow: 22 };
+const ON_PAPER = { width: 760, height: 470, pad: 0, title: 8, legendRow: 18 };
 
-function drawPicture(pen) {
-  const { width, height, pad, title, legendRow } = PICTURE;
-  const { theme } = chart;
-  const items = legendItems(width - 2 * pad);
+function drawPicture(pen, { width, height, pad, title, legendRow }, theme) {
+  const items = legendItems(width - 2 * pad, theme);
   const legendHeight = items.length ? (items.at(-1).line + 1) * legendRow + 8 : 0;
   pen.box(0, 0, width, height, { fill: theme.surface });
-  pen.text(pad, pad + 16, byId('page-title').textContent, { font: theme.font, fill: theme.ink, size: 17, weight: 600 });
   const size = { width: width - 2 * pad, height: height - title - legendHeight };
   const area = plotArea(size);
-  drawPlot(pen, shownPlot({ ...area, left: area.left + pad, top: title }));
+  drawPlot(pen, shownPlot({ ...area, left: area.left + pad, top: title }, theme));
   for (const { x, line, label, place } of items) {
     const y = height - legendHeight + 4 + line * legendRow;
     pen.dot(pad + x + 5, y, 5, { fill: theme.series[place] });
@@ -27,11 +25,11 @@ function drawPicture(pen) {
 }
 
 // Where each name of the legend stands, line by line.
-function legendItems(width) {
+function legendItems(width, theme) {
   let [x, line] = [0, 0];
   if (chart.groups.length < 2) return [];
   return chart.groups.map(({ label, place }) => {
-    const length = 15 + labelWidth(label, chart.theme.font) * 1.1 + 18;
+    const length = 15 + labelWidth(label, theme.font) * 1.1 + 18;
     if (x && x + length > width) [x, line] = [0, line + 1];
     const item = { x, line, label, place };
     x += length;
@@ -39,15 +37,28 @@ function legendItems(width) {
   });
 }
 
+function drawTitled(pen) {
+  const { pad } = PICTURE;
+  drawPicture(pen, PICTURE, chart.theme);
+  pen.text(pad, pad + 16, byId('page-title').textContent, { font: chart.theme.font, fill: chart.theme.ink, size: 17, weight: 600 });
+}
+
+// The chart as a node for paper.
+export function paperPicture() {
+  const pen = svgPen(ON_PAPER.width, ON_PAPER.height);
+  drawPicture(pen, ON_PAPER, livingTheme());
+  return document.importNode(new DOMParser().parseFromString(pen.toString(), 'image/svg+xml').documentElement, true);
+}
+
 function saveSvg() {
   const pen = svgPen(PICTURE.width, PICTURE.height);
-  drawPicture(pen);
+  drawTitled(pen);
   download(`${fileStem()}.svg`, 'image/svg+xml', pen.toString());
 }
 
 function savePng() {
   const canvas = h('canvas', {});
-  drawPicture(cleanPen(canvas, PICTURE, 2));
+  drawTitled(cleanPen(canvas, PICTURE, 2));
   canvas.toBlob((blob) => download(`${fileStem()}.png`, 'image/png', blob), 'image/png');
 }
 

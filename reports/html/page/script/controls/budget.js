@@ -3,13 +3,14 @@
 import { BOARD, REPORT, accuraciesOf, costsOf, isLowBetter, limitsOf, risingFigures, taskRows } from '../base/data.js';
 import { chosenLatency } from '../base/devices.js';
 import { byId, fill, h } from '../base/dom.js';
-import { formatCount, formatFigure, headerOf, parseAmount, plural } from '../base/format.js';
+import { formatCount, formatFigure, headerOf, parseAmount, plural, withUnit } from '../base/format.js';
 import { DEFAULT_COLOUR, isSame, state } from '../base/state.js';
 import { change, view } from '../base/view.js';
 import { facetMenu, facetValues } from './menus.js';
 
 const FIRST_LIMITS = ['params', 'macs']; // the others stand folded below
 
+let foldedLimits = [];
 let budgetParts = { key: null, shows: [] };
 
 function buildBudget() {
@@ -21,8 +22,8 @@ function buildBudget() {
   const more = fields.filter(([key]) => !isFirst(key));
   fill(byId('limits'), fields.filter(([key]) => isFirst(key)).map(([, { element }]) => element), least?.element);
   fill(byId('more-limits'), more.map(([, { element }]) => element));
-  byId('more').hidden = more.length === 0;
-  byId('more').open = more.some(([key]) => state.limits[key]);
+  byId('more').open = more.some(([key]) => state.limits[key]) || Object.keys(state.only).length > 0;
+  foldedLimits = more.map(([key]) => key);
   fill(byId('facets'), facets.map(({ element }) => element));
   const axes = [
     chooser('accuracy', byId('choose-accuracy'), accuraciesOf(state.task).map(({ key, label }) => [key, label])),
@@ -43,6 +44,8 @@ export function showBudget() {
   if (budgetParts.key !== budgetKey()) buildBudget();
   for (const show of budgetParts.shows) show();
   if (byId('search').value !== state.search) byId('search').value = state.search;
+  const set = foldedLimits.filter((key) => state.limits[key]).length + Object.keys(state.only).length;
+  byId('more-set').textContent = set ? ` (${set} set)` : '';
   byId('only-frontier').checked = state.onlyFrontier;
   byId('only-frontier').disabled = !state.accuracy;
 }
@@ -51,7 +54,7 @@ export function showBudget() {
 function limitField(key) {
   const column = BOARD.column(key);
   const known = risingFigures(key, state.task);
-  const range = `${formatFigure(column, known[0])} – ${formatFigure(column, known.at(-1))}`;
+  const range = rangeText(column, known);
   const unknown = taskRows(state.task).length - known.length;
   const note = unknown ? `${range}; ${formatCount(unknown)} unknown` : range;
   return amountField({
@@ -60,6 +63,9 @@ function limitField(key) {
     write: (typed) => setLimit(key, typed),
   });
 }
+
+// '0.27 to 2,598.76 M'.
+const rangeText = (column, known) => withUnit(column, `${formatFigure(column, known[0])} to ${formatFigure(column, known.at(-1))}`);
 
 function setLimit(key, typed) {
   const limits = { ...state.limits, [key]: typed };
@@ -76,7 +82,7 @@ function leastField() {
     describe: () => {
       const column = BOARD.column(state.accuracy);
       const known = risingFigures(state.accuracy, state.task);
-      return `${column.title}: ${formatFigure(column, known[0])} – ${formatFigure(column, known.at(-1))}`;
+      return `${column.title}: ${rangeText(column, known)}`;
     },
   });
 }
@@ -118,7 +124,7 @@ export function showCounts() {
   const hasLimits = view.limits.length > 0;
   const parts = [
     h('strong', { id: 'count-fitting' }, formatCount(view.fitting)),
-    hasLimits ? ` of ${formatCount(view.considered)} fit the budget` : ` of ${plural(total, 'row')} shown`,
+    hasLimits ? ` of ${formatCount(view.considered)} fit the limits` : ` of ${plural(total, 'row')} shown`,
   ];
   if (hasLimits && view.considered < total) parts.push(` (${formatCount(total - view.considered)} not considered)`);
   if (state.accuracy) {

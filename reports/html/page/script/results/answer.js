@@ -1,7 +1,7 @@
 // The answer in words: which model to take, why, which comes next, and what relaxing a limit would gain. As `zoometer select` has it.
 
 import { BOARD, isLowBetter, taskRows } from '../base/data.js';
-import { chosenLatency, latencyNote } from '../base/devices.js';
+import { chosenLatency, findChoice, findDevice, latencyNote } from '../base/devices.js';
 import { byId, fill, h } from '../base/dom.js';
 import { FITS, LEFT_OUT, boundText, excessOf } from '../base/filters.js';
 import { formatCount, formatExcess, formatFixed, signed, withUnit } from '../base/format.js';
@@ -16,12 +16,31 @@ export function showAnswer() {
   const box = byId('answer');
   box.hidden = !state.accuracy;
   if (box.hidden) return;
-  const ranked = rank(taskRows(state.task).filter((row) => view.marks[row] === FITS));
-  const [pick] = ranked;
-  const next = ranked.find((row) => architectureOf(row) !== architectureOf(pick));
-  fill(byId('answer-pick'), pick === undefined ? nothingFits() : [h('p', { class: 'pick' }, 'Take ', openButton(pick), ` at ${BOARD.shown('input', pick)}`), h('p', {}, whyText(pick))]);
-  const lines = [...(next === undefined ? [] : [runnerUp(next, pick)]), ...relaxations(pick)];
+  const { best: [pick, next], relaxations } = findAnswer();
+  byId('asked').textContent = askedText();
+  fill(byId('answer-pick'), pickElements(pick));
+  const lines = [...(next === undefined ? [] : [runnerUp(next, pick)]), ...relaxations.map((one) => relaxationLine(one, pick))];
   fill(byId('answer-more'), lines.map((line) => h('li', {}, line)));
+}
+
+// {best, relaxations}: the best row of each architecture that fits, the pick first; and what moving one limit would give instead.
+export function findAnswer() {
+  const seen = new Set();
+  const isFirst = (row) => seen.size < seen.add(architectureOf(row)).size;
+  const best = rank(taskRows(state.task).filter((row) => view.marks[row] === FITS)).filter(isFirst);
+  return { best, relaxations: relaxationsOf(best[0]) };
+}
+
+// What the answer is to: 'Jetson Orin Nano, float16 · Latency ≤ 10.00 ms · Top-1 ≥ 80.00 %'.
+export function askedText() {
+  const device = findDevice(state.device);
+  const asked = [...(device ? [`${device.name}, ${findChoice(device, state.run).title}`] : []), ...view.limits.map(boundText)];
+  return asked.join(' · ') || 'No device and no limit: choose a use, or type a limit.';
+}
+
+export function pickElements(pick) {
+  if (pick === undefined) return [h('p', { class: 'pick' }, `Nothing fits: each of ${formatCount(view.considered)} rows is over a limit, or has no figure for it.`)];
+  return [h('p', { class: 'pick' }, 'Take ', openButton(pick), ` at ${BOARD.shown('input', pick)}`), h('p', {}, whyText(pick))];
 }
 
 // Rows with a known accuracy, the best first; the cheaper one where equal, then by name.
@@ -34,10 +53,6 @@ function rank(rows) {
 
 const architectureOf = (row) => `${BOARD.text('zoo', row)}/${BOARD.text('arch', row)}`;
 const figure = (key, row) => withUnit(BOARD.column(key), BOARD.shown(key, row));
-
-function nothingFits() {
-  return h('p', { class: 'pick' }, `Nothing fits: each of ${formatCount(view.considered)} rows is beyond a limit, or has no figure for it.`);
-}
 
 function whyText(row) {
   const accuracy = BOARD.column(state.accuracy);
@@ -57,12 +72,12 @@ function closest(row) {
 }
 
 function runnerUp(row, pick) {
-  const cost = state.cost ? `, ${figure(state.cost, row)} against ${figure(state.cost, pick)}` : '';
-  return ['Next: ', openButton(row), ` ${figure(state.accuracy, row)} (${gain(row, pick)})${cost}`];
+  const cost = state.cost ? `, ${BOARD.column(state.cost).title} ${figure(state.cost, row)} against ${figure(state.cost, pick)}` : '';
+  return ['Runner-up: ', openButton(row), ` ${figure(state.accuracy, row)} (${gain(row, pick)})${cost}`];
 }
 
-// For each limit, the row better than the pick for which that limit alone has to move, and by how little.
-function relaxations(pick) {
+// For each limit, the row better than the pick for which that limit alone has to move, and by how little: [{limit, row, excess}].
+function relaxationsOf(pick) {
   const quality = qualityOf(state.accuracy);
   const nearest = new Map();
   for (const row of rank(taskRows(state.task).filter((one) => view.marks[one] === LEFT_OUT))) {
@@ -71,17 +86,23 @@ function relaxations(pick) {
     const broken = excesses.flatMap((excess, place) => (excess === 0 ? [] : [place]));
     if (broken.length !== 1 || Number.isNaN(excesses[broken[0]])) continue;
     const [place] = broken;
-    if (!(nearest.get(place)?.excess <= excesses[place])) nearest.set(place, { row, excess: excesses[place] });
+    if (!(nearest.get(place)?.excess <= excesses[place])) nearest.set(place, { limit: view.limits[place], row, excess: excesses[place] });
   }
-  return [...nearest].slice(0, MOST_RELAXATIONS).map(([place, { row, excess }]) => {
-    const limit = view.limits[place];
-    const step = limit.isLeast ? '' : ` (+${formatExcess(excess)})`;
-    const moved = withUnit(limit.column, BOARD.shown(limit.key, row));
-    return [`${boundText(limit)} moved to ${moved}${step}: `, openButton(row), ` ${figure(state.accuracy, row)}${pick === undefined ? '' : ` (${gain(row, pick)})`}`];
-  });
+  return [...nearest.values()].slice(0, MOST_RELAXATIONS);
+}
+
+function relaxationLine(one, pick) {
+  return [`${movedText(one)}: `, openButton(one.row), ` ${figure(state.accuracy, one.row)}${pick === undefined ? '' : ` (${gain(one.row, pick)})`}`];
+}
+
+// 'Latency ≤ 10.00 ms moved to 11.30 ms (+13.0 %)'.
+function movedText({ limit, row, excess }) {
+  const step = limit.isLeast ? '' : ` (+${formatExcess(excess)})`;
+  return `${boundText(limit)} moved to ${withUnit(limit.column, BOARD.shown(limit.key, row))}${step}`;
 }
 
 function gain(row, pick) {
   const values = BOARD.figures(state.accuracy);
-  return signed(values[row] - values[pick], BOARD.column(state.accuracy).digits);
+  const column = BOARD.column(state.accuracy);
+  return withUnit(column, signed(values[row] - values[pick], column.digits));
 }

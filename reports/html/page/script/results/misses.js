@@ -13,7 +13,7 @@ import { openButton } from './ranking.js';
 const MOST_MISSES = 8;
 
 // For every limit: how many rows are beyond it, how many only because of it, how many have no figure.
-function explainLeftOut() {
+export function explainLeftOut() {
   const counts = view.limits.map((limit) => ({ limit, beyond: 0, alone: 0, unknown: 0 }));
   const misses = [];
   for (const row of taskRows(state.task)) {
@@ -65,8 +65,8 @@ export function showLeftOut() {
   fill(byId('misses'), misses.length ? missTable(misses) : h('p', { class: 'empty' }, 'None of them would join the frontier.'));
 }
 
-function bindingTable(counts) {
-  const head = ['Limit', 'Beyond it', 'By it alone', 'Unknown'];
+export function bindingTable(counts) {
+  const head = ['Limit', 'Over it', 'Over it alone', 'Unknown'];
   return h('table', { class: 'plain', 'aria-label': 'Which limit binds' },
     h('thead', {}, h('tr', {}, head.map((text, place) => h('th', { scope: 'col', class: place ? 'figure' : null }, text)))),
     h('tbody', {}, counts.map(({ limit, beyond, alone, unknown }) => h('tr', {},

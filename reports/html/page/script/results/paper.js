@@ -1,0 +1,101 @@
+// What is printed: two pages to send, made of the present choices when printing begins.
+
+import { BOARD, taskRows } from '../base/data.js';
+import { chosenLatency, countOrigins, findChoice, findDevice, latencyRange } from '../base/devices.js';
+import { byId, fill, h } from '../base/dom.js';
+import { boundText } from '../base/filters.js';
+import { formatCount, headerOf, plural, signed, withUnit } from '../base/format.js';
+import { encodeState, state } from '../base/state.js';
+import { view } from '../base/view.js';
+import { chart, figureIn } from '../chart/chart.js';
+import { paperPicture } from '../chart/picture.js';
+import { modelParts } from '../table/cells.js';
+import { askedText, findAnswer, pickElements } from './answer.js';
+import { bindingTable, explainLeftOut } from './misses.js';
+
+const MOST = { ranked: 5, frontier: 14, misses: 6, columns: 6 };
+const ALWAYS = ['params', 'macs', 'peak_activation_bytes', 'file_bytes'];
+
+export function startPaper() {
+  window.addEventListener('beforeprint', showPaper);
+  matchMedia('print').addEventListener('change', ({ matches }) => { if (matches) showPaper(); });
+}
+
+function showPaper() {
+  const answer = state.accuracy ? findAnswer() : { best: view.rows.slice(0, MOST.ranked), relaxations: [] };
+  byId('paper-asked').textContent = `${state.task}: ${askedText()}`;
+  fill(byId('paper-pick'), state.accuracy ? pickElements(answer.best[0]) : []);
+  fill(byId('paper-table'), bestTable(answer));
+  fill(byId('paper-chart'), state.accuracy && chart.key ? paperPicture() : h('p', {}, 'No accuracy is available for these models, so the cheapest are listed.'));
+  fill(byId('paper-frontier'), frontierTable());
+  fill(byId('paper-limits'), limitsLeaveOut());
+  byId('paper-latency').textContent = latencyText();
+  byId('paper-view').textContent = `${location.pathname.split('/').at(-1)}#${encodeState()}`;
+}
+
+// The columns that the choice rests on, then those everybody asks for, as far as they are known.
+function columnsOf(rows) {
+  const keys = [state.accuracy, chosenLatency(), state.cost, ...view.limits.map(({ key }) => key), ...ALWAYS].filter(Boolean);
+  const isKnown = (key) => BOARD.columns.has(key) && rows.some((row) => BOARD.shown(key, row) !== '–');
+  return [...new Set(keys)].filter(isKnown).slice(0, MOST.columns).map((key) => BOARD.column(key));
+}
+
+function bestTable({ best, relaxations }) {
+  const places = ['Pick', 'Runner-up', '3rd', '4th', '5th'];
+  const lines = [
+    ...Array.from(best.slice(0, MOST.ranked), (row, place) => ({ role: places[place], row })),
+    ...relaxations.map((one) => ({ role: `If ${boundText({ ...one.limit, bound: one.limit.values[one.row] })}`, row: one.row })),
+  ];
+  const columns = columnsOf(lines.map(({ row }) => row));
+  const header = (column) => h('th', { scope: 'col', class: column.isFigure ? 'figure' : null }, headerOf(column));
+  return h('table', { class: 'plain' },
+    h('thead', {}, h('tr', {}, ['', 'Model'].map((text) => h('th', { scope: 'col' }, text)), columns.map(header))),
+    h('tbody', {}, lines.map(({ role, row }, place) => h('tr', { class: place || !best.length ? null : 'is-pick' },
+      h('td', { class: place < MOST.ranked ? 'paper-role' : null }, role), nameCell(row, BOARD.text('license', row)),
+      columns.map((column) => cell(column, row))))));
+}
+
+// The architecture, and under it the input, the weights and what else is to be said.
+function nameCell(row, ...more) {
+  const { before, main, after } = modelParts(row);
+  return h('th', { scope: 'row' }, h('bdi', {}, before, main), h('br'), h('small', {}, h('bdi', {}, [BOARD.shown('input', row), after.slice(1), ...more].filter(Boolean).join(' · '))));
+}
+
+function cell(column, row) {
+  const range = column.key === chosenLatency() ? latencyRange(column.key, row) : '';
+  return h('td', { class: column.isFigure ? 'figure' : null }, h('bdi', {}, BOARD.shown(column.key, row)), range && [h('br'), h('small', {}, range)]);
+}
+
+// The frontier, thinned out evenly to what a page holds; its ends stay.
+function frontierTable() {
+  const { frontier } = view;
+  if (!frontier.length) return h('p', { class: 'empty' }, 'No model with an accuracy fits.');
+  const count = Math.min(MOST.frontier, frontier.length);
+  const rows = Array.from({ length: count }, (_, place) => frontier[Math.round((place * (frontier.length - 1)) / Math.max(1, count - 1))]);
+  const [accuracy, cost] = [BOARD.column(state.accuracy), BOARD.column(state.cost)];
+  const headers = ['Model', headerOf(accuracy), headerOf(cost)];
+  const table = h('table', { class: 'plain' },
+    h('thead', {}, h('tr', {}, headers.map((text, place) => h('th', { scope: 'col', class: place ? 'figure' : null }, text)))),
+    h('tbody', {}, rows.map((row) => h('tr', {},
+      nameCell(row), [accuracy, cost].map(({ key }) => h('td', { class: 'figure' }, BOARD.shown(key, row)))))));
+  return [table, count < frontier.length && h('p', { class: 'note' }, `${count} of ${formatCount(frontier.length)} on the frontier; the page has all.`)];
+}
+
+function limitsLeaveOut() {
+  if (!view.limits.length) return h('p', {}, `No limit is set: all ${plural(view.considered, 'row')} are shown.`);
+  const { counts, misses } = explainLeftOut();
+  const best = view.frontier.at(-1);
+  const line = ({ row, limit }) => h('tr', {}, nameCell(row),
+    h('td', { class: 'figure' }, `${limit.column.title} ${withUnit(limit.column, BOARD.shown(limit.key, row))}`),
+    state.accuracy && h('td', { class: 'figure' }, BOARD.shown(state.accuracy, row), best === undefined ? null : ` (${signed(figureIn(state.accuracy, row) - figureIn(state.accuracy, best), BOARD.column(state.accuracy).digits)})`));
+  const heads = ['Nearest over a limit', 'Has', ...(state.accuracy ? [headerOf(BOARD.column(state.accuracy))] : [])];
+  return [bindingTable(counts), misses.length > 0 && h('table', { class: 'plain' },
+    h('thead', {}, h('tr', {}, heads.map((text, place) => h('th', { scope: 'col', class: place ? 'figure' : null }, text)))), h('tbody', {}, misses.slice(0, MOST.misses).map(line)))];
+}
+
+function latencyText() {
+  const device = findDevice(state.device);
+  if (!device) return 'No device is chosen.';
+  const counts = countOrigins(chosenLatency(), taskRows(state.task)).map(([origin, count]) => `${formatCount(count)} ${origin}`);
+  return `One image on ${device.name}, ${findChoice(device, state.run).title}: ${counts.join(', ')}. Nine in ten measured times lie within the interval of an estimate.`;
+}
