@@ -63,6 +63,11 @@ class Precision(StrEnum):
         """Whether weights stay float32 and torch casts the operands of each call."""
         return self in (Precision.AMP, Precision.AMP_FAST_NORM)
 
+    @property
+    def spellings(self) -> tuple[str, ...]:
+        """The names by which it can be written, that of its dtype first."""
+        return tuple(dict.fromkeys([self.dtype, *(name for name, precision in _BY_SPELLING.items() if precision is self)]))
+
     @classmethod
     def parse(cls, name: str) -> Precision | None:
         """The precision of this name, dtype or spelling (`fp16`, `float16`, `half`); None if there is none."""

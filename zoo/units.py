@@ -64,6 +64,14 @@ class Quantity:
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def pattern(self) -> str:
+        """A regular expression, of JavaScript too, of the texts that `parse_quantity` reads; `most` is not checked."""
+        kilo = "k" if "K" in self.prefixes else ""
+        prefix = f"[{self.prefixes}{kilo}]{'i?' if self.is_binary else ''}"
+        units = "|".join(unit.replace("/", "\\/") for unit in self.units)
+        return rf"^\s*(\d[\d_]*(\.\d+)?|\.\d+)([eE][+-]?\d{{1,2}})?\s*{f'({prefix})?' if self.prefixes else ''}({units})\s*$"
+
 
 COUNT = Quantity("a number", "25M", ("",))
 MACS = Quantity(

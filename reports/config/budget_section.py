@@ -55,30 +55,54 @@ Objective = Annotated[str, one_of("name of an objective", lambda: list(OBJECTIVE
 class BudgetSection(Section):
     """A budget. Every limit is optional; all that are set have to be satisfied. Quantities are written with their unit."""
 
-    params: Annotated[float | None, quantity(COUNT)] = None  # at most: 6M
-    macs: Annotated[float | None, quantity(MACS)] = None  # 600M or 0.6GMACs
+    params: Annotated[float | None, quantity(COUNT)] = None
+    """Parameters, at most: 6M."""
+    macs: Annotated[float | None, quantity(MACS)] = None
+    """MACs of one image, at most: 600M or 0.6GMACs."""
     activations: Annotated[float | None, quantity(COUNT)] = None
-    peak_memory: Annotated[float | None, quantity(BYTES)] = None  # of activations, at `dtype` and `batch`: 200MB, 256KiB
-    memory: Annotated[float | None, quantity(BYTES)] = None  # weights, input and activations together
+    """Elements that layers write, at most: 10M."""
+    peak_memory: Annotated[float | None, quantity(BYTES)] = None
+    """Of activations, at `dtype` and `batch`, at most: 200MB, 256KiB."""
+    memory: Annotated[float | None, quantity(BYTES)] = None
+    """Of weights, input and activations together, at most: 300MB."""
     file_size: Annotated[float | None, quantity(BYTES)] = None
-    latency: Annotated[float | None, quantity(DURATION_MS)] = None  # on `device`: 10ms
-    throughput: Annotated[float | None, quantity(IMAGES_PER_S)] = None  # at least: 1000/s
-    accuracy: Annotated[float | None, quantity(PERCENT), AfterValidator(_read_accuracy)] = None  # at least, on `dataset`: 80%
-    dataset: Dataset = "imagenet-1k"  # none: rank by cost alone
-    license: Patterns = []  # globs, such as apache-2.0 or cc-*; empty: all
+    """Of the weights file, at most: 25MB."""
+    latency: Annotated[float | None, quantity(DURATION_MS)] = None
+    """Of a step on `device`, at most: 10ms."""
+    throughput: Annotated[float | None, quantity(IMAGES_PER_S)] = None
+    """On `device`, at least: 1000/s."""
+    accuracy: Annotated[float | None, quantity(PERCENT), AfterValidator(_read_accuracy)] = None
+    """On `dataset`, at least: 80%."""
+    dataset: Dataset = "imagenet-1k"
+    """Where accuracy counts; none: rank by cost alone."""
+    license: Patterns = []
+    """Globs on the licence of the weights, such as apache-2.0 or cc-*. Empty: all."""
     zoo: Patterns = []
+    """Globs on the zoo. Empty: all."""
     family: Patterns = []
+    """Globs on the family of architectures. Empty: all."""
     task: Patterns = []
-    device: str | None = None  # by any of its names: s24, orin nano (zoometer devices)
+    """Globs on the task. Empty: all."""
+    device: str | None = None
+    """Whose memory and speed count, by any of its names: s24, orin nano (zoometer devices)."""
     dtype: Dtype = Precision.FP32
+    """Of weights and activations."""
     batch: PositiveInt | None = None
-    layout: Layout | None = None  # for speed: of images in memory; None: as measured for most models, estimates for nchw
-    compiled: bool | None = None  # for speed: by torch.compile; None: as measured for most models, estimates for eager
-    runtime: str | None = None  # for speed: of measured and published speeds, or how its name begins; None: any
-    processor: Processor | None = None  # for speed: of published speeds: npu, gpu or cpu; None: the fastest
-    threads: PositiveInt | None = None  # for speed: of a CPU; None: of published speeds the fastest
-    pareto: OneOrMore[Objective] = ["macs"]  # of the frontier, beside accuracy
-    pick: Objective = ACCURACY  # what decides among those that fit
+    """Images in a step. Default: 1."""
+    layout: Layout | None = None
+    """For speed: of images in memory. Default: as measured for most models; estimates for nchw."""
+    compiled: bool | None = None
+    """For speed: by torch.compile. Default: as measured for most models; estimates for eager."""
+    runtime: str | None = None
+    """For speed: of measured and published speeds, or how its name begins. Default: any."""
+    processor: Processor | None = None
+    """For speed: of published speeds. Default: the fastest."""
+    threads: PositiveInt | None = None
+    """For speed: of a CPU. Default: of published speeds the fastest."""
+    pareto: OneOrMore[Objective] = ["macs"]
+    """Costs of the frontier, beside accuracy."""
+    pick: Objective = ACCURACY
+    """What decides among the models that fit."""
 
     def limits(self, device: Device | None = None) -> list[AnyLimit]:
         """The limits of the budget, and of the memory of the device where it is known."""

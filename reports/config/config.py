@@ -11,7 +11,6 @@ from typing import Annotated, Any, Self
 
 from pydantic import (
     AfterValidator,
-    BeforeValidator,
     Field,
     ValidationInfo,
     field_validator,
@@ -19,7 +18,18 @@ from pydantic import (
 )
 
 from reports.config.budget_section import BudgetSection
-from reports.config.field_types import AnyNumberOf, Location, OneOrMore, PositiveInt, Section, Sizes, Text, TraceModes, one_of
+from reports.config.field_types import (
+    AnyNumberOf,
+    Location,
+    OneOrMore,
+    PositiveInt,
+    Section,
+    Sizes,
+    Text,
+    TraceModes,
+    Written,
+    one_of,
+)
 from reports.config.measure_section import MeasureSection
 from reports.config.run_section import RunSection
 from reports.config.zoo_section import AxesSection, ZooName, ZooSection, installed_zoos
@@ -36,32 +46,45 @@ FORMATS = ("html", "xlsx", "csv", "json", "md", "parquet")
 _TRACED_BY_DEFAULT = (Precision.FP32, Precision.FP16, Precision.AMP)
 
 
+_OR_EMPTY = Written(lambda inner: {"anyOf": [inner, {"type": "null"}]}, read=lambda value: value or {})
+"""A section whose keys may all be left out: `timm:`."""
+
+
 class TimmAccuracySection(Section):
     """Where timm's published results come from."""
 
-    results: Location | None = None  # a folder, file or address; None: the tables of the installed release
+    results: Location | None = None
+    """A folder, file or address. Default: the tables of the installed release."""
 
 
 class AccuracySection(Section):
     """Where published accuracy comes from. torchvision's is part of its weights and needs no source."""
 
     timm: TimmAccuracySection = TimmAccuracySection()
-    fetch: bool = True  # whether tables may be downloaded
-    max_age_days: Annotated[float, Field(ge=0, le=36_500)] = (
-        7.0  # after which a table that can change at its source is fetched again
-    )
+    """timm's result tables."""
+    fetch: bool = True
+    """Whether tables may be downloaded."""
+    max_age_days: Annotated[float, Field(ge=0, le=36_500)] = 7.0
+    """Days after which a table that can change at its source is fetched again."""
 
 
 class ExecutionSection(Section):
     """How models are counted."""
 
     backend: Annotated[str, one_of("backend", lambda: ["local", "dask"])] = "local"
-    workers: PositiveInt | None = None  # None: one a core; of a cluster: as many as its class starts
+    """Processes of this machine, or a Dask cluster."""
+    workers: PositiveInt | None = None
+    """Processes that count. Default: one a core; of a cluster, as many as its class starts."""
     timeout_s: Annotated[float, Field(gt=0, le=1e7)] = 120.0
+    """Seconds for one model at one input; longer is a failed row."""
     memory_gb: Annotated[float, Field(gt=0, le=1e6)] = 4.0
-    address: Text | None = None  # of Dask's scheduler; None: a cluster is started for the run
-    cluster: Text | None = None  # its class, such as dask_jobqueue.SLURMCluster; None: local
-    arguments: dict[str, Any] = {}  # of that class
+    """Memory of one worker; more is a failed row."""
+    address: Text | None = None
+    """Of Dask's scheduler: tcp://host:8786. Default: a cluster is started for the run."""
+    cluster: Text | None = None
+    """The class of the cluster to start, such as dask_jobqueue.SLURMCluster. Default: local."""
+    arguments: dict[str, Any] = {}
+    """Arguments of that class: {cores: 8, memory: 32GB}."""
 
     @model_validator(mode="after")
     def _keys_belong_together(self) -> Self:
@@ -90,38 +113,58 @@ def _check_mapping(text: str) -> str:
 class AuditSection(Section):
     """A published cost table that the report compares with the counts, as `zoometer audit` does."""
 
-    zoo: Annotated[str, one_of("zoo that is installed", installed_zoos)]  # whose models the table is about
-    against: Location | None = None  # a CSV table; None: what the zoo itself publishes
-    columns: AnyNumberOf[Annotated[str, AfterValidator(_check_mapping)]] = []  # macs=GFLOPs:G
+    zoo: Annotated[str, one_of("zoo that is installed", installed_zoos)]
+    """Whose models the table is about."""
+    against: Location | None = None
+    """A CSV table. Default: what the zoo itself publishes."""
+    columns: AnyNumberOf[Annotated[str, AfterValidator(_check_mapping)]] = []
+    """Where fields stand in tables other than timm's: macs=GFLOPs:G."""
 
 
 class ReportSection(Section):
     """One report: its files are `<out>/<name>.<format>`."""
 
     name: Annotated[str, Field(pattern=r"^\w[\w.-]*$")] = "leaderboard"
+    """Of its files, which are <out>/<name>.<format>."""
     title: Text = "Model-zoo leaderboard"
+    """The heading of the page."""
     formats: OneOrMore[Annotated[str, one_of("report format", lambda: list(FORMATS))]] = ["html", "xlsx"]
+    """Files to write."""
 
 
 class Config(AxesSection):
     """A whole configuration file."""
 
-    storage: dict[str, Any] = {}  # options of the file system at the cache's address, as fsspec names them; never shown
+    storage: dict[str, Any] = {}
+    """Options of the file system at the cache's address, as fsspec names them; never shown."""
     cache: Location = "cache/"
+    """Folder or address of the counts, as Parquet tables: s3://bucket/cache."""
     out: Location = "out/"
-    zoos: Annotated[dict[ZooName, Annotated[ZooSection, BeforeValidator(lambda v: v or {})]], Field(min_length=1)]
+    """Folder of the reports."""
+    zoos: Annotated[dict[ZooName, Annotated[ZooSection, _OR_EMPTY]], Field(min_length=1)]
+    """Which architectures are counted, zoo by zoo."""
     inputs: Sizes = ["native"]
+    """Input sizes: native, the evaluation size of each set of weights; 224; 384x512 (height x width)."""
     traces: TraceModes = [f"{precision}/{layout}" for precision in _TRACED_BY_DEFAULT for layout in LAYOUTS]
-    # in which modes the workloads of models are recorded, for estimates of speed; []: none
-    training: bool = False  # whether a step of training is counted beside each cost: its MACs and its memory
+    """Modes in which the workloads of models are recorded, for estimates of speed. []: none."""
+    training: bool = False
+    """Whether a step of training is counted beside each cost: its MACs and its memory."""
     accuracy: AccuracySection = AccuracySection()
+    """Where published accuracy comes from."""
     execution: ExecutionSection = ExecutionSection()
-    budgets: dict[Text, BudgetSection] = {}  # by name: zoometer select --budget NAME
-    audit: list[AuditSection] = []  # published tables that the report compares with the counts
-    measure: MeasureSection = MeasureSection()  # how `zoometer measure` runs models on this machine
-    devices: Location | None = None  # a file of devices of your own, beside those that come with zoometer
-    speed: list[RunSection] = []  # devices, and how models run on them, whose latency the reports show
+    """How models are counted."""
+    budgets: dict[Text, BudgetSection] = {}
+    """Limits under names, for: zoometer select CONFIG --budget NAME."""
+    audit: list[AuditSection] = []
+    """Published tables that the report compares with the counts."""
+    measure: MeasureSection = MeasureSection()
+    """How `zoometer measure` runs models on this machine."""
+    devices: Location | None = None
+    """A file of devices of your own, beside those that come with zoometer."""
+    speed: list[RunSection] = []
+    """Devices, and how models run on them, whose latency the reports show."""
     reports: list[ReportSection] = [ReportSection()]
+    """What is written to `out`."""
 
     @field_validator("cache")
     @classmethod

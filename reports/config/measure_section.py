@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
-from reports.config.field_types import OneOrMore, PositiveInt, Section, quantity
+from reports.config.field_types import OneOrMore, PositiveInt, Section, Written, quantity
 from reports.config.run_section import Layout, read_precision
 from zoo.devices.device import Device
 from zoo.measurement.repetition import TimingTarget
@@ -28,6 +28,10 @@ def _check_device(name: str) -> str:
     return name
 
 
+def _device_schema(inner: dict[str, Any]) -> dict[str, Any]:
+    return {**inner, "pattern": rf"^({'|'.join(_DEVICES)}|cuda:\d+)$"}
+
+
 Dtype = Annotated[Precision, read_precision("dtype that can be measured in", RUN_BY_TORCH)]
 Duration = Annotated[float, quantity(DURATION_MS), Field(gt=0)]
 
@@ -35,22 +39,34 @@ Duration = Annotated[float, quantity(DURATION_MS), Field(gt=0)]
 class MeasureSection(Section):
     """The run configurations to be measured: each dtype in each layout, eager and compiled, at each batch."""
 
-    device: Annotated[str, AfterValidator(_check_device)] = "cpu"  # as torch names it: cpu, cuda, cuda:1, mps
-    as_: Annotated[str | None, Field(alias="as", pattern=r"^[a-z0-9][a-z0-9+._-]*$")] = None  # its id among the devices
-    threads: PositiveInt | None = None  # of a CPU; None: one a core
+    device: Annotated[str, Written(_device_schema, check=_check_device)] = "cpu"
+    """Where to run, as torch names it: cpu, cuda, cuda:1, mps."""
+    as_: Annotated[str | None, Field(alias="as", pattern=r"^[a-z0-9][a-z0-9+._-]*$")] = None
+    """The id of this machine among the devices."""
+    threads: PositiveInt | None = None
+    """Of a CPU, pinned. Default: one a core."""
     dtype: OneOrMore[Dtype] = [Precision.FP32]
+    """float16 and bfloat16 convert the model; amp keeps float32 weights under autocast to float16."""
     layout: OneOrMore[Layout] = ["nchw"]
+    """Of images in memory; nhwc: channels last."""
     compiled: OneOrMore[bool] = [False]
+    """Whether by torch.compile."""
     batch: OneOrMore[PositiveInt] = [1]
-    max_batch: PositiveInt | None = None  # also at the largest batch that fits: this one, halved as long as memory runs out
-    precision: Annotated[float, quantity(PERCENT), Field(gt=0)] = 2.0  # half-width of the median's 95 % interval
-    least: PositiveInt = 10  # repetitions
+    """Images in a step."""
+    max_batch: PositiveInt | None = None
+    """Also at the largest batch that fits: this one, halved as long as memory runs out. Default: none."""
+    precision: Annotated[float, quantity(PERCENT), Field(gt=0)] = 2.0
+    """Half-width of the 95 % interval of the median time, at which repeating stops: 2%."""
+    least: PositiveInt = 10
+    """Repetitions, at least."""
     most: PositiveInt = 1000
-    time: Duration = 10_000.0  # for the repetitions of one measurement, and as much again for warming up: 10s
-    timeout: Duration = 300_000.0  # for one measurement, building the model included; then its process is ended
-    memory_gb: Annotated[float, Field(gt=0, le=1e6)] | None = (
-        None  # of a process that measures on the CPU; None: 80 % of what is free
-    )
+    """Repetitions, at most."""
+    time: Duration = 10_000.0
+    """For the repetitions of one measurement, and as much again for warming up: 10s."""
+    timeout: Duration = 300_000.0
+    """For one measurement, building the model included; then its process is ended: 300s."""
+    memory_gb: Annotated[float, Field(gt=0, le=1e6)] | None = None
+    """Of a process that measures on the CPU. Default: 80 % of what is free."""
 
     def settings(
         self, cache: str, zoos: Mapping[str, ZooSettings], devices: Mapping[str, Device], *, rebuild: bool = False

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from reports.config.field_types import NonNegativeInt, OneOrMore, Section, TaskName
+from reports.config.field_types import NonNegativeInt, OneOrMore, Section, TaskName, Written
 from zoo.errors import InputError
 from zoo.inputs import format_tensors, parse_tensors
 from zoo.records import DeclaredModel, Task
@@ -37,9 +37,9 @@ def _check_source(text: str) -> str:
     return text
 
 
-Target = Annotated[str, AfterValidator(_check_target)]
+Target = Annotated[str, Written(lambda inner: {**inner, "pattern": r"^[^:]+:[^:]+$"}, check=_check_target)]
 Source = Annotated[str, AfterValidator(_check_source)]
-Tensors = Annotated[str, BeforeValidator(_check_tensors)]
+Tensors = Annotated[str, Written(lambda _: {"type": ["string", "integer"]}, read=_check_tensors)]
 Number = Annotated[float, BeforeValidator(lambda value: float(value) if type(value) is int else value)]
 
 
@@ -47,16 +47,23 @@ class ModelSection(Section):
     """One model, or with `registry` and no `name` a whole list of them."""
 
     name: Annotated[str, Field(pattern=r"^\w[\w.+-]*$")] | None = None
-    factory: Target | None = None  # a function or class that makes the model
-    registry: Source | None = (
-        None  # a mapping of names to factories, a list of them, a function that gives one; a module; a folder
-    )
-    kwargs: dict[str, Any] = {}  # passed to the factory
-    inputs: OneOrMore[Tensors]  # without the batch, the native one first
+    """What the model is called in reports."""
+    factory: Target | None = None
+    """A function or class that makes the model: package.module:function."""
+    registry: Source | None = None
+    """Many models at once: a mapping of names to factories, a list of names, a function that gives one; a module; a folder."""
+    kwargs: dict[str, Any] = {}
+    """Passed to the factory."""
+    inputs: OneOrMore[Tensors]
+    """Shapes without the batch, the native one first: 3x224x224."""
     task: TaskName = Task.CLASSIFICATION.value
+    """Which leaderboard the model is ranked on."""
     family: str | None = None
-    classes: NonNegativeInt | None = None  # outputs, for the reader; kwargs decide
-    accuracy: dict[str, dict[str, Number]] = {}  # published results at the native input, by dataset and metric
+    """Architectures that belong together."""
+    classes: NonNegativeInt | None = None
+    """Outputs, for the reader; kwargs decide."""
+    accuracy: dict[str, dict[str, Number]] = {}
+    """Published results at the native input, in percent, by dataset and metric."""
 
     @model_validator(mode="after")
     def _names_one_thing(self) -> ModelSection:

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated
 
-from pydantic import BeforeValidator
-
-from reports.config.field_types import PositiveInt, Section, Text, one_of
+from reports.config.field_types import PositiveInt, Section, Text, Written, one_of
 from zoo.errors import did_you_mean
 from zoo.run_config import LAYOUTS, PROCESSORS, STATED, Precision, RunConfig, canonical_dtype
 
 
-def read_precision(what: str, choices: Sequence[Precision]) -> BeforeValidator:
+def read_precision(what: str, choices: Sequence[Precision]) -> Written:
     """A precision by the name of its dtype or another spelling; the error for another one suggests the nearest."""
 
     def read(name: object) -> Precision:
@@ -22,7 +20,8 @@ def read_precision(what: str, choices: Sequence[Precision]) -> BeforeValidator:
             raise ValueError(f"'{canonical_dtype(str(name))}' is not a {what}.{did_you_mean(canonical_dtype(str(name)), known)}")
         return precision
 
-    return BeforeValidator(read)
+    spellings = [name for choice in choices for name in choice.spellings]
+    return Written(lambda _: {"enum": spellings}, read=read)
 
 
 Dtype = Annotated[Precision, read_precision("dtype", STATED)]
@@ -33,14 +32,22 @@ Processor = Annotated[str, one_of("processor", lambda: list(PROCESSORS))]
 class RunSection(Section):
     """How models run on a device whose latency the reports show."""
 
-    device: Text  # by any of its names: s24, orin nano (zoometer devices)
+    device: Text
+    """By any of its names: s24, orin nano (zoometer devices)."""
     dtype: Dtype = Precision.FP32
+    """Of weights and activations."""
     batch: PositiveInt = 1
+    """Images in a step."""
     layout: Layout = "nchw"
-    compiled: bool = False  # by torch.compile
-    runtime: str | None = None  # of measured and published speeds, or how its name begins: tflite; None: any
-    processor: Processor | None = None  # of published speeds; None: the fastest
-    threads: PositiveInt | None = None  # of a CPU; None: of published speeds the fastest
+    """Of images in memory; nhwc: channels last."""
+    compiled: bool = False
+    """By torch.compile."""
+    runtime: str | None = None
+    """Of measured and published speeds, or how its name begins: tflite. Default: any."""
+    processor: Processor | None = None
+    """Of published speeds. Default: the fastest."""
+    threads: PositiveInt | None = None
+    """Of a CPU. Default: of published speeds the fastest."""
 
     def run(self) -> RunConfig:
         """The run configuration."""

@@ -53,11 +53,16 @@ ZooName = Annotated[str, AfterValidator(_check_zoo)]
 class AxesSection(Section):
     """In which forms architectures are counted. The fields of a zoo take precedence over those of the whole file."""
 
-    classes: NonNegativeInt | None = None  # outputs of a head for your own task; None: as trained
-    in_channels: PositiveInt | None = None  # of the image; None: as trained
-    batch: OneOrMore[PositiveInt] | None = None  # None: 1
-    variants: OneOrMore[VariantName] | None = None  # None: base
-    features_only: bool | None = None  # the same as variants: [features]
+    classes: NonNegativeInt | None = None
+    """Outputs of a head for your own task. Default: as trained."""
+    in_channels: PositiveInt | None = None
+    """Channels of the image. Default: as trained."""
+    batch: OneOrMore[PositiveInt] | None = None
+    """Images in a batch. Default: 1."""
+    variants: OneOrMore[VariantName] | None = None
+    """Forms in which a model is counted. Default: base, as built."""
+    features_only: bool | None = None
+    """The same as variants: [features]."""
 
     @model_validator(mode="after")
     def _variants_are_given_once(self) -> Self:
@@ -70,13 +75,21 @@ class ZooSection(AxesSection):
     """Which architectures of one zoo are counted. Patterns are shell globs on the architecture's name."""
 
     include: Patterns = ["*"]
+    """Globs on the architectures that are counted."""
     exclude: Patterns = []
-    tasks: AnyNumberOf[TaskName] = []  # empty: every task
+    """Globs on those that are left out."""
+    tasks: AnyNumberOf[TaskName] = []
+    """Only architectures for these tasks. Empty: every task."""
     pretrained_only: bool = False
-    inputs: Sizes | None = None  # None: those of the whole file; of a declared zoo, those of each model
-    inputs_for: dict[str, Sizes] = {}  # by glob: inputs of the architectures it matches; the first match decides
-    models: Annotated[list[ModelSection], Field(min_length=1)] | None = None  # makes this a zoo of your own
-    optional: bool = False  # leave it out with a message where its library is not installed
+    """Only architectures with trained weights."""
+    inputs: Sizes | None = None
+    """Input sizes. Default: those of the whole file; of a declared zoo, those of each model."""
+    inputs_for: dict[str, Sizes] = {}
+    """By glob: input sizes of the architectures it matches; the first match decides."""
+    models: Annotated[list[ModelSection], Field(min_length=1)] | None = None
+    """Makes this a zoo of your own."""
+    optional: bool = False
+    """Leave it out with a message where its library is not installed."""
 
     @model_validator(mode="after")
     def _kwargs_decide_on_declared_models(self) -> Self:

@@ -21,7 +21,7 @@ from reports.cli.common.errors import ExitCode, end_in_words, explain_refusal, s
 from zoo.errors import ZooError
 
 VERBS = tuple(
-    "run count init report list show compare select plot check devices estimate measure calibrate validate-speed audit refresh changes schedule version".split()
+    "run count init report list show compare select plot check devices estimate schema measure calibrate validate-speed audit refresh changes schedule version".split()
 )
 
 

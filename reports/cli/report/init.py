@@ -8,7 +8,9 @@ from typing import Annotated
 import typer
 
 from reports.cli.common.help import examples
+from reports.cli.common.output import note
 from reports.cli.common.shipped_files import shipped_text
+from reports.cli.report.schema import write_schema
 from zoo.errors import ConfigError, OutputError
 
 EXAMPLES = examples(
@@ -22,7 +24,7 @@ def init(
     path: Annotated[Path, typer.Argument(metavar="PATH", help="File to write.")] = Path("zoometer.yaml"),
     force: Annotated[bool, typer.Option("--force", help="Write over a file that exists.")] = False,
 ) -> None:
-    """Write a commented starter configuration: all of torchvision and all of timm."""
+    """Write a commented starter configuration: all of torchvision and all of timm. Its schema for editors is written beside it."""
     text = shipped_text("default.yaml")
     if path.is_dir():
         raise ConfigError(f"'{path}' is a folder. Name the file to write: zoometer init {path / 'zoometer.yaml'}")
@@ -33,4 +35,5 @@ def init(
         path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise OutputError(f"'{path}' cannot be written: {error.strerror}. Choose another place.") from error
+    note(f"Wrote {write_schema(path.parent)}, with which editors complete its keys.")
     typer.echo(f"Wrote {path}. Edit it if you like, then: zoometer run {path}")
