@@ -9,10 +9,13 @@ from openpyxl.packaging.core import DocumentProperties
 from openpyxl.workbook.properties import CalcProperties
 from openpyxl.workbook.views import BookView
 
-from reports.excel.budgets.budgets_sheet import Limits, evaluate_boards, make_limits, write_budgets
+from reports.excel.budgets.configured_answers import write_answers
 from reports.excel.budgets.device_cells import DeviceCells
+from reports.excel.budgets.limit_cells import LimitCells, evaluate_boards, make_limits, write_hidden_sheet
 from reports.excel.sheets import about, changes_and_audits, summary, table_sheets
 from reports.excel.sheets.board import Board, make_boards
+from reports.excel.sheets.frontiers import write_frontiers
+from reports.excel.writer.page import Page
 from reports.excel.writer.sheet import Book
 from reports.excel.writer.styles import Styles
 from reports.excel.writer.text import clean_text, sheet_name
@@ -41,14 +44,12 @@ def _compose(report: Report) -> Book:
     workbook.views = [BookView(windowWidth=36_000, windowHeight=21_000)]
     book = Book(report, workbook, Styles(workbook))
     first = book.add_sheet(sheet_name("Summary", book.taken), "")
-    boards, limits = _make_boards(book)
+    boards, cells = _make_boards(book, first)
     for board in boards:
         table_sheets.write_leaderboard(book, board)
-    frontiers = [table_sheets.write_frontier(book, board) for board in boards]
-    if boards:
-        write_budgets(book, boards, limits, sheet_name("Budgets", book.taken))
-        table_sheets.write_architectures(book)
-        table_sheets.write_resolutions(book)
+    frontiers = write_frontiers(book, boards)
+    answers = write_answers(book, boards, sheet_name("Budgets", book.taken))
+    table_sheets.write_resolutions(book)
     table_sheets.write_speeds(book)
     table_sheets.write_published_speeds(book)
     changes_and_audits.write_changes(book)
@@ -56,25 +57,28 @@ def _compose(report: Report) -> Book:
     changes_and_audits.write_audits(book)
     about.write_columns(book)
     about.write_about(book)
-    summary.write_summary(book, first, boards, frontiers[0] if frontiers else None)
-    if limits.devices and boards:
-        limits.devices.write(book)
+    summary.write_summary(book, first, cells, frontiers, answers)
+    if cells:
+        write_hidden_sheet(book, cells)
+        if cells.devices:
+            cells.devices.write(book)
     return book
 
 
-def _make_boards(book: Book) -> tuple[list[Board], Limits]:
+def _make_boards(book: Book, first: Page) -> tuple[list[Board], LimitCells | None]:
     """The leaderboards, evaluated for the limits and the device that the workbook starts with."""
     report = book.report
     devices = DeviceCells.of(report, book.taken)
-    if devices is None:
-        boards = make_boards(report.leaderboard, book.taken, report.latencies)
-    else:
+    table, is_known = report.leaderboard, None
+    if devices:
         chosen = devices.of_budget(report.budgets[0]) if report.budgets else None
-        table = devices.add_columns(report.leaderboard, chosen)
-        boards = make_boards(table, book.taken, report.latencies, devices.is_known)
-    limits = make_limits(book, boards, devices)
-    evaluate_boards(boards, limits)
-    return boards, limits
+        table, is_known = devices.add_columns(table, chosen), devices.is_known
+    boards = make_boards(table, book.taken, report.latencies, is_known)
+    if not boards:
+        return [], None
+    cells = make_limits(book, boards, devices, first.sheet.title, sheet_name("Limits", book.taken))
+    evaluate_boards(cells)
+    return boards, cells
 
 
 def _properties(report: Report) -> DocumentProperties:

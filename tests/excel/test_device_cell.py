@@ -1,4 +1,4 @@
-"""The cells of device and precision in the sheet *Budgets*: in a real spreadsheet program, every formula gives the report's latencies."""
+"""The cells of device and precision on the first sheet: in a real spreadsheet program, every formula gives the report's latencies."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from fakes_excel import BUDGETS, Convert, make_report, read
 from reports import excel
 from reports.columns.limits import Limit
 from reports.config.budget_section import BudgetSection
-from reports.excel.budgets import budgets_sheet, device_codes
+from reports.excel.budgets import device_codes, limit_cells
 from reports.excel.budgets.device_cells import LATENCY, NO_DEVICE
+from reports.excel.budgets.limits_and_formulas import COSTS
 from reports.leaderboard.report import ORIGINS, DeviceLatencies, Report
 from reports.selection.budget_answer import answer_budget
 from reports.selection.candidate_speeds import SpeedSources
@@ -26,7 +27,7 @@ from reports.selection.selection import select_models
 from zoo.devices.device_names import find_device
 from zoo.run_config import Precision, RunConfig
 
-ENTRY = budgets_sheet.ENTRY + 1
+ENTRY = limit_cells.ENTRY + 1
 MODEL = ["zoo", "arch", "input", "classes", "variant"]
 FP16, INT8 = RunConfig(precision=Precision.FP16), RunConfig(precision=Precision.INT8)
 LIMIT_MS = 8.0
@@ -102,15 +103,13 @@ def recalculated(convert: Convert, written: Path, tmp_path_factory: pytest.TempP
     folder = tmp_path_factory.mktemp("office")
     for name, typed in TYPED.items():
         book = openpyxl.load_workbook(written)
-        page = book["Budgets"]
+        page = book["Summary"]
         if typed.device is not None:
-            page.cell(budgets_sheet.DEVICE_ROW + 1, ENTRY).value = typed.device
-            page.cell(budgets_sheet.PRECISION_ROW + 1, ENTRY).value = typed.precision
-            for row in range(budgets_sheet.FIRST_LIMIT + 1, page.max_row):
-                title = str(page.cell(row, 2).value)
-                if title.startswith("Just over"):
-                    break
-                page.cell(row, ENTRY).value = typed.latency_ms if title == "Latency, at most" else None
+            page.cell(limit_cells.DEVICE_ROW + 1, ENTRY).value = typed.device
+            page.cell(limit_cells.PRECISION_ROW + 1, ENTRY).value = typed.precision
+            for row in range(limit_cells.ACCURACY_ROW + 1, limit_cells.FIRST_LIMIT + 1 + len(COSTS) + 1):
+                is_latency = page.cell(row, 1).value == "Latency, at most"
+                page.cell(row, ENTRY).value = typed.latency_ms if is_latency else None
         book.save(folder / f"{name}.xlsx")
     convert("xlsx", folder / "out", [folder / f"{name}.xlsx" for name in TYPED])
     return {name: openpyxl.load_workbook(folder / "out" / f"{name}.xlsx", data_only=True) for name in TYPED}
@@ -174,11 +173,13 @@ def test_each_latency_says_how_it_is_known(recalculated: dict[str, openpyxl.Work
 @pytest.mark.office
 @pytest.mark.filterwarnings("ignore:.* extension is not supported:UserWarning")
 def test_a_choice_that_gives_nothing_says_so(recalculated: dict[str, openpyxl.Workbook]) -> None:
-    place = budgets_sheet.DEVICE_ROW + 1, ENTRY + 1
-    said = {name: recalculated[name]["Budgets"].cell(*place).value for name in TYPED}
-    assert str(said["a precision without latencies"]).startswith("Choose a precision of the list")
-    assert said["no device"] == "Choose a device to see latencies."
-    assert not said["a limit"]
+    def said(name: str) -> list[str]:
+        texts = [str(cell.value) for cell in recalculated[name]["Summary"]["B"]]
+        return [text for text in texts if text.startswith("Choose a ")]
+
+    assert said("a precision without latencies") == ["Choose a precision of the list: none is known in this one."]
+    assert said("no device") == ["Choose a device to see latencies."]
+    assert said("a limit") == []
 
 
 def test_the_workbook_starts_with_the_device_of_its_first_budget(written: Path, report: Report) -> None:
@@ -195,9 +196,9 @@ def test_devices_stand_in_a_hidden_sheet_and_are_lists_to_choose_from(written: P
     assert book["Latencies"].sheet_state == "hidden"
     names = [cell.value for cell in book["Latencies"]["B"]][1:]
     assert [name for name in names if name] == [NO_DEVICE, "NVIDIA T4", "Samsung Galaxy S24", "Hailo-8"]
-    lists = {str(rule.sqref): rule.formula1 for rule in book["Budgets"].data_validations.dataValidation if rule.type == "list"}
-    assert lists[f"C{budgets_sheet.DEVICE_ROW + 1}"].startswith("'Latencies'!$B$2:$B$")
-    assert "OFFSET" in lists[f"C{budgets_sheet.PRECISION_ROW + 1}"]
+    lists = {str(rule.sqref): rule.formula1 for rule in book["Summary"].data_validations.dataValidation if rule.type == "list"}
+    assert lists[f"C{limit_cells.DEVICE_ROW + 1}"].startswith("'Latencies'!$B$2:$B$")
+    assert "OFFSET" in lists[f"C{limit_cells.PRECISION_ROW + 1}"]
 
 
 @pytest.mark.parametrize("latency_ms", [0.0012, 0.235, 1.0, 9.9996, 16.0574, 605.3, 98_700.0])
@@ -213,4 +214,4 @@ def test_without_any_latency_there_is_no_device_to_choose(tmp_path: Path) -> Non
     excel.write(make_report(20), tmp_path / "plain.xlsx")
     book = openpyxl.load_workbook(tmp_path / "plain.xlsx")
     assert "Latencies" not in book.sheetnames
-    assert book["Budgets"].cell(budgets_sheet.DEVICE_ROW + 1, ENTRY).value is None
+    assert book["Summary"].cell(limit_cells.DEVICE_ROW + 1, ENTRY).value is None

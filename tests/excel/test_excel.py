@@ -14,15 +14,14 @@ import openpyxl
 import pandas as pd
 import pytest
 from fakes_excel import assert_same, column_cells, distinct_report, leaderboard, make_report, read, with_budgets, write
+from openpyxl.utils import get_column_letter
 
 from reports.columns.accuracy_columns import ACCURACY_COLUMNS
 from reports.columns.column import Better, Column, ColumnKind
 from reports.columns.leaderboard_columns import COVERAGE, LEADERBOARD, TRAINING, UNMATCHED
 from reports.columns.section_columns import AUDIT, CHANGES
-from reports.excel.budgets import budgets_sheet, limits_and_formulas
-from reports.excel.sheets import derived_tables
+from reports.excel.budgets import limit_cells, limits_and_formulas
 from reports.excel.sheets.board import Board, make_boards
-from reports.excel.sheets.summary import top_picks
 from reports.excel.writer.cells import render_cell
 from reports.excel.writer.styles import number_format
 from reports.leaderboard.report import Report
@@ -57,12 +56,6 @@ def test_no_column_is_swapped(tmp_path: Path) -> None:
     report = distinct_report()
     path = write(report, tmp_path)
     assert_same(read(path, "Leaderboard"), report.leaderboard, LEADERBOARD)
-    key = ["Architecture", "Input", "Classes", "Variant"]
-    assert_same(
-        read(path, "Architectures").sort_values(key),
-        report.leaderboard,
-        tuple(c for c in derived_tables.ARCHITECTURES if c.key != "weights"),
-    )
     assert_same(
         read(path, "Coverage").sort_values("Architecture", ignore_index=True),
         report.coverage.sort_values("arch", ignore_index=True),
@@ -91,11 +84,11 @@ def test_formulas_carry_what_they_give_so_that_it_shows_before_they_are_worked_o
     found = [
         (cell, values[page.title][cell.coordinate]) for page in formulas for row in page for cell in row if cell.data_type == "f"
     ]
-    assert {formula.parent.title for formula, _ in found} == {"Leaderboard", "Budgets"}
+    assert {formula.parent.title for formula, _ in found} == {"Leaderboard", "Summary", "Limits"}
     for formula, value in found:
         assert str(formula.value).startswith("=")
         # openpyxl reads the empty text of a line without a pick as nothing.
-        assert value.value is not None or formula.parent.title == "Budgets"
+        assert value.value is not None or formula.parent.title == "Summary"
         assert not str(value.value).startswith("=")
         assert formula.style_id == value.style_id
     assert formulas.calculation.fullCalcOnLoad
@@ -121,12 +114,12 @@ def test_what_no_cell_can_hold_is_refused(value: object) -> None:
 
 @pytest.mark.parametrize(
     ("name", "top"),
-    [("Leaderboard", 1), ("Frontier", 1), ("Architectures", 1), ("Resolutions", 1), ("Coverage", 1), ("Unmatched", 1), ("Columns", 1), ("Changes", 4), ("Audit", 6)],
+    [("Leaderboard", 1), ("Resolutions", 1), ("Coverage", 1), ("Unmatched", 1), ("Columns", 1), ("Changes", 4), ("Audit", 6)],
 )  # fmt: skip
 def test_a_table_is_a_real_one(book: openpyxl.Workbook, name: str, top: int) -> None:
     page = book[name]
     (table,) = page.tables.values()
-    assert table.ref == page.dimensions.replace("A1:", f"A{top}:")
+    assert table.ref == f"A{top}:{get_column_letter(len(table.tableColumns))}{page.max_row}"
     assert [cell.value for cell in page[top]][: len(table.tableColumns)] == [column.name for column in table.tableColumns]
     assert table.autoFilter is not None
     assert table.tableStyleInfo is not None
@@ -137,7 +130,9 @@ def test_a_table_is_a_real_one(book: openpyxl.Workbook, name: str, top: int) -> 
     assert page.sheet_properties.pageSetUpPr is not None
     assert page.sheet_properties.pageSetUpPr.fitToPage
     assert (page.page_setup.fitToWidth or 1, page.page_setup.fitToHeight) == (1, 0)  # one page wide, as long as it takes
-    assert page.print_area
+    hidden = get_column_letter(len(table.tableColumns) + 2)
+    assert page.print_area == f"'{name}'!${hidden}$1"  # printed only by who clears the print area
+    assert page.column_dimensions[hidden].hidden
 
 
 def test_formats_show_the_unit_of_the_heading_and_cells_hold_the_whole_number(book: openpyxl.Workbook, report: Report) -> None:
@@ -157,7 +152,7 @@ def test_models_lead_to_their_cards_and_the_frontier_to_the_leaderboard(book: op
     cards = dict(zip(report.leaderboard["model"], report.leaderboard["source"], strict=True))
     board = column_cells(book["Leaderboard"], "Model")
     assert all(cell.hyperlink.target == cards[cell.value] for cell in board)
-    for cell in column_cells(book["Frontier"], "Model"):
+    for cell in [cell for cell in book["Frontiers"]["B"] if cell.hyperlink]:
         target = re.fullmatch(r"'Leaderboard'!A(\d+)", cell.hyperlink.location)
         assert target is not None
         assert board[int(target[1]) - 2].value == cell.value
@@ -165,18 +160,10 @@ def test_models_lead_to_their_cards_and_the_frontier_to_the_leaderboard(book: op
 
 def test_the_frontier_is_the_reports_and_says_what_a_step_gains(written: Path, report: Report) -> None:
     wanted = report.leaderboard[report.leaderboard["on_frontier"].fillna(False)].sort_values("macs")
-    found = read(written, "Frontier")
+    found = read(written, "Frontiers", above=1)
     assert found["Model"].tolist() == wanted["model"].tolist()
     assert found["Gain (points)"].iloc[1] == pytest.approx(wanted["imagenet_top1"].iloc[1] - wanted["imagenet_top1"].iloc[0])
     assert found["MACs factor (x)"].iloc[1] == pytest.approx(wanted["macs"].iloc[1] / wanted["macs"].iloc[0])
-
-
-def test_architectures_are_listed_once_a_size_with_their_weights_counted(written: Path, report: Report) -> None:
-    found = read(written, "Architectures")
-    listed = list(zip(found["Architecture"], found["Input"], found["Weights"], found["MACs (G)"], strict=True))
-    groups = report.leaderboard.groupby(["arch", "input"])["macs"]
-    wanted = [(arch, size, len(macs), macs.iloc[0]) for (arch, size), macs in groups]
-    assert sorted(listed) == sorted(wanted)
 
 
 def test_resolutions_hold_the_figure_of_their_input(written: Path, report: Report) -> None:
@@ -192,7 +179,7 @@ def test_resolutions_hold_the_figure_of_their_input(written: Path, report: Repor
 
 def test_columns_say_what_every_heading_means(book: openpyxl.Workbook) -> None:
     explained = {cell.value for cell in column_cells(book["Columns"], "Column")}
-    for name in ("Leaderboard", "Frontier", "Architectures", "Resolutions", "Coverage", "Unmatched"):
+    for name in ("Leaderboard", "Resolutions", "Coverage", "Unmatched"):
         headings = list(book[name][1])
         assert {cell.value for cell in headings} <= explained
         assert all(cell.comment is not None for cell in headings)
@@ -202,11 +189,12 @@ def test_the_summary_has_key_figures_warnings_chart_and_picks(book: openpyxl.Wor
     page = book["Summary"]
     values = [cell.value for row in page.iter_rows() for cell in row if cell.value is not None]
     assert values[0] == report.title
-    assert {report.totals.architectures, report.totals.weights, report.totals.failed} <= set(values)
+    totals = report.totals
+    assert any(f"{totals.weights:,} weights of {totals.architectures:,} architectures" in str(value) for value in values)
     assert report.warnings[0] in values
     assert any("matmul" in str(value) and "torch 2.14.1" in str(value) for value in values)
     assert book.sheetnames[0] == "Summary"
-    assert set(book.sheetnames[1:]) <= set(values)
+    assert {page.title for page in book.worksheets[1:] if page.sheet_state == "visible"} <= set(values)
     assert book.properties.title == report.title
     assert book.properties.creator == "zoometer"
 
@@ -216,7 +204,7 @@ def read_chart(path: Path, number: int) -> ET.Element:
         return ET.fromstring(archive.read(f"xl/charts/chart{number}.xml"))  # noqa: S314 -- our own file
 
 
-@pytest.mark.parametrize("number", [1, 2])  # of the Summary and the Frontier
+@pytest.mark.parametrize("number", [1, 2])  # of the sheets Summary and Frontiers
 def test_the_chart_is_native_with_a_logarithmic_axis_and_the_frontier_apart(
     written: Path, book: openpyxl.Workbook, report: Report, number: int
 ) -> None:
@@ -226,10 +214,13 @@ def test_the_chart_is_native_with_a_logarithmic_axis_and_the_frontier_apart(
     assert [axis.find(f"{CHART}delete").get("val") for axis in (across, up)] == ["0", "0"]  # type: ignore[union-attr]
     ranges = [formula.text for formula in chart.iter(f"{CHART}f")]
     assert len(list(chart.iter(f"{CHART}ser"))) == 2
-    for name, rows in (("Leaderboard", len(report.leaderboard)), ("Frontier", int(report.leaderboard["on_frontier"].sum()))):
+    for name, head, rows in (
+        ("Leaderboard", 1, len(report.leaderboard)),
+        ("Frontiers", 2, report.leaderboard["on_frontier"].sum()),
+    ):
         for header in ("MACs (G)", "Top-1 (%)"):
-            letter = column_cells(book[name], header)[0].column_letter
-            assert f"'{name}'!${letter}$2:${letter}${rows + 1}" in ranges
+            letter = next(cell.column_letter for cell in book[name][head] if cell.value == header)
+            assert f"'{name}'!${letter}${head + 1}:${letter}${rows + head}" in ranges
 
 
 def test_some_of_the_frontiers_points_are_named(written: Path, report: Report) -> None:
@@ -256,34 +247,33 @@ def test_magnitudes_have_bars_and_accuracies_shades(book: openpyxl.Workbook) -> 
 
 
 def test_limits_are_named_and_accept_only_numbers(book: openpyxl.Workbook) -> None:
-    page = book["Budgets"]
-    columns = (*limits_and_formulas.COSTS, ACCURACY_COLUMNS[0].column)
-    first = budgets_sheet.FIRST_LIMIT + 1
+    page = book["Summary"]
+    columns = (ACCURACY_COLUMNS[0].column, *limits_and_formulas.COSTS)
+    first = limit_cells.ACCURACY_ROW + 1
     for row, column in enumerate(columns, start=first):
-        assert book.defined_names[limits_and_formulas.limit_name(column)].attr_text == f"'Budgets'!$E${row}"
-        none = 0 if column == columns[-1] else 1e300
-        assert page.cell(row, 5).value == f"=IF(ISNUMBER(C{row}),C{row}*{column.scale:.0f},{none:.0E})"
+        (place,) = book.defined_names[limits_and_formulas.limit_name(column)].destinations
+        none = 0 if column == columns[0] else 1e300
+        cell = f"'Summary'!$C${row}"
+        chosen = f"AND(OR(task_choice=1),ISNUMBER({cell}))" if column == columns[0] else f"ISNUMBER({cell})"
+        assert book[place[0]][place[1]].value == f"=IF({chosen},{cell}*{column.scale:.0f},{none:.0E})"
         assert not page.cell(row, 3).protection.locked
     checked = {str(rule.sqref): (rule.type, rule.operator) for rule in page.data_validations.dataValidation}
-    assert checked.pop(f"C{budgets_sheet.START_ROW + 1}")[0] == "list"
-    assert checked == {f"C{row}": ("decimal", "greaterThan") for row in range(first, first + len(columns) + 1)}
-
-
-def test_top_picks_are_the_best_within_each_amount_of_work() -> None:
-    (board,) = make_boards(leaderboard(300), set())
-    ranked = board.frame.dropna(subset=["rank"])
-    picks = top_picks(board)
-    assert len(picks) > 3
-    for tier, row in picks:
-        within = ranked[ranked["macs"] <= tier]
-        assert board.frame.loc[row, "imagenet_top1"] == within["imagenet_top1"].max()
+    assert {checked.pop(f"C{row + 1}")[0] for row in (limit_cells.TASK_ROW, limit_cells.START_ROW)} == {"list"}
+    assert checked == {f"C{row}": ("decimal", "greaterThan") for row in range(first, first + len(columns))}
 
 
 def test_each_task_has_a_leaderboard_of_its_own(tmp_path: Path) -> None:
     tables = [leaderboard(30), leaderboard(20, seed=1, accuracy=False, task="features")]
     path = write(make_report(leaderboard=pd.concat(tables, ignore_index=True)), tmp_path)
-    names = openpyxl.load_workbook(path).sheetnames
-    assert names[:4] == ["Summary", "Leaderboard", "Leaderboard features", "Frontier"]
+    book = openpyxl.load_workbook(path)
+    assert book.sheetnames[:4] == ["Summary", "Leaderboard", "Leaderboard features", "Frontiers"]
+    tasks = [
+        rule.formula1
+        for rule in book["Summary"].data_validations.dataValidation
+        if str(rule.sqref) == f"C{limit_cells.TASK_ROW + 1}"
+    ]
+    sheet, area = tasks[0].split("!")
+    assert [row[0].value for row in book[sheet.strip("'")][area]] == ["classification", "features"]
     assert (len(read(path, "Leaderboard")), len(read(path, "Leaderboard features"))) == (30, 20)
 
 
@@ -291,7 +281,7 @@ def test_without_accuracy_it_says_so_and_shows_no_zero(tmp_path: Path) -> None:
     report = make_report(60, accuracy=False)
     path = write(report, tmp_path)
     book = openpyxl.load_workbook(path)
-    assert "Frontier" not in book.sheetnames
+    assert "Frontiers" not in book.sheetnames
     assert any("Accuracy is not available" in str(cell.value) for row in book["Summary"].iter_rows() for cell in row)
     found = read(path, "Leaderboard").sort_values("Model", ignore_index=True)
     assert_same(found, report.leaderboard.sort_values("model", ignore_index=True), UNTRAINED)
@@ -370,3 +360,26 @@ def test_values_beside_the_formulas_are_those_of_the_limits_written(written: Pat
     assert found["Budget"].tolist() == [verdict for _, verdict, _ in wanted]
     assert found["Binding limit"].tolist() == [binding for _, _, binding in wanted]
     assert found["Of budget"].tolist() == pytest.approx([load for load, _, _ in wanted])
+
+
+def test_links_lead_to_cells_that_there_are(book: openpyxl.Workbook) -> None:
+    """A link to a hidden sheet does nothing in Excel."""
+    targets = [
+        cell.hyperlink.location for page in book for row in page for cell in row if cell.hyperlink and cell.hyperlink.location
+    ]
+    assert len(targets) > len(book.sheetnames)
+    for target in targets:
+        sheet, cell = target.split("!")
+        page = book[sheet.strip("'")]
+        assert page.sheet_state == "visible"
+        assert page[cell].row <= page.max_row
+
+
+def test_the_first_sheet_has_the_cells_the_pick_and_links(book: openpyxl.Workbook, report: Report) -> None:
+    page = book.worksheets[0]
+    labels = {str(page.cell(row, limit_cells.LABEL + 1).value) for row in range(1, page.max_row)}
+    assert {"Task", "Start from the limits of", "Params, at most", "MACs, at most", "Pick", "Runner-up"} <= labels
+    linked = {cell.value for row in page for cell in row if cell.hyperlink}
+    assert {one.title for one in book.worksheets[1:] if one.sheet_state == "visible"} <= linked
+    assert {one.title for one in book if one.sheet_state == "hidden"} == {"Limits"}
+    assert {answer.name for answer in report.budgets} <= linked

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import openpyxl
 import pandas as pd
 import pytest
-from fakes_excel import Convert, hostile_report, make_report, with_budgets
+from fakes_excel import Convert, hostile_report, leaderboard, make_report, with_budgets
 from openpyxl.worksheet.worksheet import Worksheet
 
 from reports import excel
 from reports.columns.accuracy_columns import ACCURACY_COLUMNS
 from reports.columns.limits import Limit
-from reports.excel.budgets import budgets_sheet, limits_and_formulas, live_answers
+from reports.excel.budgets import limit_cells, limits_and_formulas, live_picks
 from reports.excel.sheets.board import Board, make_boards
 from reports.leaderboard.report import Report
 from reports.selection.selection import SelectionResult, select_models
@@ -33,7 +35,8 @@ BUDGET_OF: dict[str, Mapping[str, float]] = {
     "none": {},
 }
 """The limits in force after each change: the first budget's, another one's as far as cells hold it, typed ones, none."""
-ENTRY = budgets_sheet.ENTRY + 1
+ENTRY = limit_cells.ENTRY + 1
+OTHER_TASK = "optical-flow"
 _CSV = "csv:Text - txt - csv (StarCalc):44,34,76,1,,0,false,true,false,false,false,-1"  # comma, quote, UTF-8, every sheet
 
 
@@ -55,20 +58,26 @@ def recalculated(report: Report, convert: Convert, tmp_path_factory: pytest.Temp
     excel.write(report, written)
     for name, limits in BUDGET_OF.items():
         book = openpyxl.load_workbook(written)
-        page = book["Budgets"]
+        page = book["Summary"]
         if name == "chosen":
-            page.cell(budgets_sheet.START_ROW + 1, ENTRY).value = CHOSEN
+            page.cell(limit_cells.START_ROW + 1, ENTRY).value = CHOSEN
         elif name != "written":
             _type_limits(page, limits)
         # openpyxl saves formulas without their values: nothing of ours is left to be read back.
         book.save(folder / f"{name}.xlsx")
-    convert("xlsx", folder / "out", [folder / f"{name}.xlsx" for name in BUDGET_OF])
-    return {name: openpyxl.load_workbook(folder / "out" / f"{name}.xlsx", data_only=True) for name in BUDGET_OF}
+    excel.write(two_tasks(), written)
+    book = openpyxl.load_workbook(written)
+    book["Summary"].cell(limit_cells.TASK_ROW + 1, ENTRY).value = OTHER_TASK
+    _type_limits(book["Summary"], {})
+    book.save(folder / "task.xlsx")
+    names = [*BUDGET_OF, "task"]
+    convert("xlsx", folder / "out", [folder / f"{name}.xlsx" for name in names])
+    return {name: openpyxl.load_workbook(folder / "out" / f"{name}.xlsx", data_only=True) for name in names}
 
 
 def _type_limits(page: Worksheet, limits: Mapping[str, float]) -> None:
-    columns = (*limits_and_formulas.COSTS, ACCURACY_COLUMNS[0].column)
-    for row, column in enumerate(columns, start=budgets_sheet.FIRST_LIMIT + 1):
+    columns = (ACCURACY_COLUMNS[0].column, *limits_and_formulas.COSTS)
+    for row, column in enumerate(columns, start=limit_cells.ACCURACY_ROW + 1):
         exact = limits.get(column.key)
         page.cell(row, ENTRY).value = None if exact is None else exact / column.scale
 
@@ -107,21 +116,59 @@ def test_formulas_say_what_stands_beside_them_in_the_file(
 @pytest.mark.parametrize("name", list(BUDGET_OF))
 def test_changing_a_limit_changes_the_picks(recalculated: dict[str, openpyxl.Workbook], board: Board, name: str) -> None:
     table = board.frame.assign(**limits_and_formulas.evaluate(board.frame, BUDGET_OF[name], board.limited))
-    near = limits_and_formulas.just_over(table, "rank", live_answers.NEAR)
-    best = selected(board, BUDGET_OF[name]).fitting[: live_answers.BEST]
+    near = limits_and_formulas.just_over(table, "rank", live_picks.NEAR)
+    best = selected(board, BUDGET_OF[name]).fitting[: live_picks.BEST]
     names = table.dropna(subset=["rank"]).set_index("rank")["model"]
-    page = recalculated[name]["Budgets"]
-    first = budgets_sheet.FIRST_LIMIT + len(board.limited) + 1
-    last = next(row for row in range(first, page.max_row) if str(page.cell(row, 1).value).startswith("Budget "))
-    listed = [(page.cell(row, 1).value, page.cell(row, 2).value) for row in range(first, last)]
-    ranked = [(rank, model) for rank, model in listed if isinstance(rank, int) and rank > 0 and str(model)[:2] in ("ti", "to")]
-    assert [model for _, model in ranked] == [*table["model"].iloc[best], *(names[rank] for rank in near)]
+    page = recalculated[name]["Summary"]
+    found = picks(page)
+    assert [pick["Model"] for pick in found] == [*table["model"].iloc[best], *(names[rank] for rank in near)]
+    assert [pick["what"] for pick in found[:2]] == ["Pick", "Runner-up"]
+    by_rank = table.dropna(subset=["rank"]).set_index("rank")
+    for pick in found:
+        row = by_rank.loc[pick["Rank"]]
+        assert [pick[head] for head in ("Input", "Top-1 (%)", "Params (M)", "MACs (G)")] == [
+            row[key] for key in ("input", "imagenet_top1", "params", "macs")
+        ]
+    counted = [(page.cell(row, 1).value, page.cell(row, 2).value) for row in range(1, page.max_row)]
     fitting = int((table["budget"] == limits_and_formulas.FITS).sum())
-    assert (fitting, f"of {len(table)} rows fit. Unknown figures under a limit do not.") in listed
+    assert [str(text).startswith(f"of {len(table)} rows of this task") for count, text in counted if count == fitting] == [True]
+
+
+def picks(page: Worksheet) -> list[dict[str, Any]]:
+    """The models that the first sheet lists under their headings, and what each row is."""
+    head = next(row for row in range(1, page.max_row) if page.cell(row, 2).value == "Model")
+    heads = ["what", *(str(page.cell(head, column).value) for column in range(2, 12))]
+    rows = (
+        [page.cell(row, column).value for column in range(1, 12)]
+        for row in range(head + 1, head + live_picks.BEST + live_picks.NEAR + 2)
+    )
+    return [dict(zip(heads, row, strict=True)) for row in rows if row[heads.index("Rank")]]
+
+
+def test_another_task_has_other_picks(recalculated: dict[str, openpyxl.Workbook]) -> None:
+    board = make_boards(two_tasks().leaderboard, set())[1]
+    assert board.task == OTHER_TASK
+    found = picks(recalculated["task"]["Summary"])
+    table = board.frame.assign(**limits_and_formulas.evaluate(board.frame, {}, board.limited))
+    assert [pick["Model"] for pick in found] == table["model"].head(live_picks.BEST).tolist()
+    assert [pick["Sintel train clean EPE (px)"] for pick in found] == table["sintel_train_clean_epe"].head(
+        live_picks.BEST
+    ).tolist()
+    titles = [cell.value for cell in recalculated["task"]["Summary"]["A"]]
+    assert "Sintel train clean EPE, at most" in titles
+    assert "Top-1, at least" not in titles
+
+
+def two_tasks() -> Report:
+    """Classifiers, and networks for optical flow, where less is better."""
+    flow = leaderboard(12, seed=3, accuracy=False, task=OTHER_TASK)
+    flow["sintel_train_clean_epe"] = pd.array([3.0 - step / 10 for step in range(12)], dtype="Float64")
+    classifiers = leaderboard(20)
+    return make_report(leaderboard=pd.concat([classifiers, flow], ignore_index=True).astype(classifiers.dtypes))
 
 
 def test_the_budgets_of_this_test_tell_apart(board: Board) -> None:
-    picks = [tuple(selected(board, limits).fitting[: live_answers.BEST]) for limits in BUDGET_OF.values()]
+    picks = [tuple(selected(board, limits).fitting[: live_picks.BEST]) for limits in BUDGET_OF.values()]
     assert len(set(picks)) == len(picks)
 
 
@@ -143,6 +190,8 @@ def test_it_prints(converted: Path, name: str) -> None:
     assert printed.startswith(b"%PDF")
     assert printed.rstrip().endswith(b"%%EOF")
     assert len(printed) > 20_000
+    # The sheets Summary, Frontiers (where there is an accuracy) and About.
+    assert len(re.findall(rb"/Type\s*/Page\b", printed)) == (2 if name == "offline" else 3)
 
 
 @pytest.mark.parametrize("name", ["full", "offline", "hostile"])

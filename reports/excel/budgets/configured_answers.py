@@ -1,58 +1,34 @@
-"""The answer to a budget of the configuration: its limits, the best models that fit, and the nearest misses with what binds them."""
+"""The sheet *Budgets*: the answer to each budget of the configuration, as `zoometer select` gives it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
-
-import pandas as pd
 
 from reports.columns.column import Column
 from reports.columns.leaderboard_columns import LEADERBOARD
 from reports.excel.budgets.limits_and_formulas import BINDING, OF_BUDGET
 from reports.excel.sheets.about import write_text
 from reports.excel.sheets.board import MODEL, Board
+from reports.excel.sheets.model_tables import MODEL_PLACE, write_models, write_section
 from reports.excel.writer import styles
 from reports.excel.writer.page import Page
 from reports.excel.writer.sheet import MAX_ROWS, Book
-from reports.excel.writer.styles import number_format
-from reports.exports.safe_text import MAX_ADDRESS, is_formula_like
 from reports.selection.budget_answer import BudgetAnswer
 
 BEST = 10
-_LINE: dict[str, Any] = {"bottom": "dotted"}
-_MODEL, _FIRST = 1, 2  # columns
 _APART = ["model", "input", "variant", "batch"]
 _IDENTITY = tuple(c for c in LEADERBOARD if c.key in _APART[1:])
+_LAST, _WIDEST = 10, 16  # columns: of headings, of tables
 
 
 @dataclass(frozen=True)
-class RowsOfModels:
-    """Where each row of the leaderboards is, by what tells it apart."""
-
-    links: dict[tuple[Any, ...], str]
-
-    @classmethod
-    def of(cls, boards: Sequence[Board]) -> RowsOfModels:
-        """The rows of these boards."""
-        links: dict[tuple[Any, ...], str] = {}
-        for board in boards:
-            for row, key in enumerate(board.frame[_APART].head(MAX_ROWS).itertuples(index=False, name=None), start=2):
-                links.setdefault(key, f"#'{board.sheet}'!A{row}")
-        return cls(links)
-
-    def link(self, row: pd.Series) -> str | None:
-        """Where a candidate is listed."""
-        return self.links.get(tuple(row[_APART]))
-
-
-@dataclass(frozen=True)
-class _Block:
+class _AnswerBlock:
     book: Book
     page: Page
     answer: BudgetAnswer
-    rows: RowsOfModels
+    rows: dict[tuple[Any, ...], str]  # where the row of each model is listed
 
     @property
     def columns(self) -> list[Column]:
@@ -62,79 +38,80 @@ class _Block:
         return [*shown, *(c for c in self.answer.columns if c not in shown)]
 
 
-def write_block(book: Book, page: Page, answer: BudgetAnswer, rows: RowsOfModels, row: int) -> int:
-    """Write the answer from this row on; the row after it is returned."""
-    block = _Block(book, page, answer, rows)
-    section = book.looks.get(bold=True, size=12, colour=styles.ACCENT, quoted=is_formula_like(answer.name))
-    page.put(row, 0, f"Budget {answer.name}, as configured", section)
-    row = _write_limits(block, row + 1)
-    for reason in answer.reasons:
-        write_text(book, page, row, _MODEL, reason, wrap=False, indent=1)
-        row += 1
+def write_answers(book: Book, boards: Sequence[Board], name: str) -> dict[str, str]:
+    """Write the sheet of this name; where the answer to each budget is, is returned."""
+    answers = book.report.budgets
+    if not answers or not boards:
+        return {}
+    page = book.add_sheet(name, "Answers to the budgets of the configuration", colour=styles.GOOD)
+    page.set_width(0, 0, 1.5)
+    page.set_width(MODEL_PLACE, MODEL_PLACE, 54)
+    page.set_width(MODEL_PLACE + 1, _WIDEST, 13)
+    rows, links, row = _rows_of_models(boards), {}, 0
+    for answer in answers:
+        links[answer.name] = f"#'{name}'!A{row + 1}"
+        row = _write_block(_AnswerBlock(book, page, answer, rows), row) + 1
+    page.print_nothing(_WIDEST + 1)
+    return links
+
+
+def _rows_of_models(boards: Sequence[Board]) -> dict[tuple[Any, ...], str]:
+    """Where each row of the leaderboards is, by what tells it apart."""
+    links: dict[tuple[Any, ...], str] = {}
+    for board in boards:
+        for row, key in enumerate(board.frame[_APART].head(MAX_ROWS).itertuples(index=False, name=None), start=2):
+            links.setdefault(key, f"#'{board.sheet}'!A{row}")
+    return links
+
+
+def _write_block(block: _AnswerBlock, row: int) -> int:
+    """One answer from this row on; the row after it is returned."""
+    answer = block.answer
+    row = write_section(block.book, block.page, row, f"Budget {answer.name}", _LAST)
+    row = _write_sentences(block, _write_limits(block, row), "", answer.reasons)
     row = _write_models(block, row, "The best that fit", answer.selection.fitting[:BEST])
-    row = _write_models(block, row, "Nearest misses that would be picked instead", answer.selection.misses, is_missing=True)
+    row = _write_models(block, row, "Nearest misses that would be picked instead", answer.selection.misses, (OF_BUDGET, BINDING))
     row = _write_sentences(block, row, "Gained by relaxing a limit", answer.relaxations)
-    return _write_sentences(block, row, "", answer.notes)
+    return _write_sentences(block, row, "Assumptions and missing values", answer.notes)
 
 
-def _write_limits(block: _Block, row: int) -> int:
+def _write_limits(block: _AnswerBlock, row: int) -> int:
     """Each limit, and how many it leaves out."""
     book, page, answer = block.book, block.page, block.answer
     if not answer.limits:
-        page.put(row, _MODEL, "No limit is set.", book.looks.get(indent=1))
+        page.put(row, MODEL_PLACE, "No limit is set.", book.looks.get(indent=1))
         return row + 1
     right = book.looks.get(bold=True, bottom="thin", align="right")
-    page.put(row, _MODEL, "Limit", book.looks.get(bold=True, bottom="thin", indent=1))
-    for place, head in enumerate(("Beyond it", "By it alone", "Unknown"), start=_FIRST):
+    page.put(row, MODEL_PLACE, "Limit", book.looks.get(bold=True, bottom="thin", indent=1))
+    for place, head in enumerate(("Beyond it", "By it alone", "Unknown"), start=MODEL_PLACE + 1):
         page.put(row, place, head, right)
     counts = answer.selection.counts[["beyond", "alone", "unknown"]].to_numpy().tolist()
     for text, figures in zip(answer.limits, counts, strict=True):
         row += 1
-        write_text(book, page, row, _MODEL, text, wrap=False, indent=1)
-        for place, figure in enumerate(figures, start=_FIRST):
+        write_text(book, page, row, MODEL_PLACE, text, wrap=False, indent=1)
+        for place, figure in enumerate(figures, start=MODEL_PLACE + 1):
             page.put(row, place, int(figure), book.looks.get(number_format="#,##0"))
     return row + 1
 
 
-def _write_models(block: _Block, row: int, title: str, models: Sequence[int], *, is_missing: bool = False) -> int:
-    """A table of candidates, with how far they miss and what binds them where they do; nothing where there is none."""
+def _write_models(block: _AnswerBlock, row: int, title: str, models: Sequence[int], more: tuple[Column, ...] = ()) -> int:
+    """A table of candidates, with `more` columns on how far they miss; nothing where there is no candidate."""
     if not models:
         return row
-    book, page = block.book, block.page
-    table, verdicts = block.answer.selection.table, block.answer.selection.verdicts
-    page.put(row, _MODEL, title, book.looks.get(bold=True, indent=1))
-    page.heights[row + 1] = 31
-    heads = [MODEL, *block.columns, *((OF_BUDGET, BINDING) if is_missing else ())]
-    for place, column in enumerate(heads, start=_MODEL):
-        page.put(row + 1, place, column.header, book.looks.header(column))
-    row += 2
-    for model in models:
-        record = table.iloc[model]
-        name, link = str(record["model"]), block.rows.link(record)
-        page.put(row, _MODEL, name, book.looks.link(name, indent=1, **_LINE), link=link if len(name) <= MAX_ADDRESS else None)
-        values = [record[column.key] for column in block.columns]
-        values += [verdicts["ratio"].iloc[model], verdicts["binding"].iloc[model]] if is_missing else []
-        for place, (column, value) in enumerate(zip(heads[1:], values, strict=True), start=_FIRST):
-            _write_value(block, row, place, column, value)
+    verdicts = block.answer.selection.verdicts
+    table = block.answer.selection.table.assign(**{OF_BUDGET.key: verdicts["ratio"], BINDING.key: verdicts["binding"]})
+    rows = table.iloc[list(models)]
+    block.page.put(row, MODEL_PLACE, title, block.book.looks.get(bold=True, indent=1))
+    links = [block.rows.get(tuple(model)) for model in rows[_APART].itertuples(index=False, name=None)]
+    return write_models(block.book, block.page, row + 1, [MODEL, *block.columns, *more], rows, links)
+
+
+def _write_sentences(block: _AnswerBlock, row: int, title: str, sentences: Iterable[str]) -> int:
+    lines = list(sentences)
+    if lines and title:
+        block.page.put(row, MODEL_PLACE, title, block.book.looks.get(bold=True, indent=1))
         row += 1
-    return row
-
-
-def _write_value(block: _Block, row: int, place: int, column: Column, value: Any) -> None:
-    looks = block.book.looks
-    if pd.isna(value):
-        block.page.put(row, place, None, looks.get(**_LINE))
-    elif column.is_figure:
-        block.page.put(row, place, value, looks.get(number_format=number_format(column), **_LINE))
-    else:
-        block.page.put(row, place, str(value), looks.get(indent=1, quoted=is_formula_like(str(value)), **_LINE))
-
-
-def _write_sentences(block: _Block, row: int, title: str, sentences: Sequence[str]) -> int:
-    if sentences and title:
-        block.page.put(row, _MODEL, title, block.book.looks.get(bold=True, indent=1))
-        row += 1
-    for sentence in sentences:
-        write_text(block.book, block.page, row, _MODEL, sentence, wrap=False, indent=1, colour=styles.GREY)
+    for line in lines:
+        write_text(block.book, block.page, row, MODEL_PLACE, line, wrap=False, indent=1)
         row += 1
     return row

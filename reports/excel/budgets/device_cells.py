@@ -1,4 +1,4 @@
-"""A device and a precision to choose in the sheet *Budgets*: every leaderboard shows their latencies, and a limit on them counts.
+"""The choice of a device and a precision on the first sheet: every leaderboard shows their latencies, which can be limited.
 
     latency_choice   the cell with the number of what is chosen; 0 for nothing
     latency_codes    the texts of the models, in the hidden sheet *Latencies* (`device_codes.py`)
@@ -15,7 +15,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from openpyxl.utils import quote_sheetname
-from openpyxl.workbook.defined_name import DefinedName
 
 from reports.columns.column import Better, Column, ColumnKind
 from reports.excel.budgets.device_codes import LENGTH, MARKS, NUMBER, encode
@@ -28,9 +27,9 @@ from reports.selection.estimate_rounding import STEPS_PER_E
 from zoo.devices.kinds import GROUPS, group_title
 from zoo.run_config import RunConfig
 
-_SHEET = "computed in this workbook from the device on the sheet Budgets"
+_SHEET = "computed in this workbook from the device chosen on the first sheet"
 LATENCY = Column(
-    "chosen_latency_ms", "Latency", "Time of one step of one image on the device chosen on the sheet Budgets, in its precision; empty where it is not known.",
+    "chosen_latency_ms", "Latency", "Time of one step of one image on the device and in the precision chosen on the first sheet; empty where it is not known.",
     _SHEET, ColumnKind.NUMBER, "ms", 1, 2, Better.LOW, "Speed", 11,
 )  # fmt: skip
 LATENCY_IS = Column(
@@ -125,7 +124,7 @@ class DeviceCells:
         texts = encode(self.latencies, rows)
         for row, text in enumerate(texts, start=_TOP):
             page.put(row, _CODE, text, plain)
-        self._define(book, _CODES_NAME, f"$A${_TOP + 1}:$A${_TOP + len(texts)}")
+        book.define(_CODES_NAME, self.sheet, f"$A${_TOP + 1}:$A${_TOP + len(texts)}")
         page.put(_TOP, _DEVICE, NO_DEVICE, plain)
         number = 1
         for row, (name, choices) in enumerate(self.devices.items(), start=_TOP + 1):
@@ -133,9 +132,6 @@ class DeviceCells:
             for column, value in enumerate(cells, start=_DEVICE):
                 page.put(row, column, value, plain)
             number += len(choices)
-
-    def _define(self, book: Book, name: str, area: str) -> None:
-        book.workbook.defined_names[name] = DefinedName(name, attr_text=f"{quote_sheetname(self.sheet)}!{area}")
 
     def device_list(self) -> str:
         """The range of names to choose a device from."""
@@ -146,6 +142,10 @@ class DeviceCells:
         row, corner = self._row(device), address(_TOP - 1, _PRECISION, absolute="both")
         count = f"INDEX({self._column(_COUNT)},{row})"
         return f"OFFSET({quote_sheetname(self.sheet)}!{corner},{row},0,1,MAX(1,{count}))"
+
+    def first_precision(self, device: str) -> str:
+        """The formula of the first precision that latencies of the device in a cell are known in."""
+        return f'IFERROR(INDEX({self._column(_PRECISION)},{self._row(device)})&"","")'
 
     def number(self, device: str, precision: str) -> str:
         """The formula of the number of what two cells choose; 0 where they choose nothing."""

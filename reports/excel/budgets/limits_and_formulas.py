@@ -28,13 +28,13 @@ UNLIMITED = 1e300  # what an empty limit counts as: every ratio to it is nothing
 SLACK = 0.1  # how far over the budget a model may be to be shown as just over
 _LEAST_QUALITY = 1e-9  # keeps a ratio finite
 
-_WORKBOOK = "computed in this workbook from the sheet Budgets"
+_WORKBOOK = "computed in this workbook from the limits on the first sheet"
 OF_BUDGET = Column(
     "of_budget", "Of budget", "Largest share of a limit the model uses; above 100 % it does not fit. For a least accuracy: the limit by the accuracy.",
     _WORKBOOK, ColumnKind.NUMBER, "", 0.01, 0, Better.LOW, "Budget", 10,
 )  # fmt: skip
 VERDICT = Column(
-    "budget", "Budget", "fits: within every limit of the sheet Budgets. over: beyond one. unknown: a limited figure is not known, or nothing was counted.", _WORKBOOK, group="Budget", width=10
+    "budget", "Budget", "fits: within every limit of the first sheet. over: beyond one. unknown: a limited value is missing.", _WORKBOOK, group="Budget", width=10
 )  # fmt: skip
 BINDING = Column(
     "binding_limit",

@@ -30,9 +30,10 @@ _MACS = "MACs at the input size of each row (logarithmic)"
 
 @dataclass(frozen=True)
 class FrontierCells:
-    """Where the frontier's points are: its sheet, and the columns of costs and qualities there."""
+    """Where the points of a frontier are: the sheet, the first row, and the columns of MACs and accuracy."""
 
     sheet: str
+    row: int
     cost: int
     quality: int
 
@@ -42,7 +43,7 @@ def accuracy_chart(board: Board, quality: Column, cells: FrontierCells | None) -
     figures = board.frame[[COST.key, quality.key]].dropna().astype("float64")
     low, high, outside = _linear_bounds(figures[quality.key])
     unseen = f"; {outside} below {low:g} {quality.unit} not shown" if outside else ""
-    chart = chart_parts.new_chart(f"{quality.title} against MACs{unseen}")
+    chart = chart_parts.new_chart(f"{board.task}: {quality.title} against MACs{unseen}")
     chart.series.append(_all_models(board, COST, quality))
     if cells is not None:
         chart.series.append(_frontier(board, quality, cells))
@@ -75,8 +76,8 @@ def _all_models(board: Board, x: Column, y: Column) -> XYSeries:
 def _frontier(board: Board, quality: Column, cells: FrontierCells) -> XYSeries:
     rows = board.frontier
     costs, qualities = (
-        _column_of(cells.sheet, cells.cost, rows[COST.key]),
-        _column_of(cells.sheet, cells.quality, rows[quality.key]),
+        _column_of(cells.sheet, cells.cost, rows[COST.key], cells.row),
+        _column_of(cells.sheet, cells.quality, rows[quality.key], cells.row),
     )
     points = chart_parts.series("Frontier: none is as accurate with fewer MACs", costs, qualities)
     chart_parts.show_as_line(points, styles.FRONTIER)
@@ -89,9 +90,9 @@ def _frontier(board: Board, quality: Column, cells: FrontierCells) -> XYSeries:
     return points
 
 
-def _column_of(sheet: str, place: int, values: pd.Series) -> tuple[str, list[object]]:
-    """The range of a table's column of figures, and what is in it."""
-    first, last = address(1, place, absolute="both"), address(len(values), place, absolute="both")
+def _column_of(sheet: str, place: int, values: pd.Series, row: int = 1) -> tuple[str, list[object]]:
+    """The range of a table's column of figures from a row on, and what is in it."""
+    first, last = (address(line, place, absolute="both") for line in (row, row + len(values) - 1))
     return f"{quote_sheetname(sheet)}!{first}:{last}", as_cells(values)
 
 

@@ -30,7 +30,7 @@ WORDS = (
     ("exact, bound, failed", "exact: every operation accounted for. bound: an assumption is named. failed: not counted; an unknown figure is an empty cell, never 0."),
     ("M, G, MB", "Decimal: 1 M = 1,000,000, 1 G = 1,000,000,000, 1 MB = 1,000,000 bytes. Cells hold the exact number; only its format is in the unit of the header."),
 )  # fmt: skip
-_WIDTHS = (30, 105, 36, 24)  # characters
+_WIDTHS = (26, 76, 60, 12)  # characters
 _COLUMNS = (
     Column("title", "Column", "Heading in this workbook.", "declared", width=26),
     Column("unit", "Unit", "Unit of the figure as shown.", "declared", width=9),
@@ -47,13 +47,13 @@ def write_columns(book: Book) -> None:
     table = pd.DataFrame(rows, columns=[c.key for c in _COLUMNS]).replace("", pd.NA)
     write_table(
         book,
-        TableSpec(sheet_name("Columns", book.taken), "Columns", "Meaning, unit and origin of every column.", _COLUMNS, table),
+        TableSpec(sheet_name("Columns", book.taken), "Columns", "Meaning, unit and origin of every column", _COLUMNS, table),
     )
 
 
 def write_about(book: Book) -> None:
     """Provenance, conventions, sources and licences."""
-    page = book.add_sheet(sheet_name("About", book.taken), "Provenance, conventions, sources and licences.")
+    page = book.add_sheet(sheet_name("About", book.taken), "Provenance, conventions, sources and licences")
     for place, width in enumerate(_WIDTHS):
         page.set_width(place, place, width)
     page.put(0, 0, "About this workbook", book.looks.get(bold=True, size=16))
@@ -79,10 +79,10 @@ def write_about(book: Book) -> None:
     )
     row = _section(book, page, row, "Speed", _speeds(report.device_speeds))
     row = _section(book, page, row, "Words", WORDS)
-    row = _section(book, page, row, "Licences of the weights", _licences(report.leaderboard))
     row = _section(book, page, row, "Warnings", [("", text) for text in (*report.warnings, *book.notices)])
+    printed = row = _section(book, page, row, "Licences of the weights", _licences(report.leaderboard))
     row = _section(book, page, row, "Notes", [("", text) for text in report.notes])
-    page.print_on(row, len(_WIDTHS) - 1)
+    page.print_on(printed - 2, len(_WIDTHS) - 1)
 
 
 def _speeds(speeds: Sequence[SpeedReport]) -> list[tuple[str, str]]:
@@ -116,7 +116,7 @@ def _section(book: Book, page: Page, row: int, title: str, entries: Iterable[tup
 def write_text(book: Book, page: Page, row: int, place: int, text: str, **look: Any) -> None:
     """Text from outside in a cell of its own: a web address becomes a link, everything else stays text."""
     if is_web_address(text):
-        page.put(row, place, text, book.looks.link(text, valign="top"), link=text)
+        page.put(row, place, text, book.looks.link(text, valign="top", wrap=look.get("wrap", True)), link=text)
         return
     changes: dict[str, Any] = {"wrap": True, "valign": "top", "quoted": is_formula_like(text)} | look
     page.put(row, place, text, book.looks.get(**changes))

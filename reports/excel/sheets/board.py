@@ -19,6 +19,7 @@ from reports.excel.writer.text import sheet_name
 
 COST = next(c for c in LEADERBOARD if c.key == "macs")
 SIZE = next(c for c in LEADERBOARD if c.key == "params")
+PEAK = next(c for c in LEADERBOARD if c.key == "peak_activation_bytes")
 MODEL = LEADERBOARD[0]
 CARD = next(c for c in LEADERBOARD if c.kind is ColumnKind.LINK)
 ON_FRONTIER = next(c for c in LEADERBOARD if c.kind is ColumnKind.FLAG)

@@ -22,7 +22,7 @@ def write_changes(book: Book) -> None:
         return
     table = changes.rows.sort_values("kind", key=_place_in(changes.KINDS), kind="stable")
     write_table(book, TableSpec(
-        sheet_name("Changes", book.taken), "Changes", f"What the last run changed: {changes}.", CHANGES, table,
+        sheet_name("Changes", book.taken), "Changes", f"Changes of the last run: {changes}", CHANGES, table,
         empty="Every figure is as it was.", above=(changes.heading, str(changes)),
     ))  # fmt: skip
 
@@ -33,7 +33,7 @@ def write_audits(book: Book) -> None:
         table = audit.rows.sort_values("verdict", key=_place_in(audit.VERDICTS), kind="stable")
         write_table(book, TableSpec(
             sheet_name("Audit" if len(book.report.audits) == 1 else f"Audit {number} {audit.zoo}", book.taken),
-            f"Audit{number}", f"{audit.title}, held against the counts: {audit}.", AUDIT, table,
+            f"Audit{number}", f"{audit.title}, against the counts: {audit}", AUDIT, table,
             above=tuple(_above(audit)), empty="The table has no rows.", colour=styles.ACCENT,
         ))  # fmt: skip
 

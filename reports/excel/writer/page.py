@@ -104,10 +104,21 @@ class Page:
         self.sheet.column_dimensions[get_column_letter(column + 1)].collapsed = True
 
     def print_on(
-        self, last_row: int, last_column: int, *, orientation: Literal["landscape", "portrait"] = "landscape", pages_high: int = 0
+        self, last_row: int, last_column: int, *, orientation: Literal["landscape", "portrait"] = "portrait", pages_high: int = 1
     ) -> None:
-        """Print everything up to this cell, a page wide and, where 0 is given, as many pages high as it takes."""
-        self.sheet.print_area = f"A1:{address(last_row, last_column)}"
+        """Print everything up to this cell, a page wide and so many pages high; 0: as many as it takes."""
+        self._set_up(f"A1:{address(last_row, last_column)}", orientation, pages_high)
+
+    def print_nothing(self, column: int) -> None:
+        """Leave the sheet out when the workbook is printed: its print area is this column, which is hidden and so never printed.
+
+        Who clears the print area gets the whole sheet, a page wide.
+        """
+        self.sheet.column_dimensions[get_column_letter(column + 1)].hidden = True
+        self._set_up(address(0, column), "landscape", 0)
+
+    def _set_up(self, area: str, orientation: Literal["landscape", "portrait"], pages_high: int) -> None:
+        self.sheet.print_area = area
         self.sheet.sheet_properties.pageSetUpPr = PageSetupProperties(fitToPage=True)
         setup = self.sheet.page_setup
         setup.orientation, setup.paperSize = orientation, A4

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from xml.sax.saxutils import escape
 
 import pandas as pd
 from openpyxl import Workbook
-from openpyxl.utils import get_column_letter
+from openpyxl.utils import get_column_letter, quote_sheetname
+from openpyxl.workbook.defined_name import DefinedName
 from openpyxl.worksheet.filters import AutoFilter
 from openpyxl.worksheet.page import PageMargins
 from openpyxl.worksheet.table import Table, TableColumn, TableFormula, TableStyleInfo
@@ -44,7 +45,6 @@ class Book:
     taken: set[str] = field(default_factory=set)  # names of sheets, lower case
     contents: list[tuple[str, str]] = field(default_factory=list)  # sheet, what is on it
     notices: list[str] = field(default_factory=list)  # what a reader must know about the file itself
-    budget_rows: dict[str, tuple[str, int]] = field(default_factory=dict)  # by configured budget: the sheet and row of its answer
     columns: dict[tuple[str, str], tuple[Column, list[str]]] = field(default_factory=dict)  # by header and meaning: where each is
 
     def add_sheet(self, name: str, description: str, *, colour: str = styles.RULE, is_hidden: bool = False) -> Page:
@@ -64,6 +64,17 @@ class Book:
         else:
             self.contents.append((name, description))
         return page
+
+    def define(self, name: str, sheet: str, area: str) -> None:
+        """Give a range of a sheet a name that formulas can use."""
+        self.workbook.defined_names[name] = DefinedName(name, attr_text=f"{quote_sheetname(sheet)}!{area}")
+
+    def note_columns(self, sheet: str, columns: Iterable[Column]) -> None:
+        """List the columns of a sheet for the sheet *Columns*."""
+        for column in columns:
+            sheets = self.columns.setdefault((column.header, column.meaning), (column, []))[1]
+            if sheet not in sheets:
+                sheets.append(sheet)
 
 
 @dataclass(frozen=True)
@@ -103,8 +114,10 @@ def write_table(book: Book, spec: TableSpec) -> Page:
 def _write_part(book: Book, page: Page, spec: TableSpec, table: str, frame: pd.DataFrame, links: Sequence[str | None]) -> None:
     top = _write_above(book, page, spec)
     _set_widths(page, spec.columns, frame)
-    _set_up_page(page, spec.columns, len(frame), top)
-    _note_columns(book, spec)
+    page.sheet.freeze_panes = f"B{top + 2}"
+    page.sheet.print_title_rows = f"{top + 1}:{top + 1}"
+    page.print_nothing(len(spec.columns) + 1)  # after that with the [+] of the details
+    book.note_columns(spec.sheet, spec.columns)
     _write_header(book, page, spec.columns, top)
     if frame.empty:
         page.put(top + 1, 0, spec.empty, book.looks.get(italic=True, colour=styles.GREY))
@@ -253,16 +266,3 @@ def _needed_width(column: Column, frame: pd.DataFrame) -> int:
         return 0
     lengths = frame[column.key].dropna().astype(str).str.len()
     return 0 if lengths.empty else min(_WIDEST, math.ceil(lengths.quantile(0.98)) + 2)
-
-
-def _set_up_page(page: Page, columns: Sequence[Column], rows: int, top: int) -> None:
-    page.sheet.freeze_panes = f"B{top + 2}"
-    page.sheet.print_title_rows = f"{top + 1}:{top + 1}"
-    page.print_on(top + max(rows, 1), len(columns) - 1)
-
-
-def _note_columns(book: Book, spec: TableSpec) -> None:
-    for column in spec.columns:
-        sheets = book.columns.setdefault((column.header, column.meaning), (column, []))[1]
-        if spec.sheet not in sheets:
-            sheets.append(spec.sheet)

@@ -1,0 +1,282 @@
+"""The cells of the first sheet that a reader changes: task, device, precision and limits.
+
+The hidden sheet *Limits* has what their formulas read: the tasks, the budgets to start from, and the exact limits. Its defined
+names are `task_choice` and `start_choice`, the numbers of the chosen task and budget from 1, and `limit_<column key>`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from openpyxl.utils import quote_sheetname
+from openpyxl.worksheet.datavalidation import DataValidation
+
+from reports.columns.column import Column
+from reports.excel.budgets import limits_and_formulas
+from reports.excel.budgets.device_cells import CHOICE_NAME, NO_DEVICE, DeviceCells
+from reports.excel.budgets.limits_and_formulas import UNLIMITED, Live, is_least, limit_name
+from reports.excel.sheets.board import Board
+from reports.excel.writer import styles
+from reports.excel.writer.cells import Formula, address
+from reports.excel.writer.page import Page
+from reports.excel.writer.sheet import Book
+from reports.exports.safe_text import is_formula_like
+
+TASK_ROW, START_ROW, DEVICE_ROW, PRECISION_ROW, ACCURACY_ROW, FIRST_LIMIT = range(5, 11)  # rows and columns from 0
+LABEL, ENTRY, UNIT = 0, 2, 4  # columns; an entry is as wide as two of them
+TASK, START = "task_choice", "start_choice"
+_EXAMPLE, _NONE = "example", "no limits"
+_NO_ACCURACY = "Accuracy: not known, most MACs first"
+_BUDGET, _DEVICE, _PRECISION, _FIRST_AMOUNT = range(4)  # columns of the budgets on the sheet Limits
+_NO_CHOICE = "Choose a device to see latencies."
+
+
+@dataclass(frozen=True)
+class LimitCells:
+    """The limits of the first sheet, and the ranges of the sheet *Limits*.
+
+    Attributes:
+        boards: the leaderboards; the workbook starts with the task of the first one.
+        columns: the costs and latencies that can be limited.
+        budgets: by name, those to start from; the workbook starts with the first one.
+        devices: those that can be chosen; None: no latency is known.
+        summary: name of the first sheet.
+        sheet: name of the hidden sheet.
+    """
+
+    boards: Sequence[Board]
+    columns: tuple[Column, ...]
+    budgets: dict[str, Live]
+    devices: DeviceCells | None
+    summary: str
+    sheet: str
+
+    @property
+    def first(self) -> Live:
+        """The budget that the workbook starts with."""
+        return next(iter(self.budgets.values()))
+
+    @property
+    def qualities(self) -> list[Column]:
+        """The accuracies that tasks are ranked by."""
+        return list(dict.fromkeys(board.quality for board in self.boards if board.quality))
+
+    @property
+    def limited(self) -> list[Column]:
+        """Every column that has a limit."""
+        return [*self.columns, *self.qualities]
+
+    @property
+    def first_limits(self) -> dict[str, float]:
+        """The exact limits that the workbook starts with: of the accuracies, that of the chosen task only."""
+        chosen = self.boards[0].quality
+        others = {quality.key for quality in self.qualities if quality != chosen}
+        return {key: bound for key, bound in self.first.limits.items() if key not in others}
+
+    def of_task(self, column: int) -> str:
+        """What the sheet *Limits* has in a column for the chosen task."""
+        return f"INDEX({self._area(1, column, len(self.boards))},{TASK})"
+
+    def of_budget(self, column: int | str) -> str:
+        """What it has in a column for the chosen budget; the column may be a formula of its number from 1."""
+        if isinstance(column, int):
+            return f"INDEX({self._area(self.first_budget, column, len(self.budgets) + 1)},{START})"
+        return f"INDEX({self._area(self.first_budget, 0, len(self.budgets) + 1, width=_FIRST_AMOUNT + len(self.limited) + 1)},{START},{column})"
+
+    @property
+    def tasks(self) -> str:
+        """The range of the names of tasks."""
+        return self._area(1, 0, len(self.boards))
+
+    @property
+    def names(self) -> str:
+        """The range of the names of budgets."""
+        return self._area(self.first_budget, _BUDGET, len(self.budgets))
+
+    @property
+    def first_budget(self) -> int:
+        """The row of the sheet *Limits* from which it has budgets."""
+        return len(self.boards) + 3
+
+    @property
+    def first_exact(self) -> int:
+        """The row of the sheet *Limits* from which it has numbers of choices, then exact limits."""
+        return self.first_budget + len(self.budgets) + 3
+
+    def entry(self, row: int) -> str:
+        """The cell of the first sheet in this row."""
+        return f"{quote_sheetname(self.summary)}!{address(row, ENTRY, absolute='both')}"
+
+    def _area(self, row: int, column: int, rows: int, *, width: int = 1) -> str:
+        first, last = (address(*place, absolute="both") for place in ((row, column), (row + rows - 1, column + width - 1)))
+        return f"{quote_sheetname(self.sheet)}!{first}:{last}"
+
+
+def make_limits(book: Book, boards: Sequence[Board], devices: DeviceCells | None, summary: str, sheet: str) -> LimitCells:
+    """The limits that apply to any of the leaderboards, with the configured budgets; where there is none, an example."""
+    columns = dict.fromkeys(column for board in boards for column in board.limited if column != board.quality)
+    ordered = tuple(sorted(columns, key=lambda column: column.group != "Speed"))
+    limited = [*ordered, *(board.quality for board in boards if board.quality)]
+    configured = {
+        answer.name: limits_and_formulas.live_limits(answer, limited, devices.of_budget(answer) if devices else None)
+        for answer in book.report.budgets
+    }
+    named = configured or {_EXAMPLE: Live(dict(limits_and_formulas.EXAMPLE), [])}
+    return LimitCells(boards, ordered, {**named, **({} if _NONE in named else {_NONE: Live({}, [])})}, devices, summary, sheet)
+
+
+def evaluate_boards(cells: LimitCells) -> None:
+    """Fill the columns of the budget of each leaderboard with what the formulas will give for the limits of the start."""
+    for board in cells.boards:
+        figures = limits_and_formulas.evaluate(board.frame, cells.first_limits, board.limited)
+        for column in limits_and_formulas.COLUMNS:
+            board.frame[column.key] = figures[column.key]
+
+
+def write_entries(book: Book, page: Page, cells: LimitCells) -> None:
+    """Write the cells that a reader changes."""
+    first = next(iter(cells.budgets))
+    task = cells.boards[0].task
+    _put_choice(book, page, TASK_ROW, "Task", task, cells.tasks)
+    _put_choice(book, page, START_ROW, "Start from the limits of", first, cells.names)
+    if cells.devices:
+        _write_device(book, page, cells, cells.devices)
+    else:
+        page.put(DEVICE_ROW, LABEL, "Device: no latency is known in this report", book.looks.get(indent=1, colour=styles.GREY))
+    quality = cells.boards[0].quality
+    page.put(ACCURACY_ROW, LABEL, Formula(cells.of_task(1), _accuracy_title(quality)), book.looks.get(indent=1))
+    amount = cells.of_budget(cells.of_task(3))
+    _put_amount(book, page, ACCURACY_ROW, amount, _shown(cells.first, quality), "The limit on the accuracy of the chosen task.")
+    page.put(ACCURACY_ROW, UNIT, Formula(cells.of_task(2), quality.unit if quality else ""), book.looks.get(indent=1))
+    for place, column in enumerate(cells.columns):
+        row = FIRST_LIMIT + place
+        page.put(row, LABEL, _limit_title(column), book.looks.get(indent=1))
+        hint = f"{_limit_title(column)}, in {column.unit}. {_known(cells, column)}"
+        _put_amount(book, page, row, cells.of_budget(_FIRST_AMOUNT + place), _shown(cells.first, column), hint)
+        page.put(row, UNIT, column.unit, book.looks.get(indent=1))
+    selection = page.sheet.sheet_view.selection[0]
+    selection.activeCell = selection.sqref = address(TASK_ROW, ENTRY)
+
+
+def _known(cells: LimitCells, column: Column) -> str:
+    values = [board.frame[column.key] for board in cells.boards if column in board.limited]
+    return f"Known for {sum(int(one.notna().sum()) for one in values):,} of {sum(map(len, values)):,} rows. Empty: no limit."
+
+
+def _limit_title(column: Column) -> str:
+    return f"{column.title}, {'at least' if is_least(column) else 'at most'}"
+
+
+def _accuracy_title(quality: Column | None) -> str:
+    return _limit_title(quality) if quality else _NO_ACCURACY
+
+
+def _shown(live: Live, column: Column | None) -> float | str:
+    bound = live.limits.get(column.key) if column else None
+    return "" if column is None or bound is None else bound / column.scale
+
+
+def _write_device(book: Book, page: Page, cells: LimitCells, devices: DeviceCells) -> None:
+    """The cells of device and precision, which begin as the budget has them; of another device, its first precision."""
+    chosen = cells.first.chosen
+    device = address(DEVICE_ROW, ENTRY, absolute="both")
+    of_budget, name = cells.of_budget(_DEVICE), chosen.device.name if chosen else NO_DEVICE
+    _put_choice(book, page, DEVICE_ROW, "Device", Formula(of_budget, name), devices.device_list())
+    precision = f"IF({device}={of_budget},{cells.of_budget(_PRECISION)},{devices.first_precision(device)})"
+    shown = Formula(precision, chosen.title if chosen else NO_DEVICE)
+    _put_choice(book, page, PRECISION_ROW, "Precision", shown, devices.precision_list(device))
+
+
+def device_message(cells: LimitCells) -> Formula:
+    """What to do where device and precision give no latencies."""
+    wrong = f'IF({CHOICE_NAME}=0,"Choose a precision of the list: none is known in this one.","")'
+    text = f'IF(OR({cells.entry(DEVICE_ROW)}="{NO_DEVICE}",{cells.entry(DEVICE_ROW)}=""),"{_NO_CHOICE}",{wrong})'
+    return Formula(text, "" if cells.first.chosen else _NO_CHOICE)
+
+
+def _put_choice(book: Book, page: Page, row: int, title: str, value: Formula | str, choices: str) -> None:
+    page.put(row, LABEL, title, book.looks.get(indent=1))
+    _put_entry(book, page, row, value, indent=1, quoted=isinstance(value, str) and is_formula_like(value))
+    rule = DataValidation(
+        type="list", formula1=choices, allow_blank=False, showErrorMessage=True, errorTitle="Not in the list",
+        error=f"Choose one of the list: {title.lower()}.",
+    )  # fmt: skip
+    rule.add(address(row, ENTRY))
+    page.sheet.add_data_validation(rule)
+
+
+def _put_amount(book: Book, page: Page, row: int, amount: str, shown: float | str, hint: str) -> None:
+    value = Formula(f'IF({amount}>0,{amount},"")', shown)
+    _put_entry(book, page, row, value, number_format="#,##0.######", align="right")
+    rule = DataValidation(
+        type="decimal", operator="greaterThan", formula1="0", allow_blank=True, showInputMessage=True, promptTitle="Limit", prompt=hint,
+        showErrorMessage=True, errorTitle="Not a limit", error="Type a number above 0, or leave the cell empty for no limit.",
+    )  # fmt: skip
+    rule.add(address(row, ENTRY))
+    page.sheet.add_data_validation(rule)
+
+
+def _put_entry(book: Book, page: Page, row: int, value: object, **look: Any) -> None:
+    """A cell that the reader may change, as wide as two."""
+    style = book.looks.get(fill=styles.INPUT_FILL, box="thin", unlocked=True, **look)
+    page.put(row, ENTRY, value, style)
+    page.put(row, ENTRY + 1, None, style)
+    page.sheet.merge_cells(start_row=row + 1, end_row=row + 1, start_column=ENTRY + 1, end_column=ENTRY + 2)
+
+
+def write_hidden_sheet(book: Book, cells: LimitCells) -> None:
+    """Write the sheet *Limits*."""
+    page, plain = book.add_sheet(cells.sheet, "", is_hidden=True), book.looks.get()
+    rows: list[tuple[object, ...]] = [("Task", "Accuracy", "Unit", "Column", "Leaderboard", "Rows", "Header")]
+    for board in cells.boards:
+        quality = board.quality
+        place = 1 + _FIRST_AMOUNT + (cells.limited.index(quality) if quality else len(cells.limited))
+        unit = quality.unit if quality else ""
+        header = quality.header if quality else "Accuracy"
+        rows.append((board.task, _accuracy_title(quality), unit, place, board.sheet, len(board.frame), header))
+    rows += [(), ("Budget", "Device", "Precision", *(column.header for column in cells.limited))]
+    for name, live in cells.budgets.items():
+        run = (live.chosen.device.name, live.chosen.title) if live.chosen else (NO_DEVICE, NO_DEVICE)
+        rows.append((name, *run, *(_shown(live, column) or None for column in cells.limited)))
+    rows.append((None, NO_DEVICE, NO_DEVICE))  # where none of them is chosen
+    for row, values in enumerate(rows):
+        for place, value in enumerate(values):
+            page.put(row, place, value, book.looks.get(quoted=is_formula_like(str(value))))
+    _write_numbers(book, page, cells)
+    for row, column in enumerate(cells.limited, start=cells.first_exact + 3):
+        none = 0 if is_least(column) else UNLIMITED
+        bound = cells.first_limits.get(column.key)
+        page.put(row, 0, column.title, plain)
+        formula = _exact(cells, column, f"{none:.0E}")
+        page.put(row, 1, Formula(formula, none if bound is None else bound), plain)
+        book.define(limit_name(column), cells.sheet, address(row, 1, absolute="both"))
+
+
+def _write_numbers(book: Book, page: Page, cells: LimitCells) -> None:
+    """The numbers of what is chosen."""
+    first = cells.first_budget
+    numbered = f"SUMPRODUCT(EXACT({cells.names},{cells.entry(START_ROW)})*(ROW({cells.names})-{first}))"
+    numbers = [
+        ("Task", TASK, Formula(f"IFERROR(MATCH({cells.entry(TASK_ROW)},{cells.tasks},0),1)", 1)),
+        # The row after the last budget has no limits.
+        ("Budget", START, Formula(f"IF({numbered}=0,{len(cells.budgets) + 1},{numbered})", 1)),
+    ]
+    if cells.devices:
+        number = cells.devices.number(cells.entry(DEVICE_ROW), cells.entry(PRECISION_ROW))
+        numbers.append(("Latency", CHOICE_NAME, Formula(number, cells.devices.number_of(cells.first.chosen))))
+    for row, (title, name, formula) in enumerate(numbers, start=cells.first_exact):
+        page.put(row, 0, title, book.looks.get())
+        page.put(row, 1, formula, book.looks.get())
+        book.define(name, cells.sheet, address(row, 1, absolute="both"))
+
+
+def _exact(cells: LimitCells, column: Column, none: str) -> str:
+    """The exact limit on a column, or what stands for no limit."""
+    if column in cells.columns:
+        cell = cells.entry(FIRST_LIMIT + cells.columns.index(column))
+        return f"IF(ISNUMBER({cell}),{cell}*{column.scale:.0f},{none})"
+    cell = cells.entry(ACCURACY_ROW)
+    chosen = ",".join(f"{TASK}={number}" for number, board in enumerate(cells.boards, start=1) if board.quality == column)
+    return f"IF(AND(OR({chosen}),ISNUMBER({cell})),{cell}*{column.scale:.0f},{none})"

@@ -1,0 +1,146 @@
+"""The best models of the chosen task within the limits of the first sheet, as formulas that a spreadsheet recalculates."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from reports.columns.column import Column
+from reports.excel.budgets import limits_and_formulas
+from reports.excel.budgets.limit_cells import TASK, LimitCells, device_message
+from reports.excel.budgets.limits_and_formulas import BINDING, FITS, OF_BUDGET, SLACK, VERDICT
+from reports.excel.sheets.board import COST, MODEL, PEAK, SIZE, Board
+from reports.excel.writer import styles
+from reports.excel.writer.cells import Formula, address
+from reports.excel.writer.page import Page
+from reports.excel.writer.sheet import Book, as_cells
+from reports.excel.writer.styles import number_format
+
+BEST, NEAR = 10, 3
+_LABELS = ("Pick", "Runner-up")
+_LINE: dict[str, Any] = {"bottom": "dotted"}
+_MODEL = 1  # column; what a row is stands before it
+_Find = Callable[[Board], Column | None]  # a figure's column in a leaderboard
+
+
+@dataclass(frozen=True)
+class _Picks:
+    """Where the picks are written, and the columns of the leaderboards they are looked up in."""
+
+    book: Book
+    page: Page
+    cells: LimitCells
+
+    @functools.cached_property
+    def columns(self) -> list[tuple[Column, _Find]]:
+        """What is shown of a model beside its name: the column of the first task that has it, and that of each task."""
+        boards = self.cells.boards
+        shown = list(dict.fromkeys(column for board in boards for column in board.identity))
+        latencies = list(dict.fromkeys(column for board in boards for column in board.latencies))
+        costs = [*latencies, SIZE, COST, PEAK, OF_BUDGET, BINDING]
+        quality = [(self.cells.qualities[0], lambda board: board.quality)] if self.cells.qualities else []
+        rank = boards[0].rank
+        return [*map(_same, shown), *quality, *map(_same, costs), (rank, lambda board: board.rank)]
+
+    @property
+    def rank_place(self) -> int:
+        """The column of ranks."""
+        return _MODEL + len(self.columns)
+
+    @functools.cached_property
+    def by_rank(self) -> pd.DataFrame:
+        """The ranked rows of the first leaderboard under their rank."""
+        board = self.cells.boards[0]
+        return board.frame[board.frame[board.rank.key].notna()].set_index(board.rank.key, drop=False)
+
+    def range(self, find: _Find) -> str:
+        """A column of the leaderboard of the chosen task, as formulas call it."""
+        found = [(board, find(board)) for board in self.cells.boards]
+        areas = [f"{board.table}[{column.header}]" if column else '""' for board, column in found]
+        return f"CHOOSE({TASK},{','.join(areas)})"
+
+
+def _same(column: Column) -> tuple[Column, _Find]:
+    return column, lambda board: column if column in board.columns else None
+
+
+def write_live_picks(book: Book, page: Page, cells: LimitCells, row: int) -> int:
+    """Write the picks from this row on; the row after them is returned."""
+    picks, first = _Picks(book, page, cells), cells.boards[0]
+    verdicts, loads = picks.range(lambda _: VERDICT), picks.range(lambda _: OF_BUDGET)
+    fitting, rows = int((first.frame[VERDICT.key] == FITS).sum()), len(first.frame)
+    page.put(row, 0, Formula(f'COUNTIF({verdicts},"{FITS}")', fitting), book.looks.get(number_format="#,##0", bold=True))
+    text = " rows of this task are within the limits, the best first. Models with missing values never satisfy a limit."
+    page.put(
+        row, 1, Formula(f'"of "&FIXED({cells.of_task(5)},0)&"{text}"', f"of {rows:,}{text}"), book.looks.get(colour=styles.GREY)
+    )
+    if cells.devices:
+        row += 1
+        page.put(row, 1, device_message(cells), book.looks.get(colour=styles.WARNING_INK))
+    row = _write_head(picks, row + 1)
+    best = limits_and_formulas.best_fitting(first.frame, first.rank.key, BEST)
+    row = _write_block(picks, row, f'{verdicts},"{FITS}"', best, [*_LABELS, *map(str, range(3, BEST + 1))])
+    page.put(row, 1, f"Beyond a limit by at most {SLACK:.0%}", book.looks.get(bold=True, indent=1))
+    near = limits_and_formulas.just_over(first.frame, first.rank.key, NEAR)
+    return _write_block(picks, row + 1, f'{loads},">1",{loads},"<="&{1 + SLACK}', near, [""] * NEAR)
+
+
+def _write_head(picks: _Picks, row: int) -> int:
+    page, looks = picks.page, picks.book.looks
+    page.heights[row] = 31
+    page.put(row, 0, None, looks.header(MODEL))
+    page.put(row, _MODEL, MODEL.header, looks.header(MODEL))
+    for place, (column, _) in enumerate(picks.columns, start=_MODEL + 1):
+        title: object = column.header
+        if column in picks.cells.qualities:
+            title = Formula(picks.cells.of_task(6), column.header)
+        page.put(row, place, title, looks.header(column))
+    return row + 1
+
+
+def _write_block(picks: _Picks, row: int, criteria: str, ranks: list[int], labels: list[str]) -> int:
+    """A row for each label, each the best rank after that of the row above that meets the criteria; empty where there is none."""
+    all_ranks = picks.range(lambda board: board.rank)
+    for number, label in enumerate(labels):
+        look = {**_LINE, "bold": label == _LABELS[0], "fill": styles.PALE if label == _LABELS[0] else ""}
+        here, above = (address(line, picks.rank_place, absolute="column") for line in (row, row - 1))
+        lowest = f'_xlfn.MINIFS({all_ranks},{criteria},{all_ranks},">"&{above if number else 0})'
+        rank = ranks[number] if number < len(ranks) else 0
+        page, looks = picks.page, picks.book.looks
+        page.put(row, 0, label or None, looks.get(align="left", **look))
+        page.put(
+            row,
+            picks.rank_place,
+            Formula(f"IF({above}=0,0,{lowest})" if number else lowest, rank),
+            looks.get(number_format="0;;", **look),
+        )
+        model = as_cells(picks.by_rank.loc[[rank], MODEL.key])[0] if rank else ""
+        page.put(row, _MODEL, Formula(_model_link(picks, here), model), looks.link(indent=1, **look))
+        for place, (column, find) in enumerate(picks.columns[:-1], start=_MODEL + 1):
+            known = find(picks.cells.boards[0]) if rank else None
+            value = as_cells(picks.by_rank.loc[[rank], known.key])[0] if known else None
+            form = {"number_format": number_format(column)} if column.is_figure else {"indent": 1}
+            page.put(row, place, Formula(_look_up(picks, find, here), "" if value is None else value), looks.get(**form, **look))
+        row += 1
+    return row
+
+
+def _position(picks: _Picks, rank: str) -> str:
+    return f"MATCH({rank},{picks.range(lambda board: board.rank)},0)"
+
+
+def _look_up(picks: _Picks, find: _Find, rank: str) -> str:
+    """The formula that finds a figure by rank, empty where it is unknown."""
+    found = f"INDEX({picks.range(find)},{_position(picks, rank)})"
+    return f'IF({rank}=0,"",IFERROR(IF({found}="","",{found}),""))'
+
+
+def _model_link(picks: _Picks, rank: str) -> str:
+    """The formula of a model's name, which leads to its row of the leaderboard."""
+    position = _position(picks, rank)
+    name = f"INDEX({picks.range(lambda _: MODEL)},{position})"
+    return f'IF({rank}=0,"",HYPERLINK("#\'"&{picks.cells.of_task(4)}&"\'!A"&({position}+1),{name}))'

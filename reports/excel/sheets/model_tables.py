@@ -1,0 +1,61 @@
+"""A small table of models among other things on a sheet: heads, then a row for each model, whose name leads somewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from reports.columns.column import Column
+from reports.excel.writer import styles
+from reports.excel.writer.page import Page
+from reports.excel.writer.sheet import Book
+from reports.excel.writer.styles import number_format
+from reports.exports.safe_text import MAX_ADDRESS, is_formula_like
+
+MODEL_PLACE = 1  # column of the models' names
+_LINE: dict[str, Any] = {"bottom": "dotted"}
+
+
+def write_models(
+    book: Book, page: Page, row: int, columns: Sequence[Column], models: pd.DataFrame, links: Sequence[str | None]
+) -> int:
+    """Write the table from this row on; the row after it is returned.
+
+    Args:
+        book: the workbook.
+        page: the sheet.
+        row: of the heads.
+        columns: from `MODEL_PLACE` on; the first one has names.
+        models: a row for each model, with these columns.
+        links: where each name leads.
+    """
+    page.heights[row] = 31
+    for place, column in enumerate(columns, start=MODEL_PLACE):
+        page.put(row, place, column.header, book.looks.header(column))
+    for (_, model), link in zip(models.iterrows(), links, strict=True):
+        row += 1
+        name = str(model[columns[0].key])
+        style = book.looks.link(name, indent=1, **_LINE)
+        page.put(row, MODEL_PLACE, name, style, link=link if len(name) <= MAX_ADDRESS else None)
+        for place, column in enumerate(columns[1:], start=MODEL_PLACE + 1):
+            _write_value(book, page, row, place, column, model[column.key])
+    return row + 1
+
+
+def _write_value(book: Book, page: Page, row: int, place: int, column: Column, value: Any) -> None:
+    if pd.isna(value):
+        page.put(row, place, None, book.looks.get(**_LINE))
+    elif column.is_figure:
+        page.put(row, place, value, book.looks.get(number_format=number_format(column), **_LINE))
+    else:
+        page.put(row, place, str(value), book.looks.get(indent=1, quoted=is_formula_like(str(value)), **_LINE))
+
+
+def write_section(book: Book, page: Page, row: int, title: str, last: int, *, first: int = 0) -> int:
+    """A heading with a line under it from one column to another; the row after it is returned."""
+    form = book.looks.get(bold=True, size=12, colour=styles.ACCENT, bottom="thin", quoted=is_formula_like(title))
+    for place in range(first, last + 1):
+        page.put(row, place, title if place == first else None, form)
+    return row + 1
