@@ -64,7 +64,10 @@ class CostKey(NamedTuple):
     batch: int = 1  # images, clips or pairs per forward pass; amounts are totals over the batch
 
 
-SPEED_KEY = ("zoo", "arch", "input", "variant", "device", "runtime", "dtype", "layout", "compiled", "threads", "batch")
+MODEL_COLUMNS = ["zoo", "arch", "input", "variant"]
+"""Columns that together name a model whose time is measured or estimated."""
+
+SPEED_KEY = (*MODEL_COLUMNS, "device", "runtime", "dtype", "layout", "compiled", "threads", "batch")
 """Columns that together name one measured speed: of one model, in one way of running it, on one device."""
 
 

@@ -11,7 +11,7 @@ from typing import Any, TextIO
 from reports.columns.column import Column, ColumnKind
 from reports.columns.section_columns import AUDIT, CHANGES
 from reports.exports.files import replacing
-from reports.exports.parts import PARTS, Part, audits_of, budgets_of, changes_of
+from reports.exports.parts import PARTS, ReportPart, audits_of, budgets_of, changes_of
 from reports.exports.tables import TABLES, describe, export_table, provenance, records
 from reports.leaderboard.report import DataSource, Report, Totals
 
@@ -50,7 +50,7 @@ def write_json(report: Report, path: Path) -> None:
         file.write("\n}\n")
 
 
-def _write_parts(file: TextIO, parts: Iterable[Part]) -> None:
+def _write_parts(file: TextIO, parts: Iterable[ReportPart]) -> None:
     separator = "\n  "
     for part in parts:
         file.write(separator + _dump(part.said).removesuffix("}") + ', "rows": [')

@@ -24,39 +24,39 @@ PARTS = {"changes": CHANGES, "audits": AUDIT}
 _NAMED = tuple(column for column in LEADERBOARD if column.key in {"model", "input"})
 
 
-class Part(NamedTuple):
+class ReportPart(NamedTuple):
     """One part: what is said of it, and its rows."""
 
     said: dict[str, Any]
     rows: Iterator[dict[str, Any]]
 
 
-def changes_of(report: Report) -> list[Part]:
+def changes_of(report: Report) -> list[ReportPart]:
     """What the last run changed; none where there was no run before it."""
     return [_changes(report.changes)] if report.changes else []
 
 
-def budgets_of(report: Report) -> list[Part]:
+def budgets_of(report: Report) -> list[ReportPart]:
     """Each budget with what fits, the best first."""
     return [_budget(answer) for answer in report.budgets]
 
 
-def audits_of(report: Report) -> list[Part]:
+def audits_of(report: Report) -> list[ReportPart]:
     """Each published table held against our counts."""
     return [_audit(audit) for audit in report.audits]
 
 
-def _changes(changes: ChangeReport) -> Part:
-    return Part({"heading": changes.heading, "counts": dict(changes.counts)}, _rows(changes.rows, CHANGES))
+def _changes(changes: ChangeReport) -> ReportPart:
+    return ReportPart({"heading": changes.heading, "counts": dict(changes.counts)}, _rows(changes.rows, CHANGES))
 
 
-def _audit(audit: AuditReport) -> Part:
+def _audit(audit: AuditReport) -> ReportPart:
     causes = [{"causes": causes, "rows": rows} for causes, rows in audit.causes]
     said = {"title": audit.title, "zoo": audit.zoo, "counts_as": audit.counts_as, "verdicts": dict(audit.verdicts)}
-    return Part({**said, "causes": causes}, _rows(audit.rows, AUDIT))
+    return ReportPart({**said, "causes": causes}, _rows(audit.rows, AUDIT))
 
 
-def _budget(answer: BudgetAnswer) -> Part:
+def _budget(answer: BudgetAnswer) -> ReportPart:
     selected = answer.selection
     states = selected.verdicts["state"]
     columns = list({column.key: column for column in (*_NAMED, *answer.columns)}.values())
@@ -72,7 +72,7 @@ def _budget(answer: BudgetAnswer) -> Part:
         "notes": list(answer.notes),
     }
     on_frontier = next(column for column in LEADERBOARD if column.key == "on_frontier")
-    return Part(said, _rows(table.iloc[selected.fitting], [*columns, on_frontier]))
+    return ReportPart(said, _rows(table.iloc[selected.fitting], [*columns, on_frontier]))
 
 
 def _rows(table: pd.DataFrame, columns: Sequence[Column]) -> Iterator[dict[str, Any]]:

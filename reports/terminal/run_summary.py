@@ -29,7 +29,7 @@ _MOST_REASONS, _MOST_MODELS = 5, 3  # shown of traces that could not be made
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class CommandOutcome:
     """The result of a command."""
 
     cache: str
@@ -48,7 +48,7 @@ def most_efficient(leaderboard: pd.DataFrame, most: int = 10) -> list[dict[str, 
     return list(records(known.sort_values("top1_per_gmac", ascending=False, kind="stable").head(most)))
 
 
-def summary_record(outcome: Outcome, exit_code: int) -> dict[str, Any]:
+def summary_record(outcome: CommandOutcome, exit_code: int) -> dict[str, Any]:
     """The outcome for programs: exact numbers, stable names."""
     record: dict[str, Any] = {"exit_code": exit_code, "cache": outcome.cache, "seconds": outcome.seconds}
     if outcome.summary is not None:
@@ -68,7 +68,7 @@ def reused(summary: RunSummary) -> int:
     return max(0, summary.planned - summary.counted - summary.failed)
 
 
-def print_summary(console: Console, outcome: Outcome) -> None:
+def print_summary(console: Console, outcome: CommandOutcome) -> None:
     """Totals, the ten most efficient models, the files and the warnings."""
     if outcome.summary is not None:
         _print_totals(console, outcome.summary, outcome)
@@ -81,7 +81,7 @@ def print_summary(console: Console, outcome: Outcome) -> None:
         print_warning(console, warning)
 
 
-def _print_totals(console: Console, summary: RunSummary, outcome: Outcome) -> None:
+def _print_totals(console: Console, summary: RunSummary, outcome: CommandOutcome) -> None:
     title = Text("Interrupted after " if summary.interrupted else "Done in ", style="bold")
     title.append(format_seconds(outcome.seconds or summary.seconds))
     if summary.versions:

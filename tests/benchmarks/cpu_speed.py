@@ -31,14 +31,14 @@ from models_for_tests import TIMM  # noqa: E402
 from reports.cli.measure.measure_run import Progress  # noqa: E402
 from zoo.cache.store import Store  # noqa: E402
 from zoo.devices.data_sheets import read_devices, shipped_devices  # noqa: E402
-from zoo.devices.device import Device, Figure, Source  # noqa: E402
+from zoo.devices.device import Device, Figure, FigureSource  # noqa: E402
 from zoo.devices.device_names import find_device  # noqa: E402
 from zoo.errors import SpeedError  # noqa: E402
-from zoo.estimation.calibration import MEASURED_MODEL, calibrate  # noqa: E402
+from zoo.estimation.calibration import calibrate  # noqa: E402
 from zoo.measurement.repetition import TimingTarget  # noqa: E402
 from zoo.measurement.session import measure  # noqa: E402
 from zoo.measurement.settings import MeasureSettings  # noqa: E402
-from zoo.records import Selection  # noqa: E402
+from zoo.records import MODEL_COLUMNS, Selection  # noqa: E402
 from zoo.refresh.fill_missing import fill_missing  # noqa: E402
 from zoo.run_config import RunConfig  # noqa: E402
 from zoo.settings import Execution, ZooSettings  # noqa: E402
@@ -54,7 +54,6 @@ COPIED_BYTES = 512 * 2**20
 Indices: TypeAlias = npt.NDArray[np.intp]
 
 RUN = RunConfig()
-MODEL = list(MEASURED_MODEL)
 Estimating: TypeAlias = Callable[..., pd.DataFrame]
 """Estimates measured models: of their rows, and a calibration if there is one."""
 
@@ -140,7 +139,7 @@ def measured_device(rows: pd.DataFrame, threads: int) -> Device:
     cache = Path("/sys/devices/system/cpu/cpu0/cache/index3/size")
     cache_bytes = 1024.0 * int(cache.read_text(encoding="ascii").strip().removesuffix("K")) if cache.exists() else None
     say(f"Data sheet as measured: {peak / 1e9:.0f} GFLOP/s, {bandwidth / 1e9:.1f} GB/s.")
-    source = Source("measured by this program")
+    source = FigureSource("measured by this program")
     return Device(
         str(rows["device"].iloc[0]),
         "this CPU",
@@ -168,9 +167,11 @@ def print_agreement(rows: pd.DataFrame, device: Device, store: Store) -> None:
     """Of the estimate calibrated with ten, and of MACs alone."""
     estimating = functools.partial(estimate_measured, device, RUN, workloads_of(store, rows, RUN, Execution(workers=1)))
     estimates = estimating(rows)
-    usable = rows.merge(estimates.loc[estimates["latency_ms"].notna(), MODEL], on=MODEL)
+    usable = rows.merge(estimates.loc[estimates["latency_ms"].notna(), MODEL_COLUMNS], on=MODEL_COLUMNS)
     costs = store.costs(zoo="timm", columns=["macs"])
-    usable = usable.merge(costs[costs["batch"] == 1][[*MODEL, "macs"]], on=MODEL).sort_values("macs", ignore_index=True)
+    usable = usable.merge(costs[costs["batch"] == 1][[*MODEL_COLUMNS, "macs"]], on=MODEL_COLUMNS).sort_values(
+        "macs", ignore_index=True
+    )
     say(f"{len(usable)} of them have an estimate.\n")
     say(f"{'calibrated with':34} {'':14} {'others':>6} {'rank':>6} {'median':>8} {'p90':>8} {'<25 %':>6} {'covered':>8}")
     spread = np.linspace(0, len(usable) - 1, CALIBRATING).round().astype(int)
@@ -208,7 +209,7 @@ def print_worst(estimating: Estimating, estimates: pd.DataFrame, rows: pd.DataFr
     """The models it predicts worst."""
     others = rows[~rows.index.isin(ten)]
     found = others.merge(
-        estimating(others, calibrate(estimates, rows.iloc[ten])), on=[*MODEL, "batch"], suffixes=("", "_estimated")
+        estimating(others, calibrate(estimates, rows.iloc[ten])), on=[*MODEL_COLUMNS, "batch"], suffixes=("", "_estimated")
     )
     ratio = (found["latency_ms_estimated"].astype(float) / found["latency_ms"]).rename("ratio")
     worst = found.assign(ratio=ratio).iloc[np.argsort(-np.abs(np.log(ratio.to_numpy())))[:8]]

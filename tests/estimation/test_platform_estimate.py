@@ -12,8 +12,9 @@ from zoo.devices.device_names import find_device
 from zoo.estimation.platforms.constants import dump_fitted, fitted_platforms, parse_fitted
 from zoo.estimation.platforms.estimate import FIGURES, estimate_on_platforms, layers_on_platforms
 from zoo.estimation.platforms.features import FEATURES, features_of
-from zoo.estimation.platforms.platform import PARTS, platforms
+from zoo.estimation.platforms.platform import platforms
 from zoo.estimation.platforms.settings import ways_on
+from zoo.estimation.terms.term import TimePart
 from zoo.estimation.workloads.workload import summarise
 from zoo.run_config import Precision, RunConfig
 
@@ -65,7 +66,7 @@ def test_several_models_are_kept_apart_in_their_order() -> None:
 def test_every_platform_names_features_and_parts_that_there_are() -> None:
     for platform in platforms().values():
         for term in platform.terms:
-            assert term.part in PARTS
+            assert term.part in list(TimePart)
             assert set(term.takes) <= {*FEATURES, "one"}
         assert (platform.amounts(features_of(workloads_of(net()), ["model"])) >= 0).all()
 
@@ -163,7 +164,7 @@ def test_layers_share_the_time_and_keep_their_order() -> None:
     assert found["position"].is_monotonic_increasing
     assert found["share"].sum() == pytest.approx(1)
     assert (found.loc[found["operation"] == "relu", "time_ms"] == 0).all()  # joined with its convolution
-    assert set(found["bound"]) <= {"", *PARTS}
+    assert set(found["bound"]) <= {"", *TimePart}
 
 
 def test_a_board_is_foreseen_for_one_thread_and_for_each_of_its_fastest_cores() -> None:

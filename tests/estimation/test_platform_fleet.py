@@ -20,10 +20,10 @@ from zoo.estimation.platforms.constants import fitted_platforms
 from zoo.estimation.platforms.estimate import FIGURES, estimate_on_platforms
 from zoo.estimation.platforms.features import features_of
 from zoo.estimation.platforms.fleet import PlatformSums
-from zoo.estimation.platforms.measurements import MODEL
 from zoo.estimation.platforms.portable import portable
 from zoo.estimation.platforms.settings import has_ways
 from zoo.estimation.workloads.workload import summarise
+from zoo.records import MODEL_COLUMNS
 from zoo.run_config import Precision, RunConfig
 
 MODELS = {
@@ -50,9 +50,9 @@ def features() -> pd.DataFrame:
 def models() -> pd.DataFrame:
     """One of them was measured on NPUs, and one is of a family that was."""
     fitted = fitted_platforms()["qualcomm-npu"]
-    names = pd.DataFrame({name: ["mine"] * len(MODELS) for name in MODEL}).assign(family="mine")
+    names = pd.DataFrame({name: ["mine"] * len(MODELS) for name in MODEL_COLUMNS}).assign(family="mine")
     place = list(MODELS).index("measured")
-    names.loc[place, MODEL] = fitted.effects.loc[fitted.effects["dtype"] == "int8", MODEL].iloc[0]
+    names.loc[place, MODEL_COLUMNS] = fitted.effects.loc[fitted.effects["dtype"] == "int8", MODEL_COLUMNS].iloc[0]
     names.loc[list(MODELS).index("convolutions"), "family"] = min(fitted.families)
     return names
 

@@ -7,10 +7,11 @@ import math
 import numpy as np
 import pytest
 
-from zoo.estimation.platforms.hierarchy import Array, Data, Hierarchy, Level, basis_of, log_sum
-from zoo.estimation.platforms.intervals import conformal_quantile, held_out_quantiles, noise_of, weighted_quantile
+from zoo.estimation.arrays import Array
+from zoo.estimation.platforms.hierarchy import Data, Hierarchy, Level, basis_of, log_sum
 from zoo.estimation.platforms.platform import RelativesPrior
 from zoo.estimation.platforms.relatives import Described, foresee
+from zoo.validation.platforms.intervals import conformal_quantile, held_out_quantiles, noise_of, weighted_quantile
 
 PARTS = ["compute", "memory"]
 

@@ -20,7 +20,7 @@ from reports.leaderboard.speed_report import build_speed_reports, with_latencies
 from reports.selection.candidate_speeds import SpeedSources
 from zoo.devices.device import Device
 from zoo.devices.device_names import find_device
-from zoo.measurement.speed_record import Speed
+from zoo.measurement.speed_tables import Speed
 from zoo.run_config import Precision, RunConfig
 
 CARD, BOARD = find_device("rtx-4090"), find_device("jetson-orin-nano")

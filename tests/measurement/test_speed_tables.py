@@ -11,8 +11,7 @@ from paths import SHARED
 from zoo.devices.data_sheets import shipped_devices
 from zoo.devices.device_names import DeviceNames
 from zoo.errors import SpeedError
-from zoo.measurement.speed_record import Speed, SpeedTable
-from zoo.measurement.speed_tables import COLUMNS, read_speeds, timm_columns
+from zoo.measurement.speed_tables import COLUMNS, Speed, SpeedTable, read_speeds, timm_columns
 from zoo.records import SPEED_KEY, Architecture
 
 TIMM = SHARED / "data" / "timm"

@@ -9,9 +9,9 @@ from network_features import network_features
 
 import zoo
 from zoo.estimation.platforms.features import FEATURES
-from zoo.estimation.platforms.measurements import MODEL
 from zoo.inputs import parse_input
 from zoo.published.published import Check, built_networks, published_speeds
+from zoo.records import MODEL_COLUMNS
 
 ROWS = published_speeds(near=True)
 BUILT = ROWS[ROWS["check"] == Check.BUILT.value].drop_duplicates(["zoo", "arch", "input"])
@@ -44,5 +44,7 @@ def test_the_file_has_the_features_of_a_network(arch: str) -> None:
     shipped = built_networks()
     own = shipped[shipped["arch"] == arch].reset_index(drop=True)
     made = network_features(arch, row["input"], row["variant"])
-    pd.testing.assert_frame_equal(own[[*MODEL, *FEATURES]], made[[*MODEL, *FEATURES]], check_exact=True, check_dtype=False)
+    pd.testing.assert_frame_equal(
+        own[[*MODEL_COLUMNS, *FEATURES]], made[[*MODEL_COLUMNS, *FEATURES]], check_exact=True, check_dtype=False
+    )
     assert tuple(own.loc[0, ["family_zoo", "family_arch"]].fillna("")) == FAMILIES.get(arch, ("", ""))

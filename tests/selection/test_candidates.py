@@ -15,7 +15,7 @@ from reports.selection.candidate_speeds import SpeedSources
 from reports.selection.candidates import Candidates, build_candidates
 from zoo.devices.device import Device
 from zoo.devices.device_names import find_device
-from zoo.measurement.speed_record import Speed
+from zoo.measurement.speed_tables import Speed
 from zoo.run_config import Precision, RunConfig
 
 INPUT_ELEMENTS = 3 * 224 * 224

@@ -9,7 +9,7 @@ from reports.selection.speed_estimates import estimate_model
 from zoo.cache.store import Store
 from zoo.devices.device_names import find_device
 from zoo.estimation.platforms.constants import fitted_platforms
-from zoo.estimation.platforms.measurements import MODEL
+from zoo.records import MODEL_COLUMNS
 from zoo.run_config import Precision, RunConfig
 
 
@@ -18,7 +18,9 @@ def test_a_model_of_a_zoo_has_its_effect(tmp_path: object, monkeypatch: pytest.M
     device, target = find_device("galaxy-s24"), "torchvision/resnet18.IMAGENET1K_V1"
     found = estimate_model(target, device, run, None, store)
     effects = fitted_platforms()["qualcomm-npu"].effects
-    own = effects[(effects["dtype"] == "int8") & (effects[MODEL] == ["torchvision", "resnet18", "3x224x224", "base"]).all(axis=1)]
+    own = effects[
+        (effects["dtype"] == "int8") & (effects[MODEL_COLUMNS] == ["torchvision", "resnet18", "3x224x224", "base"]).all(axis=1)
+    ]
     monkeypatch.setattr("reports.selection.speed_estimates._named_model", lambda *_: None)
     without = estimate_model(target, device, run, None, store)
     assert found.latency_ms is not None

@@ -13,7 +13,7 @@ from reports.selection.candidates import Candidates, build_candidates
 from reports.selection.published_speeds import describe_origin, published_by_architecture
 from zoo.devices.device import Device
 from zoo.devices.device_names import find_device
-from zoo.measurement.speed_record import Speed
+from zoo.measurement.speed_tables import Speed
 from zoo.published.published import published_speeds
 from zoo.run_config import Precision, RunConfig
 

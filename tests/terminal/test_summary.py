@@ -10,11 +10,11 @@ from rich.console import Console
 
 from reports.leaderboard.report import Report
 from reports.terminal.console import make_console, print_table
-from reports.terminal.run_summary import Outcome, most_efficient, print_summary, summary_record
+from reports.terminal.run_summary import CommandOutcome, most_efficient, print_summary, summary_record
 from zoo.jobs import RunSummary
 
 
-def shown(outcome: Outcome, width: int = 80) -> str:
+def shown(outcome: CommandOutcome, width: int = 80) -> str:
     console = Console(file=io.StringIO(), width=width, highlight=False)
     print_summary(console, outcome)
     assert isinstance(console.file, io.StringIO)
@@ -45,7 +45,7 @@ def test_a_model_without_accuracy_or_macs_is_never_efficient(report: Report) -> 
 
 
 def test_the_summary_says_every_figure_and_where_to_read_why(report: Report, summary: RunSummary) -> None:
-    said = shown(Outcome("cache/", summary, 190.4, report, (), report.warnings)).splitlines()
+    said = shown(CommandOutcome("cache/", summary, 190.4, report, (), report.warnings)).splitlines()
     figures = {words[0]: words[1] for words in (line.split() for line in said) if len(words) > 1}
     assert {name: figures[name] for name in ("planned", "counted", "reused", "bounded", "failed")} == {
         "planned": "1,200",
@@ -62,36 +62,36 @@ def test_the_summary_says_every_figure_and_where_to_read_why(report: Report, sum
 @pytest.mark.parametrize("width", [80, 200])
 def test_no_line_is_wider_than_the_terminal_and_no_name_is_lost(report: Report, summary: RunSummary, width: int) -> None:
     table = report.leaderboard.assign(model=report.leaderboard["model"].str.replace("in1k", "x" * 50))
-    said = shown(Outcome("cache/", summary, 1.0, dataclasses.replace(report, leaderboard=table)), width)
+    said = shown(CommandOutcome("cache/", summary, 1.0, dataclasses.replace(report, leaderboard=table)), width)
     assert max(map(len, said.splitlines())) <= width
     assert said.count("x") >= 2 * 50 + len(["3x224x224", "3x384x384"]) * 2
 
 
 def test_a_run_without_failures_gives_no_reason(report: Report, summary: RunSummary) -> None:
     well = dataclasses.replace(report, totals=dataclasses.replace(report.totals, failed=0))
-    assert "Why" not in shown(Outcome("cache/", summary, 1.0, well))
+    assert "Why" not in shown(CommandOutcome("cache/", summary, 1.0, well))
 
 
 def test_an_interrupted_run_says_so(summary: RunSummary) -> None:
     summary.interrupted = True
-    assert "Interrupted after 3 min 05 s" in shown(Outcome("cache/", summary))
+    assert "Interrupted after 3 min 05 s" in shown(CommandOutcome("cache/", summary))
 
 
 def test_an_empty_frontier_is_said_in_words(report: Report) -> None:
     nothing = dataclasses.replace(report, leaderboard=report.leaderboard.iloc[:0])
-    assert "No frontier of classifiers: none has both an accuracy and a cost." in shown(Outcome("cache/", report=nothing))
+    assert "No frontier of classifiers: none has both an accuracy and a cost." in shown(CommandOutcome("cache/", report=nothing))
 
 
 def test_files_are_listed_with_their_sizes(tmp_path: Path) -> None:
     file = tmp_path / "leaderboard.html"
     file.write_bytes(bytes(1_500_000))
-    assert f"{file}  1.5 MB" in shown(Outcome("cache/", files=(file,)))
+    assert f"{file}  1.5 MB" in shown(CommandOutcome("cache/", files=(file,)))
 
 
 def test_the_record_for_programs_is_exact_and_serialisable(report: Report, summary: RunSummary, tmp_path: Path) -> None:
     file = tmp_path / "a.xlsx"
     file.write_bytes(b"abc")
-    record = json.loads(json.dumps(summary_record(Outcome("cache/", summary, 190.4, report, (file,), ("careful",)), 3)))
+    record = json.loads(json.dumps(summary_record(CommandOutcome("cache/", summary, 190.4, report, (file,), ("careful",)), 3)))
     assert (record["exit_code"], record["planned"], record["reused"]) == (3, 1200, 1049)
     assert (record["seconds"], record["counting_seconds"]) == (190.4, 185.2)
     assert record["totals"]["failed"] == 1
@@ -105,11 +105,11 @@ def test_colours_are_left_out_of_pipes_and_where_they_are_not_wanted(
 ) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     console = Console(file=io.StringIO(), force_terminal=True, width=80)
-    print_summary(console, Outcome("cache/", summary))
+    print_summary(console, CommandOutcome("cache/", summary))
     assert isinstance(console.file, io.StringIO)
     assert "\x1b[3" not in console.file.getvalue()
     pipe = io.StringIO()
-    print_summary(make_console(pipe), Outcome("cache/", summary))
+    print_summary(make_console(pipe), CommandOutcome("cache/", summary))
     assert "\x1b" not in pipe.getvalue()
 
 

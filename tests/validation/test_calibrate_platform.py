@@ -20,9 +20,8 @@ from zoo.estimation.platforms.constants import fitted_platforms
 from zoo.estimation.platforms.estimate import estimate_on_platforms
 from zoo.estimation.platforms.features import TRACED, USED, features_of
 from zoo.estimation.platforms.fleet import PlatformSums
-from zoo.estimation.platforms.measurements import MODEL
 from zoo.estimation.platforms.settings import ways_on
-from zoo.records import TraceKey
+from zoo.records import MODEL_COLUMNS, TraceKey
 from zoo.refresh.fill_missing import fill_missing, list_architectures
 from zoo.run_config import Precision, RunConfig
 from zoo.validation.calibration_store import kept_ways
@@ -48,7 +47,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def features(cache: Path) -> pd.DataFrame:
     workloads = Store(cache).workloads(precision=TRACED.precision, layout=TRACED.layout)
-    return features_of(workloads[[*MODEL, *USED]], MODEL)
+    return features_of(workloads[[*MODEL_COLUMNS, *USED]], MODEL_COLUMNS)
 
 
 def table_of(features: pd.DataFrame, factor: float) -> pd.DataFrame:

@@ -12,29 +12,30 @@ from typer.testing import CliRunner
 from reports.cli import app
 from zoo.devices.data_sheets import shipped_devices
 from zoo.estimation.platforms.features import FEATURES
-from zoo.estimation.platforms.measurements import MODEL, Measurements, measurements_of
 from zoo.estimation.platforms.platform import platforms
 from zoo.published.published import published_speeds
-from zoo.validation.baselines import FOUR_FEATURES, MACS_ALONE, baselines, relative_least_squares
-from zoo.validation.platform_protocols import FEW, Protocol, device_held_out, family_held_out, model_held_out
+from zoo.records import MODEL_COLUMNS
+from zoo.validation.platforms.baselines import FOUR_FEATURES, MACS_ALONE, baselines, relative_least_squares
+from zoo.validation.platforms.measurements import Measurements, measurements_of
+from zoo.validation.platforms.protocols import FEW, Protocol, device_held_out, family_held_out, model_held_out
 
 ROWS = published_speeds(near=True)
 
 
 def made_up_features(models: pd.DataFrame, seed: int = 1) -> pd.DataFrame:
     values = np.random.default_rng(seed).lognormal(15, 1, (len(models), len(FEATURES)))
-    features = pd.DataFrame(values, columns=list(FEATURES), index=pd.MultiIndex.from_frame(models[MODEL]))
+    features = pd.DataFrame(values, columns=list(FEATURES), index=pd.MultiIndex.from_frame(models[MODEL_COLUMNS]))
     return features.assign(unknown_calls=0.0)
 
 
 def some_measurements(devices: Iterable[str] = ("galaxy-s25", "qcs8550", "snapdragon-8-elite-gen-5-qrd")) -> Measurements:
     rows = ROWS[ROWS["device"].isin(list(devices)) & (ROWS["dtype"] == "int8") & (ROWS["runtime"] == "tflite")]
-    return measurements_of(platforms()["qualcomm-npu"], rows, made_up_features(rows[MODEL].drop_duplicates()))
+    return measurements_of(platforms()["qualcomm-npu"], rows, made_up_features(rows[MODEL_COLUMNS].drop_duplicates()))
 
 
 def test_measurements_leave_out_what_ran_partly_elsewhere() -> None:
     rows = ROWS[ROWS["source"] == "ai-hub"]
-    found = measurements_of(platforms()["qualcomm-npu"], rows, made_up_features(rows[MODEL].drop_duplicates()))
+    found = measurements_of(platforms()["qualcomm-npu"], rows, made_up_features(rows[MODEL_COLUMNS].drop_duplicates()))
     on_npu = rows[(rows["processor"] == "npu") & rows["dtype"].isin(["float", "int8", "w8a16"])]
     assert len(found.data.log_time) <= (on_npu["layers_on_npu"] == on_npu["layers"]).sum()
     assert len(found.data.log_time) == len(set(zip(found.model.tolist(), found.data.setting.tolist(), strict=True)))
@@ -42,7 +43,7 @@ def test_measurements_leave_out_what_ran_partly_elsewhere() -> None:
 
 def test_times_are_of_one_image_in_seconds() -> None:
     rows = ROWS[(ROWS["source"] == "hailo") & (ROWS["arch"] == "resnet18") & (ROWS["device"] == "hailo-8")]
-    found = measurements_of(platforms()["hailo"], rows, made_up_features(rows[MODEL].drop_duplicates()))
+    found = measurements_of(platforms()["hailo"], rows, made_up_features(rows[MODEL_COLUMNS].drop_duplicates()))
     seconds = np.exp(found.data.log_time)
     assert sorted(seconds) == pytest.approx(sorted(rows["latency_ms"] / rows["batch"] / 1000))
 
@@ -93,7 +94,7 @@ def test_costs_of_features_are_found_and_none_is_below_nothing() -> None:
 def test_a_time_in_proportion_to_macs_is_foreseen_by_macs_alone() -> None:
     measurements = some_measurements()
     features = made_up_features(measurements.models)
-    macs = features.loc[pd.MultiIndex.from_frame(measurements.models[MODEL]), "macs"].to_numpy()
+    macs = features.loc[pd.MultiIndex.from_frame(measurements.models[MODEL_COLUMNS]), "macs"].to_numpy()
     log_time = np.log(macs[measurements.model] * 1e-12)
     data = measurements.data
     exact = Measurements(

@@ -135,7 +135,7 @@ def _load_exported(file: Path) -> nn.Module:
     import torch
 
     from zoo.meta.build import allocating_as_usual
-    from zoo.meta.exported import ExportedModel
+    from zoo.meta.programs.exported import ExportedModel
 
     with allocating_as_usual():
         return ExportedModel(torch.export.load(file).module(check_guards=False))
@@ -145,7 +145,7 @@ def _load_torchscript(file: Path) -> nn.Module:
     import torch
 
     from zoo.meta.build import allocating_as_usual
-    from zoo.meta.scripted import ScriptedModel
+    from zoo.meta.programs.scripted import ScriptedModel
 
     with allocating_as_usual():
         return ScriptedModel(torch.jit.load(file))

@@ -19,8 +19,8 @@ from zoo.counting.parameters import ParameterCounts, count_parameters
 from zoo.errors import InputError, UnknownNameError, did_you_mean
 from zoo.meta.dispatch import below_autograd
 from zoo.meta.module_stack import evaluate, naming_failed_module
+from zoo.meta.programs.scripted import ScriptedModel, scripts_as_modules
 from zoo.meta.protection import protected
-from zoo.meta.scripted import ScriptedModel, scripts_as_modules
 from zoo.meta.weights import without_data
 from zoo.meta.written_values import KeepWritten
 from zoo.operators.macs_formulas import Formula

@@ -15,9 +15,9 @@ from torch.utils import _pytree as pytree
 
 from zoo.counting.count_model import meta_input
 from zoo.errors import InputError
-from zoo.meta.exported import ExportedModel, is_exported
 from zoo.meta.new_tensors import META
-from zoo.meta.scripted import ScriptedModel
+from zoo.meta.programs.exported import ExportedModel, is_exported
+from zoo.meta.programs.scripted import ScriptedModel
 
 
 class Given(NamedTuple):

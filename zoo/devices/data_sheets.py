@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from zoo.devices.device import FIGURES, Cluster, Device, Figure, Source
+from zoo.devices.device import FIGURES, Cluster, Device, Figure, FigureSource
 from zoo.devices.kinds import KINDS
 from zoo.documents.files import DocumentKind
 from zoo.documents.yaml_document import read_yaml
@@ -42,7 +42,7 @@ def shipped_devices() -> Mapping[str, Device]:
     """The devices that come with zoometer, by id."""
     files = resources.files("zoo.devices").joinpath("sheets").iterdir()
     contents = [_load(file.read_text(encoding="utf-8")) for file in sorted(files, key=lambda file: file.name)]
-    sources = {name: Source(**source) for content in contents for name, source in content.get("sources", {}).items()}
+    sources = {name: FigureSource(**source) for content in contents for name, source in content.get("sources", {}).items()}
     entries = {name: entry for content in contents for name, entry in content.get("devices", {}).items()}
     return {name: parse_device(name, entry, sources) for name, entry in entries.items()}
 
@@ -67,7 +67,7 @@ def read_devices(path: str | Path) -> dict[str, Device]:
         raise DeviceError(f"{path}: {error}") from None
 
 
-def parse_device(device_id: str, entry: Any, sources: Mapping[str, Source] | None = None) -> Device:
+def parse_device(device_id: str, entry: Any, sources: Mapping[str, FigureSource] | None = None) -> Device:
     """A device from what a file says of it.
 
     Args:
@@ -112,7 +112,7 @@ class _Sources:
     device_id: str
     default: str
     exceptions: Mapping[str, Any]
-    documents: Mapping[str, Source]
+    documents: Mapping[str, FigureSource]
 
     def figure(self, key: str, value: Any, kind: Quantity) -> Figure:
         """A figure with its source: its own, that of all peaks, or the device's."""
@@ -135,8 +135,8 @@ class _Sources:
         core = None if entry.get("core") is None else str(entry["core"])
         return Cluster(entry["cores"], clock, core, self._document(self.exceptions.get("clusters") or self.default))
 
-    def _document(self, name: Any) -> Source:
-        return self.documents.get(str(name)) or Source(str(name))
+    def _document(self, name: Any) -> FigureSource:
+        return self.documents.get(str(name)) or FigureSource(str(name))
 
     def check_used(self, keys: list[str]) -> None:
         """A source for a figure that is not there is a spelling mistake."""

@@ -29,7 +29,7 @@ FIGURES: Mapping[str, tuple[str, Quantity]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class FigureSource:
     """A document a figure comes from, or what it was computed from."""
 
     title: str
@@ -41,7 +41,7 @@ class Figure:
     """A number in the unit that its name says, and where it comes from."""
 
     value: float
-    source: Source
+    source: FigureSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class Cluster:
     cores: int
     clock_hz: float | None  # the most they run at
     core: str | None  # its name: Cortex-A76
-    source: Source
+    source: FigureSource
 
 
 @dataclass(frozen=True, slots=True)

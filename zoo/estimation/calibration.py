@@ -14,16 +14,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import yaml
 
 from zoo.documents.yaml_document import parse_yaml
 from zoo.errors import SpeedError
+from zoo.estimation.arrays import Array
+from zoo.records import MODEL_COLUMNS
 from zoo.run_config import Precision, RunConfig
-
-MEASURED_MODEL = ("zoo", "arch", "input", "variant")
-"""Columns that together name a model that was measured."""
 
 SHARES = ("share_compute", "share_memory", "share_overhead")
 """Columns of an estimate: the parts of its time."""
@@ -66,19 +64,19 @@ class Calibration:
         """Of the logarithm of `factor`."""
         return float(self.errors(np.full((1, len(SHARES)), 1 / len(SHARES)))[0])
 
-    def log_factors(self, shares: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    def log_factors(self, shares: Array) -> Array:
         """By how much to correct, for models with these shares (models x 3)."""
-        corrections: npt.NDArray[np.float64] = _design(shares) @ np.array(self.coefficients)
+        corrections: Array = _design(shares) @ np.array(self.coefficients)
         return corrections
 
-    def errors(self, shares: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    def errors(self, shares: Array) -> Array:
         """Standard errors of `log_factors`."""
         design = _design(shares)
-        errors: npt.NDArray[np.float64] = np.sqrt(np.einsum("ij,jk,ik->i", design, np.array(self.covariance), design))
+        errors: Array = np.sqrt(np.einsum("ij,jk,ik->i", design, np.array(self.covariance), design))
         return errors
 
 
-def calibrate(estimates: pd.DataFrame, measurements: pd.DataFrame, key: Sequence[str] = MEASURED_MODEL) -> Calibration:
+def calibrate(estimates: pd.DataFrame, measurements: pd.DataFrame, key: Sequence[str] = MODEL_COLUMNS) -> Calibration:
     """The calibration that measurements give to uncalibrated estimates.
 
     Args:
@@ -101,9 +99,7 @@ def calibrate(estimates: pd.DataFrame, measurements: pd.DataFrame, key: Sequence
     return Calibration(_run_of(joined.iloc[0]), len(joined), tuple(coefficients.tolist()), tuple(map(tuple, covariance.tolist())))
 
 
-def regress(
-    shares: npt.NDArray[np.float64], log_ratios: npt.NDArray[np.float64]
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def regress(shares: Array, log_ratios: Array) -> tuple[Array, Array]:
     """Coefficients of 1 and the shares, and their covariance."""
     design = _design(shares)
     deviations = np.array([_FACTOR_DEVIATION, *[_SHARE_DEVIATION] * len(SHARES)])
@@ -162,5 +158,5 @@ def _run_of(record: Mapping[str, Any] | pd.Series) -> RunConfig:
     return RunConfig(str(record["device"]), precision, str(record["layout"]), compiled=bool(record["compiled"]))
 
 
-def _design(shares: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _design(shares: Array) -> Array:
     return np.column_stack([np.ones(len(shares)), shares])

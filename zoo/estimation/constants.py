@@ -9,8 +9,9 @@ from importlib import resources
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import yaml
+
+from zoo.estimation.arrays import Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +29,11 @@ class Constants:
     command: str
     needs_calibration: bool = False
 
-    def of_terms(self, terms: Sequence[str]) -> npt.NDArray[np.float64]:
+    def of_terms(self, terms: Sequence[str]) -> Array:
         """In the order of the terms."""
         return np.array([self.values[term] for term in terms])
 
-    def widths(self, hardness: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    def widths(self, hardness: Array) -> Array:
         """Half-widths of models by their hardness."""
         return np.array(self.half_widths)[np.searchsorted(np.array(self.hardness), hardness)]
 

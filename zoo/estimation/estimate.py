@@ -27,13 +27,14 @@ import pandas as pd
 from zoo.devices.device import Device
 from zoo.devices.device_spec import DeviceSpec, device_spec
 from zoo.errors import SpeedError
-from zoo.estimation.calibration import MEASURED_MODEL, SHARES, Calibration
+from zoo.estimation.arrays import Array, Flags
+from zoo.estimation.calibration import SHARES, Calibration
 from zoo.estimation.constants import Constants, shipped_constants
 from zoo.estimation.fitting import step_seconds
-from zoo.estimation.terms.calls import Array, Flags
-from zoo.estimation.terms.term import Part, TermModel
+from zoo.estimation.terms.term import TermModel, TimePart
 from zoo.estimation.terms.term_matrix import TermMatrix
 from zoo.estimation.terms.term_models import term_model
+from zoo.records import MODEL_COLUMNS
 from zoo.run_config import TRACED, RunConfig
 
 FIGURES = ("latency_ms", "latency_low_ms", "latency_high_ms", "samples_per_s", *SHARES)
@@ -73,7 +74,7 @@ def estimate(  # noqa: PLR0913  # all but three are keyword-only
     calibration: Calibration | None = None,
     for_calibration: bool = False,
     constants: Constants | None = None,
-    key: Sequence[str] = MEASURED_MODEL,
+    key: Sequence[str] = MODEL_COLUMNS,
 ) -> pd.DataFrame:
     """Time and throughput of each model.
 
@@ -140,7 +141,7 @@ def layers(workloads: pd.DataFrame, device: Device, run: RunConfig = RunConfig()
     table = workloads[["position", "module", "module_class", "operation", "calls"]].reset_index(drop=True)
     table["time_ms"] = _MS * parts.sum(axis=1)
     table["share"] = table["time_ms"] / table["time_ms"].sum()
-    table["bound"] = np.where(parts.sum(axis=1) > 0, np.array([*map(str, Part)])[parts.argmax(axis=1)], "")
+    table["bound"] = np.where(parts.sum(axis=1) > 0, np.array([*map(str, TimePart)])[parts.argmax(axis=1)], "")
     return table.sort_values("position", kind="stable", ignore_index=True)
 
 

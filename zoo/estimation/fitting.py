@@ -10,12 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
-Array: TypeAlias = npt.NDArray[np.float64]
+from zoo.estimation.arrays import Array, Flags
 
 _SCALE = 0.12
 """Relative error from which the loss grows in proportion; about the standard error of a good estimate."""
@@ -36,7 +34,7 @@ class Sample:
         """Times of steps by given constants."""
         return step_seconds(self.terms @ constants, self.host_s)
 
-    def select(self, rows: npt.NDArray[np.bool_]) -> Sample:
+    def select(self, rows: Flags) -> Sample:
         """Some of the models."""
         return Sample(self.terms[rows], self.host_s[rows], self.measured_s[rows])
 

@@ -23,13 +23,13 @@ from zoo.devices.device import Device
 from zoo.devices.device_spec import DeviceSpec, device_spec
 from zoo.devices.kinds import GPU_KINDS
 from zoo.errors import SpeedError
+from zoo.estimation.arrays import Array
 from zoo.estimation.constants import shipped_constants
 from zoo.estimation.estimate import HARD_WORKS, QUANTILE, device_deviation, has_unknown_work, needed_bytes
 from zoo.estimation.fitting import step_seconds
-from zoo.estimation.terms.calls import Array
 from zoo.estimation.terms.gpu_terms import GPU_COMPILED, GPU_EAGER
 from zoo.estimation.terms.memory_traffic import MemoryTraffic, time_share
-from zoo.estimation.terms.term import Part
+from zoo.estimation.terms.term import TimePart
 from zoo.estimation.terms.term_matrix import TermMatrix
 from zoo.run_config import RunConfig
 
@@ -73,12 +73,12 @@ class GpuSums:
         self._matrix = TermMatrix.of(workloads, model, _ONLY_MEMORY, batch=run.batch, key=key)
         self._hard = self._matrix.calls.is_work(*HARD_WORKS)
         self._compute = {
-            rate: self._by_model(self._weighted(self._matrix.on(spec), Part.COMPUTE)) for rate, spec in _ONE_RATE.items()
+            rate: self._by_model(self._weighted(self._matrix.on(spec), TimePart.COMPUTE)) for rate, spec in _ONE_RATE.items()
         }
-        self._fixed = self._by_model(self._weighted(self._matrix, Part.OVERHEAD))
-        self._uncached_bytes = self._weighted(self._matrix, Part.MEMORY, [_UNCACHED])
+        self._fixed = self._by_model(self._weighted(self._matrix, TimePart.OVERHEAD))
+        self._uncached_bytes = self._weighted(self._matrix, TimePart.MEMORY, [_UNCACHED])
         cached = [name for name in self._matrix.names if name != _UNCACHED]
-        self._bytes = self._weighted(self._matrix, Part.MEMORY, cached)
+        self._bytes = self._weighted(self._matrix, TimePart.MEMORY, cached)
         self._activation_bytes = MemoryTraffic.of(self._matrix.calls, _ONLY_MEMORY).activation_seconds
         self._host_s = self._matrix.host_s()
         self._unknown = has_unknown_work(self._matrix)
@@ -111,7 +111,7 @@ class GpuSums:
         share = time_share(self._activation_bytes, cache_bytes, is_gpu=True)
         return self._by_model(self._bytes * share + self._uncached_bytes)
 
-    def _weighted(self, matrix: TermMatrix, part: Part, names: Sequence[str] | None = None) -> Array:
+    def _weighted(self, matrix: TermMatrix, part: TimePart, names: Sequence[str] | None = None) -> Array:
         """The terms of one part, times their constants, of each call."""
         chosen = [i for i, name in enumerate(matrix.names) if matrix.parts[i] is part and (names is None or name in names)]
         values = self._constants.of_terms([matrix.names[i] for i in chosen])

@@ -45,7 +45,7 @@ class MeasureSummary:
 
 
 @dataclass(frozen=True)
-class _Task:
+class _MeasureTask:
     """A job with the key of its rows, and those of them that the table has."""
 
     job: MeasureJob
@@ -99,7 +99,7 @@ class _Session:
         self._summary.seconds = time.perf_counter() - started
         return self._summary
 
-    def _make_tasks(self, listings: Mapping[str, ZooListing]) -> list[_Task]:
+    def _make_tasks(self, listings: Mapping[str, ZooListing]) -> list[_MeasureTask]:
         settings = self._settings
         chosen = {name: select(one.architectures, settings.zoos[name].selection) for name, one in listings.items()}
         jobs = measure_jobs(settings, listings, chosen)
@@ -110,7 +110,7 @@ class _Session:
             machine, zoo = machines[job.run], job.key.zoo
             model = {"library": f"{zoo} {listings[zoo].library_version}", "fingerprint": job.architecture.fingerprint}
             environment = environment_json({**machine, **{name: value for name, value in model.items() if value}})
-            tasks.append(_Task(job, self._found_run(job.run, machine), environment, known))
+            tasks.append(_MeasureTask(job, self._found_run(job.run, machine), environment, known))
         return tasks
 
     def _found_run(self, run: RunConfig, machine: Mapping[str, Any]) -> RunConfig:
@@ -119,7 +119,7 @@ class _Session:
         device = self._settings.device_id or device_id(machine, self._settings.devices.values())
         return replace(run, device=device, runtime=runtime, threads=machine.get("threads"))
 
-    def _plan(self, tasks: Sequence[_Task]) -> TimeLeft:
+    def _plan(self, tasks: Sequence[_MeasureTask]) -> TimeLeft:
         settings = self._settings
         absent = [
             (task.job, batch) for task in tasks for batch in missing_batches(settings.batches, settings.max_batch, task.known_row)
@@ -150,7 +150,7 @@ class _Session:
         with SupervisedProcess(_serve_machine, run) as process:
             return process.request(what, self._settings.timeout_s)
 
-    def _measure(self, task: _Task, left: TimeLeft) -> None:
+    def _measure(self, task: _MeasureTask, left: TimeLeft) -> None:
         with SupervisedProcess(_serve_model, task.job) as process:
 
             def attempt(batch: int) -> Row:
@@ -165,7 +165,7 @@ class _Session:
                 rows += [row for _, row in halving(self._settings.max_batch, attempt, is_too_large)]
         self._summary.rows += list({row["batch"]: row for row in rows}.values())
 
-    def _row(self, task: _Task, batch: int, outcome: Any) -> Row:
+    def _row(self, task: _MeasureTask, batch: int, outcome: Any) -> Row:
         """A row of the table `speed`."""
         now, peak = datetime.now(UTC), self._peaks[task.job.run]
         row: Row = {

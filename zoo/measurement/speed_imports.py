@@ -15,8 +15,7 @@ from zoo.cache.schema.tables import table_of
 from zoo.cache.store import Store
 from zoo.devices.device_names import DeviceNames
 from zoo.errors import SpeedError
-from zoo.measurement.speed_record import Speed
-from zoo.measurement.speed_tables import read_speeds
+from zoo.measurement.speed_tables import Speed, read_speeds
 from zoo.records import SPEED_KEY, Architecture, Unmatched
 
 _ZOOS = ("timm", "torchvision")

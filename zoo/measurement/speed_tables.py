@@ -24,14 +24,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from zoo.devices.device_names import DeviceNames
 from zoo.documents.csv_table import CsvRow, CsvTable, read_table
 from zoo.documents.files import DocumentKind
 from zoo.errors import InputError, SpeedError, did_you_mean
 from zoo.inputs import resize_input
-from zoo.measurement.speed_record import Speed, SpeedTable
 from zoo.records import FORMER_VARIANTS, SPEED_KEY, Architecture, Unmatched, Variant
 from zoo.run_config import TRACED, Precision, canonical_dtype
 
@@ -56,14 +55,42 @@ _DISAGREEMENT = 0.05
 """How far a stated rate and a stated time may be from each other, besides their rounding; timm's own files agree within 2 %."""
 
 
+class Speed(NamedTuple):
+    """One measured speed: a row of the `speed` table. `SPEED_KEY` names what makes it another measurement."""
+
+    zoo: str
+    arch: str
+    input: str
+    variant: str
+    device: str  # id of `devices.yaml` where it is known there, else the name in the table
+    runtime: str | None
+    dtype: str  # of a `Precision` (float32, float16, bfloat16, int8, amp), or what the table calls it
+    layout: str | None  # nchw or nhwc
+    compiled: bool | None
+    batch: int
+    samples_per_s: float  # images a second
+    latency_ms: float  # of one step of the whole batch
+    spread: float | None  # interquartile range of the repetitions as a share of the median
+    source: str
+    measured_at: str | None  # ISO 8601
+    threads: int | None = None  # of a CPU
+
+
+class SpeedTable(NamedTuple):
+    """What a table gave: its rows, and those that could not be used, each with the reason."""
+
+    rows: tuple[Speed, ...] = ()
+    unmatched: tuple[Unmatched, ...] = ()
+
+
 @dataclass(slots=True)
-class _Known:
+class _ArchitectureNames:
     """The architectures by `zoo/arch` and by `arch`."""
 
     by_name: dict[str, list[Architecture]] = field(default_factory=lambda: defaultdict(list))
 
     @classmethod
-    def of(cls, architectures: Iterable[Architecture]) -> _Known:
+    def of(cls, architectures: Iterable[Architecture]) -> _ArchitectureNames:
         known = cls()
         for architecture in architectures:
             known.by_name[architecture.name].append(architecture)
@@ -104,7 +131,7 @@ def read_speeds(
         candidates = [architecture for architecture in candidates if architecture.zoo == "timm"]
         defaults |= timm_columns(path)
     _check_columns(table, path, defaults)
-    known, names = _Known.of(candidates), devices or DeviceNames(())
+    known, names = _ArchitectureNames.of(candidates), devices or DeviceNames(())
     rows: dict[tuple[Any, ...], Speed] = {}
     unmatched, mistakes = [], []
     for line, stated in ((row.line, row.cells) for row in table.rows):
@@ -180,7 +207,7 @@ def _check_columns(table: CsvTable, path: str | Path, defaults: Mapping[str, Any
             raise SpeedError(f"'{path}' does not say the {name}. Add a column {name}.")
 
 
-def _speed(values: Mapping[str, Any], known: _Known, devices: DeviceNames) -> Speed:
+def _speed(values: Mapping[str, Any], known: _ArchitectureNames, devices: DeviceNames) -> Speed:
     """One row; InputError keeps it apart with the reason, ValueError is a mistake in the table."""
     for name in ("model", "device", "dtype"):
         if name not in values:

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from zoo.measurement.plan import MeasureJob
+from zoo.records import MODEL_COLUMNS
 from zoo.run_config import RunConfig
 
 _BUILDING_S = 3.0
@@ -19,8 +20,6 @@ _USUAL_SHARE = 0.25
 """Of the peak that networks reach, before there is experience."""
 
 _USUAL_REPETITIONS = 30
-
-_MODEL = ["zoo", "arch", "input", "variant"]
 
 
 class TimeLeft:
@@ -34,10 +33,10 @@ class TimeLeft:
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         counted = costs[costs["flops"].notna() & (costs["batch"] == 1)]
-        flops = {tuple(key): int(amount) for *key, amount in counted[[*_MODEL, "flops"]].itertuples(index=False)}
+        flops = {tuple(key): int(amount) for *key, amount in counted[[*MODEL_COLUMNS, "flops"]].itertuples(index=False)}
         self._expected_s = {
             _name({**job.key._asdict(), **replace(job.run, batch=batch).columns()}): _expect(
-                job, batch, flops.get(tuple(str(getattr(job.key, name)) for name in _MODEL)), peaks.get(job.run)
+                job, batch, flops.get(tuple(str(getattr(job.key, name)) for name in MODEL_COLUMNS)), peaks.get(job.run)
             )
             for job, batch in absent
         }
@@ -58,7 +57,7 @@ class TimeLeft:
 
 
 def _name(row: Mapping[Any, Any]) -> tuple[str, ...]:
-    return tuple(str(row[name]) for name in (*_MODEL, "dtype", "layout", "compiled", "batch"))
+    return tuple(str(row[name]) for name in (*MODEL_COLUMNS, "dtype", "layout", "compiled", "batch"))
 
 
 def _expect(job: MeasureJob, batch: int, flops: int | None, peak_gflops_per_s: float | None) -> float:

@@ -39,7 +39,7 @@ _FREE_SHARE = 0.8
 
 
 @dataclass(frozen=True, slots=True)
-class BatchResult:
+class BatchMeasurement:
     """The measurement of one batch."""
 
     timing: Timing
@@ -100,7 +100,7 @@ class _Model:
         self._flops: int | None = None  # of one image
         self._resident = resident_bytes()  # without the model
 
-    def measure(self, batch: int) -> BatchResult:
+    def measure(self, batch: int) -> BatchMeasurement:
         """One measurement.
 
         Raises:
@@ -116,7 +116,9 @@ class _Model:
         example = self._example(batch)
         args, kwargs = place_inputs((example.args, dict(example.kwargs)), run)
         timing = time_steps(self._placed, args, kwargs, run, self._job.target)
-        return BatchResult(timing, None if self._flops is None else self._flops * batch, peak_memory_bytes(run, self._resident))
+        return BatchMeasurement(
+            timing, None if self._flops is None else self._flops * batch, peak_memory_bytes(run, self._resident)
+        )
 
     def _build(self) -> nn.Module:
         key = self._job.key

@@ -45,7 +45,7 @@ class _Building(threading.local):
     keeping = False  # a module around this one will be kept as a recipe
 
 
-class _Known:
+class _KnownConstructors:
     """What is known of constructors. All threads share it; whatever order they come in, an entry is right or absent."""
 
     def __init__(self) -> None:
@@ -77,11 +77,11 @@ class _Known:
         for kind, replaced in self.constructors.items():
             if replaced is not None and vars(kind).get("__init__") is replaced[1]:
                 _set_constructor(kind, replaced[0])
-        vars(self).update(vars(_Known()))
+        vars(self).update(vars(_KnownConstructors()))
 
 
 _building = _Building()
-_known = _Known()
+_known = _KnownConstructors()
 
 
 def _init_module(self: Any, *args: Any, **kwargs: Any) -> None:

@@ -183,7 +183,7 @@ def _name_of_class(kind: Any) -> str:
 
 def list_parts(model: nn.Module) -> Parts:
     """Walks a model once, in registration order; much faster than asking it for modules, parameters and buffers apart."""
-    walk = _Walk()
+    walk = _ModelWalk()
     walk.visit(model, "")
     return Parts(walk.names, walk.modules, list(walk.params.values()), list(walk.buffers.values()))
 
@@ -203,7 +203,7 @@ def _packed_tensors(value: Any) -> Iterator[Tensor]:
         yield from _packed_tensors(value.__getstate__())
 
 
-class _Walk:
+class _ModelWalk:
     """What a walk has found. A function that calls itself from inside another would be garbage that only the collector frees."""
 
     def __init__(self) -> None:

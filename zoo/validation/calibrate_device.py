@@ -15,13 +15,14 @@ from zoo.devices.device import Device
 from zoo.devices.device_names import DeviceNames
 from zoo.devices.kinds import CPU_KINDS, GPU_KINDS
 from zoo.errors import SpeedError
-from zoo.estimation.calibration import LEAST_MEASUREMENTS, MEASURED_MODEL, Calibration, calibrate
+from zoo.estimation.calibration import LEAST_MEASUREMENTS, Calibration, calibrate
 from zoo.estimation.constants import shipped_constants
 from zoo.estimation.estimate import estimate
 from zoo.estimation.platforms.constants import fitted_platforms
 from zoo.estimation.terms.term_models import term_model
 from zoo.measurement.speed_imports import known_speeds
 from zoo.measurement.speed_tables import precision_of
+from zoo.records import MODEL_COLUMNS
 from zoo.run_config import TRACED, Precision, RunConfig
 from zoo.settings import Execution, Listener
 from zoo.validation.calibrate_platform import calibrate_on_platform
@@ -32,11 +33,10 @@ from zoo.validation.metrics import Agreement, agreement
 _FOLDS = 10
 _RUN = ["precision", "layout", "compiled"]
 _WAY = ["runtime", "threads", "batch"]
-_MODEL = list(MEASURED_MODEL)
 
 
 @dataclass(frozen=True)
-class Calibrated:
+class CalibratedRun:
     """What the measurements of one run configuration gave."""
 
     run: RunConfig
@@ -52,7 +52,7 @@ class Calibrated:
 
 
 @dataclass(frozen=True, slots=True)
-class NotCalibrated:
+class UncalibratedRun:
     """A run configuration that cannot be calibrated."""
 
     precision: str
@@ -63,7 +63,7 @@ class NotCalibrated:
 
 def calibrate_device(
     cache: str, device: Device, files: Sequence[Path] = (), execution: Execution = Execution(), listener: Listener | None = None
-) -> list[Calibrated | NotCalibrated]:
+) -> list[CalibratedRun | UncalibratedRun]:
     """Calibrates the estimates of a device, in each run configuration that was measured often enough, and keeps the results.
 
     Args:
@@ -105,8 +105,8 @@ class _Work:
     listener: Listener | None
 
     def attempt(
-        self, calibrate_rows: Callable[[RunConfig, pd.DataFrame], Calibrated], rows: pd.DataFrame, key: tuple[Any, ...]
-    ) -> Calibrated | NotCalibrated:
+        self, calibrate_rows: Callable[[RunConfig, pd.DataFrame], CalibratedRun], rows: pd.DataFrame, key: tuple[Any, ...]
+    ) -> CalibratedRun | UncalibratedRun:
         """A calibration, or why there is none."""
         precision, layout, compiled = str(key[0]), str(key[1]), bool(key[2])
         try:
@@ -115,22 +115,22 @@ class _Work:
                 raise SpeedError(f"nothing is known of how models run in {precision}")
             return calibrate_rows(RunConfig(self.device.id, parsed, layout, compiled=compiled), rows)
         except SpeedError as error:
-            return NotCalibrated(precision, layout, compiled, str(error))
+            return UncalibratedRun(precision, layout, compiled, str(error))
 
-    def by_torch(self, run: RunConfig, rows: pd.DataFrame) -> Calibrated:
+    def by_torch(self, run: RunConfig, rows: pd.DataFrame) -> CalibratedRun:
         """Of estimates from the data sheet."""
         if run.precision not in TRACED:
             raise SpeedError(f"nothing is known of how models run in {run.precision}")
         return _calibrate_run(self.store, self.device, run, rows, self.execution, self.listener)
 
-    def on_platform(self, run: RunConfig, rows: pd.DataFrame) -> Calibrated:
+    def on_platform(self, run: RunConfig, rows: pd.DataFrame) -> CalibratedRun:
         """Of estimates from published speeds."""
         first = rows.iloc[0]
         runtime, threads = (None if pd.isna(first[name]) else first[name] for name in ("runtime", "threads"))
         run = replace(run, batch=int(first["batch"]), runtime=runtime, threads=None if threads is None else int(threads))
         found = calibrate_on_platform(self.store, self.device, run, rows, self.execution, self.listener)
         calibration = found.calibration
-        return Calibrated(
+        return CalibratedRun(
             run, found.way.describe(), calibration.measurements, calibration.factor, None, found.path, found.before, found.after,
             found.unused, 0,
         )  # fmt: skip
@@ -159,7 +159,7 @@ def measurements(store: Store, device: Device, files: Sequence[Path]) -> pd.Data
 
 def _calibrate_run(
     store: Store, device: Device, run: RunConfig, rows: pd.DataFrame, execution: Execution, listener: Listener | None
-) -> Calibrated:
+) -> CalibratedRun:
     chosen = _of_one_runtime(rows)
     if len(chosen) < LEAST_MEASUREMENTS:
         raise SpeedError(f"{len(chosen)} of at least {LEAST_MEASUREMENTS} measurements; ten of different families are better")
@@ -168,7 +168,7 @@ def _calibrate_run(
     calibration = calibrate(estimates, chosen)
     after = pd.concat(list(_held_out(device, run, workloads, estimates, chosen)), ignore_index=True)
     needs_calibration = shipped_constants()[term_model(device, run).name].needs_calibration
-    return Calibrated(
+    return CalibratedRun(
         calibration.run,
         None,
         calibration.measurements,
@@ -203,8 +203,8 @@ def estimate_measured(
     """
     estimates = []
     for batch in sorted({int(batch) for batch in rows["batch"]}):
-        models = rows.loc[rows["batch"] == batch, _MODEL].drop_duplicates()
-        of_batch, at_batch = workloads.merge(models, on=_MODEL), replace(run, batch=batch)
+        models = rows.loc[rows["batch"] == batch, MODEL_COLUMNS].drop_duplicates()
+        of_batch, at_batch = workloads.merge(models, on=MODEL_COLUMNS), replace(run, batch=batch)
         estimates.append(estimate(of_batch, device, at_batch, calibration=calibration, for_calibration=True))
     return pd.concat(estimates, ignore_index=True)
 
@@ -213,7 +213,7 @@ def _held_out(
     device: Device, run: RunConfig, workloads: pd.DataFrame, estimates: pd.DataFrame, rows: pd.DataFrame
 ) -> Iterator[pd.DataFrame]:
     """Estimates with calibrations that have not seen the model's own measurement, as far as enough are left."""
-    names = rows[_MODEL].astype(str).agg("/".join, axis=1)
+    names = rows[MODEL_COLUMNS].astype(str).agg("/".join, axis=1)
     distinct = sorted(set(names))
     folds = {name: index % min(_FOLDS, len(distinct)) for index, name in enumerate(distinct)}
     fold = names.map(folds).to_numpy()
@@ -227,13 +227,13 @@ def _held_out(
 
 def compare(estimates: pd.DataFrame, rows: pd.DataFrame) -> Agreement:
     """How well estimates agree with what was measured, where there are both."""
-    joined = rows.merge(estimates[estimates["latency_ms"].notna()], on=[*_MODEL, "batch"], suffixes=("_measured", ""))
+    joined = rows.merge(estimates[estimates["latency_ms"].notna()], on=[*MODEL_COLUMNS, "batch"], suffixes=("_measured", ""))
     columns = ("latency_ms_measured", "latency_ms", "latency_low_ms", "latency_high_ms")
     return agreement(*(joined[name].to_numpy(float) for name in columns))
 
 
 def _unused(estimates: pd.DataFrame, rows: pd.DataFrame) -> Iterator[str]:
-    joined = rows[_MODEL].drop_duplicates().merge(estimates, on=_MODEL, how="left")
-    for row in joined[joined["latency_ms"].isna()].drop_duplicates(_MODEL).to_dict("records"):
+    joined = rows[MODEL_COLUMNS].drop_duplicates().merge(estimates, on=MODEL_COLUMNS, how="left")
+    for row in joined[joined["latency_ms"].isna()].drop_duplicates(MODEL_COLUMNS).to_dict("records"):
         why = row["latency_from"] if isinstance(row["latency_from"], str) else "it could not be traced"
         yield f"{row['zoo']}/{row['arch']} {row['input']}: {why}"

@@ -11,14 +11,14 @@ import pandas as pd
 from zoo.cache.store import Store
 from zoo.devices.device import Device
 from zoo.errors import SpeedError
+from zoo.estimation.arrays import Array, Flags, Indices
 from zoo.estimation.platforms.calibration import WayCalibration, calibrate_way, nearest_way
 from zoo.estimation.platforms.constants import fitted_platforms
 from zoo.estimation.platforms.features import TRACED, USED, features_of
 from zoo.estimation.platforms.fleet import PlatformSums, why_not
-from zoo.estimation.platforms.hierarchy import Array, Indices
-from zoo.estimation.platforms.measurements import MODEL
 from zoo.estimation.platforms.settings import Way, ways_on
 from zoo.measurement.speed_imports import known_architectures
+from zoo.records import MODEL_COLUMNS
 from zoo.run_config import RunConfig
 from zoo.settings import Execution, Listener
 from zoo.validation.calibration_store import keep_way_calibration
@@ -50,7 +50,7 @@ class _Measured:
     rows: Indices  # of each measurement, the row of its model
     log_s: Array  # of one image
 
-    def without(self, left_out: np.typing.NDArray[np.bool_]) -> tuple[Indices, Array]:
+    def without(self, left_out: Flags) -> tuple[Indices, Array]:
         return self.rows[~left_out], self.log_s[~left_out]
 
 
@@ -92,19 +92,22 @@ def _measured(
     store: Store, rows: pd.DataFrame, run: RunConfig, execution: Execution, listener: Listener | None
 ) -> tuple[_Measured, tuple[str, ...]]:
     workloads = workloads_of(store, rows, TRACED, execution, listener)
-    features = features_of(workloads[[*MODEL, *USED]], MODEL)
-    models = with_architectures(features.index.to_frame(index=False), known_architectures(store)).drop_duplicates(MODEL)
-    place = features.index.get_indexer(pd.MultiIndex.from_frame(rows[MODEL]))
+    features = features_of(workloads[[*MODEL_COLUMNS, *USED]], MODEL_COLUMNS)
+    models = with_architectures(features.index.to_frame(index=False), known_architectures(store)).drop_duplicates(MODEL_COLUMNS)
+    place = features.index.get_indexer(pd.MultiIndex.from_frame(rows[MODEL_COLUMNS]))
     unused = tuple(
-        f"{row['zoo']}/{row['arch']} {row['input']}: it could not be traced" for row in rows[place < 0][MODEL].to_dict("records")
+        f"{row['zoo']}/{row['arch']} {row['input']}: it could not be traced"
+        for row in rows[place < 0][MODEL_COLUMNS].to_dict("records")
     )
-    sums = PlatformSums(features.reset_index(drop=True), features.index.to_frame(index=False).merge(models, on=MODEL, how="left"))
+    sums = PlatformSums(
+        features.reset_index(drop=True), features.index.to_frame(index=False).merge(models, on=MODEL_COLUMNS, how="left")
+    )
     place, log_s = place[place >= 0], np.log(rows.loc[place >= 0, "latency_ms"].to_numpy(float) / run.batch / _MS)
     is_known = ~sums.is_unknown[place]
     return _Measured(sums, place[is_known], log_s[is_known]), unused
 
 
-def _held_out(measured: _Measured, way: Way) -> Iterator[tuple[np.typing.NDArray[np.bool_], Way]]:
+def _held_out(measured: _Measured, way: Way) -> Iterator[tuple[Flags, Way]]:
     """Of each part of the models, the way calibrated with the others; with all of them, where too few are left."""
     models = np.unique(measured.rows)
     fold = np.searchsorted(models, measured.rows) % min(_FOLDS, len(models))
@@ -117,7 +120,7 @@ def _held_out(measured: _Measured, way: Way) -> Iterator[tuple[np.typing.NDArray
         yield left_out, calibration.way(measured.sums.fitted)
 
 
-def _agreement(measured: _Measured, parts: list[tuple[np.typing.NDArray[np.bool_], Way]]) -> Agreement:
+def _agreement(measured: _Measured, parts: list[tuple[Flags, Way]]) -> Agreement:
     """Of estimates with measurements, each by its own way."""
     log_time, half_width = np.zeros(len(measured.rows)), np.zeros(len(measured.rows))
     for chosen, way in parts:

@@ -7,7 +7,6 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -19,18 +18,16 @@ from zoo.devices.device import Device
 from zoo.devices.device_names import DeviceNames
 from zoo.devices.device_spec import device_spec
 from zoo.errors import SpeedError
+from zoo.estimation.arrays import Array
 from zoo.estimation.fitting import Sample
 from zoo.estimation.terms.term_matrix import TermMatrix
 from zoo.estimation.terms.term_models import term_model
-from zoo.measurement.speed_record import Speed
-from zoo.measurement.speed_tables import precision_of, read_speeds
+from zoo.measurement.speed_tables import Speed, precision_of, read_speeds
 from zoo.records import Unmatched
 from zoo.refresh.fill_missing import fill_missing, list_architectures
 from zoo.run_config import RunConfig
 from zoo.settings import Execution, Listener
 from zoo.validation.measured_models import TRACED_MODEL, trace_keys, with_architectures
-
-Array: TypeAlias = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

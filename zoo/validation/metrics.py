@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-Array = npt.NDArray[np.float64]
+from zoo.estimation.arrays import Array
 
 CLOSE = 0.25
 """Estimates within this share of the measured time are close."""

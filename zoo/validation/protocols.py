@@ -19,20 +19,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
-from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from zoo.devices.kinds import GPU_KINDS
+from zoo.estimation.arrays import Array, Flags
 from zoo.estimation.calibration import Calibration, regress
 from zoo.estimation.constants import Constants, shipped_constants
 from zoo.estimation.estimate import QUANTILE, device_deviation, step_times
 from zoo.estimation.fitting import fit
-from zoo.validation.measured_sets import Array, MeasuredSet
+from zoo.validation.measured_sets import MeasuredSet
 from zoo.validation.metrics import Agreement, agreement, median_of
-
-Flags: TypeAlias = npt.NDArray[np.bool_]
 
 FOLDS = 5
 CALIBRATING = 10

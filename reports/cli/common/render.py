@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from reports.cli.common.errors import ExitCode
     from reports.config.config import Config, ReportSection
     from reports.leaderboard.report import Report
-    from reports.terminal.run_summary import Outcome
+    from reports.terminal.run_summary import CommandOutcome
 
 WRITERS = {"html": "reports.html", "xlsx": "reports.excel", **dict.fromkeys(("csv", "json", "md", "parquet"), "reports.exports")}
 """The module whose `write(report, path)` makes each format."""
@@ -80,7 +80,7 @@ def render(
     return report, tuple(files)
 
 
-def print_outcome(outcome: Outcome, form: TextFormat, code: ExitCode) -> None:
+def print_outcome(outcome: CommandOutcome, form: TextFormat, code: ExitCode) -> None:
     """Say on stdout what was done, for a person or for a program."""
     from reports.terminal.console import make_console
     from reports.terminal.run_summary import print_summary, summary_record

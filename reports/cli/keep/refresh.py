@@ -95,9 +95,9 @@ def exit_code(summary: RunSummary, alarms: Collection[str]) -> ExitCode:
 
 def _print(config: Config, summary: RunSummary, seconds: float, form: TextFormat, code: ExitCode) -> None:
     from reports.terminal.console import make_console
-    from reports.terminal.run_summary import Outcome, print_summary, summary_record
+    from reports.terminal.run_summary import CommandOutcome, print_summary, summary_record
 
-    outcome = Outcome(config.cache, summary, seconds)
+    outcome = CommandOutcome(config.cache, summary, seconds)
     if form is TextFormat.JSON:
         print_json(summary_record(outcome, code))
         return

@@ -15,7 +15,7 @@ from reports.cli.common.opening import DEFAULT_CACHE, read_config
 from reports.cli.common.output import TextFormat, print_json
 
 if TYPE_CHECKING:
-    from zoo.validation.calibrate_device import Calibrated, NotCalibrated
+    from zoo.validation.calibrate_device import CalibratedRun, UncalibratedRun
     from zoo.validation.metrics import Agreement
 
 EXAMPLES = examples(
@@ -52,7 +52,7 @@ def calibrate(
     """Fit the estimates of a device to what was measured on it, and say how much better that makes them."""
     from reports.cli.common.progress import listen
     from reports.selection.device_lookup import look_up_device
-    from zoo.validation.calibrate_device import Calibrated as Done
+    from zoo.validation.calibrate_device import CalibratedRun as Done
     from zoo.validation.calibrate_device import calibrate_device
 
     loaded = read_config(config, cache) if config else None
@@ -68,8 +68,8 @@ def calibrate(
         raise typer.Exit(ExitCode.NO)
 
 
-def _record(one: Calibrated | NotCalibrated) -> dict[str, Any]:
-    from zoo.validation.calibrate_device import NotCalibrated as No
+def _record(one: CalibratedRun | UncalibratedRun) -> dict[str, Any]:
+    from zoo.validation.calibrate_device import UncalibratedRun as No
 
     if isinstance(one, No):
         return {"status": "refused", **dataclasses.asdict(one)}
@@ -88,8 +88,8 @@ def _record(one: Calibrated | NotCalibrated) -> dict[str, Any]:
     }
 
 
-def _print(found: list[Calibrated | NotCalibrated]) -> None:
-    from zoo.validation.calibrate_device import NotCalibrated as No
+def _print(found: list[CalibratedRun | UncalibratedRun]) -> None:
+    from zoo.validation.calibrate_device import UncalibratedRun as No
 
     for one in found:
         run = one if isinstance(one, No) else one.run

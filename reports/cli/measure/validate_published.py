@@ -11,7 +11,7 @@ from reports.cli.common.output import print_json
 
 if TYPE_CHECKING:
     from zoo.validation.measured_sets import TraceSource
-    from zoo.validation.platform_validation import PlatformResult
+    from zoo.validation.platforms.validation import PlatformResult
 
 COMMAND = "zoometer validate-speed --published"
 _HEADERS = (
@@ -31,7 +31,7 @@ _HEADERS = (
 def validate_published(source: TraceSource, write_constants: Path | None, *, as_json: bool) -> None:
     """Prints every protocol on every platform, and writes the constants where that is asked for."""
     from zoo.estimation.platforms.constants import dump_fitted
-    from zoo.validation.platform_validation import read_published, validate_platforms
+    from zoo.validation.platforms.validation import read_published, validate_platforms
 
     results, constants = [], []
     for found, fitted in validate_platforms(read_published(source, COMMAND)):

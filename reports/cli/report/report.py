@@ -39,7 +39,7 @@ def report(
 ) -> None:
     """Render a configuration's reports from what the cache holds; no model is built or counted."""
     from reports.cli.common import render
-    from reports.terminal.run_summary import Outcome
+    from reports.terminal.run_summary import CommandOutcome
 
     chosen = read_config(config, cache, out)
     sections = render.choose_formats(chosen, form or [])
@@ -48,5 +48,5 @@ def report(
     made, files = render.render(chosen, sections, command, name=config_name(config))
     if not is_quiet():
         render.print_outcome(
-            Outcome(chosen.cache, report=made, files=files, warnings=made.warnings), TextFormat.TEXT, ExitCode.OK
+            CommandOutcome(chosen.cache, report=made, files=files, warnings=made.warnings), TextFormat.TEXT, ExitCode.OK
         )

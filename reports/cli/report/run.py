@@ -26,7 +26,7 @@ from zoo.settings import RefreshOptions
 
 if TYPE_CHECKING:
     from reports.config.config import Config
-    from reports.terminal.run_summary import Outcome
+    from reports.terminal.run_summary import CommandOutcome
 
 EXAMPLES = examples(
     "zoometer run configs/default.yaml",
@@ -66,22 +66,22 @@ def run(
     raise typer.Exit(code)
 
 
-def _count_and_render(config: Config, path: Path) -> Outcome:
+def _count_and_render(config: Config, path: Path) -> CommandOutcome:
     from reports.cli.common import render
-    from reports.terminal.run_summary import Outcome
+    from reports.terminal.run_summary import CommandOutcome
 
     started = time.perf_counter()
     if config.reports:
         render.prepare(config)
     summary = count(config, RefreshOptions(config_name(path)))
     if summary.interrupted or not config.reports:
-        return Outcome(config.cache, summary, time.perf_counter() - started)
+        return CommandOutcome(config.cache, summary, time.perf_counter() - started)
     command = shlex.join(["zoometer", "run", str(path)])
     report, files = render.render(config, config.reports, command, name=config_name(path), may_count=True)
-    return Outcome(config.cache, summary, time.perf_counter() - started, report, files, report.warnings)
+    return CommandOutcome(config.cache, summary, time.perf_counter() - started, report, files, report.warnings)
 
 
-def _exit_code(outcome: Outcome) -> ExitCode:
+def _exit_code(outcome: CommandOutcome) -> ExitCode:
     """Failed models count whether this run failed at them or found the failure in the cache: the report lacks them either way.
 
     An input size that an architecture cannot take is a finding, not a failure.

@@ -16,10 +16,10 @@ from ncnn_networks import FAMILIES, NETWORKS, ZOO  # noqa: E402
 
 from zoo.api.count_module import trace  # noqa: E402
 from zoo.estimation.platforms.features import TRACED, features_of  # noqa: E402
-from zoo.estimation.platforms.measurements import MODEL  # noqa: E402
 from zoo.estimation.workloads.workload import summarise  # noqa: E402
 from zoo.inputs import parse_input  # noqa: E402
 from zoo.published.published import NETWORKS_FILE, Check, published_speeds  # noqa: E402
+from zoo.records import MODEL_COLUMNS  # noqa: E402
 
 FILE = Path(__file__).resolve().parents[3] / "zoo" / "published" / NETWORKS_FILE
 
@@ -28,17 +28,17 @@ def network_features(arch: str, input: str, variant: str) -> pd.DataFrame:
     """The row of one network at the input at which it was measured."""
     traced = trace(NETWORKS[arch]().eval(), parse_input(input), precision=TRACED.precision, layout=TRACED.layout)
     workloads = pd.DataFrame(summarise(traced)).assign(zoo=ZOO, arch=arch, input=input, variant=variant)
-    row = features_of(workloads, MODEL).reset_index()
+    row = features_of(workloads, MODEL_COLUMNS).reset_index()
     family_zoo, family_arch = FAMILIES.get(arch, ("", ""))
-    row.insert(len(MODEL), "family_zoo", family_zoo)
-    row.insert(len(MODEL) + 1, "family_arch", family_arch)
+    row.insert(len(MODEL_COLUMNS), "family_zoo", family_zoo)
+    row.insert(len(MODEL_COLUMNS) + 1, "family_arch", family_arch)
     return row
 
 
 def main() -> None:
     """Write the file."""
     rows = published_speeds(near=True)
-    built = rows.loc[rows["check"] == Check.BUILT.value, MODEL].drop_duplicates().sort_values(MODEL)
+    built = rows.loc[rows["check"] == Check.BUILT.value, MODEL_COLUMNS].drop_duplicates().sort_values(MODEL_COLUMNS)
     table = pd.concat(
         [network_features(arch, input, variant) for _, arch, input, variant in built.astype(str).to_numpy().tolist()]
     )

@@ -3,7 +3,7 @@
     one = calibrate_way(way, sums, rows, log_s)
     sums.on(device, run, [one.way(fitted_platforms())])
 
-The constants of the way of running, published or foreseen, are fitted to the measurements by `few.py`: they are what
+The constants of the way of running, published or foreseen, are fitted to the measurements (`fit_to_few`), which
 `zoometer validate-speed --published` tests as a device held out with five measured models.
 """
 
@@ -19,12 +19,13 @@ import numpy as np
 import pandas as pd
 
 from zoo.errors import SpeedError
+from zoo.estimation.arrays import Array, Indices
 from zoo.estimation.platforms.constants import Fitted
-from zoo.estimation.platforms.few import fit_to_few
 from zoo.estimation.platforms.fleet import PlatformSums
-from zoo.estimation.platforms.hierarchy import Array, Data, Indices
+from zoo.estimation.platforms.hierarchy import Data, Hierarchy, Level
+from zoo.estimation.platforms.platform import Platform
 from zoo.estimation.platforms.relatives import Foreseen
-from zoo.estimation.platforms.settings import Calibrated, Way
+from zoo.estimation.platforms.settings import CalibratedConstants, Way
 
 LEAST_MEASUREMENTS = 5
 """Fewer are refused: the protocol that is tested has as many."""
@@ -33,12 +34,16 @@ _OWN_DEVIATION = 0.3
 """Prior standard deviation of the factor where the device was measured by others: another unit, another version of the runtime."""
 
 
+_LEAST_DEVIATION = 0.1
+"""Of the factor for all terms: nothing is foreseen better."""
+
+
 @dataclass(frozen=True, slots=True)
 class WayCalibration:
     """The constants of one way of running on a device, fitted to what was measured there."""
 
     platform: str
-    setting: Mapping[str, Any]  # by `zoo.estimation.platforms.measurements.SETTING`
+    setting: Mapping[str, Any]  # by `zoo.estimation.platforms.platform.SETTING`
     measurements: int
     factor: float  # measured over estimated time before, the median
     log_constants: Mapping[str, float]  # by the name of the term
@@ -56,7 +61,7 @@ class WayCalibration:
                 f"The calibration of {self.setting['device']} is of older terms. Make it anew with: zoometer calibrate"
             )
         setting = {name: np.nan if value is None else value for name, value in self.setting.items()}
-        calibrated = Calibrated(np.array(self.covariance), self.measurements)
+        calibrated = CalibratedConstants(np.array(self.covariance), self.measurements)
         return Way(one, setting, np.array([*self.log_constants.values()]), None, calibrated)
 
 
@@ -87,6 +92,20 @@ def calibrate_way(way: Way, sums: PlatformSums, rows: Indices, log_s: Array) -> 
         log_constants={term.name: float(value) for term, value in zip(platform.terms, constants, strict=True)},
         covariance=tuple(tuple(map(float, row)) for row in covariance),
     )
+
+
+def fit_to_few(platform: Platform, foreseen: Foreseen, data: Data) -> tuple[Array, Array]:
+    """The log constants of one setting, and their covariance.
+
+    Args:
+        platform: of the setting.
+        foreseen: without measurements.
+        data: a few measurements in that setting, numbered 0, effects of their models taken off.
+    """
+    level = platform.device_level(max(foreseen.deviation, _LEAST_DEVIATION))
+    own = Level(level.name, np.zeros(1, dtype=np.intp), level.basis, level.deviation)
+    fit = Hierarchy(foreseen.log_constants, (), own).fit(data)
+    return fit.log_constants()[0], fit.covariance(0)
 
 
 def nearest_way(ways: list[Way], sums: PlatformSums, rows: Indices, log_s: Array) -> Way:

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from zoo.estimation.platforms.hierarchy import Array
-from zoo.estimation.platforms.measurements import MODEL, SETTING
-from zoo.estimation.platforms.platform import Platform, platforms
+from zoo.estimation.arrays import Array
+from zoo.estimation.platforms.platform import SETTING, Platform, platforms
+from zoo.records import MODEL_COLUMNS
 
 FILE = "constants.json"
 
@@ -52,7 +52,7 @@ class Fitted:
     covariance: Mapping[str, Array]  # of the log constants of a setting, by dtype: terms x terms
     spread: Mapping[str, Spread]  # by dtype
     families: frozenset[str]  # of which a model was measured
-    effects: pd.DataFrame  # dtype, `MODEL`, log_effect: of measured models, how much longer they take than the terms say
+    effects: pd.DataFrame  # dtype, `MODEL_COLUMNS`, log_effect: of measured models, how much longer they take than the terms say
     provenance: Mapping[str, Any]  # what was fitted, of which revision, by which command
 
     @functools.cached_property
@@ -81,7 +81,7 @@ def _parse(platform: Platform, entry: Mapping[str, Any]) -> Fitted:
         covariance={dtype: np.array(matrix) for dtype, matrix in entry["covariance"].items()},
         spread={dtype: _spread(figures) for dtype, figures in entry["spread"].items()},
         families=frozenset(entry["families"]),
-        effects=pd.DataFrame(entry["effects"], columns=["dtype", *MODEL, "log_effect"]),
+        effects=pd.DataFrame(entry["effects"], columns=["dtype", *MODEL_COLUMNS, "log_effect"]),
         provenance=entry["provenance"],
     )
 

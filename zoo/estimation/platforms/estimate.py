@@ -5,7 +5,7 @@
 
 The time of a pass is a sum of terms, each a few features at a cost fitted to published measurements (`hierarchy.py`); on a device
 that has none, the costs are foreseen from its relatives (`relatives.py`). A model that was published on other devices is corrected
-by what it took there beyond the terms. The interval holds nine times in ten (`intervals.py`).
+by what it took there beyond the terms. The interval holds nine times in ten (`zoo.validation.platforms.intervals`).
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from zoo.errors import SpeedError
 from zoo.estimation.platforms.constants import Fitted
 from zoo.estimation.platforms.features import features_of
 from zoo.estimation.platforms.fleet import PlatformSums
-from zoo.estimation.platforms.platform import PARTS
 from zoo.estimation.platforms.settings import Way
+from zoo.estimation.terms.term import TimePart
 from zoo.run_config import RunConfig
 
 FIGURES = ["latency_ms", "latency_low_ms", "latency_high_ms"]
@@ -89,11 +89,11 @@ def layers_on_platforms(
     terms = way.fitted.platform.terms
     amounts = way.fitted.platform.amounts(of_calls) - way.fitted.platform.amounts(of_calls * 0)
     seconds = amounts * np.exp(way.log_constants)
-    parts = np.stack([seconds[:, [term.part == part for term in terms]].sum(axis=1) for part in PARTS], axis=1)
+    parts = np.stack([seconds[:, [term.part == part for term in terms]].sum(axis=1) for part in TimePart], axis=1)
     table = rows[["position", "module", "module_class", "operation", "calls"]].copy()
     table["time_ms"] = _MS * run.batch * parts.sum(axis=1)
     table["share"] = table["time_ms"] / table["time_ms"].sum()
-    table["bound"] = np.where(parts.sum(axis=1) > 0, np.array(PARTS)[parts.argmax(axis=1)], "")
+    table["bound"] = np.where(parts.sum(axis=1) > 0, np.array([*map(str, TimePart)])[parts.argmax(axis=1)], "")
     return table.sort_values("position", kind="stable", ignore_index=True)
 
 

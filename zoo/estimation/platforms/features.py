@@ -23,9 +23,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from zoo.estimation.arrays import Array, Flags, tile_padding
 from zoo.run_config import Precision, RunConfig
 
 TRACED = RunConfig(precision=Precision.FP32, layout="nchw")
@@ -77,26 +77,26 @@ class _Calls:
         self._columns = {name: workloads[name].to_numpy() for name in USED if name not in {"work", "operation"}}
         self.work, self.operation = (pd.Categorical(workloads[name]) for name in ("work", "operation"))
 
-    def __getitem__(self, name: str) -> npt.NDArray[np.float64]:
-        found: npt.NDArray[np.float64] = self._columns[name].astype(float)
+    def __getitem__(self, name: str) -> Array:
+        found: Array = self._columns[name].astype(float)
         return found
 
-    def does(self, *works: str) -> npt.NDArray[np.bool_]:
+    def does(self, *works: str) -> Flags:
         """Whether a row's work is one of these."""
         return _is_any(self.work, works)
 
-    def runs(self, *operations: str) -> npt.NDArray[np.bool_]:
+    def runs(self, *operations: str) -> Flags:
         """Whether a row's operation is one of these."""
         return _is_any(self.operation, operations)
 
 
-def _is_any(values: pd.Categorical, wanted: Sequence[str]) -> npt.NDArray[np.bool_]:
+def _is_any(values: pd.Categorical, wanted: Sequence[str]) -> Flags:
     chosen = np.append(np.isin(values.categories.astype(str), wanted), False)
-    found: npt.NDArray[np.bool_] = chosen[values.codes]
+    found: Flags = chosen[values.codes]
     return found
 
 
-def _amounts(calls: _Calls) -> dict[str, npt.NDArray[np.float64]]:
+def _amounts(calls: _Calls) -> dict[str, Array]:
     """Of one call of each row."""
     matrix, out, read = calls.does(*_MATRIX), calls["elements_out"], calls["bytes_in"] / _ITEM_BYTES
     weights, m = calls["free_bytes"] / _ITEM_BYTES, calls["m"]
@@ -131,7 +131,7 @@ def _amounts(calls: _Calls) -> dict[str, npt.NDArray[np.float64]]:
     }
 
 
-def _macs(calls: _Calls) -> dict[str, npt.NDArray[np.float64]]:
+def _macs(calls: _Calls) -> dict[str, Array]:
     """Multiply-accumulates by the form of the work."""
     macs, m, n, k, kernel, width = (calls[name] for name in ("macs", "m", "n", "k", "kernel", "group_width"))
     flat = ~calls.runs("conv3d")
@@ -148,20 +148,13 @@ def _macs(calls: _Calls) -> dict[str, npt.NDArray[np.float64]]:
         "macs_spatial": macs * (calls.does("conv", "stem") & ~winograd & ((kernel > 1) | ~flat | calls.does("stem"))),
         "macs_depthwise": macs * calls.does("depthwise"),
         "macs_grouped": macs * grouped,
-        "macs_grouped_padding": macs * (_pad(width, _TILE) * _pad(n, _TILE) - 1) * grouped,
+        "macs_grouped_padding": macs * (tile_padding(width, _TILE) * tile_padding(n, _TILE) - 1) * grouped,
         "macs_linear": macs * calls.does("linear"),
         "macs_product": macs * product,
-        "macs_product_padded": macs * _pad(n, _TILE) * _pad(k, _TILE) * _pad(m, _ROW_TILE) * product,
+        "macs_product_padded": macs * tile_padding(n, _TILE) * tile_padding(k, _TILE) * tile_padding(m, _ROW_TILE) * product,
         "macs_attention": macs * calls.does(*_ATTENTION),
         "recurrent_macs": macs * calls.does("recurrent"),
     }
-
-
-def _pad(size: npt.NDArray[np.float64], tile: int) -> npt.NDArray[np.float64]:
-    """How much larger a size is when it fills whole tiles."""
-    size = np.maximum(size, 1)
-    padded: npt.NDArray[np.float64] = np.ceil(size / tile) * tile / size
-    return padded
 
 
 FEATURES: tuple[str, ...] = (

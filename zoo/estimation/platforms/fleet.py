@@ -15,15 +15,15 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from zoo.devices.device import Device
 from zoo.errors import SpeedError
+from zoo.estimation.arrays import Array, Flags, Indices
 from zoo.estimation.platforms.constants import Fitted, fitted_platforms
-from zoo.estimation.platforms.hierarchy import Array, Indices, log_sum
-from zoo.estimation.platforms.measurements import MODEL
+from zoo.estimation.platforms.hierarchy import log_sum
 from zoo.estimation.platforms.settings import Way, ways_on
+from zoo.records import MODEL_COLUMNS
 from zoo.run_config import RunConfig
 
 _MS = 1000.0
@@ -45,7 +45,7 @@ class Effects(NamedTuple):
     """Of models in one dtype: how much longer they took than the terms say where they were measured."""
 
     log_effect: Array  # 0 where it is not known
-    is_known: npt.NDArray[np.bool_]
+    is_known: Flags
 
 
 class PlatformSums:
@@ -64,7 +64,7 @@ class PlatformSums:
         """
         self.features = features
         self.fitted = fitted_platforms() if fitted is None else fitted
-        self.is_unknown: npt.NDArray[np.bool_] = features[_UNKNOWN].to_numpy() > 0
+        self.is_unknown: Flags = features[_UNKNOWN].to_numpy() > 0
         self._models = models
         self._amounts: dict[str, Array] = {}
         self._effects: dict[tuple[str, str], Effects] = {}
@@ -115,14 +115,14 @@ class PlatformSums:
         """What the models take beyond the terms where they were measured elsewhere."""
         key = fitted.platform.name, dtype
         if key not in self._effects:
-            known = fitted.effects[fitted.effects["dtype"] == dtype].set_index(MODEL)["log_effect"]
+            known = fitted.effects[fitted.effects["dtype"] == dtype].set_index(MODEL_COLUMNS)["log_effect"]
             found = np.full(len(self.features), np.nan)
             if self._models is not None:
-                found = known.reindex(pd.MultiIndex.from_frame(self._models[MODEL])).to_numpy(float)
+                found = known.reindex(pd.MultiIndex.from_frame(self._models[MODEL_COLUMNS])).to_numpy(float)
             self._effects[key] = Effects(np.nan_to_num(found), ~np.isnan(found))
         return self._effects[key]
 
-    def has_relatives(self, fitted: Fitted) -> npt.NDArray[np.bool_]:
+    def has_relatives(self, fitted: Fitted) -> Flags:
         """Of each model, whether models of its family were measured."""
         if self._models is None or "family" not in self._models:
             return np.zeros(len(self.features), dtype=bool)

@@ -16,13 +16,11 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-Array: TypeAlias = npt.NDArray[np.float64]
-Indices: TypeAlias = npt.NDArray[np.intp]
+from zoo.estimation.arrays import Array, Flags, Indices
 
 _SCALE = 0.1
 """Residual from which the loss grows in proportion: about the noise of a published measurement."""
@@ -56,7 +54,7 @@ class Data:
     log_time: Array
     weight: Array
 
-    def select(self, kept: npt.NDArray[np.bool_]) -> Data:
+    def select(self, kept: Flags) -> Data:
         """Some of them."""
         return Data(self.amounts[kept], self.setting[kept], self.log_time[kept], self.weight[kept])
 

@@ -14,17 +14,18 @@ import pandas as pd
 import yaml
 
 from zoo.devices.device import Device
-from zoo.estimation.platforms.hierarchy import Array, Hierarchy, Level, basis_of
+from zoo.estimation.arrays import Array
+from zoo.estimation.platforms.hierarchy import Hierarchy, Level, basis_of
 
-PARTS = ("compute", "memory", "overhead")
-"""Parts of the time."""
+SETTING = ["device", "runtime", "processor", "threads", "cores", "dtype", "batch"]
+"""Columns of published measurements that together name how models run on a device."""
 
 _ONE = "one"
 """In place of a feature: a time that each pass takes."""
 
 
 @dataclass(frozen=True, slots=True)
-class Term:
+class PlatformTerm:
     """One term of the sum that a time is."""
 
     name: str
@@ -65,7 +66,7 @@ class Platform:
     unlike: tuple[str, ...]  # zoo/arch of architectures that measured models only bear the name of
     chips: tuple[str, ...]  # globs of the chips, or of the ids of devices, that it runs on
     is_rate: bool  # published are images a second of a stream, no time of one
-    terms: tuple[Term, ...]
+    terms: tuple[PlatformTerm, ...]
     neutral: float  # log constant of terms beyond the main ones, before any measurement
     levels: tuple[LevelPrior, ...]
     own: LevelPrior
@@ -90,7 +91,7 @@ class Platform:
         return np.array([0.0 if term.is_main else self.neutral for term in self.terms])
 
     def hierarchy(self, settings: pd.DataFrame) -> Hierarchy:
-        """The levels of these settings: rows with the columns of `zoo.estimation.platforms.measurements.SETTING`."""
+        """The levels of these settings: rows with the columns of `SETTING`."""
         shared = tuple(self._level(prior, _codes(settings, prior.of)) for prior in self.levels)
         own = self._level(self.own, np.arange(len(settings)))
         return Hierarchy(self.neutral_constants(), shared, own)
@@ -148,7 +149,8 @@ def _parse(name: str, entry: Mapping[str, Any]) -> Platform:
         chips=tuple(measured.get("chips", ("*",))),
         is_rate=bool(measured.get("rates", False)),
         terms=tuple(
-            Term(term, said["part"], dict(said["takes"]), not said.get("beyond", False)) for term, said in entry["terms"].items()
+            PlatformTerm(term, said["part"], dict(said["takes"]), not said.get("beyond", False))
+            for term, said in entry["terms"].items()
         ),
         neutral=float(entry["neutral"]),
         levels=tuple(LevelPrior(tuple(level.pop("of")), **level) for level in map(dict, entry["levels"])),

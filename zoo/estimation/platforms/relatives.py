@@ -19,7 +19,7 @@ import pandas as pd
 import yaml
 
 from zoo.devices.device import Cluster, Device
-from zoo.estimation.platforms.hierarchy import Array
+from zoo.estimation.arrays import Array
 from zoo.estimation.platforms.platform import RelativesPrior
 
 _FREE = 10.0
@@ -44,7 +44,7 @@ class Foreseen:
 
 
 def describe(device: Device, setting: Mapping[Any, Any]) -> Described:
-    """What is known of a setting (a row with the columns of `zoo.estimation.platforms.measurements.SETTING`) on a device."""
+    """What is known of a setting (a row with the columns of `zoo.estimation.platforms.platform.SETTING`) on a device."""
     cluster = _cluster(device, setting["cores"]) if setting["processor"] == "cpu" else None
     chip = device.chip or device.id
     series = _series()

@@ -11,9 +11,9 @@ import pandas as pd
 
 from zoo.devices.data_sheets import shipped_devices
 from zoo.devices.device import Device
+from zoo.estimation.arrays import Array
 from zoo.estimation.platforms.constants import Fitted, Spread, fitted_platforms
-from zoo.estimation.platforms.hierarchy import Array
-from zoo.estimation.platforms.measurements import SETTING
+from zoo.estimation.platforms.platform import SETTING
 from zoo.estimation.platforms.relatives import Comparable, Described, Foreseen, comparable, describe, foresee
 from zoo.published.published import FLOAT
 from zoo.run_config import RunConfig
@@ -35,7 +35,7 @@ def accepts(run: RunConfig, setting: Mapping[Any, Any]) -> bool:
 
 
 @dataclass(frozen=True)
-class Calibrated:
+class CalibratedConstants:
     """Of constants that were fitted to measurements of the user's own."""
 
     covariance: Array  # of the log constants, as far as these measurements leave them open
@@ -50,7 +50,7 @@ class Way:
     setting: Mapping[Any, Any]  # by `SETTING`
     log_constants: Array
     foreseen: Foreseen | None  # None: some models were measured in it
-    calibrated: Calibrated | None = None
+    calibrated: CalibratedConstants | None = None
 
     @property
     def spread(self) -> Spread:

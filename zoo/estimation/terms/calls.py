@@ -10,10 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from zoo.estimation.arrays import Array, Flags
 from zoo.estimation.workloads.work import WORKS
 
-Array: TypeAlias = npt.NDArray[np.float64]
-Flags: TypeAlias = npt.NDArray[np.bool_]
 WorkCodes: TypeAlias = npt.NDArray[np.int8]
 """Indices into `WORKS`; `FUSED` for a call that joins an earlier kernel."""
 

@@ -11,7 +11,7 @@ import numpy as np
 from zoo.devices.device_spec import DeviceSpec
 from zoo.estimation.terms.calls import Calls
 from zoo.estimation.terms.memory_traffic import LARGE_KERNEL, PRODUCTS, STREAMS, MemoryTraffic
-from zoo.estimation.terms.term import Part, Term, TermModel
+from zoo.estimation.terms.term import Term, TermModel, TimePart
 from zoo.estimation.workloads.work import MATRIX_WORKS
 
 _SHORT = 64.0
@@ -27,17 +27,17 @@ def cpu_compiled_terms(calls: Calls, spec: DeviceSpec) -> list[Term]:
     is_conv, is_depthwise, is_large = calls.is_work("conv", "stem"), calls.is_work("depthwise"), calls["kernel"] > LARGE_KERNEL
     elements_s = calls["elements_out"] * calls.batch * _ELEMENT_S
     return [
-        Term("conv", Part.COMPUTE, 1.6, compute_s * is_conv),
-        Term("linear", Part.COMPUTE, 1.6, compute_s * calls.is_work("linear", "recurrent")),
-        Term("product", Part.COMPUTE, 3.0, compute_s * calls.is_work(*PRODUCTS)),
-        Term("grouped", Part.COMPUTE, 3.0, compute_s * calls.is_work("grouped")),
-        Term("depthwise", Part.COMPUTE, 5.0, compute_s * is_depthwise * ~is_large),
-        Term("short_conv", Part.COMPUTE, 1.0, compute_s * is_conv * _SHORT / np.maximum(calls["m"], 1.0)),
-        Term("functions", Part.COMPUTE, 1.0, elements_s * np.isin(calls["operation"], _FUNCTIONS)),
-        Term("norms", Part.COMPUTE, 1.0, elements_s * calls.is_work("norm")),
-        Term("pools", Part.COMPUTE, 1.0, elements_s * calls.is_work("pool")),
+        Term("conv", TimePart.COMPUTE, 1.6, compute_s * is_conv),
+        Term("linear", TimePart.COMPUTE, 1.6, compute_s * calls.is_work("linear", "recurrent")),
+        Term("product", TimePart.COMPUTE, 3.0, compute_s * calls.is_work(*PRODUCTS)),
+        Term("grouped", TimePart.COMPUTE, 3.0, compute_s * calls.is_work("grouped")),
+        Term("depthwise", TimePart.COMPUTE, 5.0, compute_s * is_depthwise * ~is_large),
+        Term("short_conv", TimePart.COMPUTE, 1.0, compute_s * is_conv * _SHORT / np.maximum(calls["m"], 1.0)),
+        Term("functions", TimePart.COMPUTE, 1.0, elements_s * np.isin(calls["operation"], _FUNCTIONS)),
+        Term("norms", TimePart.COMPUTE, 1.0, elements_s * calls.is_work("norm")),
+        Term("pools", TimePart.COMPUTE, 1.0, elements_s * calls.is_work("pool")),
         *_memory_terms(calls, spec),
-        Term("large_depthwise", Part.COMPUTE, 5.0, compute_s * is_depthwise * is_large),
+        Term("large_depthwise", TimePart.COMPUTE, 5.0, compute_s * is_depthwise * is_large),
         *_overhead_terms(calls),
     ]
 
@@ -55,15 +55,15 @@ def _memory_terms(calls: Calls, spec: DeviceSpec) -> list[Term]:
     unfused_s, weights_s = calls.activation_bytes() / spec.bytes_per_s, traffic.free_bytes / spec.bytes_per_s
     cached_share = 1 / (1 + (calls["model_weight_bytes"] / max(spec.cache_bytes, 1.0)) ** 2)
     return [
-        Term("stream", Part.MEMORY, 1.0, seconds * (streams & ~is_matrix & straight)),
-        Term("normalise", Part.MEMORY, 2.0, seconds * (normalises & straight)),
-        Term("gather", Part.MEMORY, 2.0, seconds * (~streams & ~is_matrix & ~normalises & straight)),
-        Term("matrix_memory", Part.MEMORY, 1.0, seconds * is_matrix),
-        Term("weights", Part.MEMORY, 1.3, weights_s * (1 - cached_share) * ~has_window),
-        Term("window_weights", Part.MEMORY, 3.0, weights_s * has_window),
-        Term("transposed", Part.MEMORY, 4.0, seconds * ~straight * ~is_matrix),
-        Term("group_norm", Part.MEMORY, 4.0, unfused_s * (calls["operation"] == "group_norm")),
-        Term("cat", Part.MEMORY, 2.0, unfused_s * calls.is_work("cat")),
+        Term("stream", TimePart.MEMORY, 1.0, seconds * (streams & ~is_matrix & straight)),
+        Term("normalise", TimePart.MEMORY, 2.0, seconds * (normalises & straight)),
+        Term("gather", TimePart.MEMORY, 2.0, seconds * (~streams & ~is_matrix & ~normalises & straight)),
+        Term("matrix_memory", TimePart.MEMORY, 1.0, seconds * is_matrix),
+        Term("weights", TimePart.MEMORY, 1.3, weights_s * (1 - cached_share) * ~has_window),
+        Term("window_weights", TimePart.MEMORY, 3.0, weights_s * has_window),
+        Term("transposed", TimePart.MEMORY, 4.0, seconds * ~straight * ~is_matrix),
+        Term("group_norm", TimePart.MEMORY, 4.0, unfused_s * (calls["operation"] == "group_norm")),
+        Term("cat", TimePart.MEMORY, 2.0, unfused_s * calls.is_work("cat")),
     ]
 
 
@@ -72,11 +72,11 @@ def _overhead_terms(calls: Calls) -> list[Term]:
     launches, is_matrix = calls.launches(), calls.is_work(*MATRIX_WORKS)
     is_conv, is_depthwise = calls.is_work("conv", "stem", "grouped"), calls.is_work("depthwise")
     return [
-        Term("recurrent_step", Part.OVERHEAD, 1e-5, calls["steps"] * calls.is_work("recurrent")),
-        Term("conv_kernel", Part.OVERHEAD, 2e-5, launches * is_conv),
-        Term("depthwise_kernel", Part.OVERHEAD, 2e-5, launches * is_depthwise),
-        Term("matrix_kernel", Part.OVERHEAD, 2e-5, launches * (is_matrix & ~is_conv & ~is_depthwise)),
-        Term("kernel", Part.OVERHEAD, 1e-5, launches * ~is_matrix),
+        Term("recurrent_step", TimePart.OVERHEAD, 1e-5, calls["steps"] * calls.is_work("recurrent")),
+        Term("conv_kernel", TimePart.OVERHEAD, 2e-5, launches * is_conv),
+        Term("depthwise_kernel", TimePart.OVERHEAD, 2e-5, launches * is_depthwise),
+        Term("matrix_kernel", TimePart.OVERHEAD, 2e-5, launches * (is_matrix & ~is_conv & ~is_depthwise)),
+        Term("kernel", TimePart.OVERHEAD, 1e-5, launches * ~is_matrix),
     ]
 
 

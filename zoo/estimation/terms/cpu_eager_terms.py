@@ -28,9 +28,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from zoo.devices.device_spec import DeviceSpec
-from zoo.estimation.terms.calls import Array, Calls, Flags
+from zoo.estimation.arrays import Array, Flags
+from zoo.estimation.terms.calls import Calls
 from zoo.estimation.terms.memory_traffic import CACHE_SHARE, PRODUCTS
-from zoo.estimation.terms.term import Part, Term, TermModel
+from zoo.estimation.terms.term import Term, TermModel, TimePart
 from zoo.estimation.workloads.work import MATRIX_WORKS
 
 FLOPS_PER_CACHED_BYTE = 4.0
@@ -102,15 +103,15 @@ def _matrix_compute_terms(calls: Calls, spec: DeviceSpec, kernel: _Kernels) -> l
     thin = _THIN * (1 / np.maximum(rows, 1) + 1 / np.maximum(calls["n"], 1) + 1 / np.maximum(calls["k"], 1))
     narrow_s = compute_s * kernel.is_grouped * _BLOCK / np.maximum(calls["group_width"], 1)
     return [
-        Term("gemm", Part.COMPUTE, 1.05, compute_s * kernel.is_gemm),
-        Term("thin_gemm", Part.COMPUTE, 0.3, compute_s * thin * kernel.is_gemm),
-        Term("product", Part.COMPUTE, 0.7, compute_s * is_product),
-        Term("thin_product", Part.COMPUTE, 1.0, compute_s * thin * is_product),
-        Term("conv", Part.COMPUTE, 1.0, compute_s * kernel.is_dense),
-        Term("grouped", Part.COMPUTE, 0.5, compute_s * kernel.is_grouped),
-        Term("narrow_groups", Part.COMPUTE, 2.5, narrow_s),
-        Term("depthwise", Part.COMPUTE, 1.0, compute_s * kernel.is_depthwise),
-        Term("strided_depthwise", Part.COMPUTE, 2.0, compute_s * (kernel.is_depthwise & kernel.is_strided)),
+        Term("gemm", TimePart.COMPUTE, 1.05, compute_s * kernel.is_gemm),
+        Term("thin_gemm", TimePart.COMPUTE, 0.3, compute_s * thin * kernel.is_gemm),
+        Term("product", TimePart.COMPUTE, 0.7, compute_s * is_product),
+        Term("thin_product", TimePart.COMPUTE, 1.0, compute_s * thin * is_product),
+        Term("conv", TimePart.COMPUTE, 1.0, compute_s * kernel.is_dense),
+        Term("grouped", TimePart.COMPUTE, 0.5, compute_s * kernel.is_grouped),
+        Term("narrow_groups", TimePart.COMPUTE, 2.5, narrow_s),
+        Term("depthwise", TimePart.COMPUTE, 1.0, compute_s * kernel.is_depthwise),
+        Term("strided_depthwise", TimePart.COMPUTE, 2.0, compute_s * (kernel.is_depthwise & kernel.is_strided)),
     ]
 
 
@@ -122,12 +123,12 @@ def _element_compute_terms(calls: Calls, spec: DeviceSpec) -> list[Term]:
     is_max = np.isin(operation, _MAX_POOLS)
     taps = np.where(operation == "upsample_bilinear2d", _BILINEAR, np.where(operation == "upsample_bicubic2d", _BICUBIC, 1.0))
     return [
-        Term("functions", Part.COMPUTE, 1.2, element_s * np.isin(operation, _FUNCTIONS)),
-        Term("softmax", Part.COMPUTE, 1.6, softmax_s),
-        Term("layer_norm", Part.COMPUTE, 0.6, element_s * (operation == "layer_norm")),
-        Term("max_pools", Part.COMPUTE, 6.0, element_s * window * is_max),
-        Term("pools", Part.COMPUTE, 2.0, element_s * window * (calls.is_work("pool") & ~is_max)),
-        Term("resample", Part.COMPUTE, 2.5, element_s * taps * calls.is_work("resample")),
+        Term("functions", TimePart.COMPUTE, 1.2, element_s * np.isin(operation, _FUNCTIONS)),
+        Term("softmax", TimePart.COMPUTE, 1.6, softmax_s),
+        Term("layer_norm", TimePart.COMPUTE, 0.6, element_s * (operation == "layer_norm")),
+        Term("max_pools", TimePart.COMPUTE, 6.0, element_s * window * is_max),
+        Term("pools", TimePart.COMPUTE, 2.0, element_s * window * (calls.is_work("pool") & ~is_max)),
+        Term("resample", TimePart.COMPUTE, 2.5, element_s * taps * calls.is_work("resample")),
     ]
 
 
@@ -142,19 +143,19 @@ def _memory_terms(calls: Calls, spec: DeviceSpec, kernel: _Kernels) -> list[Term
     gathers = calls.is_work("cat", "copy", "resample", "fourier", "sort")
     column_s = calls.flops() / spec.matrix_flops_per_s / np.maximum(calls["n"], 1) * _COLUMN_FLOPS / 2
     return [
-        Term("gemm_moves", Part.MEMORY, 0.5, cached_s * (kernel.is_gemm | is_product)),
-        Term("columns", Part.MEMORY, 3.0, column_s * (kernel.is_gemm & (calls["kernel"] > 1))),
-        Term("conv_moves", Part.MEMORY, 3.4, cached_s * kernel.is_dense),
-        Term("depthwise_moves", Part.MEMORY, 2.5, cached_s * (kernel.is_depthwise & ~is_last)),
-        Term("last_depthwise_moves", Part.MEMORY, 8.0, cached_s * (kernel.is_depthwise & is_last)),
-        Term("grouped_moves", Part.MEMORY, 2.5, cached_s * kernel.is_grouped),
-        Term("stream", Part.MEMORY, 0.6, cached_s * (calls.is_work("elementwise", "cast") & straight)),
-        Term("norm", Part.MEMORY, 0.9, cached_s * reduces),
-        Term("gather", Part.MEMORY, 1.1, cached_s * (gathers & straight)),
-        Term("transposed", Part.MEMORY, 2.5, cached_s * (~straight | (is_last & ~kernel.is_depthwise))),
-        Term("weights", Part.MEMORY, 0.7, weights_s * (kernel.is_gemm | is_product)),
-        Term("conv_weights", Part.MEMORY, 6.0, weights_s * kernel.is_onednn),
-        Term("beyond_cache", Part.MEMORY, 0.3, _beyond_cache_s(calls, spec)),
+        Term("gemm_moves", TimePart.MEMORY, 0.5, cached_s * (kernel.is_gemm | is_product)),
+        Term("columns", TimePart.MEMORY, 3.0, column_s * (kernel.is_gemm & (calls["kernel"] > 1))),
+        Term("conv_moves", TimePart.MEMORY, 3.4, cached_s * kernel.is_dense),
+        Term("depthwise_moves", TimePart.MEMORY, 2.5, cached_s * (kernel.is_depthwise & ~is_last)),
+        Term("last_depthwise_moves", TimePart.MEMORY, 8.0, cached_s * (kernel.is_depthwise & is_last)),
+        Term("grouped_moves", TimePart.MEMORY, 2.5, cached_s * kernel.is_grouped),
+        Term("stream", TimePart.MEMORY, 0.6, cached_s * (calls.is_work("elementwise", "cast") & straight)),
+        Term("norm", TimePart.MEMORY, 0.9, cached_s * reduces),
+        Term("gather", TimePart.MEMORY, 1.1, cached_s * (gathers & straight)),
+        Term("transposed", TimePart.MEMORY, 2.5, cached_s * (~straight | (is_last & ~kernel.is_depthwise))),
+        Term("weights", TimePart.MEMORY, 0.7, weights_s * (kernel.is_gemm | is_product)),
+        Term("conv_weights", TimePart.MEMORY, 6.0, weights_s * kernel.is_onednn),
+        Term("beyond_cache", TimePart.MEMORY, 0.3, _beyond_cache_s(calls, spec)),
     ]
 
 
@@ -173,13 +174,13 @@ def _overhead_terms(calls: Calls, kernel: _Kernels) -> list[Term]:
     group_calls = calls["groups"] * calls.batch * (kernel.is_gemm & (calls["groups"] > 1))
     reduces = calls.is_work("norm", "batch_norm", "softmax", "reduce", "pool", "resample")
     return [
-        Term("gemm_call", Part.OVERHEAD, 2e-5, (kernel.is_gemm & (calls["groups"] == 1)).astype(float)),
-        Term("conv_call", Part.OVERHEAD, 1e-4, kernel.is_onednn.astype(float)),
-        Term("group_call", Part.OVERHEAD, 9e-6, group_calls),
-        Term("product_call", Part.OVERHEAD, 1.5e-5, calls.is_work(*PRODUCTS).astype(float)),
-        Term("reduce_call", Part.OVERHEAD, 1.2e-5, reduces.astype(float)),
-        Term("call", Part.OVERHEAD, 6e-6, np.ones(len(calls.batch))),
-        Term("recurrent_step", Part.OVERHEAD, 1e-5, calls["steps"] * calls.is_work("recurrent")),
+        Term("gemm_call", TimePart.OVERHEAD, 2e-5, (kernel.is_gemm & (calls["groups"] == 1)).astype(float)),
+        Term("conv_call", TimePart.OVERHEAD, 1e-4, kernel.is_onednn.astype(float)),
+        Term("group_call", TimePart.OVERHEAD, 9e-6, group_calls),
+        Term("product_call", TimePart.OVERHEAD, 1.5e-5, calls.is_work(*PRODUCTS).astype(float)),
+        Term("reduce_call", TimePart.OVERHEAD, 1.2e-5, reduces.astype(float)),
+        Term("call", TimePart.OVERHEAD, 6e-6, np.ones(len(calls.batch))),
+        Term("recurrent_step", TimePart.OVERHEAD, 1e-5, calls["steps"] * calls.is_work("recurrent")),
     ]
 
 

@@ -14,9 +14,10 @@ from __future__ import annotations
 import numpy as np
 
 from zoo.devices.device_spec import DeviceSpec
-from zoo.estimation.terms.calls import Array, Calls
+from zoo.estimation.arrays import Array, tile_padding
+from zoo.estimation.terms.calls import Calls
 from zoo.estimation.terms.memory_traffic import CONVOLUTIONS, LARGE_KERNEL, PRODUCTS, STREAMS, MemoryTraffic
-from zoo.estimation.terms.term import Part, Term, TermModel
+from zoo.estimation.terms.term import Term, TermModel, TimePart
 
 _GATE_PASSES = 8.0
 """How often a recurrent layer moves as much as its result: each of its four gates is written and read once."""
@@ -34,17 +35,17 @@ def _compute_terms(calls: Calls, spec: DeviceSpec, traffic: MemoryTraffic) -> li
     has_window = calls.is_work("conv") & (calls["kernel"] > 1) & is_last
     short_s = np.where(is_depthwise, 0.0, compute_s / np.maximum(calls["k"], 1))
     return [
-        Term("dense", Part.COMPUTE, 1.6, compute_s * (calls.is_work("conv", "linear", "recurrent") & ~has_window)),
-        Term("window_last", Part.COMPUTE, 1.6, compute_s * has_window),
-        Term("attention", Part.COMPUTE, 1.6, compute_s * calls.is_work("attention", "masked_attention")),
-        Term("product", Part.COMPUTE, 1.6, compute_s * calls.is_work("product")),
-        Term("grouped", Part.COMPUTE, 1.6, compute_s * calls.is_work("grouped")),
-        Term("stem", Part.COMPUTE, 1.6, compute_s * calls.is_work("stem")),
-        Term("short_contraction", Part.COMPUTE, 8.0, short_s),
-        Term("depthwise", Part.COMPUTE, 5.0, compute_s * (is_depthwise & ~is_large & ~is_last)),
-        Term("depthwise_last", Part.COMPUTE, 5.0, compute_s * (is_depthwise & ~is_large & is_last)),
-        Term("large_depthwise", Part.COMPUTE, 5.0, compute_s * (is_depthwise & is_large & ~is_last)),
-        Term("large_depthwise_last", Part.COMPUTE, 5.0, compute_s * (is_depthwise & is_large & is_last)),
+        Term("dense", TimePart.COMPUTE, 1.6, compute_s * (calls.is_work("conv", "linear", "recurrent") & ~has_window)),
+        Term("window_last", TimePart.COMPUTE, 1.6, compute_s * has_window),
+        Term("attention", TimePart.COMPUTE, 1.6, compute_s * calls.is_work("attention", "masked_attention")),
+        Term("product", TimePart.COMPUTE, 1.6, compute_s * calls.is_work("product")),
+        Term("grouped", TimePart.COMPUTE, 1.6, compute_s * calls.is_work("grouped")),
+        Term("stem", TimePart.COMPUTE, 1.6, compute_s * calls.is_work("stem")),
+        Term("short_contraction", TimePart.COMPUTE, 8.0, short_s),
+        Term("depthwise", TimePart.COMPUTE, 5.0, compute_s * (is_depthwise & ~is_large & ~is_last)),
+        Term("depthwise_last", TimePart.COMPUTE, 5.0, compute_s * (is_depthwise & ~is_large & is_last)),
+        Term("large_depthwise", TimePart.COMPUTE, 5.0, compute_s * (is_depthwise & is_large & ~is_last)),
+        Term("large_depthwise_last", TimePart.COMPUTE, 5.0, compute_s * (is_depthwise & is_large & is_last)),
     ]
 
 
@@ -54,23 +55,23 @@ def _memory_terms(calls: Calls, spec: DeviceSpec, traffic: MemoryTraffic) -> lis
     is_cast, is_softmax = traffic.is_work("cast"), traffic.is_work("softmax")
     gate_s = _GATE_PASSES * calls["bytes_out"] * calls.batch / spec.bytes_per_s
     return [
-        Term("stream", Part.MEMORY, 1.6, seconds * (streams & straight & ~is_cast)),
-        Term("gather", Part.MEMORY, 1.6, seconds * (~streams & ~is_depthwise & straight & ~is_softmax)),
-        Term("cast", Part.MEMORY, 1.6, seconds * (is_cast & straight)),
-        Term("softmax", Part.MEMORY, 1.6, seconds * (is_softmax & straight)),
-        Term("transposed", Part.MEMORY, 3.0, seconds * (~straight & ~is_depthwise)),
-        Term("depthwise_memory", Part.MEMORY, 1.6, seconds * (is_depthwise & ~is_last)),
-        Term("depthwise_memory_last", Part.MEMORY, 1.6, seconds * (is_depthwise & is_last)),
-        Term("conversion", Part.MEMORY, 1.0, traffic.activation_seconds * (calls.is_work(*CONVOLUTIONS) & ~is_last)),
-        Term("recurrent", Part.MEMORY, 1.0, gate_s * calls.is_work("recurrent")),
+        Term("stream", TimePart.MEMORY, 1.6, seconds * (streams & straight & ~is_cast)),
+        Term("gather", TimePart.MEMORY, 1.6, seconds * (~streams & ~is_depthwise & straight & ~is_softmax)),
+        Term("cast", TimePart.MEMORY, 1.6, seconds * (is_cast & straight)),
+        Term("softmax", TimePart.MEMORY, 1.6, seconds * (is_softmax & straight)),
+        Term("transposed", TimePart.MEMORY, 3.0, seconds * (~straight & ~is_depthwise)),
+        Term("depthwise_memory", TimePart.MEMORY, 1.6, seconds * (is_depthwise & ~is_last)),
+        Term("depthwise_memory_last", TimePart.MEMORY, 1.6, seconds * (is_depthwise & is_last)),
+        Term("conversion", TimePart.MEMORY, 1.0, traffic.activation_seconds * (calls.is_work(*CONVOLUTIONS) & ~is_last)),
+        Term("recurrent", TimePart.MEMORY, 1.0, gate_s * calls.is_work("recurrent")),
     ]
 
 
 def _overhead_terms(calls: Calls) -> list[Term]:
     """Their constants are in seconds: for an image and channel, and for a kernel."""
     return [
-        Term("bilinear", Part.OVERHEAD, 2e-7, calls["planes"] * calls.batch * (not calls.is_compiled)),
-        Term("kernel", Part.OVERHEAD, 5e-6, calls.launches()),
+        Term("bilinear", TimePart.OVERHEAD, 2e-7, calls["planes"] * calls.batch * (not calls.is_compiled)),
+        Term("kernel", TimePart.OVERHEAD, 5e-6, calls.launches()),
     ]
 
 
@@ -79,10 +80,10 @@ def _compute_s(calls: Calls, spec: DeviceSpec) -> Array:
     padding = np.ones(len(calls.batch))
     m, n, k = calls["m"], calls["n"], calls["k"]
     for works, factor in (
-        (("conv", "stem"), _pad(n, 64) * _pad(k, 32)),
-        (("linear", "recurrent"), _pad(n, 128) * _pad(k, 32)),
-        (PRODUCTS, _pad(m, 64) * _pad(n, 64) * _pad(k, 32)),
-        (("grouped",), _pad(calls["group_width"], 16) * _pad(n, 16)),
+        (("conv", "stem"), tile_padding(n, 64) * tile_padding(k, 32)),
+        (("linear", "recurrent"), tile_padding(n, 128) * tile_padding(k, 32)),
+        (PRODUCTS, tile_padding(m, 64) * tile_padding(n, 64) * tile_padding(k, 32)),
+        (("grouped",), tile_padding(calls["group_width"], 16) * tile_padding(n, 16)),
     ):
         padding = np.where(calls.is_work(*works), factor, padding)
     is_conv = calls.is_work(*CONVOLUTIONS)
@@ -90,12 +91,6 @@ def _compute_s(calls: Calls, spec: DeviceSpec) -> Array:
     rate = np.where(calls.is_work("depthwise") | (calls.is_float32 & ~is_conv), spec.vector_flops_per_s, rate)
     seconds: Array = calls.flops() * padding / rate
     return seconds
-
-
-def _pad(size: Array, tile: int) -> Array:
-    """How much larger a size is when it fills whole tiles."""
-    size = np.maximum(size, 1)
-    return np.ceil(size / tile) * tile / size
 
 
 GPU_EAGER = TermModel("gpu-eager", is_compiled=False, terms=gpu_terms, host_s_per_call=8e-6)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from zoo.devices.device_spec import DeviceSpec
-from zoo.estimation.terms.calls import Array, Calls, Flags, WorkCodes, is_work
+from zoo.estimation.arrays import Array, Flags
+from zoo.estimation.terms.calls import Calls, WorkCodes, is_work
 from zoo.estimation.workloads.work import MATRIX_WORKS
 
 PRODUCTS = ("product", "attention", "masked_attention")

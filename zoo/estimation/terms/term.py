@@ -14,10 +14,11 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from zoo.devices.device_spec import DeviceSpec
-from zoo.estimation.terms.calls import Array, Calls
+from zoo.estimation.arrays import Array
+from zoo.estimation.terms.calls import Calls
 
 
-class Part(StrEnum):
+class TimePart(StrEnum):
     """Parts of the time of a step."""
 
     COMPUTE = "compute"
@@ -29,7 +30,7 @@ class Term(NamedTuple):
     """One term for every row of workloads."""
 
     name: str
-    part: Part
+    part: TimePart
     neutral: float  # its constant before any measurement
     seconds: Array  # of one call
 

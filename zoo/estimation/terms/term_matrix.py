@@ -10,8 +10,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from zoo.devices.device_spec import DeviceSpec
-from zoo.estimation.terms.calls import Array, Calls
-from zoo.estimation.terms.term import Part, TermModel
+from zoo.estimation.arrays import Array
+from zoo.estimation.terms.calls import Calls
+from zoo.estimation.terms.term import TermModel, TimePart
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class TermMatrix:
     calls: Calls
     term_model: TermModel
     names: tuple[str, ...]  # of the terms
-    parts: tuple[Part, ...]
+    parts: tuple[TimePart, ...]
     neutral: Array  # constants before any measurement
     seconds: Array  # rows x terms, of one call
 
@@ -64,7 +65,7 @@ class TermMatrix:
         """Seconds of one call of each row, by part: rows x 3."""
         seconds = self.seconds * constants
         parts = np.array(self.parts)
-        return np.stack([seconds[:, parts == part].sum(axis=1) for part in Part], axis=1)
+        return np.stack([seconds[:, parts == part].sum(axis=1) for part in TimePart], axis=1)
 
     def host_s(self) -> Array:
         """By model, the time in which the host hands its calls to the device."""

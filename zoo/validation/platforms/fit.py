@@ -8,13 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from zoo.estimation.arrays import Array
 from zoo.estimation.platforms.constants import Fitted, Residuals, Spread
-from zoo.estimation.platforms.effects import effect_table
-from zoo.estimation.platforms.hierarchy import Array, Posterior
-from zoo.estimation.platforms.intervals import conformal_quantile, noise_of
-from zoo.estimation.platforms.measurements import MODEL, SETTING, Measurements
+from zoo.estimation.platforms.hierarchy import Posterior
+from zoo.estimation.platforms.platform import SETTING
 from zoo.published.published import published_sources
-from zoo.validation.platform_protocols import HeldOut, Protocol
+from zoo.records import MODEL_COLUMNS
+from zoo.validation.platforms.effects import effect_table
+from zoo.validation.platforms.intervals import conformal_quantile, noise_of
+from zoo.validation.platforms.measurements import Measurements
+from zoo.validation.platforms.protocols import HeldOut, Protocol
 
 _LEAST_GROUPS = 3
 _WIDE = 3.0
@@ -26,7 +29,7 @@ class Context:
     """What constants need besides measurements."""
 
     families: Mapping[tuple[str, str], str]  # by zoo and architecture
-    same_as: pd.DataFrame  # `MODEL` and same_as of published measurements: the architectures that compute the same
+    same_as: pd.DataFrame  # `MODEL_COLUMNS` and same_as of published measurements: the architectures that compute the same
     command: str  # that fits them
 
     def family(self, zoo: str, arch: str) -> str:
@@ -103,9 +106,9 @@ def _residuals(
 
 def _with_same(effects: pd.DataFrame, same_as: pd.DataFrame) -> pd.DataFrame:
     """With the architectures that compute the same as one that was measured."""
-    others = same_as.explode("same_as").dropna(subset=["same_as"]).drop_duplicates([*MODEL, "same_as"])
-    rows = effects.merge(others, on=MODEL)
+    others = same_as.explode("same_as").dropna(subset=["same_as"]).drop_duplicates([*MODEL_COLUMNS, "same_as"])
+    rows = effects.merge(others, on=MODEL_COLUMNS)
     names = rows["same_as"].str.partition("/")
     rows = rows.assign(zoo=names[0], arch=names[2]) if len(rows) else rows
     both = pd.concat([effects, rows[effects.columns]], ignore_index=True)
-    return both.drop_duplicates(["dtype", *MODEL], ignore_index=True)
+    return both.drop_duplicates(["dtype", *MODEL_COLUMNS], ignore_index=True)

@@ -6,17 +6,18 @@ A model that was published on some devices is better foreseen on others by its e
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from zoo.estimation.platforms.hierarchy import Array, Posterior, log_sum
-from zoo.estimation.platforms.measurements import MODEL, Measurements
+from zoo.estimation.arrays import Array, Flags
+from zoo.estimation.platforms.hierarchy import Posterior, log_sum
+from zoo.records import MODEL_COLUMNS
+from zoo.validation.platforms.measurements import Measurements
 
 _DOUBT = 0.25
 """As many measurements without an effect are counted in: the square of noise over the deviation of effects."""
 
 
-def effects_of(measurements: Measurements, fit: Posterior, kept: npt.NDArray[np.bool_] | None = None) -> Array:
+def effects_of(measurements: Measurements, fit: Posterior, kept: Flags | None = None) -> Array:
     """By `Measurements.effect_row`; 0 where a model was not measured.
 
     Args:
@@ -36,9 +37,9 @@ def effects_of(measurements: Measurements, fit: Posterior, kept: npt.NDArray[np.
 
 
 def effect_table(measurements: Measurements, fit: Posterior) -> pd.DataFrame:
-    """dtype, `MODEL` and log_effect of every model that was measured."""
+    """dtype, `MODEL_COLUMNS` and log_effect of every model that was measured."""
     effects = effects_of(measurements, fit)
     dtypes = np.repeat(np.array(measurements.platform.dtypes, dtype=object), len(measurements.models))
     models = pd.concat([measurements.models] * len(measurements.platform.dtypes), ignore_index=True)
-    table = models[MODEL].assign(dtype=dtypes, log_effect=effects)
-    return table.loc[np.unique(measurements.effect_row), ["dtype", *MODEL, "log_effect"]].reset_index(drop=True)
+    table = models[MODEL_COLUMNS].assign(dtype=dtypes, log_effect=effects)
+    return table.loc[np.unique(measurements.effect_row), ["dtype", *MODEL_COLUMNS, "log_effect"]].reset_index(drop=True)

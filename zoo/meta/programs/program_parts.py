@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 
 
-class Part(nn.Module):
+class ProgramPart(nn.Module):
     """Stands for a module of the model that a program was made of: has its path, its class by name, its weights, and no code."""
 
     def forward(self, function: Callable[..., Any], args: Iterable[Any], kwargs: dict[str, Any]) -> Any:
@@ -37,12 +37,12 @@ def part_at(root: nn.Module, path: str, class_path: str) -> nn.Module:
 
 
 @functools.cache
-def _class_named(path: str) -> type[Part]:
+def _class_named(path: str) -> type[ProgramPart]:
     """A class of this name, so that rules for classes of modules hold for its parts."""
     module, _, name = path.rpartition(".")
     if not module and isinstance(getattr(nn, name, None), type):
         module = getattr(nn, name).__module__
-    return type(name, (Part,), {"__module__": module})
+    return type(name, (ProgramPart,), {"__module__": module})
 
 
 def register(part: nn.Module, name: str, tensor: Tensor) -> None:

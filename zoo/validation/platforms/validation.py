@@ -1,6 +1,6 @@
 """Validation of estimates on platforms, from the published measurements that come with zoometer.
 
-Every protocol of `zoo.validation.platform_protocols` on every platform, the baselines on the same models, and what intervals would
+Every protocol of `zoo.validation.platforms.protocols` on every platform, the baselines on the same models, and what intervals would
 have held: each is widened by what was seen of the other models, families or devices, never of its own.
 """
 
@@ -15,19 +15,20 @@ import pandas as pd
 from zoo.cache.store import Store
 from zoo.devices.data_sheets import shipped_devices
 from zoo.errors import SpeedError
+from zoo.estimation.arrays import Array, Indices
 from zoo.estimation.platforms.constants import Fitted
 from zoo.estimation.platforms.features import FEATURES, TRACED, USED, features_of
-from zoo.estimation.platforms.intervals import held_out_quantiles, noise_of
-from zoo.estimation.platforms.measurements import MODEL, Measurements, measurements_of
 from zoo.estimation.platforms.platform import platforms
 from zoo.published.published import Check, built_networks, published_speeds
-from zoo.records import TraceKey
+from zoo.records import MODEL_COLUMNS, TraceKey
 from zoo.refresh.fill_missing import fill_missing, list_architectures
-from zoo.validation.baselines import baselines
 from zoo.validation.measured_sets import TraceSource
 from zoo.validation.metrics import rank_correlation
-from zoo.validation.platform_constants import Context, fit_constants
-from zoo.validation.platform_protocols import HeldOut, device_held_out, family_held_out, model_held_out
+from zoo.validation.platforms.baselines import baselines
+from zoo.validation.platforms.fit import Context, fit_constants
+from zoo.validation.platforms.intervals import held_out_quantiles, noise_of
+from zoo.validation.platforms.measurements import Measurements, measurements_of
+from zoo.validation.platforms.protocols import HeldOut, device_held_out, family_held_out, model_held_out
 
 _LEAST_RANKED = 5
 """Models of a setting among which a rank says something."""
@@ -56,7 +57,7 @@ class Published:
     """Published measurements and what is known of their models."""
 
     rows: pd.DataFrame
-    features: pd.DataFrame  # by `MODEL`
+    features: pd.DataFrame  # by `MODEL_COLUMNS`
     context: Context
 
 
@@ -69,7 +70,7 @@ def read_published(source: TraceSource, command: str) -> Published:
     rows = published_speeds(near=True)
     of_zoos = rows.loc[rows["check"] != Check.BUILT.value, "zoo"]
     known = {(a.zoo, a.name): a for a in list_architectures(source.cache, sorted(of_zoos.unique()))}
-    models = rows[MODEL].drop_duplicates()
+    models = rows[MODEL_COLUMNS].drop_duplicates()
     keys = {
         TraceKey(zoo, arch, input, known[zoo, arch].classes, variant, precision=TRACED.precision)
         for zoo, arch, input, variant in models.astype(str).to_numpy().tolist()
@@ -77,7 +78,7 @@ def read_published(source: TraceSource, command: str) -> Published:
     }
     fill_missing(keys, source.cache, source.execution, source.listener)
     workloads = Store(source.cache).workloads(precision=TRACED.precision, layout=TRACED.layout)
-    workloads = workloads.merge(models, on=MODEL)
+    workloads = workloads.merge(models, on=MODEL_COLUMNS)
     if workloads.empty:
         raise SpeedError("None of the published models could be traced.")
     families = {name: architecture.family or architecture.name for name, architecture in known.items()}
@@ -86,8 +87,10 @@ def read_published(source: TraceSource, command: str) -> Published:
         list(zip(built[zoo], built[arch], strict=True)) for zoo, arch in (("zoo", "arch"), ("family_zoo", "family_arch"))
     )
     families |= {name: families[relative] for name, relative in zip(names, relatives, strict=True) if relative in families}
-    features = pd.concat([features_of(workloads[[*MODEL, *USED]], MODEL), built.set_index(MODEL)[list(FEATURES)]])
-    return Published(rows, features, Context(families, rows[[*MODEL, "same_as"]], command))
+    features = pd.concat(
+        [features_of(workloads[[*MODEL_COLUMNS, *USED]], MODEL_COLUMNS), built.set_index(MODEL_COLUMNS)[list(FEATURES)]]
+    )
+    return Published(rows, features, Context(families, rows[[*MODEL_COLUMNS, "same_as"]], command))
 
 
 def validate_platforms(published: Published) -> Iterator[tuple[list[PlatformResult], Fitted]]:
@@ -114,7 +117,7 @@ def _results(measurements: Measurements, test: HeldOut, baseline: str | None = N
             yield _result(measurements, test, rows, baseline)
 
 
-def _result(measurements: Measurements, test: HeldOut, rows: np.typing.NDArray[np.intp], baseline: str | None) -> PlatformResult:
+def _result(measurements: Measurements, test: HeldOut, rows: Indices, baseline: str | None) -> PlatformResult:
     residual, group, row = test.residual[rows], test.group[rows], test.row[rows]
     errors = np.abs(np.expm1(-residual))  # of estimated over measured
     setting = measurements.data.setting[row]
@@ -145,9 +148,7 @@ def _refused(measurements: Measurements, test: HeldOut, dtype: str) -> int:
     return int(wanted.sum() - len(np.unique(test.row[wanted[test.row]])))
 
 
-def _rank(
-    log_time: np.typing.NDArray[np.float64], residual: np.typing.NDArray[np.float64], setting: np.typing.NDArray[np.intp]
-) -> float | None:
+def _rank(log_time: Array, residual: Array, setting: Indices) -> float | None:
     """Of estimated with measured times."""
     found = [
         rank_correlation(log_time[rows], (log_time - residual)[rows])

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
-from zoo.meta.parts_of_programs import Part, part_at, register
+from zoo.meta.programs.program_parts import ProgramPart, part_at, register
 
 
 def is_exported(model: Any) -> bool:
@@ -68,7 +68,7 @@ class _Interpreter(fx.Interpreter):
             return super().run_node(n)
         args, kwargs = self.fetch_args_kwargs_from_env(n)
         part = part_at(self._model, path, kind)
-        assert isinstance(part, Part)
+        assert isinstance(part, ProgramPart)
         return part(n.target, args, kwargs)
 
 

@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
 from zoo.meta.module_stack import all_modules
-from zoo.meta.parts_of_programs import part_at, register
-from zoo.meta.script_nodes import NODES, OF_NUMBERS, PYTHON, Environment
-from zoo.meta.script_origins import Origins, called_modules
+from zoo.meta.programs.program_parts import part_at, register
+from zoo.meta.programs.script_nodes import NODES, OF_NUMBERS, PYTHON, Environment
+from zoo.meta.programs.script_origins import Origins, called_modules
 
 
 class ScriptedModel(nn.Module):

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from zoo.estimation.platforms.hierarchy import Array
-from zoo.estimation.platforms.measurements import MODEL, Measurements
-from zoo.validation.platform_protocols import HeldOut, Protocol
+from zoo.estimation.arrays import Array
+from zoo.records import MODEL_COLUMNS
+from zoo.validation.platforms.measurements import Measurements
+from zoo.validation.platforms.protocols import HeldOut, Protocol
 
 MACS_ALONE, FOUR_FEATURES = "MACs alone, model held out", "four summed features, model held out"
 
@@ -25,9 +25,9 @@ def baselines(measurements: Measurements, features: pd.DataFrame) -> dict[str, H
 
     Args:
         measurements: of a platform.
-        features: of its models, by `MODEL`.
+        features: of its models, by `MODEL_COLUMNS`.
     """
-    of_models = features.loc[pd.MultiIndex.from_frame(measurements.models[MODEL])]
+    of_models = features.loc[pd.MultiIndex.from_frame(measurements.models[MODEL_COLUMNS])]
     macs = of_models[["macs"]].to_numpy()
     summed = of_models.assign(
         one=1.0, traffic=(of_models["matrix_in"] + of_models["matrix_out"]) / 1e7, parameters=of_models["weights"] / 1e7,
@@ -62,7 +62,7 @@ def _median_ratio(amounts: Array, times: Array) -> Array:
     return np.array([np.median(times / amounts[:, 0])])
 
 
-def relative_least_squares(amounts: Array, times: Array) -> npt.NDArray[np.float64]:
+def relative_least_squares(amounts: Array, times: Array) -> Array:
     """Costs, none below zero, that make the squares of relative errors least; by one coordinate after the other."""
     scaled = amounts / times[:, None]
     products, targets = scaled.T @ scaled, scaled.sum(axis=0)
@@ -71,5 +71,5 @@ def relative_least_squares(amounts: Array, times: Array) -> npt.NDArray[np.float
         for place in np.flatnonzero(np.diag(products) > 0):
             rest = targets[place] - products[place] @ costs
             costs[place] = max(0.0, costs[place] + rest / products[place, place])
-    found: npt.NDArray[np.float64] = costs
+    found: Array = costs
     return found

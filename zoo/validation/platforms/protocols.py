@@ -14,15 +14,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from zoo.devices.device import Device
-from zoo.estimation.platforms.effects import effects_of
-from zoo.estimation.platforms.few import fit_to_few
-from zoo.estimation.platforms.hierarchy import Array, Data, Posterior, log_sum
-from zoo.estimation.platforms.measurements import Measurements
+from zoo.estimation.arrays import Array, Flags, Indices
+from zoo.estimation.platforms.calibration import fit_to_few
+from zoo.estimation.platforms.hierarchy import Data, Posterior, log_sum
 from zoo.estimation.platforms.relatives import Foreseen, comparable, describe, foresee
+from zoo.validation.platforms.effects import effects_of
+from zoo.validation.platforms.measurements import Measurements
 
 FEW = 5
 """Models measured on a device that was held out."""
@@ -45,10 +45,10 @@ class HeldOut:
     """Predictions of some measurements, each by a fit that did not see it."""
 
     protocol: Protocol
-    row: npt.NDArray[np.intp]  # of the measurements
+    row: Indices  # of the measurements
     residual: Array  # log (measured over predicted)
     variance: Array  # of the prediction as far as constants are uncertain, and the device where it is foreseen
-    group: npt.NDArray[np.intp]  # what was left out together
+    group: Indices  # what was left out together
     refused: int = 0  # measurements of which nothing is foreseen
 
 
@@ -63,7 +63,7 @@ def family_held_out(measurements: Measurements, full: Posterior, families: Mappi
     return _held_out(Protocol.FAMILY, measurements, full, pd.factorize(np.array(names, dtype=object))[0][measurements.model])
 
 
-def _held_out(protocol: Protocol, measurements: Measurements, full: Posterior, group: npt.NDArray[np.intp]) -> HeldOut:
+def _held_out(protocol: Protocol, measurements: Measurements, full: Posterior, group: Indices) -> HeldOut:
     residual, variance = np.zeros(len(group)), np.zeros(len(group))
     for number in np.unique(group):
         tested = group == number
@@ -109,13 +109,13 @@ def device_held_out(measurements: Measurements, full: Posterior, devices: Mappin
 class _Part:
     """Predictions of some measurements in one setting."""
 
-    row: npt.NDArray[np.intp]
+    row: Indices
     residual: Array
     variance: Array
 
 
 def _foreseen(
-    measurements: Measurements, fit: Posterior, kept: npt.NDArray[np.bool_], setting: int, devices: Mapping[str, Device]
+    measurements: Measurements, fit: Posterior, kept: Flags, setting: int, devices: Mapping[str, Device]
 ) -> Foreseen | None:
     """Log constants of a setting from those that the kept measurements are of."""
     settings = measurements.settings.to_dict("records")
@@ -127,7 +127,7 @@ def _foreseen(
     return foresee(described, known, fit.log_constants()[rows], measurements.platform.relatives)
 
 
-def _with_few(measurements: Measurements, found: Foreseen, rows: npt.NDArray[np.intp], effects: Array) -> list[_Part]:
+def _with_few(measurements: Measurements, found: Foreseen, rows: Indices, effects: Array) -> list[_Part]:
     """Random draws of a few models that are measured; the others are tested."""
     if len(rows) < 2 * FEW:
         return []
@@ -144,7 +144,7 @@ def _with_few(measurements: Measurements, found: Foreseen, rows: npt.NDArray[np.
     return parts
 
 
-def _join(protocol: Protocol, parts: list[_Part], group: npt.NDArray[np.intp], everything: int) -> HeldOut:
+def _join(protocol: Protocol, parts: list[_Part], group: Indices, everything: int) -> HeldOut:
     """Of all settings; what none of them foresees is refused."""
     if not parts:
         none = np.zeros(0)

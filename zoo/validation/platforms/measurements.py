@@ -8,15 +8,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from zoo.estimation.platforms.hierarchy import Array, Data, Hierarchy
-from zoo.estimation.platforms.platform import Platform
+from zoo.estimation.arrays import Array, Flags, Indices
+from zoo.estimation.platforms.hierarchy import Data, Hierarchy
+from zoo.estimation.platforms.platform import SETTING, Platform
 from zoo.published.published import Check
-
-SETTING = ["device", "runtime", "processor", "threads", "cores", "dtype", "batch"]
-"""Columns of published measurements that together name a way of running on a device."""
-
-MODEL = ["zoo", "arch", "input", "variant"]
-"""Columns that together name what was measured."""
+from zoo.records import MODEL_COLUMNS
 
 _NEAR_WEIGHT = 0.5
 """Of measurements of models that only come near to an architecture, which differs from them by a few percent."""
@@ -28,9 +24,9 @@ class Measurements:
 
     platform: Platform
     settings: pd.DataFrame  # `SETTING`, a row each
-    models: pd.DataFrame  # `MODEL`, a row each
-    model: npt.NDArray[np.intp]  # of each measurement, its row of `models`
-    is_exact: npt.NDArray[np.bool_]  # of models that are an architecture or a built network, not merely near to one
+    models: pd.DataFrame  # `MODEL_COLUMNS`, a row each
+    model: Indices  # of each measurement, its row of `models`
+    is_exact: Flags  # of models that are an architecture or a built network, not merely near to one
     data: Data  # the measurements in their order; times are of one image
 
     def hierarchy(self) -> Hierarchy:
@@ -52,10 +48,10 @@ class Measurements:
         return len(self.platform.dtypes) * len(self.models)
 
     @property
-    def effect_row(self) -> npt.NDArray[np.intp]:
+    def effect_row(self) -> Indices:
         """Of each measurement, the number of the effect of its model."""
         dtype = np.array([self.platform.dtypes.index(name) for name in self.settings["dtype"]], dtype=np.intp)
-        rows: npt.NDArray[np.intp] = dtype[self.data.setting] * len(self.models) + self.model
+        rows: Indices = dtype[self.data.setting] * len(self.models) + self.model
         return rows
 
 
@@ -65,7 +61,7 @@ def measurements_of(platform: Platform, rows: pd.DataFrame, features: pd.DataFra
     Args:
         platform: whose rows are taken.
         rows: as `zoo.published.published.published_speeds(near=True)` gives them.
-        features: of their models, by `MODEL`; models without are left out.
+        features: of their models, by `MODEL_COLUMNS`; models without are left out.
     """
     rows = rows[
         (rows["source"] == platform.source) & (rows["processor"] == platform.processor) & rows["dtype"].isin(platform.dtypes)
@@ -73,17 +69,19 @@ def measurements_of(platform: Platform, rows: pd.DataFrame, features: pd.DataFra
     rows = rows[~(rows["zoo"] + "/" + rows["arch"]).isin(platform.unlike)]
     on_others = rows["layers_on_npu"].notna() & (rows["layers_on_npu"] < rows["layers"])
     rows = rows[~(on_others & (platform.processor == "npu"))]
-    known = pd.MultiIndex.from_frame(rows[MODEL]).isin(features.index)
+    known = pd.MultiIndex.from_frame(rows[MODEL_COLUMNS]).isin(features.index)
     rows = (
         rows[known]
         .drop(columns="model")
         .sort_values("latency_ms", kind="stable")
-        .drop_duplicates([*SETTING, *MODEL])
+        .drop_duplicates([*SETTING, *MODEL_COLUMNS])
         .reset_index(drop=True)
     )
     settings = rows[SETTING].drop_duplicates(ignore_index=True).sort_values(SETTING, ignore_index=True)
-    models = rows[MODEL].drop_duplicates(ignore_index=True).sort_values(MODEL, ignore_index=True)
-    rows = rows.merge(settings.assign(setting=settings.index), on=SETTING).merge(models.assign(model=models.index), on=MODEL)
+    models = rows[MODEL_COLUMNS].drop_duplicates(ignore_index=True).sort_values(MODEL_COLUMNS, ignore_index=True)
+    rows = rows.merge(settings.assign(setting=settings.index), on=SETTING).merge(
+        models.assign(model=models.index), on=MODEL_COLUMNS
+    )
     is_near = (rows["check"] == Check.NONE.value).to_numpy()
     amounts = platform.amounts(features.loc[pd.MultiIndex.from_frame(models)])[rows["model"]]
     times = rows.groupby(["model", "dtype"])["batch"].transform("size").to_numpy(float)
@@ -96,7 +94,7 @@ def measurements_of(platform: Platform, rows: pd.DataFrame, features: pd.DataFra
     return Measurements(platform, settings, models, rows["model"].to_numpy(np.intp), ~is_near, data)
 
 
-def _as_published(platform: Platform, amounts: Array, rows: pd.DataFrame, is_near: npt.NDArray[np.bool_]) -> Array:
+def _as_published(platform: Platform, amounts: Array, rows: pd.DataFrame, is_near: Flags) -> Array:
     """With the multiply-accumulates that a model has which only comes near to an architecture, where they are published."""
     ratio = (rows["published_macs"] / rows["macs"]).where(is_near).fillna(1.0).to_numpy(float)
     computes = np.array([term.part == "compute" for term in platform.terms])

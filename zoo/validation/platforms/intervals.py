@@ -10,9 +10,8 @@ prediction (Vovk, Gammerman and Shafer, 2005; Barber and others, 2021, for the j
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-from zoo.estimation.platforms.hierarchy import Array
+from zoo.estimation.arrays import Array, Indices
 
 COVERAGE = 0.9
 
@@ -26,12 +25,12 @@ _LEAST_NOISE = 0.05
 """A published time is no nearer to what another run would give."""
 
 
-def noise_of(residuals: Array, groups: npt.NDArray[np.intp]) -> float:
+def noise_of(residuals: Array, groups: Indices) -> float:
     """Standard deviation of residuals, not minding a few large ones; each group weighs the same."""
     return max(_LEAST_NOISE, _MEDIAN_DEVIATION * weighted_quantile(np.abs(residuals), _weights(groups), 0.5))
 
 
-def conformal_quantile(scores: Array, groups: npt.NDArray[np.intp]) -> float:
+def conformal_quantile(scores: Array, groups: Indices) -> float:
     """What nine in ten scores of another group are within."""
     weights, quantile = _weights(groups), weighted_quantile(scores, _weights(groups), COVERAGE)
     found = np.unique(groups)
@@ -52,7 +51,7 @@ def _small_sample(groups: int) -> float:
     return 1 + first + second
 
 
-def held_out_quantiles(scores: Array, groups: npt.NDArray[np.intp]) -> Array:
+def held_out_quantiles(scores: Array, groups: Indices) -> Array:
     """For each score, the quantile without its own group: what its interval would have been widened by before it was known."""
     found = np.zeros(len(scores))
     for group in np.unique(groups):
@@ -68,7 +67,7 @@ def weighted_quantile(values: Array, weights: Array, level: float) -> float:
     return float(values[order][min(int(np.searchsorted(reached, level - 1e-12)), len(values) - 1)])
 
 
-def _weights(groups: npt.NDArray[np.intp]) -> Array:
+def _weights(groups: Indices) -> Array:
     counts = np.bincount(groups)
     weights: Array = 1 / counts[groups]
     return weights

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from zoo.estimation.platforms.intervals import conformal_quantile, held_out_quantiles, weighted_quantile
+from zoo.validation.platforms.intervals import conformal_quantile, held_out_quantiles, weighted_quantile
 
 
 def scores_of(

@@ -1,0 +1,1 @@
+"""Programs that torch made of models (TorchScript, `torch.export`), run as modules."""

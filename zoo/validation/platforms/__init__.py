@@ -1,0 +1,1 @@
+"""Estimates on platforms held against published measurements, and the fit of their constants."""
