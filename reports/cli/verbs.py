@@ -46,7 +46,7 @@ GROUPS: Mapping[str, Mapping[str, Verb]] = {
         "report": Verb("report.report:report", "write the reports again, counting nothing"),
         "plot": Verb("report.plot:plot", "accuracy against a cost as a picture"),
         "init": Verb("report.init:init", "write a commented starter configuration"),
-        "schema": Verb("report.schema:schema", "the keys of a configuration, for editors"),
+        "schema": Verb("report.schema:schema", "the keys of a configuration, or of JSON answers"),
     },
     "Measure": {
         "measure": Verb("measure.measure:measure", "latency and throughput on this machine"),

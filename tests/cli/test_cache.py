@@ -204,7 +204,7 @@ def test_compact_and_prune_tell_what_they_did(history: History) -> None:
     assert len(history.store.runs()) == 3
     assert zoometer("cache", "prune", "--keep-runs", "1").exit_code == 0
     assert [run.run for run in history.store.runs()] == ["ccc"]
-    assert "There are no more than 9 runs; all stays." in zoometer("cache", "prune", "--keep-runs", "9").stdout
+    assert "There are no more than 9 runs; all stays." in zoometer("cache", "prune", "--keep-runs", "9").stderr
 
 
 @pytest.mark.parametrize("options", [[], ["--keep-runs", "1", "--older-than", "1d"]])

@@ -9,12 +9,14 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import jsonschema  # type: ignore[import-untyped]  # its stubs are a distribution of their own
 import pandas as pd
 import pytest
 from fakes_cache import Cache
 from typer.testing import CliRunner
 
 from reports import cli
+from reports.cli.common.answers import answer_schema
 from reports.cli.measure.measure_run import Asked, read_settings
 from reports.config.config_file import load_config
 from zoo.cache.store import Store
@@ -64,6 +66,7 @@ def test_the_example_configuration_measures_two_small_models(
     code, out, err = zoometer("measure", "measure.yaml", "timm/test_vit", "timm/test_resnet", *quick, "--format", "json")
     assert code == 0, err
     rows = json.loads(out)
+    jsonschema.Draft202012Validator(answer_schema("measure")).validate(rows)
     assert [(row["arch"], row["batch"], row["status"], row["device"]) for row in rows] == [
         ("test_resnet", 1, "measured", "here"), ("test_vit", 1, "measured", "here"),
     ]  # fmt: skip

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-import jsonschema
+import jsonschema  # type: ignore[import-untyped]  # its stubs are a distribution of their own
 import pytest
 import yaml
 from typer.testing import CliRunner

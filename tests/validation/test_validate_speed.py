@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import jsonschema  # type: ignore[import-untyped]  # its stubs are a distribution of their own
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,6 +14,7 @@ from paths import SHARED
 from typer.testing import CliRunner
 
 from reports.cli import app
+from reports.cli.common.answers import answer_schema
 from zoo.estimation.constants import parse_constants, shipped_constants
 from zoo.estimation.fitting import Sample, fit, step_seconds
 from zoo.settings import Execution
@@ -172,6 +174,7 @@ def test_the_command_prints_each_protocol_and_writes_constants(sampled: tuple[Pa
     asked = ["validate-speed", str(paths[0]), str(paths[2]), *options, "--format", "json", "--write-constants", str(written)]
     found = CliRunner().invoke(app, asked)
     record: dict[str, Any] = json.loads(found.stdout)
+    jsonschema.Draft202012Validator(answer_schema("validate-speed")).validate(record)
     assert [file["file"] for file in record["files"]] == [paths[0].name, paths[2].name]
     assert record["files"][0]["protocols"][0]["families"]
     assert parse_constants(written.read_text())["gpu-eager"].fitted_on[0].startswith(paths[0].name)

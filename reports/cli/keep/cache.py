@@ -14,7 +14,7 @@ from reports.cli.common import options
 from reports.cli.common.errors import ExitCode
 from reports.cli.common.help import VerbGroup, examples, verb_with
 from reports.cli.common.opening import open_cache
-from reports.cli.common.output import TextFormat, print_json
+from reports.cli.common.output import TextFormat, note, print_json
 from reports.cli.common.parsing import parse_age
 from zoo.errors import ConfigError, UnknownNameError, did_you_mean, shorten_line
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(cls=VerbGroup, help="Look into a cache, check it, compact it, shorten its history, export its tables.")
 _RUNS_SHOWN = 10
+
+NoWait = Annotated[bool, typer.Option("--no-wait", help="End with code 75 where another process compacts or prunes.")]
 
 
 class ExportFormat(StrEnum):
@@ -49,8 +51,7 @@ def info(
     store = open_cache(cache, config)
     found, runs = inspect(store), store.runs()
     if form is TextFormat.JSON:
-        record = asdict(found) | {"runs": [asdict(run) for run in runs]}
-        print_json(record)
+        print_json(asdict(found) | {"runs": [asdict(run) for run in runs]})
         return
     console = make_console()
     console.print(f"{found.address}: {found.keys:,} costs in force{_span(found.oldest, found.newest)}")
@@ -63,35 +64,34 @@ def info(
         console.print(f"set aside: {file}", soft_wrap=True)
 
 
-def verify(cache: options.Cache = None, config: options.ConfigFile = None) -> None:
+def verify(cache: options.Cache = None, config: options.ConfigFile = None, form: options.Form = TextFormat.TEXT) -> None:
     """Read every file in full, hold it against its checksum, and the tables against each other. Nothing is changed."""
     from zoo.cache.health import verify as findings_of
 
-    harmful = False
-    for finding in findings_of(open_cache(cache, config)):
-        harmful |= finding.is_harmful
-        typer.echo(f"{'harmful' if finding.is_harmful else 'harmless'}: {shorten_line(finding.what)}")
-    typer.echo(
-        "The next refresh sets the files aside and counts again what they held."
-        if harmful
-        else "Every file is as it was written."
-    )
+    findings = list(findings_of(open_cache(cache, config)))
+    harmful = any(finding.is_harmful for finding in findings)
+    if form is TextFormat.JSON:
+        print_json({"is_harmed": harmful, "findings": [asdict(finding) for finding in findings]})
+    else:
+        for finding in findings:
+            typer.echo(f"{'harmful' if finding.is_harmful else 'harmless'}: {shorten_line(finding.what)}")
+        next_step = "The next refresh sets the files aside and counts again what they held."
+        typer.echo(next_step if harmful else "Every file is as it was written.")
     raise typer.Exit(ExitCode.USER if harmful else ExitCode.OK)
 
 
 def compact(
     cache: options.Cache = None,
     config: options.ConfigFile = None,
-    no_wait: Annotated[
-        bool, typer.Option("--no-wait", help="End with code 75 where another process compacts or prunes.")
-    ] = False,
+    no_wait: NoWait = False,
+    form: options.Form = TextFormat.TEXT,
 ) -> None:
     """Merge the many small files of each table into few, sorted by model. Refreshes and readers may go on meanwhile."""
     from zoo.cache.maintenance import compact as compact_store
 
     store = open_cache(cache, config)
     store.prepare()
-    _print_rewritten(compact_store(store, wait=not no_wait))
+    _print_rewritten(compact_store(store, wait=not no_wait), form)
 
 
 def prune(
@@ -104,9 +104,8 @@ def prune(
         int | None, typer.Option(min=1, metavar="N", help="Keep what the last N runs need.", show_default=False)
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
-    no_wait: Annotated[
-        bool, typer.Option("--no-wait", help="End with code 75 where another process compacts or prunes.")
-    ] = False,
+    no_wait: NoWait = False,
+    form: options.Form = TextFormat.TEXT,
 ) -> None:
     """Shorten the history: the newest value of every model always stays, and every run that is kept can still be compared."""
     from zoo.cache.maintenance import find_cutoff
@@ -117,11 +116,13 @@ def prune(
     store = open_cache(cache, config)
     cutoff = find_cutoff(store.runs(), keep_runs=keep_runs, older_than=parse_age(older_than))
     if cutoff is None:
-        typer.echo(f"There are no more than {keep_runs} runs; all stays.")
+        note(f"There are no more than {keep_runs} runs; all stays.")
+        if form is TextFormat.JSON:
+            print_json([])
         return
     if not dry_run:
         store.prepare()
-    _print_rewritten(prune_store(store, cutoff, wait=not no_wait, dry_run=dry_run))
+    _print_rewritten(prune_store(store, cutoff, wait=not no_wait, dry_run=dry_run), form)
 
 
 def export(
@@ -159,9 +160,12 @@ def _format_of(output: Path) -> ExportFormat:
     return ExportFormat(suffix)
 
 
-def _print_rewritten(done: Sequence[TableRewrite]) -> None:
+def _print_rewritten(done: Sequence[TableRewrite], form: TextFormat) -> None:
     from reports.terminal.console import make_console, print_table
 
+    if form is TextFormat.JSON:
+        print_json([asdict(one) for one in done])
+        return
     rows = [[r.table, f"{r.files_before:,}", f"{r.files:,}", f"{r.rows_before:,}", f"{r.rows:,}"] for r in done]
     headers = ["Table", "Files before", "Files", "Rows before", "Rows"]
     print_table(make_console(), headers, rows, right=headers[1:])

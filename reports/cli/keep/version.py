@@ -7,7 +7,9 @@ from importlib import metadata
 
 import typer
 
+from reports.cli.common import options
 from reports.cli.common.help import examples
+from reports.cli.common.output import TextFormat, print_json
 
 EXAMPLES = examples("zoometer version", "zoometer --version           only zoometer's own")
 
@@ -15,10 +17,13 @@ EXAMPLES = examples("zoometer version", "zoometer --version           only zoome
 _LIBRARIES = ("torch", "torchvision", "timm", "pandas", "pyarrow")
 
 
-def version() -> None:
+def version(form: options.Form = TextFormat.TEXT) -> None:
     """Print the versions of zoometer, Python and the libraries a count depends on."""
     found = {"zoometer": _version_of("zoometer"), "python": platform.python_version()}
     found |= {name: _version_of(name) for name in _LIBRARIES}
+    if form is TextFormat.JSON:
+        print_json(found)
+        return
     width = max(map(len, found))
     for name, number in found.items():
         typer.echo(f"{name:<{width}}  {number}")

@@ -1,4 +1,4 @@
-"""`zoometer schema`: the JSON schema of the configuration, with which editors complete and check its keys."""
+"""`zoometer schema`: the JSON schemas of the configuration, for editors, and of what verbs print, for programs."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from reports.cli.common.output import print_json
 EXAMPLES = examples(
     "zoometer schema                      prints it",
     "zoometer schema --output configs     writes configs/zoometer.schema.json",
+    "zoometer schema select               of: zoometer select --format json",
+    "zoometer schema cache info",
     closing="""Editors with a YAML language server read the first line of a configuration:
 
    # yaml-language-server: $schema=zoometer.schema.json
@@ -22,14 +24,20 @@ EXAMPLES = examples(
 
 
 def schema(
+    verb: Annotated[
+        list[str] | None, typer.Argument(metavar="VERB", help="Of what this verb prints as JSON.", show_default=False)
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FOLDER", help="Write it there instead.", show_default=False)
     ] = None,
 ) -> None:
-    """Print the JSON schema of the configuration: its keys with meaning, default and what can be written."""
+    """Print the JSON schema of the configuration, or of a verb's answer: keys with meaning, default and what can be written."""
+    from reports.cli.common.answers import answer_schema
     from reports.config.schema import config_schema
 
-    if output is None:
+    if verb:
+        print_json(answer_schema(" ".join(verb)))
+    elif output is None:
         print_json(config_schema())
     else:
         typer.echo(f"Wrote {write_schema(output)}")

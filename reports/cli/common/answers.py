@@ -1,0 +1,59 @@
+"""The JSON schemas of what verbs print with `--format json`, from their shapes in `answers.yaml`."""
+
+from __future__ import annotations
+
+from importlib import resources
+from typing import Any
+
+from zoo.errors import UnknownNameError, did_you_mean
+
+_TYPES = {"text": "string", "integer": "integer", "number": "number", "flag": "boolean"}
+_NULLABLE, _OTHERS = "null~", "..."
+
+
+def answer_schemas() -> dict[str, dict[str, Any]]:
+    """The schema of each verb's answer, by its name: `select`, `cache info`."""
+    import yaml
+
+    shapes = yaml.safe_load(resources.files("reports.cli").joinpath("answers.yaml").read_text(encoding="utf-8"))
+    return {verb: {"$schema": "https://json-schema.org/draft/2020-12/schema", **_schema(shape)} for verb, shape in shapes.items()}
+
+
+def answer_schema(verb: str) -> dict[str, Any]:
+    """The schema of one verb's answer.
+
+    Raises:
+        UnknownNameError: if there is no such verb, or it prints no JSON.
+    """
+    known = answer_schemas()
+    if verb not in known:
+        raise UnknownNameError(f"'{verb}' is no verb that prints JSON.{did_you_mean(verb, known)} All: {', '.join(known)}.")
+    return {**known[verb], "title": f"zoometer {verb} --format json"}
+
+
+def _schema(shape: Any) -> dict[str, Any]:
+    match shape:
+        case str():
+            return _scalar(shape)
+        case [item]:
+            return {"type": "array", "items": _schema(item)}
+        case {"one_of": alternatives}:
+            return {"anyOf": [_schema(one) for one in alternatives]}
+    return _mapping(shape)
+
+
+def _scalar(shape: str) -> dict[str, Any]:
+    name = shape.removesuffix("~")
+    if name == "any":
+        return {}
+    return {"type": [_TYPES[name], "null"] if name != shape else _TYPES[name]}
+
+
+def _mapping(shape: dict[str, Any]) -> dict[str, Any]:
+    keys = {key: value for key, value in shape.items() if key not in (_NULLABLE, _OTHERS)}
+    return {
+        "type": ["object", "null"] if _NULLABLE in shape else "object",
+        "properties": {key.removesuffix("~"): _schema(value) for key, value in keys.items()},
+        "required": [key for key in keys if not key.endswith("~")],
+        "additionalProperties": _schema(shape[_OTHERS]) if _OTHERS in shape else False,
+    }
