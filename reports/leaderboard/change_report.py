@@ -6,13 +6,16 @@ import pandas as pd
 
 from reports.columns.section_columns import CHANGES
 from reports.leaderboard.report import ChangeReport, typed_table
-from zoo.cache.changes import Changes
+from zoo.cache.changes import ChangeKind, Changes
 from zoo.cache.runs import RunRecord
 
 
 def build_change_report(changes: Changes) -> ChangeReport:
-    """The heading, the number of keys of each kind, and the rows with the change in percent."""
-    rows = changes.rows
+    """The heading, the number of keys of each kind, and the rows with the change in percent.
+
+    Of a first run, to which everything is new, what was added is only counted.
+    """
+    rows = changes.rows if changes.before else changes.rows[changes.rows["kind"] != ChangeKind.ADDED]
     old, new = (rows[key].astype("Float64") for key in ("old", "new"))
     percent = (100 * (new - old) / old.mask(old == 0)).rename("change")
     counts = {kind.replace("_", " "): number for kind, number in changes.counts().items() if number}

@@ -235,11 +235,20 @@ def test_text_tells_what_happened(changes: Changes) -> None:
 
 def test_text_names_what_is_left_out(history: History) -> None:
     names = [f"a{i:02}" for i in range(10)]
-    history.run("one", names, [cost(name) for name in names])
+    history.run("one", ["old"], [cost("old")])
+    history.run("two", ["old", *names], [cost(name) for name in names])
     text = as_text(changes_between(history.store), most=4)
     assert "and 6 more rows; --all shows them" in text
     assert "a03" in text
     assert "a04" not in text
+
+
+def test_what_a_first_run_added_is_only_counted(history: History) -> None:
+    history.run("one", ["a", "b"], [cost("a"), failed("b")])
+    text = as_text(changes_between(history.store))
+    assert "1 failed, 1 added" in text
+    assert "timm/b" in text
+    assert "timm/a" not in text
 
 
 def test_markdown_is_a_table_of_each_kind(changes: Changes) -> None:

@@ -18,9 +18,9 @@ from cache_rows import NOON, cost, costs_of, everything, parts
 from paths import REPOSITORY
 
 from zoo.cache import maintenance
-from zoo.cache.changes import end_of
 from zoo.cache.health import inspect, lacking_details, verify
 from zoo.cache.maintenance import compact, find_cutoff, is_scattered, prune
+from zoo.cache.run_facts import end_of
 from zoo.cache.schema.tables import KEY, table_of
 from zoo.cache.storage.locks import locked
 from zoo.cache.store import Store

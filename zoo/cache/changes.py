@@ -1,19 +1,16 @@
-"""What changed between two runs, with the likely cause: counts are deterministic, so every change has one.
-
-The value of a key as of a run is the newest one in the cache when the run ended, whichever run counted it.
-"""
+"""What changed between two runs, with the likely cause: counts are deterministic, so every change has one."""
 
 from __future__ import annotations
 
 import enum
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 
+from zoo.cache.run_facts import end_in, newest_rows, planned_keys, read_plan
 from zoo.cache.runs import LATEST, RunRecord, find_run
 from zoo.cache.schema.tables import KEY, TABLES
 from zoo.cache.store import Store, to_pandas
@@ -105,9 +102,9 @@ def compare(store: Store, before: RunRecord | None, after: RunRecord) -> Changes
     """The differences between two runs; without the first, everything is new."""
     history = to_pandas(store.read("costs", _NEEDED))
     counted_at = history["counted_at"]
-    old = _newest(history[counted_at <= _end(history, before) if before else counted_at < after.started_at])
-    new = _newest(history[counted_at <= _end(history, after)])
-    planned = _planned(store, after, new)
+    old = newest_rows(history[counted_at <= end_in(history, before) if before else counted_at < after.started_at])
+    new = newest_rows(history[counted_at <= end_in(history, after)])
+    planned = planned_keys(read_plan(store, after), new)
     times = planned.merge(old[[*KEY, "counted_at"]], how="left", on=list(KEY)).merge(
         new[[*KEY, "counted_at"]], how="left", on=list(KEY), suffixes=("_old", "_new")
     )
@@ -116,35 +113,12 @@ def compare(store: Store, before: RunRecord | None, after: RunRecord) -> Changes
     changes = {key: _changes_of(old_values.get(key), new_values.get(key)) for key in _keys(differing)}
     unchanged = len(times) - sum(map(bool, changes.values()))
     if before and before.plan:
-        both = _planned(store, before, old).merge(planned, how="left", on=list(KEY), indicator=True)
+        both = planned_keys(read_plan(store, before), old).merge(planned, how="left", on=list(KEY), indicator=True)
         missing = both[both["_merge"] == "left_only"]
         old_values = _values(old, missing)
         changes |= {key: [_removal(before, after, old_values.get(key))] for key in _keys(missing)}
     rows = [{**dict(zip(KEY, key, strict=True)), **change} for key, found in changes.items() for change in found]
     return Changes(before, after, _table(rows), unchanged, _failing(planned.merge(new, on=list(KEY))))
-
-
-def end_of(store: Store, run: RunRecord) -> datetime:
-    """The time at which the cache was as a run left it."""
-    moment: datetime = _end(to_pandas(store.read("costs", ["run", "counted_at"])), run).to_pydatetime()
-    return moment
-
-
-def _end(history: pd.DataFrame, run: RunRecord) -> pd.Timestamp:
-    """When a run ended; one that was killed ended with its last row."""
-    own = history.loc[(history["run"] == run.run).fillna(False), "counted_at"].max()
-    end = pd.Timestamp(run.ended_at)
-    return end if pd.isna(own) else max(end, own)
-
-
-def _newest(history: pd.DataFrame) -> pd.DataFrame:
-    return history.sort_values("counted_at", kind="stable").drop_duplicates(list(KEY), keep="last")
-
-
-def _planned(store: Store, run: RunRecord, values: pd.DataFrame) -> pd.DataFrame:
-    """The keys a run planned; all keys that have a value, if it is not known."""
-    keys = to_pandas(store.read("plans", KEY, {"plan": [run.plan]})) if run.plan else values.head(0)
-    return (keys if len(keys) else values)[list(KEY)].drop_duplicates()
 
 
 def _keys(rows: pd.DataFrame) -> list[_Key]:

@@ -7,10 +7,10 @@ import dataclasses
 import enum
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from zoo.errors import UnknownNameError, did_you_mean
+from zoo.errors import InputError, UnknownNameError, did_you_mean
 
 LATEST = "latest"
 _LISTED_RUNS = 5
@@ -90,3 +90,24 @@ def find_run(runs: Sequence[RunRecord], name: str) -> RunRecord:
     newest = ", ".join(run.run for run in runs[-_LISTED_RUNS:])
     hint = did_you_mean(name, [run.run for run in runs]) or f" The newest are {newest}; `zoometer cache info` lists them."
     raise UnknownNameError(f"There is no run '{name}'.{hint}")
+
+
+def run_since(runs: Sequence[RunRecord], text: str) -> RunRecord:
+    """The run to compare the last one with: a name, or the last run of the same configuration before a date (UTC).
+
+    Where all runs are later than the date, it is the first.
+
+    Raises:
+        UnknownNameError: if there is no such run.
+        InputError: if no run is later than the date.
+    """
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return find_run(runs, text)
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    last = find_run(runs, LATEST)
+    if last.started_at < moment:
+        raise InputError(f"No run since {text}: the last one began {last.started_at:%Y-%m-%d %H:%M}. Name an earlier date.")
+    alike = [run for run in runs if run.config == last.config and run.only == last.only]
+    return next((run for run in reversed(alike) if run.started_at < moment), alike[0])

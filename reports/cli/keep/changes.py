@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from reports.cli.common import options
 from reports.cli.common.errors import ExitCode
 from reports.cli.common.help import examples
-from reports.cli.common.opening import open_cache
-from reports.cli.common.output import print_json
+from reports.cli.common.opening import open_cache, read_config
+from reports.cli.common.output import print_csv, print_json
 from reports.cli.common.parsing import parse_fail_on
+
+if TYPE_CHECKING:
+    from reports.trends.between import Between
+    from zoo.cache.changes import Changes
+    from zoo.cache.store import Store
 
 EXAMPLES = examples(
     "zoometer changes                              what the last run changed",
     "zoometer changes 5c9ad97b                     what that run changed",
     "zoometer changes 5c9ad97b latest              what changed between two runs",
+    "zoometer changes --since 2026-11-01           what changed since the last run before a date",
     "zoometer changes --format md >> summary.md    for a merge request",
     "zoometer changes --fail-on changed,failed     code 4 if there are any",
     closing="""A run is named by its beginning; `zoometer cache info` lists them. Exit codes:
@@ -36,6 +42,7 @@ class ChangesFormat(StrEnum):
     TEXT = "text"
     JSON = "json"
     MARKDOWN = "md"
+    CSV = "csv"
 
 
 def changes(
@@ -49,7 +56,18 @@ def changes(
     ] = None,
     cache: options.Cache = None,
     config: options.ConfigFile = None,
-    form: Annotated[ChangesFormat, typer.Option("--format", help="text, json (everything, exact) or md.")] = ChangesFormat.TEXT,
+    form: Annotated[
+        ChangesFormat, typer.Option("--format", help="text, md, json or csv (both everything, exact).")
+    ] = ChangesFormat.TEXT,
+    since: Annotated[
+        str | None,
+        typer.Option(
+            "--since",
+            metavar="DATE|RUN",
+            help="Compare the last run with one before a date (UTC), or with a run.",
+            show_default=False,
+        ),
+    ] = None,
     everything: Annotated[
         bool, typer.Option("--all", help=f"Every row of text and Markdown, not the first {_MOST_ROWS} of a kind.")
     ] = False,
@@ -57,25 +75,48 @@ def changes(
 ) -> None:
     """Show what was added, removed, changed (old and new value, and the likely cause), failed and recovered.
 
+    Also what entered or left the frontiers, the best accuracy within budgets, and accuracies and measured speeds that changed.
     Counts are deterministic: a figure that changed means that a library, the counter or a model's source did.
     """
-    from reports.leaderboard.change_report import build_change_report
-    from reports.terminal import changes_text
-    from reports.terminal.console import make_console
+    from reports.trends.between import changes_besides_costs
     from zoo.cache.changes import changes_between
 
     alarms = parse_fail_on(fail_on)
-    first, second = (runs or []) + [None] * (2 - len(runs or [])) if len(runs or []) <= 2 else _refuse()
-    found = changes_between(open_cache(cache, config), first if second else None, second or first)
-    most = None if everything else _MOST_ROWS
-    if form is ChangesFormat.JSON:
-        print_json(changes_text.changes_record(found))
-    elif form is ChangesFormat.MARKDOWN:
-        typer.echo(changes_text.changes_markdown(build_change_report(found), most))
-    else:
-        changes_text.print_changes(make_console(), build_change_report(found), most)
+    store = open_cache(cache, config)
+    found = changes_between(store, *_chosen(store, runs or [], since))
+    between = changes_besides_costs(store, found, read_config(config) if config else None)
+    _print(found, between, form, None if everything else _MOST_ROWS)
     raise typer.Exit(ExitCode.CHANGED if any(found.counts()[name] for name in alarms) else ExitCode.OK)
 
 
-def _refuse() -> list[str | None]:
-    raise typer.BadParameter("name at most two runs.")
+def _chosen(store: Store, runs: list[str], since: str | None) -> tuple[str | None, str | None]:
+    """The names of the earlier and the later run; None where it is the usual one."""
+    from zoo.cache.runs import run_since
+
+    if len(runs) > 2:
+        raise typer.BadParameter("name at most two runs.")
+    if since is None:
+        return (runs[0], runs[1]) if len(runs) == 2 else (None, runs[0] if runs else None)
+    if runs:
+        raise typer.BadParameter("give --since or runs, not both.")
+    earlier = run_since(store.runs(), since).run
+    return (None if earlier == store.runs()[-1].run else earlier), None
+
+
+def _print(found: Changes, between: Between | None, form: ChangesFormat, most: int | None) -> None:
+    from reports.leaderboard.change_report import build_change_report
+    from reports.terminal import changes_text, trends_text
+    from reports.terminal.console import make_console
+    from reports.trends.between import flat_rows
+
+    if form is ChangesFormat.JSON:
+        print_json(changes_text.changes_record(found) | trends_text.between_record(between))
+    elif form is ChangesFormat.CSV:
+        print_csv(flat_rows(found, between))
+    elif form is ChangesFormat.MARKDOWN:
+        typer.echo(changes_text.changes_markdown(build_change_report(found), most))
+        typer.echo(trends_text.between_markdown(between, most), nl=False)
+    else:
+        console = make_console()
+        changes_text.print_changes(console, build_change_report(found), most)
+        trends_text.print_between(console, between, most)

@@ -20,7 +20,7 @@ def read_table(store: Store, name: str, *, as_of: str | None, history: bool) -> 
     Raises:
         UnknownNameError: if there is no such table or run.
     """
-    from zoo.cache.changes import end_of
+    from zoo.cache.run_facts import end_of
     from zoo.cache.runs import find_run
     from zoo.cache.schema.tables import DETAILS, OWNERS, TABLES
     from zoo.cache.store import to_pandas

@@ -1,0 +1,125 @@
+"""What changed between two runs besides the costs, as text, as Markdown and as a record."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+from rich.console import Console
+
+from reports.columns.format import UNKNOWN, value_text
+from reports.exports.markdown import table_lines
+from reports.terminal.console import print_table, print_title
+from reports.trends.between import Between, FactChange
+from reports.trends.budgets import Series, value_of
+from reports.trends.frontiers import FrontierChange
+
+_FIGURES = ("Old", "New", "Accuracy", "Cost", "Was", "Is")
+
+ONE_RUN = "One run so far; changes appear after the next."
+"""Said of a configuration's first run."""
+
+
+class _Section(NamedTuple):
+    title: str
+    note: str
+    headers: tuple[str, ...]
+    rows: list[list[str]]
+
+
+def between_record(between: Between | None) -> dict[str, Any]:
+    """Everything, with exact numbers; null where it cannot be told."""
+    if between is None:
+        return dict.fromkeys(("accuracies", "speeds", "frontiers", "budgets"))
+    frontiers, series = between.frontiers, between.series
+    return {
+        "accuracies": None if between.accuracies is None else [dataclasses.asdict(fact) for fact in between.accuracies],
+        "speeds": [dataclasses.asdict(fact) for fact in between.speeds],
+        "frontiers": None if frontiers is None else [_frontier_record(change) for change in frontiers],
+        "budgets": None if series is None else [_budget_record(each) for each in series],
+    }
+
+
+def _frontier_record(change: FrontierChange) -> dict[str, Any]:
+    axis = change.axis
+    figures = {"accuracy": change.accuracy, "cost": change.cost, "why": change.why}
+    where = {"task": axis.task, "accuracy_column": axis.accuracy.key, "cost_column": axis.cost.key}
+    return {"kind": change.move.value, "model": change.model, "input": change.input, "variant": change.variant} | where | figures
+
+
+def _budget_record(series: Series) -> dict[str, Any]:
+    old, new = (pick and dataclasses.asdict(pick) for pick in (series.picks[0], series.picks[-1]))
+    return {"budget": series.title, "task": series.task, "accuracy_column": series.accuracy.key, "old": old, "new": new}
+
+
+def print_between(console: Console, between: Between | None, most: int | None) -> None:
+    """A table of each kind of difference that there is, with at most `most` rows."""
+    if between is None:
+        console.print(f"  {ONE_RUN}")
+        return
+    for section in _sections(between):
+        print_title(console, section.title, section.note)
+        print_table(console, section.headers, section.rows[:most], right=_FIGURES, wraps=("Why",))
+        if most is not None and len(section.rows) > most:
+            console.print(f"  and {len(section.rows) - most:,} more rows; --all shows them")
+    if between.why_not:
+        console.print()
+        console.print(f"  {between.why_not}")
+
+
+def between_markdown(between: Between | None, most: int | None) -> str:
+    """The same as Markdown."""
+    if between is None:
+        return f"{ONE_RUN}\n"
+    lines = []
+    for section in _sections(between):
+        lines += [
+            f"### {section.title}",
+            "",
+            section.note,
+            "",
+            *table_lines(section.headers, section.rows[:most], right=_FIGURES),
+        ]
+        if most is not None and len(section.rows) > most:
+            lines += ["", f"and {len(section.rows) - most:,} more rows."]
+        lines.append("")
+    return "\n".join([*lines, between.why_not]).rstrip() + "\n"
+
+
+def _sections(between: Between) -> Iterator[_Section]:
+    if between.frontiers:
+        rows = [_frontier_cells(change) for change in between.frontiers]
+        note = _counted([change.move.value for change in between.frontiers])
+        yield _Section("Frontiers", note, ("Model", "Input", "What", "Frontier", "Accuracy", "Cost", "Why"), rows)
+    moved = [each for each in between.series or () if each.picks[0] != each.picks[-1]]
+    if moved:
+        yield _Section(
+            "Best accuracy within a budget", "", ("Budget", "Was", "Is", "Model"), [_budget_cells(each) for each in moved]
+        )
+    for title, facts in (("Published accuracies", between.accuracies or ()), ("Measured speeds", between.speeds)):
+        if facts:
+            note = _counted([fact.kind for fact in facts])
+            yield _Section(title, note, ("Model", "Input", "Figure", "Old", "New"), [_fact_cells(fact) for fact in facts])
+
+
+def _counted(kinds: Sequence[str]) -> str:
+    """`3 entered, 1 left`."""
+    return ", ".join(f"{kinds.count(kind):,} {kind}" for kind in dict.fromkeys(kinds))
+
+
+def _frontier_cells(change: FrontierChange) -> list[str]:
+    axis = change.axis
+    figures = [value_text(axis.accuracy, change.accuracy), value_text(axis.cost, change.cost)]
+    return [change.model, change.input, change.move.value, f"{axis.task}: {axis.title}", *figures, change.why]
+
+
+def _budget_cells(series: Series) -> list[str]:
+    old, new = series.picks[0], series.picks[-1]
+    title = f"{series.task}: {series.title}" if series.task else series.title
+    return [title, value_of(series, old), value_of(series, new), f"{new.model} at {new.input}" if new else "nothing fits"]
+
+
+def _fact_cells(fact: FactChange) -> list[str]:
+    old, new = (UNKNOWN if value is None else f"{value:,.6g}" for value in (fact.old, fact.new))
+    return [fact.model, fact.input, fact.figure, old, new]

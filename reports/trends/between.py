@@ -1,0 +1,154 @@
+"""What changed between two runs besides the costs: accuracies, measured speeds, frontiers, the best within budgets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from reports.config.config import Config
+from reports.trends.budgets import Series
+from reports.trends.frontiers import FrontierChange, Move
+from reports.trends.trends import trends_of
+from zoo.cache.changes import Changes
+from zoo.cache.run_facts import RESULT_KEY, RunFacts, end_of, read_run_facts, speeds_as_of
+from zoo.cache.runs import RunRecord, RunStatus
+from zoo.cache.store import Store
+from zoo.records import SPEED_KEY
+
+_WAY = ("device", "runtime", "dtype", "layout", "compiled", "threads", "batch")
+"""How a speed was measured: the rest of `SPEED_KEY`."""
+
+FLAT_COLUMNS = ("about", "kind", "model", "input", "figure", "old", "new", "cause")
+"""Columns of `flat_rows`."""
+
+
+@dataclass(frozen=True)
+class FactChange:
+    """A published accuracy or a measured speed that is there in one run only, or has another value."""
+
+    kind: str  # added, removed, changed
+    model: str
+    input: str
+    figure: str  # `imagenet-1k top1`; `latency_ms on jetson-orin-nano, torch-2.4.0, float16`
+    old: float | None  # in the figure's own unit
+    new: float | None
+
+
+@dataclass(frozen=True)
+class Between:
+    """What two runs differ in besides the costs. None where it cannot be told; `why_not` says why."""
+
+    accuracies: tuple[FactChange, ...] | None
+    speeds: tuple[FactChange, ...]
+    frontiers: tuple[FrontierChange, ...] | None
+    series: tuple[Series, ...] | None  # of two states, the earlier first
+    why_not: str = ""
+
+
+def changes_besides_costs(store: Store, changes: Changes, config: Config | None = None) -> Between | None:
+    """What else differs between the two runs of `changes`; None where there is no run before."""
+    before, after = changes.before, changes.after
+    if before is None:
+        return None
+    speeds = tuple(_speed_changes(*(speeds_as_of(store, end_of(store, run)) for run in (before, after))))
+    old, new = read_run_facts(store, [before, after])
+    if old.results is None or new.results is None:
+        unknown = before if old.results is None else after
+        return Between(None, speeds, None, None, f"The cache keeps no accuracies of run {unknown.run}; later runs keep theirs.")
+    accuracies = tuple(_result_changes(old.results, new.results))
+    if not _is_comparable(before, after):
+        return Between(
+            accuracies, speeds, None, None, "Frontiers are compared between complete runs of one configuration, without --only."
+        )
+    frontiers, series = _trends(store, [old, new], config)
+    return Between(accuracies, speeds, frontiers, series)
+
+
+def _is_comparable(before: RunRecord, after: RunRecord) -> bool:
+    return before.config == after.config and all(run.status == RunStatus.DONE and not run.only for run in (before, after))
+
+
+def _trends(
+    store: Store, facts: Sequence[RunFacts], config: Config | None
+) -> tuple[tuple[FrontierChange, ...], tuple[Series, ...]]:
+    trends = trends_of(store, facts, config)
+    if trends is None:
+        return (), ()
+    return tuple(change for step in trends.steps for change in step.changes), trends.series
+
+
+def _result_changes(old: pd.DataFrame, new: pd.DataFrame) -> Iterator[FactChange]:
+    for row, was, now in _differing(old, new, RESULT_KEY, "value"):
+        model = f"{row['zoo']}/{row['arch']}" + (f".{row['tag']}" if row["tag"] else "")
+        yield _fact_change(model, row["input"], f"{row['dataset']} {row['metric']}", was, now)
+
+
+def _speed_changes(old: pd.DataFrame, new: pd.DataFrame) -> Iterator[FactChange]:
+    for row, was, now in _differing(old, new, SPEED_KEY, "latency_ms"):
+        way = ", ".join(_words(row))
+        model = f"{row['zoo']}/{row['arch']}" + ("" if row["variant"] == "base" else f" ({row['variant']})")
+        yield _fact_change(model, row["input"], f"latency_ms on {way}", was, now)
+
+
+def _words(row: Mapping[str, Any]) -> Iterator[str]:
+    """How a speed was measured, without what is not known."""
+    for name in _WAY:
+        if (value := row[name]) is not None:
+            yield {"compiled": "compiled" if value else "eager", "threads": f"{value} threads", "batch": f"batch {value}"}.get(
+                name, str(value)
+            )
+
+
+def _differing(
+    old: pd.DataFrame, new: pd.DataFrame, key: Sequence[str], figure: str
+) -> Iterator[tuple[dict[str, Any], float | None, float | None]]:
+    """The keys whose figure differs or is there only once, in order, with both values."""
+    was, now = (_values(table, key, figure) for table in (old, new))
+    for name in sorted(was.keys() | now.keys(), key=str):
+        if was.get(name) != now.get(name):
+            yield dict(zip(key, name, strict=True)), was.get(name), now.get(name)
+
+
+def _values(table: pd.DataFrame, key: Sequence[str], figure: str) -> dict[tuple[Any, ...], float]:
+    """The known values of a figure by key, in which unknown is None."""
+    rows = table.loc[table[figure].notna(), [*key, figure]].astype(object)
+    return {
+        name: float(value)
+        for *columns, value in rows.where(rows.notna(), None).itertuples(index=False)
+        if (name := tuple(columns))
+    }
+
+
+def _fact_change(model: str, shape: str, figure: str, was: float | None, now: float | None) -> FactChange:
+    kind = "added" if was is None else "removed" if now is None else "changed"
+    return FactChange(kind, model, shape, figure, was, now)
+
+
+def flat_rows(changes: Changes, between: Between | None) -> pd.DataFrame:
+    """Everything in one table: what it is about (cost, accuracy, speed, frontier, budget), and old and new value."""
+    rows = [*_cost_rows(changes)]
+    if between:
+        for about, facts in (("accuracy", between.accuracies or ()), ("speed", between.speeds)):
+            rows += [(about, f.kind, f.model, f.input, f.figure, f.old, f.new, None) for f in facts]
+        for c in between.frontiers or ():
+            values = (None, c.accuracy) if c.move is Move.ENTERED else (c.accuracy, None)
+            rows.append(("frontier", c.move.value, c.model, c.input, f"{c.axis.task}: {c.axis.title}", *values, c.why))
+        for s in between.series or ():
+            was, now = s.picks[0], s.picks[-1]
+            if was != now:
+                figures = (was and was.accuracy, now and now.accuracy)
+                title = f"{s.task}: {s.title}" if s.task else s.title
+                rows.append(("budget", "changed", now and now.model, now and now.input, title, *figures, None))
+    return pd.DataFrame(rows, columns=list(FLAT_COLUMNS)).astype(
+        {name: "object" if name in ("old", "new") else "string" for name in FLAT_COLUMNS}
+    )
+
+
+def _cost_rows(changes: Changes) -> Iterator[tuple[Any, ...]]:
+    table = changes.rows.astype(object).where(changes.rows.notna(), None)
+    for row in table.to_dict("records"):
+        old, new = (row[name] if row[name] is not None else row[f"{name}_status"] for name in ("old", "new"))
+        yield "cost", row["kind"], f"{row['zoo']}/{row['arch']}", row["input"], row["figure"], old, new, row["cause"]

@@ -1,0 +1,165 @@
+"""The best accuracy within a budget as of each leaderboard: standing limits on one cost, and the configured budgets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import pandas as pd
+
+from reports.columns.budget_columns import LATENCY
+from reports.columns.column import Better, Column
+from reports.columns.format import value_text
+from reports.columns.leaderboard_columns import LEADERBOARD_BY_KEY
+from reports.columns.limits import Limit
+from reports.config.budget_section import DATASETS, NO_DATASET, BudgetSection
+from reports.selection.budget_answer import BudgetAnswer, answer_budget
+from reports.selection.candidate_speeds import Estimator, SpeedSources
+from reports.selection.speed_estimates import MODEL_KEY
+from reports.trends.frontiers import STANDING_COSTS, Axis, task_rows
+
+STANDING_LIMITS: tuple[Limit, ...] = tuple(
+    Limit(LEADERBOARD_BY_KEY[key], bound)
+    for key, bounds in {"macs": (0.3e9, 1e9, 5e9, 20e9, 100e9), "params": (5e6, 25e6, 100e6)}.items()
+    for bound in bounds
+)
+"""Budgets that are followed whatever is configured: phones, small and large GPUs, by work and by size."""
+
+_IDENTITY = ["zoo", "arch", "tag", "input", "classes", "variant"]
+
+
+@dataclass(frozen=True)
+class Pick:
+    """The most accurate model within a budget."""
+
+    model: str
+    input: str
+    accuracy: float
+
+
+@dataclass(frozen=True)
+class Series:
+    """The best accuracy within one budget, as of each state."""
+
+    title: str  # `MACs ≤ 1.00 G`, or the name of a configured budget
+    task: str | None  # None: of a budget that is about no task in particular
+    accuracy: Column
+    picks: tuple[Pick | None, ...]  # None: nothing fits
+
+    @property
+    def is_configured(self) -> bool:
+        """Whether it is a budget of the configuration."""
+        return self.task is None
+
+
+def standing_series(leaderboards: Sequence[pd.DataFrame], tasks: Mapping[str, Column]) -> list[Series]:
+    """The best within each standing limit, task by task; without limits that nothing or everything has satisfied."""
+    series = []
+    for task, accuracy in tasks.items():
+        tables = {cost: [task_rows(board, Axis(task, accuracy, cost)) for board in leaderboards] for cost in STANDING_COSTS}
+        for limit in STANDING_LIMITS:
+            known = [table[table[accuracy.key].notna()] for table in tables[limit.column]]
+            picks = tuple(_best(table, accuracy, limit) for table in known)
+            if any(picks) and any((table[limit.column.key] > limit.bound).any() for table in known):
+                series.append(Series(f"{limit.title} ≤ {_bound_text(limit)}", task, accuracy, picks))
+    return series
+
+
+def _bound_text(limit: Limit) -> str:
+    """`1 G`, without the digits that a limit does not have."""
+    return f"{limit.bound / limit.column.scale:g} {limit.column.unit}"
+
+
+def _best(rows: pd.DataFrame, accuracy: Column, limit: Limit) -> Pick | None:
+    """The most accurate row within a limit; of equals the one of less cost, then by name."""
+    fitting = rows[(rows[limit.column.key] <= limit.bound).fillna(False)].reset_index()
+    if fitting.empty:
+        return None
+    is_error = accuracy.better is Better.LOW
+    order = fitting.sort_values([accuracy.key, limit.column.key, "model", "input"], ascending=[is_error, True, True, True])
+    return Pick(order["model"].iloc[0], order["input"].iloc[0], float(order[accuracy.key].iloc[0]))
+
+
+@dataclass(frozen=True)
+class ConfiguredBudget:
+    """A budget of the configuration, and where its speeds come from."""
+
+    name: str
+    budget: BudgetSection
+    sources: SpeedSources | None
+
+    @property
+    def latency(self) -> Column | None:
+        """The latency on the budget's device, as a column of its own; None where the budget is not about speed."""
+        if self.sources is None or not self.budget.is_about_speed:
+            return None
+        words = f"{self.sources.device.name}, {self.budget.dtype.dtype}"
+        return replace(LATENCY, key=f"latency_ms {words}", title=f"Latency on {words}")
+
+
+def configured_series(
+    budgets: Iterable[ConfiguredBudget], leaderboards: Sequence[pd.DataFrame]
+) -> tuple[list[Series], list[Column]]:
+    """The pick of each budget that ranks by accuracy; puts the latencies of its candidates into the leaderboards.
+
+    Latencies are those measured or estimated now, for the models and costs of then.
+
+    Returns:
+        The series, and the columns of latency that the leaderboards have got.
+    """
+    series: list[Series] = []
+    latencies: dict[str, Column] = {}
+    for each in budgets:
+        sources = _remembering(each.sources)
+        answers = [answer_budget(board, each.budget, sources, each.name) for board in leaderboards]
+        if each.budget.dataset != NO_DATASET:
+            accuracy = DATASETS[each.budget.dataset]
+            limits = "; ".join(answers[-1].limits)
+            title = f"{each.name}: {limits}" if limits else each.name
+            series.append(Series(title, None, accuracy, tuple(_pick(answer, accuracy) for answer in answers)))
+        if (latency := each.latency) is not None and latency.key not in latencies:
+            latencies[latency.key] = latency
+            for board, answer in zip(leaderboards, answers, strict=True):
+                board[latency.key] = _latencies(board, answer)
+    return series, list(latencies.values())
+
+
+def _pick(answer: BudgetAnswer, accuracy: Column) -> Pick | None:
+    table, place = answer.selection.table, answer.selection.pick
+    if place is None or pd.isna(table[accuracy.key].iloc[place]):
+        return None
+    row = table.iloc[place]
+    return Pick(str(row["model"]), str(row["input"]), float(row[accuracy.key]))
+
+
+def _latencies(board: pd.DataFrame, answer: BudgetAnswer) -> pd.Series[float]:
+    """The latency of each row of a leaderboard, from the candidates of a budget."""
+    candidates = answer.selection.table[[*_IDENTITY, LATENCY.key]].drop_duplicates(_IDENTITY)
+    joined: pd.Series[float] = board[_IDENTITY].merge(candidates, on=_IDENTITY, how="left")[LATENCY.key].set_axis(board.index)
+    return joined
+
+
+def _remembering(sources: SpeedSources | None) -> SpeedSources | None:
+    """Sources that estimate each model once, for leaderboards that have most models in common."""
+    return replace(sources, estimate=_remember(sources.estimate)) if sources and sources.estimate else sources
+
+
+def _remember(estimate: Estimator) -> Estimator:
+    known = pd.DataFrame()
+
+    def estimate_new(rows: pd.DataFrame) -> pd.DataFrame:
+        nonlocal known
+        unseen = rows.drop_duplicates(MODEL_KEY)
+        if len(known):
+            is_known = unseen[MODEL_KEY].merge(known[MODEL_KEY], on=MODEL_KEY, how="left", indicator=True)["_merge"] == "both"
+            unseen = unseen[~is_known.to_numpy()]
+        if len(unseen):
+            known = pd.concat([known, pd.concat([unseen[MODEL_KEY], estimate(unseen)], axis=1)], ignore_index=True)
+        return rows[MODEL_KEY].merge(known, on=MODEL_KEY, how="left").set_axis(rows.index).drop(columns=MODEL_KEY)
+
+    return estimate_new
+
+
+def value_of(series: Series, pick: Pick | None) -> str:
+    """`80.12 %`, or a dash."""
+    return value_text(series.accuracy, pick.accuracy if pick else None)

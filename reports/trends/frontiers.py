@@ -1,0 +1,166 @@
+"""Which models entered or left a frontier from one leaderboard to the next, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import pandas as pd
+
+from reports.columns.accuracy_columns import ranking_accuracy
+from reports.columns.column import Better, Column
+from reports.columns.format import figure_text, value_text
+from reports.columns.frontier import frontier
+from reports.columns.leaderboard_columns import LEADERBOARD_BY_KEY
+
+STANDING_COSTS = (LEADERBOARD_BY_KEY["macs"], LEADERBOARD_BY_KEY["params"])
+"""Costs whose frontiers are always followed; latencies of configured budgets come besides."""
+
+ROW = ["model", "input", "variant"]
+"""Columns that name a row of one task at batch 1."""
+
+_Row = dict[str, Any]
+
+
+class Move(StrEnum):
+    """What happened to a model on a frontier."""
+
+    ENTERED = "entered"
+    LEFT = "left"
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A frontier: the accuracy that a task is ranked by against one cost."""
+
+    task: str
+    accuracy: Column
+    cost: Column
+
+    @property
+    def title(self) -> str:
+        """`Top-1 against MACs`."""
+        return f"{self.accuracy.title} against {self.cost.title}"
+
+
+@dataclass(frozen=True)
+class FrontierChange:
+    """A model that entered or left a frontier. Figures are those with which it is, or was, on it."""
+
+    axis: Axis
+    move: Move
+    model: str
+    input: str
+    variant: str
+    accuracy: float
+    cost: float
+    why: str
+
+
+def ranked_tasks(leaderboard: pd.DataFrame) -> dict[str, Column]:
+    """The tasks with known accuracy, those with the most rows first, and the accuracy that each is ranked by."""
+    tasks: dict[str, Column] = {}
+    sizes: dict[str, int] = {}
+    for task, rows in leaderboard.groupby("task", sort=False):
+        if (accuracy := ranking_accuracy(rows)) is not None:
+            tasks[str(task)], sizes[str(task)] = accuracy, int(rows[accuracy.key].notna().sum())
+    return {task: tasks[task] for task in sorted(tasks, key=lambda task: (-sizes[task], task))}
+
+
+def task_rows(leaderboard: pd.DataFrame, axis: Axis) -> pd.DataFrame:
+    """The rows of a task at batch 1, by `ROW`: its accuracy, its cost and its status."""
+    rows = leaderboard[(leaderboard["task"] == axis.task).fillna(False) & (leaderboard["batch"].fillna(1) == 1)]
+    rows = rows[[*ROW, "status", axis.accuracy.key, axis.cost.key]].drop_duplicates(ROW)
+    return rows.set_index(ROW)
+
+
+def frontier_changes(old: pd.DataFrame, new: pd.DataFrame, axis: Axis) -> list[FrontierChange]:
+    """The models that entered and left, the most accurate first.
+
+    Args:
+        old: the leaderboard before.
+        new: the leaderboard after.
+        axis: the frontier; both leaderboards have its columns.
+    """
+    before, after = task_rows(old, axis), task_rows(new, axis)
+    on_old, on_new = _members(before, axis), _members(after, axis)
+    entered = [name for name in on_new.index if name not in on_old.index]
+    left = [name for name in on_old.index if name not in on_new.index]
+    changes = [_change(axis, Move.ENTERED, name, on_new, _why_entered(name, axis, before, after)) for name in entered]
+    return changes + [_change(axis, Move.LEFT, name, on_old, _why_left(name, axis, before, after)) for name in left]
+
+
+def _members(rows: pd.DataFrame, axis: Axis) -> pd.DataFrame:
+    """The rows on the frontier, the most accurate first."""
+    is_error = axis.accuracy.better is Better.LOW
+    costs, qualities = ([axis.cost.key, axis.accuracy.key], []) if is_error else ([axis.cost.key], [axis.accuracy.key])
+    return rows[frontier(rows, costs, qualities)].sort_values([axis.accuracy.key, axis.cost.key], ascending=[is_error, True])
+
+
+def _change(axis: Axis, move: Move, name: Any, members: pd.DataFrame, why: str) -> FrontierChange:
+    row, (model, shape, variant) = _row(members, name), name
+    return FrontierChange(axis, move, model, shape, variant, float(row[axis.accuracy.key]), float(row[axis.cost.key]), why)
+
+
+def _row(rows: pd.DataFrame, name: Any) -> _Row:
+    return {str(key): value for key, value in rows.loc[name].items()}
+
+
+def _why_entered(name: Any, axis: Axis, before: pd.DataFrame, after: pd.DataFrame) -> str:
+    if name not in before.index:
+        return "new in the cache"
+    old, new = _row(before, name), _row(after, name)
+    if differing := ", ".join(_differences(axis, old, new)):
+        return differing
+    rivals = before[_is_dominating(before, old, axis)]
+    return _about(rivals, axis, after, "was better") if len(rivals) else "nothing beats it any more"
+
+
+def _why_left(name: Any, axis: Axis, before: pd.DataFrame, after: pd.DataFrame) -> str:
+    if name not in after.index:
+        return "no longer in the run"
+    old, new = _row(before, name), _row(after, name)
+    if differing := ", ".join(_differences(axis, old, new)):
+        return differing
+    rivals = after[_is_dominating(after, new, axis)].sort_values(axis.accuracy.key, ascending=axis.accuracy.better is Better.LOW)
+    model, shape, _ = rivals.index[0]
+    accuracy, cost = (value_text(column, rivals.iloc[0][column.key]) for column in (axis.accuracy, axis.cost))
+    return f"beaten by {model} at {shape}: {accuracy} for {cost}"
+
+
+def _about(rivals: pd.DataFrame, axis: Axis, after: pd.DataFrame, was: str) -> str:
+    """What became of the model that kept another one from the frontier."""
+    model, shape, _ = rivals.index[0]
+    if rivals.index[0] not in after.index:
+        return f"{model} at {shape}, which {was}, is no longer in the run"
+    differing = ", ".join(_differences(axis, _row(rivals, rivals.index[0]), _row(after, rivals.index[0])))
+    return f"{model} at {shape}, which {was}, has changed: {differing}"
+
+
+def _differences(axis: Axis, old: _Row, new: _Row) -> Iterator[str]:
+    """`Top-1 75.10 → 76.20 %`, for each figure of a row that differs."""
+    for column in (axis.accuracy, axis.cost):
+        was, now = _known(old[column.key]), _known(new[column.key])
+        if was is None and now is not None:
+            yield f"{column.title} is known now"
+        elif now is None and was is not None:
+            yield f"{column.title} is unknown now" if new["status"] != "failed" else "it can no longer be counted"
+        elif was != now:
+            yield f"{column.title} {figure_text(column, was)} → {value_text(column, now)}"
+
+
+def _known(value: Any) -> float | None:
+    return None if pd.isna(value) else value
+
+
+def _is_dominating(rows: pd.DataFrame, row: _Row, axis: Axis) -> pd.Series[bool]:
+    """Which rows are at least as good in both figures and better in one."""
+    accuracy, cost = rows[axis.accuracy.key], rows[axis.cost.key]
+    own_accuracy, own_cost = row[axis.accuracy.key], row[axis.cost.key]
+    is_error = axis.accuracy.better is Better.LOW
+    as_good = accuracy <= own_accuracy if is_error else accuracy >= own_accuracy
+    is_better = (accuracy != own_accuracy) | (cost < own_cost)
+    dominating: pd.Series[bool] = (as_good & (cost <= own_cost) & is_better).fillna(False).astype(bool)
+    return dominating

@@ -1,0 +1,95 @@
+"""The leaderboard as each run left it, from the facts that the cache keeps of its runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from reports.leaderboard.cached_tables import COST_COLUMNS, WEIGHTS_COLUMNS, CachedTables
+from reports.leaderboard.leaderboard import build_leaderboard
+from zoo.cache.run_facts import RunFacts
+from zoo.cache.runs import RunRecord, RunStatus
+from zoo.cache.schema.tables import TABLES
+from zoo.cache.store import Store, to_pandas
+
+MOST_STATES = 60
+"""Different leaderboards that are looked at, the newest; nights that find nothing new share one."""
+
+_OF_WEIGHTS = ["file_bytes", "license", "dataset", "source"]
+"""What is known of weights as of now only."""
+
+
+@dataclass(frozen=True)
+class State:
+    """The leaderboard that one or more runs in a row left."""
+
+    runs: tuple[RunRecord, ...]
+    leaderboard: pd.DataFrame = field(repr=False)  # LEADERBOARD, of the models whose accuracy was known
+
+    @property
+    def run(self) -> RunRecord:
+        """The run that made it."""
+        return self.runs[0]
+
+
+@dataclass(frozen=True)
+class History:
+    """The states of a cache, the oldest first."""
+
+    states: tuple[State, ...]
+    unknown: int = 0  # runs of which the cache keeps no accuracies
+
+    @property
+    def points(self) -> list[tuple[RunRecord, int]]:
+        """Each run with the number of its state."""
+        return [(run, place) for place, state in enumerate(self.states) for run in state.runs]
+
+
+def comparable_runs(runs: Sequence[RunRecord], config: str | None) -> list[RunRecord]:
+    """The complete runs of a configuration, the oldest first; with no name, of the one that ran last."""
+    complete = [run for run in runs if run.status == RunStatus.DONE and not run.only]
+    if config is None and complete:
+        config = complete[-1].config
+    return [run for run in complete if run.config == config]
+
+
+def read_history(store: Store, facts: Sequence[RunFacts]) -> History:
+    """The leaderboards that runs left, the oldest first; without those of which the cache keeps no accuracies."""
+    known = [each for each in facts if each.results is not None]
+    groups: list[list[RunFacts]] = []
+    for each in known:
+        if groups and _is_same(groups[-1][0], each):
+            groups[-1].append(each)
+        else:
+            groups.append([each])
+    weights = to_pandas(store.read("weights", ["zoo", "arch", "tag", *_OF_WEIGHTS]))
+    states = [State(tuple(f.run for f in group), _leaderboard(group[0], weights)) for group in groups[-MOST_STATES:]]
+    return History(tuple(states), len(facts) - len(known))
+
+
+def _is_same(one: RunFacts, other: RunFacts) -> bool:
+    """Whether two runs left the same costs and accuracies."""
+    assert one.results is not None
+    assert other.results is not None
+    is_same_results = one.run.results == other.run.results and (one.run.results or one.results.equals(other.results))
+    return one.run.plan == other.run.plan and bool(is_same_results) and one.costs["counted_at"].equals(other.costs["counted_at"])
+
+
+def _leaderboard(facts: RunFacts, weights: pd.DataFrame) -> pd.DataFrame:
+    """The leaderboard of one run."""
+    results = facts.results
+    assert results is not None
+    of_models = results[["zoo", "arch", "tag", "task", "family", "classes", "input"]].drop_duplicates(["zoo", "arch", "tag"])
+    of_models = of_models.merge(weights, on=["zoo", "arch", "tag"], how="left")
+    return build_leaderboard(
+        CachedTables(
+            requested=facts.planned,
+            architectures=to_pandas(TABLES["architectures"].empty_table()),  # only needed for models without weights
+            weights=of_models.reindex(columns=WEIGHTS_COLUMNS),
+            costs=facts.costs[COST_COLUMNS],
+            accuracy=results,
+            unmatched=to_pandas(TABLES["unmatched"].empty_table()),
+        )
+    )
