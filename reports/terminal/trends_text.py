@@ -29,15 +29,15 @@ class _Section(NamedTuple):
 
 
 def between_record(between: Between | None) -> dict[str, Any]:
-    """Everything, with exact numbers; null where it cannot be told."""
+    """Everything, with exact numbers; `not_compared` says why lists are empty that cannot be told."""
     if between is None:
-        return dict.fromkeys(("accuracies", "speeds", "frontiers", "budgets"))
-    frontiers, series = between.frontiers, between.series
+        return {"accuracies": [], "speeds": [], "frontiers": [], "budgets": [], "not_compared": ONE_RUN}
     return {
-        "accuracies": None if between.accuracies is None else [dataclasses.asdict(fact) for fact in between.accuracies],
+        "accuracies": [dataclasses.asdict(fact) for fact in between.accuracies or ()],
         "speeds": [dataclasses.asdict(fact) for fact in between.speeds],
-        "frontiers": None if frontiers is None else [_frontier_record(change) for change in frontiers],
-        "budgets": None if series is None else [_budget_record(each) for each in series],
+        "frontiers": [_frontier_record(change) for change in between.frontiers or ()],
+        "budgets": [_budget_record(each) for each in between.series or ()],
+        "not_compared": between.why_not or None,
     }
 
 

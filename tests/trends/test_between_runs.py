@@ -11,11 +11,14 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import jsonschema  # type: ignore[import-untyped]  # its stubs are a distribution of their own
 import pytest
 from typer.testing import CliRunner, Result
-from zoo_of_releases import FIRST, INPUT, SECOND, TOP1, WIDTHS, macs, model, params, releases_in, set_version
+from zoo_of_releases import INPUT, TOP1, WIDTHS, macs, model, params, releases_in
+from zoo_of_versions import FIRST, SECOND, set_version
 
 from reports.cli import app
+from reports.cli.common.answers import answer_schema
 from reports.config.config_file import load_config
 from reports.trends.trends import Trends, build_trends
 from zoo.cache.maintenance import prune
@@ -44,6 +47,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def record(folder: Path) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(zoometer("changes", "--config", "mine.yaml", "--format", "json").stdout)
+    jsonschema.Draft202012Validator(answer_schema("changes")).validate(found)
     return found
 
 
@@ -102,7 +106,7 @@ def test_accuracies_and_costs_that_changed_are_listed(record: dict[str, Any]) ->
     }
     (row,) = [row for row in record["rows"] if (row["arch"], row["figure"]) == ("small", "macs")]
     assert (row["old"], row["new"]) == (macs(WIDTHS[FIRST]["small"]), macs(WIDTHS[SECOND]["small"]))
-    assert record["speeds"] == []
+    assert (record["speeds"], record["not_compared"]) == ([], None)
 
 
 def test_text_names_the_frontier_the_budget_and_the_accuracy(folder: Path) -> None:
@@ -177,5 +181,6 @@ def test_a_cache_without_the_table_is_read_as_far_as_its_accuracies_are_known(fo
     store = Store(tmp_path / "cache")
     assert build_trends(store, None) is None  # of three runs, only the last is known: accuracies were written again for it
     found = json.loads(zoometer("changes", "--cache", str(tmp_path / "cache"), "--format", "json").stdout)
-    assert (found["frontiers"], found["accuracies"]) == (None, None)
-    assert "The cache keeps no accuracies of run" in zoometer("changes", "--cache", str(tmp_path / "cache")).stdout
+    assert (found["frontiers"], found["accuracies"]) == ([], [])
+    assert found["not_compared"].startswith("The cache keeps no accuracies of run")
+    assert found["not_compared"] in zoometer("changes", "--cache", str(tmp_path / "cache")).stdout
