@@ -26,9 +26,8 @@ from unittest import mock
 from torch import nn
 
 from zoo.adapters.base import Zoo, options_key
-from zoo.api.example_cost import example_cost
+from zoo.api.example_cost import count_example
 from zoo.counting.cost import Cost
-from zoo.counting.count_model import count_model
 from zoo.errors import InputError, VariantError, ZooError
 from zoo.inputs import format_tensors, image_tensor, parse_tensors, resize_input
 from zoo.meta.build import build_on_meta
@@ -202,9 +201,12 @@ def _count(zoo: Zoo, architecture: Architecture, memo: Memo) -> Cost:
     options = zoo.build_options(key)
     if options_key(options) != options_key(zoo.build_options(key)):
         raise ZooError("build_options differ when they are asked for again")
-    model = build_on_meta(lambda: zoo.build(key.arch, options), zoo.initialisers())
-    example = zoo.example(model, key)
-    cost = example_cost(example, lambda memo: count_model(model, example.args, memo, kwargs=example.kwargs), memo)
+
+    def build() -> nn.Module:
+        return build_on_meta(lambda: zoo.build(key.arch, options), zoo.initialisers())
+
+    model = build()
+    cost = count_example(model, zoo.example(model, key), memo, build)
     if not all(parameter.is_meta for parameter in model.parameters()):
         raise ZooError("a parameter is not on the meta device")
     if not cost.operations:

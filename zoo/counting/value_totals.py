@@ -126,13 +126,13 @@ class Limits:
     """What a pass with values may take.
 
     Args:
-        seconds: from now on.
+        seconds: of this thread's processor from now on, so that a busy machine changes no result.
         nbytes: of tensors alive at once.
     """
 
     def __init__(self, seconds: float, nbytes: int) -> None:
         self._seconds, self._nbytes = seconds, nbytes
-        self._until = time.monotonic() + seconds
+        self._until = time.thread_time() + seconds
 
     def check(self, live_bytes: int) -> None:
         """Stops the pass where it takes too much.
@@ -142,7 +142,7 @@ class Limits:
         """
         if live_bytes > self._nbytes:
             raise ZooError(_TOO_MUCH.format(f"more than {format_bytes(self._nbytes)} of memory"))
-        if time.monotonic() > self._until:
+        if time.thread_time() > self._until:
             raise ZooError(_TOO_MUCH.format(f"more than {self._seconds:.0f} s"))
 
 

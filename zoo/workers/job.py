@@ -16,11 +16,11 @@ from torch import nn
 
 from zoo.adapters.base import Zoo, options_key
 from zoo.adapters.registry import open_zoo
-from zoo.api.example_cost import example_cost
+from zoo.api.example_cost import count_example, is_out_of_memory
 from zoo.cache.schema.tables import columns_of
 from zoo.counting.conventions import CONVENTIONS
 from zoo.counting.cost import Cost
-from zoo.counting.count_model import count_model
+from zoo.counting.count_with_values import needs_values
 from zoo.counting.version import COUNTER_VERSION
 from zoo.errors import InputError, VariantError
 from zoo.inputs import image_tensor, with_channels
@@ -29,7 +29,7 @@ from zoo.meta.build import build_on_meta, buildable
 from zoo.meta.module_stack import followable
 from zoo.operators.operator_kinds import Kind
 from zoo.recording.memo import Memo
-from zoo.records import CostKey, Status, TraceKey, Variant, Versions
+from zoo.records import CostKey, Status, TraceKey, Versions
 from zoo.workers.input_constraints import InputConstraints, learn_constraints
 from zoo.workers.isolation import TimeUpError, time_limit, timeout_failure
 from zoo.workers.trace_job import TraceJob, TraceResult, failed_trace
@@ -119,11 +119,11 @@ class JobRunner:
         keys = job.row_keys()
         if isinstance(key, TraceKey):
             return self._traces.result(zoo, model, key, [k for k in keys if isinstance(k, TraceKey)], versions)
-        example = zoo.example(model, key)
-        counting = functools.partial(
-            count_model, model, example.args, kwargs=example.kwargs, keep=job.training or key != keys[-1]
-        )
-        return count_result(key, example_cost(example, counting, self._memo), versions)
+        return count_result(key, self._count(zoo, model, key, keep=job.training or key != keys[-1]), versions)
+
+    def _count(self, zoo: Zoo, model: nn.Module, key: CostKey, *, keep: bool) -> Cost:
+        rebuild = functools.partial(_build, zoo, key.arch, zoo.build_options(key))
+        return count_example(model, zoo.example(model, key), self._memo, rebuild, keep=keep)
 
     def _training_of(self, zoo: Zoo, model: nn.Module, key: CostKey, timeout_s: float | None) -> dict[str, Any]:
         """The columns of a step of training, within a time limit of its own; an exception costs these columns only."""
@@ -139,16 +139,16 @@ class JobRunner:
     def _diagnose_any(self, zoo: Zoo, key: CostKey | TraceKey, stage: str, error: Exception) -> Failure:
         """Diagnoses a failure; one of a trace only is a fault of the tracer if the same model can be counted."""
         if isinstance(key, TraceKey) and stage == "run" and self._runs(zoo, key.cost_key):
+            if needs_values(error):
+                return Failure("trace", "", "what it does depends on the values of tensors, which a trace does not have")
             return Failure("trace", type(error).__name__, short_message(error))
         return self._diagnose(zoo, _cost_key(key), stage, error)
 
     def _diagnose(self, zoo: Zoo, key: CostKey, stage: str, error: Exception) -> Failure:
         """Distinguishes unsupported inputs from faults: the architecture runs at its native input."""
         message = short_message(error)
-        if isinstance(error, MemoryError) or "allocate memory" in message:
+        if is_out_of_memory(error):
             return Failure("memory", type(error).__name__, message)
-        if key.variant == Variant.FEATURES and "meta tensors" in message:
-            return Failure(VARIANT_STAGE, "", "its feature maps depend on the values of tensors, which a count does not have")
         native = self._native_inputs(zoo, key)
         if not native or key.input in native:
             return Failure(stage, type(error).__name__, message)
@@ -166,8 +166,7 @@ class JobRunner:
         """Whether the architecture can be built and run at the input of the key."""
         try:
             model = _build(zoo, key.arch, zoo.build_options(key))
-            example = zoo.example(model, key)
-            example_cost(example, functools.partial(count_model, model, example.args, kwargs=example.kwargs), self._memo)
+            self._count(zoo, model, key, keep=False)
         except Exception:  # noqa: BLE001  # a model may raise anything
             return False
         return True
