@@ -11,10 +11,11 @@ import pandas as pd
 
 from reports.columns.accuracy_columns import ACCURACY_COLUMNS
 from reports.columns.column import Better, Column, ColumnKind
-from reports.columns.leaderboard_columns import COVERAGE, LEADERBOARD, UNMATCHED, columns_for
+from reports.columns.leaderboard_columns import COVERAGE, LEADERBOARD, LEADERBOARD_BY_KEY, UNMATCHED, columns_for
 from reports.columns.section_columns import SPEEDS
 from reports.html.device_payload import build_devices
 from reports.leaderboard.report import Report, SpeedReport
+from reports.selection.uses import USES, Use
 
 # What a reader may limit, in the order of the budget bar. A column without a single figure is left out.
 BUDGET_COLUMNS = ("params", "macs", "activations", "peak_activation_bytes", "file_bytes")
@@ -50,6 +51,7 @@ def build_payload(report: Report) -> dict[str, Any]:
         "cost": DEFAULT_COST if DEFAULT_COST in costs or not costs else costs[0],
         "limits": [key for key in (*BUDGET_COLUMNS, *(c.key for c in report.latencies)) if key in costs],
         "speeds": [build_speed(report, speed) for speed in report.device_speeds],
+        "uses": [build_use(use) for use in USES],
         "devices": build_devices(table, report.device_latencies, report.platforms),
         "published": build_published(report.published_speeds),
         "facets": list(FACET_COLUMNS),
@@ -59,6 +61,15 @@ def build_payload(report: Report) -> dict[str, Any]:
         "unmatched": build_table(report.unmatched, UNMATCHED),
         "breakdown": build_breakdown(report.breakdown),
     }
+
+
+def build_use(use: Use) -> dict[str, Any]:
+    """A use with its limits as a reader would type them, in the units of the columns."""
+    limits = {key: f"{bound / LEADERBOARD_BY_KEY[key].scale:g}" for key, bound in use.limits.items()}
+    run = use.precision.dtype if use.device else ""
+    return {
+        "title": use.title, "meaning": use.meaning, "device": use.device, "run": run, "latency": f"{use.latency_ms:g}", "limits": limits,
+    }  # fmt: skip
 
 
 def build_speed(report: Report, speed: SpeedReport) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from reports.selection.budget_answer import answer_budget
 from reports.selection.candidate_speeds import SpeedSources
 from reports.selection.estimate_rounding import round_estimates
 from reports.selection.selection import select_models
+from reports.selection.uses import USES, Use
 from zoo.devices.device_names import find_device
 from zoo.run_config import Precision, RunConfig
 
@@ -31,6 +32,7 @@ ENTRY = limit_cells.ENTRY + 1
 MODEL = ["zoo", "arch", "input", "classes", "variant"]
 FP16, INT8 = RunConfig(precision=Precision.FP16), RunConfig(precision=Precision.INT8)
 LIMIT_MS = 8.0
+CLOUD = next(use for use in USES if use.title == "Cloud GPU")
 
 
 class Typed(NamedTuple):
@@ -39,6 +41,7 @@ class Typed(NamedTuple):
     device: str | None = None
     precision: str | None = None
     latency_ms: float | None = None
+    use: Use | None = None  # chosen to start from
 
 
 TYPED: Mapping[str, Typed] = {
@@ -47,6 +50,8 @@ TYPED: Mapping[str, Typed] = {
     "no limit": Typed("Samsung Galaxy S24", "int8"),
     "a precision without latencies": Typed("NVIDIA T4", "int8", LIMIT_MS),
     "no device": Typed(NO_DEVICE, "", LIMIT_MS),
+    "no precision": Typed("NVIDIA T4", None, LIMIT_MS),
+    "a use": Typed(None, None, CLOUD.latency_ms, CLOUD),
 }
 
 
@@ -93,7 +98,9 @@ def written(report: Report, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def chosen(report: Report, name: str) -> DeviceLatencies | None:
     """What is chosen in a workbook: at first, as its first budget has it."""
-    typed = TYPED[name] if name != "as written" else Typed("Samsung Galaxy S24", "float32 or float16")
+    written = Typed("Samsung Galaxy S24", "float32 or float16")
+    meant = {"as written": written, "a use": Typed("NVIDIA T4", "float16"), "no precision": Typed("NVIDIA T4", "float16")}
+    typed = meant.get(name, TYPED[name])
     return next((one for one in report.device_latencies if (one.device.name, one.title) == typed[:2]), None)
 
 
@@ -104,9 +111,12 @@ def recalculated(convert: Convert, written: Path, tmp_path_factory: pytest.TempP
     for name, typed in TYPED.items():
         book = openpyxl.load_workbook(written)
         page = book["Summary"]
-        if typed.device is not None:
+        if typed.use is not None:
+            page.cell(limit_cells.START_ROW + 1, ENTRY).value = typed.use.title
+        elif typed.device is not None:
             page.cell(limit_cells.DEVICE_ROW + 1, ENTRY).value = typed.device
-            page.cell(limit_cells.PRECISION_ROW + 1, ENTRY).value = typed.precision
+            if typed.precision is not None:
+                page.cell(limit_cells.PRECISION_ROW + 1, ENTRY).value = typed.precision
             for row in range(limit_cells.ACCURACY_ROW + 1, limit_cells.FIRST_LIMIT + 1 + len(COSTS) + 1):
                 is_latency = page.cell(row, 1).value == "Latency, at most"
                 page.cell(row, ENTRY).value = typed.latency_ms if is_latency else None
@@ -175,11 +185,11 @@ def test_each_latency_says_how_it_is_known(recalculated: dict[str, openpyxl.Work
 def test_a_choice_that_gives_nothing_says_so(recalculated: dict[str, openpyxl.Workbook]) -> None:
     def said(name: str) -> list[str]:
         texts = [str(cell.value) for cell in recalculated[name]["Summary"]["B"]]
-        return [text for text in texts if text.startswith("Choose a ")]
+        return [text[text.index("Choose a ") :] for text in texts if "Choose a " in text]
 
     assert said("a precision without latencies") == ["Choose a precision of the list: none is known in this one."]
     assert said("no device") == ["Choose a device to see latencies."]
-    assert said("a limit") == []
+    assert said("a limit") == said("a use") == said("no precision") == []
 
 
 def test_the_workbook_starts_with_the_device_of_its_first_budget(written: Path, report: Report) -> None:

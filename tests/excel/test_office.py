@@ -145,6 +145,13 @@ def picks(page: Worksheet) -> list[dict[str, Any]]:
     return [dict(zip(heads, row, strict=True)) for row in rows if row[heads.index("Rank")]]
 
 
+def test_limits_without_a_cell_are_named(recalculated: dict[str, openpyxl.Workbook], report: Report) -> None:
+    answer = next(answer for answer in report.budgets if answer.name == CHOSEN)
+    texts = {name: [str(cell.value) for cell in recalculated[name]["Summary"]["B"]] for name in ("written", "chosen")}
+    assert any(text.startswith("Applied on the sheet Budgets only: ") and answer.limits[-1] in text for text in texts["chosen"])
+    assert not any("Applied" in text for text in texts["written"])
+
+
 def test_another_task_has_other_picks(recalculated: dict[str, openpyxl.Workbook]) -> None:
     board = make_boards(two_tasks().leaderboard, set())[1]
     assert board.task == OTHER_TASK

@@ -24,8 +24,9 @@ from reports.excel.writer.text import sheet_name
 from reports.leaderboard.report import ORIGINS, DeviceLatencies, Report
 from reports.selection.budget_answer import BudgetAnswer
 from reports.selection.estimate_rounding import STEPS_PER_E
+from reports.selection.uses import Use
 from zoo.devices.kinds import GROUPS, group_title
-from zoo.run_config import RunConfig
+from zoo.run_config import Precision, RunConfig
 
 _SHEET = "computed in this workbook from the device chosen on the first sheet"
 LATENCY = Column(
@@ -40,7 +41,7 @@ COLUMNS = (LATENCY, LATENCY_IS, PLACE)
 
 NO_DEVICE = "none"
 CHOICE_NAME, _CODES_NAME = "latency_choice", "latency_codes"
-_CODE, _DEVICE, _GROUP, _FIRST, _COUNT, _PRECISION = range(6)  # columns of the sheet
+_CODE, _DEVICE, _GROUP, _FIRST, _COUNT, _USUAL, _PRECISION = range(7)  # columns of the sheet
 _MODEL = ["zoo", "arch", "input", "classes", "variant"]
 _TOP = 1  # row of the sheet from which there are values
 
@@ -83,6 +84,10 @@ class DeviceCells:
         """What is chosen by these two cells."""
         return next((one for one in self.devices.get(device, ()) if one.title == title), None)
 
+    def of_use(self, use: Use) -> DeviceLatencies | None:
+        """The choice that a use is about."""
+        return next((one for one in self.latencies if (one.device.id, one.run.precision) == (use.device, use.precision)), None)
+
     def of_budget(self, answer: BudgetAnswer) -> DeviceLatencies | None:
         """The choice that a budget's latency is about; None where it is run in another way."""
         budget = answer.budget
@@ -118,7 +123,15 @@ class DeviceCells:
         """Write the hidden sheet."""
         page = book.add_sheet(self.sheet, "", is_hidden=True)
         plain, rows = book.looks.get(), np.unique(self.places, return_index=True)[1]
-        heads = (f"{LENGTH} characters for each device and precision", "Device", "Kind", "First number", "Precisions")
+        heads = (
+            f"{LENGTH} characters for each device and precision",
+            "Device",
+            "Kind",
+            "First number",
+            "Precisions",
+            "Usual precision",
+            "Each precision",
+        )
         for column, head in enumerate(heads):
             page.put(0, column, head, plain)
         texts = encode(self.latencies, rows)
@@ -128,7 +141,14 @@ class DeviceCells:
         page.put(_TOP, _DEVICE, NO_DEVICE, plain)
         number = 1
         for row, (name, choices) in enumerate(self.devices.items(), start=_TOP + 1):
-            cells = (name, group_title(choices[0].device.kind), number, len(choices), *(one.title for one in choices))
+            cells = (
+                name,
+                group_title(choices[0].device.kind),
+                number,
+                len(choices),
+                _usual(choices).title,
+                *(one.title for one in choices),
+            )
             for column, value in enumerate(cells, start=_DEVICE):
                 page.put(row, column, value, plain)
             number += len(choices)
@@ -143,9 +163,9 @@ class DeviceCells:
         count = f"INDEX({self._column(_COUNT)},{row})"
         return f"OFFSET({quote_sheetname(self.sheet)}!{corner},{row},0,1,MAX(1,{count}))"
 
-    def first_precision(self, device: str) -> str:
-        """The formula of the first precision that latencies of the device in a cell are known in."""
-        return f'IFERROR(INDEX({self._column(_PRECISION)},{self._row(device)})&"","")'
+    def usual_precision(self, device: str) -> str:
+        """The formula of the precision that models usually run in on the device in a cell."""
+        return f'IFERROR(INDEX({self._column(_USUAL)},{self._row(device)})&"","")'
 
     def number(self, device: str, precision: str) -> str:
         """The formula of the number of what two cells choose; 0 where they choose nothing."""
@@ -167,6 +187,11 @@ class DeviceCells:
 
     def _row(self, device: str) -> str:
         return f"MATCH({device},{self._column(_DEVICE)},0)"
+
+
+def _usual(choices: Sequence[DeviceLatencies]) -> DeviceLatencies:
+    """float16 where the device allows it: half the time and memory of float32 at the same accuracy."""
+    return next((one for one in choices if one.run.precision is Precision.FP16), choices[0])
 
 
 def formulas(table: str) -> dict[str, str]:

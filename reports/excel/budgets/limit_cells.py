@@ -6,7 +6,7 @@ names are `task_choice` and `start_choice`, the numbers of the chosen task and b
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from openpyxl.worksheet.datavalidation import DataValidation
 
 from reports.columns.column import Column
 from reports.excel.budgets import limits_and_formulas
-from reports.excel.budgets.device_cells import CHOICE_NAME, NO_DEVICE, DeviceCells
+from reports.excel.budgets.device_cells import CHOICE_NAME, LATENCY, NO_DEVICE, DeviceCells
 from reports.excel.budgets.limits_and_formulas import UNLIMITED, Live, is_least, limit_name
 from reports.excel.sheets.board import Board
 from reports.excel.writer import styles
@@ -23,13 +23,15 @@ from reports.excel.writer.cells import Formula, address
 from reports.excel.writer.page import Page
 from reports.excel.writer.sheet import Book
 from reports.exports.safe_text import is_formula_like
+from reports.selection.uses import USES
 
 TASK_ROW, START_ROW, DEVICE_ROW, PRECISION_ROW, ACCURACY_ROW, FIRST_LIMIT = range(5, 11)  # rows and columns from 0
 LABEL, ENTRY, UNIT = 0, 2, 4  # columns; an entry is as wide as two of them
 TASK, START = "task_choice", "start_choice"
-_EXAMPLE, _NONE = "example", "no limits"
+_EXAMPLE = "About a ResNet-50"
 _NO_ACCURACY = "Accuracy: not known, most MACs first"
-_BUDGET, _DEVICE, _PRECISION, _FIRST_AMOUNT = range(4)  # columns of the budgets on the sheet Limits
+_BUDGET, _DEVICE, _PRECISION, _OTHERS, _FIRST_AMOUNT = range(5)  # columns of the budgets on the sheet Limits
+_NOT_APPLIED = "Applied on the sheet Budgets only: "
 _NO_CHOICE = "Choose a device to see latencies."
 
 
@@ -115,7 +117,7 @@ class LimitCells:
 
 
 def make_limits(book: Book, boards: Sequence[Board], devices: DeviceCells | None, summary: str, sheet: str) -> LimitCells:
-    """The limits that apply to any of the leaderboards, with the configured budgets; where there is none, an example."""
+    """The limits that apply to any of the leaderboards, with the configured budgets; where there is none, an example; then common uses."""
     columns = dict.fromkeys(column for board in boards for column in board.limited if column != board.quality)
     ordered = tuple(sorted(columns, key=lambda column: column.group != "Speed"))
     limited = [*ordered, *(board.quality for board in boards if board.quality)]
@@ -124,7 +126,17 @@ def make_limits(book: Book, boards: Sequence[Board], devices: DeviceCells | None
         for answer in book.report.budgets
     }
     named = configured or {_EXAMPLE: Live(dict(limits_and_formulas.EXAMPLE), [])}
-    return LimitCells(boards, ordered, {**named, **({} if _NONE in named else {_NONE: Live({}, [])})}, devices, summary, sheet)
+    return LimitCells(boards, ordered, {**named, **_uses(devices, named)}, devices, summary, sheet)
+
+
+def _uses(devices: DeviceCells | None, named: Container[str]) -> dict[str, Live]:
+    """The uses whose latencies are known, apart from those with the name of a budget."""
+    uses: dict[str, Live] = {}
+    for use in (use for use in USES if use.title not in named):
+        chosen = devices.of_use(use) if devices else None
+        if chosen or not use.device:
+            uses[use.title] = Live({**use.limits, **({LATENCY.key: use.latency_ms} if chosen else {})}, [], chosen)
+    return uses
 
 
 def evaluate_boards(cells: LimitCells) -> None:
@@ -179,21 +191,26 @@ def _shown(live: Live, column: Column | None) -> float | str:
 
 
 def _write_device(book: Book, page: Page, cells: LimitCells, devices: DeviceCells) -> None:
-    """The cells of device and precision, which begin as the budget has them; of another device, its first precision."""
+    """The cells of device and precision, which begin as the budget has them; of another device, its usual precision."""
     chosen = cells.first.chosen
     device = address(DEVICE_ROW, ENTRY, absolute="both")
     of_budget, name = cells.of_budget(_DEVICE), chosen.device.name if chosen else NO_DEVICE
     _put_choice(book, page, DEVICE_ROW, "Device", Formula(of_budget, name), devices.device_list())
-    precision = f"IF({device}={of_budget},{cells.of_budget(_PRECISION)},{devices.first_precision(device)})"
+    precision = f"IF({device}={of_budget},{cells.of_budget(_PRECISION)},{devices.usual_precision(device)})"
     shown = Formula(precision, chosen.title if chosen else NO_DEVICE)
     _put_choice(book, page, PRECISION_ROW, "Precision", shown, devices.precision_list(device))
 
 
-def device_message(cells: LimitCells) -> Formula:
-    """What to do where device and precision give no latencies."""
+def message(cells: LimitCells) -> Formula:
+    """Which limits of the chosen budget the picks do not apply, and what to do where device and precision give no latencies."""
+    others, shown = cells.of_budget(_OTHERS), cells.first.other_limits
+    not_applied = f'IF({others}="","","{_NOT_APPLIED}"&{others}&". ")'
+    shown = f"{_NOT_APPLIED}{shown}. " if shown else ""
+    if cells.devices is None:
+        return Formula(not_applied, shown)
     wrong = f'IF({CHOICE_NAME}=0,"Choose a precision of the list: none is known in this one.","")'
     text = f'IF(OR({cells.entry(DEVICE_ROW)}="{NO_DEVICE}",{cells.entry(DEVICE_ROW)}=""),"{_NO_CHOICE}",{wrong})'
-    return Formula(text, "" if cells.first.chosen else _NO_CHOICE)
+    return Formula(f"{not_applied}&{text}", shown + ("" if cells.first.chosen else _NO_CHOICE))
 
 
 def _put_choice(book: Book, page: Page, row: int, title: str, value: Formula | str, choices: str) -> None:
@@ -236,10 +253,10 @@ def write_hidden_sheet(book: Book, cells: LimitCells) -> None:
         unit = quality.unit if quality else ""
         header = quality.header if quality else "Accuracy"
         rows.append((board.task, _accuracy_title(quality), unit, place, board.sheet, len(board.frame), header))
-    rows += [(), ("Budget", "Device", "Precision", *(column.header for column in cells.limited))]
+    rows += [(), ("Budget", "Device", "Precision", "Other limits", *(column.header for column in cells.limited))]
     for name, live in cells.budgets.items():
         run = (live.chosen.device.name, live.chosen.title) if live.chosen else (NO_DEVICE, NO_DEVICE)
-        rows.append((name, *run, *(_shown(live, column) or None for column in cells.limited)))
+        rows.append((name, *run, live.other_limits or None, *(_shown(live, column) or None for column in cells.limited)))
     rows.append((None, NO_DEVICE, NO_DEVICE))  # where none of them is chosen
     for row, values in enumerate(rows):
         for place, value in enumerate(values):

@@ -26,6 +26,7 @@ from zoo.records import Status
 FITS, OVER, UNKNOWN, NO_LIMIT = State.FITS.value, State.OVER.value, State.UNKNOWN.value, "–"
 UNLIMITED = 1e300  # what an empty limit counts as: every ratio to it is nothing
 SLACK = 0.1  # how far over the budget a model may be to be shown as just over
+_MOST_WORDS = 240  # letters
 _LEAST_QUALITY = 1e-9  # keeps a ratio finite
 
 _WORKBOOK = "computed in this workbook from the limits on the first sheet"
@@ -61,6 +62,11 @@ class Live(NamedTuple):
     limits: dict[str, float]
     others: list[str]
     chosen: DeviceLatencies | None = None  # the device and precision that it is about
+
+    @property
+    def other_limits(self) -> str:
+        """The other limits as one text."""
+        return "; ".join(self.others)[:_MOST_WORDS]
 
 
 def is_least(column: Column) -> bool:

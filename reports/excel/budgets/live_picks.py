@@ -11,7 +11,7 @@ import pandas as pd
 
 from reports.columns.column import Column
 from reports.excel.budgets import limits_and_formulas
-from reports.excel.budgets.limit_cells import TASK, LimitCells, device_message
+from reports.excel.budgets.limit_cells import TASK, LimitCells, message
 from reports.excel.budgets.limits_and_formulas import BINDING, FITS, OF_BUDGET, SLACK, VERDICT
 from reports.excel.sheets.board import COST, MODEL, PEAK, SIZE, Board
 from reports.excel.writer import styles
@@ -78,10 +78,8 @@ def write_live_picks(book: Book, page: Page, cells: LimitCells, row: int) -> int
     page.put(
         row, 1, Formula(f'"of "&FIXED({cells.of_task(5)},0)&"{text}"', f"of {rows:,}{text}"), book.looks.get(colour=styles.GREY)
     )
-    if cells.devices:
-        row += 1
-        page.put(row, 1, device_message(cells), book.looks.get(colour=styles.WARNING_INK))
-    row = _write_head(picks, row + 1)
+    page.put(row + 1, 1, message(cells), book.looks.get(colour=styles.WARNING_INK))
+    row = _write_head(picks, row + 2)
     best = limits_and_formulas.best_fitting(first.frame, first.rank.key, BEST)
     row = _write_block(picks, row, f'{verdicts},"{FITS}"', best, [*_LABELS, *map(str, range(3, BEST + 1))])
     page.put(row, 1, f"Beyond a limit by at most {SLACK:.0%}", book.looks.get(bold=True, indent=1))
