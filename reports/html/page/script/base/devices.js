@@ -102,6 +102,9 @@ export function latencyNote(key, row) {
   return `estimated: ${latencyRange(key, row)} ms nine times in ten`;
 }
 
+// The upper end of the interval of an estimate, in ms; NaN where there is none.
+export const latencyHigh = (key, row) => opened.get(key).high[row];
+
 // The interval of an estimate: '6.11 to 11.70'; '' where there is none.
 export function latencyRange(key, row) {
   const { low, high } = opened.get(key);

@@ -8,6 +8,7 @@ import { DEFAULT_COLOUR, isSame, state } from '../base/state.js';
 import { change, view } from '../base/view.js';
 import { facetMenu, facetValues } from './menus.js';
 
+const isLatency = (key) => key.startsWith('latency');
 const FIRST_LIMITS = ['params', 'macs']; // the others stand folded below
 
 let foldedLimits = [];
@@ -18,9 +19,12 @@ function buildBudget() {
   const fields = limitsOf(state.task).map((key) => [key, limitField(key)]);
   const limits = fields.map(([, field]) => field);
   const least = state.accuracy ? leastField() : null;
-  const isFirst = (key) => FIRST_LIMITS.includes(key) || key.startsWith('latency');
+  const isFirst = (key) => FIRST_LIMITS.includes(key) || isLatency(key);
   const more = fields.filter(([key]) => !isFirst(key));
-  fill(byId('limits'), fields.filter(([key]) => isFirst(key)).map(([, { element }]) => element), least?.element);
+  const first = fields.filter(([key]) => isFirst(key)).sort(([a], [b]) => isLatency(b) - isLatency(a));
+  const elements = first.map(([, { element }]) => element);
+  const latencies = first.filter(([key]) => isLatency(key)).length;
+  fill(byId('limits'), elements.slice(0, latencies), least?.element, elements.slice(latencies)); // speed and accuracy first
   fill(byId('more-limits'), more.map(([, { element }]) => element));
   byId('more').open = more.some(([key]) => state.limits[key]) || Object.keys(state.only).length > 0;
   foldedLimits = more.map(([key]) => key);
@@ -129,7 +133,7 @@ export function showCounts() {
   if (hasLimits && view.considered < total) parts.push(` (${formatCount(total - view.considered)} not considered)`);
   if (state.accuracy) {
     parts.push(' · ', h('strong', { id: 'count-frontier' }, formatCount(view.frontier.length)), ' on the frontier');
-    if (view.withoutAccuracy) parts.push(` · ${formatCount(view.withoutAccuracy)} without ${BOARD.column(state.accuracy).title}`);
+    if (view.withoutAccuracy) parts.push(h('span', { class: 'wide-only' }, ` · ${formatCount(view.withoutAccuracy)} without ${BOARD.column(state.accuracy).title}`));
   }
   fill(byId('counts'), parts);
   byId('reset').hidden = isSame([state.search, state.limits, state.least, state.only, state.onlyFrontier], ['', {}, '', {}, false]);

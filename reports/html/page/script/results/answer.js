@@ -1,7 +1,7 @@
 // The answer in words: which model to take, why, which comes next, and what relaxing a limit would gain. As `zoometer select` has it.
 
 import { BOARD, isLowBetter, taskRows } from '../base/data.js';
-import { chosenLatency, findChoice, findDevice, latencyNote } from '../base/devices.js';
+import { chosenLatency, findChoice, findDevice, latencyHigh, latencyNote } from '../base/devices.js';
 import { byId, fill, h } from '../base/dom.js';
 import { FITS, LEFT_OUT, boundText, excessOf } from '../base/filters.js';
 import { formatCount, formatExcess, formatFixed, signed, withUnit } from '../base/format.js';
@@ -39,7 +39,7 @@ export function askedText() {
 }
 
 export function pickElements(pick) {
-  if (pick === undefined) return [h('p', { class: 'pick' }, `Nothing fits: each of ${formatCount(view.considered)} rows is over a limit, or has no figure for it.`)];
+  if (pick === undefined) return [h('p', { class: 'pick' }, `Nothing fits: each of ${formatCount(view.considered)} rows is outside a limit, or has no figure for it.`)];
   return [h('p', { class: 'pick' }, 'Take ', openButton(pick), ` at ${BOARD.shown('input', pick)}`), h('p', {}, whyText(pick))];
 }
 
@@ -59,8 +59,14 @@ function whyText(row) {
   const others = view.limits.length ? `the ${formatCount(view.fitting)} that fit` : 'all that are shown';
   const best = `${isLowBetter(state.accuracy) ? 'Lowest' : 'Highest'} ${accuracy.title} (${figure(state.accuracy, row)}) of ${others}.`;
   const latency = chosenLatency();
-  const speed = latency ? ` ${figure(latency, row)}, ${latencyNote(latency, row)}.` : '';
+  const speed = latency ? ` ${figure(latency, row)}, ${latencyNote(latency, row)}${overAtTheEnd(latency, row)}.` : '';
   return `${best}${speed}${closest(row)}`;
+}
+
+// An estimate keeps the limit, but its interval may not.
+function overAtTheEnd(latency, row) {
+  const limit = view.limits.find(({ key }) => key === latency);
+  return limit && latencyHigh(latency, row) > limit.bound ? ', over the limit at the upper end' : '';
 }
 
 // The limit of which the pick uses most.

@@ -66,7 +66,7 @@ export function showLeftOut() {
 }
 
 export function bindingTable(counts) {
-  const head = ['Limit', 'Over it', 'Over it alone', 'Unknown'];
+  const head = ['Limit', 'Outside it', 'Outside it alone', 'Unknown'];
   return h('table', { class: 'plain', 'aria-label': 'Which limit binds' },
     h('thead', {}, h('tr', {}, head.map((text, place) => h('th', { scope: 'col', class: place ? 'figure' : null }, text)))),
     h('tbody', {}, counts.map(({ limit, beyond, alone, unknown }) => h('tr', {},
@@ -77,7 +77,7 @@ export function bindingTable(counts) {
 function missTable(misses) {
   const best = view.frontier.at(-1);
   const accuracy = state.accuracy ? BOARD.column(state.accuracy) : null;
-  const head = ['Model', 'Input', 'Limit that binds most', 'Has', 'Misses by', ...(accuracy ? [headerOf(accuracy), 'Against the best that fits'] : [])];
+  const head = ['Model', 'Input', 'Most outside', 'Has', 'Outside by', ...(accuracy ? [headerOf(accuracy), 'Against the best'] : [])];
   const row = ({ row: at, limit, excess }) => h('tr', {},
     h('th', { scope: 'row' }, openButton(at)), h('td', { class: 'set-back' }, BOARD.shown('input', at)), h('td', {}, boundText(limit)),
     h('td', { class: 'figure' }, withUnit(limit.column, BOARD.shown(limit.key, at))),

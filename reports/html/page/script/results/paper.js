@@ -13,7 +13,7 @@ import { modelParts } from '../table/cells.js';
 import { askedText, findAnswer, pickElements } from './answer.js';
 import { bindingTable, explainLeftOut } from './misses.js';
 
-const MOST = { ranked: 5, frontier: 14, misses: 6, columns: 6 };
+const MOST = { ranked: 5, frontier: 12, misses: 6, columns: 6 };
 const ALWAYS = ['params', 'macs', 'peak_activation_bytes', 'file_bytes'];
 
 export function startPaper() {
@@ -88,7 +88,7 @@ function limitsLeaveOut() {
   const line = ({ row, limit }) => h('tr', {}, nameCell(row),
     h('td', { class: 'figure' }, `${limit.column.title} ${withUnit(limit.column, BOARD.shown(limit.key, row))}`),
     state.accuracy && h('td', { class: 'figure' }, BOARD.shown(state.accuracy, row), best === undefined ? null : ` (${signed(figureIn(state.accuracy, row) - figureIn(state.accuracy, best), BOARD.column(state.accuracy).digits)})`));
-  const heads = ['Nearest over a limit', 'Has', ...(state.accuracy ? [headerOf(BOARD.column(state.accuracy))] : [])];
+  const heads = ['Nearest outside', 'Has', ...(state.accuracy ? [headerOf(BOARD.column(state.accuracy))] : [])];
   return [bindingTable(counts), misses.length > 0 && h('table', { class: 'plain' },
     h('thead', {}, h('tr', {}, heads.map((text, place) => h('th', { scope: 'col', class: place ? 'figure' : null }, text)))), h('tbody', {}, misses.slice(0, MOST.misses).map(line)))];
 }

@@ -56,7 +56,7 @@ export function showPicks() {
     h('span', {}, h('b', {}, withUnit(accuracy, BOARD.shown(state.accuracy, row))), ` · ${withUnit(cost, BOARD.shown(state.cost, row))}`))));
 }
 
-const lastPick = (cost) => (view.limits.length ? 'within the budget' : `any ${cost.title}`);
+const lastPick = (cost) => (view.limits.length ? 'within the limits' : `any ${cost.title}`);
 
 const MOST_PICKS = 6;
 
