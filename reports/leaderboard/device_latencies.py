@@ -27,7 +27,7 @@ from zoo.run_config import LAYOUTS, TRACED, Precision, RunConfig
 
 if TYPE_CHECKING:
     from zoo.estimation.platforms.fleet import PlatformLatencies, PlatformSums
-    from zoo.estimation.platforms.settings import Way
+    from zoo.estimation.platforms.settings import PlatformRun
 
 _MEASURED, _PUBLISHED, _ESTIMATED = range(3)
 _BY_DATA_SHEET = tuple(
@@ -118,7 +118,7 @@ class _Platforms:
     rows: int  # of the leaderboard
     places: npt.NDArray[np.int64]  # of each row its model
     sums: PlatformSums | None = None  # None: no model was traced
-    calibrated: Callable[[Device], Sequence[Way]] = lambda _: ()  # the ways of running that the user calibrated
+    calibrated: Callable[[Device], Sequence[PlatformRun]] = lambda _: ()  # the ways of running that the user calibrated
     found: list[tuple[Device, RunConfig, PlatformLatencies]] = field(default_factory=list)
 
     @classmethod

@@ -15,25 +15,25 @@ if TYPE_CHECKING:
     from zoo.cache.store import Store
     from zoo.devices.device import Device
     from zoo.estimation.platforms.fleet import PlatformSums
-    from zoo.estimation.platforms.settings import Way
+    from zoo.estimation.platforms.settings import PlatformRun
 
 _FIGURES = ["latency_ms", "latency_low_ms", "latency_high_ms"]
 _MODEL = "model"
 
 
-def kept_ways_on(device: Device, store: Store) -> list[Way]:
+def kept_ways_on(device: Device, store: Store) -> list[PlatformRun]:
     """The ways of running on a device that the user calibrated."""
-    from zoo.validation.calibration_store import kept_ways
+    from zoo.validation.calibration_store import load_platform_runs
 
-    return kept_ways(store, device.id) if store.exists() else []
+    return load_platform_runs(store, device.id) if store.exists() else []
 
 
 def platform_refusal(device: Device, run: RunConfig, refusal: str | None) -> str | None:
     """Why there is no estimate from published speeds; of a GPU what its data sheet lacks says more. None: there is one."""
     from zoo.estimation.platforms.fleet import why_not
-    from zoo.estimation.platforms.settings import has_ways
+    from zoo.estimation.platforms.settings import has_platform_runs
 
-    if has_ways(device, run):
+    if has_platform_runs(device, run):
         return None
     return refusal if refusal and device.kind in GPU_KINDS else f"no estimate: {why_not(device, run)}"
 

@@ -22,13 +22,13 @@ from zoo.errors import InputError
 from zoo.measurement.speed_imports import known_speeds
 from zoo.records import Variant
 from zoo.run_config import TRACED, Precision, RunConfig
-from zoo.validation.calibration_store import kept_calibration
+from zoo.validation.calibration_store import load_calibration
 
 if TYPE_CHECKING:
     from reports.config.budget_section import BudgetSection
     from zoo.estimation.gpu_fleet import GpuSums
     from zoo.estimation.platforms.fleet import PlatformSums
-    from zoo.estimation.platforms.settings import Way
+    from zoo.estimation.platforms.settings import PlatformRun
 
 MODEL_KEY = ["zoo", "arch", "input", "classes", "variant"]
 """What names a counted model, whatever its weights."""
@@ -75,7 +75,7 @@ def estimate_model(target: str, device: Device, run: RunConfig, size: str | None
     from zoo.estimation.workloads.workload import summarise
     from zoo.traces import TRACE_BATCH
 
-    refusal = why_no_estimate(device, run, kept_calibration(store, run)) if run.precision in TRACED else _NOT_TRACED
+    refusal = why_no_estimate(device, run, load_calibration(store, run)) if run.precision in TRACED else _NOT_TRACED
     if (refusal or run.is_on_platform) and platform_refusal(device, run, refusal) is None:
         return _model_on_platform(target, device, run, size, store)
     if run.precision not in TRACED:
@@ -84,7 +84,7 @@ def estimate_model(target: str, device: Device, run: RunConfig, size: str | None
     (counted,) = count_named(target, spec)
     assert counted.trace is not None
     workloads = pd.DataFrame(summarise(counted.trace, by_module=True)).assign(model=target)
-    calibration = kept_calibration(store, run) if store.exists() else None
+    calibration = load_calibration(store, run) if store.exists() else None
     (row,) = estimate(workloads, device, run, calibration=calibration, key=["model"]).to_dict("records")
     row |= _rounded(pd.DataFrame([row])).iloc[0].to_dict()
     figures = {name: None if pd.isna(row[name]) else float(row[name]) for name in (*_FIGURES, "samples_per_s", *SHARES)}
@@ -130,7 +130,7 @@ def why_no_estimates(device: Device, run: RunConfig, store: Store) -> str | None
     """Why no model has an estimate on a device in a run configuration; None where there are estimates."""
     from zoo.estimation.estimate import why_no_estimate
 
-    refusal = why_no_estimate(device, run, kept_calibration(store, run)) if run.precision in TRACED else _NOT_TRACED
+    refusal = why_no_estimate(device, run, load_calibration(store, run)) if run.precision in TRACED else _NOT_TRACED
     return platform_refusal(device, run, refusal) if refusal or run.is_on_platform else None
 
 
@@ -185,7 +185,7 @@ class CachedSpeeds:
     def _estimate(self, device: Device, run: RunConfig, rows: pd.DataFrame) -> pd.DataFrame:
         from zoo.estimation.estimate import estimate, why_no_estimate
 
-        refusal = why_no_estimate(device, run, kept_calibration(self._store, run)) if run.precision in TRACED else _NOT_TRACED
+        refusal = why_no_estimate(device, run, load_calibration(self._store, run)) if run.precision in TRACED else _NOT_TRACED
         if refusal or run.is_on_platform:
             return self._estimate_on_platforms(device, run, rows, refusal)
         workloads = self._workloads_for(run)
@@ -193,7 +193,7 @@ class CachedSpeeds:
             return _not_estimated(rows, NO_WORKLOAD)
         models = rows[MODEL_KEY].drop_duplicates().merge(workloads.models, on=MODEL_KEY)
         traced = replace(run, precision=workloads.precision)
-        calibration = kept_calibration(self._store, traced)
+        calibration = load_calibration(self._store, traced)
         estimates = estimate(workloads.of_models(models[_MODEL]), device, traced, calibration=calibration, key=(_MODEL,))
         estimates[_FIGURES] = _rounded(estimates)
         estimates = models.merge(estimates[[_MODEL, *_FIGURES, "latency_from"]], on=_MODEL)
@@ -209,7 +209,7 @@ class CachedSpeeds:
         estimates[_FIGURES] = _rounded(estimates)
         return estimates.fillna({"latency_from": NO_WORKLOAD})
 
-    def calibrated_ways(self, device: Device) -> list[Way]:
+    def calibrated_ways(self, device: Device) -> list[PlatformRun]:
         """The ways of running on a phone, an accelerator or a board that the user calibrated."""
         return kept_ways_on(device, self._store)
 
@@ -229,7 +229,7 @@ class CachedSpeeds:
 
     def is_calibrated(self, device: Device, run: RunConfig) -> bool:
         """Whether the cache has a calibration of a device in a run configuration."""
-        return kept_calibration(self._store, replace(run, device=device.id)) is not None
+        return load_calibration(self._store, replace(run, device=device.id)) is not None
 
     def measured(self, device: Device) -> pd.DataFrame:
         """The speeds measured on a device."""

@@ -13,7 +13,7 @@ from zoo.estimation.platforms.constants import dump_fitted, fitted_platforms, pa
 from zoo.estimation.platforms.estimate import FIGURES, estimate_on_platforms, layers_on_platforms
 from zoo.estimation.platforms.features import FEATURES, features_of
 from zoo.estimation.platforms.platform import platforms
-from zoo.estimation.platforms.settings import ways_on
+from zoo.estimation.platforms.settings import platform_runs_on
 from zoo.estimation.terms.term import TimePart
 from zoo.estimation.workloads.workload import summarise
 from zoo.run_config import Precision, RunConfig
@@ -168,6 +168,6 @@ def test_layers_share_the_time_and_keep_their_order() -> None:
 
 
 def test_a_board_is_foreseen_for_one_thread_and_for_each_of_its_fastest_cores() -> None:
-    ways = ways_on(find_device("raspberry-pi-4"), RunConfig(), fitted_platforms())
+    ways = platform_runs_on(find_device("raspberry-pi-4"), RunConfig(), fitted_platforms())
     assert {way.setting["threads"] for way in ways} == {1, 4}
     assert {way.setting["runtime"] for way in ways} == {"ncnn"}

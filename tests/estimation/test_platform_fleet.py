@@ -21,7 +21,7 @@ from zoo.estimation.platforms.estimate import FIGURES, estimate_on_platforms
 from zoo.estimation.platforms.features import features_of
 from zoo.estimation.platforms.fleet import PlatformSums
 from zoo.estimation.platforms.portable import portable
-from zoo.estimation.platforms.settings import has_ways
+from zoo.estimation.platforms.settings import has_platform_runs
 from zoo.estimation.workloads.workload import summarise
 from zoo.records import MODEL_COLUMNS
 from zoo.run_config import Precision, RunConfig
@@ -65,7 +65,7 @@ def test_every_figure_is_that_of_a_single_estimate(features: pd.DataFrame, model
             estimate_on_platforms(features.iloc[[place]], device, run, models=models.iloc[[place]])
             for place in range(len(features))
         )
-        if not has_ways(device, run):
+        if not has_platform_runs(device, run):
             assert alone[FIGURES].isna().all(axis=None)
             with pytest.raises(SpeedError, match=f"no device like {device.id}"):
                 sums.on(device, run)
@@ -79,7 +79,7 @@ def test_every_figure_is_that_of_a_single_estimate(features: pd.DataFrame, model
 
 def test_plain_numbers_give_the_same_figures(features: pd.DataFrame, models: pd.DataFrame) -> None:
     sums = PlatformSums(features, models)
-    choices = [(device, run, sums.on(device, run)) for device, run in CHOICES if has_ways(device, run)]
+    choices = [(device, run, sums.on(device, run)) for device, run in CHOICES if has_platform_runs(device, run)]
     record = json.loads(json.dumps(portable(sums, choices)))
     assert len(record["choices"]) > 200
     for choice in record["choices"]:
@@ -130,5 +130,5 @@ def test_only_ways_that_are_the_fastest_for_a_model_are_written(features: pd.Dat
     device, run = find_device("galaxy-s25"), RunConfig(precision=Precision.INT8)
     found = sums.on(device, run)
     (choice,) = portable(sums, [(device, run, found)])["choices"]
-    assert {way["title"] for way in choice["ways"]} == {found.ways[place].describe() for place in found.fastest}
-    assert len(choice["ways"]) < len(found.ways)
+    assert {way["title"] for way in choice["ways"]} == {found.runs[place].describe() for place in found.fastest}
+    assert len(choice["ways"]) < len(found.runs)

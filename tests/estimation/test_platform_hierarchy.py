@@ -10,7 +10,7 @@ import pytest
 from zoo.estimation.arrays import Array
 from zoo.estimation.platforms.hierarchy import Data, Hierarchy, Level, basis_of, log_sum
 from zoo.estimation.platforms.platform import RelativesPrior
-from zoo.estimation.platforms.relatives import Described, foresee
+from zoo.estimation.platforms.relatives import SettingTraits, predict_constants
 from zoo.validation.platforms.intervals import conformal_quantile, held_out_quantiles, noise_of, weighted_quantile
 
 PARTS = ["compute", "memory"]
@@ -111,14 +111,14 @@ def test_intervals_hold_nine_in_ten_of_new_groups() -> None:
 PRIOR = RelativesPrior({"log_clock": (-1.0, 0.2)}, {"core": (0.5, None, 1.0)}, 0.1)
 
 
-def board(core: str, clock_ghz: float) -> Described:
-    return Described({"device": f"{core}-{clock_ghz}", "core": core}, {"log_clock": math.log(clock_ghz)})
+def board(core: str, clock_ghz: float) -> SettingTraits:
+    return SettingTraits({"device": f"{core}-{clock_ghz}", "core": core}, {"log_clock": math.log(clock_ghz)})
 
 
 def test_a_device_between_two_like_it_lies_between_them() -> None:
     known = [board("A76", 2.0), board("A76", 2.8), board("A53", 1.5)]
     constants = np.log([[1 / 2.0, 3.0], [1 / 2.8, 3.0 * 2 / 2.8], [4 / 1.5, 9.0]])
-    found = foresee(board("A76", 2.4), known, constants, PRIOR)
+    found = predict_constants(board("A76", 2.4), known, constants, PRIOR)
     assert found is not None
     assert found.log_constants[0] == pytest.approx(-math.log(2.4), abs=0.05)
     assert found.nearest in ("A76-2.0", "A76-2.8")
@@ -126,14 +126,14 @@ def test_a_device_between_two_like_it_lies_between_them() -> None:
 
 
 def test_what_nothing_is_like_is_refused() -> None:
-    assert foresee(board("X4", 3.0), [board("A76", 2.0), board("A53", 1.5)], np.zeros((2, 2)), PRIOR) is None
-    assert foresee(board("X4", 3.0), [], np.zeros((0, 2)), PRIOR) is None
+    assert predict_constants(board("X4", 3.0), [board("A76", 2.0), board("A53", 1.5)], np.zeros((2, 2)), PRIOR) is None
+    assert predict_constants(board("X4", 3.0), [], np.zeros((0, 2)), PRIOR) is None
 
 
 def test_the_farther_the_relatives_the_wider() -> None:
     many = [board("A76", clock) for clock in (2.0, 2.2, 2.4, 2.6)]
-    near = foresee(board("A76", 2.3), many, np.zeros((4, 2)), PRIOR)
-    far = foresee(board("A76", 0.5), many, np.zeros((4, 2)), PRIOR)
+    near = predict_constants(board("A76", 2.3), many, np.zeros((4, 2)), PRIOR)
+    far = predict_constants(board("A76", 0.5), many, np.zeros((4, 2)), PRIOR)
     assert near is not None
     assert far is not None
     assert near.deviation < far.deviation

@@ -19,7 +19,7 @@ from zoo.estimation.estimate import estimate
 from zoo.records import TraceKey
 from zoo.refresh.fill_missing import fill_missing, list_architectures
 from zoo.run_config import Precision, RunConfig
-from zoo.validation.calibration_store import keep_calibration, kept_calibration
+from zoo.validation.calibration_store import load_calibration, save_calibration
 
 MODELS = (
     "test_byobnet",
@@ -78,7 +78,7 @@ def test_a_device_that_is_slower_than_its_data_sheet_is_found_out(cache: Path, m
     assert found["not_calibrated"]["median_error_percent"] == pytest.approx(100 * (1 - 1 / FACTOR), abs=0.1)
     assert found["calibrated"]["median_error_percent"] < 2
     assert found["calibrated"]["models"] == len(MODELS)
-    kept = kept_calibration(Store(cache), RUN)
+    kept = load_calibration(Store(cache), RUN)
     assert kept is not None
     assert kept.factor == pytest.approx(found["factor"])
     assert Path(found["path"]).is_file()
@@ -138,12 +138,12 @@ def test_a_calibration_is_kept_in_the_place_of_an_older_one(tmp_path: Path) -> N
     run = RunConfig("my-gpu", compiled=True)
     covariance = tuple((0.0,) * 4 for _ in range(4))
     for factor in (0.1, 0.2):
-        keep_calibration(store, Calibration(run, 7, (factor, 0.0, 0.0, 0.0), covariance))
-    kept = kept_calibration(store, run)
+        save_calibration(store, Calibration(run, 7, (factor, 0.0, 0.0, 0.0), covariance))
+    kept = load_calibration(store, run)
     assert kept is not None
     assert kept.coefficients[0] == 0.2
-    assert kept_calibration(store, RunConfig("my-gpu")) is None
+    assert load_calibration(store, RunConfig("my-gpu")) is None
     path = tmp_path / "calibrations" / "my-gpu-fp32-nchw-compiled.yaml"
     path.write_text("device: 7\n")
     with pytest.raises(SpeedError, match="is no calibration"):
-        kept_calibration(store, run)
+        load_calibration(store, run)

@@ -20,11 +20,11 @@ from zoo.estimation.platforms.constants import fitted_platforms
 from zoo.estimation.platforms.estimate import estimate_on_platforms
 from zoo.estimation.platforms.features import TRACED, USED, features_of
 from zoo.estimation.platforms.fleet import PlatformSums
-from zoo.estimation.platforms.settings import ways_on
+from zoo.estimation.platforms.settings import platform_runs_on
 from zoo.records import MODEL_COLUMNS, TraceKey
 from zoo.refresh.fill_missing import fill_missing, list_architectures
 from zoo.run_config import Precision, RunConfig
-from zoo.validation.calibration_store import kept_ways
+from zoo.validation.calibration_store import load_platform_runs
 
 MODELS = ("test_byobnet", "test_convnext", "test_efficientnet", "test_mambaout", "test_resnet", "test_vit")
 DEVICE = "galaxy-s24"
@@ -80,7 +80,7 @@ def test_a_slower_phone_is_found_out_and_its_intervals_are_narrower(cache: Path,
     assert found["factor"] == pytest.approx(FACTOR, rel=1e-3)
     assert found["not_calibrated"]["median_error_percent"] == pytest.approx(100 * (1 - 1 / FACTOR), abs=0.1)
     assert found["calibrated"]["median_error_percent"] < 10
-    (way,) = kept_ways(Store(cache), DEVICE)
+    (way,) = load_platform_runs(Store(cache), DEVICE)
     sums = PlatformSums(features)
     before, after = sums.on(find_device(DEVICE), RUN), sums.on(find_device(DEVICE), RUN, [way])
     assert np.median(after.latency_ms / before.latency_ms) == pytest.approx(FACTOR, rel=0.05)
@@ -89,11 +89,11 @@ def test_a_slower_phone_is_found_out_and_its_intervals_are_narrower(cache: Path,
 
 def test_a_calibrated_way_answers_where_it_is_asked_for(cache: Path, features: pd.DataFrame, tmp_path: Path) -> None:
     calibrate(cache, table_of(features, FACTOR), tmp_path)
-    calibrated = kept_ways(Store(cache), DEVICE)
+    calibrated = load_platform_runs(Store(cache), DEVICE)
     device, fitted = find_device(DEVICE), fitted_platforms()
-    assert ways_on(device, RunConfig(precision=Precision.INT8), fitted, calibrated) == calibrated
-    assert calibrated[0] not in ways_on(device, RunConfig(precision=Precision.INT8, runtime="onnx"), fitted, calibrated)
-    assert calibrated[0] not in ways_on(device, RunConfig(), fitted, calibrated)
+    assert platform_runs_on(device, RunConfig(precision=Precision.INT8), fitted, calibrated) == calibrated
+    assert calibrated[0] not in platform_runs_on(device, RunConfig(precision=Precision.INT8, runtime="onnx"), fitted, calibrated)
+    assert calibrated[0] not in platform_runs_on(device, RunConfig(), fitted, calibrated)
     found = estimate_on_platforms(features, device, RUN, calibrated=calibrated)
     assert set(found["latency_from"]) == {f"estimated: NPU, tflite, int8; calibrated with {len(MODELS)} measurements on it"}
 
@@ -101,7 +101,7 @@ def test_a_calibrated_way_answers_where_it_is_asked_for(cache: Path, features: p
 def test_a_new_calibration_replaces_the_old_one(cache: Path, features: pd.DataFrame, tmp_path: Path) -> None:
     for factor in (FACTOR, 2 * FACTOR):
         calibrate(cache, table_of(features, factor), tmp_path)
-    (way,) = kept_ways(Store(cache), DEVICE)
+    (way,) = load_platform_runs(Store(cache), DEVICE)
     sums = PlatformSums(features)
     ratio = sums.on(find_device(DEVICE), RUN, [way]).latency_ms / sums.on(find_device(DEVICE), RUN).latency_ms
     assert np.median(ratio) == pytest.approx(2 * FACTOR, rel=0.1)
@@ -124,4 +124,4 @@ def test_a_file_that_is_no_calibration_is_named(cache: Path) -> None:
     path.parent.mkdir(exist_ok=True)
     path.write_text('[{"platform": "qualcomm-npu"}]')
     with pytest.raises(SpeedError, match=r"galaxy-s23-ways\.json: The file holds no calibrations"):
-        kept_ways(Store(cache), "galaxy-s23")
+        load_platform_runs(Store(cache), "galaxy-s23")

@@ -78,11 +78,16 @@ class TimmZoo(Zoo):
 
     def initialisers(self) -> Iterable[Callable[..., Any]]:
         """timm's initialisers of tensors."""
-        return [value for name, value in vars(weight_init).items() if name.endswith("_") and callable(value)]
+        return timm_initialisers()
 
     def aliases(self) -> dict[str, str]:
         """Names before timm 0.9, which had no tags of weights."""
         return {old: new for old, new in get_deprecated_models().items() if new is not None}
+
+
+def timm_initialisers() -> list[Callable[..., Any]]:
+    """timm's initialisers of tensors; other libraries build on its layers."""
+    return [value for name, value in vars(weight_init).items() if name.endswith("_") and callable(value)]
 
 
 @cache

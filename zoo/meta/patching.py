@@ -17,17 +17,11 @@ class Patches:
 
     Args:
         values: by owner (a class or a module) and name.
-        begin: called after the first holder's exchange.
         end: called before the last holder's is undone.
     """
 
-    def __init__(
-        self,
-        values: Mapping[tuple[Any, str], Any],
-        begin: Callable[[], None] = lambda: None,
-        end: Callable[[], None] = lambda: None,
-    ) -> None:
-        self._values, self._begin, self._end = values, begin, end
+    def __init__(self, values: Mapping[tuple[Any, str], Any], end: Callable[[], None] = lambda: None) -> None:
+        self._values, self._end = values, end
         self._saved: dict[tuple[Any, str], Any] = {}
         self._lock = threading.Lock()
         self._holders = 0
@@ -55,7 +49,6 @@ class Patches:
         self._saved = {(owner, name): vars(owner).get(name, _MISSING) for owner, name in self._values}
         for (owner, name), value in self._values.items():
             setattr(owner, name, value)
-        self._begin()
 
     def _restore(self) -> None:
         self._end()

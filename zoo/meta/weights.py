@@ -37,7 +37,7 @@ def without_data(
             return tensor
         return _twin(tensor, dtype if dtype and not tensor.is_complex() else tensor.dtype, channels_last)
 
-    with _exchanged(model, twin_of, lambda module: (module._parameters, module._buffers)) as twins:
+    with exchanged_tensors(model, twin_of, lambda module: (module._parameters, module._buffers)) as twins:
         yield twins
 
 
@@ -56,7 +56,7 @@ def with_values(model: nn.Module) -> Iterator[None]:
         twin = tensor.detach().cpu() if not tensor.is_meta else _random(tensor)
         return nn.Parameter(twin, requires_grad=tensor.requires_grad) if isinstance(tensor, nn.Parameter) else twin
 
-    with _exchanged(model, twin_of, lambda module: (module._parameters, module._buffers, module.__dict__)):
+    with exchanged_tensors(model, twin_of, lambda module: (module._parameters, module._buffers, module.__dict__)):
         yield
 
 
@@ -67,7 +67,7 @@ def _random(tensor: Tensor) -> Tensor:
 
 
 @contextlib.contextmanager
-def _exchanged(
+def exchanged_tensors(
     model: nn.Module, twin_of: Callable[[Tensor], Tensor], places: Callable[[nn.Module], Iterable[dict[str, Any]]]
 ) -> Iterator[dict[int, Tensor]]:
     """Exchanges tensors in some places of every module; a shared one has one twin. Gives the twins by the identity of the originals."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from zoo.meta.module_stack import all_modules, unchanged
+from zoo.meta.module_stack import unchanged
 from zoo.meta.new_tensors import META
+from zoo.meta.weights import exchanged_tensors
 
 
 @contextlib.contextmanager
@@ -21,24 +21,11 @@ def trainable_stand_ins(model: nn.Module) -> Iterator[None]:
     what needs no gradient needs none. A model that is in training mode already keeps the mode of each of its modules, so that a
     frozen part in evaluation mode stays there; any other is put into it by its own `train()`.
     """
-    with unchanged(model):
-        _exchange(model)
+    with unchanged(model), exchanged_tensors(model, _twin, lambda module: (module._parameters, module._buffers)):
         if not model.training:
             with torch.no_grad():
                 model.train()
         yield
-
-
-def _exchange(model: nn.Module) -> None:
-    twins: dict[int, tuple[Tensor, Tensor]] = {}  # with the original, which keeps its identity from being used twice
-    for module in all_modules(model):
-        held: Any
-        for held in (module._parameters, module._buffers):
-            for name, tensor in list(held.items()):
-                if isinstance(tensor, Tensor):
-                    if id(tensor) not in twins:
-                        twins[id(tensor)] = tensor, _twin(tensor)
-                    held[name] = twins[id(tensor)][1]
 
 
 def _twin(tensor: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""From measured speeds on a device to its calibrations: models are traced, estimated, and held against what was measured."""
+"""Calibrates a device with measured speeds: traces the models, estimates them and compares."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from zoo.records import MODEL_COLUMNS
 from zoo.run_config import TRACED, Precision, RunConfig
 from zoo.settings import Execution, Listener
 from zoo.validation.calibrate_platform import calibrate_on_platform
-from zoo.validation.calibration_store import keep_calibration
+from zoo.validation.calibration_store import save_calibration
 from zoo.validation.measured_models import workloads_of
 from zoo.validation.metrics import Agreement, agreement
 
 _FOLDS = 10
 _RUN = ["precision", "layout", "compiled"]
-_WAY = ["runtime", "threads", "batch"]
+_PLATFORM_RUN = ["runtime", "threads", "batch"]
 
 
 @dataclass(frozen=True)
@@ -40,14 +40,14 @@ class CalibratedRun:
     """What the measurements of one run configuration gave."""
 
     run: RunConfig
-    way: str | None  # in which models run on a platform, in words; None: eager or compiled by torch
+    way: str | None  # the run configuration on a platform in words; None: eager or compiled by torch
     measurements: int
     factor: float  # measured over estimated time without it
     standard_error: float | None  # of the logarithm of the factor
-    path: str  # where it is kept
+    path: str  # of its file
     before: Agreement | None  # of estimates without it; None where there are none without
     after: Agreement  # of estimates with it, each model's made without its own measurement
-    unused: tuple[str, ...]  # models that were measured and have no estimate, with the reason
+    unused: tuple[str, ...]  # measured models without an estimate, with the reason
     left_out: int  # measurements of other runtimes and numbers of threads
 
 
@@ -64,14 +64,14 @@ class UncalibratedRun:
 def calibrate_device(
     cache: str, device: Device, files: Sequence[Path] = (), execution: Execution = Execution(), listener: Listener | None = None
 ) -> list[CalibratedRun | UncalibratedRun]:
-    """Calibrates the estimates of a device, in each run configuration that was measured often enough, and keeps the results.
+    """Calibrates the estimates of a device in each run configuration with enough measurements, and saves the results.
 
     Args:
-        cache: whose measurements are used, and where traces and calibrations are kept.
+        cache: of measurements, traces and calibrations.
         device: the device, with its data sheet.
         files: tables of speeds, used in place of the cache's measurements.
-        execution: how models that are not traced yet are.
-        listener: is told of the tracing.
+        execution: of models that are not traced yet.
+        listener: notified of the tracing.
 
     Raises:
         SpeedError: if nothing was measured on the device, or a file is no table of speeds.
@@ -83,7 +83,7 @@ def calibrate_device(
     speeds = measurements(store, device, files)
     by_torch = ~speeds["runtime"].map(lambda runtime: _is_on_platform(device, runtime)).astype(bool)
     done = [work.attempt(work.by_torch, rows, key) for key, rows in speeds[by_torch].groupby(_RUN, sort=True)]
-    on_platform = speeds[~by_torch].groupby([*_RUN, *_WAY], sort=True, dropna=False)
+    on_platform = speeds[~by_torch].groupby([*_RUN, *_PLATFORM_RUN], sort=True, dropna=False)
     return done + [work.attempt(work.on_platform, rows, key[: len(_RUN)]) for key, rows in on_platform]
 
 
@@ -97,7 +97,7 @@ def _is_on_platform(device: Device, runtime: Any) -> bool:
 
 @dataclass(frozen=True)
 class _Work:
-    """Where measurements of a device become calibrations."""
+    """Calibrates measurements of a device."""
 
     store: Store
     device: Device
@@ -128,19 +128,19 @@ class _Work:
         first = rows.iloc[0]
         runtime, threads = (None if pd.isna(first[name]) else first[name] for name in ("runtime", "threads"))
         run = replace(run, batch=int(first["batch"]), runtime=runtime, threads=None if threads is None else int(threads))
-        found = calibrate_on_platform(self.store, self.device, run, rows, self.execution, self.listener)
-        calibration = found.calibration
+        made = calibrate_on_platform(self.store, self.device, run, rows, self.execution, self.listener)
+        calibration = made.calibration
         return CalibratedRun(
-            run, found.way.describe(), calibration.measurements, calibration.factor, None, found.path, found.before, found.after,
-            found.unused, 0,
+            run, made.platform_run.describe(), calibration.measurements, calibration.factor, None, made.path, made.before, made.after,
+            made.unused, 0,
         )  # fmt: skip
 
 
 def measurements(store: Store, device: Device, files: Sequence[Path]) -> pd.DataFrame:
-    """What was measured on the device, with the precision that each row's models have to be traced in.
+    """The measurements on the device, with the precision in which the models of each row must be traced.
 
     Raises:
-        SpeedError: if that is nothing.
+        SpeedError: if there are none.
     """
     rows = known_speeds(store, device.id, files, DeviceNames([device]), cached=not files)
     if rows.empty:
@@ -174,7 +174,7 @@ def _calibrate_run(
         calibration.measurements,
         calibration.factor,
         calibration.standard_error,
-        keep_calibration(store, calibration),
+        save_calibration(store, calibration),
         None if needs_calibration else compare(estimates, chosen),
         compare(after, chosen),
         tuple(_unused(estimates, chosen)),

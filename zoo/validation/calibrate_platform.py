@@ -1,4 +1,4 @@
-"""From a user's measurements on a phone, an accelerator or a board to a calibration of the way of running that they were made in."""
+"""Calibrates a run configuration on a phone, an accelerator or a board with the user's measurements."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from zoo.cache.store import Store
 from zoo.devices.device import Device
 from zoo.errors import SpeedError
 from zoo.estimation.arrays import Array, Flags, Indices
-from zoo.estimation.platforms.calibration import WayCalibration, calibrate_way, nearest_way
+from zoo.estimation.platforms.calibration import PlatformCalibration, calibrate_platform_run, nearest_platform_run
 from zoo.estimation.platforms.constants import fitted_platforms
 from zoo.estimation.platforms.features import TRACED, USED, features_of
 from zoo.estimation.platforms.fleet import PlatformSums, why_not
-from zoo.estimation.platforms.settings import Way, ways_on
+from zoo.estimation.platforms.settings import PlatformRun, platform_runs_on
 from zoo.measurement.speed_imports import known_architectures
 from zoo.records import MODEL_COLUMNS
 from zoo.run_config import RunConfig
 from zoo.settings import Execution, Listener
-from zoo.validation.calibration_store import keep_way_calibration
+from zoo.validation.calibration_store import save_platform_calibration
 from zoo.validation.measured_models import with_architectures, workloads_of
 from zoo.validation.metrics import Agreement, agreement
 
@@ -30,16 +30,16 @@ _MS = 1000.0
 
 
 @dataclass(frozen=True)
-class CalibratedWay:
-    """What the measurements of one way of running gave."""
+class CalibratedPlatformRun:
+    """The calibration of one run configuration."""
 
     run: RunConfig
-    calibration: WayCalibration
-    way: Way
-    path: str  # where it is kept
+    calibration: PlatformCalibration
+    platform_run: PlatformRun  # before calibration
+    path: str  # of its file
     before: Agreement  # of estimates without it
     after: Agreement  # of estimates with it, each model's made without its own measurement
-    unused: tuple[str, ...]  # models that were measured and have no estimate
+    unused: tuple[str, ...]  # measured models without an estimate
 
 
 @dataclass(frozen=True)
@@ -56,34 +56,36 @@ class _Measured:
 
 def calibrate_on_platform(
     store: Store, device: Device, run: RunConfig, rows: pd.DataFrame, execution: Execution, listener: Listener | None = None
-) -> CalibratedWay:
-    """Calibrates one way of running, and keeps the result.
+) -> CalibratedPlatformRun:
+    """Calibrates one run configuration, and saves the result.
 
     Args:
-        store: where traces and calibrations are kept.
+        store: of traces and calibrations.
         device: measured on.
-        run: how the models ran there: precision, batch and, where they are known, runtime and threads.
+        run: precision, batch and, where they are known, runtime and threads.
         rows: the measurements.
-        execution: how models that are not traced yet are.
-        listener: is told of the tracing.
+        execution: of models that are not traced yet.
+        listener: notified of the tracing.
 
     Raises:
-        SpeedError: if nothing is known of how such devices run models, or too few models were measured.
+        SpeedError: if no platform covers the device, or too few models were measured.
     """
     fitted = fitted_platforms()
-    ways = ways_on(device, run, fitted) or ways_on(device, RunConfig(device.id, run.precision, batch=run.batch), fitted)
-    if not ways:
+    runs = platform_runs_on(device, run, fitted) or platform_runs_on(
+        device, RunConfig(device.id, run.precision, batch=run.batch), fitted
+    )
+    if not runs:
         raise SpeedError(why_not(device, run))
     measured, unused = _measured(store, rows, run, execution, listener)
-    way = nearest_way(ways, measured.sums, measured.rows, measured.log_s)
-    calibration = calibrate_way(way, measured.sums, measured.rows, measured.log_s)
-    return CalibratedWay(
+    platform_run = nearest_platform_run(runs, measured.sums, measured.rows, measured.log_s)
+    calibration = calibrate_platform_run(platform_run, measured.sums, measured.rows, measured.log_s)
+    return CalibratedPlatformRun(
         run,
         calibration,
-        way,
-        keep_way_calibration(store, calibration),
-        _agreement(measured, [(np.ones(len(measured.rows), dtype=bool), way)]),
-        _agreement(measured, list(_held_out(measured, way))),
+        platform_run,
+        save_platform_calibration(store, calibration),
+        _agreement(measured, [(np.ones(len(measured.rows), dtype=bool), platform_run)]),
+        _agreement(measured, list(_held_out(measured, platform_run))),
         unused,
     )
 
@@ -107,24 +109,24 @@ def _measured(
     return _Measured(sums, place[is_known], log_s[is_known]), unused
 
 
-def _held_out(measured: _Measured, way: Way) -> Iterator[tuple[Flags, Way]]:
-    """Of each part of the models, the way calibrated with the others; with all of them, where too few are left."""
+def _held_out(measured: _Measured, platform_run: PlatformRun) -> Iterator[tuple[Flags, PlatformRun]]:
+    """By fold of the models, the run configuration calibrated with the others, or with all where too few are left."""
     models = np.unique(measured.rows)
     fold = np.searchsorted(models, measured.rows) % min(_FOLDS, len(models))
     for number in np.unique(fold):
         left_out = fold == number
         try:
-            calibration = calibrate_way(way, measured.sums, *measured.without(left_out))
+            calibration = calibrate_platform_run(platform_run, measured.sums, *measured.without(left_out))
         except SpeedError:
-            calibration = calibrate_way(way, measured.sums, measured.rows, measured.log_s)
-        yield left_out, calibration.way(measured.sums.fitted)
+            calibration = calibrate_platform_run(platform_run, measured.sums, measured.rows, measured.log_s)
+        yield left_out, calibration.platform_run(measured.sums.fitted)
 
 
-def _agreement(measured: _Measured, parts: list[tuple[Flags, Way]]) -> Agreement:
-    """Of estimates with measurements, each by its own way."""
+def _agreement(measured: _Measured, parts: list[tuple[Flags, PlatformRun]]) -> Agreement:
+    """Agreement of estimates with measurements; `parts` gives the run configuration of each."""
     log_time, half_width = np.zeros(len(measured.rows)), np.zeros(len(measured.rows))
-    for chosen, way in parts:
-        all_times, all_widths = measured.sums.log_seconds(way)
+    for chosen, platform_run in parts:
+        all_times, all_widths = measured.sums.log_seconds(platform_run)
         log_time[chosen], half_width[chosen] = all_times[measured.rows[chosen]], all_widths[measured.rows[chosen]]
     figures = (measured.log_s, log_time, log_time - half_width, log_time + half_width)
     return agreement(*(_MS * np.exp(one) for one in figures))

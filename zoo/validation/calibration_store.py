@@ -1,4 +1,4 @@
-"""Calibrations kept in the cache: a small file for each device and run configuration, and one for a device's ways of running."""
+"""Calibrations in the cache: a YAML file for each device and run configuration, and a JSON file for each device of a platform."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from zoo.cache.storage.parts import CALIBRATIONS
 from zoo.cache.store import Store
 from zoo.errors import SpeedError
 from zoo.estimation.calibration import Calibration, format_calibration, parse_calibration
-from zoo.estimation.platforms.calibration import WayCalibration, format_way_calibrations, parse_way_calibrations
+from zoo.estimation.platforms.calibration import PlatformCalibration, format_platform_calibrations, parse_platform_calibrations
 from zoo.estimation.platforms.constants import fitted_platforms
-from zoo.estimation.platforms.settings import Way
+from zoo.estimation.platforms.settings import PlatformRun
 from zoo.run_config import RunConfig
 
 
-def keep_calibration(store: Store, calibration: Calibration) -> str:
-    """Puts a calibration in the place of an older one, and gives the path of its file.
+def save_calibration(store: Store, calibration: Calibration) -> str:
+    """Saves a calibration in place of an older one; returns the path of its file.
 
     Raises:
         CacheError: if the cache cannot be written.
@@ -26,8 +26,8 @@ def keep_calibration(store: Store, calibration: Calibration) -> str:
     return store.files.path(CALIBRATIONS, name)
 
 
-def kept_calibration(store: Store, run: RunConfig) -> Calibration | None:
-    """The calibration of the device that `run` names, run like this at any batch, if there is one.
+def load_calibration(store: Store, run: RunConfig) -> Calibration | None:
+    """The calibration of a device and run configuration, at any batch, if there is one.
 
     Raises:
         SpeedError: if its file is no calibration.
@@ -50,40 +50,40 @@ def copy_calibrations(source: Store, target: Store) -> None:
         target.files.write(CALIBRATIONS, name, pa.py_buffer(source.files.read(CALIBRATIONS, name)))
 
 
-def keep_way_calibration(store: Store, calibration: WayCalibration) -> str:
-    """Puts the calibration of a way of running in the place of an older one, and gives the path of the device's file.
+def save_platform_calibration(store: Store, calibration: PlatformCalibration) -> str:
+    """Saves a calibration of a platform in place of an older one; returns the path of the device's file.
 
     Raises:
         CacheError: if the cache cannot be written.
         SpeedError: if the device's file holds no calibrations.
     """
     device = str(calibration.setting["device"])
-    others = [one for one in _way_calibrations(store, device) if one.setting != calibration.setting]
+    others = [one for one in _platform_calibrations(store, device) if one.setting != calibration.setting]
     store.files.prepare([CALIBRATIONS])
-    text = format_way_calibrations([*others, calibration])
-    store.files.write(CALIBRATIONS, _ways_name(device), pa.py_buffer(text.encode()))
-    return store.files.path(CALIBRATIONS, _ways_name(device))
+    text = format_platform_calibrations([*others, calibration])
+    store.files.write(CALIBRATIONS, _platform_file(device), pa.py_buffer(text.encode()))
+    return store.files.path(CALIBRATIONS, _platform_file(device))
 
 
-def kept_ways(store: Store, device: str) -> list[Way]:
-    """The calibrated ways of running on a device.
+def load_platform_runs(store: Store, device: str) -> list[PlatformRun]:
+    """The run configurations on a device that the user calibrated.
 
     Raises:
         SpeedError: if the device's file holds no calibrations, or one of older terms.
     """
-    return [calibration.way(fitted_platforms()) for calibration in _way_calibrations(store, device)]
+    return [calibration.platform_run(fitted_platforms()) for calibration in _platform_calibrations(store, device)]
 
 
-def _way_calibrations(store: Store, device: str) -> list[WayCalibration]:
+def _platform_calibrations(store: Store, device: str) -> list[PlatformCalibration]:
     try:
-        return parse_way_calibrations(store.files.read(CALIBRATIONS, _ways_name(device)).decode(errors="replace"))
+        return parse_platform_calibrations(store.files.read(CALIBRATIONS, _platform_file(device)).decode(errors="replace"))
     except FileNotFoundError:
         return []
     except SpeedError as error:
-        raise SpeedError(f"{store.files.path(CALIBRATIONS, _ways_name(device))}: {error}") from None
+        raise SpeedError(f"{store.files.path(CALIBRATIONS, _platform_file(device))}: {error}") from None
 
 
-def _ways_name(device: str) -> str:
+def _platform_file(device: str) -> str:
     return f"{device}-ways.json"
 
 

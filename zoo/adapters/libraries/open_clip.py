@@ -22,10 +22,10 @@ from open_clip import hf_model
 from open_clip import model as towers
 from open_clip.coca_model import CoCa
 from open_clip.pretrained import get_pretrained_cfg, list_pretrained_tags_by_model
-from timm.layers import weight_init
 from torch import nn
 
 from zoo.adapters.base import Example, Zoo
+from zoo.adapters.timm import timm_initialisers
 from zoo.adapters.traced_transformers import independent_of_values
 from zoo.inputs import TensorInput, format_tensors, parse_tensors
 from zoo.records import Accuracy, Architecture, CostKey, PublishedCost, Task, Weights
@@ -116,7 +116,7 @@ class OpenClipZoo(Zoo):
 
     def initialisers(self) -> Iterable[Callable[..., Any]]:
         """timm's initialisers of tensors, which build many of the image towers."""
-        return [value for name, value in vars(weight_init).items() if name.endswith("_") and callable(value)]
+        return timm_initialisers()
 
     def published_costs(self) -> list[PublishedCost]:
         """Parameters, and FLOPs with 2 for each MAC, from the project's table of costs."""

@@ -13,10 +13,10 @@ from typing import Any
 import segmentation_models_pytorch
 from segmentation_models_pytorch import MODEL_ARCHITECTURES_MAPPING as DECODERS
 from segmentation_models_pytorch.encoders import encoders as all_encoders
-from timm.layers import weight_init
 from torch import nn
 
 from zoo.adapters.base import Zoo
+from zoo.adapters.timm import timm_initialisers
 from zoo.errors import InputError, VariantError
 from zoo.inputs import parse_input
 from zoo.records import Architecture, CostKey, Task
@@ -101,7 +101,7 @@ class SmpZoo(Zoo):
 
     def initialisers(self) -> Iterable[Callable[..., Any]]:
         """timm's initialisers of tensors."""
-        return [value for name, value in vars(weight_init).items() if name.endswith("_") and callable(value)]
+        return timm_initialisers()
 
 
 class SmpProductZoo(SmpZoo):

@@ -11,6 +11,7 @@ import contextlib
 import functools
 from collections.abc import Iterator, Mapping
 from typing import Any
+from unittest import mock
 
 import torch
 from torch import Tensor, nn
@@ -72,23 +73,13 @@ def as_many_as_possible(image_size: tuple[int, int]) -> Iterator[None]:
     of the pyramid. Overlapping boxes are searched in all classes at once, which is equivalent to torchvision's loop over classes.
     """
     with (
-        _replaced(poolers.LevelMapper, "__call__", _spread_over_levels),
-        _replaced(roi_heads, "heatmaps_to_keypoints", functools.partial(_find_keypoints_in, image_size)),
-        _replaced(roi_heads, "paste_mask_in_image", _paste_over_image),
-        _replaced(boxes, "_batched_nms_vanilla", boxes._batched_nms_coordinate_trick),  # noqa: SLF001  # has no public name
+        mock.patch.object(poolers.LevelMapper, "__call__", _spread_over_levels),
+        mock.patch.object(roi_heads, "heatmaps_to_keypoints", functools.partial(_find_keypoints_in, image_size)),
+        mock.patch.object(roi_heads, "paste_mask_in_image", _paste_over_image),
+        mock.patch.object(boxes, "_batched_nms_vanilla", boxes._batched_nms_coordinate_trick),  # noqa: SLF001  # has no public name
         _KeepEverything(),  # type: ignore[no-untyped-call]
     ):
         yield
-
-
-@contextlib.contextmanager
-def _replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
-    original = getattr(owner, name)
-    setattr(owner, name, value)
-    try:
-        yield
-    finally:
-        setattr(owner, name, original)
 
 
 _find_level = poolers.LevelMapper.__call__

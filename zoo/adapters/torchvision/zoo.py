@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from functools import cache
 from types import ModuleType
 from typing import Any
+from unittest import mock
 
 import torch
 import torchvision
@@ -100,7 +99,10 @@ class TorchvisionZoo(Zoo):
         Detectors are built as if their backbone's weights were loaded. Otherwise their norms would have parameters that published
         detectors do not have.
         """
-        with _loading_disabled():
+        with (  # not thread-safe
+            mock.patch.object(WeightsEnum, "get_state_dict", _load_nothing),
+            mock.patch.object(nn.Module, "load_state_dict", _load_nothing),
+        ):
             model: nn.Module = models.get_model(arch, weights=None, **options)
         return model
 
@@ -126,23 +128,16 @@ class TorchvisionZoo(Zoo):
         return Example(images)
 
 
+def _load_nothing(*_: Any, **__: Any) -> dict[str, Any]:
+    """Replaces the functions that load weights."""
+    return {}
+
+
 def _size_options(arch: str, shape: tuple[int, ...]) -> dict[str, Any]:
     family = models.get_model_builder(arch).__module__.rsplit(".", 1)[-1]
     if family == "vision_transformer":
         return {"image_size": shape[-1]}
     return {"input_size": shape[-2:]} if family == "maxvit" else {}
-
-
-@contextlib.contextmanager
-def _loading_disabled() -> Iterator[None]:
-    """Makes loading of weights do nothing. Not thread-safe."""
-    fetch, load = WeightsEnum.get_state_dict, nn.Module.load_state_dict
-    try:
-        WeightsEnum.get_state_dict = lambda *_, **__: {}
-        nn.Module.load_state_dict = lambda *_, **__: None  # type: ignore[method-assign]
-        yield
-    finally:
-        WeightsEnum.get_state_dict, nn.Module.load_state_dict = fetch, load  # type: ignore[method-assign]
 
 
 @cache

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from importlib import resources
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import yaml
@@ -33,8 +35,8 @@ class Checkpoint(NamedTuple):
     model_type: str
     class_name: str
     source: str  # of the weights, as the hub names it
-    values: dict[str, Any]  # that differ from the type's defaults
-    classes: int
+    values: Mapping[str, Any] = MappingProxyType({})  # that differ from the type's defaults
+    classes: int = 0
     params: int | None = None  # as published
     params_step: int = 1  # what these are rounded to
     input: str | None = None  # None: as the configuration says
@@ -67,16 +69,8 @@ def task_of(class_name: str) -> Task:
 def checkpoints() -> dict[str, Checkpoint]:
     """All of them by name."""
     text = resources.files("zoo.adapters.transformers").joinpath("checkpoints.yaml").read_text(encoding="utf-8")
+    fields = {"type": "model_type", "class": "class_name", "config": "values"}  # others have the same name
     return {
-        name: Checkpoint(
-            entry["type"],
-            entry["class"],
-            entry["source"],
-            entry.get("config", {}),
-            entry.get("classes", 0),
-            entry.get("params"),
-            entry.get("params_step", 1),
-            entry.get("input"),
-        )
+        name: Checkpoint(**{fields.get(key, key): value for key, value in entry.items()})
         for name, entry in yaml.safe_load(text).items()
     }

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from functools import cache
 from importlib.util import find_spec
@@ -25,14 +25,11 @@ from zoo.adapters.traced_transformers import independent_of_values
 from zoo.adapters.transformers.checkpoints import checkpoints
 from zoo.adapters.transformers.heads import HEADS, native_input, split_name, why_uncountable
 from zoo.errors import VariantError
-from zoo.inputs import format_input, image_tensor, parse_input
+from zoo.inputs import image_tensor, parse_input
 from zoo.records import Architecture, CostKey, PublishedCost, Task, Variant, Weights
 
 _CLASSES = 1000
 """Outputs of a classifier. The configuration classes have 2, but nearly all published checkpoints have those of ImageNet-1k."""
-
-_USUAL_SIZE = 224
-"""Input of models whose configuration has no image size, because they support any."""
 
 _OF_ANOTHER_ZOO = frozenset({"timm_backbone", "timm_wrapper"})
 _UNCOUNTABLE = {
@@ -73,13 +70,16 @@ class TransformersZoo(Zoo):
             VariantError: if the library has no class for the backbone or the classifier.
         """
         if key.arch in checkpoints() or key.arch in _heads():
-            return _head_options(key)
+            native = (_describe_checkpoint if key.arch in checkpoints() else _describe_head)(key.arch)
+            head = {"num_labels": key.classes} if key.classes else {}
+            return head | _image_options(_config_of(key.arch, {}), image_tensor(key.input).shape[-3:], native.input)
         is_backbone = key.classes == 0 or key.variant == Variant.FEATURES
         if key.arch not in _registry(is_backbone=is_backbone):
             has, lacks = ("classifier", "backbone") if is_backbone else ("backbone", "classifier")
             raise VariantError(f"transformers has no {lacks} of {key.arch}, only a {has}")
         head = {} if is_backbone or key.classes is None else {"num_labels": key.classes}
-        return {"is_backbone": is_backbone, **head, **_image_options(key)}
+        image = _image_options(_default_config(key.arch), parse_input(key.input), _describe(key.arch).input)
+        return {"is_backbone": is_backbone, **head, **image}
 
     def build(self, arch: str, options: dict[str, Any]) -> nn.Module:
         """The backbone, or the model with its head, of the configuration."""
@@ -157,18 +157,14 @@ def _merged(values: Mapping[str, Any], changed: Mapping[str, Any]) -> dict[str, 
     return merged
 
 
-def _head_options(key: CostKey) -> dict[str, Any]:
-    """Classes, channels and image size that differ from the native ones."""
-    native = (_describe_checkpoint if key.arch in checkpoints() else _describe_head)(key.arch)
-    options: dict[str, Any] = {"num_labels": key.classes} if key.classes else {}
-    channels, *size = image_tensor(key.input).shape[-3:]
-    native_channels, *native_size = image_tensor(native.input).shape[-3:]
-    config = _config_of(key.arch, {})
+def _image_options(config: Any, shape: Sequence[int], native: str) -> dict[str, Any]:
+    """Channels and image size that differ from the native ones, as far as the configuration of the vision model has them."""
     part = getattr(config, "vision_config", config)
+    (channels, *size), (native_channels, *native_size) = shape, image_tensor(native).shape[-3:]
     changed: dict[str, Any] = {"num_channels": channels} if channels != native_channels else {}
-    if getattr(part, "image_size", None) and size != native_size:
-        changed["image_size"] = size[0] if isinstance(part.image_size, int) and size[0] == size[1] else tuple(size)
-    return options | ({"vision_config": changed} if changed and part is not config else changed)
+    if (configured := getattr(part, "image_size", None)) and size != native_size:
+        changed["image_size"] = size[0] if isinstance(configured, int) and size[0] == size[1] else tuple(size)
+    return {"vision_config": changed} if changed and part is not config else changed
 
 
 @cache
@@ -180,7 +176,7 @@ def _describe_head(name: str) -> Architecture:
         name=name,
         task=HEADS[head].task,
         family=model_type_to_module_name(model_type),
-        input=native_input(CONFIG_MAPPING[model_type](), head),
+        input=native_input(_default_config(model_type), head),
         classes=None,
         uncountable=uncountable,
     )
@@ -218,6 +214,11 @@ def _registry(*, is_backbone: bool) -> Mapping[str, str | tuple[str, ...]]:
 
 
 @cache
+def _default_config(model_type: str) -> Any:
+    return CONFIG_MAPPING[model_type]()
+
+
+@cache
 def _describe(model_type: str) -> Architecture:
     is_classifier = model_type in MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES
     has_backbone = model_type in MODEL_FOR_BACKBONE_MAPPING_NAMES
@@ -226,7 +227,7 @@ def _describe(model_type: str) -> Architecture:
         name=model_type,
         task=Task.CLASSIFICATION if is_classifier else Task.FEATURES,
         family=model_type_to_module_name(model_type),
-        input=format_input(_native_shape(model_type)),
+        input=native_input(_default_config(model_type), ""),
         classes=_CLASSES if is_classifier else 0,
         uncountable=_why_uncountable(model_type),
         variants=(Variant.BASE, Variant.FEATURES) if is_classifier and has_backbone else (Variant.BASE,),
@@ -239,34 +240,6 @@ def _why_uncountable(model_type: str) -> str | None:
     return _UNCOUNTABLE.get(model_type)
 
 
-@cache
-def _image_config(model_type: str) -> Any:
-    """The configuration of the vision model, which in models of images and text is a part of the whole."""
-    config = CONFIG_MAPPING[model_type]()
-    return getattr(config, "vision_config", config)
-
-
 def _as_loaded(config: Any) -> Any:
     """The configuration as read from a checkpoint's file: several backbones concatenate its lists, but defaults are tuples."""
     return type(config).from_dict(json.loads(config.to_json_string(use_diff=False)))
-
-
-def _native_shape(model_type: str) -> tuple[int, ...]:
-    config = _image_config(model_type)
-    size = getattr(config, "image_size", None) or _USUAL_SIZE
-    height, width = (size, size) if isinstance(size, int) else size
-    return (getattr(config, "num_channels", None) or 3, height, width)
-
-
-def _image_options(key: CostKey) -> dict[str, Any]:
-    """Channels and image size that differ from the native ones, if the configuration has them."""
-    config, native = _image_config(key.arch), _native_shape(key.arch)
-    channels, *size = parse_input(key.input)
-    changed: dict[str, Any] = {}
-    if channels != native[0]:
-        changed["num_channels"] = channels
-    configured = getattr(config, "image_size", None)
-    if configured and tuple(size) != native[1:]:
-        changed["image_size"] = size[0] if isinstance(configured, int) and size[0] == size[1] else tuple(size)
-    is_part = config.model_type != key.arch
-    return {"vision_config": changed} if changed and is_part else changed

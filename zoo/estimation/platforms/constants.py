@@ -23,21 +23,21 @@ _DIGITS = 5
 
 @dataclass(frozen=True, slots=True)
 class Residuals:
-    """Of what was left out of a fit, in the logarithm."""
+    """Residuals of the logarithm, of measurements left out of a fit."""
 
-    noise: float  # their standard deviation, beyond what the uncertainty of constants and devices makes
-    quantile: float  # as many standard deviations hold nine in ten of what else is left out
+    noise: float  # their standard deviation, beyond the uncertainty of constants and devices
+    quantile: float  # nine in ten are within as many standard deviations
     groups: int  # that were left out
 
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """How far estimates in a dtype were off, of what the fit did not see."""
+    """Errors of estimates in a dtype, of measurements that the fit did not see."""
 
     model: Residuals  # a model that was measured nowhere
     family: Residuals  # the same of a family of which no model was measured
     transfer: Residuals  # a model that was measured on other devices, on a device of which five others were measured
-    device: Residuals  # a model that was measured on other devices, on a device that is only foreseen
+    device: Residuals  # a model that was measured on other devices, on a device whose constants are predicted
     models: int  # measured
     devices: int
 
@@ -52,12 +52,12 @@ class Fitted:
     covariance: Mapping[str, Array]  # of the log constants of a setting, by dtype: terms x terms
     spread: Mapping[str, Spread]  # by dtype
     families: frozenset[str]  # of which a model was measured
-    effects: pd.DataFrame  # dtype, `MODEL_COLUMNS`, log_effect: of measured models, how much longer they take than the terms say
+    effects: pd.DataFrame  # dtype, `MODEL_COLUMNS`, log_effect: of measured models, log of measured over estimated time
     provenance: Mapping[str, Any]  # what was fitted, of which revision, by which command
 
     @functools.cached_property
     def setting_records(self) -> Sequence[Mapping[Any, Any]]:
-        """The settings, a record each: many are looked through for one device."""
+        """The settings as records, converted once."""
         return self.settings.to_dict("records")
 
 

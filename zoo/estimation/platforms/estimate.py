@@ -4,8 +4,8 @@
     estimate_on_platforms(features, find_device("galaxy-s24"), RunConfig(precision=Precision.INT8))
 
 The time of a pass is a sum of terms, each a few features at a cost fitted to published measurements (`hierarchy.py`); on a device
-that has none, the costs are foreseen from its relatives (`relatives.py`). A model that was published on other devices is corrected
-by what it took there beyond the terms. The interval holds nine times in ten (`zoo.validation.platforms.intervals`).
+without any, the costs are predicted from related devices (`relatives.py`). A model that was published on other devices is corrected
+by its residual there. The interval holds nine times in ten (`zoo.validation.platforms.intervals`).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from zoo.errors import SpeedError
 from zoo.estimation.platforms.constants import Fitted
 from zoo.estimation.platforms.features import features_of
 from zoo.estimation.platforms.fleet import PlatformSums
-from zoo.estimation.platforms.settings import Way
+from zoo.estimation.platforms.settings import PlatformRun
 from zoo.estimation.terms.term import TimePart
 from zoo.run_config import RunConfig
 
@@ -35,17 +35,17 @@ def estimate_on_platforms(  # all but three are keyword-only
     *,
     models: pd.DataFrame | None = None,
     fitted: Mapping[str, Fitted] | None = None,
-    calibrated: Sequence[Way] = (),
+    calibrated: Sequence[PlatformRun] = (),
 ) -> pd.DataFrame:
-    """Time of a step of each model, in the fastest of the ways of running that are asked for.
+    """Time of a step of each model, in the fastest run configuration that matches the request.
 
     Args:
         features: of the models, as `zoo.estimation.platforms.features.features_of` gives them.
         device: on which they run.
-        run: how they run there.
+        run: the requested configuration.
         models: zoo, arch, input, variant and, where it is known, family of each row of `features`: some were measured elsewhere.
-        fitted: in place of the constants that come with zoometer.
-        calibrated: ways of running on the device that go before those that come with zoometer.
+        fitted: constants in place of the shipped ones.
+        calibrated: run configurations that the user calibrated, preferred to the shipped ones.
 
     Returns:
         Under the index of `features`: `FIGURES`, NA where there is no estimate, and latency_from, which says why.
@@ -53,27 +53,27 @@ def estimate_on_platforms(  # all but three are keyword-only
     table = pd.DataFrame({name: pd.array([pd.NA] * len(features), dtype="Float64") for name in FIGURES}, index=features.index)
     sums = PlatformSums(features, models, fitted)
     try:
-        found = sums.on(device, run, calibrated)
+        latencies = sums.on(device, run, calibrated)
     except SpeedError as error:
         return table.assign(latency_from=f"no estimate: {error}")
-    for name, values in zip(FIGURES, (found.latency_ms, found.low_ms, found.high_ms), strict=True):
+    for name, values in zip(FIGURES, (latencies.latency_ms, latencies.low_ms, latencies.high_ms), strict=True):
         table[name] = pd.array(values, dtype="Float64")
-    table["latency_from"] = np.array([_how_known(way) for way in found.ways], dtype=object)[found.fastest]
+    table["latency_from"] = np.array([_origin(one) for one in latencies.runs], dtype=object)[latencies.fastest]
     table.loc[sums.is_unknown, FIGURES] = pd.NA
     table.loc[sums.is_unknown, "latency_from"] = "no estimate: it has operations that nothing is known of"
     return table
 
 
 def layers_on_platforms(
-    workloads: pd.DataFrame, device: Device, run: RunConfig = RunConfig(), calibrated: Sequence[Way] = ()
+    workloads: pd.DataFrame, device: Device, run: RunConfig = RunConfig(), calibrated: Sequence[PlatformRun] = ()
 ) -> pd.DataFrame:
     """Where the time of one model goes, call by call: the terms of each call, without what a pass takes at least.
 
     Args:
         workloads: of one model; `summarise(trace, by_module=True)` keeps its layers apart.
         device: on which it runs.
-        run: how it runs there.
-        calibrated: ways of running on the device that go before those that come with zoometer.
+        run: the requested configuration.
+        calibrated: run configurations that the user calibrated, preferred to the shipped ones.
 
     Returns:
         position, module, module_class, operation and calls; time_ms and share of the sum; bound: the part that takes most of it.
@@ -84,11 +84,11 @@ def layers_on_platforms(
     """
     rows = workloads.reset_index(drop=True)
     whole = PlatformSums(features_of(rows.assign(model=""), ["model"])).on(device, run, calibrated)
-    way = whole.ways[whole.fastest[0]]
+    platform_run = whole.runs[whole.fastest[0]]
     of_calls = features_of(rows.assign(call=range(len(rows))), ["call"]).assign(standalone_bn=0.0)
-    terms = way.fitted.platform.terms
-    amounts = way.fitted.platform.amounts(of_calls) - way.fitted.platform.amounts(of_calls * 0)
-    seconds = amounts * np.exp(way.log_constants)
+    terms = platform_run.fitted.platform.terms
+    amounts = platform_run.fitted.platform.amounts(of_calls) - platform_run.fitted.platform.amounts(of_calls * 0)
+    seconds = amounts * np.exp(platform_run.log_constants)
     parts = np.stack([seconds[:, [term.part == part for term in terms]].sum(axis=1) for part in TimePart], axis=1)
     table = rows[["position", "module", "module_class", "operation", "calls"]].copy()
     table["time_ms"] = _MS * run.batch * parts.sum(axis=1)
@@ -97,11 +97,14 @@ def layers_on_platforms(
     return table.sort_values("position", kind="stable", ignore_index=True)
 
 
-def _how_known(way: Way) -> str:
-    rate = ", of a stream's images a second" if way.fitted.platform.is_rate else ""
-    if way.calibrated is not None:
-        return f"estimated: {way.describe()}{rate}; calibrated with {way.calibrated.measurements} measurements on it"
-    if way.foreseen is None:
-        return f"estimated: {way.describe()}{rate}; from {way.spread.models} published models"
-    from_where = f"foreseen from {way.foreseen.nearest}" if way.foreseen.nearest else "foreseen from the data sheet"
-    return f"estimated: {way.describe()}{rate}; nothing was published there, {from_where}"
+def _origin(platform_run: PlatformRun) -> str:
+    """How the latencies of a run configuration were obtained."""
+    rate = ", of a stream's images a second" if platform_run.fitted.platform.is_rate else ""
+    if platform_run.calibrated is not None:
+        return f"estimated: {platform_run.describe()}{rate}; calibrated with {platform_run.calibrated.measurements} measurements on it"
+    if platform_run.predicted is None:
+        return f"estimated: {platform_run.describe()}{rate}; from {platform_run.spread.models} published models"
+    from_where = (
+        f"foreseen from {platform_run.predicted.nearest}" if platform_run.predicted.nearest else "foreseen from the data sheet"
+    )
+    return f"estimated: {platform_run.describe()}{rate}; nothing was published there, {from_where}"

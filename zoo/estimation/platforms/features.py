@@ -1,4 +1,4 @@
-"""What a model asks of any platform, as a fixed vector of sums over its calls.
+"""The features of a model: a fixed vector of sums over its calls, from which every platform estimates its time.
 
     features_of(workloads, ["arch"])      # one row a model, the columns are `FEATURES`
 
@@ -15,7 +15,7 @@ says what a unit of each costs. Workloads are those of float32 models in channel
 | norm, softmax, gates, gelu, sums, standalone_bn, copy, cat, pool, index, resample | elements written by layer norms; softmax, scores of fused attention included; sigmoid, SiLU and their kind; GELU; additions and products by elements; batch norms beyond those that follow a convolution; copies and transpositions; concatenations; pooling; gathering and rolling; resampling |
 | matrix_calls, other_calls, linear_calls, attention_calls, norm_calls, gemv_calls | calls of matrix work; of other work, but for batch norms and simple activations, which runtimes join with convolutions; linear layers; attention and softmax; layer norms; matrix work of a few positions, as in squeeze-and-excitation |
 | recurrent_macs, recurrent_steps | of recurrent layers |
-| unknown_calls | calls of which no platform says what they cost |
+| unknown_calls | calls without a cost on any platform |
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from zoo.estimation.arrays import Array, Flags, tile_padding
 from zoo.run_config import Precision, RunConfig
 
 TRACED = RunConfig(precision=Precision.FP32, layout="nchw")
-"""How models are traced whose features are taken."""
+"""How models are traced for features."""
 
 USED = """work operation calls macs m n k kernel groups group_width bytes_in free_bytes elements_out products steps""".split()
-"""The columns of workloads that features are made of."""
+"""The columns of workloads that features are computed from."""
 
 _ITEM_BYTES = 4
 _TILE, _ROW_TILE = 32, 8
@@ -54,7 +54,7 @@ def features_of(workloads: pd.DataFrame, key: Sequence[str]) -> pd.DataFrame:
     """The features of each model, under an index of its own by `key`, in the order of its first row; rounded to float32.
 
     Args:
-        workloads: rows of `zoo.estimation.workload.summarise` of traces like `TRACED`, with the columns of `key`.
+        workloads: rows of `zoo.estimation.workloads.workload.summarise` of traces like `TRACED`, with the columns of `key`.
         key: columns that together name a model.
     """
     keys = list(key)
@@ -78,8 +78,8 @@ class _Calls:
         self.work, self.operation = (pd.Categorical(workloads[name]) for name in ("work", "operation"))
 
     def __getitem__(self, name: str) -> Array:
-        found: Array = self._columns[name].astype(float)
-        return found
+        column: Array = self._columns[name].astype(float)
+        return column
 
     def does(self, *works: str) -> Flags:
         """Whether a row's work is one of these."""
@@ -90,10 +90,10 @@ class _Calls:
         return _is_any(self.operation, operations)
 
 
-def _is_any(values: pd.Categorical, wanted: Sequence[str]) -> Flags:
-    chosen = np.append(np.isin(values.categories.astype(str), wanted), False)
-    found: Flags = chosen[values.codes]
-    return found
+def _is_any(values: pd.Categorical, names: Sequence[str]) -> Flags:
+    is_named = np.append(np.isin(values.categories.astype(str), names), False)
+    flags: Flags = is_named[values.codes]
+    return flags
 
 
 def _amounts(calls: _Calls) -> dict[str, Array]:

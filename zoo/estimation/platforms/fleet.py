@@ -2,10 +2,10 @@
 
     sums = PlatformSums(features, models)
     for device in devices:
-        found = sums.on(device, run)
+        latencies = sums.on(device, run)
 
-What a model asks of a platform does not depend on the device, so it is computed once; a device adds one product of matrices for each
-way of running models on it. `zoo.estimation.platforms.estimate` gives the same figures as a table.
+The amounts of a model do not depend on the device, so they are computed once; a device adds one product of matrices for each run
+configuration. `zoo.estimation.platforms.estimate` gives the same figures as a table.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from zoo.errors import SpeedError
 from zoo.estimation.arrays import Array, Flags, Indices
 from zoo.estimation.platforms.constants import Fitted, fitted_platforms
 from zoo.estimation.platforms.hierarchy import log_sum
-from zoo.estimation.platforms.settings import Way, ways_on
+from zoo.estimation.platforms.settings import PlatformRun, platform_runs_on
 from zoo.records import MODEL_COLUMNS
 from zoo.run_config import RunConfig
 
@@ -37,19 +37,19 @@ class PlatformLatencies:
     latency_ms: Array
     low_ms: Array  # nine in ten measured times lie between the two
     high_ms: Array
-    ways: tuple[Way, ...]  # of running models there, as far as they are asked for
-    fastest: Indices  # of each model, which of the ways its latency is of
+    runs: tuple[PlatformRun, ...]  # the run configurations that match the request
+    fastest: Indices  # by model, the position of the fastest of them
 
 
 class Effects(NamedTuple):
-    """Of models in one dtype: how much longer they took than the terms say where they were measured."""
+    """By model in one dtype: log of measured over estimated time where it was measured."""
 
-    log_effect: Array  # 0 where it is not known
+    log_effect: Array  # 0 where unknown
     is_known: Flags
 
 
 class PlatformSums:
-    """What each model asks of every platform."""
+    """The amounts of each model on every platform."""
 
     def __init__(
         self, features: pd.DataFrame, models: pd.DataFrame | None = None, fitted: Mapping[str, Fitted] | None = None
@@ -59,8 +59,8 @@ class PlatformSums:
         Args:
             features: of the models, as `zoo.estimation.platforms.features.features_of` gives them.
             models: zoo, arch, input, variant and, where it is known, family of each row of `features`: a model that was measured
-                elsewhere is corrected by what it took there, and one of a known family has a narrower interval.
-            fitted: in place of the constants that come with zoometer.
+                elsewhere is corrected by its effect, and one of a known family has a narrower interval.
+            fitted: constants in place of the shipped ones.
         """
         self.features = features
         self.fitted = fitted_platforms() if fitted is None else fitted
@@ -69,67 +69,68 @@ class PlatformSums:
         self._amounts: dict[str, Array] = {}
         self._effects: dict[tuple[str, str], Effects] = {}
 
-    def on(self, device: Device, run: RunConfig, calibrated: Sequence[Way] = ()) -> PlatformLatencies:
-        """The latencies on a device, each in the fastest of the ways of running that are asked for.
+    def on(self, device: Device, run: RunConfig, calibrated: Sequence[PlatformRun] = ()) -> PlatformLatencies:
+        """The latencies on a device, each in the fastest run configuration that matches the request.
 
         Args:
             device: on which the models run.
-            run: how they run there.
-            calibrated: ways of running on the device that go before those that come with zoometer.
+            run: the requested configuration.
+            calibrated: run configurations that the user calibrated, preferred to the shipped ones.
 
         Raises:
-            SpeedError: if there is none.
+            SpeedError: if no run configuration matches.
         """
-        ways = tuple(ways_on(device, run, self.fitted, calibrated))
-        if not ways:
+        runs = tuple(platform_runs_on(device, run, self.fitted, calibrated))
+        if not runs:
             raise SpeedError(why_not(device, run))
-        found = [self.log_seconds(way) for way in ways]
-        log_time, half_width = (np.stack([one[part] for one in found]) for part in range(2))
+        log_time, half_width = map(np.stack, zip(*map(self.log_seconds, runs), strict=True))
         fastest = log_time.argmin(axis=0)
         places = np.arange(len(self.features))
         middle, width = log_time[fastest, places], half_width[fastest, places]
         scale = np.where(self.is_unknown, np.nan, run.batch * _MS)
         latency_ms, low_ms, high_ms = (np.exp(log) * scale for log in (middle, middle - width, middle + width))
-        return PlatformLatencies(latency_ms, low_ms, high_ms, ways, fastest)
+        return PlatformLatencies(latency_ms, low_ms, high_ms, runs, fastest)
 
-    def log_seconds(self, way: Way) -> tuple[Array, Array]:
-        """The logarithm of the seconds of one image in one way of running, and the half-width of its interval."""
-        shares, log_time = log_sum(way.log_constants[None, :], self.amounts(way.fitted))
-        spread, dtype = way.spread, way.setting["dtype"]
-        effects = self.effects(way.fitted, dtype)
-        is_relative = self.has_relatives(way.fitted)
+    def log_seconds(self, platform_run: PlatformRun) -> tuple[Array, Array]:
+        """The logarithm of the seconds of one image, and the half-width of its interval."""
+        shares, log_time = log_sum(platform_run.log_constants[None, :], self.amounts(platform_run.fitted))
+        spread, dtype = platform_run.spread, platform_run.setting["dtype"]
+        effects = self.effects(platform_run.fitted, dtype)
+        is_relative = self.has_relatives(platform_run.fitted)
         noise = np.where(is_relative, spread.model.noise, spread.family.noise)
         quantile = np.where(is_relative, spread.model.quantile, spread.family.quantile)
-        of_constants = _variance(shares, way.fitted.covariance[dtype])
-        of_calibration = _variance(shares, way.calibrated.covariance) if way.calibrated else np.zeros(len(shares))
+        of_constants = _variance(shares, platform_run.fitted.covariance[dtype])
+        of_calibration = (
+            _variance(shares, platform_run.calibrated.covariance) if platform_run.calibrated else np.zeros(len(shares))
+        )
         half_width = quantile * np.sqrt(of_constants + of_calibration + noise**2)
         of_known = spread.transfer.quantile * np.sqrt(of_calibration + spread.transfer.noise**2)
         half_width = np.where(effects.is_known, of_known, half_width)
-        if way.foreseen is not None:
-            of_device = way.foreseen.deviation**2 + np.where(effects.is_known, spread.transfer.noise**2, 0.0)
+        if platform_run.predicted is not None:
+            of_device = platform_run.predicted.deviation**2 + np.where(effects.is_known, spread.transfer.noise**2, 0.0)
             of_device = spread.device.quantile * np.sqrt(of_device)
             half_width = np.where(effects.is_known, of_device, np.hypot(half_width, of_device))
         return log_time + effects.log_effect, half_width
 
     def effects(self, fitted: Fitted, dtype: str) -> Effects:
-        """What the models take beyond the terms where they were measured elsewhere."""
+        """The effects of the models, from measurements on other devices."""
         key = fitted.platform.name, dtype
         if key not in self._effects:
             known = fitted.effects[fitted.effects["dtype"] == dtype].set_index(MODEL_COLUMNS)["log_effect"]
-            found = np.full(len(self.features), np.nan)
+            effects = np.full(len(self.features), np.nan)
             if self._models is not None:
-                found = known.reindex(pd.MultiIndex.from_frame(self._models[MODEL_COLUMNS])).to_numpy(float)
-            self._effects[key] = Effects(np.nan_to_num(found), ~np.isnan(found))
+                effects = known.reindex(pd.MultiIndex.from_frame(self._models[MODEL_COLUMNS])).to_numpy(float)
+            self._effects[key] = Effects(np.nan_to_num(effects), ~np.isnan(effects))
         return self._effects[key]
 
     def has_relatives(self, fitted: Fitted) -> Flags:
-        """Of each model, whether models of its family were measured."""
+        """By model, whether models of its family were measured."""
         if self._models is None or "family" not in self._models:
             return np.zeros(len(self.features), dtype=bool)
         return self._models["family"].isin(fitted.families).to_numpy(bool)
 
     def amounts(self, fitted: Fitted) -> Array:
-        """What each term of a platform takes of each model, in seconds at nominal rates."""
+        """Models x terms, in seconds at nominal rates."""
         name = fitted.platform.name
         if name not in self._amounts:
             self._amounts[name] = fitted.platform.amounts(self.features)
@@ -137,13 +138,13 @@ class PlatformSums:
 
 
 def _variance(shares: Array, covariance: Array) -> Array:
-    """Of the logarithm of a sum by the covariance of the log constants of its terms."""
-    found: Array = ((shares @ covariance) * shares).sum(axis=1)
-    return found
+    """Of the logarithm of a sum, by the covariance of the log constants of its terms."""
+    variance: Array = ((shares @ covariance) * shares).sum(axis=1)
+    return variance
 
 
 def why_not(device: Device, run: RunConfig) -> str:
-    """Why there is no way of running that an estimate could be for."""
+    """Why a device has no estimate in a run configuration."""
     words = [run.precision.dtype, f"batch {run.batch}", *(["compiled"] if run.compiled else [])]
     words += [f"{run.threads} threads"] if run.threads else []
     words += [word for word in (run.processor, run.runtime) if word]

@@ -1,6 +1,6 @@
-"""The constants of many settings at once: what all share, and by how much each departs from it.
+"""Fits the constants of many settings at once, in a hierarchical model.
 
-A setting is one way of running models on one device. Its times are sums of terms, each with a constant:
+A setting is a run configuration on one device. Its times are sums of terms, each with a constant:
 
     log time(model, setting) = log sum over terms of exp(c(setting, term)) x(model, term)
     c(setting, term) = neutral(term) + sum over levels of d(level of the setting, term)
@@ -54,9 +54,9 @@ class Data:
     log_time: Array
     weight: Array
 
-    def select(self, kept: Flags) -> Data:
+    def select(self, rows: Flags | Indices) -> Data:
         """Some of them."""
-        return Data(self.amounts[kept], self.setting[kept], self.log_time[kept], self.weight[kept])
+        return Data(self.amounts[rows], self.setting[rows], self.log_time[rows], self.weight[rows])
 
 
 class _Numbers(NamedTuple):
@@ -68,7 +68,7 @@ class _Numbers(NamedTuple):
 
 @dataclass(frozen=True)
 class Posterior:
-    """What a fit found."""
+    """The posterior of a fit: its mode, and its curvature there."""
 
     model: Hierarchy
     numbers: _Numbers
@@ -84,8 +84,8 @@ class Posterior:
         """Of the log constants of one setting, by the curvature at the mode: terms x terms."""
         shared, own = self.model.shared_design(setting), self.model.own.basis
         mixed = shared - own @ self._coupling[setting]
-        found: Array = mixed @ self._shared_covariance @ mixed.T + own @ self._own_inverse[setting] @ own.T
-        return found
+        covariance: Array = mixed @ self._shared_covariance @ mixed.T + own @ self._own_inverse[setting] @ own.T
+        return covariance
 
 
 @dataclass(frozen=True)
@@ -107,11 +107,10 @@ class Hierarchy:
 
         Args:
             data: the measurements.
-            start: of a fit to similar data: fewer steps lead to the mode from there.
-            most_steps: after which the fit is taken as it is.
+            start: of a fit to similar data, from which fewer steps are needed.
+            most_steps: after which the fit stops.
         """
-        order = np.argsort(data.setting, kind="stable")
-        data = Data(data.amounts[order], data.setting[order], data.log_time[order], data.weight[order])
+        data = data.select(np.argsort(data.setting, kind="stable"))
         numbers = start.numbers if start else self._start(data)
         loss, shares, residuals = self._loss(numbers, data)
         damping = 1e-3
@@ -137,18 +136,18 @@ class Hierarchy:
 
     def log_constants(self, numbers: _Numbers, settings: Indices) -> Array:
         """Of these settings: a row each."""
-        found = np.broadcast_to(self.neutral, (len(settings), len(self.neutral))) + numbers.own[settings] @ self.own.basis.T
+        constants = np.broadcast_to(self.neutral, (len(settings), len(self.neutral))) + numbers.own[settings] @ self.own.basis.T
         for level, part in zip(self.shared, self._parts(), strict=True):
-            found = found + numbers.shared[part].reshape(level.groups, -1)[level.group[settings]] @ level.basis.T
-        return found
+            constants = constants + numbers.shared[part].reshape(level.groups, -1)[level.group[settings]] @ level.basis.T
+        return constants
 
     def shared_design(self, setting: int) -> Array:
         """Of one setting: terms x numbers of the levels that span settings."""
-        found = np.zeros((len(self.neutral), self._shared_size()))
+        design = np.zeros((len(self.neutral), self._shared_size()))
         for level, part in zip(self.shared, self._parts(), strict=True):
             first = part.start + level.group[setting] * level.basis.shape[1]
-            found[:, first : first + level.basis.shape[1]] = level.basis
-        return found
+            design[:, first : first + level.basis.shape[1]] = level.basis
+        return design
 
     def _parts(self) -> list[slice]:
         sizes = np.cumsum([0, *(level.groups * level.basis.shape[1] for level in self.shared)])
@@ -158,7 +157,7 @@ class Hierarchy:
         return sum(level.groups * level.basis.shape[1] for level in self.shared)
 
     def _start(self, data: Data) -> _Numbers:
-        """No departures but one: the factor that brings each setting's median to what was measured, where settings have such a one."""
+        """No departures but the factor of each setting, if it has one: the median of its residuals."""
         own = np.zeros((self.settings, self.own.basis.shape[1]))
         numbers = _Numbers(np.zeros(self._shared_size()), own)
         _, _, residuals = self._loss(numbers, data)
@@ -179,7 +178,7 @@ class Hierarchy:
         return np.concatenate([np.zeros(0), *(np.tile(level.deviation**-2.0, level.groups) for level in self.shared)])
 
     def _curvature(self, numbers: _Numbers, shares: Array, residuals: Array, data: Data) -> tuple[_Curvature, _Numbers]:
-        """Of the loss, and how it falls: both over shared numbers and those of settings."""
+        """Curvature and negative gradient of the loss, over shared numbers and those of settings."""
         rows = np.arange(len(residuals))[:, None]
         design = np.zeros((len(residuals), self._shared_size()))
         for level, part in zip(self.shared, self._parts(), strict=True):
@@ -209,7 +208,7 @@ class _Curvature(NamedTuple):
     own: Array  # settings x own numbers x own numbers
 
     def solve(self, slope: _Numbers, damping: float) -> _Numbers:
-        """The step to where a quadratic with this curvature has its minimum, damped."""
+        """The damped Newton step."""
         damped = _Curvature(_damped(self.shared, damping), self.mixed, self.own + damping * self.own * np.eye(self.own.shape[1]))
         inverse = np.linalg.inv(damped.own)
         coupling = inverse @ self.mixed

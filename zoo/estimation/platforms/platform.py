@@ -47,7 +47,7 @@ class LevelPrior:
 
 @dataclass(frozen=True, slots=True)
 class RelativesPrior:
-    """What a device without measurements is foreseen from."""
+    """Prior of the prediction for devices without measurements."""
 
     trends: Mapping[str, tuple[float, float]]  # of the log time by a number: mean and deviation of the slope
     alike: Mapping[str, tuple[float, str | None, float]]  # by label: deviation, and the number and distance over which it fades
@@ -64,27 +64,27 @@ class Platform:
     processor: str
     dtypes: tuple[str, ...]
     unlike: tuple[str, ...]  # zoo/arch of architectures that measured models only bear the name of
-    chips: tuple[str, ...]  # globs of the chips, or of the ids of devices, that it runs on
+    chips: tuple[str, ...]  # globs of chips, or of ids of devices, that it runs on
     is_rate: bool  # published are images a second of a stream, no time of one
     terms: tuple[PlatformTerm, ...]
     neutral: float  # log constant of terms beyond the main ones, before any measurement
     levels: tuple[LevelPrior, ...]
     own: LevelPrior
-    evidence: float  # as how many measurements those of a model count at most, however many settings it was measured in
+    evidence: float  # the most measurements that those of one model count as
     relatives: RelativesPrior
 
     def runs_on(self, device: Device) -> bool:
-        """Whether a device is of those that it is made for."""
+        """Whether the platform covers a device."""
         name = device.chip or device.id
         return any(fnmatch.fnmatchcase(name, chip) for chip in self.chips)
 
     def amounts(self, features: pd.DataFrame) -> Array:
         """Seconds that each term takes of each model at nominal rates: models x terms."""
         with_one = features.assign(**{_ONE: 1.0})
-        found: Array = np.stack(
+        seconds: Array = np.stack(
             [sum(with_one[name].to_numpy() * cost for name, cost in term.takes.items()) for term in self.terms], axis=1
         )
-        return found
+        return seconds
 
     def neutral_constants(self) -> Array:
         """Log constants that the departures start from."""
@@ -97,7 +97,7 @@ class Platform:
         return Hierarchy(self.neutral_constants(), shared, own)
 
     def device_level(self, factor: float) -> Level:
-        """How a setting on one more device departs from what is foreseen: by a factor, and as devices and settings do.
+        """The departures of a setting on a new device from its prediction: a factor, and those of devices and settings.
 
         Args:
             factor: prior standard deviation of the factor for all terms.

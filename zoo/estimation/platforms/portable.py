@@ -1,7 +1,7 @@
-"""Estimates on platforms as plain numbers: what a page needs to evaluate them by itself.
+"""Estimates on platforms as plain numbers, which a page evaluates by itself.
 
-    found = [(device, run, sums.on(device, run)) for device in devices for run in runs]
-    record = portable(sums, found)
+    latencies = [(device, run, sums.on(device, run)) for device in devices for run in runs]
+    record = portable(sums, latencies)
     json.dumps(record)
 
 `record["features"]` names the features, `record["models"]` holds them as base64 of little-endian float32, feature by feature (they
@@ -21,23 +21,23 @@ A record of `record["groups"]`, one for each platform and dtype:
 | model, family, transfer, device | [noise, quantile] of each kind of residual |
 | known | places of models that were measured elsewhere, with their log effects: [[place, effect], …] |
 
-A record of `record["choices"]`, one for each device and run with an estimate: device, dtype, batch and ways, each with
+A record of `record["choices"]`, one for each device and run with an estimate: device, dtype, batch and ways (run configurations), each with
 
 | key | value |
 |---|---|
 | group | its place in `groups` |
 | constants | log constants of the terms |
-| deviation | of what is foreseen for the device; null where it was measured |
+| deviation | of constants that are predicted for the device; null where they were measured |
 | covariance | of the constants, where they are calibrated: terms x terms; else null |
 | title | in words |
 
 The time of model i in a way is the sum over terms of a = exp(constant) x amount, the amount of a term being the sum of its
 [feature, seconds] pairs. With s = a / sum(a), the squared deviation by the constants is v = s' covariance s, and w the
 same of the way's own covariance, or 0. The logarithm of the
-seconds of an image is log(sum(a)) + effect (0 where it is not known), its interval is +- h:
+seconds of an image is log(sum(a)) + effect (0 where unknown), its interval is +- h:
 
     h = q sqrt(v + w + n^2), [n, q] of `model` where the model is related, else of `family`; known: h = q sqrt(w + n^2) of `transfer`
-    where a deviation d is foreseen, with the quantile Q of `device`: h = sqrt(h^2 + (Q d)^2); known: h = Q sqrt(d^2 + n^2), n of `transfer`
+    with a deviation d of predicted constants, and the quantile Q of `device`: h = sqrt(h^2 + (Q d)^2); known: h = Q sqrt(d^2 + n^2), n of `transfer`
 
 The least of the ways is the estimate; a latency is exp of it x 1000 x batch. Models of `record["unknown"]` have none. Ways that are
 the fastest for no model are left out.
@@ -55,7 +55,7 @@ from zoo.devices.device import Device
 from zoo.estimation.platforms.constants import Fitted
 from zoo.estimation.platforms.features import FEATURES
 from zoo.estimation.platforms.fleet import PlatformLatencies, PlatformSums
-from zoo.estimation.platforms.settings import Way
+from zoo.estimation.platforms.settings import PlatformRun
 from zoo.run_config import RunConfig
 
 _KINDS = ("model", "family", "transfer", "device")
@@ -69,9 +69,9 @@ def portable(sums: PlatformSums, estimates: Iterable[tuple[Device, RunConfig, Pl
         estimates: devices, how models run there, and what `sums.on` gives.
     """
     record = _Record(sums)
-    for device, run, found in estimates:
-        ways = [record.way(found.ways[place]) for place in np.unique(found.fastest)]
-        record.choices.append({"device": device.id, "dtype": run.precision.dtype, "batch": run.batch, "ways": ways})
+    for device, run, latencies in estimates:
+        runs = [record.platform_run(latencies.runs[place]) for place in np.unique(latencies.fastest)]
+        record.choices.append({"device": device.id, "dtype": run.precision.dtype, "batch": run.batch, "ways": runs})
     values = sums.features[list(FEATURES)].to_numpy("<f4").T
     return {
         "features": list(FEATURES),
@@ -84,7 +84,7 @@ def portable(sums: PlatformSums, estimates: Iterable[tuple[Device, RunConfig, Pl
 
 
 class _Record:
-    """What was written so far."""
+    """The parts of the record, as far as they are written."""
 
     def __init__(self, sums: PlatformSums) -> None:
         self.platforms: dict[str, dict[str, Any]] = {}
@@ -92,13 +92,13 @@ class _Record:
         self.choices: list[dict[str, Any]] = []
         self._sums = sums
 
-    def way(self, way: Way) -> dict[str, Any]:
+    def platform_run(self, platform_run: PlatformRun) -> dict[str, Any]:
         return {
-            "group": self._group(way.fitted, way.setting["dtype"]),
-            "constants": way.log_constants.tolist(),
-            "deviation": None if way.foreseen is None else way.foreseen.deviation,
-            "covariance": None if way.calibrated is None else way.calibrated.covariance.tolist(),
-            "title": way.describe(),
+            "group": self._group(platform_run.fitted, platform_run.setting["dtype"]),
+            "constants": platform_run.log_constants.tolist(),
+            "deviation": None if platform_run.predicted is None else platform_run.predicted.deviation,
+            "covariance": None if platform_run.calibrated is None else platform_run.calibrated.covariance.tolist(),
+            "title": platform_run.describe(),
         }
 
     def _group(self, fitted: Fitted, dtype: str) -> int:

@@ -1,8 +1,8 @@
-"""What is foreseen of a way of running on a device that nobody measured it on: from devices that are like it, by their data sheets.
+"""Predicts the constants of a run configuration on a device without measurements, from related devices and their data sheets.
 
-Log constants of settings are taken as a Gaussian process (kriging): they follow trends with numbers of the data sheet (a clock, a
-rate, the year of a chip in its series), and settings that share a label (the chip, the kind of core, the series) have part of
-what remains in common. The deviations are in `platforms.yaml`, their scale is checked on devices left out.
+Log constants of settings are modelled as a Gaussian process (kriging): they follow trends with numbers of the data sheet (a clock,
+a rate, the year of a chip in its series), and the residuals of settings that share a label (the chip, the kind of core, the series)
+are correlated. The deviations are in `platforms.yaml`, their scale is checked on devices left out.
 """
 
 from __future__ import annotations
@@ -23,28 +23,28 @@ from zoo.estimation.arrays import Array
 from zoo.estimation.platforms.platform import RelativesPrior
 
 _FREE = 10.0
-"""Prior standard deviation of the level of a process: nothing is known of it."""
+"""Prior standard deviation of the level of a process: uninformative."""
 
 
 @dataclass(frozen=True)
-class Described:
-    """What is known of the device of a setting: labels and numbers by their names in `platforms.yaml`."""
+class SettingTraits:
+    """Labels and numbers of the device of a setting, by their names in `platforms.yaml`."""
 
     labels: Mapping[str, str]
     numbers: Mapping[str, float]
 
 
 @dataclass(frozen=True)
-class Foreseen:
-    """Log constants of a setting that was not measured, and how far a factor for all of them may be off."""
+class PredictedConstants:
+    """Log constants of a setting that was not measured, and the standard deviation of a factor for all of them."""
 
     log_constants: Array
     deviation: float
-    nearest: str | None  # the device that says most; None: only trends speak
+    nearest: str | None  # the most similar device; None: predicted from trends alone
 
 
-def describe(device: Device, setting: Mapping[Any, Any]) -> Described:
-    """What is known of a setting (a row with the columns of `zoo.estimation.platforms.platform.SETTING`) on a device."""
+def describe(device: Device, setting: Mapping[Any, Any]) -> SettingTraits:
+    """The traits of a setting (a row with the columns of `zoo.estimation.platforms.platform.SETTING`) on a device."""
     cluster = _cluster(device, setting["cores"]) if setting["processor"] == "cpu" else None
     chip = device.chip or device.id
     series = _series()
@@ -64,19 +64,19 @@ def describe(device: Device, setting: Mapping[Any, Any]) -> Described:
         "log_clock": math.log(clock) if clock else None,
         "log_threads": math.log(setting["threads"]) if setting["threads"] and not pd.isna(setting["threads"]) else None,
     }
-    return Described(
+    return SettingTraits(
         {name: label for name, label in labels.items() if label is not None},
         {name: number for name, number in numbers.items() if number is not None},
     )
 
 
 def _core(device: Device, processor: str) -> str | None:
-    """What its architecture names, where that is of the processor asked for."""
+    """The architecture of a device, if it is that of the processor."""
     return device.architecture if processor == ("gpu" if device.kind.endswith("gpu") else "cpu") else None
 
 
 def _cluster(device: Device, cores: Any) -> Cluster | None:
-    """The cores that a setting runs on: the fastest ones, or the slowest where it says so."""
+    """The cores that a setting runs on: the fastest ones, or the slowest if it says so."""
     if not device.clusters:
         return None
     return device.clusters[-1 if cores == "little" else 0]
@@ -93,8 +93,8 @@ def _series() -> Mapping[str, Mapping[str, float]]:
     return {name: dict(entry["years"]) for name, entry in yaml.safe_load(text)["series"].items()}
 
 
-class Comparable(NamedTuple):
-    """What settings have in common that run models in the same way on their devices."""
+class ComparisonKey(NamedTuple):
+    """Fields that are equal in settings of which one can be predicted from the other."""
 
     runtime: str
     processor: str
@@ -102,13 +102,15 @@ class Comparable(NamedTuple):
     batch: int
 
 
-def comparable(setting: Mapping[Any, Any]) -> Comparable:
-    """Which settings one can be foreseen from."""
-    return Comparable(*(setting[name] for name in Comparable._fields))
+def comparison_key(setting: Mapping[Any, Any]) -> ComparisonKey:
+    """The key of a setting."""
+    return ComparisonKey(*(setting[name] for name in ComparisonKey._fields))
 
 
-def foresee(target: Described, known: Sequence[Described], log_constants: Array, prior: RelativesPrior) -> Foreseen | None:
-    """What is foreseen of a setting; None where nothing measured is near and no trend applies.
+def predict_constants(
+    target: SettingTraits, known: Sequence[SettingTraits], log_constants: Array, prior: RelativesPrior
+) -> PredictedConstants | None:
+    """The constants of a setting; None where no measured setting is related and no trend applies.
 
     Args:
         target: the setting.
@@ -121,10 +123,10 @@ def foresee(target: Described, known: Sequence[Described], log_constants: Array,
     trends = {name: slope for name, slope in prior.trends.items() if name in target.numbers}
     if not _shared([target, *known], prior)[0, 1:].any() and not any(name.endswith("_peak") for name in trends):
         return None
-    kept = [i for i, one in enumerate(known) if all(name in one.numbers for name in trends)]
-    if not kept:
-        trends, kept = {}, list(range(len(known)))
-    known, values = [known[i] for i in kept], log_constants[kept]
+    usable = [i for i, one in enumerate(known) if all(name in one.numbers for name in trends)]
+    if not usable:
+        trends, usable = {}, list(range(len(known)))
+    known, values = [known[i] for i in usable], log_constants[usable]
     together = _shared([target, *known], prior)
     covariance, towards = together[1:, 1:] + prior.alone**2 * np.eye(len(known)), together[0, 1:]
     slopes = np.array([mean for mean, _ in trends.values()])
@@ -137,23 +139,23 @@ def foresee(target: Described, known: Sequence[Described], log_constants: Array,
     spread = np.linalg.inv(design.T @ inverse @ design + precision)
     about = values - (numbers @ slopes)[:, None]
     offsets = spread @ (design.T @ inverse @ about)
-    found = at @ offsets + here @ slopes + towards @ inverse @ (about - design @ offsets)
+    predicted = at @ offsets + here @ slopes + towards @ inverse @ (about - design @ offsets)
     rest = at - design.T @ inverse @ towards
     variance = together[0, 0] + prior.alone**2 - towards @ inverse @ towards + rest @ spread @ rest
     nearest = known[int(np.argmax(towards))].labels["device"] if len(towards) and towards.max() > 0 else None
-    return Foreseen(found, math.sqrt(max(variance, 0.0)), nearest)
+    return PredictedConstants(predicted, math.sqrt(max(variance, 0.0)), nearest)
 
 
-def _shared(settings: Sequence[Described], prior: RelativesPrior) -> Array:
+def _shared(settings: Sequence[SettingTraits], prior: RelativesPrior) -> Array:
     """Covariances of what settings have in common."""
-    found = np.zeros((len(settings), len(settings)))
+    covariance = np.zeros((len(settings), len(settings)))
     for label, (deviation, number, distance) in prior.alike.items():
         names = np.array([one.labels.get(label, "") for one in settings], dtype=object)
         is_alike = (names[:, None] == names[None, :]) & (names != "")
-        apart = np.zeros_like(found)
+        apart = np.zeros_like(covariance)
         if number is not None:
             numbers = np.array([one.numbers.get(number, np.nan) for one in settings])
             apart = (numbers[:, None] - numbers[None, :]) / distance
             is_alike &= ~np.isnan(apart)
-        found += np.where(is_alike, deviation**2 * np.exp(-(np.nan_to_num(apart) ** 2) / 2), 0.0)
-    return found
+        covariance += np.where(is_alike, deviation**2 * np.exp(-(np.nan_to_num(apart) ** 2) / 2), 0.0)
+    return covariance

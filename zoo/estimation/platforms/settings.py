@@ -1,4 +1,4 @@
-"""Which ways of running there are on a device, measured or foreseen, and what their constants are."""
+"""Run configurations on a device for which a platform has constants, measured or predicted."""
 
 from __future__ import annotations
 
@@ -14,16 +14,23 @@ from zoo.devices.device import Device
 from zoo.estimation.arrays import Array
 from zoo.estimation.platforms.constants import Fitted, Spread, fitted_platforms
 from zoo.estimation.platforms.platform import SETTING
-from zoo.estimation.platforms.relatives import Comparable, Described, Foreseen, comparable, describe, foresee
+from zoo.estimation.platforms.relatives import (
+    ComparisonKey,
+    PredictedConstants,
+    SettingTraits,
+    comparison_key,
+    describe,
+    predict_constants,
+)
 from zoo.published.published import FLOAT
 from zoo.run_config import RunConfig
 
 _PUBLISHED_DTYPES = {"float32": (FLOAT,), "float16": (FLOAT,)}
-"""Dtypes of published measurements that stand for one that is asked for, where it is not that one alone."""
+"""Published dtypes by requested dtype, where the two differ."""
 
 
 def accepts(run: RunConfig, setting: Mapping[Any, Any]) -> bool:
-    """Whether a setting is one of the ways of running that are asked for. What a run configuration leaves open is any."""
+    """Whether a setting matches a run configuration; fields that the configuration leaves open match any value."""
     dtype = run.precision.dtype
     if setting["dtype"] not in _PUBLISHED_DTYPES.get(dtype, (dtype,)) or setting["batch"] != run.batch or run.compiled:
         return False
@@ -36,25 +43,25 @@ def accepts(run: RunConfig, setting: Mapping[Any, Any]) -> bool:
 
 @dataclass(frozen=True)
 class CalibratedConstants:
-    """Of constants that were fitted to measurements of the user's own."""
+    """How certain constants are that were fitted to the user's own measurements."""
 
-    covariance: Array  # of the log constants, as far as these measurements leave them open
+    covariance: Array  # of the log constants
     measurements: int
 
 
 @dataclass(frozen=True)
-class Way:
-    """A way of running models on a device, and its constants."""
+class PlatformRun:
+    """A run configuration on a device, with the constants of its platform."""
 
     fitted: Fitted
     setting: Mapping[Any, Any]  # by `SETTING`
     log_constants: Array
-    foreseen: Foreseen | None  # None: some models were measured in it
+    predicted: PredictedConstants | None  # None: the constants were fitted to measurements in this setting
     calibrated: CalibratedConstants | None = None
 
     @property
     def spread(self) -> Spread:
-        """How far estimates in its dtype were off."""
+        """Errors of estimates in its dtype."""
         return self.fitted.spread[self.setting["dtype"]]
 
     def describe(self) -> str:
@@ -68,73 +75,73 @@ class Way:
         return ", ".join([*words, str(self.setting["runtime"]), str(self.setting["dtype"])])
 
 
-def has_ways(device: Device, run: RunConfig) -> bool:
-    """Whether there is any with the constants that come with zoometer."""
-    return bool(ways_on(device, run, fitted_platforms()))
+def has_platform_runs(device: Device, run: RunConfig) -> bool:
+    """Whether the shipped constants cover a run configuration on a device."""
+    return bool(platform_runs_on(device, run, fitted_platforms()))
 
 
-def ways_on(device: Device, run: RunConfig, fitted: Mapping[str, Fitted], calibrated: Sequence[Way] = ()) -> list[Way]:
-    """Ways of running on a device that some models were measured in; of a platform that has none there, those that are foreseen.
+def platform_runs_on(
+    device: Device, run: RunConfig, fitted: Mapping[str, Fitted], calibrated: Sequence[PlatformRun] = ()
+) -> list[PlatformRun]:
+    """The measured settings of a device that match a run configuration; for platforms without one there, predicted settings.
 
     Args:
         device: on which models run.
-        run: how they run there.
+        run: the requested configuration.
         fitted: the constants of platforms.
-        calibrated: ways of running on this device that the user calibrated: where one is asked for, the others are left out.
+        calibrated: calibrated by the user; if one matches, only calibrated ones are returned.
     """
-    if own := [way for way in calibrated if way.setting["device"] == device.id and accepts(run, way.setting)]:
+    if own := [one for one in calibrated if one.setting["device"] == device.id and accepts(run, one.setting)]:
         return own
-    found: list[Way] = []
+    runs: list[PlatformRun] = []
     for one in fitted.values():
         measured = [(row, setting) for row, setting in enumerate(one.setting_records) if setting["device"] == device.id]
         accepted = [(row, setting) for row, setting in measured if accepts(run, setting)]
         if measured and not accepted and run.threads is None:
             continue
-        found += [Way(one, setting, one.log_constants[row], None) for row, setting in accepted]
+        runs += [PlatformRun(one, setting, one.log_constants[row], None) for row, setting in accepted]
         if not accepted and one.platform.runs_on(device):
-            found += _nearest(list(_foreseen(device, run, one)))
-    return found
+            runs += _nearest(list(_predicted_runs(device, run, one)))
+    return runs
 
 
-def _nearest(ways: list[Way]) -> list[Way]:
-    """Those foreseen from a relative, where there are any: what a data sheet alone says is less."""
-    near = [way for way in ways if way.foreseen is not None and way.foreseen.nearest]
-    return near or ways
+def _nearest(runs: list[PlatformRun]) -> list[PlatformRun]:
+    """Those predicted from a related device, if there are any: a prediction from a data sheet alone is less certain."""
+    return [one for one in runs if one.predicted is not None and one.predicted.nearest] or runs
 
 
-def _foreseen(device: Device, run: RunConfig, fitted: Fitted) -> Iterator[Way]:
-    for way, (known, log_constants) in _known(fitted).items():
-        for threads, cores in _threads(device, run) if way.processor == "cpu" else [(None, None)]:
-            setting: dict[Any, Any] = {**way._asdict(), "device": device.id, "threads": threads, "cores": cores}
+def _predicted_runs(device: Device, run: RunConfig, fitted: Fitted) -> Iterator[PlatformRun]:
+    for key, (known, log_constants) in _measured_settings(fitted).items():
+        for threads, cores in _threads(device, run) if key.processor == "cpu" else [(None, None)]:
+            setting: dict[Any, Any] = {**key._asdict(), "device": device.id, "threads": threads, "cores": cores}
             if not accepts(run, setting):
                 continue
-            found = foresee(describe(device, setting), known, log_constants, fitted.platform.relatives)
-            if found is not None:
-                yield Way(fitted, {name: setting[name] for name in SETTING}, found.log_constants, found)
+            predicted = predict_constants(describe(device, setting), known, log_constants, fitted.platform.relatives)
+            if predicted is not None:
+                yield PlatformRun(fitted, {name: setting[name] for name in SETTING}, predicted.log_constants, predicted)
 
 
 @functools.lru_cache(maxsize=16)
-def _known(fitted: Fitted) -> Mapping[Comparable, tuple[Sequence[Described], Array]]:
-    """By what makes settings comparable: what is known of their devices, and their log constants."""
+def _measured_settings(fitted: Fitted) -> Mapping[ComparisonKey, tuple[Sequence[SettingTraits], Array]]:
+    """Traits of the measured settings and their log constants, by what makes settings comparable."""
     devices = shipped_devices()
-    rows: dict[Comparable, list[int]] = {}
+    rows: dict[ComparisonKey, list[int]] = {}
     for row, setting in enumerate(fitted.setting_records):
         if setting["device"] in devices:
-            rows.setdefault(comparable(setting), []).append(row)
+            rows.setdefault(comparison_key(setting), []).append(row)
     return {
-        way: (
-            [describe(devices[(one := fitted.setting_records[row])["device"]], one) for row in of_way],
-            fitted.log_constants[of_way],
+        key: (
+            [describe(devices[(one := fitted.setting_records[row])["device"]], one) for row in own_rows],
+            fitted.log_constants[own_rows],
         )
-        for way, of_way in rows.items()
+        for key, own_rows in rows.items()
     }
 
 
 def _threads(device: Device, run: RunConfig) -> list[tuple[int | None, str | None]]:
-    """How many threads to foresee, and on which cores: one, and one for each of the fastest cores."""
+    """Numbers of threads to predict for, with their cores: one thread, and one for each of the fastest cores."""
     if device.clusters:
         count, cores = device.clusters[0].cores, "big" if len(device.clusters) > 1 else "all"
     else:
         count, cores = int(device.cores.value) if device.cores else 1, "all"
-    wanted = {1, count} if run.threads is None else {run.threads}
-    return [(threads, cores) for threads in sorted(wanted)]
+    return [(threads, cores) for threads in sorted({1, count} if run.threads is None else {run.threads})]

@@ -1,4 +1,4 @@
-"""What estimates on platforms must beat: multiply-accumulates alone, and four summed features, fitted to each setting by itself."""
+"""Baselines of estimates on platforms: multiply-accumulates alone, and four summed features, fitted to each setting by itself."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def _median_ratio(amounts: Array, times: Array) -> Array:
 
 
 def relative_least_squares(amounts: Array, times: Array) -> Array:
-    """Costs, none below zero, that make the squares of relative errors least; by one coordinate after the other."""
+    """Non-negative least squares of relative errors, by coordinate descent."""
     scaled = amounts / times[:, None]
     products, targets = scaled.T @ scaled, scaled.sum(axis=0)
     costs = np.maximum(np.linalg.lstsq(scaled, np.ones(len(times)), rcond=None)[0], 0.0)
@@ -71,5 +71,5 @@ def relative_least_squares(amounts: Array, times: Array) -> Array:
         for place in np.flatnonzero(np.diag(products) > 0):
             rest = targets[place] - products[place] @ costs
             costs[place] = max(0.0, costs[place] + rest / products[place, place])
-    found: Array = costs
-    return found
+    least: Array = costs
+    return least

@@ -1,6 +1,6 @@
-"""Effects of models: how much longer a model takes than the terms foresee, as it was seen in every setting that it was measured in.
+"""Effects of models: log of measured over estimated time, the median over the settings in which a model was measured.
 
-A model that was published on some devices is better foreseen on others by its effect; of a model that nobody measured it is not known.
+The effect of a model on some devices improves its estimates on others; models without measurements have none.
 """
 
 from __future__ import annotations
@@ -14,26 +14,26 @@ from zoo.records import MODEL_COLUMNS
 from zoo.validation.platforms.measurements import Measurements
 
 _DOUBT = 0.25
-"""As many measurements without an effect are counted in: the square of noise over the deviation of effects."""
+"""Pseudo-measurements without an effect (shrinkage): the square of noise over the deviation of effects."""
 
 
-def effects_of(measurements: Measurements, fit: Posterior, kept: Flags | None = None) -> Array:
+def effects_of(measurements: Measurements, fit: Posterior, rows: Flags | None = None) -> Array:
     """By `Measurements.effect_row`; 0 where a model was not measured.
 
     Args:
-        measurements: what was measured.
-        fit: the constants that residuals are of.
-        kept: which measurements speak; None: all.
+        measurements: of a platform.
+        fit: its constants.
+        rows: the measurements to use; None: all.
     """
-    data, rows = measurements.data, measurements.effect_row
+    data, effect_row = measurements.data, measurements.effect_row
     residuals = data.log_time - log_sum(fit.log_constants()[data.setting], data.amounts)[1]
-    if kept is not None:
-        residuals, rows = residuals[kept], rows[kept]
-    grouped = pd.Series(residuals).groupby(rows)
+    if rows is not None:
+        residuals, effect_row = residuals[rows], effect_row[rows]
+    grouped = pd.Series(residuals).groupby(effect_row)
     counts = grouped.size()
-    found = np.zeros(measurements.effects)
-    found[counts.index.to_numpy()] = (grouped.median() * counts / (counts + _DOUBT)).to_numpy()
-    return found
+    effects = np.zeros(measurements.effects)
+    effects[counts.index.to_numpy()] = (grouped.median() * counts / (counts + _DOUBT)).to_numpy()
+    return effects
 
 
 def effect_table(measurements: Measurements, fit: Posterior) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Constants of platforms, fitted to published measurements, with the spread that was seen of what was left out."""
+"""Fits the constants of platforms to published measurements, with the residuals of measurements left out."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _WIDE = 3.0
 
 @dataclass(frozen=True)
 class Context:
-    """What constants need besides measurements."""
+    """Facts that the fit needs besides measurements."""
 
     families: Mapping[tuple[str, str], str]  # by zoo and architecture
     same_as: pd.DataFrame  # `MODEL_COLUMNS` and same_as of published measurements: the architectures that compute the same
@@ -38,7 +38,7 @@ class Context:
 
 
 def fit_constants(measurements: Measurements, full: Posterior, tests: Sequence[HeldOut], context: Context) -> Fitted:
-    """The constants of a platform, from the fit to all its measurements and what was found of those held out."""
+    """The constants of a platform, from the fit to all its measurements and the residuals of those held out."""
     platform = measurements.platform
     by_protocol: dict[str, HeldOut] = {test.protocol: test for test in tests}
     source = published_sources()[platform.source]
@@ -63,12 +63,12 @@ def fit_constants(measurements: Measurements, full: Posterior, tests: Sequence[H
 def _covariance(measurements: Measurements, full: Posterior, dtype: str) -> Array:
     """The mean over settings."""
     settings = np.flatnonzero((measurements.settings["dtype"] == dtype).to_numpy())
-    found: Array = np.mean([full.covariance(int(setting)) for setting in settings], axis=0)
-    return found
+    mean: Array = np.mean([full.covariance(int(setting)) for setting in settings], axis=0)
+    return mean
 
 
 def spread_of(measurements: Measurements, tests: Mapping[str, HeldOut], dtype: str) -> Spread:
-    """How far estimates in a dtype were off."""
+    """Errors of estimates in a dtype."""
     model = _residuals(measurements, tests[Protocol.MODEL], dtype)
     transfer = _residuals(measurements, tests[Protocol.FEW], dtype, instead=model)
     of_dtype = measurements.dtype == dtype
@@ -89,10 +89,10 @@ def _residuals(
 
     Args:
         measurements: of the platform.
-        test: what the protocol found.
-        dtype: of which.
-        instead: where the protocol tested too little.
-        noise: where it is known from another protocol.
+        test: results of the protocol.
+        dtype: of the measurements.
+        instead: used if the protocol tested too few groups.
+        noise: of another protocol, if known.
     """
     rows = (measurements.dtype[test.row] == dtype) & measurements.is_exact[test.row]
     group = test.group[rows]

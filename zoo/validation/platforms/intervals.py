@@ -1,6 +1,6 @@
-"""Intervals that hold nine times in ten by construction: the spread that was seen of what was left out of a fit.
+"""Intervals that hold nine times in ten by construction, from residuals of groups that were left out of a fit.
 
-A residual is divided by the deviation foreseen for it; the quantile of these scores over whole groups that were left out (models,
+A residual is divided by its predicted deviation; the quantile of these scores over whole groups that were left out (models,
 families, devices) is what an interval is widened by. Each group weighs the same, however many measurements it has. Few groups say
 little of the next one: the quantile is multiplied by the lesser of two corrections, that of Student's distribution for as many
 groups, and the factor with which the quantiles of all groups but one hold nine in ten scores of that one. So it is a conformal
@@ -22,26 +22,26 @@ _NORMAL = 1.645
 _ONE_GROUP = 2.0
 """Factor where only one group was left out: a judgement."""
 _LEAST_NOISE = 0.05
-"""A published time is no nearer to what another run would give."""
+"""Lower limit: published times vary as much between runs."""
 
 
 def noise_of(residuals: Array, groups: Indices) -> float:
-    """Standard deviation of residuals, not minding a few large ones; each group weighs the same."""
+    """Robust standard deviation of residuals; each group weighs the same."""
     return max(_LEAST_NOISE, _MEDIAN_DEVIATION * weighted_quantile(np.abs(residuals), _weights(groups), 0.5))
 
 
 def conformal_quantile(scores: Array, groups: Indices) -> float:
-    """What nine in ten scores of another group are within."""
+    """The bound that holds nine in ten scores of another group."""
     weights, quantile = _weights(groups), weighted_quantile(scores, _weights(groups), COVERAGE)
-    found = np.unique(groups)
-    if len(found) == 1:
+    names = np.unique(groups)
+    if len(names) == 1:
         return _ONE_GROUP * quantile
     without = np.zeros(len(scores))
-    for group in found:
+    for group in names:
         own = groups == group
         without[own] = weighted_quantile(scores[~own], weights[~own], COVERAGE)
     seen = max(1.0, weighted_quantile(scores / without, weights, COVERAGE))
-    return min(seen, _small_sample(len(found))) * quantile
+    return min(seen, _small_sample(len(names))) * quantile
 
 
 def _small_sample(groups: int) -> float:
@@ -52,12 +52,12 @@ def _small_sample(groups: int) -> float:
 
 
 def held_out_quantiles(scores: Array, groups: Indices) -> Array:
-    """For each score, the quantile without its own group: what its interval would have been widened by before it was known."""
-    found = np.zeros(len(scores))
+    """For each score, the quantile of the other groups."""
+    quantiles = np.zeros(len(scores))
     for group in np.unique(groups):
         own = groups == group
-        found[own] = conformal_quantile(scores[~own], groups[~own]) if not own.all() else np.nan
-    return found
+        quantiles[own] = conformal_quantile(scores[~own], groups[~own]) if not own.all() else np.nan
+    return quantiles
 
 
 def weighted_quantile(values: Array, weights: Array, level: float) -> float:

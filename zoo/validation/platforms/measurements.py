@@ -1,4 +1,4 @@
-"""Published measurements as the fit takes them: settings, and of each measurement its model's amounts and its time."""
+"""Published measurements as input of the fit: settings, and for each measurement the amounts of its model and its time."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""What estimates on platforms would have said of measurements that their fit did not see.
+"""Cross-validation of estimates on platforms: each protocol predicts measurements that its fit did not see.
 
 - model held out: the model is in no row of the fit, on any device, in any dtype;
 - family held out: nor is any model of its family;
-- device held out: no row of the device is in the fit; its constants are foreseen from its data sheet and its relatives. Its models
-  were measured on others, and their effects are known from there;
+- device held out: no row of the device is in the fit; its constants are predicted from its data sheet and related devices. The
+  effects of its models are known from other devices;
 - device held out, five measured: the same, then fitted to five random models measured on it, tested on the rest.
 """
 
@@ -20,7 +20,7 @@ from zoo.devices.device import Device
 from zoo.estimation.arrays import Array, Flags, Indices
 from zoo.estimation.platforms.calibration import fit_to_few
 from zoo.estimation.platforms.hierarchy import Data, Posterior, log_sum
-from zoo.estimation.platforms.relatives import Foreseen, comparable, describe, foresee
+from zoo.estimation.platforms.relatives import PredictedConstants, comparison_key, describe, predict_constants
 from zoo.validation.platforms.effects import effects_of
 from zoo.validation.platforms.measurements import Measurements
 
@@ -28,7 +28,7 @@ FEW = 5
 """Models measured on a device that was held out."""
 DRAWS = 20
 _MOST_STEPS = 6
-"""Of a fit that starts from one to nearly the same data."""
+"""Of a fit that starts from a fit to nearly the same data."""
 
 
 class Protocol(enum.StrEnum):
@@ -47,9 +47,9 @@ class HeldOut:
     protocol: Protocol
     row: Indices  # of the measurements
     residual: Array  # log (measured over predicted)
-    variance: Array  # of the prediction as far as constants are uncertain, and the device where it is foreseen
+    variance: Array  # of the prediction, by uncertain constants and, where it is predicted, the device
     group: Indices  # what was left out together
-    refused: int = 0  # measurements of which nothing is foreseen
+    refused: int = 0  # measurements without a prediction
 
 
 def model_held_out(measurements: Measurements, full: Posterior) -> HeldOut:
@@ -83,7 +83,7 @@ def predicted(fit: Posterior, data: Data) -> tuple[Array, Array]:
 
 
 def device_held_out(measurements: Measurements, full: Posterior, devices: Mapping[str, Device]) -> list[HeldOut]:
-    """Each device by a fit without it: as it is, and with a few models measured on it."""
+    """Each device by a fit without it: predicted only, and with a few models measured on it."""
     data = measurements.data
     group = pd.factorize(measurements.settings["device"])[0][data.setting]
     alone: list[_Part] = []
@@ -93,14 +93,14 @@ def device_held_out(measurements: Measurements, full: Posterior, devices: Mappin
         fit = measurements.hierarchy().fit(data.select(~tested), full, _MOST_STEPS)
         effects = effects_of(measurements, fit, ~tested)[measurements.effect_row]
         for setting in np.unique(data.setting[tested]):
-            found = _foreseen(measurements, fit, ~tested, int(setting), devices)
-            if found is None:
+            constants = _predicted_constants(measurements, fit, ~tested, int(setting), devices)
+            if constants is None:
                 continue
             rows = np.flatnonzero(tested & (data.setting == setting))
-            log_time = log_sum(np.tile(found.log_constants, (len(rows), 1)), data.amounts[rows])[1]
-            variance = np.full(len(rows), found.deviation**2)
+            log_time = log_sum(np.tile(constants.log_constants, (len(rows), 1)), data.amounts[rows])[1]
+            variance = np.full(len(rows), constants.deviation**2)
             alone.append(_Part(rows, data.log_time[rows] - log_time - effects[rows], variance))
-            few += _with_few(measurements, found, rows, effects)
+            few += _with_few(measurements, constants, rows, effects)
     everything = len(group)
     return [_join(Protocol.DEVICE, alone, group, everything), _join(Protocol.FEW, few, group, everything)]
 
@@ -114,21 +114,21 @@ class _Part:
     variance: Array
 
 
-def _foreseen(
-    measurements: Measurements, fit: Posterior, kept: Flags, setting: int, devices: Mapping[str, Device]
-) -> Foreseen | None:
-    """Log constants of a setting from those that the kept measurements are of."""
+def _predicted_constants(
+    measurements: Measurements, fit: Posterior, fitted: Flags, setting: int, devices: Mapping[str, Device]
+) -> PredictedConstants | None:
+    """Constants of a setting, predicted from the settings of the fitted measurements."""
     settings = measurements.settings.to_dict("records")
     target = settings[setting]
-    measured = np.unique(measurements.data.setting[kept]).tolist()
-    rows = [row for row in measured if comparable(settings[row]) == comparable(target)]
+    measured = np.unique(measurements.data.setting[fitted]).tolist()
+    rows = [row for row in measured if comparison_key(settings[row]) == comparison_key(target)]
     known = [describe(devices[settings[row]["device"]], settings[row]) for row in rows]
     described = describe(devices[target["device"]], target)
-    return foresee(described, known, fit.log_constants()[rows], measurements.platform.relatives)
+    return predict_constants(described, known, fit.log_constants()[rows], measurements.platform.relatives)
 
 
-def _with_few(measurements: Measurements, found: Foreseen, rows: Indices, effects: Array) -> list[_Part]:
-    """Random draws of a few models that are measured; the others are tested."""
+def _with_few(measurements: Measurements, prior: PredictedConstants, rows: Indices, effects: Array) -> list[_Part]:
+    """Random draws of a few measured models; the others are tested."""
     if len(rows) < 2 * FEW:
         return []
     parts, generator = [], np.random.default_rng(int(rows[0]))
@@ -137,7 +137,7 @@ def _with_few(measurements: Measurements, found: Foreseen, rows: Indices, effect
         chosen = np.isin(np.arange(len(rows)), generator.choice(len(rows), FEW, replace=False))
         seen, tested = rows[chosen], rows[~chosen]
         few = Data(data.amounts[seen], np.zeros(FEW, dtype=np.intp), data.log_time[seen] - effects[seen], np.ones(FEW))
-        constants, covariance = fit_to_few(measurements.platform, found, few)
+        constants, covariance = fit_to_few(measurements.platform, prior, few)
         shares, log_time = log_sum(np.tile(constants, (len(tested), 1)), data.amounts[tested])
         variance = np.einsum("ij,jk,ik->i", shares, covariance, shares)
         parts.append(_Part(tested, data.log_time[tested] - log_time - effects[tested], variance))
@@ -145,7 +145,7 @@ def _with_few(measurements: Measurements, found: Foreseen, rows: Indices, effect
 
 
 def _join(protocol: Protocol, parts: list[_Part], group: Indices, everything: int) -> HeldOut:
-    """Of all settings; what none of them foresees is refused."""
+    """Joins all settings; measurements without a prediction are refused."""
     if not parts:
         none = np.zeros(0)
         return HeldOut(protocol, none.astype(np.intp), none, none, none.astype(np.intp), everything)

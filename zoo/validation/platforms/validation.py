@@ -1,7 +1,7 @@
 """Validation of estimates on platforms, from the published measurements that come with zoometer.
 
-Every protocol of `zoo.validation.platforms.protocols` on every platform, the baselines on the same models, and what intervals would
-have held: each is widened by what was seen of the other models, families or devices, never of its own.
+Every protocol of `zoo.validation.platforms.protocols` on every platform, the baselines on the same models, and the coverage of
+intervals: each is computed from the other models, families or devices.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _LEAST_RANKED = 5
 
 @dataclass(frozen=True, slots=True)
 class PlatformResult:
-    """What one protocol gave of one platform in one dtype, of models whose calls are known: joined to an architecture, or built."""
+    """The result of a protocol on a platform in one dtype, of models whose calls are known: joined to an architecture, or built."""
 
     platform: str
     dtype: str
@@ -54,7 +54,7 @@ class PlatformResult:
 
 @dataclass(frozen=True)
 class Published:
-    """Published measurements and what is known of their models."""
+    """Published measurements with the features of their models."""
 
     rows: pd.DataFrame
     features: pd.DataFrame  # by `MODEL_COLUMNS`
@@ -144,15 +144,15 @@ def _result(measurements: Measurements, test: HeldOut, rows: Indices, baseline: 
 
 def _refused(measurements: Measurements, test: HeldOut, dtype: str) -> int:
     """Measurements in a dtype that a protocol left without an estimate."""
-    wanted = (measurements.dtype == dtype) & measurements.is_exact
-    return int(wanted.sum() - len(np.unique(test.row[wanted[test.row]])))
+    in_dtype = (measurements.dtype == dtype) & measurements.is_exact
+    return int(in_dtype.sum() - len(np.unique(test.row[in_dtype[test.row]])))
 
 
 def _rank(log_time: Array, residual: Array, setting: Indices) -> float | None:
-    """Of estimated with measured times."""
-    found = [
+    """Of estimated with measured times, the median over settings."""
+    correlations = [
         rank_correlation(log_time[rows], (log_time - residual)[rows])
         for number in np.unique(setting)
         if len(np.unique(log_time[rows := setting == number])) >= _LEAST_RANKED
     ]
-    return float(np.median(found)) if found else None
+    return float(np.median(correlations)) if correlations else None
