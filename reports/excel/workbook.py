@@ -1,4 +1,4 @@
-"""A report as one Excel workbook: every figure exact in its cell, tables and charts native, budgets alive."""
+"""A report as an Excel workbook: exact values, native tables and charts, and limits that recalculate."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from reports.leaderboard.report import Report
 
 
 def write(report: Report, path: Path) -> None:
-    """Write the workbook in one step: `path` holds the old file or the whole new one, never a part.
+    """Write the workbook in one step: `path` has the old file or the whole new one, never a part.
 
     Raises:
         OutputError: if the folder cannot be written or the disk is full.
@@ -40,7 +40,7 @@ def _compose(report: Report) -> Book:
     for sheet in workbook.worksheets:  # the one every workbook begins with
         workbook.remove(sheet)
     workbook.properties = _properties(report)
-    workbook.calculation = CalcProperties(fullCalcOnLoad=True)  # whatever is written beside the formulas
+    workbook.calculation = CalcProperties(fullCalcOnLoad=True)  # although values are written beside the formulas
     workbook.views = [BookView(windowWidth=36_000, windowHeight=21_000)]
     book = Book(report, workbook, Styles(workbook))
     first = book.add_sheet(sheet_name("Summary", book.taken), "")

@@ -48,7 +48,7 @@ _TOP = 1  # row of the sheet from which there are values
 
 @dataclass(frozen=True)
 class DeviceCells:
-    """What may be chosen: layouts as torch has them by default, because a sheet has no room for the others."""
+    """The devices and precisions that can be chosen, in torch's default memory layout: a sheet has no room for the others."""
 
     devices: Mapping[str, Sequence[DeviceLatencies]]  # by name, grouped by kind
     places: npt.NDArray[np.int64]  # of each row of the leaderboard, the number of its model from 1
@@ -67,7 +67,7 @@ class DeviceCells:
 
     @classmethod
     def of(cls, report: Report, taken: set[str]) -> DeviceCells | None:
-        """Those of the report; None where nothing is known of any device."""
+        """Those of the report; None: no latency is known."""
         plain = [one for one in report.device_latencies if one.run.layout == RunConfig().layout]
         if not plain:
             return None
@@ -81,7 +81,7 @@ class DeviceCells:
         return cls(devices, places, sheet_name("Latencies", taken))
 
     def find(self, device: str, title: str) -> DeviceLatencies | None:
-        """What is chosen by these two cells."""
+        """The choice of these two cells."""
         return next((one for one in self.devices.get(device, ()) if one.title == title), None)
 
     def of_use(self, use: Use) -> DeviceLatencies | None:

@@ -8,17 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from openpyxl.utils import quote_sheetname
-from openpyxl.worksheet.datavalidation import DataValidation
 
 from reports.columns.column import Column
 from reports.excel.budgets import limits_and_formulas
 from reports.excel.budgets.device_cells import CHOICE_NAME, LATENCY, NO_DEVICE, DeviceCells
 from reports.excel.budgets.limits_and_formulas import UNLIMITED, Live, is_least, limit_name
 from reports.excel.sheets.board import Board
-from reports.excel.writer import styles
 from reports.excel.writer.cells import Formula, address
 from reports.excel.writer.page import Page
 from reports.excel.writer.sheet import Book
@@ -26,13 +23,11 @@ from reports.exports.safe_text import is_formula_like
 from reports.selection.uses import USES
 
 TASK_ROW, START_ROW, DEVICE_ROW, PRECISION_ROW, ACCURACY_ROW, FIRST_LIMIT = range(5, 11)  # rows and columns from 0
-LABEL, ENTRY, UNIT = 0, 2, 4  # columns; an entry is as wide as two of them
+ENTRY = 2  # column of the cells to type in
 TASK, START = "task_choice", "start_choice"
 _EXAMPLE = "About a ResNet-50"
 _NO_ACCURACY = "Accuracy: not known, most MACs first"
-_BUDGET, _DEVICE, _PRECISION, _OTHERS, _FIRST_AMOUNT = range(5)  # columns of the budgets on the sheet Limits
-_NOT_APPLIED = "Applied on the sheet Budgets only: "
-_NO_CHOICE = "Choose a device to see latencies."
+BUDGET, DEVICE, PRECISION, OTHERS, FIRST_AMOUNT = range(5)  # columns of the budgets on the sheet Limits
 
 
 @dataclass(frozen=True)
@@ -85,7 +80,7 @@ class LimitCells:
         """What it has in a column for the chosen budget; the column may be a formula of its number from 1."""
         if isinstance(column, int):
             return f"INDEX({self._area(self.first_budget, column, len(self.budgets) + 1)},{START})"
-        return f"INDEX({self._area(self.first_budget, 0, len(self.budgets) + 1, width=_FIRST_AMOUNT + len(self.limited) + 1)},{START},{column})"
+        return f"INDEX({self._area(self.first_budget, 0, len(self.budgets) + 1, width=FIRST_AMOUNT + len(self.limited) + 1)},{START},{column})"
 
     @property
     def tasks(self) -> str:
@@ -95,7 +90,7 @@ class LimitCells:
     @property
     def names(self) -> str:
         """The range of the names of budgets."""
-        return self._area(self.first_budget, _BUDGET, len(self.budgets))
+        return self._area(self.first_budget, BUDGET, len(self.budgets))
 
     @property
     def first_budget(self) -> int:
@@ -147,100 +142,20 @@ def evaluate_boards(cells: LimitCells) -> None:
             board.frame[column.key] = figures[column.key]
 
 
-def write_entries(book: Book, page: Page, cells: LimitCells) -> None:
-    """Write the cells that a reader changes."""
-    first = next(iter(cells.budgets))
-    task = cells.boards[0].task
-    _put_choice(book, page, TASK_ROW, "Task", task, cells.tasks)
-    _put_choice(book, page, START_ROW, "Start from the limits of", first, cells.names)
-    if cells.devices:
-        _write_device(book, page, cells, cells.devices)
-    else:
-        page.put(DEVICE_ROW, LABEL, "Device: no latency is known in this report", book.looks.get(indent=1, colour=styles.GREY))
-    quality = cells.boards[0].quality
-    page.put(ACCURACY_ROW, LABEL, Formula(cells.of_task(1), _accuracy_title(quality)), book.looks.get(indent=1))
-    amount = cells.of_budget(cells.of_task(3))
-    _put_amount(book, page, ACCURACY_ROW, amount, _shown(cells.first, quality), "The limit on the accuracy of the chosen task.")
-    page.put(ACCURACY_ROW, UNIT, Formula(cells.of_task(2), quality.unit if quality else ""), book.looks.get(indent=1))
-    for place, column in enumerate(cells.columns):
-        row = FIRST_LIMIT + place
-        page.put(row, LABEL, _limit_title(column), book.looks.get(indent=1))
-        hint = f"{_limit_title(column)}, in {column.unit}. {_known(cells, column)}"
-        _put_amount(book, page, row, cells.of_budget(_FIRST_AMOUNT + place), _shown(cells.first, column), hint)
-        page.put(row, UNIT, column.unit, book.looks.get(indent=1))
-    selection = page.sheet.sheet_view.selection[0]
-    selection.activeCell = selection.sqref = address(TASK_ROW, ENTRY)
-
-
-def _known(cells: LimitCells, column: Column) -> str:
-    values = [board.frame[column.key] for board in cells.boards if column in board.limited]
-    return f"Known for {sum(int(one.notna().sum()) for one in values):,} of {sum(map(len, values)):,} rows. Empty: no limit."
-
-
-def _limit_title(column: Column) -> str:
+def limit_title(column: Column) -> str:
+    """`MACs, at most`."""
     return f"{column.title}, {'at least' if is_least(column) else 'at most'}"
 
 
-def _accuracy_title(quality: Column | None) -> str:
-    return _limit_title(quality) if quality else _NO_ACCURACY
+def accuracy_title(quality: Column | None) -> str:
+    """What the limit on the accuracy of a task is called."""
+    return limit_title(quality) if quality else _NO_ACCURACY
 
 
-def _shown(live: Live, column: Column | None) -> float | str:
+def shown_amount(live: Live, column: Column | None) -> float | str:
+    """A limit in the unit that readers type it in; empty where there is none."""
     bound = live.limits.get(column.key) if column else None
     return "" if column is None or bound is None else bound / column.scale
-
-
-def _write_device(book: Book, page: Page, cells: LimitCells, devices: DeviceCells) -> None:
-    """The cells of device and precision, which begin as the budget has them; of another device, its usual precision."""
-    chosen = cells.first.chosen
-    device = address(DEVICE_ROW, ENTRY, absolute="both")
-    of_budget, name = cells.of_budget(_DEVICE), chosen.device.name if chosen else NO_DEVICE
-    _put_choice(book, page, DEVICE_ROW, "Device", Formula(of_budget, name), devices.device_list())
-    precision = f"IF({device}={of_budget},{cells.of_budget(_PRECISION)},{devices.usual_precision(device)})"
-    shown = Formula(precision, chosen.title if chosen else NO_DEVICE)
-    _put_choice(book, page, PRECISION_ROW, "Precision", shown, devices.precision_list(device))
-
-
-def message(cells: LimitCells) -> Formula:
-    """Which limits of the chosen budget the picks do not apply, and what to do where device and precision give no latencies."""
-    others, shown = cells.of_budget(_OTHERS), cells.first.other_limits
-    not_applied = f'IF({others}="","","{_NOT_APPLIED}"&{others}&". ")'
-    shown = f"{_NOT_APPLIED}{shown}. " if shown else ""
-    if cells.devices is None:
-        return Formula(not_applied, shown)
-    wrong = f'IF({CHOICE_NAME}=0,"Choose a precision of the list: none is known in this one.","")'
-    text = f'IF(OR({cells.entry(DEVICE_ROW)}="{NO_DEVICE}",{cells.entry(DEVICE_ROW)}=""),"{_NO_CHOICE}",{wrong})'
-    return Formula(f"{not_applied}&{text}", shown + ("" if cells.first.chosen else _NO_CHOICE))
-
-
-def _put_choice(book: Book, page: Page, row: int, title: str, value: Formula | str, choices: str) -> None:
-    page.put(row, LABEL, title, book.looks.get(indent=1))
-    _put_entry(book, page, row, value, indent=1, quoted=isinstance(value, str) and is_formula_like(value))
-    rule = DataValidation(
-        type="list", formula1=choices, allow_blank=False, showErrorMessage=True, errorTitle="Not in the list",
-        error=f"Choose one of the list: {title.lower()}.",
-    )  # fmt: skip
-    rule.add(address(row, ENTRY))
-    page.sheet.add_data_validation(rule)
-
-
-def _put_amount(book: Book, page: Page, row: int, amount: str, shown: float | str, hint: str) -> None:
-    value = Formula(f'IF({amount}>0,{amount},"")', shown)
-    _put_entry(book, page, row, value, number_format="#,##0.######", align="right")
-    rule = DataValidation(
-        type="decimal", operator="greaterThan", formula1="0", allow_blank=True, showInputMessage=True, promptTitle="Limit", prompt=hint,
-        showErrorMessage=True, errorTitle="Not a limit", error="Type a number above 0, or leave the cell empty for no limit.",
-    )  # fmt: skip
-    rule.add(address(row, ENTRY))
-    page.sheet.add_data_validation(rule)
-
-
-def _put_entry(book: Book, page: Page, row: int, value: object, **look: Any) -> None:
-    """A cell that the reader may change, as wide as two."""
-    style = book.looks.get(fill=styles.INPUT_FILL, box="thin", unlocked=True, **look)
-    page.put(row, ENTRY, value, style)
-    page.put(row, ENTRY + 1, None, style)
-    page.sheet.merge_cells(start_row=row + 1, end_row=row + 1, start_column=ENTRY + 1, end_column=ENTRY + 2)
 
 
 def write_hidden_sheet(book: Book, cells: LimitCells) -> None:
@@ -249,14 +164,14 @@ def write_hidden_sheet(book: Book, cells: LimitCells) -> None:
     rows: list[tuple[object, ...]] = [("Task", "Accuracy", "Unit", "Column", "Leaderboard", "Rows", "Header")]
     for board in cells.boards:
         quality = board.quality
-        place = 1 + _FIRST_AMOUNT + (cells.limited.index(quality) if quality else len(cells.limited))
+        place = 1 + FIRST_AMOUNT + (cells.limited.index(quality) if quality else len(cells.limited))
         unit = quality.unit if quality else ""
         header = quality.header if quality else "Accuracy"
-        rows.append((board.task, _accuracy_title(quality), unit, place, board.sheet, len(board.frame), header))
+        rows.append((board.task, accuracy_title(quality), unit, place, board.sheet, len(board.frame), header))
     rows += [(), ("Budget", "Device", "Precision", "Other limits", *(column.header for column in cells.limited))]
     for name, live in cells.budgets.items():
         run = (live.chosen.device.name, live.chosen.title) if live.chosen else (NO_DEVICE, NO_DEVICE)
-        rows.append((name, *run, live.other_limits or None, *(_shown(live, column) or None for column in cells.limited)))
+        rows.append((name, *run, live.other_limits or None, *(shown_amount(live, column) or None for column in cells.limited)))
     rows.append((None, NO_DEVICE, NO_DEVICE))  # where none of them is chosen
     for row, values in enumerate(rows):
         for place, value in enumerate(values):

@@ -1,8 +1,8 @@
-"""A budget in the workbook: the limits a reader may set, and the formulas that hold each row of a leaderboard against them.
+"""Limits in the workbook: what they are on, and the formulas that compare each row of a leaderboard with them.
 
-What fits is decided in `reports.selection.selection`. The formulas say the same in a spreadsheet's words, and recalculate when a limit is
-changed. The values written beside them are the selection's, so that a viewer which does not calculate (a preview, a mail client,
-pandas) shows the right thing too; the tests hold the two against each other.
+What fits is decided in `reports.selection.selection`. The formulas repeat its rules and recalculate when a
+limit changes. The values written beside them are those of the selection, so that viewers which do not calculate (previews, mail
+clients, pandas) show them too; tests compare the two.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from reports.selection.selection import State, limit_shares, select_models
 from zoo.records import Status
 
 FITS, OVER, UNKNOWN, NO_LIMIT = State.FITS.value, State.OVER.value, State.UNKNOWN.value, "–"
-UNLIMITED = 1e300  # what an empty limit counts as: every ratio to it is nothing
-SLACK = 0.1  # how far over the budget a model may be to be shown as just over
+UNLIMITED = 1e300  # stands for an empty limit: every ratio to it is 0
+SLACK = 0.1  # how far beyond a limit a model may be to be listed as a near miss
 _MOST_WORDS = 240  # letters
 _LEAST_QUALITY = 1e-9  # keeps a ratio finite
 
@@ -57,7 +57,7 @@ EXAMPLE: Mapping[str, float] = {"params": 30e6, "macs": 5e9}
 
 
 class Live(NamedTuple):
-    """What of a configured budget can be a limit of the leaderboards, exact and by column key; and the other limits in words."""
+    """The limits of a budget: those that the leaderboards can apply, exact and by column key, and the others as text."""
 
     limits: dict[str, float]
     others: list[str]
@@ -80,7 +80,7 @@ def limit_name(column: Column) -> str:
 
 
 def live_limits(answer: BudgetAnswer, columns: Iterable[Column], chosen: DeviceLatencies | None = None) -> Live:
-    """The limits of an answer that are on these columns of the leaderboards; of latency, on the device that is chosen for it."""
+    """The limits of an answer on these columns of the leaderboards; a limit on latency is one on the chosen device."""
     keys = {column.key: column.key for column in columns}
     if answer.budget.dtype == "float32" and answer.budget.batch in (None, 1):  # as the leaderboard counts it
         keys[PEAK.key] = "peak_activation_bytes"
@@ -134,7 +134,7 @@ def formulas(table: str, columns: Sequence[Column]) -> dict[str, str]:
 
 
 def _is_beyond(cell: str, column: Column) -> str:
-    """An empty cell is below everything, and only what is known can be beyond a limit."""
+    """Whether a value is known and beyond its limit."""
     if is_least(column):
         return f'AND({cell}<>"",{cell}<{limit_name(column)})'
     if column == device_cells.LATENCY:  # a formula's empty text is above every number

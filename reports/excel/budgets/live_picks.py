@@ -11,7 +11,8 @@ import pandas as pd
 
 from reports.columns.column import Column
 from reports.excel.budgets import limits_and_formulas
-from reports.excel.budgets.limit_cells import TASK, LimitCells, message
+from reports.excel.budgets.entry_cells import message
+from reports.excel.budgets.limit_cells import TASK, LimitCells
 from reports.excel.budgets.limits_and_formulas import BINDING, FITS, OF_BUDGET, SLACK, VERDICT
 from reports.excel.sheets.board import COST, MODEL, PEAK, SIZE, Board
 from reports.excel.writer import styles

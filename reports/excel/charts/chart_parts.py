@@ -1,4 +1,4 @@
-"""The pieces charts are made of: openpyxl's objects with this workbook's fonts, lines and colours."""
+"""Parts of charts: openpyxl's objects with the fonts, lines and colours of the workbook."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class NamedLabel(DataLabel):
 
     tx = Typed(expected_type=Text, allow_none=True)
 
-    # What a class consists of is not inherited in openpyxl. The order is that of the format, and Excel insists on it.
+    # openpyxl does not inherit these lists. The order is that of the format, and Excel requires it.
     __nested__ = DataLabel.__nested__
     __elements__ = ("idx", "tx", *DataLabel.__elements__[1:])
 
@@ -40,7 +40,7 @@ class NamedLabel(DataLabel):
 
 
 def rich_text(text: str | None, size: int, *, bold: bool = False) -> RichText:
-    """A text in the workbook's ink, or the font alone where the text comes from elsewhere."""
+    """A text in the font of the workbook, or the font alone."""
     font = CharacterProperties(sz=size * 100, b=bold, solidFill=styles.INK)
     runs = [] if text is None else [RegularTextRun(rPr=font, t=text)]
     return RichText(p=[Paragraph(pPr=ParagraphProperties(defRPr=font), r=runs)])

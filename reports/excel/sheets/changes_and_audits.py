@@ -1,4 +1,4 @@
-"""The sheets *Changes* and *Audit*: what the last run changed, and published tables held against the counts."""
+"""The sheets *Changes* and *Audit*: what the last run changed, and published tables compared with the counts."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def write_changes(book: Book) -> None:
     table = changes.rows.sort_values("kind", key=_place_in(changes.KINDS), kind="stable")
     write_table(book, TableSpec(
         sheet_name("Changes", book.taken), "Changes", f"Changes of the last run: {changes}", CHANGES, table,
-        empty="Every figure is as it was.", above=(changes.heading, str(changes)),
+        empty="No value changed.", above=(changes.heading, str(changes)),
     ))  # fmt: skip
 
 
@@ -33,7 +33,7 @@ def write_audits(book: Book) -> None:
         table = audit.rows.sort_values("verdict", key=_place_in(audit.VERDICTS), kind="stable")
         write_table(book, TableSpec(
             sheet_name("Audit" if len(book.report.audits) == 1 else f"Audit {number} {audit.zoo}", book.taken),
-            f"Audit{number}", f"{audit.title}, against the counts: {audit}", AUDIT, table,
+            f"Audit{number}", f"{audit.title}, compared with the counts: {audit}", AUDIT, table,
             above=tuple(_above(audit)), empty="The table has no rows.", colour=styles.ACCENT,
         ))  # fmt: skip
 

@@ -15,6 +15,7 @@ from zoo.inputs import parse_input
 
 _KEY = ["zoo", "arch", "input", "classes", "variant", "batch"]
 _MOST_INPUTS = 8
+_LEAST_SHARE = 0.25  # of the architectures; rarer inputs would be columns of empty cells
 _MAY_DIFFER = ("variant", "batch")
 _IDENTITY_WIDTH = 11
 
@@ -22,13 +23,14 @@ _IDENTITY_WIDTH = 11
 def resolutions(leaderboard: pd.DataFrame) -> tuple[tuple[Column, ...], pd.DataFrame]:
     """Architectures counted at several input sizes: MACs and peak memory side by side.
 
-    Only the sizes most architectures share get a column; the table is empty where no architecture has two of them.
+    Only sizes that many architectures share get a column; the table is empty where no architecture has two of them.
     """
     rows = leaderboard.drop_duplicates(_KEY).dropna(subset=["input", COST.key])
-    frequent = rows["input"].value_counts().head(_MOST_INPUTS).index
+    index = ["arch", "zoo", "family", "classes", "variant", "batch"]
+    counts = rows["input"].value_counts()
+    frequent = counts[counts >= _LEAST_SHARE * len(rows.drop_duplicates(index))].head(_MOST_INPUTS).index
     inputs = sorted(frequent, key=lambda text: (_area(text), text))
     rows = rows[rows["input"].isin(inputs)]
-    index = ["arch", "zoo", "family", "classes", "variant", "batch"]
     several = rows.groupby(index, dropna=False)["input"].transform("nunique") > 1
     rows = rows[several]
     declared = {c.key: c for c in columns_for(rows)}

@@ -70,5 +70,5 @@ def _write_frontier(book: Book, page: Page, board: Board, row: int) -> FrontierC
     row = write_section(book, page, row, title, MODEL_PLACE + len(columns) - 1)
     links = [f"#'{board.sheet}'!A{place + 2}" if place < MAX_ROWS else None for place in table.index]
     write_models(book, page, row, columns, table, links)
-    book.note_columns(sheet, columns)
+    book.note_columns(columns)
     return FrontierCells(sheet, row + 1, *(MODEL_PLACE + columns.index(column) for column in (COST, board.quality)))

@@ -10,7 +10,8 @@ import pandas as pd
 
 from reports.columns.column import Column
 from reports.columns.leaderboard_columns import LEADERBOARD
-from reports.excel.budgets.limit_cells import ENTRY, FIRST_LIMIT, TASK_ROW, LimitCells, write_entries
+from reports.excel.budgets.entry_cells import write_entries
+from reports.excel.budgets.limit_cells import ENTRY, FIRST_LIMIT, TASK_ROW, LimitCells
 from reports.excel.budgets.live_picks import write_live_picks
 from reports.excel.charts.chart import FrontierCells, accuracy_chart, size_chart
 from reports.excel.sheets.about import write_text
@@ -23,7 +24,7 @@ from reports.excel.writer.sheet import Book
 _MOST_WARNINGS = 5
 _WARNING_LETTERS = 600
 _CONTENTS, _LAST = 5, 10  # columns
-_CHART_ROWS = 32
+_CHART_ROWS = 42
 _BUDGET = Column("budget_name", "Budget", "Name of a budget of the configuration.", "declared")
 _INPUT = next(c for c in LEADERBOARD if c.key == "input")
 

@@ -1,4 +1,4 @@
-"""Marks that let a reader see a column at a glance: bars of magnitude, shades of accuracy, colours for words of judgement."""
+"""Conditional formats: data bars for costs, colour scales for accuracies, font colours for states."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _WORD_COLOURS = {
 
 
 def add_marks(page: Page, column: Column, area: str) -> None:
-    """Mark a table's column in this range by what it holds."""
+    """Add the conditional formats of a column to its range."""
     formats = page.sheet.conditional_formatting
     if column.shown and column.group == "Cost" and column.kind is ColumnKind.INTEGER and column.scale > 1:
         # Costs span decades: a bar for the largest of all would leave no bar for the rest.

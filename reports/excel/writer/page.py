@@ -1,4 +1,4 @@
-"""A sheet while it is composed: openpyxl's for everything around the cells, and the cells themselves."""
+"""A sheet under construction: the cells, and openpyxl's sheet for everything else."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class Page:
     Attributes:
         sheet: openpyxl's sheet, for views, widths, printing, tables, charts and conditional formats; its own cells stay empty.
         heights: by row, in points, where it is not the usual one.
-        body: rows already rendered that follow those put; they are read once, while the file is written.
-        body_cells: how many cells they have, about, from which the size of the file is foretold.
+        body: rendered rows that follow the other ones; they are read once, while the file is written.
+        body_cells: about how many cells they have, to estimate the size of the file.
         links: where cells lead.
         notes: comments on cells.
         descriptions: of each chart, for readers who cannot see it.
@@ -58,13 +58,13 @@ class Page:
         self.links.append(Hyperlink(ref=place, location=link[1:] if inside else None, target=None if inside else link))
 
     def add_note(self, row: int, column: int, text: str) -> None:
-        """Say something of a cell to who points at it."""
+        """Add a comment to a cell."""
         note = CommentRecord(address(row, column), author="zoometer", width=_NOTE_WIDTH, height=18 * (2 + len(text) // 42))
         note.text.t = text
         self.notes.append(note)
 
     def add_chart(self, chart: ScatterChart, first: tuple[int, int], end: tuple[int, int], description: str) -> None:
-        """Place a chart from the upper left corner of one cell to that of another: so wide as the columns are, whatever the font."""
+        """Place a chart from the upper left corner of one cell to that of another."""
         corners = (AnchorMarker(row=row, col=column) for row, column in (first, end))
         placed: Any = chart  # its stubs know only the corner
         placed.anchor = TwoCellAnchor("oneCell", *corners)
@@ -112,7 +112,7 @@ class Page:
     def print_nothing(self, column: int) -> None:
         """Leave the sheet out when the workbook is printed: its print area is this column, which is hidden and so never printed.
 
-        Who clears the print area gets the whole sheet, a page wide.
+        Without the print area, the whole sheet prints, one page wide.
         """
         self.sheet.column_dimensions[get_column_letter(column + 1)].hidden = True
         self._set_up(address(0, column), "landscape", 0)

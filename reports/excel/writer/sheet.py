@@ -36,7 +36,7 @@ _WIDEST = 60  # characters; longer texts are cut by the next cell
 
 @dataclass
 class Book:
-    """The workbook being composed, and what its Summary will say of it."""
+    """The workbook under construction, and what its first and last sheets list."""
 
     report: Report
     workbook: Workbook
@@ -45,7 +45,7 @@ class Book:
     taken: set[str] = field(default_factory=set)  # names of sheets, lower case
     contents: list[tuple[str, str]] = field(default_factory=list)  # sheet, what is on it
     notices: list[str] = field(default_factory=list)  # what a reader must know about the file itself
-    columns: dict[tuple[str, str], tuple[Column, list[str]]] = field(default_factory=dict)  # by header and meaning: where each is
+    columns: dict[tuple[str, str], Column] = field(default_factory=dict)  # by header and meaning
 
     def add_sheet(self, name: str, description: str, *, colour: str = styles.RULE, is_hidden: bool = False) -> Page:
         """A new sheet under a name that is free already, listed on the Summary unless it is hidden."""
@@ -69,12 +69,10 @@ class Book:
         """Give a range of a sheet a name that formulas can use."""
         self.workbook.defined_names[name] = DefinedName(name, attr_text=f"{quote_sheetname(sheet)}!{area}")
 
-    def note_columns(self, sheet: str, columns: Iterable[Column]) -> None:
-        """List the columns of a sheet for the sheet *Columns*."""
+    def note_columns(self, columns: Iterable[Column]) -> None:
+        """List columns on the sheet *Columns*."""
         for column in columns:
-            sheets = self.columns.setdefault((column.header, column.meaning), (column, []))[1]
-            if sheet not in sheets:
-                sheets.append(sheet)
+            self.columns.setdefault((column.header, column.meaning), column)
 
 
 @dataclass(frozen=True)
@@ -98,7 +96,7 @@ def write_table(book: Book, spec: TableSpec) -> Page:
     parts = max(1, math.ceil(len(spec.frame) / MAX_ROWS))
     if parts > 1:
         book.notices.append(
-            f"{spec.sheet}: {len(spec.frame):,} rows are more than a sheet can hold; they continue on {parts - 1} further sheet(s). Live picks and charts read the first only."
+            f"{spec.sheet}: {len(spec.frame):,} rows are more than a sheet can hold; they continue on {parts - 1} more sheet(s). Picks and charts read the first sheet only."
         )
     pages: list[Page] = []
     for part in range(parts):
@@ -117,7 +115,7 @@ def _write_part(book: Book, page: Page, spec: TableSpec, table: str, frame: pd.D
     page.sheet.freeze_panes = f"B{top + 2}"
     page.sheet.print_title_rows = f"{top + 1}:{top + 1}"
     page.print_nothing(len(spec.columns) + 1)  # after that with the [+] of the details
-    book.note_columns(spec.sheet, spec.columns)
+    book.note_columns(spec.columns)
     _write_header(book, page, spec.columns, top)
     if frame.empty:
         page.put(top + 1, 0, spec.empty, book.looks.get(italic=True, colour=styles.GREY))
@@ -232,11 +230,11 @@ def prose_height(letters: int, width: float) -> float:
 def _add_links(
     book: Book, page: Page, spec: TableSpec, frame: pd.DataFrame, links: Sequence[str | None], top: int
 ) -> frozenset[int]:
-    """Make the first column's cells lead somewhere and say which rows, from 1; the addresses were judged by who made the spec."""
+    """Make the first column's cells lead somewhere and say which rows, from 1; the spec has safe addresses only."""
     wanted = [(row, link) for row, link in enumerate(links, start=1) if link is not None]
     if len(wanted) > MAX_LINKS:
         book.notices.append(
-            f"{spec.sheet}: only the first {MAX_LINKS:,} of {len(wanted):,} models are links, which is what Excel can hold."
+            f"{spec.sheet}: only the first {MAX_LINKS:,} of {len(wanted):,} models are links: Excel allows no more."
         )
     texts = as_cells(frame[spec.columns[0].key])
     # A text too long for a link is only text.

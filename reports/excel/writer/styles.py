@@ -1,4 +1,4 @@
-"""The look of the workbook: a handful of cell styles, each in the file once and known by its number there."""
+"""The cell styles of the workbook, each in the file once and used by its number."""
 
 from __future__ import annotations
 

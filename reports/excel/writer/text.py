@@ -1,4 +1,4 @@
-"""Text made to fit a workbook's cells, names and footers; nothing of it is lost unsaid."""
+"""Text made to fit the cells, names and footers of a workbook; cuts are marked."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from reports.exports.safe_text import printable
 MAX_CELL = 32_767  # characters Excel keeps in a cell, counted in UTF-16
 MAX_LINKS = 65_000  # Excel refuses a sheet with more than 65,530 links
 
-_SHEET_NAME_ILLEGAL = re.compile(r"[\[\]:*?/\\'\"\n]")  # quotes and line ends are legal, but not worth their trouble in formulas
+_SHEET_NAME_ILLEGAL = re.compile(r"[\[\]:*?/\\'\"\n]")  # quotes and line ends are legal but need escaping in formulas
 
 
 def clean_text(text: str) -> str:
