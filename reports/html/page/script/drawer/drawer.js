@@ -8,6 +8,7 @@ import { change } from '../base/view.js';
 import { STATUS_CLASS } from '../table/cells.js';
 import { breakdownSection, drawAgainstFrontier, drawGrowth } from './charts.js';
 import { hostOf } from './compare.js';
+import { loadLine } from './load.js';
 import { publishedSection, sizeTable, speedSection, weightsTable } from './tables.js';
 
 const drawer = { shown: null };
@@ -35,13 +36,14 @@ function fillDrawer(row) {
     drawerFacts(row),
     statusNotes(rows),
     keyFigures(row),
+    loadSection(row),
     h('h3', {}, 'Cost at each input'), sizeTable(rows), h('div', { id: 'growth-charts', class: 'mini-charts' }),
     speedSection(row),
     publishedSection(zoo, arch),
     breakdownSection(zoo, arch),
     h('h3', { id: 'small-chart-title' }, 'Against the frontier shown'), h('div', { id: 'small-chart' }),
     h('h3', {}, 'Weights'), weightsTable(rows, row),
-    h('h3', {}, 'Count it again'), commandLine(zoo, arch, row));
+    h('h3', {}, 'Count it again'), copyLine(`zoometer count ${shellWord(`${zoo}/${arch}`)} --input ${shellWord(BOARD.shown('input', row))}`));
   drawGrowth(rows, row);
   drawAgainstFrontier(row, rows);
 }
@@ -73,10 +75,14 @@ function keyFigures(row) {
     h('dt', {}, BOARD.column(key).title), h('dd', {}, BOARD.shown(key, row), ' ', h('small', {}, BOARD.column(key).unit)))));
 }
 
-function commandLine(zoo, arch, row) {
-  const command = `zoometer count ${shellWord(`${zoo}/${arch}`)} --input ${shellWord(BOARD.shown('input', row))}`;
-  return h('div', { class: 'command' }, h('code', {}, command), h('button', {
-    type: 'button', onclick: async () => notify(await copyText(command) ? 'Command copied.' : 'Copying was refused; select the text instead.'),
+function loadSection(row) {
+  const line = loadLine(row);
+  return line ? copyLine(line) : null;
+}
+
+function copyLine(text) {
+  return h('div', { class: 'command' }, h('code', {}, text), h('button', {
+    type: 'button', 'aria-label': `Copy ${text}`, onclick: async () => notify(await copyText(text) ? 'Copied.' : 'Copying was refused; select the text instead.'),
   }, 'Copy'));
 }
 

@@ -9,6 +9,7 @@ import { encodeState, state } from '../base/state.js';
 import { view } from '../base/view.js';
 import { chart, figureIn } from '../chart/chart.js';
 import { paperPicture } from '../chart/picture.js';
+import { loadLine } from '../drawer/load.js';
 import { modelParts } from '../table/cells.js';
 import { askedText, findAnswer, pickElements } from './answer.js';
 import { bindingTable, explainLeftOut } from './misses.js';
@@ -24,7 +25,9 @@ export function startPaper() {
 function showPaper() {
   const answer = state.accuracy ? findAnswer() : { best: view.rows.slice(0, MOST.ranked), relaxations: [] };
   byId('paper-asked').textContent = `${state.task}: ${askedText()}`;
-  fill(byId('paper-pick'), state.accuracy ? pickElements(answer.best[0]) : []);
+  const [pick] = answer.best;
+  const line = pick === undefined ? '' : loadLine(pick);
+  fill(byId('paper-pick'), state.accuracy ? pickElements(pick) : [], line && h('p', {}, h('code', {}, line)));
   fill(byId('paper-table'), bestTable(answer));
   fill(byId('paper-chart'), state.accuracy && chart.key ? paperPicture() : h('p', {}, 'No accuracy is available for these models, so the cheapest are listed.'));
   fill(byId('paper-frontier'), frontierTable());
