@@ -10,9 +10,10 @@ from typing import Any, TextIO
 
 from reports.columns.column import Column, ColumnKind
 from reports.columns.section_columns import AUDIT, CHANGES
+from reports.columns.table_rows import records
 from reports.exports.files import replacing
 from reports.exports.parts import PARTS, ReportPart, audits_of, budgets_of, changes_of
-from reports.exports.tables import TABLES, describe, export_table, provenance, records
+from reports.exports.tables import TABLES, describe, export_table, provenance
 from reports.leaderboard.report import DataSource, Report, Totals
 
 SCHEMA_PATH = Path(__file__).with_name("report.schema.json")

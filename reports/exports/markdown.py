@@ -11,9 +11,9 @@ import pandas as pd
 from reports.columns.accuracy_columns import ranking_accuracy
 from reports.columns.column import Better, Column, ColumnKind
 from reports.columns.leaderboard_columns import LEADERBOARD, LEADERBOARD_BY_KEY
+from reports.columns.table_rows import records
 from reports.exports.files import replacing
 from reports.exports.safe_text import is_web_address, printable
-from reports.exports.tables import records
 from reports.leaderboard.report import Report
 
 KEYS: tuple[str, ...] = ("model", "input", "params", "macs", "peak_activation_bytes")

@@ -13,7 +13,7 @@ import pandas as pd
 from reports.columns.column import Column
 from reports.columns.leaderboard_columns import LEADERBOARD
 from reports.columns.section_columns import AUDIT, CHANGES
-from reports.exports.tables import records
+from reports.columns.table_rows import records
 from reports.leaderboard.report import AuditReport, ChangeReport, Report
 from reports.selection.budget_answer import BudgetAnswer
 from reports.selection.selection import State

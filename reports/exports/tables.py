@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -29,20 +28,6 @@ def export_table(report: Report, name: str = "leaderboard") -> pd.DataFrame:
     columns = TABLES[name]
     table: pd.DataFrame = getattr(report, name)[[column.key for column in columns]].reset_index(drop=True)
     return table.set_axis([column.export_name for column in columns], axis=1)
-
-
-def records(table: pd.DataFrame) -> Iterator[dict[str, Any]]:
-    """Rows as plain values, None where unknown."""
-    names = list(table.columns)
-    plain = [[_plain(value) for value in table[name].tolist()] for name in names]
-    for values in zip(*plain, strict=True):
-        yield dict(zip(names, values, strict=True))
-
-
-def _plain(value: Any) -> Any:
-    if value is None or value is pd.NA or (isinstance(value, float) and not math.isfinite(value)):
-        return None
-    return value
 
 
 def provenance(report: Report) -> dict[str, Any]:

@@ -14,8 +14,9 @@ from reports.audit.cached_counter import CachedCounter
 from reports.audit.published_table import ColumnMapping, PublishedRow, read_csv, read_zoo_metadata
 from reports.audit.records import row_records
 from reports.columns.section_columns import AUDIT
+from reports.columns.table_rows import typed_table
 from reports.config.config import AuditSection, Config
-from reports.leaderboard.report import AuditReport, typed_table
+from reports.leaderboard.report import AuditReport
 from zoo.adapters.base import Zoo
 from zoo.adapters.registry import open_zoo
 from zoo.cache.store import Store

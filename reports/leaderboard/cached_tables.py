@@ -1,20 +1,16 @@
-"""The cache's tables, narrowed to what a configuration selects."""
+"""The cache's tables that a leaderboard is made of."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import pandas as pd
 
 from reports.columns.leaderboard_columns import LEADERBOARD_BY_KEY
-from zoo.adapters.base import select
 from zoo.cache.schema.tables import TABLES
 from zoo.cache.store import Store, to_pandas
 from zoo.errors import CacheError
 from zoo.records import CostKey
-from zoo.refresh.plan import cost_keys, requested_classes, requested_costs, requested_input
-from zoo.settings import RefreshSettings
 
 COST_KEY = list(CostKey._fields)
 COST_COLUMNS = [*COST_KEY, *(name for name in TABLES["costs"].names if name in LEADERBOARD_BY_KEY and name not in COST_KEY)]
@@ -53,55 +49,3 @@ def read_all_tables(cache: str) -> CachedTables:
         raise CacheError(f"The cache '{cache}' holds no counts. Name another one, or fill it with: zoometer run CONFIG")
     tables = {name: to_pandas(store.read(name, columns)) for name, columns in _LEADERBOARD_NEEDS.items()}
     return CachedTables(costs[COST_KEY], costs=costs, zoos_with_results=frozenset(tables["accuracy"]["zoo"]), **tables)
-
-
-def read_selected_tables(settings: RefreshSettings) -> CachedTables:
-    """The rows of the architectures that the settings select.
-
-    Raises:
-        CacheError: if the cache holds none of them.
-    """
-    store = Store(settings.cache)
-    listed = store.architectures()
-    by_zoo = {name: [a for a in listed if a.zoo == name] for name in settings.zoos}
-    selected = {name: select(of_zoo, settings.zoos[name].selection) for name, of_zoo in by_zoo.items() if of_zoo}
-    if not any(selected.values()):
-        raise CacheError(f"The cache '{settings.cache}' holds none of the selected models. Fill it with: zoometer run CONFIG")
-    results = store.accuracy()
-    keys: set[CostKey] = set()
-    for name, architectures in selected.items():
-        keys.update(requested_costs(architectures, settings.zoos[name], [result for result in results if result.zoo == name]))
-    names = pd.DataFrame([(a.zoo, a.name) for group in selected.values() for a in group], columns=["zoo", "arch"], dtype="string")
-    costs = store.costs()
-    unmatched = to_pandas(store.read("unmatched"))
-
-    def read(name: str) -> pd.DataFrame:
-        return _with_configured_axes(to_pandas(store.read(name)).merge(names, on=["zoo", "arch"]), settings)
-
-    return CachedTables(
-        requested=_key_table(keys),
-        architectures=read("architectures"),
-        weights=read("weights"),
-        costs=costs[pd.Series([key in keys for key in cost_keys(costs)], dtype=bool)],
-        accuracy=read("accuracy"),
-        unmatched=unmatched[unmatched["zoo"].isin(list(settings.zoos))],
-        zoos_with_results=frozenset(result.zoo for result in results),
-    )
-
-
-def _key_table(keys: set[CostKey]) -> pd.DataFrame:
-    table = pd.DataFrame(sorted(keys, key=repr), columns=COST_KEY)
-    text = dict.fromkeys(["zoo", "arch", "input", "variant"], "string")
-    return table.astype({**text, "classes": "Int64", "batch": "Int64"})
-
-
-def _with_configured_axes(rows: pd.DataFrame, settings: RefreshSettings) -> pd.DataFrame:
-    """Rows with the configured number of classes and input channels instead of those of the weights."""
-    zoos = [settings.zoos[zoo] for zoo in rows["zoo"]]
-    changed: dict[str, Any] = {
-        "input": pd.array([requested_input(i, zoo) for i, zoo in zip(rows["input"], zoos, strict=True)], dtype="string")
-    }
-    if "classes" in rows:
-        heads = [None if pd.isna(classes) else int(classes) for classes in rows["classes"]]
-        changed["classes"] = pd.array([requested_classes(h, zoo) for h, zoo in zip(heads, zoos, strict=True)], dtype="Int64")
-    return rows.assign(**changed)

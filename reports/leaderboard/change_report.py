@@ -5,7 +5,8 @@ from __future__ import annotations
 import pandas as pd
 
 from reports.columns.section_columns import CHANGES
-from reports.leaderboard.report import ChangeReport, typed_table
+from reports.columns.table_rows import typed_table
+from reports.leaderboard.report import ChangeReport
 from zoo.cache.changes import ChangeKind, Changes
 from zoo.cache.runs import RunRecord
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -10,17 +10,18 @@ from reports.columns.accuracy_columns import ACCURACY_COLUMNS, ranking_accuracy
 from reports.columns.column import Better
 from reports.columns.frontier import frontier
 from reports.columns.leaderboard_columns import LEADERBOARD
+from reports.columns.table_rows import typed_table
 from reports.leaderboard.cached_tables import (
     COST_COLUMNS,
     COST_KEY,
     WEIGHTS_COLUMNS,
     CachedTables,
     read_all_tables,
-    read_selected_tables,
 )
-from reports.leaderboard.report import typed_table
 from zoo.records import Status, Task, Variant
-from zoo.settings import RefreshSettings
+
+if TYPE_CHECKING:
+    from zoo.settings import RefreshSettings
 
 
 def read_leaderboard(settings: RefreshSettings) -> pd.DataFrame:
@@ -29,6 +30,8 @@ def read_leaderboard(settings: RefreshSettings) -> pd.DataFrame:
     Raises:
         CacheError: if the cache holds none of them.
     """
+    from reports.leaderboard.selected_tables import read_selected_tables  # what plans a run is slow to import
+
     return build_leaderboard(read_selected_tables(settings))
 
 

@@ -8,11 +8,13 @@ from datetime import UTC, datetime
 import pandas as pd
 
 from reports.columns.leaderboard_columns import COVERAGE, UNMATCHED
+from reports.columns.table_rows import typed_table
 from reports.leaderboard.accuracy_origin import snapshot_notes, source_note
 from reports.leaderboard.breakdown import read_breakdown
-from reports.leaderboard.cached_tables import CachedTables, read_selected_tables
+from reports.leaderboard.cached_tables import CachedTables
 from reports.leaderboard.leaderboard import build_leaderboard
-from reports.leaderboard.report import DataSource, Report, Totals, typed_table
+from reports.leaderboard.report import DataSource, Report, Totals
+from reports.leaderboard.selected_tables import read_selected_tables
 from zoo.cache.store import Store
 from zoo.jobs import is_unsupported
 from zoo.records import Status, Variant

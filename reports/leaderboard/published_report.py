@@ -5,7 +5,8 @@ from __future__ import annotations
 import pandas as pd
 
 from reports.columns.section_columns import PUBLISHED_SPEEDS
-from reports.leaderboard.report import DataSource, typed_table
+from reports.columns.table_rows import typed_table
+from reports.leaderboard.report import DataSource
 from reports.selection.published_speeds import SPEED_KEY, describe_origin, published_by_architecture
 from zoo.published.published import published_sources
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar
@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from reports.columns.column import Column, ColumnKind
+from reports.columns.column import Column
 from reports.columns.section_columns import PUBLISHED_SPEEDS, SPEEDS
+from reports.columns.table_rows import typed_table
 from reports.selection.budget_answer import BudgetAnswer
 from zoo.devices.device import Device
 from zoo.run_config import Precision, RunConfig
@@ -20,14 +21,6 @@ from zoo.run_config import Precision, RunConfig
 BREAKDOWN_KEY = ("zoo", "arch", "input", "classes", "variant")
 BREAKDOWN = (*BREAKDOWN_KEY, "by", "part", "macs", "bytes_moved")
 """A row for each part of an architecture at one input: `by` is `operation` or `stage`, `bytes_moved` is read and written together."""
-
-_DTYPES: dict[ColumnKind, Any] = {ColumnKind.INTEGER: "Int64", ColumnKind.NUMBER: "Float64", ColumnKind.FLAG: "boolean"}
-
-
-def typed_table(rows: pd.DataFrame, columns: Iterable[Column]) -> pd.DataFrame:
-    """Rows as a table of a report: exactly these columns in the types of their kinds; NA is unknown."""
-    missing = pd.Series(pd.NA, index=rows.index, dtype="object")
-    return pd.DataFrame({c.key: pd.Series(rows.get(c.key, missing)).astype(_DTYPES.get(c.kind, "string")) for c in columns})
 
 
 def empty_breakdown() -> pd.DataFrame:

@@ -12,7 +12,8 @@ import pandas as pd
 from reports.columns.budget_columns import LATENCY
 from reports.columns.column import Column
 from reports.columns.section_columns import SPEEDS
-from reports.leaderboard.report import SpeedReport, typed_table
+from reports.columns.table_rows import typed_table
+from reports.leaderboard.report import SpeedReport
 from reports.selection.candidate_speeds import SpeedSources
 from reports.selection.candidates import build_candidates
 from zoo.devices.device import Device

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from reports.columns.accuracy_columns import ACCURACY_COLUMNS
-from reports.exports.tables import records
+from reports.columns.table_rows import records
 from reports.leaderboard.breakdown import read_breakdown
 from reports.leaderboard.report import empty_breakdown
 from reports.models.model_latency import DeviceRun, ModelLatency, latencies_on, latency_record

@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.text import Text
 
 from reports.columns.format import UNKNOWN
+from reports.columns.table_rows import records
 from reports.exports.markdown import table_lines
-from reports.exports.tables import records
 from reports.leaderboard.report import ChangeReport
 from reports.terminal.console import print_table, print_title
 from zoo.cache.changes import Changes

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from reports.columns.format import UNKNOWN
-from reports.exports.tables import records
+from reports.columns.table_rows import records
 from reports.terminal.console import print_table
 from zoo.units import FLOPS_PER_MAC, format_amount, format_bytes
 

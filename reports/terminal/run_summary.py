@@ -15,7 +15,7 @@ from rich.text import Text
 
 from reports.columns.accuracy_columns import ACCURACY_COLUMNS
 from reports.columns.format import UNKNOWN
-from reports.exports.tables import records
+from reports.columns.table_rows import records
 from reports.terminal.console import new_table, print_title, print_warning
 from zoo.jobs import RunSummary, TraceFailure, is_unsupported
 from zoo.records import Status

@@ -11,7 +11,7 @@ from rich.text import Text
 from reports.columns.budget_columns import INTERVAL
 from reports.columns.format import figure_text, value_text
 from reports.columns.limits import AnyLimit, Limit
-from reports.exports.tables import records
+from reports.columns.table_rows import records
 from reports.selection.budget_answer import BudgetAnswer
 from reports.selection.explanations import explain_unknown, is_about_speed, origin_text
 from reports.selection.selection import State

@@ -14,12 +14,10 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from zoo.devices.device import FIGURES, Cluster, Device, Figure, FigureSource
 from zoo.devices.kinds import KINDS
 from zoo.documents.files import DocumentKind
-from zoo.documents.yaml_document import read_yaml
+from zoo.documents.yaml_document import load_own_yaml, read_yaml
 from zoo.errors import DeviceError, UnitError, did_you_mean
 from zoo.units import (
     FLOPS_PER_S,
@@ -41,14 +39,10 @@ _USERS_FILE = DocumentKind("file of devices", DeviceError, 2_000_000)
 def shipped_devices() -> Mapping[str, Device]:
     """The devices that come with zoometer, by id."""
     files = resources.files("zoo.devices").joinpath("sheets").iterdir()
-    contents = [_load(file.read_text(encoding="utf-8")) for file in sorted(files, key=lambda file: file.name)]
+    contents = [load_own_yaml(file.read_text(encoding="utf-8")) for file in sorted(files, key=lambda file: file.name)]
     sources = {name: FigureSource(**source) for content in contents for name, source in content.get("sources", {}).items()}
     entries = {name: entry for content in contents for name, entry in content.get("devices", {}).items()}
     return {name: parse_device(name, entry, sources) for name, entry in entries.items()}
-
-
-def _load(text: str) -> Any:
-    return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - safe, only faster
 
 
 def read_devices(path: str | Path) -> dict[str, Device]:

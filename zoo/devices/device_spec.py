@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
-import yaml
-
 from zoo.devices.device import Device
 from zoo.devices.kinds import GPU_KINDS
+from zoo.documents.yaml_document import load_own_yaml
 from zoo.errors import SpeedError
 from zoo.units import FLOPS_PER_S, WATTS, parse_quantity
 
@@ -92,7 +91,7 @@ def _is_half_rate(device: Device) -> bool:
 
 @functools.cache
 def _sustained() -> Any:
-    return yaml.safe_load(resources.files("zoo.devices").joinpath("sustained.yaml").read_text(encoding="utf-8"))
+    return load_own_yaml(resources.files("zoo.devices").joinpath("sustained.yaml").read_text(encoding="utf-8"))
 
 
 def _peak(device: Device, dtype: str) -> float | None:

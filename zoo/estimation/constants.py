@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import yaml
 
+from zoo.documents.yaml_document import load_own_yaml
 from zoo.estimation.arrays import Array
 
 
@@ -46,7 +47,7 @@ def shipped_constants() -> Mapping[str, Constants]:
 
 def parse_constants(text: str) -> Mapping[str, Constants]:
     """From YAML, as `zoometer validate-speed --write-constants` writes it."""
-    content: Any = yaml.safe_load(text)
+    content: Any = load_own_yaml(text)
     return {name: _parse(name, entry) for name, entry in content.items()}
 
 

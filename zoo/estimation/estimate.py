@@ -137,7 +137,7 @@ def layers(workloads: pd.DataFrame, device: Device, run: RunConfig = RunConfig()
     except SpeedError as error:
         raise SpeedError(f"No estimate: {error}.") from None
     matrix = TermMatrix.of(workloads.assign(model=""), basis.model, basis.spec, batch=run.batch, key=["model"])
-    parts = matrix.part_seconds(basis.constants.of_terms(matrix.names)) * matrix.calls["calls"][:, None]
+    parts = (matrix.part_seconds(basis.constants.of_terms(matrix.names)) * matrix.calls["calls"]).T
     table = workloads[["position", "module", "module_class", "operation", "calls"]].reset_index(drop=True)
     table["time_ms"] = _MS * parts.sum(axis=1)
     table["share"] = table["time_ms"] / table["time_ms"].sum()
@@ -206,15 +206,14 @@ class StepTimes(NamedTuple):
 
 def step_times(matrix: TermMatrix, constants: Array) -> StepTimes:
     """The times that constants give, in the order of the matrix's terms."""
-    parts = np.stack([matrix.by_model(part) for part in matrix.part_seconds(constants).T], axis=1)
+    of_calls = matrix.part_seconds(constants)
+    parts = np.stack([matrix.by_model(part) for part in of_calls], axis=1)
     device_s = parts.sum(axis=1)
     log_step = np.log(step_seconds(device_s, matrix.host_s()))
     step_s = np.exp(log_step)
     waiting_s = np.column_stack([np.zeros(len(parts)), np.zeros(len(parts)), step_s - device_s])
-    seconds = (matrix.seconds * constants).sum(axis=1)
-    hard_s = matrix.by_model(seconds * matrix.calls.is_work(*HARD_WORKS))
-    hardness = hard_s / np.maximum(matrix.by_model(seconds), 1e-30)
-    return StepTimes(log_step, (parts + waiting_s) / step_s[:, None], hardness)
+    hard_s = matrix.by_model(of_calls.sum(axis=0) * matrix.calls.is_work(*HARD_WORKS))
+    return StepTimes(log_step, (parts + waiting_s) / step_s[:, None], hard_s / np.maximum(device_s, 1e-30))
 
 
 def _without_unsupported(table: pd.DataFrame, workloads: pd.DataFrame, matrix: TermMatrix, spec: DeviceSpec) -> pd.DataFrame:

@@ -115,7 +115,7 @@ class GpuSums:
         """The terms of one part, times their constants, of each call."""
         chosen = [i for i, name in enumerate(matrix.names) if matrix.parts[i] is part and (names is None or name in names)]
         values = self._constants.of_terms([matrix.names[i] for i in chosen])
-        total: Array = (matrix.seconds[:, chosen] * values).sum(axis=1)
+        total: Array = values @ matrix.seconds[chosen]
         return total
 
     def _by_model(self, per_call: Array) -> tuple[Array, Array]:

@@ -91,7 +91,8 @@ class PublishedSource:
 
 @functools.cache
 def _table() -> pa.Table:
-    return pq.read_table(BytesIO(resources.files("zoo.published").joinpath(FILE).read_bytes()))
+    data = BytesIO(resources.files("zoo.published").joinpath(FILE).read_bytes())
+    return pq.ParquetFile(data).read()  # `read_table` imports pyarrow.dataset, which takes longer than the reading
 
 
 @functools.cache

@@ -21,9 +21,9 @@ from zoo.measurement.speed_imports import known_architectures
 from zoo.records import MODEL_COLUMNS
 from zoo.run_config import RunConfig
 from zoo.settings import Execution, Listener
-from zoo.validation.calibration_store import save_platform_calibration
 from zoo.validation.measured_models import with_architectures, workloads_of
 from zoo.validation.metrics import Agreement, agreement
+from zoo.validation.platform_calibration_store import save_platform_calibration
 
 _FOLDS = 10
 _MS = 1000.0

@@ -16,10 +16,10 @@ from rich.console import Console
 
 from reports.cli.common.opening import DEFAULT_CACHE
 from reports.cli.common.output import print_csv, print_json
+from reports.columns.table_rows import records
 from reports.config.config import Config
 from reports.config.config_file import load_config
 from reports.config.measure_section import MeasureSection
-from reports.exports.tables import records
 from reports.terminal.console import make_console, print_table
 from zoo.cache.schema.tables import table_of
 from zoo.cache.store import to_pandas

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import yaml
 
 from zoo.devices.device import Device
+from zoo.documents.yaml_document import load_own_yaml
 from zoo.estimation.arrays import Array
 from zoo.estimation.platforms.hierarchy import Hierarchy, Level, basis_of
 
@@ -134,7 +134,7 @@ def _codes(settings: pd.DataFrame, names: Sequence[str]) -> Any:
 def platforms() -> Mapping[str, Platform]:
     """All of them, by name."""
     text = resources.files("zoo.estimation.platforms").joinpath("platforms.yaml").read_text(encoding="utf-8")
-    return {name: _parse(name, entry) for name, entry in yaml.safe_load(text).items()}
+    return {name: _parse(name, entry) for name, entry in load_own_yaml(text).items()}
 
 
 def _parse(name: str, entry: Mapping[str, Any]) -> Platform:

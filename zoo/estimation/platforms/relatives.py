@@ -16,9 +16,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-import yaml
 
 from zoo.devices.device import Cluster, Device
+from zoo.documents.yaml_document import load_own_yaml
 from zoo.estimation.arrays import Array
 from zoo.estimation.platforms.platform import RelativesPrior
 
@@ -90,7 +90,7 @@ def _log_peak(device: Device, number_format: str) -> float | None:
 @functools.cache
 def _series() -> Mapping[str, Mapping[str, float]]:
     text = resources.files("zoo.estimation.platforms").joinpath("series.yaml").read_text(encoding="utf-8")
-    return {name: dict(entry["years"]) for name, entry in yaml.safe_load(text)["series"].items()}
+    return {name: dict(entry["years"]) for name, entry in load_own_yaml(text)["series"].items()}
 
 
 class ComparisonKey(NamedTuple):

@@ -25,7 +25,7 @@ class TermMatrix:
     names: tuple[str, ...]  # of the terms
     parts: tuple[TimePart, ...]
     neutral: Array  # constants before any measurement
-    seconds: Array  # rows x terms, of one call
+    seconds: Array  # terms x rows, of one call
 
     @classmethod
     def of(
@@ -50,7 +50,7 @@ class TermMatrix:
     @classmethod
     def _make(cls, model_of: npt.NDArray[np.integer], calls: Calls, model: TermModel, spec: DeviceSpec) -> TermMatrix:
         names, parts, neutral, seconds = zip(*model.terms(calls, spec), strict=True)
-        return cls(model_of, calls, model, names, parts, np.array(neutral), np.stack(seconds, axis=1))
+        return cls(model_of, calls, model, names, parts, np.array(neutral), np.stack(seconds))
 
     def by_model(self, values: Array) -> Array:
         """Sums of a value for one call over all calls of each model, in the order of the models' first calls."""
@@ -59,13 +59,13 @@ class TermMatrix:
 
     def model_seconds(self) -> Array:
         """Models x terms."""
-        return np.stack([self.by_model(column) for column in self.seconds.T], axis=1)
+        return np.stack([self.by_model(term) for term in self.seconds], axis=1)
 
     def part_seconds(self, constants: Array) -> Array:
-        """Seconds of one call of each row, by part: rows x 3."""
-        seconds = self.seconds * constants
-        parts = np.array(self.parts)
-        return np.stack([seconds[:, parts == part].sum(axis=1) for part in TimePart], axis=1)
+        """Seconds of one call of each row, by part: 3 x rows."""
+        of_parts = np.array(self.parts) == np.array([*TimePart])[:, None]
+        seconds: Array = (of_parts * constants) @ self.seconds
+        return seconds
 
     def host_s(self) -> Array:
         """By model, the time in which the host hands its calls to the device."""
