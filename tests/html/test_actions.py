@@ -59,7 +59,7 @@ def test_a_model_opens_with_its_sizes_weights_links_and_command(visit: Callable[
     assert {link.get_attribute("href") for link in drawer.locator("a").all()} == {"https://example.org/a"}
     assert drawer.locator("code").last.inner_text() == "zoometer count timm/net_a --input 3x288x288"
     assert drawer.locator("#small-chart canvas").count() == 1
-    drawer.get_by_role("button", name="Copy").click()
+    drawer.get_by_role("button", name="Copy zoometer").click()
     at.until("document.getElementById('notice').textContent")
     assert at.page.evaluate("navigator.clipboard.readText()") == "zoometer count timm/net_a --input 3x288x288"
     at.page.keyboard.press("Escape")
