@@ -15,6 +15,9 @@ from zoo.run_config import RunConfig
 LOCAL = "local"
 """The backend without a cluster, and the cluster that runs on this machine."""
 
+DEFAULT_CACHE = "cache/"
+"""Where facts are kept, where nothing else is said: a folder in the working directory."""
+
 
 @dataclass(frozen=True, slots=True)
 class ZooSettings:

@@ -37,7 +37,7 @@ from zoo.addresses import Address
 from zoo.errors import AuditError
 from zoo.records import DeclaredModel
 from zoo.run_config import LAYOUTS, TRACED, Precision, RunConfig, parse_trace_mode
-from zoo.settings import Execution, RefreshSettings
+from zoo.settings import DEFAULT_CACHE, Execution, RefreshSettings
 
 FORMATS = ("html", "xlsx", "csv", "json", "md", "parquet")
 """Formats of a report, also the suffixes of its files."""
@@ -137,7 +137,7 @@ class Config(AxesSection):
 
     storage: dict[str, Any] = {}
     """Options of the file system at the cache's address, as fsspec names them; never shown."""
-    cache: Location = "cache/"
+    cache: Location = DEFAULT_CACHE
     """Folder or address of the counts, as Parquet tables: s3://bucket/cache."""
     out: Location = "out/"
     """Folder of the reports."""

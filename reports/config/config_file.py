@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
 from reports.config.config import Config
+from zoo.addresses import Address
 from zoo.documents.files import DocumentKind
 from zoo.documents.yaml_document import Document, Location, dotted, list_mistakes, read_yaml
 from zoo.errors import ConfigError, did_you_mean, shorten_line
@@ -27,8 +29,13 @@ _EXPECTED = {
 _MISSING: dict[Location, str] = {("zoos",): ' Name what to count, for example: zoos: {timm: {include: ["resnet*"]}}'}
 
 
-def load_config(path: str | Path) -> Config:
+def load_config(path: str | Path, *, cache: str | None = None, out: str | Path | None = None) -> Config:
     """Read and check a configuration file.
+
+    Args:
+        path: of the file.
+        cache: takes the place of the file's.
+        out: likewise.
 
     Raises:
         ConfigError: if the file cannot be read or has mistakes; the message lists each with its line.
@@ -39,10 +46,17 @@ def load_config(path: str | Path) -> Config:
             f"'{path}' holds no configuration: it must be a mapping of keys. `zoometer init` writes one to start from."
         )
     try:
-        return Config.model_validate(document.content, context={"declared": _declared_names(document.content)})
+        config = Config.model_validate(document.content, context={"declared": _declared_names(document.content)})
     except ValidationError as error:
         mistakes = sorted(error.errors(include_url=False), key=lambda mistake: document.line(_location(mistake)))
         raise ConfigError(list_mistakes(path, [shorten_line(_explain(mistake, document)) for mistake in mistakes])) from None
+    kept = Address.of(cache, config.storage if "://" in cache else None) if cache else config.cache
+    return config.model_copy(update={"cache": kept, "out": str(out or config.out)})
+
+
+def config_name(path: str | Path) -> str:
+    """The name by which runs of one configuration are known to each other."""
+    return Path(os.path.normpath(path)).as_posix()
 
 
 def _declared_names(content: dict[str, Any]) -> set[str]:

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from pydantic import ValidationError
 
 from reports.columns.budget_columns import INTERVAL, LATENCY, THROUGHPUT
+from reports.config.run_section import RunSection
 from reports.selection.candidate_speeds import add_speeds
+from reports.selection.device_lookup import look_up_device
 from reports.selection.platform_speeds import needed_trace
 from reports.selection.speed_estimates import CachedSpeeds, why_no_estimates
 from zoo.cache.store import Store
 from zoo.devices.device import Device
+from zoo.errors import InputError
 from zoo.records import CostKey
 from zoo.run_config import RunConfig
+
+_FREE = ("batch", "layout", "compiled")  # what measurements may differ in where it is not stated
 
 KINDS = ("measured", "published", "estimated")
 
@@ -45,6 +52,29 @@ class ModelLatency:
     samples_per_s: float | None
     kind: str | None  # one of `KINDS`
     latency_from: str  # how it is known and under which conditions; or why it is not, and the next step
+
+
+def find_device_run(name: str, file: Path | None, stated: Mapping[str, Any], cache: str) -> DeviceRun:
+    """A device and a way of running on it, by their names.
+
+    Args:
+        name: of the device.
+        file: with devices of a user's own.
+        stated: any of dtype, batch, layout, compiled, runtime, processor and threads.
+        cache: whose speeds may name a device of their own.
+
+    Raises:
+        InputError: if a way of running is wrong.
+        UnknownNameError: if there is no such device.
+    """
+    try:
+        section = RunSection.model_validate({"device": name, **stated})
+    except ValidationError as error:
+        mistake = error.errors(include_url=False)[0]
+        raise InputError(f"{mistake['loc'][0]}: {mistake.get('ctx', {}).get('error') or mistake['msg']}") from None
+    device = look_up_device(name, file, Store(cache))
+    assert device is not None
+    return DeviceRun(device, replace(section.run(), device=device.id), tuple(field for field in _FREE if field not in stated))
 
 
 def latencies_on(asked: DeviceRun, keys: Sequence[CostKey], families: Sequence[str | None], store: Store) -> list[ModelLatency]:

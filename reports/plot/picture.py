@@ -21,6 +21,7 @@ from reports.exports.files import replacing
 from reports.plot import labels
 from reports.plot.points import Points
 from reports.plot.theme import INCHES_WIDE, Style, Theme
+from zoo.notebook import new_figure
 
 FORMATS = ("png", "svg")
 _TICKS = ((3.0, (1,)), (1.0, (1, 2, 5)), (0.5, (1, 2, 3, 4, 5, 7)), (0.0, (1, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9)))
@@ -42,8 +43,9 @@ def draw(points: Points, style: Style) -> Figure:
     theme = style.theme
     dpi = style.width_px / INCHES_WIDE
     with rc_context(_RC):
-        figure = Figure(
-            figsize=(INCHES_WIDE, style.height_px / dpi),
+        figure = new_figure(
+            width=INCHES_WIDE,
+            height=style.height_px / dpi,
             dpi=dpi,
             facecolor=theme.surface,
             layout=ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.07),

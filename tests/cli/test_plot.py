@@ -16,7 +16,7 @@ from fakes_cache import Cache
 from typer.testing import CliRunner
 
 from reports import cli
-from reports.cli.common.select_run import Asked, answer
+from reports.api.answering import Asked, answer
 from reports.config.budget_section import COSTS, DATASETS
 from reports.plot.picture import draw
 from reports.plot.points import MOST_FAMILIES, Points

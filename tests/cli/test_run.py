@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from reports import cli
-from reports.cli.common import render
+from reports.api import rendering as render
 from reports.config import config, zoo_section
 from reports.leaderboard import configured_report
 from reports.leaderboard.report import Report

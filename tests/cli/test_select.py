@@ -15,7 +15,7 @@ from fakes_cache import Cache
 from typer.testing import CliRunner
 
 from reports import cli
-from reports.cli.common.select_run import read_budget
+from reports.api.answering import read_budget
 from reports.config.budget_section import BudgetSection
 
 PEAKS = {"tiny": 100_000, "small": 1_000_000, "large": 4_000_000, "huge": 16_000_000}

@@ -47,7 +47,14 @@ def test_contracts_between_packages_are_kept(
 
 
 @pytest.mark.parametrize(
-    "code", ["import zoo", "import zoo.records, zoo.errors, zoo.units", "import reports.cli", "import zoo.adapters.registry"]
+    "code",
+    [
+        "import zoo",
+        "import reports",
+        "import zoo.records, zoo.errors, zoo.units",
+        "import reports.cli",
+        "import zoo.adapters.registry",
+    ],
 )
 def test_importing_loads_nothing_heavy(repository: Path, code: str) -> None:
     assert not modules_after(code, repository) & set(HEAVY)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from zoo.counting.conventions import CONVENTIONS, Convention, find_convention
 from zoo.meta.module_stack import ModuleRecord
+from zoo.notebook import draw_bars, html_table, html_totals, innermost
 from zoo.operators.op_record import OpRecord
 from zoo.operators.operator_kinds import MATRIX_KINDS, Kind
 from zoo.records import Status, full_operator_name
@@ -15,6 +16,7 @@ from zoo.units import FLOPS_PER_MAC, format_amount, format_bytes
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
 
 
 class OperationRow(NamedTuple):
@@ -212,10 +214,23 @@ class Cost:
         return f"{totals}\n\n{_shown(self.by_module(depth=2)).to_string(index=False)}"
 
     def _repr_html_(self) -> str:
-        import html
+        shown = _shown(self.by_module(depth=2))
+        names = [name.replace("_", " ") for name in shown.columns]
+        return html_totals(self.summary()) + html_table(names, shown.to_numpy().tolist(), right=names[2:])
 
-        totals = "".join(f"<tr><th>{html.escape(k)}</th><td>{html.escape(v)}</td></tr>" for k, v in self.summary().items())
-        return f"<table>{totals}</table>{_shown(self.by_module(depth=2)).to_html(index=False, border=0)}"
+    def plot(self, depth: int = 1, *, convention: str = "matmul") -> Figure:
+        """Bars of where the MACs are, a module each, as a figure of matplotlib that a notebook shows.
+
+        Args:
+            depth: levels of modules; what a module does outside of those inside it has no bar.
+            convention: what is counted.
+        """
+        frame = self.by_module(depth, convention)
+        unit = find_convention(convention).unit
+        frame = frame[innermost(frame["module"])]
+        shown = frame[frame[unit.lower()] > 0]
+        title = f"{format_amount(self.total(convention), unit)}, {format_amount(self.params)} parameters"
+        return draw_bars(title, shown["module"].tolist(), {unit: shown[unit.lower()].tolist()}, unit)
 
 
 _BY_ROW = [convention for convention in CONVENTIONS.values() if type(convention) is Convention]

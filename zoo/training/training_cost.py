@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from zoo.counting.cost import OperationRow
 from zoo.errors import UnknownNameError, did_you_mean
 from zoo.meta.module_stack import ModuleRecord
+from zoo.notebook import draw_bars, html_totals, innermost
 from zoo.operators.backward_table import rebuilt_scores_macs
 from zoo.operators.operator_kinds import Kind
 from zoo.operators.shape_text import parse_shapes
@@ -19,6 +20,7 @@ from zoo.units import FLOPS_PER_MAC, format_amount, format_bytes
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
 
 
 class PhaseCost(NamedTuple):
@@ -186,6 +188,22 @@ class TrainingCost:
     def __str__(self) -> str:
         width = max(map(len, self.summary()))
         return "\n".join(f"{name:<{width}}  {value}" for name, value in self.summary().items())
+
+    def _repr_html_(self) -> str:
+        return html_totals(self.summary())
+
+    def plot(self, depth: int = 1) -> Figure:
+        """Bars of where the MACs of both passes are, a module each, as a figure of matplotlib that a notebook shows.
+
+        Args:
+            depth: levels of modules; what a module does outside of those inside it has no bar.
+        """
+        frame = self.by_module(depth)
+        frame = frame[innermost(frame["module"])]
+        shown = frame[frame["forward_macs"] + frame["backward_macs"] > 0]
+        series = {"forward": shown["forward_macs"].tolist(), "backward": shown["backward_macs"].tolist()}
+        title = f"{format_amount(self.macs, 'MACs')} a step, {format_bytes(self.step_bytes(next(iter(self.optimizers))))}"
+        return draw_bars(title, shown["module"].tolist(), series, "MACs")
 
     def _optimizer(self, name: str) -> OptimizerCost:
         if name not in self.optimizers:

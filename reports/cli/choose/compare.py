@@ -84,7 +84,7 @@ def compare(
 
 def _write(lookup: ModelLookup, files: dict[str, Path | None], command: str) -> None:
     """The report of these models in each format that was asked for."""
-    from reports.cli.common.render import WRITERS
+    from reports.api.rendering import WRITERS
     from reports.models.comparison import build_comparison_report
 
     wanted = {form: path for form, path in files.items() if path is not None}

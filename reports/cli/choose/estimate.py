@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -10,8 +9,8 @@ import typer
 from reports.cli.common import options
 from reports.cli.common.errors import ExitCode
 from reports.cli.common.help import examples
-from reports.cli.common.opening import DEFAULT_CACHE
 from reports.cli.common.output import TableFormat, print_csv, print_json
+from zoo.settings import DEFAULT_CACHE
 
 EXAMPLES = examples(
     "zoometer estimate timm/resnet50 --device rtx-4090 --dtype amp",
@@ -48,25 +47,16 @@ def estimate(
     form: options.TableForm = TableFormat.TABLE,
 ) -> None:
     """Estimate a model's latency on a device. Nothing is downloaded, and no arithmetic is run."""
-    from reports.config.run_section import RunSection
-    from reports.selection.device_lookup import look_up_device
+    from reports.models.model_latency import find_device_run
     from reports.selection.speed_estimates import estimate_model
     from reports.terminal import estimate_text
     from reports.terminal.console import make_console
     from zoo.cache.store import Store
-    from zoo.errors import InputError
 
-    try:
-        stated = {"dtype": dtype, "batch": batch, "layout": layout, "compiled": compiled}
-        asked = RunSection.model_validate(
-            {"device": device, **{name: value for name, value in stated.items() if value is not None}}
-        )
-    except ValueError as error:
-        raise InputError(str(getattr(error, "errors", list)()[0]["msg"]).removeprefix("Value error, ")) from None
-    store = Store(cache or DEFAULT_CACHE)
-    chosen = look_up_device(device, devices, store)
-    assert chosen is not None
-    found = estimate_model(target, chosen, replace(asked.run(), device=chosen.id), input, store)
+    stated = {"dtype": dtype, "batch": batch, "layout": layout, "compiled": compiled}
+    kept = cache or DEFAULT_CACHE
+    asked = find_device_run(device, devices, {name: value for name, value in stated.items() if value is not None}, kept)
+    found = estimate_model(target, asked.device, asked.run, input, Store(kept))
     if form is TableFormat.TABLE:
         estimate_text.print_estimate(make_console(), found, most)
     elif form is TableFormat.JSON:

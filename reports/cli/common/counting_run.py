@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reports.cli.common.options import Backend
@@ -16,14 +14,9 @@ if TYPE_CHECKING:
     from zoo.jobs import RunSummary
 
 
-def config_name(config: Path) -> str:
-    """The name by which runs of one configuration are known to each other."""
-    return Path(os.path.normpath(config)).as_posix()
-
-
 def count(config: Config, request: RefreshOptions) -> RunSummary:
     """Refresh the cache, with progress on stderr."""
-    from reports.cli.common.progress import listen
+    from reports.cli.common.output import listen
     from zoo.refresh.refresh import refresh as refresh_cache
 
     with listen() as listener:

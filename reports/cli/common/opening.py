@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reports.cli.common.output import detail
-from zoo.addresses import Address
 from zoo.errors import CacheError
+from zoo.settings import DEFAULT_CACHE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from reports.config.config import Config
     from zoo.cache.store import Store
     from zoo.settings import ZooSettings
-
-DEFAULT_CACHE = "cache/"
 
 
 def read_config(path: Path, cache: str | None = None, out: Path | None = None) -> Config:
@@ -27,14 +25,9 @@ def read_config(path: Path, cache: str | None = None, out: Path | None = None) -
     """
     from reports.config.config_file import load_config  # slow to import
 
-    config = load_config(path)
-    changes: dict[str, str] = {}
-    if cache:
-        changes["cache"] = Address.of(cache, config.storage if "://" in cache else None)
-    if out:
-        changes["out"] = str(out)
-    detail(f"Configuration: {path}. Cache: {changes.get('cache', config.cache)}")
-    return config.model_copy(update=changes)
+    config = load_config(path, cache=cache, out=out)
+    detail(f"Configuration: {path}. Cache: {config.cache}")
+    return config
 
 
 def cache_address(cache: str | None, config: Path | None) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,10 @@ import typer
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from reports.cli.common.errors import ExitCode
+    from reports.terminal.run_summary import CommandOutcome
+    from zoo.settings import Listener
 
 
 class TextFormat(StrEnum):
@@ -73,6 +77,13 @@ def detail(text: str) -> None:
         typer.echo(text, err=True)
 
 
+def listen() -> AbstractContextManager[Listener]:
+    """What shows progress on stderr, as much of it as is wanted."""
+    from reports.terminal import progress  # slow to import
+
+    return progress.listen(quiet=is_quiet(), every=is_verbose())
+
+
 def print_json(record: Any) -> None:
     """An answer for programs; times are written as ISO 8601."""
     typer.echo(json.dumps(record, indent=2, default=str))
@@ -83,3 +94,14 @@ def print_csv(table: pd.DataFrame) -> None:
     from reports.exports.csv_text import csv_text
 
     typer.echo(csv_text(table), nl=False)
+
+
+def print_outcome(outcome: CommandOutcome, form: TextFormat, code: ExitCode) -> None:
+    """Say what was counted and written, for a person or for a program; with `--quiet` for a program only."""
+    from reports.terminal.console import make_console
+    from reports.terminal.run_summary import print_summary, summary_record
+
+    if form is TextFormat.JSON:
+        print_json(summary_record(outcome, code))
+    elif not is_quiet():
+        print_summary(make_console(), outcome)

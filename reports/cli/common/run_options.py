@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.errors import ConfigError, InputError
+from zoo.errors import ConfigError
 
 if TYPE_CHECKING:
     from reports.models.model_latency import DeviceRun
 
 _STATED = ("dtype", "batch", "layout", "compiled", "runtime", "processor", "threads")
-_FREE = ("batch", "layout", "compiled")
 
 
 def read_device_run(arguments: Mapping[str, Any], cache: str) -> DeviceRun | None:
@@ -33,28 +31,12 @@ def read_device_run(arguments: Mapping[str, Any], cache: str) -> DeviceRun | Non
     if name is None:
         _refuse_without_device([*stated, *(["devices"] if file else [])])
         return None
-    return _look_up(name, file, stated, cache)
+    from reports.models.model_latency import find_device_run
+
+    return find_device_run(name, file, stated, cache)
 
 
 def _refuse_without_device(stated: list[str]) -> None:
     if stated:
         option = "--compiled" if stated[0] == "compiled" else f"--{stated[0]}"
         raise ConfigError(f"{option} is of no use without a device: --device NAME says on which models run (zoometer devices).")
-
-
-def _look_up(name: str, file: Path | None, stated: Mapping[str, Any], cache: str) -> DeviceRun:
-    from dataclasses import replace
-
-    from reports.config.run_section import RunSection
-    from reports.models.model_latency import DeviceRun
-    from reports.selection.device_lookup import look_up_device
-    from zoo.cache.store import Store
-
-    try:
-        section = RunSection.model_validate({"device": name, **stated})
-    except ValueError as error:
-        raise InputError(str(getattr(error, "errors", list)()[0]["msg"]).removeprefix("Value error, ")) from None
-    device = look_up_device(name, file, Store(cache))
-    assert device is not None
-    run = replace(section.run(), device=device.id)
-    return DeviceRun(device, run, tuple(field for field in _FREE if field not in stated))

@@ -41,7 +41,8 @@ def check(
     form: options.Form = TextFormat.TEXT,
 ) -> None:
     """Check a model against limits, and end with exit code 1 where one is exceeded. No weights, no arithmetic, no device."""
-    from reports.cli.common.select_run import read_budget
+    from reports.api.answering import read_budget
+    from reports.cli.common.select_run import option_of
     from reports.selection.device_lookup import look_up_device
     from reports.selection.model_check import check_model, counted_precision
     from reports.terminal.check_text import check_record, print_check
@@ -52,7 +53,7 @@ def check(
         "params": params, "macs": in_giga(macs), "activations": activations, "peak_memory": peak_memory, "memory": memory,
         "dtype": dtype, "batch": batch,
     }  # fmt: skip
-    budget = read_budget(None, {name: value for name, value in asked.items() if value})
+    budget = read_budget(None, {name: value for name, value in asked.items() if value}, option_of)
     limits = budget.limits(look_up_device(device, devices))
     if not limits:
         raise ConfigError("There is nothing to check: give a limit, such as --max-gmacs 0.6 or --max-peak-memory 256KiB.")

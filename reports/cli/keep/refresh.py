@@ -10,7 +10,6 @@ import typer
 
 from reports.cli.common import options
 from reports.cli.common.counting_run import (
-    config_name,
     count,
     with_execution,
     with_traces,
@@ -73,6 +72,8 @@ def refresh(
 
     Counted is what the cache lacks, and what was counted by other versions, or from other source, than those installed now.
     """
+    from reports.config.config_file import config_name
+
     alarms = parse_fail_on(fail_on)
     request = RefreshOptions(config_name(config), rebuild, tuple(only or ()), parse_age(max_age), wait=not no_wait)
     started = time.perf_counter()

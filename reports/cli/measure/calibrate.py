@@ -11,8 +11,9 @@ import typer
 from reports.cli.common import options
 from reports.cli.common.errors import ExitCode
 from reports.cli.common.help import examples
-from reports.cli.common.opening import DEFAULT_CACHE, read_config
+from reports.cli.common.opening import read_config
 from reports.cli.common.output import TextFormat, print_json
+from zoo.settings import DEFAULT_CACHE
 
 if TYPE_CHECKING:
     from zoo.validation.calibrate_device import CalibratedRun, UncalibratedRun
@@ -50,7 +51,7 @@ def calibrate(
     form: options.Form = TextFormat.TEXT,
 ) -> None:
     """Fit the estimates of a device to what was measured on it, and say how much better that makes them."""
-    from reports.cli.common.progress import listen
+    from reports.cli.common.output import listen
     from reports.selection.device_lookup import look_up_device
     from zoo.validation.calibrate_device import CalibratedRun as Done
     from zoo.validation.calibrate_device import calibrate_device

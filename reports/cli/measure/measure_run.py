@@ -14,7 +14,6 @@ import pandas as pd
 from pydantic import ValidationError
 from rich.console import Console
 
-from reports.cli.common.opening import DEFAULT_CACHE
 from reports.cli.common.output import print_csv, print_json
 from reports.columns.table_rows import records
 from reports.config.config import Config
@@ -26,7 +25,7 @@ from zoo.cache.store import to_pandas
 from zoo.devices.data_sheets import read_devices, shipped_devices
 from zoo.errors import ConfigError, did_you_mean
 from zoo.measurement.settings import MeasureListener, MeasureSettings
-from zoo.settings import ZooSettings
+from zoo.settings import DEFAULT_CACHE, ZooSettings
 from zoo.units import format_bytes, format_seconds
 
 _SHOWN = ("half_width", "achieved_gflops_per_s", "share_of_peak", "spread", "peak_memory_bytes", "layout", "compiled")

@@ -11,8 +11,9 @@ import typer
 
 from reports.cli.common import options
 from reports.cli.common.help import VerbGroup, examples, verb_with
-from reports.cli.common.opening import DEFAULT_CACHE, open_cache, read_config
+from reports.cli.common.opening import open_cache, read_config
 from reports.cli.common.output import TableFormat, TextFormat, note, print_json
+from zoo.settings import DEFAULT_CACHE
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,8 +11,8 @@ import typer
 
 from reports.cli.common import options
 from reports.cli.common.help import examples
-from reports.cli.common.opening import DEFAULT_CACHE
 from reports.cli.common.output import TextFormat, note, print_json
+from zoo.settings import DEFAULT_CACHE
 
 if TYPE_CHECKING:
     from zoo.records import Unmatched
@@ -53,7 +53,7 @@ def validate_speed(
     form: options.Form = TextFormat.TEXT,
 ) -> None:
     """Compare estimated with measured speed: by data sheet only, with ten calibrating models, and with families held out."""
-    from reports.cli.common.progress import listen
+    from reports.cli.common.output import listen
     from reports.cli.measure.validate_published import validate_published
     from zoo.devices.data_sheets import read_devices
     from zoo.errors import InputError

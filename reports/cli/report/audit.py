@@ -12,9 +12,9 @@ import typer
 from reports.cli.common import options
 from reports.cli.common.errors import ExitCode
 from reports.cli.common.help import examples
-from reports.cli.common.opening import DEFAULT_CACHE
 from reports.cli.common.output import TableFormat, print_csv, print_json
 from zoo.errors import AuditError, did_you_mean
+from zoo.settings import DEFAULT_CACHE
 
 if TYPE_CHECKING:
     from reports.audit.audit import Audit
@@ -67,7 +67,7 @@ def audit(
     """Compare published parameters, MACs and activations with exact counts, to the last printed digit."""
     from reports.audit.audit import audit_table, label_classes
     from reports.audit.published_table import ColumnMapping
-    from reports.cli.common.progress import listen
+    from reports.cli.common.output import listen
     from zoo.adapters.registry import open_zoo
     from zoo.refresh.fill_missing import list_architectures
     from zoo.settings import Execution

@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from reports.cli.common import options
 from reports.cli.common.help import examples
 from reports.cli.common.output import note
-from zoo.errors import ConfigError, OutputError, SpeedError, did_you_mean
-
-if TYPE_CHECKING:
-    from reports.cli.common.select_run import Asked
-    from reports.config.budget_section import BudgetSection
-    from reports.plot.theme import Style
+from zoo.errors import ConfigError, OutputError
 
 EXAMPLES = examples(
     "zoometer plot          Top-1 against MACs, in plot.png",
@@ -78,49 +73,19 @@ def plot(
 ) -> None:
     """Draw accuracy against a cost, with the frontier and the limits, as PNG or SVG."""
     stated = options.stated_options(locals())
-    from reports.cli.common.select_run import Asked
+    from reports.api.answering import Asked, draw_answer
+    from reports.cli.common.select_run import option_of
+    from reports.plot import picture
     from reports.plot.theme import Style
 
     files = list(dict.fromkeys(out or [Path("plot.png")]))
     _check_names(files)
     width, height = _read_size(size)
-    asked = Asked(config, cache, budget, stated, devices, tuple(speed or ()))
-    _draw(asked, cost, Style(width, height, is_dark=dark, title=title, most_labels=most), files)
-
-
-def _draw(asked: Asked, cost: str | None, style: Style, files: list[Path]) -> None:
-    from reports.cli.common.select_run import answer
-    from reports.config.budget_section import COSTS, DATASETS
-    from reports.plot import picture
-    from reports.plot.points import Points
-
-    found = answer(asked, lambda budget: _with_axes(budget, cost))
-    points = Points.of(found, COSTS[found.budget.pareto[0]], DATASETS[found.budget.dataset])
-    if points.rows.empty:
-        axes = f"{points.cost.title} and {points.accuracy.title}"
-        raise SpeedError(
-            f"There is nothing to draw: no model has both {axes}. {found.speed_note if points.cost.group == 'Speed' else ''}"
-        )
-    figure = picture.draw(points, style)
+    asked = Asked(config, cache, budget, stated, devices, tuple(speed or ()), option_of)
+    figure = draw_answer(asked, cost, Style(width, height, is_dark=dark, title=title, most_labels=most))
     for path in files:
         picture.write(figure, path)
         note(f"Wrote {path}")
-
-
-def _with_axes(budget: BudgetSection, cost: str | None) -> BudgetSection:
-    """The budget ranked by what the picture shows.
-
-    Raises:
-        ConfigError: if there is no such cost, or the budget leaves accuracy out.
-    """
-    from reports.config.budget_section import ACCURACY, COSTS, NO_DATASET
-
-    if cost is not None and cost not in COSTS:
-        raise ConfigError(f"--cost: '{cost}' is not a cost.{did_you_mean(cost, COSTS)}")
-    if budget.dataset == NO_DATASET:
-        raise ConfigError("A picture needs an accuracy: name its dataset with --accuracy, such as imagenet-1k.")
-    limited = next((name for name in ("latency", "throughput") if getattr(budget, name) is not None), budget.pareto[0])
-    return budget.model_copy(update={"pareto": [cost or limited], "pick": ACCURACY})
 
 
 def _check_names(files: list[Path]) -> None:

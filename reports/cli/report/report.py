@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from reports.cli.common import options
-from reports.cli.common.counting_run import config_name
 from reports.cli.common.errors import ExitCode
 from reports.cli.common.help import examples
 from reports.cli.common.opening import read_config
-from reports.cli.common.output import TextFormat, is_quiet
+from reports.cli.common.output import TextFormat, print_outcome
 
 EXAMPLES = examples(
     "zoometer report configs/default.yaml",
@@ -38,15 +36,6 @@ def report(
     out: options.Out = None,
 ) -> None:
     """Render a configuration's reports from what the cache holds; no model is built or counted."""
-    from reports.cli.common import render
-    from reports.terminal.run_summary import CommandOutcome
+    from reports.api.rendering import render_again
 
-    chosen = read_config(config, cache, out)
-    sections = render.choose_formats(chosen, form or [])
-    render.prepare(chosen)
-    command = shlex.join(["zoometer", "report", str(config)])
-    made, files = render.render(chosen, sections, command, name=config_name(config))
-    if not is_quiet():
-        render.print_outcome(
-            CommandOutcome(chosen.cache, report=made, files=files, warnings=made.warnings), TextFormat.TEXT, ExitCode.OK
-        )
+    print_outcome(render_again(read_config(config, cache, out), config, form or []), TextFormat.TEXT, ExitCode.OK)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +9,6 @@ import typer
 
 from reports.cli.common import options
 from reports.cli.common.counting_run import (
-    config_name,
     count,
     with_execution,
     with_traces,
@@ -20,12 +17,9 @@ from reports.cli.common.counting_run import (
 from reports.cli.common.errors import ExitCode
 from reports.cli.common.help import examples
 from reports.cli.common.opening import read_config
-from reports.cli.common.output import TextFormat, is_quiet
-from reports.cli.common.render import print_outcome
-from zoo.settings import RefreshOptions
+from reports.cli.common.output import TextFormat, print_outcome
 
 if TYPE_CHECKING:
-    from reports.config.config import Config
     from reports.terminal.run_summary import CommandOutcome
 
 EXAMPLES = examples(
@@ -59,26 +53,12 @@ def run(
     chosen = with_training(
         with_traces(with_execution(read_config(config, cache, out), workers, backend, address), traces), training
     )
-    outcome = _count_and_render(chosen, config)
+    from reports.api.rendering import count_and_render  # brings pandas: not before the configuration is read
+
+    outcome = count_and_render(chosen, config, lambda request: count(chosen, request))
     code = _exit_code(outcome)
-    if form is TextFormat.JSON or not is_quiet():
-        print_outcome(outcome, form, code)
+    print_outcome(outcome, form, code)
     raise typer.Exit(code)
-
-
-def _count_and_render(config: Config, path: Path) -> CommandOutcome:
-    from reports.cli.common import render
-    from reports.terminal.run_summary import CommandOutcome
-
-    started = time.perf_counter()
-    if config.reports:
-        render.prepare(config)
-    summary = count(config, RefreshOptions(config_name(path)))
-    if summary.interrupted or not config.reports:
-        return CommandOutcome(config.cache, summary, time.perf_counter() - started)
-    command = shlex.join(["zoometer", "run", str(path)])
-    report, files = render.render(config, config.reports, command, name=config_name(path), may_count=True)
-    return CommandOutcome(config.cache, summary, time.perf_counter() - started, report, files, report.warnings)
 
 
 def _exit_code(outcome: CommandOutcome) -> ExitCode:

@@ -1,22 +1,25 @@
-"""From cached facts to report files: what `run` and `report` share."""
+"""From cached facts to report files: what `run` and `report` do."""
 
 from __future__ import annotations
 
 import dataclasses
 import importlib
+import shlex
 import tempfile
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reports.cli.common.output import TextFormat, print_json
+from reports.config.config_file import config_name
+from reports.terminal.run_summary import CommandOutcome
 from zoo.errors import ConfigError, OutputError, did_you_mean
+from zoo.settings import RefreshOptions
 
 if TYPE_CHECKING:
-    from reports.cli.common.errors import ExitCode
     from reports.config.config import Config, ReportSection
     from reports.leaderboard.report import Report
-    from reports.terminal.run_summary import CommandOutcome
+    from zoo.jobs import RunSummary
 
 WRITERS = {"html": "reports.html", "xlsx": "reports.excel", **dict.fromkeys(("csv", "json", "md", "parquet"), "reports.exports")}
 """The module whose `write(report, path)` makes each format."""
@@ -80,15 +83,31 @@ def render(
     return report, tuple(files)
 
 
-def print_outcome(outcome: CommandOutcome, form: TextFormat, code: ExitCode) -> None:
-    """Say on stdout what was done, for a person or for a program."""
-    from reports.terminal.console import make_console
-    from reports.terminal.run_summary import print_summary, summary_record
+def count_and_render(config: Config, path: str | Path, count: Callable[[RefreshOptions], RunSummary]) -> CommandOutcome:
+    """What `zoometer run` does.
 
-    if form is TextFormat.JSON:
-        print_json(summary_record(outcome, code))
-    else:
-        print_summary(make_console(), outcome)
+    Args:
+        config: the configuration.
+        path: of its file.
+        count: refreshes the cache.
+    """
+    started = time.perf_counter()
+    if config.reports:
+        prepare(config)
+    summary = count(RefreshOptions(config_name(path)))
+    if summary.interrupted or not config.reports:
+        return CommandOutcome(config.cache, summary, time.perf_counter() - started)
+    command = shlex.join(["zoometer", "run", str(path)])
+    report, files = render(config, config.reports, command, name=config_name(path), may_count=True)
+    return CommandOutcome(config.cache, summary, time.perf_counter() - started, report, files, report.warnings)
+
+
+def render_again(config: Config, path: str | Path, formats: Sequence[str]) -> CommandOutcome:
+    """What `zoometer report` does: the reports from what the cache holds."""
+    sections = choose_formats(config, formats)
+    prepare(config)
+    report, files = render(config, sections, shlex.join(["zoometer", "report", str(path)]), name=config_name(path))
+    return CommandOutcome(config.cache, report=report, files=files, warnings=report.warnings)
 
 
 def _write(report: Report, path: Path, form: str) -> Path:

@@ -6,8 +6,7 @@ import re
 import pytest
 from rich.console import Console
 
-from reports.cli.common.output import Loudness, speaking
-from reports.cli.common.progress import Bar, Lines, Tally, listen
+from reports.terminal.progress import Bar, Lines, Tally, listen
 from zoo.records import CostKey, Status
 from zoo.settings import Listener
 
@@ -118,14 +117,14 @@ class Terminal(io.StringIO):
 
 
 @pytest.mark.parametrize(
-    ("loudness", "stream", "kind"),
+    ("asked", "stream", "kind"),
     [
-        (Loudness.QUIET, Terminal(), Listener),
-        (Loudness.VERBOSE, Terminal(), Lines),
-        (Loudness.NORMAL, io.StringIO(), Lines),
-        (Loudness.NORMAL, Terminal(), Bar),
+        ({"quiet": True}, Terminal(), Listener),
+        ({"every": True}, Terminal(), Lines),
+        ({}, io.StringIO(), Lines),
+        ({}, Terminal(), Bar),
     ],
 )
-def test_the_listener_suits_where_it_speaks(loudness: Loudness, stream: io.StringIO, kind: type) -> None:
-    with speaking(loudness), listen(stream) as listener:
+def test_the_listener_suits_where_it_speaks(asked: dict[str, bool], stream: io.StringIO, kind: type) -> None:
+    with listen(stream, **asked) as listener:
         assert type(listener) is kind

@@ -14,7 +14,6 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, Task, TextColumn
 from rich.text import Text
 
-from reports.cli.common.output import is_quiet, is_verbose
 from zoo.jobs import is_unsupported
 from zoo.records import CostKey, Status, TraceKey
 from zoo.settings import Listener
@@ -101,7 +100,7 @@ class Lines(Listener):
             self.notify(self._progress())
 
     def notify(self, message: str) -> None:
-        print(f"{datetime.now():%H:%M:%S}  {message}", file=self._stream, flush=True)
+        print(f"{datetime.now().astimezone():%H:%M:%S}  {message}", file=self._stream, flush=True)
 
     def _progress(self) -> str:
         done, total = self._tally.done, self._tally.total
@@ -173,15 +172,15 @@ class Bar(Listener):
 
 
 @contextmanager
-def listen(stream: TextIO | None = None) -> Iterator[Listener]:
-    """A listener that suits `stream` (default: stderr): a bar in a terminal, lines in a log.
+def listen(stream: TextIO | None = None, *, quiet: bool = False, every: bool = False) -> Iterator[Listener]:
+    """A listener that suits `stream` (default: stderr): a bar in a terminal, lines in a log; nothing when `quiet`.
 
-    Nothing with `--quiet`, a line a model with `--verbose`.
+    With `every`, a line a model.
     """
     file = stream or sys.stderr
-    if is_quiet():
+    if quiet:
         yield Listener()
-    elif is_verbose():
+    elif every:
         yield Lines(file, every=True)
     elif file.isatty():
         with Bar(Console(file=file, highlight=False)) as bar:

@@ -1,0 +1,1 @@
+"""What `import reports` offers: decisions and pages in Python, as the command has them."""

@@ -1,0 +1,152 @@
+"""From what is asked of a cache to the answer: the budget, the candidates, the selection, its picture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from reports.config.budget_section import ACCURACY, COSTS, DATASETS, NO_DATASET, BudgetSection
+from reports.leaderboard.leaderboard import read_leaderboard, read_whole_leaderboard
+from reports.selection.budget_answer import BudgetAnswer, answer_budget
+from reports.selection.device_lookup import look_up_device
+from reports.selection.speed_estimates import CachedSpeeds
+from zoo.cache.store import Store
+from zoo.devices.device_names import goes_by
+from zoo.errors import ConfigError, SpeedError, did_you_mean
+from zoo.settings import DEFAULT_CACHE
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from reports.config.config import Config
+    from reports.plot.theme import Style
+
+
+def _as_written(key: str) -> str:
+    return key
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What was asked: the models, the budget, and where devices and speeds are described."""
+
+    config: Path | None
+    cache: str | None
+    budget: str | None
+    options: Mapping[str, Any]  # keys of a budget, in place of those of the named one
+    devices: Path | None = None
+    speeds: tuple[Path, ...] = ()
+    spell: Callable[[str], str] = _as_written  # how the asker writes a key of a budget
+
+
+class UntestableLimitError(SpeedError):
+    """A limit on speed of which no candidate has a value. `ranking` is the answer without it, `step` what would make one known."""
+
+    def __init__(self, limits: str, ranking: BudgetAnswer) -> None:
+        super().__init__(f"{limits}.\n{ranking.speed_note}")
+        self.limits, self.ranking, self.step = limits, ranking, ranking.speed_note
+
+
+def answer(asked: Asked, change: Callable[[BudgetSection], BudgetSection] | None = None) -> BudgetAnswer:
+    """The selection from the cache; `change` makes another budget of what was asked.
+
+    Raises:
+        UntestableLimitError: if a limit on speed cannot be tested at any candidate.
+        ZooError: if the configuration, the budget, a device, a table of speeds or the cache cannot be read.
+    """
+    config = _load_config(asked.config, asked.cache) if asked.config else None
+    budget = read_budget(_named_budget(config, asked), asked.options, asked.spell)
+    budget = change(budget) if change else budget
+    store = Store(config.cache if config else asked.cache or DEFAULT_CACHE)
+    if asked.speeds and budget.device is None:
+        raise ConfigError(
+            f"{asked.spell('speed')} is of no use without a device: {asked.spell('device')} says on which models are to be fast."
+        )
+    device = look_up_device(budget.device, asked.devices or (config.devices if config else None), store)
+    leaderboard = read_leaderboard(config.refresh_settings()) if config else read_whole_leaderboard(store.address)
+    sources = CachedSpeeds(store, asked.speeds).for_budget(budget, device)
+    found = answer_budget(leaderboard, budget, sources)
+    if found.untestable:
+        without = budget.model_copy(update={"latency": None, "throughput": None})
+        ranking = answer_budget(leaderboard, without, sources)
+        others = tuple(sentence for sentence in ranking.assumptions if sentence != ranking.speed_note)
+        raise UntestableLimitError(found.untestable, replace(ranking, assumptions=others))
+    if device and budget.device and not goes_by(device, budget.device):
+        assumed = f"'{budget.device}' is read as {device.name} ({device.id})."
+        return replace(found, assumptions=(assumed, *found.assumptions))
+    return found
+
+
+def read_budget(
+    named: BudgetSection | None, options: Mapping[str, Any], spell: Callable[[str], str] = _as_written
+) -> BudgetSection:
+    """A budget of the configuration with what was asked in its place.
+
+    Raises:
+        ConfigError: if something asked is wrong; the message names it.
+    """
+    try:
+        given = BudgetSection(**options)
+        return (named or BudgetSection()).model_copy(update={name: getattr(given, name) for name in given.model_fields_set})
+    except ValidationError as error:
+        mistakes = []
+        for mistake in error.errors(include_url=False):
+            key = str(mistake["loc"][0])
+            said = mistake.get("ctx", {}).get("error") or mistake["msg"]
+            if mistake["type"] == "extra_forbidden":
+                said = f"this is no key of a budget.{did_you_mean(key, BudgetSection.model_fields)}"
+            mistakes.append(f"{spell(key)}: {said}")
+        raise ConfigError("\n".join(mistakes)) from None
+
+
+def _named_budget(config: Config | None, asked: Asked) -> BudgetSection | None:
+    if asked.budget is None:
+        return None
+    if config is None:
+        raise ConfigError(
+            f"--budget {asked.budget} needs the configuration that has it: zoometer select CONFIG --budget {asked.budget}"
+        )
+    if asked.budget not in config.budgets:
+        hint = did_you_mean(asked.budget, config.budgets) or " It has no budgets: add a section budgets."
+        raise ConfigError(f"'{asked.config}' has no budget '{asked.budget}'.{hint}")
+    return config.budgets[asked.budget]
+
+
+def _load_config(path: Path, cache: str | None) -> Config:
+    from reports.config.config_file import load_config  # slow to import, and not wanted by a question about a whole cache
+
+    return load_config(path, cache=cache)
+
+
+def draw_answer(asked: Asked, cost: str | None, style: Style) -> Figure:
+    """The picture of an answer: accuracy against a cost, by default the limited latency or throughput, or the budget's.
+
+    Raises:
+        ConfigError: if there is no such cost, or the budget leaves accuracy out.
+        SpeedError: if no model has both.
+        ZooError: as `answer`.
+    """
+    from reports.plot import picture
+    from reports.plot.points import Points
+
+    found = answer(asked, lambda budget: _with_axes(budget, cost, asked.spell))
+    points = Points.of(found, COSTS[found.budget.pareto[0]], DATASETS[found.budget.dataset])
+    if points.rows.empty:
+        axes = f"{points.cost.title} and {points.accuracy.title}"
+        why = found.speed_note if points.cost.group == "Speed" else ""
+        raise SpeedError(f"There is nothing to draw: no model has both {axes}. {why}")
+    return picture.draw(points, style)
+
+
+def _with_axes(budget: BudgetSection, cost: str | None, spell: Callable[[str], str]) -> BudgetSection:
+    """The budget ranked by what the picture shows."""
+    if cost is not None and cost not in COSTS:
+        raise ConfigError(f"{spell('cost')}: '{cost}' is not a cost.{did_you_mean(cost, COSTS)}")
+    if budget.dataset == NO_DATASET:
+        raise ConfigError(f"A picture needs an accuracy: name its dataset with {spell('dataset')}, such as imagenet-1k.")
+    limited = next((name for name in ("latency", "throughput") if getattr(budget, name) is not None), budget.pareto[0])
+    return budget.model_copy(update={"pareto": [cost or limited], "pick": ACCURACY})
