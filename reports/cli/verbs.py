@@ -67,6 +67,11 @@ GROUPS: Mapping[str, Mapping[str, Verb]] = {
 
 VERBS: Mapping[str, Verb] = {name: verb for group in GROUPS.values() for name, verb in group.items()}
 
+_ONCE = (
+    ("--version", "Print the version."),
+    ("--install-completion", "Let this shell complete verbs, options, devices and precisions."),
+    ("--show-completion", "Print what that adds to the shell's start."),
+)
 _ANYWHERE = ("--debug", "--quiet", "-q", "--verbose", "-v")
 
 _ALLOCATIONS_A_COLLECTION = 100_000
@@ -130,7 +135,7 @@ class Verbs(VerbGroup):
         formatter.write_text(self.help)
         for title, verbs in GROUPS.items():
             write_group(formatter, title, [(f"{name:<14}", verb.does) for name, verb in verbs.items()])
-        write_group(formatter, "Everywhere", [*EVERYWHERE, ("--version", "Print the version.")])
+        write_group(formatter, "Everywhere", [*EVERYWHERE, *_ONCE])
         formatter.write(EXAMPLES)
 
 
@@ -149,7 +154,6 @@ def _import_verb(name: str) -> Any:
 app = typer.Typer(
     name="zoometer",
     cls=Verbs,
-    add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
