@@ -15,6 +15,7 @@ from reports.excel.budgets.limit_cells import LimitCells, evaluate_boards, make_
 from reports.excel.sheets import about, changes_and_audits, summary, table_sheets
 from reports.excel.sheets.board import Board, make_boards
 from reports.excel.sheets.frontiers import write_frontiers
+from reports.excel.sheets.resolutions import write_resolutions
 from reports.excel.writer.page import Page
 from reports.excel.writer.sheet import Book
 from reports.excel.writer.styles import Styles
@@ -49,7 +50,7 @@ def _compose(report: Report) -> Book:
         table_sheets.write_leaderboard(book, board)
     frontiers = write_frontiers(book, boards)
     answers = write_answers(book, boards, sheet_name("Budgets", book.taken))
-    table_sheets.write_resolutions(book)
+    write_resolutions(book)
     table_sheets.write_speeds(book)
     table_sheets.write_published_speeds(book)
     changes_and_audits.write_changes(book)

@@ -41,7 +41,7 @@ COLUMNS = (LATENCY, LATENCY_IS, PLACE)
 
 NO_DEVICE = "none"
 CHOICE_NAME, _CODES_NAME = "latency_choice", "latency_codes"
-_CODE, _DEVICE, _GROUP, _FIRST, _COUNT, _USUAL, _PRECISION = range(7)  # columns of the sheet
+_CODE, _DEVICE, _FIRST, _COUNT, _USUAL, _PRECISION = range(6)  # columns of the sheet
 _MODEL = ["zoo", "arch", "input", "classes", "variant"]
 _TOP = 1  # row of the sheet from which there are values
 
@@ -80,10 +80,6 @@ class DeviceCells:
         places = table.groupby(_MODEL, sort=False, dropna=False).ngroup().to_numpy().astype(np.int64) + 1
         return cls(devices, places, sheet_name("Latencies", taken))
 
-    def find(self, device: str, title: str) -> DeviceLatencies | None:
-        """The choice of these two cells."""
-        return next((one for one in self.devices.get(device, ()) if one.title == title), None)
-
     def of_use(self, use: Use) -> DeviceLatencies | None:
         """The choice that a use is about."""
         return next((one for one in self.latencies if (one.device.id, one.run.precision) == (use.device, use.precision)), None)
@@ -121,37 +117,22 @@ class DeviceCells:
 
     def write(self, book: Book) -> None:
         """Write the hidden sheet."""
-        page = book.add_sheet(self.sheet, "", is_hidden=True)
-        plain, rows = book.looks.get(), np.unique(self.places, return_index=True)[1]
-        heads = (
-            f"{LENGTH} characters for each device and precision",
-            "Device",
-            "Kind",
-            "First number",
-            "Precisions",
-            "Usual precision",
-            "Each precision",
-        )
-        for column, head in enumerate(heads):
-            page.put(0, column, head, plain)
-        texts = encode(self.latencies, rows)
-        for row, text in enumerate(texts, start=_TOP):
-            page.put(row, _CODE, text, plain)
+        page, plain = book.add_sheet(self.sheet, "", is_hidden=True), book.looks.get()
+        texts = encode(self.latencies, np.unique(self.places, return_index=True)[1])
         book.define(_CODES_NAME, self.sheet, f"$A${_TOP + 1}:$A${_TOP + len(texts)}")
-        page.put(_TOP, _DEVICE, NO_DEVICE, plain)
+        for row, text in enumerate([f"{LENGTH} characters for each device and precision", *texts]):
+            page.put(row, _CODE, text, plain)
+        lines: list[Sequence[object]] = [
+            ("Device", "First number", "Precisions", "Usual precision", "Each precision"),
+            (NO_DEVICE,),
+        ]
         number = 1
-        for row, (name, choices) in enumerate(self.devices.items(), start=_TOP + 1):
-            cells = (
-                name,
-                group_title(choices[0].device.kind),
-                number,
-                len(choices),
-                _usual(choices).title,
-                *(one.title for one in choices),
-            )
-            for column, value in enumerate(cells, start=_DEVICE):
-                page.put(row, column, value, plain)
+        for name, choices in self.devices.items():
+            lines.append((name, number, len(choices), _usual(choices).title, *(one.title for one in choices)))
             number += len(choices)
+        for row, values in enumerate(lines):
+            for column, value in enumerate(values, start=_DEVICE):
+                page.put(row, column, value, plain)
 
     def device_list(self) -> str:
         """The range of names to choose a device from."""

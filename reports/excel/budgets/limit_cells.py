@@ -14,7 +14,7 @@ from openpyxl.utils import quote_sheetname
 from reports.columns.column import Column
 from reports.excel.budgets import limits_and_formulas
 from reports.excel.budgets.device_cells import CHOICE_NAME, LATENCY, NO_DEVICE, DeviceCells
-from reports.excel.budgets.limits_and_formulas import UNLIMITED, Live, is_least, limit_name
+from reports.excel.budgets.limits_and_formulas import UNLIMITED, StartLimits, is_least, limit_name
 from reports.excel.sheets.board import Board
 from reports.excel.writer.cells import Formula, address
 from reports.excel.writer.page import Page
@@ -45,13 +45,13 @@ class LimitCells:
 
     boards: Sequence[Board]
     columns: tuple[Column, ...]
-    budgets: dict[str, Live]
+    budgets: dict[str, StartLimits]
     devices: DeviceCells | None
     summary: str
     sheet: str
 
     @property
-    def first(self) -> Live:
+    def first(self) -> StartLimits:
         """The budget that the workbook starts with."""
         return next(iter(self.budgets.values()))
 
@@ -120,17 +120,17 @@ def make_limits(book: Book, boards: Sequence[Board], devices: DeviceCells | None
         answer.name: limits_and_formulas.live_limits(answer, limited, devices.of_budget(answer) if devices else None)
         for answer in book.report.budgets
     }
-    named = configured or {_EXAMPLE: Live(dict(limits_and_formulas.EXAMPLE), [])}
+    named = configured or {_EXAMPLE: StartLimits(dict(limits_and_formulas.EXAMPLE), [])}
     return LimitCells(boards, ordered, {**named, **_uses(devices, named)}, devices, summary, sheet)
 
 
-def _uses(devices: DeviceCells | None, named: Container[str]) -> dict[str, Live]:
+def _uses(devices: DeviceCells | None, named: Container[str]) -> dict[str, StartLimits]:
     """The uses whose latencies are known, apart from those with the name of a budget."""
-    uses: dict[str, Live] = {}
+    uses: dict[str, StartLimits] = {}
     for use in (use for use in USES if use.title not in named):
         chosen = devices.of_use(use) if devices else None
         if chosen or not use.device:
-            uses[use.title] = Live({**use.limits, **({LATENCY.key: use.latency_ms} if chosen else {})}, [], chosen)
+            uses[use.title] = StartLimits({**use.limits, **({LATENCY.key: use.latency_ms} if chosen else {})}, [], chosen)
     return uses
 
 
@@ -152,7 +152,7 @@ def accuracy_title(quality: Column | None) -> str:
     return limit_title(quality) if quality else _NO_ACCURACY
 
 
-def shown_amount(live: Live, column: Column | None) -> float | str:
+def shown_amount(live: StartLimits, column: Column | None) -> float | str:
     """A limit in the unit that readers type it in; empty where there is none."""
     bound = live.limits.get(column.key) if column else None
     return "" if column is None or bound is None else bound / column.scale

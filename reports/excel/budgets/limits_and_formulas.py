@@ -56,7 +56,7 @@ EXAMPLE: Mapping[str, float] = {"params": 30e6, "macs": 5e9}
 """The exact limits a workbook starts with where no budget is configured."""
 
 
-class Live(NamedTuple):
+class StartLimits(NamedTuple):
     """The limits of a budget: those that the leaderboards can apply, exact and by column key, and the others as text."""
 
     limits: dict[str, float]
@@ -79,14 +79,14 @@ def limit_name(column: Column) -> str:
     return f"limit_{column.key}"
 
 
-def live_limits(answer: BudgetAnswer, columns: Iterable[Column], chosen: DeviceLatencies | None = None) -> Live:
+def live_limits(answer: BudgetAnswer, columns: Iterable[Column], chosen: DeviceLatencies | None = None) -> StartLimits:
     """The limits of an answer on these columns of the leaderboards; a limit on latency is one on the chosen device."""
     keys = {column.key: column.key for column in columns}
     if answer.budget.dtype == "float32" and answer.budget.batch in (None, 1):  # as the leaderboard counts it
         keys[PEAK.key] = "peak_activation_bytes"
     if chosen is not None:
         keys[LATENCY.key] = device_cells.LATENCY.key
-    live = Live({}, [], chosen)
+    live = StartLimits({}, [], chosen)
     for limit, words in zip(answer.selection.limits, answer.limits, strict=True):
         if isinstance(limit, Limit) and limit.column.key in keys and limit.bound > 0:
             live.limits[keys[limit.column.key]] = limit.bound
@@ -134,12 +134,8 @@ def formulas(table: str, columns: Sequence[Column]) -> dict[str, str]:
 
 
 def _is_beyond(cell: str, column: Column) -> str:
-    """Whether a value is known and beyond its limit."""
-    if is_least(column):
-        return f'AND({cell}<>"",{cell}<{limit_name(column)})'
-    if column == device_cells.LATENCY:  # a formula's empty text is above every number
-        return f'AND({cell}<>"",{cell}>{limit_name(column)})'
-    return f"{cell}>{limit_name(column)}"
+    """Whether a value is known and beyond its limit. The empty text of a formula is above every number."""
+    return f'AND({cell}<>"",{cell}{"<" if is_least(column) else ">"}{limit_name(column)})'
 
 
 def _is_set(column: Column) -> str:
@@ -147,12 +143,9 @@ def _is_set(column: Column) -> str:
 
 
 def _ratio_formula(table: str, column: Column) -> str:
-    cell = _this_row(table, column)
-    if is_least(column):
-        return f'IF({cell}="",0,{limit_name(column)}/MAX({cell},{_LEAST_QUALITY:.0E}))'
-    if column == device_cells.LATENCY:
-        return f'IF({cell}="",0,{cell}/{limit_name(column)})'
-    return f"{cell}/{limit_name(column)}"
+    cell, limit = _this_row(table, column), limit_name(column)
+    ratio = f"{limit}/MAX({cell},{_LEAST_QUALITY:.0E})" if is_least(column) else f"{cell}/{limit}"
+    return f'IF({cell}="",0,{ratio})'
 
 
 def _this_row(table: str, column: Column) -> str:

@@ -14,7 +14,7 @@ from openpyxl.utils import quote_sheetname
 
 from reports.columns.column import Column
 from reports.excel.charts import chart_parts
-from reports.excel.sheets.board import COST, SIZE, Board
+from reports.excel.sheets.board import COST, Board
 from reports.excel.writer import styles
 from reports.excel.writer.cells import address
 from reports.excel.writer.sheet import MAX_ROWS, as_cells
@@ -44,7 +44,7 @@ def accuracy_chart(board: Board, quality: Column, cells: FrontierCells | None) -
     low, high, outside = _linear_bounds(figures[quality.key])
     unseen = f"; {outside} below {low:g} {quality.unit} not shown" if outside else ""
     chart = chart_parts.new_chart(f"{board.task}: {quality.title} against MACs{unseen}")
-    chart.series.append(_all_models(board, COST, quality))
+    chart.series.append(_all_models(board, quality))
     if cells is not None:
         chart.series.append(_frontier(board, quality, cells))
     chart_parts.set_axis(chart.x_axis, _MACS, *_log_bounds(figures[COST.key]), _AMOUNT, is_log=True)
@@ -52,22 +52,12 @@ def accuracy_chart(board: Board, quality: Column, cells: FrontierCells | None) -
     return chart
 
 
-def size_chart(board: Board) -> ScatterChart:
-    """What can be drawn where no accuracy is known: parameters against MACs."""
-    figures = board.frame[[COST.key, SIZE.key]].dropna().astype("float64")
-    chart = chart_parts.new_chart("Parameters against MACs (no accuracy is known)")
-    chart.series.append(_all_models(board, COST, SIZE))
-    chart_parts.set_axis(chart.x_axis, _MACS, *_log_bounds(figures[COST.key]), _AMOUNT, is_log=True)
-    chart_parts.set_axis(chart.y_axis, "Parameters (logarithmic)", *_log_bounds(figures[SIZE.key]), _AMOUNT, is_log=True)
-    return chart
-
-
-def _all_models(board: Board, x: Column, y: Column) -> XYSeries:
+def _all_models(board: Board, quality: Column) -> XYSeries:
     last = min(len(board.frame), MAX_ROWS, MAX_POINTS)
     places = {column.key: place for place, column in enumerate(board.columns)}
     name = "All models" if last == len(board.frame) else f"Best {last:,} of {len(board.frame):,} rows"
     rows = board.frame.iloc[:last]
-    x_cells, y_cells = (_column_of(board.sheet, places[column.key], rows[column.key]) for column in (x, y))
+    x_cells, y_cells = (_column_of(board.sheet, places[column.key], rows[column.key]) for column in (COST, quality))
     points = chart_parts.series(name, x_cells, y_cells)
     chart_parts.show_as_cloud(points)
     return points

@@ -37,7 +37,6 @@ class Board:
     frame: pd.DataFrame
     sheet: str
     table: str  # name of the Excel table
-    suffix: str  # what tells this task's other sheets and tables from those of the first
     latencies: tuple[Column, ...] = ()  # those of which something is known in this task
 
     @property
@@ -95,30 +94,17 @@ def make_boards(
     """
     leaderboard = leaderboard.reset_index(drop=True)
     tasks = leaderboard["task"].fillna("unknown task")
-    boards = [(str(task), ranking_accuracy(rows), rows) for task, rows in leaderboard.groupby(tasks, sort=True)]
-    boards.sort(key=lambda board: (board[1] is None, -len(board[2])))
-    return [
-        dataclasses.replace(
-            _make_board(number, task, quality, rows, taken),
-            latencies=(
-                *(column for column in latencies if rows[column.key].notna().any()),
-                *([device_cells.LATENCY] if on_devices is not None and on_devices[rows.index].any() else []),
-            ),
-        )
-        for number, (task, quality, rows) in enumerate(boards)
-    ]
-
-
-def _make_board(number: int, task: str, quality: Column | None, rows: pd.DataFrame, taken: set[str]) -> Board:
-    suffix = "" if number == 0 else f" {task}"
-    return Board(
-        task,
-        quality,
-        _ranked(rows, quality),
-        sheet_name(f"Leaderboard{suffix}", taken),
-        f"Leaderboard{number + 1 if number else ''}",
-        suffix,
-    )
+    groups = [(str(task), ranking_accuracy(rows), rows) for task, rows in leaderboard.groupby(tasks, sort=True)]
+    groups.sort(key=lambda group: (group[1] is None, -len(group[2])))
+    boards = []
+    for number, (task, quality, rows) in enumerate(groups):
+        known = [column for column in latencies if rows[column.key].notna().any()]
+        if on_devices is not None and on_devices[rows.index].any():
+            known.append(device_cells.LATENCY)
+        sheet = sheet_name(f"Leaderboard {task}" if number else "Leaderboard", taken)
+        table = f"Leaderboard{number + 1}" if number else "Leaderboard"
+        boards.append(Board(task, quality, _ranked(rows, quality), sheet, table, tuple(known)))
+    return boards
 
 
 def _ranked(rows: pd.DataFrame, quality: Column | None) -> pd.DataFrame:

@@ -13,7 +13,7 @@ from reports.columns.leaderboard_columns import LEADERBOARD
 from reports.excel.budgets.entry_cells import write_entries
 from reports.excel.budgets.limit_cells import ENTRY, FIRST_LIMIT, TASK_ROW, LimitCells
 from reports.excel.budgets.live_picks import write_live_picks
-from reports.excel.charts.chart import FrontierCells, accuracy_chart, size_chart
+from reports.excel.charts.chart import FrontierCells, accuracy_chart
 from reports.excel.sheets.about import write_text
 from reports.excel.sheets.board import COST, MODEL, PEAK, SIZE, Board
 from reports.excel.sheets.model_tables import MODEL_PLACE, write_models, write_section
@@ -83,7 +83,9 @@ def _write_contents(book: Book, page: Page) -> int:
 
 
 def _write_chart(page: Page, row: int, board: Board, frontiers: Mapping[str, FrontierCells]) -> int:
-    chart = accuracy_chart(board, board.quality, frontiers.get(board.task)) if board.quality else size_chart(board)
+    if board.quality is None:
+        return row
+    chart = accuracy_chart(board, board.quality, frontiers.get(board.task))
     page.add_chart(chart, (row, 0), (row + _CHART_ROWS, _LAST + 1), "Every model of the first task by MACs, with the frontier")
     return row + _CHART_ROWS
 

@@ -1,4 +1,4 @@
-"""The sheets that are tables: leaderboards, resolutions, speeds and what is missing from them."""
+"""The sheets that are tables: leaderboards, speeds and what is missing from them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from reports.columns.column import Column
 from reports.columns.leaderboard_columns import COVERAGE, UNMATCHED
 from reports.columns.section_columns import PUBLISHED_SPEEDS, SPEEDS
 from reports.excel.budgets import limits_and_formulas
-from reports.excel.sheets import derived_tables
 from reports.excel.sheets.board import CARD, Board
 from reports.excel.writer import styles
 from reports.excel.writer.sheet import Book, TableSpec, as_cells, write_table
@@ -22,21 +21,11 @@ from reports.exports.safe_text import is_web_address
 def write_leaderboard(book: Book, board: Board) -> None:
     """One row per weights and input size, best first; models lead to their cards, and say how they fit the budget."""
     order = f"best {board.quality.title} first" if board.quality else "most MACs first: no accuracy is known"
-    details = "" if board.suffix else "; [+] shows more columns"
     cards = [card if isinstance(card, str) and is_web_address(card) else None for card in as_cells(board.frame[CARD.key])]
     write_table(book, TableSpec(
-        board.sheet, board.table, f"{len(board.frame):,} rows, {order}{details}", board.columns,
+        board.sheet, board.table, f"{len(board.frame):,} rows, {order}; [+] shows more columns", board.columns,
         board.frame, formulas=functools.partial(limits_and_formulas.formulas, columns=board.limited), links=cards, colour=styles.ACCENT,
     ))  # fmt: skip
-
-
-def write_resolutions(book: Book) -> None:
-    """Cost by input size, where an architecture was counted at more than one."""
-    columns, table = derived_tables.resolutions(book.report.leaderboard)
-    if table.empty:
-        return
-    description = f"{len(table):,} architectures at the most frequent input sizes, side by side"
-    write_table(book, TableSpec(sheet_name("Resolutions", book.taken), "Resolutions", description, columns, table))
 
 
 def write_speeds(book: Book) -> None:

@@ -1,4 +1,4 @@
-"""The table of costs by input size, made from the rows of the leaderboard."""
+"""The sheet *Resolutions*: costs of architectures at several input sizes, side by side."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import pandas as pd
 from reports.columns.column import Column
 from reports.columns.leaderboard_columns import columns_for
 from reports.excel.sheets.board import COST, PEAK
+from reports.excel.writer.sheet import Book, TableSpec, write_table
+from reports.excel.writer.text import sheet_name
 from zoo.errors import InputError
 from zoo.inputs import parse_input
 
@@ -20,19 +22,22 @@ _MAY_DIFFER = ("variant", "batch")
 _IDENTITY_WIDTH = 11
 
 
-def resolutions(leaderboard: pd.DataFrame) -> tuple[tuple[Column, ...], pd.DataFrame]:
-    """Architectures counted at several input sizes: MACs and peak memory side by side.
+def write_resolutions(book: Book) -> None:
+    """Write the sheet, unless no architecture has two of the sizes that many have."""
+    columns, table = _resolutions(book.report.leaderboard)
+    if len(table):
+        description = f"{len(table):,} architectures at the most frequent input sizes, side by side"
+        write_table(book, TableSpec(sheet_name("Resolutions", book.taken), "Resolutions", description, columns, table))
 
-    Only sizes that many architectures share get a column; the table is empty where no architecture has two of them.
-    """
+
+def _resolutions(leaderboard: pd.DataFrame) -> tuple[tuple[Column, ...], pd.DataFrame]:
     rows = leaderboard.drop_duplicates(_KEY).dropna(subset=["input", COST.key])
     index = ["arch", "zoo", "family", "classes", "variant", "batch"]
     counts = rows["input"].value_counts()
     frequent = counts[counts >= _LEAST_SHARE * len(rows.drop_duplicates(index))].head(_MOST_INPUTS).index
     inputs = sorted(frequent, key=lambda text: (_area(text), text))
     rows = rows[rows["input"].isin(inputs)]
-    several = rows.groupby(index, dropna=False)["input"].transform("nunique") > 1
-    rows = rows[several]
+    rows = rows[rows.groupby(index, dropna=False)["input"].transform("nunique") > 1]
     declared = {c.key: c for c in columns_for(rows)}
     identity = [dataclasses.replace(declared[key], shown=declared[key].shown or key not in _MAY_DIFFER) for key in index]
     table, columns = rows[index].drop_duplicates().sort_values(index), []
