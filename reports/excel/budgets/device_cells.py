@@ -43,6 +43,7 @@ NO_DEVICE = "none"
 CHOICE_NAME, _CODES_NAME = "latency_choice", "latency_codes"
 _CODE, _DEVICE, _FIRST, _COUNT, _USUAL, _PRECISION = range(6)  # columns of the sheet
 _MODEL = ["zoo", "arch", "input", "classes", "variant"]
+_PLAIN = (1, "nchw", False, None, None, None)  # batch, layout, compiled, threads, runtime, processor
 _TOP = 1  # row of the sheet from which there are values
 
 
@@ -88,15 +89,8 @@ class DeviceCells:
         """The choice that a budget's latency is about; None where it is run in another way."""
         budget = answer.budget
         run = budget.run()
-        is_plain = (run.batch, run.layout, run.compiled, run.threads, run.runtime, run.processor) == (
-            1,
-            "nchw",
-            False,
-            None,
-            None,
-            None,
-        )
-        if answer.device is None or not is_plain:
+        ways = (run.batch, run.layout, run.compiled, run.threads, run.runtime, run.processor)
+        if answer.device is None or ways != _PLAIN:
             return None
         choices = self.devices.get(answer.device.name, ())
         return next((one for one in choices if one.stands_for(budget.dtype)), None)
@@ -186,10 +180,7 @@ def formulas(table: str) -> dict[str, str]:
     words = estimated
     for name, letters in MARKS.items():
         words = f'IF({mark}="{letters}","{name}",{words})'
-    return {
-        LATENCY.key: f'IF({CHOICE_NAME}=0,"",IFERROR(VALUE({number}),""))',
-        LATENCY_IS.key: f'IF({latency}="","",{words})',
-    }
+    return {LATENCY.key: f'IF({CHOICE_NAME}=0,"",IFERROR(VALUE({number}),""))', LATENCY_IS.key: f'IF({latency}="","",{words})'}
 
 
 def _words(origin: int, low_ms: float, high_ms: float) -> str | None:

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from reports.columns.column import Column
+from reports.excel.sheets.changes_and_audits import explain_audit
 from reports.excel.sheets.model_tables import write_section
 from reports.excel.writer.page import Page
 from reports.excel.writer.sheet import Book, TableSpec, prose_height, write_table
@@ -70,6 +71,8 @@ def _sections(book: Book) -> dict[str, list[tuple[str, ...]]]:
         "Provenance": [*made, *((f"Version of {name}", version) for name, version in report.versions.items())],
         "Convention of MACs and FLOPs": [(report.convention, CONVENTIONS.get(report.convention, "See the documentation."))],
         "Sources of published figures (address, note, retrieved)": sources or [("none", "This report has no published figures.")],
+        "Changes": [(report.changes.heading, str(report.changes))] if report.changes else [],
+        "Audits": [(f"{audit.title}, {audit.zoo}", explain_audit(audit)) for audit in report.audits],
         "Speed": [(speed.device.name, f"{speed.run.describe()}. {speed.note}".rstrip()) for speed in report.device_speeds],
         "Words": list(WORDS),
         "Warnings": [("", text) for text in (*report.warnings, *book.notices)],

@@ -79,10 +79,7 @@ ACCURACIES = tuple(entry.column for entry in ACCURACY_COLUMNS)
 
 
 def make_boards(
-    leaderboard: pd.DataFrame,
-    taken: set[str],
-    latencies: Sequence[Column] = (),
-    on_devices: npt.NDArray[np.bool_] | None = None,
+    leaderboard: pd.DataFrame, taken: set[str], latencies: Sequence[Column] = (), on_devices: npt.NDArray[np.bool_] | None = None
 ) -> list[Board]:
     """One board a task: those with an accuracy first, then the larger ones. Their budget is still to be evaluated.
 

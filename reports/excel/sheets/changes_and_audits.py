@@ -22,8 +22,7 @@ def write_changes(book: Book) -> None:
         return
     table = changes.rows.sort_values("kind", key=_place_in(changes.KINDS), kind="stable")
     write_table(book, TableSpec(
-        sheet_name("Changes", book.taken), "Changes", f"Changes of the last run: {changes}", CHANGES, table,
-        empty="No value changed.", above=(changes.heading, str(changes)),
+        sheet_name("Changes", book.taken), "Changes", f"Changes of the last run: {changes}", CHANGES, table, empty="No value changed.",
     ))  # fmt: skip
 
 
@@ -34,23 +33,15 @@ def write_audits(book: Book) -> None:
         write_table(book, TableSpec(
             sheet_name("Audit" if len(book.report.audits) == 1 else f"Audit {number} {audit.zoo}", book.taken),
             f"Audit{number}", f"{audit.title}, compared with the counts: {audit}", AUDIT, table,
-            above=tuple(_above(audit)), empty="The table has no rows.", colour=styles.ACCENT,
+            empty="The table has no rows.", colour=styles.ACCENT,
         ))  # fmt: skip
 
 
-def _above(audit: AuditReport) -> list[str]:
-    lines = [
-        f"{audit.title}: {len(audit.rows):,} rows about {audit.zoo}",
-        f"Counts as: {audit.counts_as}",
-        f"Verdicts: {audit}",
-    ]
-    named = [f"{causes} ({rows:,})" for causes, rows in audit.causes[:_MOST_CAUSES]]
+def explain_audit(audit: AuditReport) -> str:
+    """How a published table counts, and why it differs from the counts."""
+    causes = "; ".join(f"{causes} ({rows:,} rows)" for causes, rows in audit.causes[:_MOST_CAUSES])
     more = len(audit.causes) - _MOST_CAUSES
-    if named:
-        lines.append(
-            f"Most frequent causes, with the rows they explain: {'; '.join(named)}{f'; and {more} more' if more > 0 else ''}"
-        )
-    return lines
+    return f"Counts as: {audit.counts_as}. {audit}. {causes and f'Most frequent causes: {causes}'}{f'; and {more} more' if more > 0 else ''}"
 
 
 def _place_in(order: tuple[str, ...]) -> Callable[[pd.Series[str]], pd.Series[int]]:

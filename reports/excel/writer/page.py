@@ -103,11 +103,9 @@ class Page:
         self.set_width(column, column, 3)
         self.sheet.column_dimensions[get_column_letter(column + 1)].collapsed = True
 
-    def print_on(
-        self, last_row: int, last_column: int, *, orientation: Literal["landscape", "portrait"] = "portrait", pages_high: int = 1
-    ) -> None:
-        """Print everything up to this cell, a page wide and so many pages high; 0: as many as it takes."""
-        self._set_up(f"A1:{address(last_row, last_column)}", orientation, pages_high)
+    def print_on(self, last_row: int, last_column: int) -> None:
+        """Print everything up to this cell on one page."""
+        self._set_up(f"A1:{address(last_row, last_column)}", "portrait", 1)
 
     def print_nothing(self, column: int) -> None:
         """Leave the sheet out when the workbook is printed: its print area is this column, which is hidden and so never printed.

@@ -87,7 +87,6 @@ class TableSpec:
     formulas: Callable[[str], dict[str, str]] = lambda _: {}  # column key to formula, given the table's name
     links: Sequence[str | None] = ()  # where the first column's cells lead
     empty: str = "Nothing to list."
-    above: Sequence[str] = ()  # sentences above the table
     colour: str = styles.RULE
 
 
@@ -110,34 +109,25 @@ def write_table(book: Book, spec: TableSpec) -> Page:
 
 
 def _write_part(book: Book, page: Page, spec: TableSpec, table: str, frame: pd.DataFrame, links: Sequence[str | None]) -> None:
-    top = _write_above(book, page, spec)
     _set_widths(page, spec.columns, frame)
-    page.sheet.freeze_panes = f"B{top + 2}"
-    page.sheet.print_title_rows = f"{top + 1}:{top + 1}"
+    page.sheet.freeze_panes = "B2"
+    page.sheet.print_title_rows = "1:1"
     page.print_nothing(len(spec.columns) + 1)  # after that with the [+] of the details
     book.note_columns(spec.columns)
-    _write_header(book, page, spec.columns, top)
+    _write_header(book, page, spec.columns)
     if frame.empty:
-        page.put(top + 1, 0, spec.empty, book.looks.get(italic=True, colour=styles.GREY))
+        page.put(1, 0, spec.empty, book.looks.get(italic=True, colour=styles.GREY))
         return
     formulas = spec.formulas(table)
-    linked = _add_links(book, page, spec, frame, links, top)
-    page.body = _render_body(book, spec.columns, frame, formulas, linked, top)
+    linked = _add_links(book, page, spec, frame, links)
+    page.body = _render_body(book, spec.columns, frame, formulas, linked)
     page.body_cells = frame.shape[0] * len(spec.columns)
-    last = top + len(frame), len(spec.columns) - 1
+    last = len(frame), len(spec.columns) - 1
     page.reach(*last)
-    page.sheet.add_table(_make_table(table, f"{address(top, 0)}:{address(*last)}", spec.columns, formulas))
+    page.sheet.add_table(_make_table(table, f"A1:{address(*last)}", spec.columns, formulas))
     for place, column in enumerate(spec.columns):
         letter = get_column_letter(place + 1)
-        add_marks(page, column, f"{letter}{top + 2}:{letter}{top + len(frame) + 1}")
-
-
-def _write_above(book: Book, page: Page, spec: TableSpec) -> int:
-    """The sentences above the table, the first one as their heading, and the row of the table's header."""
-    for row, text in enumerate(spec.above):
-        look = {"bold": True, "size": 12, "colour": styles.ACCENT} if row == 0 else {"colour": styles.GREY}
-        page.put(row, 0, text, book.looks.get(quoted=is_formula_like(text), **look))
-    return len(spec.above) + 1 if spec.above else 0
+        add_marks(page, column, f"{letter}2:{letter}{len(frame) + 1}")
 
 
 def as_cells(values: pd.Series) -> list[object]:
@@ -156,39 +146,39 @@ def _make_table(name: str, area: str, columns: Sequence[Column], formulas: dict[
     return table
 
 
-def _write_header(book: Book, page: Page, columns: Sequence[Column], top: int) -> None:
+def _write_header(book: Book, page: Page, columns: Sequence[Column]) -> None:
     """Heads, each with a note that says what the column means."""
     # Bold letters are wider than digits, in which widths are counted.
     lines = max(len(textwrap.wrap(column.header, max(column.width - 2, 9))) for column in columns)
-    page.heights[top] = max(_HEADER_HEIGHT, 15 * lines + 3)
+    page.heights[0] = max(_HEADER_HEIGHT, 15 * lines + 3)
     for place, column in enumerate(columns):
-        page.put(top, place, column.header, book.looks.header(column))
-        page.add_note(top, place, f"{column.meaning}\nOrigin: {column.origin}.")
+        page.put(0, place, column.header, book.looks.header(column))
+        page.add_note(0, place, f"{column.meaning}\nOrigin: {column.origin}.")
 
 
 def _render_body(
-    book: Book, columns: Sequence[Column], frame: pd.DataFrame, formulas: dict[str, str], linked: frozenset[int], top: int
+    book: Book, columns: Sequence[Column], frame: pd.DataFrame, formulas: dict[str, str], linked: frozenset[int]
 ) -> Iterator[str]:
-    """The rows under the header in row `top`, one after the other: all of them at once could be more than a machine holds."""
+    """The rows under the header, one after the other: all of them at once could be more than a machine holds."""
     rendered = []
     for place, column in enumerate(columns):
         values, letter = as_cells(frame[column.key]), get_column_letter(place + 1)
         if column.key in formulas:
-            rendered.append(_render_formulas(letter, formulas[column.key], values, book.looks.cell(column), top))
+            rendered.append(_render_formulas(letter, formulas[column.key], values, book.looks.cell(column)))
         elif place == 0:
-            rendered.append(_render_first(book, values, linked, top))
+            rendered.append(_render_first(book, values, linked))
         else:
-            rendered.append(_render_values(book, letter, column, values, top))
+            rendered.append(_render_values(book, letter, column, values))
     heights = _prose_heights(columns, frame)
     for row, cells in enumerate(zip(*rendered, strict=True), start=1):
-        yield render_row(top + row, cells, heights.get(row))
+        yield render_row(row, cells, heights.get(row))
 
 
-def _render_values(book: Book, letter: str, column: Column, values: list[object], top: int) -> Iterator[str]:
+def _render_values(book: Book, letter: str, column: Column, values: list[object]) -> Iterator[str]:
     """One column, top to bottom. An unknown value leaves its cell empty."""
     plain = book.looks.cell(column, wrap=column.width >= _WRAPPED_FROM)
     quoted = book.looks.get(quoted=True, indent=1)
-    for row, value in enumerate(values, start=top + 2):
+    for row, value in enumerate(values, start=2):
         if value is None:
             yield ""
         elif isinstance(value, int) or (isinstance(value, float) and math.isfinite(value)):
@@ -198,17 +188,17 @@ def _render_values(book: Book, letter: str, column: Column, values: list[object]
             yield render_cell(f"{letter}{row}", text, quoted if is_formula_like(text) else plain)
 
 
-def _render_first(book: Book, values: list[object], linked: frozenset[int], top: int) -> Iterator[str]:
+def _render_first(book: Book, values: list[object], linked: frozenset[int]) -> Iterator[str]:
     """The column of names, those that lead somewhere in the colour of links."""
     for row, value in enumerate(values, start=1):
         text = "" if value is None else str(value)
         look = book.looks.link(text, indent=1) if row in linked else book.looks.get(quoted=is_formula_like(text), indent=1)
-        yield "" if value is None and row not in linked else render_cell(f"A{top + row + 1}", text, look)
+        yield "" if value is None and row not in linked else render_cell(f"A{row + 1}", text, look)
 
 
-def _render_formulas(letter: str, formula: str, values: list[object], style: int, top: int) -> Iterator[str]:
+def _render_formulas(letter: str, formula: str, values: list[object], style: int) -> Iterator[str]:
     shared = f"<f>{escape(formula)}</f>"
-    for row, value in enumerate(values, start=top + 2):
+    for row, value in enumerate(values, start=2):
         yield render_formula(f"{letter}{row}", shared, value, style)
 
 
@@ -227,9 +217,7 @@ def prose_height(letters: int, width: float) -> float:
     return 15 * min(_MOST_LINES, max(1, math.ceil(letters / (width * _FILL))))
 
 
-def _add_links(
-    book: Book, page: Page, spec: TableSpec, frame: pd.DataFrame, links: Sequence[str | None], top: int
-) -> frozenset[int]:
+def _add_links(book: Book, page: Page, spec: TableSpec, frame: pd.DataFrame, links: Sequence[str | None]) -> frozenset[int]:
     """Make the first column's cells lead somewhere and say which rows, from 1; the spec has safe addresses only."""
     wanted = [(row, link) for row, link in enumerate(links, start=1) if link is not None]
     if len(wanted) > MAX_LINKS:
@@ -240,7 +228,7 @@ def _add_links(
     # A text too long for a link is only text.
     fitting = [(row, link) for row, link in wanted[:MAX_LINKS] if len(str(texts[row - 1])) <= MAX_ADDRESS]
     for row, link in fitting:
-        page.add_link(address(top + row, 0), link)
+        page.add_link(address(row, 0), link)
     return frozenset(row for row, _ in fitting)
 
 
