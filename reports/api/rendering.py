@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import importlib
 import shlex
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -75,12 +76,32 @@ def render(
     from reports.leaderboard.configured_report import build_configured_report
 
     report = build_configured_report(config, title=sections[0].title, name=name, may_count=may_count)
-    report = dataclasses.replace(report, command=command)
-    files = []
+    trends = _write_trends(config, sections, report, name)
+    report = dataclasses.replace(report, command=command, trends_file=trends.name if trends else "")
+    files = [trends] if trends else []
     for section in sections:
         titled = dataclasses.replace(report, title=section.title)
         files += [_write(titled, Path(config.out) / f"{section.name}.{form}", form) for form in section.formats]
     return report, tuple(files)
+
+
+def _write_trends(config: Config, sections: Sequence[ReportSection], report: Report, name: str | None) -> Path | None:
+    """Write the page of trends beside the first leaderboard page, as soon as two runs can be compared."""
+    boards = [section for section in sections if "html" in section.formats]
+    if not boards:
+        return None
+    from reports.config.config import TRENDS_NAME
+    from reports.html.trends.page import write_trends
+    from reports.trends.trends import build_trends
+    from zoo.cache.store import Store
+
+    trends = build_trends(Store(config.cache), name, config)
+    if trends is None:
+        return None
+    board, path = boards[0], Path(config.out) / f"{TRENDS_NAME}.html"
+    with _told_where(path):
+        write_trends(trends, path, title=board.title, created_at=report.created_at, leaderboard=f"{board.name}.html")
+    return path
 
 
 def count_and_render(config: Config, path: str | Path, count: Callable[[RefreshOptions], RunSummary]) -> CommandOutcome:
@@ -112,11 +133,18 @@ def render_again(config: Config, path: str | Path, formats: Sequence[str]) -> Co
 
 def _write(report: Report, path: Path, form: str) -> Path:
     writer = importlib.import_module(WRITERS[form])
-    try:
+    with _told_where(path):
         writer.write(report, path)
+    return path
+
+
+@contextlib.contextmanager
+def _told_where(path: Path) -> Iterator[None]:
+    """Says which file could not be written, and that nothing is lost."""
+    try:
+        yield
     except OSError as error:
         reason = error.strerror or str(error)
         raise OutputError(
             f"'{path}' cannot be written: {reason}. What was counted is kept; `zoometer report` renders it again."
         ) from error
-    return path

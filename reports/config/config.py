@@ -121,10 +121,22 @@ class AuditSection(Section):
     """Where fields stand in tables other than timm's: macs=GFLOPs:G."""
 
 
+TRENDS_NAME = "trends"
+"""Name of the page that is written beside reports in HTML once there are two runs."""
+
+
+def _refuse_taken(name: str) -> str:
+    if name == TRENDS_NAME:
+        raise ValueError(
+            f"'{name}' is the page of what changed over runs, which is written besides. Give the report another name."
+        )
+    return name
+
+
 class ReportSection(Section):
     """One report: its files are `<out>/<name>.<format>`."""
 
-    name: Annotated[str, Field(pattern=r"^\w[\w.-]*$")] = "leaderboard"
+    name: Annotated[str, Field(pattern=r"^\w[\w.-]*$"), AfterValidator(_refuse_taken)] = "leaderboard"
     """Of its files, which are <out>/<name>.<format>."""
     title: Text = "Model-zoo leaderboard"
     """The heading of the page."""

@@ -162,6 +162,7 @@ class Report:
     warnings: tuple[str, ...] = ()
     sources: tuple[DataSource, ...] = ()
     command: str = ""  # makes this report again
+    trends_file: str = ""  # of the page of trends beside the report's; empty: there is none
     notes: tuple[str, ...] = ()  # what a reader should know, such as auxiliary heads
     breakdown: pd.DataFrame = field(default_factory=empty_breakdown)  # BREAKDOWN
     changes: ChangeReport | None = None  # None: there was no run before

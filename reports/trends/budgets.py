@@ -45,11 +45,17 @@ class Series:
     task: str | None  # None: of a budget that is about no task in particular
     accuracy: Column
     picks: tuple[Pick | None, ...]  # None: nothing fits
+    cost: Column | None = None  # that is limited; None: it is a budget of the configuration
+
+    @property
+    def name(self) -> str:
+        """`MACs ≤ 1 G`, or the name of a configured budget without its limits."""
+        return self.title.partition(": ")[0]
 
     @property
     def is_configured(self) -> bool:
         """Whether it is a budget of the configuration."""
-        return self.task is None
+        return self.cost is None
 
 
 def standing_series(leaderboards: Sequence[pd.DataFrame], tasks: Mapping[str, Column]) -> list[Series]:
@@ -61,7 +67,7 @@ def standing_series(leaderboards: Sequence[pd.DataFrame], tasks: Mapping[str, Co
             known = [table[table[accuracy.key].notna()] for table in tables[limit.column]]
             picks = tuple(_best(table, accuracy, limit) for table in known)
             if any(picks) and any((table[limit.column.key] > limit.bound).any() for table in known):
-                series.append(Series(f"{limit.title} ≤ {_bound_text(limit)}", task, accuracy, picks))
+                series.append(Series(f"{limit.title} ≤ {_bound_text(limit)}", task, accuracy, picks, limit.column))
     return series
 
 

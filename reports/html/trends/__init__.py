@@ -1,0 +1,1 @@
+"""The page of trends: what changed over the runs of a cache."""
