@@ -384,7 +384,7 @@ def test_the_first_sheet_has_the_cells_the_pick_and_links(book: openpyxl.Workboo
 
 
 def test_about_says_which_runs_and_tables_were_compared(book: openpyxl.Workbook, report: Report) -> None:
-    lines = {row[0]: row[1] for row in book["About"].iter_rows(values_only=True)}
+    lines = {str(row[0]): str(row[1]) for row in book["About"].iter_rows(values_only=True)}
     assert report.changes is not None
     assert lines[report.changes.heading] == str(report.changes)
     (audit,) = report.audits
