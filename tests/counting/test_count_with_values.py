@@ -66,7 +66,15 @@ def found(layer: nn.Module, x: Tensor) -> Any:
     return layer(x[(x[:, 0] > 0).nonzero()[:, 0]])
 
 
-@pytest.mark.parametrize("function", [positive, found])
+def placed(layer: nn.Module, x: Tensor) -> Any:
+    return layer(x[torch.where(x[:, 0] > 0)])
+
+
+def split(layer: nn.Module, x: Tensor) -> Any:
+    return layer(torch.tensor_split(x, x[0, :1].long())[1])
+
+
+@pytest.mark.parametrize("function", [positive, found, placed])
 def test_a_mask_counts_the_rows_that_the_given_data_leave(function: Any) -> None:
     x = torch.ones(5, WIDTH)
     x[1, 0] = -1
@@ -76,6 +84,32 @@ def test_a_mask_counts_the_rows_that_the_given_data_leave(function: Any) -> None
     assert again[0].macs == again[1].macs  # the seed is fixed
     assert 0 < again[0].macs < 50 * ROW_MACS
     assert again[0].reason == RANDOM
+
+
+def test_a_tensor_that_says_where_to_split_is_read() -> None:
+    """The first number is 1, so that four of five rows are left."""
+    cost = zoo.count(Layered(split), torch.ones(5, WIDTH))
+    assert (cost.macs, cost.reason) == (4 * ROW_MACS, GIVEN)
+
+
+class Gated(nn.Module):
+    """A layer that is left out if a buffer says so."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(WIDTH, WIDTH)
+        self.register_buffer("gate", torch.ones(()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.layer(x) if self.gate > -1 else x
+        return y
+
+
+def test_a_buffer_is_data_only_where_its_values_are_not_known() -> None:
+    known = zoo.count(Gated(), (WIDTH,))
+    assert (known.macs, known.reason) == (ROW_MACS, None)
+    unknown = zoo.count(Gated().to("meta"), (WIDTH,))
+    assert (unknown.macs, unknown.reason) == (ROW_MACS, RANDOM)
 
 
 class Experts(nn.Module):
@@ -127,16 +161,25 @@ def attention_macs(queries: int, keys: int, width: int) -> int:
     return 2 * queries * width**2 + 2 * keys * width**2 + 2 * queries * keys * width
 
 
-def test_a_transformer_with_a_mask_runs_part_by_part() -> None:
-    """Width 16, hidden 32; five source tokens, six target tokens. The mask is compared with a causal one."""
+CAUSAL = nn.Transformer.generate_square_subsequent_mask(6)
+
+
+@pytest.mark.parametrize(
+    ("mask", "reason"), [(CAUSAL, None), (torch.ones(6, 6), None), (CAUSAL.isinf(), None), (CAUSAL.to("meta"), RANDOM)]
+)
+def test_a_transformer_with_a_mask_runs_part_by_part(mask: Tensor, reason: str | None) -> None:
+    """Width 16, hidden 32; five source tokens, six target tokens.
+
+    torch asks whether a mask is causal, to say so to its kernel in place of the mask. A given mask is part of the question, and of a
+    mask that is not given its additions are not known; the products are the same.
+    """
     model = nn.Transformer(16, 2, 1, 1, 32, batch_first=True)
-    mask = nn.Transformer.generate_square_subsequent_mask(6)
     cost = zoo.count(model, inputs=(torch.zeros(1, 5, 16), torch.zeros(1, 6, 16)), kwargs={"tgt_mask": mask})
     encoder = attention_macs(5, 5, 16) + 5 * 2 * 16 * 32
     decoder = attention_macs(6, 6, 16) + attention_macs(6, 5, 16) + 6 * 2 * 16 * 32
     assert cost.macs == encoder + decoder
     assert {"encoder.layers.0.linear1", "decoder.layers.0.multihead_attn"} <= {row.module for row in cost.rows}
-    assert cost.reason == GIVEN
+    assert cost.reason == reason
 
 
 def test_a_sparse_matrix_multiplies_where_it_has_entries() -> None:

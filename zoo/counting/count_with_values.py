@@ -65,12 +65,16 @@ def count_with_values(model: nn.Module, inputs: Sequence[Any], kwargs: Mapping[s
     given = list(tensors_in((inputs, kwargs)))
     is_random = any(map(without_values, given)) or not any(t.is_floating_point() for t in given)
     args, named = pytree.tree_map_only(Tensor, _with_data, (tuple(inputs), dict(kwargs)))
+    unknown = {name for name, buffer in model.named_buffers() if without_values(buffer)}
     with with_values(model):
-        data = [t for t in (*model.parameters(), *tensors_in((args, named))) if t.is_floating_point() or t.is_complex()]
-        made = [new for old, new in zip(given, tensors_in((args, named)), strict=True) if without_values(old)]
-        dependence = DataDependence((*data, *made))
+        passed = list(tensors_in((args, named)))
+        data = [t for t in (*model.parameters(), *passed) if t.is_floating_point() or t.is_complex()]
+        made = [new for old, new in zip(given, passed, strict=True) if without_values(old)]
+        made += [buffer for name, buffer in model.named_buffers() if name in unknown]
+        known = [new for old, new in zip(given, passed, strict=True) if not without_values(old)]
+        dependence = DataDependence((*data, *made), known)
         totals = ValueTotals(dependence, Limits(_SECONDS, free - needed))
-        with dependence.watching_exports(), _without_fast_paths():
+        with dependence.watching_exports(), dependence.knowing_masks(), _without_fast_paths():
             cost = cost_of_pass(model, args, named, totals, None, parts, started)
     if not dependence.was_read:
         return cost

@@ -30,15 +30,21 @@ _READERS = frozenset(
 )
 """Operators whose result has a size, or is a number, that depends on values."""
 _PACKING = "_pack_padded_sequence"  # gives packed data, and batch sizes that come from the lengths alone
-_READ_ARGUMENT = {_PACKING: 1, "repeat_interleave": 1}
+_READ_ARGUMENT = {_PACKING: 1, "repeat_interleave": 1, "tensor_split": 1}
 """Operators for which that holds of the values of one argument."""
 
 
 class DataDependence:
-    """Which storages hold data, and whether any was read."""
+    """Which storages hold data, and whether any was read.
 
-    def __init__(self, data: Iterable[Tensor]) -> None:
+    Args:
+        data: tensors whose values another input, or other weights, would change.
+        given: those among them whose values a user gave; alive as long as this.
+    """
+
+    def __init__(self, data: Iterable[Tensor], given: Iterable[Tensor] = ()) -> None:
         self._data: dict[int, weakref.ref[torch.UntypedStorage]] = {}
+        self._given = {storage._cdata for tensor in given if (storage := storage_of(tensor)) is not None}
         self.was_read = False
         for tensor in data:
             self.mark(tensor)
@@ -60,6 +66,26 @@ class DataDependence:
     def read(self, tensors: Iterable[Tensor]) -> None:
         """Says that the values of tensors decide something."""
         self.was_read = self.was_read or any(map(self.holds, tensors))
+
+    @contextlib.contextmanager
+    def knowing_masks(self) -> Iterator[None]:
+        """Takes a given mask of attention as part of the question, though torch asks whether it is causal.
+
+        `nn.Transformer` compares a mask of floating-point numbers with a causal one, and calls attention with the mask or with
+        `is_causal`. Both have all products, whatever the values.
+        """
+        detect = torch.nn.modules.transformer._detect_is_causal_mask
+
+        def detect_given(mask: Tensor | None, *args: Any, **kwargs: Any) -> bool:
+            before = self.was_read
+            is_causal = detect(mask, *args, **kwargs)
+            storage = None if mask is None else storage_of(mask)
+            if storage is not None and storage._cdata in self._given:
+                self.was_read = before
+            return is_causal
+
+        with Patches({(torch.nn.modules.transformer, detect.__name__): detect_given}).held():
+            yield
 
     @contextlib.contextmanager
     def watching_exports(self) -> Iterator[None]:
@@ -113,7 +139,7 @@ class ValueTotals(Totals):
 
 def _deciding(name: str, args: Any, kwargs: Any) -> Iterable[Tensor]:
     """The tensors whose values decide on the result of a call."""
-    if name in _READERS:
+    if name in _READERS or (name == "where" and len(args) == 1):  # of a condition alone: the places where it holds
         return tensors_in((args, kwargs))
     if name in _READ_ARGUMENT:
         return tensors_in(args[_READ_ARGUMENT[name] :][:1])
