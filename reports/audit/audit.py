@@ -56,14 +56,6 @@ def audit_table(
 ) -> Audit:
     """Compares a published table with the counts.
 
-    Args:
-        rows: of the table.
-        title: of the table.
-        zoo: whose models it is about.
-        architectures: all of that zoo, with their weights.
-        aliases: current names by older ones.
-        count_models: counts models by their keys.
-
     Raises:
         ZooError: if a zoo is not installed, or the cache cannot be read or written.
     """

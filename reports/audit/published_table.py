@@ -160,14 +160,7 @@ def _metadata_numbers(cost: PublishedCost) -> dict[str, PrintedNumber]:
 def match_rows(
     rows: Iterable[PublishedRow], zoo: str, architectures: Iterable[Architecture], aliases: Mapping[str, str]
 ) -> list[PublishedRow]:
-    """Finds the model and the input that each row is about.
-
-    Args:
-        rows: of the table.
-        zoo: whose models they are.
-        architectures: all of the zoo, with their weights.
-        aliases: current names by older ones.
-    """
+    """Finds the model and the input of each row; `aliases` has current names by former ones."""
     by_name = {architecture.name: architecture for architecture in architectures}
     return [_match_row(row, zoo, by_name, aliases) for row in rows]
 

@@ -31,7 +31,7 @@ def audit_record(audit: Audit) -> dict[str, Any]:
     }
 
 
-def comparison_record(comparison: TableComparison) -> dict[str, Any]:
+def table_comparison_record(comparison: TableComparison) -> dict[str, Any]:
     """Two audits and their differences."""
     differences = [
         {

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from reports.exports.csv_file import write_csv
-from reports.exports.json_file import SCHEMA_PATH, json_schema, write_json
+from reports.exports.json_file import SCHEMA_PATH, write_json
 from reports.exports.markdown import render_markdown, write_markdown
 from reports.exports.parquet import write_parquet
 from reports.leaderboard.report import Report
@@ -20,7 +20,6 @@ from zoo.errors import OutputError, did_you_mean
 __all__ = [
     "SCHEMA_PATH",
     "WRITERS",
-    "json_schema",
     "render_markdown",
     "write",
     "write_csv",

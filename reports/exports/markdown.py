@@ -41,7 +41,7 @@ def render_markdown(report: Report, *, top: int = TOP, keys: Sequence[str] = ())
     Args:
         report: what to render.
         top: most rows of a task.
-        keys: columns of the leaderboard, in the order wanted; none for `KEYS` with the metric of each task.
+        keys: columns of the leaderboard, in order; none for `KEYS` with the metric of each task.
     """
     tasks = [rows for _, rows in report.leaderboard.groupby("task", sort=False, dropna=False)] or [report.leaderboard]
     tables = [_render_task(report, rows, top, keys, is_only=len(tasks) == 1) for rows in tasks]
@@ -54,17 +54,20 @@ def _render_task(report: Report, rows: pd.DataFrame, top: int, keys: Sequence[st
     chosen, what = _choose(rows, quality, top)
     title = report.title if is_only else f"{report.title}, {rows['task'].iloc[0]}"
     lines = [f"**{_escape(title)}**: {what}[^zoometer]", ""]
-    cells = [[_cell(column, record) for column in columns] for record in records(chosen)]
-    return [*lines, *_lines([_escape(column.header) for column in columns], cells, [column.is_figure for column in columns])]
+    cells = [[_markdown_cell(column, record) for column in columns] for record in records(chosen)]
+    return [
+        *lines,
+        *_table_lines([_escape(column.header) for column in columns], cells, [column.is_figure for column in columns]),
+    ]
 
 
 def table_lines(headers: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[str] = ()) -> list[str]:
     """A table of plain text; headers named in `right` hold numbers."""
     cells = [[_escape(cell) for cell in row] for row in rows]
-    return _lines([_escape(header) for header in headers], cells, [header in right for header in headers])
+    return _table_lines([_escape(header) for header in headers], cells, [header in right for header in headers])
 
 
-def _lines(headers: Sequence[str], rows: Iterable[Sequence[str]], is_right: Sequence[bool]) -> list[str]:
+def _table_lines(headers: Sequence[str], rows: Iterable[Sequence[str]], is_right: Sequence[bool]) -> list[str]:
     dashes = ["---:" if right else "---" for right in is_right]
     return [f"| {' | '.join(cells)} |" for cells in (headers, dashes, *rows)]
 
@@ -85,7 +88,7 @@ def _choose(rows: pd.DataFrame, quality: Column | None, top: int) -> tuple[pd.Da
     return ranked.head(top), f"{what}, the best first."
 
 
-def _cell(column: Column, row: Mapping[str, object]) -> str:
+def _markdown_cell(column: Column, row: Mapping[str, object]) -> str:
     value = row[column.key]
     if value is None:
         return ""

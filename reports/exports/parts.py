@@ -33,30 +33,30 @@ class ReportPart(NamedTuple):
 
 def changes_of(report: Report) -> list[ReportPart]:
     """What the last run changed; none where there was no run before it."""
-    return [_changes(report.changes)] if report.changes else []
+    return [_changes_part(report.changes)] if report.changes else []
 
 
 def budgets_of(report: Report) -> list[ReportPart]:
     """Each budget with what fits, the best first."""
-    return [_budget(answer) for answer in report.budgets]
+    return [_budget_part(answer) for answer in report.budgets]
 
 
 def audits_of(report: Report) -> list[ReportPart]:
     """Each published table held against our counts."""
-    return [_audit(audit) for audit in report.audits]
+    return [_audit_part(audit) for audit in report.audits]
 
 
-def _changes(changes: ChangeReport) -> ReportPart:
-    return ReportPart({"heading": changes.heading, "counts": dict(changes.counts)}, _rows(changes.rows, CHANGES))
+def _changes_part(changes: ChangeReport) -> ReportPart:
+    return ReportPart({"heading": changes.heading, "counts": dict(changes.counts)}, _part_rows(changes.rows, CHANGES))
 
 
-def _audit(audit: AuditReport) -> ReportPart:
+def _audit_part(audit: AuditReport) -> ReportPart:
     causes = [{"causes": causes, "rows": rows} for causes, rows in audit.causes]
     said = {"title": audit.title, "zoo": audit.zoo, "counts_as": audit.counts_as, "verdicts": dict(audit.verdicts)}
-    return ReportPart({**said, "causes": causes}, _rows(audit.rows, AUDIT))
+    return ReportPart({**said, "causes": causes}, _part_rows(audit.rows, AUDIT))
 
 
-def _budget(answer: BudgetAnswer) -> ReportPart:
+def _budget_part(answer: BudgetAnswer) -> ReportPart:
     selected = answer.selection
     states = selected.verdicts["state"]
     columns = list({column.key: column for column in (*_NAMED, *answer.columns)}.values())
@@ -72,9 +72,9 @@ def _budget(answer: BudgetAnswer) -> ReportPart:
         "notes": list(answer.notes),
     }
     on_frontier = next(column for column in LEADERBOARD if column.key == "on_frontier")
-    return ReportPart(said, _rows(table.iloc[selected.fitting], [*columns, on_frontier]))
+    return ReportPart(said, _part_rows(table.iloc[selected.fitting], [*columns, on_frontier]))
 
 
-def _rows(table: pd.DataFrame, columns: Sequence[Column]) -> Iterator[dict[str, Any]]:
+def _part_rows(table: pd.DataFrame, columns: Sequence[Column]) -> Iterator[dict[str, Any]]:
     rows = table[[column.key for column in columns]]
     return records(rows.set_axis([column.export_name for column in columns], axis=1))

@@ -45,7 +45,7 @@ def provenance(report: Report) -> dict[str, Any]:
     }
 
 
-def describe(columns: Sequence[Column]) -> list[dict[str, Any]]:
+def describe_columns(columns: Sequence[Column]) -> list[dict[str, Any]]:
     """What each exported column means."""
     return [
         {"name": c.export_name, "title": c.title, "kind": str(c.kind), "meaning": c.meaning, "origin": c.origin} for c in columns

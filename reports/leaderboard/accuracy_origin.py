@@ -6,14 +6,14 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from zoo.accuracy.snapshot import is_of_snapshot, provenance
+from zoo.accuracy.snapshot import is_of_snapshot, snapshot_provenance
 
 _IMAGENET = "imagenet-1k"
 
 
 def source_note(source: str) -> str:
     """What is to be known of a source beside its name: of the figures that come with zoometer, whose they are."""
-    return f"licence {provenance().licence}, from {provenance().source}" if is_of_snapshot(source) else ""
+    return f"licence {snapshot_provenance().licence}, from {snapshot_provenance().source}" if is_of_snapshot(source) else ""
 
 
 def snapshot_notes(weights: pd.DataFrame, accuracy: pd.DataFrame) -> Iterator[str]:

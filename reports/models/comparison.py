@@ -38,7 +38,7 @@ class ComparedModel:
     cost: Mapping[str, Any]  # its row of the `costs` table
     figures: Mapping[str, float | None]  # by key of `Comparison.columns`; None where unknown
     is_counted_now: bool  # because the cache lacks its cost
-    latency: ModelLatency | None = None  # on the device that was asked for
+    latency: ModelLatency | None = None  # on the requested device
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Comparison:
 
     models: tuple[ComparedModel, ...]
     columns: tuple[Column, ...]  # with a value of any model: accuracy, then latency and cost
-    asked: DeviceRun | None = None  # the device whose latencies are asked for
+    device_run: DeviceRun | None = None  # the device whose latencies are requested
 
     def change(self, model: ComparedModel, column: Column) -> float | None:
         """Compared to the first model: a difference of accuracy, a ratio of cost; None where unknown."""
@@ -73,22 +73,22 @@ def is_accuracy(column: Column) -> bool:
 
 def compare_models(lookup: ModelLookup, size: str = NATIVE) -> Comparison:
     """The models at one size each."""
-    latencies = _latencies(lookup, size)
+    latencies = _comparable_latencies(lookup, size)
     models = tuple(
         _compared(gather_details(lookup, named), named, size, latency)
         for named, latency in zip(lookup.models, latencies, strict=True)
     )
     columns = [*_ACCURACIES, LATENCY, *(LEADERBOARD_BY_KEY[name] for name in _COSTS)]
     known = tuple(column for column in columns if any(model.figures[column.key] is not None for model in models))
-    return Comparison(models, known, lookup.asked)
+    return Comparison(models, known, lookup.device_run)
 
 
-def _latencies(lookup: ModelLookup, size: str) -> Sequence[ModelLatency | None]:
+def _comparable_latencies(lookup: ModelLookup, size: str) -> Sequence[ModelLatency | None]:
     """Of all models in one way of running, so that measured ones are comparable."""
-    if lookup.asked is None:
+    if lookup.device_run is None:
         return [None] * len(lookup.models)
     keys, families = zip(*((named.key_at(size), named.architecture.family) for named in lookup.models), strict=True)
-    return latencies_on(lookup.asked, keys, families, lookup.store)
+    return latencies_on(lookup.device_run, keys, families, lookup.store)
 
 
 def _compared(details: ModelDetails, named: NamedModel, size: str, latency: ModelLatency | None) -> ComparedModel:
@@ -116,7 +116,9 @@ def comparison_record(comparison: Comparison) -> dict[str, Any]:
                 "reason": model.cost["reason"],
                 "license": model.weights.license if model.weights else None,
                 "is_counted_now": model.is_counted_now,
-                "latency": latency_record(comparison.asked, model.latency) if comparison.asked and model.latency else None,
+                "latency": latency_record(comparison.device_run, model.latency)
+                if comparison.device_run and model.latency
+                else None,
                 **{column.export_name: model.figures[column.key] for column in columns},
                 "differences": {c.export_name: comparison.change(model, c) for c in columns if is_accuracy(c)},
                 "ratios": {c.export_name: comparison.change(model, c) for c in columns if not is_accuracy(c)},
@@ -135,8 +137,8 @@ def build_comparison_report(lookup: ModelLookup) -> Report:
     rows: pd.DataFrame = report.leaderboard
     is_named = rows["model"].isin(names) | (rows["zoo"] + "/" + rows["arch"]).isin(archs)
     table, cached = rows[is_named].reset_index(drop=True), CachedSpeeds(lookup.store)
-    asked = [lookup.asked] if lookup.asked else []
-    speeds = build_speed_reports(table, [(one.run, cached.on_device(one.device, one.run, one.unstated)) for one in asked])
+    device_runs = [lookup.device_run] if lookup.device_run else []
+    speeds = build_speed_reports(table, [(one.run, cached.on_device(one.device, one.run, one.unstated)) for one in device_runs])
     choices = build_device_latencies(table, cached, list(shipped_devices().values()))
     return dataclasses.replace(
         report,

@@ -41,10 +41,10 @@ def expand_names(names: Sequence[str], cache: str, zoos: Mapping[str, ZooSetting
 
 def is_same(name: str, other: str) -> bool:
     """Whether two names differ only in how their parts are joined, and in capitals."""
-    return _plain(name) == _plain(other)
+    return _comparable_name(name) == _comparable_name(other)
 
 
-def _plain(name: str) -> str:
+def _comparable_name(name: str) -> str:
     return re.sub(r"[-_.]", "", name).lower()
 
 

@@ -33,7 +33,7 @@ class ModelDetails:
     breakdown: pd.DataFrame  # of the native cost: `reports.leaderboard.report.BREAKDOWN`
     is_counted_now: bool  # because the cache lacks its native cost
     speeds: pd.DataFrame  # of the architecture: `reports.models.model_speeds.speeds_of`
-    asked: DeviceRun | None = None  # the device whose latencies are asked for
+    device_run: DeviceRun | None = None  # the device whose latencies are requested
     latencies: tuple[ModelLatency, ...] = ()  # on that device: at the native input, and where they are known at others
 
     @cached_property
@@ -69,19 +69,19 @@ def gather_details(lookup: ModelLookup, named: NamedModel) -> ModelDetails:
         breakdown=read_breakdown(lookup.store, costs.head(1)) if len(costs) else empty_breakdown(),
         is_counted_now=(architecture.zoo, architecture.name) in lookup.counted_now,
         speeds=speeds_of(architecture, lookup.store),
-        asked=lookup.asked,
-        latencies=tuple(_latencies(lookup.asked, costs, architecture, lookup.store)) if lookup.asked else (),
+        device_run=lookup.device_run,
+        latencies=tuple(_known_latencies(lookup.device_run, costs, architecture, lookup.store)) if lookup.device_run else (),
     )
 
 
-def _latencies(asked: DeviceRun, costs: pd.DataFrame, architecture: Architecture, store: Store) -> list[ModelLatency]:
+def _known_latencies(device_run: DeviceRun, costs: pd.DataFrame, architecture: Architecture, store: Store) -> list[ModelLatency]:
     """At the native input, whatever is known, and at the others where a latency is."""
     native, *others = cost_keys(costs)
     keys = [
         native,
         *(key for key in others if (key.classes, key.batch) == (native.classes, 1) and key.variant != Variant.FEATURES),
     ]
-    first, *more = latencies_on(asked, keys, [architecture.family] * len(keys), store)
+    first, *more = latencies_on(device_run, keys, [architecture.family] * len(keys), store)
     return [first, *(latency for latency in more if latency.kind)]
 
 
@@ -108,7 +108,7 @@ def details_record(details: ModelDetails) -> dict[str, Any]:
         "costs": [{**row, "counted_at": row["counted_at"].isoformat()} for row in details.rows],
         "weights": [{**asdict(w), "accuracy": [asdict(a) for a in details.accuracy if a.tag == w.tag]} for w in details.weights],
         "speeds": list(records(details.speeds)),
-        "latencies": [latency_record(details.asked, latency) for latency in details.latencies if details.asked],
+        "latencies": [latency_record(details.device_run, latency) for latency in details.latencies if details.device_run],
         "stages": parts.get("stage", []),
         "operations": parts.get("operation", []),
     }

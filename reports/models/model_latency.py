@@ -29,7 +29,7 @@ KINDS = ("measured", "published", "estimated")
 
 @dataclass(frozen=True)
 class DeviceRun:
-    """The device whose latencies are asked for, and how models run on it."""
+    """A device, and how models run on it."""
 
     device: Device
     run: RunConfig
@@ -55,7 +55,7 @@ class ModelLatency:
 
 
 def find_device_run(name: str, file: Path | None, stated: Mapping[str, Any], cache: str) -> DeviceRun:
-    """A device and a way of running on it, by their names.
+    """A device and how models run on it, by name.
 
     Args:
         name: of the device.
@@ -64,7 +64,7 @@ def find_device_run(name: str, file: Path | None, stated: Mapping[str, Any], cac
         cache: whose speeds may name a device of their own.
 
     Raises:
-        InputError: if a way of running is wrong.
+        InputError: if a value of `stated` is wrong.
         UnknownNameError: if there is no such device.
     """
     try:
@@ -77,28 +77,30 @@ def find_device_run(name: str, file: Path | None, stated: Mapping[str, Any], cac
     return DeviceRun(device, replace(section.run(), device=device.id), tuple(field for field in _FREE if field not in stated))
 
 
-def latencies_on(asked: DeviceRun, keys: Sequence[CostKey], families: Sequence[str | None], store: Store) -> list[ModelLatency]:
+def latencies_on(
+    device_run: DeviceRun, keys: Sequence[CostKey], families: Sequence[str | None], store: Store
+) -> list[ModelLatency]:
     """The latency of each model.
 
     Args:
-        asked: the device, and how the models run.
+        device_run: the device, and how the models run.
         keys: of the models.
         families: of their architectures, in the same order.
         store: a cache with measurements, and with what estimates are made from.
     """
     table = pd.DataFrame([key._asdict() for key in keys]).assign(family=pd.array(list(families), dtype="string"))
     table = table.astype({name: "Int64" if name in ("classes", "batch") else "string" for name in table.columns})
-    sources = CachedSpeeds(store).on_device(asked.device, asked.run, asked.unstated)
-    found, note = add_speeds(table, asked.run, sources)
+    sources = CachedSpeeds(store).on_device(device_run.device, device_run.run, device_run.unstated)
+    found, note = add_speeds(table, device_run.run, sources)
     is_unknown = bool(found[LATENCY.key].isna().all())
     return [_latency(row, note, is_unknown=is_unknown) for row in found.to_dict("records")]
 
 
-def latency_record(asked: DeviceRun, latency: ModelLatency) -> dict[str, Any]:
+def latency_record(device_run: DeviceRun, latency: ModelLatency) -> dict[str, Any]:
     """The latency with its device and its run configuration, units in the names."""
-    run = asked.run
+    run = device_run.run
     stated = {name: value for name, value in run.columns().items() if name != "device"}
-    return {"device": asked.device.id, **stated, "processor": run.processor, **asdict(latency)}
+    return {"device": device_run.device.id, **stated, "processor": run.processor, **asdict(latency)}
 
 
 def _latency(row: Mapping[Any, Any], note: str, *, is_unknown: bool) -> ModelLatency:

@@ -54,12 +54,12 @@ class ModelLookup:
     store: Store
     settings: RefreshSettings  # which select these models from that cache
     counted_now: frozenset[tuple[str, str]]  # zoo and architecture of those whose cost the original cache lacks
-    asked: DeviceRun | None = None  # the device whose latencies are asked for
+    device_run: DeviceRun | None = None  # the device whose latencies are requested
 
 
 @contextlib.contextmanager
 def look_up_models(
-    names: Sequence[str], cache: str, zoos: Mapping[str, ZooSettings], size: str = NATIVE, asked: DeviceRun | None = None
+    names: Sequence[str], cache: str, zoos: Mapping[str, ZooSettings], size: str = NATIVE, device_run: DeviceRun | None = None
 ) -> Iterator[ModelLookup]:
     """Gathers what is known of models, for as long as the context lasts.
 
@@ -68,14 +68,14 @@ def look_up_models(
         cache: the original cache; it may not exist.
         zoos: settings of zoos that a configuration declares.
         size: at which a cost is counted if the cache has none.
-        asked: the device whose latencies are asked for; what their estimates are made from is traced if the cache lacks it.
+        device_run: the device whose latencies are requested; traces that their estimates need are made if the cache lacks them.
 
     Raises:
         UnknownNameError: if there is no such zoo, architecture or set of weights.
         InputError: if the size does not fit a model.
         ZooError: if a zoo cannot be opened.
     """
-    original, split = Store(cache), [_split(name) for name in names]
+    original, split = Store(cache), [_split_name(name) for name in names]
     settings = {zoo: zoos.get(zoo, ZooSettings()) for zoo in dict.fromkeys(zoo for zoo, _ in split)}
     with tempfile.TemporaryDirectory(prefix="zoometer-") as folder:
         store = Store(folder)
@@ -87,14 +87,18 @@ def look_up_models(
         archs = {(model.architecture.zoo, model.architecture.name) for model in models}
         if original.exists():
             _copy_figures(original, store, archs)
-        trace = asked.trace_for(store) if asked else None
+        trace = device_run.trace_for(store) if device_run else None
         uncounted = _uncounted(models, store, size)
-        if missing := uncounted | (_without_latency(models, store, size, asked) if asked and trace else frozenset()):
-            _count(RefreshSettings(folder, _select(missing, settings, size), traces=(trace,) if trace else ()))
-        yield ModelLookup(models, store, RefreshSettings(folder, _select(archs, settings, size)), uncounted, asked)
+        if missing := uncounted | (_without_latency(models, store, size, device_run) if device_run and trace else frozenset()):
+            _count_missing(
+                RefreshSettings(folder, _selecting_settings(missing, settings, size), traces=(trace,) if trace else ())
+            )
+        yield ModelLookup(
+            models, store, RefreshSettings(folder, _selecting_settings(archs, settings, size)), uncounted, device_run
+        )
 
 
-def _split(name: str) -> tuple[str, str]:
+def _split_name(name: str) -> tuple[str, str]:
     zoo, _, rest = name.partition("/")
     if not zoo or not rest:
         raise UnknownNameError(
@@ -119,14 +123,16 @@ def _uncounted(models: Sequence[NamedModel], store: Store, size: str) -> frozens
     return frozenset((m.architecture.zoo, m.architecture.name) for m in models if m.key_at(size) not in counted)
 
 
-def _without_latency(models: Sequence[NamedModel], store: Store, size: str, asked: DeviceRun) -> frozenset[tuple[str, str]]:
+def _without_latency(models: Sequence[NamedModel], store: Store, size: str, device_run: DeviceRun) -> frozenset[tuple[str, str]]:
     """Those of which no latency is known on the device."""
     keys, families = [model.key_at(size) for model in models], [model.architecture.family for model in models]
-    latencies = latencies_on(asked, keys, families, store)
+    latencies = latencies_on(device_run, keys, families, store)
     return frozenset((key.zoo, key.arch) for key, latency in zip(keys, latencies, strict=True) if latency.kind is None)
 
 
-def _select(archs: AbstractSet[tuple[str, str]], settings: Mapping[str, ZooSettings], size: str) -> dict[str, ZooSettings]:
+def _selecting_settings(
+    archs: AbstractSet[tuple[str, str]], settings: Mapping[str, ZooSettings], size: str
+) -> dict[str, ZooSettings]:
     """Settings that select these architectures at one size."""
     by_zoo = {zoo: tuple(sorted(arch for of, arch in archs if of == zoo)) for zoo in settings}
     return {zoo: ZooSettings(Selection(names), (size,), models=settings[zoo].models) for zoo, names in by_zoo.items() if names}
@@ -137,7 +143,7 @@ def _find_models(names: Sequence[tuple[str, str]], store: Store, zoos: Mapping[s
     from zoo.adapters.registry import zoo_names
 
     listed = {(a.zoo, a.name): a for a in store.architectures()}
-    unknown = {zoo for zoo, rest in names if _find(zoo, rest, listed) is None}
+    unknown = {zoo for zoo, rest in names if _find_model(zoo, rest, listed) is None}
     uninstalled = {zoo for zoo, _ in listed} - {*zoo_names(), *(zoo for zoo, settings in zoos.items() if settings.models)}
     if unknown - uninstalled:
         from zoo.refresh.catalogue import list_zoos, save_listings
@@ -145,10 +151,10 @@ def _find_models(names: Sequence[tuple[str, str]], store: Store, zoos: Mapping[s
         listings = list_zoos(RefreshSettings(store.address, {zoo: zoos[zoo] for zoo in sorted(unknown - uninstalled)}), store)
         save_listings(store, listings)
         listed |= {(a.zoo, a.name): a for listing in listings.values() for a in listing.architectures}
-    return tuple(_find(zoo, rest, listed) or _raise_unknown(zoo, rest, listed) for zoo, rest in names)
+    return tuple(_find_model(zoo, rest, listed) or _raise_unknown(zoo, rest, listed) for zoo, rest in names)
 
 
-def _find(zoo: str, rest: str, listed: Mapping[tuple[str, str], Architecture]) -> NamedModel | None:
+def _find_model(zoo: str, rest: str, listed: Mapping[tuple[str, str], Architecture]) -> NamedModel | None:
     if (zoo, rest) in listed:
         return NamedModel(listed[zoo, rest])
     arch, _, tag = rest.partition(".")
@@ -166,7 +172,7 @@ def _raise_unknown(zoo: str, rest: str, listed: Mapping[tuple[str, str], Archite
     raise UnknownNameError(f"{zoo} has no architecture '{arch}'.{hint}")
 
 
-def _count(settings: RefreshSettings) -> None:
+def _count_missing(settings: RefreshSettings) -> None:
     from zoo.refresh.refresh import refresh
 
     refresh(replace(settings, fetch_accuracy=False, execution=Execution(workers=1)))

@@ -90,11 +90,11 @@ def _prepare(axes: Axes, points: Points, theme: Theme) -> None:
     for side, spine in axes.spines.items():
         spine.set_visible(side in ("left", "bottom"))
         spine.set_color(theme.faint)
-    axes.set_xlabel(f"{points.cost.header}{_origins(points)}", color=theme.ink, fontweight="bold", fontsize=9.5)
+    axes.set_xlabel(f"{points.cost.header}{_latency_origins(points)}", color=theme.ink, fontweight="bold", fontsize=9.5)
     axes.set_ylabel(points.accuracy.header, color=theme.ink, fontweight="bold", fontsize=9.5)
 
 
-def _origins(points: Points) -> str:
+def _latency_origins(points: Points) -> str:
     """How the latencies drawn are known: `, estimated` or `; 120 estimated, 3 measured`; nothing for another cost."""
     table = points.answer.selection.table
     if points.cost.group != "Speed" or "latency_from" not in table:

@@ -56,12 +56,12 @@ class Points:
         rows = self.frontier
         counts = Counter(rows["arch"])
         return [
-            f"{arch} {_size(shape)}" if counts[arch] > 1 else arch
+            f"{arch} {_short_size(shape)}" if counts[arch] > 1 else arch
             for arch, shape in zip(rows["arch"], rows["input"], strict=True)
         ]
 
 
-def _size(shape: str) -> str:
+def _short_size(shape: str) -> str:
     """`320` for `3x320x320`, `384x512` for `3x384x512`."""
     sides = shape.split("x")[1:]
     return sides[0] if len(set(sides)) == 1 else "x".join(sides) or shape

@@ -36,7 +36,7 @@ def print_audit(console: Console, audit: Audit, *, show_all: bool = False) -> No
     if listed:
         console.print()
         headers = ("Model", "Input", "Published", "Counted", "Verdict", "Why")
-        rows = [_cells(row) for row in listed[:_MOST_ROWS]]
+        rows = [_audit_cells(row) for row in listed[:_MOST_ROWS]]
         print_table(console, headers, rows, right=("Published", "Counted"), wraps=("Why",))
     if len(listed) > _MOST_ROWS:
         console.print(f"… and {len(listed) - _MOST_ROWS} more; --format csv lists all.", style="dim")
@@ -52,21 +52,21 @@ def _print_causes(console: Console, causes: Iterable[tuple[str, int]]) -> None:
         console.print(f"{rows:>6}  {cause}", markup=False)
 
 
-def _cells(row: AuditedRow) -> list[str | Text]:
+def _audit_cells(row: AuditedRow) -> list[str | Text]:
     """Name, input, the numbers that differ or all that are published, verdict and reason."""
     numbers = row.published.numbers
     differing = [q for q, number in numbers.items() if q in row.counted and not number.admits(row.counted[q])]
     quantities = [q for q in QUANTITIES if q in (differing or numbers)]
     counted = "\n".join(_amount(quantity, row.counted.get(quantity)) for quantity in quantities)
     verdict = Text(row.verdict, style=_STYLES[row.verdict])
-    return [row.published.name, _input(row), _published(row, quantities), counted, verdict, row.reason]
+    return [row.published.name, _input_text(row), _published_numbers(row, quantities), counted, verdict, row.reason]
 
 
-def _input(row: AuditedRow) -> str:
+def _input_text(row: AuditedRow) -> str:
     return row.published.key.input if row.published.key else UNKNOWN
 
 
-def _published(row: AuditedRow, quantities: Sequence[str]) -> str:
+def _published_numbers(row: AuditedRow, quantities: Sequence[str]) -> str:
     return "\n".join(_amount(quantity, float(row.published.numbers[quantity].middle)) for quantity in quantities)
 
 
@@ -76,7 +76,7 @@ def _amount(quantity: str, value: float | None) -> str:
 
 def print_row_in_full(console: Console, audit: Audit, row: AuditedRow) -> None:
     """One row: each number as published and as counted, the verdict and its reason."""
-    _print_table_convention(console, audit, f"line {row.published.line}, {row.published.name} at {_input(row)}")
+    _print_table_convention(console, audit, f"line {row.published.line}, {row.published.name} at {_input_text(row)}")
     rows = []
     for quantity, number in row.published.numbers.items():
         exact = f"{float(number.low):,.0f} – {float(number.high):,.0f}"
@@ -93,7 +93,7 @@ def print_row_in_full(console: Console, audit: Audit, row: AuditedRow) -> None:
     console.print(Text.assemble((row.verdict, _STYLES[row.verdict]), f" {row.reason}".rstrip()))
 
 
-def print_comparison(console: Console, comparison: TableComparison) -> None:
+def print_table_comparison(console: Console, comparison: TableComparison) -> None:
     """Where two tables differ, and why."""
     for audit in (comparison.first, comparison.second):
         _print_table_convention(console, audit)
@@ -104,7 +104,7 @@ def print_comparison(console: Console, comparison: TableComparison) -> None:
     console.print()
     rows = []
     for difference, cause in zip(differences[:_MOST_ROWS], causes, strict=False):
-        first, second = (_published(row, difference.quantities) for row in (difference.first, difference.second))
-        rows.append([difference.first.published.name, _input(difference.first), first, second, cause])
+        first, second = (_published_numbers(row, difference.quantities) for row in (difference.first, difference.second))
+        rows.append([difference.first.published.name, _input_text(difference.first), first, second, cause])
     headers = ("Model", "Input", "First", "Second", "What the second did differently")
     print_table(console, headers, rows, wraps=headers[-1:])

@@ -63,13 +63,13 @@ def changes_markdown(changes: ChangeReport, most: int | None) -> str:
 def _tables(changes: ChangeReport) -> Iterator[tuple[str, Sequence[str], list[list[str]]]]:
     """Headers and rows of each kind of change that occurs."""
     for kind in changes.KINDS:
-        rows = [_cells(row) for row in records(changes.rows[changes.rows["kind"] == kind])]
+        rows = [_change_cells(row) for row in records(changes.rows[changes.rows["kind"] == kind])]
         headers = ("Figure", *_FIGURES, "Likely cause") if kind == _CHANGED else ("Was", "Is", "Why")
         if rows:
             yield kind, ("Model", "Input", *headers), rows
 
 
-def _cells(row: Mapping[str, Any]) -> list[str]:
+def _change_cells(row: Mapping[str, Any]) -> list[str]:
     model = [_model_name(row), row["input"]]
     if row["kind"] != _CHANGED:
         return [*model, row["old_status"] or UNKNOWN, row["new_status"] or UNKNOWN, row["cause"] or ""]

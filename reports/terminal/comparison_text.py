@@ -25,8 +25,8 @@ def print_comparison(console: Console, comparison: Comparison) -> None:
         _print_block(console, comparison, [first, *others[start : start + fitting]])
         console.print()
     console.print(Text(f"× and differences are against {first.name}; the best figure of a row is bold.", style="dim"))
-    if asked := comparison.asked:
-        print_title(console, "Latency", f"on {asked.device.name}, {asked.run.describe()}")
+    if device_run := comparison.device_run:
+        print_title(console, "Latency", f"on {device_run.device.name}, {device_run.run.describe()}")
         print_latencies(console, [(model.name, model.latency) for model in comparison.models if model.latency], "Model")
     for model in comparison.models:
         if model.cost["reason"]:
@@ -45,12 +45,12 @@ def _print_block(console: Console, comparison: Comparison, models: Sequence[Comp
         table.add_column(Text(name), justify="right", header_style="bold", overflow="fold")
         if index:
             table.add_column("", justify="right", no_wrap=True)
-    for title, cells, changes in _rows(comparison, models):
+    for title, cells, changes in _comparison_rows(comparison, models):
         table.add_row(title, cells[0], *(cell for pair in zip(cells[1:], changes, strict=True) for cell in pair))
     console.print(table)
 
 
-def _rows(comparison: Comparison, models: Sequence[ComparedModel]) -> Iterator[tuple[str, list[Text], list[Text]]]:
+def _comparison_rows(comparison: Comparison, models: Sequence[ComparedModel]) -> Iterator[tuple[str, list[Text], list[Text]]]:
     """The title of each row, a cell for each model, and the changes of all but the first."""
     unchanged = [Text()] * (len(models) - 1)
     yield "Input", [Text(model.cost["input"]) for model in models], unchanged

@@ -154,7 +154,7 @@ def _print_rows(console: Console, table: pd.DataFrame, view: View) -> None:
     """The table with a column of shares behind the convention's totals."""
     columns: dict[str, list[str]] = {}
     for name in table.columns:
-        columns[name.replace("_", " ")] = [_cell(name, value, view.digits) for value in table[name]]
+        columns[name.replace("_", " ")] = [_cost_cell(name, value, view.digits) for value in table[name]]
         if name == view.convention.unit.lower():
             whole = table[name].max() if view.by == "module" else table[name].sum()
             columns["%"] = [f"{100 * value / whole:.1f}" if whole else UNKNOWN for value in table[name]]
@@ -163,7 +163,7 @@ def _print_rows(console: Console, table: pd.DataFrame, view: View) -> None:
     print_table(console, list(columns), list(zip(*columns.values(), strict=True)), right=right, wraps=wraps)
 
 
-def _cell(name: str, value: Any, digits: int) -> str:
+def _cost_cell(name: str, value: Any, digits: int) -> str:
     if name in _AMOUNTS:
         return format_amount(value, digits=digits)
     if name in _BYTES:

@@ -33,8 +33,8 @@ def print_model(console: Console, details: ModelDetails) -> None:
     _print_training(console, details)
     _print_breakdown(console, details)
     _print_weights(console, details)
-    if details.asked:
-        _print_latencies(console, details, details.asked)
+    if details.device_run:
+        _print_latencies(console, details, details.device_run)
     else:
         _print_speeds(console, details)
     _print_origins(console, details)
@@ -91,8 +91,8 @@ def _print_training(console: Console, details: ModelDetails) -> None:
     cells = [
         [
             ", ".join([str(row["input"]), *_differences(details, row)]),
-            *map(format_amount, _of(row, macs)),
-            *map(format_bytes, _of(row, sizes)),
+            *map(format_amount, _values_of(row, macs)),
+            *map(format_bytes, _values_of(row, sizes)),
         ]
         for row in rows
         if row["training_status"] != Status.FAILED
@@ -104,7 +104,7 @@ def _print_training(console: Console, details: ModelDetails) -> None:
             console.print(Text.assemble((f"  {row['input']}  ", "bold"), (str(row["training_reason"]), "yellow")))
 
 
-def _of(row: Mapping[str, Any], names: Sequence[str]) -> list[Any]:
+def _values_of(row: Mapping[str, Any], names: Sequence[str]) -> list[Any]:
     return [row[name] for name in names]
 
 
@@ -151,7 +151,7 @@ def _print_weights(console: Console, details: ModelDetails) -> None:
         titles = list(map(metric_title, metrics))
         rows = []
         for w in details.weights:
-            results = [_number(details.accuracy_of(w, metric)) for metric in metrics]
+            results = [_percent_text(details.accuracy_of(w, metric)) for metric in metrics]
             described = [w.dataset or UNKNOWN, w.license or UNKNOWN, format_bytes(w.file_bytes)]
             rows.append([w.tag or "(unnamed)", w.input, *results[:2], *described, *results[2:]])
         headers = ["Weights", "Input", *titles[:2], "Trained on", "Licence", "File", *titles[2:]]
@@ -174,13 +174,13 @@ def _print_single_weights(console: Console, details: ModelDetails, weights: Weig
         print_title(console, "Accuracy", "published results")
         evaluated = {a.input for a in details.accuracy}
         inputs = sorted(evaluated, key=lambda input: (input != weights.input, input))
-        rows = [[metric_title(m), *(_number(details.accuracy_of(weights, m, input)) for input in inputs)] for m in metrics]
+        rows = [[metric_title(m), *(_percent_text(details.accuracy_of(weights, m, input)) for input in inputs)] for m in metrics]
         print_table(console, ["Result", *inputs], rows, right=inputs)
 
 
-def _print_latencies(console: Console, details: ModelDetails, asked: DeviceRun) -> None:
+def _print_latencies(console: Console, details: ModelDetails, device_run: DeviceRun) -> None:
     """At each input at which it is known, with its interval where it is estimated."""
-    print_title(console, "Latency", f"on {asked.device.name}, {asked.run.describe()}")
+    print_title(console, "Latency", f"on {device_run.device.name}, {device_run.run.describe()}")
     print_latencies(console, [(latency.input, latency) for latency in details.latencies], "Input")
 
 
@@ -192,7 +192,7 @@ def _print_speeds(console: Console, details: ModelDetails) -> None:
         return
     print_title(console, "Speed", "at batch 1, the fastest way of running in each dtype; estimates: --device NAME")
     cells = [
-        [str(row["device"]), str(row["input"]), f"{row['latency_ms']:.4g} ms", str(row["status"]), _way(row)]
+        [str(row["device"]), str(row["input"]), f"{row['latency_ms']:.4g} ms", str(row["status"]), _run_text(row)]
         for row in fastest.head(_MOST_SPEEDS).to_dict("records")
     ]
     print_table(console, ["Device", "Input", "Latency", "Which is", "Way"], cells, right=["Latency"])
@@ -201,7 +201,7 @@ def _print_speeds(console: Console, details: ModelDetails) -> None:
         console.print(f"  and {len(fastest) - _MOST_SPEEDS:,} more: zoometer speeds list {name}", style="dim")
 
 
-def _way(row: Mapping[Any, Any]) -> str:
+def _run_text(row: Mapping[Any, Any]) -> str:
     if isinstance(row["way"], str):
         return row["way"]
     return ", ".join(str(row[name]) for name in ("runtime", "dtype", "layout") if isinstance(row[name], str))
@@ -216,19 +216,19 @@ def metric_title(metric: tuple[str, str]) -> str:
     return f"{dataset} {_PLAIN_METRICS.get(name, name)}"
 
 
-def _number(value: float | None) -> str:
+def _percent_text(value: float | None) -> str:
     return UNKNOWN if value is None else f"{value:.2f}"
 
 
 def _print_origins(console: Console, details: ModelDetails) -> None:
     print_title(console, "Where this comes from")
     table = Table.grid(padding=(0, 2, 0, 0))
-    for name, text in _origins(details):
+    for name, text in _figure_origins(details):
         table.add_row(Text(f"  {name}", style="dim"), Text(text, overflow="fold"))
     console.print(table)
 
 
-def _origins(details: ModelDetails) -> Iterator[tuple[str, str]]:
+def _figure_origins(details: ModelDetails) -> Iterator[tuple[str, str]]:
     """The origin of each kind of figure, with its date."""
     zoo = details.architecture.zoo
     if details.rows:

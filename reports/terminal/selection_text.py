@@ -27,7 +27,7 @@ def print_answer(console: Console, answer: BudgetAnswer) -> None:
     for sentence in more:
         console.print(sentence)
     _print_frontier(console, answer)
-    _print_left_out(console, answer)
+    _print_excluded(console, answer)
     _print_misses(console, answer)
     if answer.relaxations:
         console.print(Text("\nGained by relaxing a limit", style="bold"))
@@ -56,7 +56,7 @@ def _print_frontier(console: Console, answer: BudgetAnswer) -> None:
         console.print(f"  and {len(frontier) - shown:,} more: --format csv lists them all", style="dim")
 
 
-def _print_left_out(console: Console, answer: BudgetAnswer) -> None:
+def _print_excluded(console: Console, answer: BudgetAnswer) -> None:
     over = answer.selection.count(State.OVER)
     if over:
         console.print(Text(f"\nLeft out: {over:,} of {len(answer.selection.table):,}", style="bold"))

@@ -17,8 +17,8 @@ from fakes_web import Site
 
 from zoo.accuracy import download
 from zoo.accuracy.result_tables import MAIN_TABLE, TABLES
-from zoo.accuracy.snapshot import is_of_snapshot, provenance
-from zoo.accuracy.timm import Found, find_tables
+from zoo.accuracy.snapshot import is_of_snapshot, snapshot_provenance
+from zoo.accuracy.timm import ResultTables, find_tables
 
 MOST_LOST_S = 2.0
 SKETCH = "results-sketch.csv"
@@ -54,12 +54,12 @@ def publish(folder: Path, revision: str, top1: float, names: tuple[str, ...] = (
         table.write_text(content(top1), encoding="utf-8")
 
 
-def downloaded(found: Found) -> dict[str, tuple[str, float]]:
+def downloaded(found: ResultTables) -> dict[str, tuple[str, float]]:
     """Source and figure of each table that did not come with zoometer."""
     return {t.dataset: (t.source, t.read()["top1"][0]) for t in found.tables if not is_of_snapshot(t.source)}
 
 
-def assert_is_snapshot(found: Found, why: str) -> None:
+def assert_is_snapshot(found: ResultTables, why: str) -> None:
     assert downloaded(found) == {}
     assert [t.dataset for t in found.tables] == list(TABLES.values())
     assert why in found.why_not_newer
@@ -105,7 +105,7 @@ def stay_silent(connection: socket.socket) -> None:
         pass
 
 
-def timed(version: str = "9.9") -> tuple[Found, float]:
+def timed(version: str = "9.9") -> tuple[ResultTables, float]:
     import requests  # noqa: F401  # not the network's time
 
     started = time.monotonic()
@@ -150,7 +150,7 @@ def test_tables_of_the_main_branch_give_way_to_newer_ones_that_came_with_zoomete
     publish(tmp_path, "main", 72)
     find_tables(version="9.9")
     os.utime(downloads / "main" / MAIN_TABLE, (0, 0))
-    assert provenance().retrieved_at > "1970-01-01"
+    assert snapshot_provenance().retrieved_at > "1970-01-01"
     assert_is_snapshot(find_tables(version="9.9", fetch=False), "may not be downloaded (accuracy: {fetch: false})")
     assert downloaded(find_tables(version="9.9"))["imagenet-1k"][1] == 72  # it was too old, and is downloaded again
 
@@ -277,4 +277,4 @@ def test_an_answer_of_another_kind_ends_the_attempt(downloads: Path, monkeypatch
 def test_downloads_that_cannot_be_kept_are_done_without(tmp_path: Path, home: Site) -> None:
     publish(tmp_path, "v9.9", 71)
     (tmp_path / "downloads").write_text("a file where the folder should be")
-    assert_is_snapshot(find_tables(version="9.9"), "could not be kept")
+    assert_is_snapshot(find_tables(version="9.9"), "could not be saved")

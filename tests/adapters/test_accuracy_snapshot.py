@@ -15,7 +15,7 @@ import pytest
 from paths import SHARED
 
 from zoo.accuracy.result_tables import MAIN_TABLE, TABLES, revision_of
-from zoo.accuracy.snapshot import FILE, SCHEMA, Provenance, is_of_snapshot, provenance, snapshot_tables
+from zoo.accuracy.snapshot import FILE, SCHEMA, Provenance, is_of_snapshot, snapshot_provenance, snapshot_tables
 from zoo.accuracy.timm import join_tables
 from zoo.errors import AccuracyError
 from zoo.records import Weights
@@ -67,7 +67,7 @@ def test_crop_and_interpolation_are_the_published_ones(published: Path) -> None:
 
 
 def test_it_says_where_it_is_from_and_is_small() -> None:
-    about = provenance()
+    about = snapshot_provenance()
     assert about.licence == "Apache-2.0"
     assert about.revision in about.source
     assert about.revision in about.command
@@ -79,7 +79,7 @@ def test_it_says_where_it_is_from_and_is_small() -> None:
 
 
 def test_its_program_makes_the_same_bytes_again(published: Path, tmp_path: Path) -> None:
-    about = provenance()
+    about = snapshot_provenance()
     making.main([str(published), "--revision", about.revision, "--date", about.date, "--out", str(tmp_path / FILE)])
     again, kept = pq.read_table(tmp_path / FILE), pq.read_table(str(resources.files("zoo.accuracy") / FILE))
     assert again.equals(kept, check_metadata=True)
@@ -121,5 +121,5 @@ def test_rows_say_that_they_came_with_zoometer() -> None:
     table = join_tables(snapshot_tables(), weights, "1.0")
     assert {row.dataset for row in table.rows} == set(TABLES.values())
     assert all(is_of_snapshot(row.source) for row in table.rows)
-    assert {row.retrieved_at for row in table.rows} == {provenance().retrieved_at}
+    assert {row.retrieved_at for row in table.rows} == {snapshot_provenance().retrieved_at}
     assert not is_of_snapshot("timm results-imagenet.csv (v1.0.31)")

@@ -42,7 +42,7 @@ from zoo.records import MODEL_COLUMNS, Selection  # noqa: E402
 from zoo.refresh.fill_missing import fill_missing  # noqa: E402
 from zoo.run_config import RunConfig  # noqa: E402
 from zoo.settings import Execution, ZooSettings  # noqa: E402
-from zoo.validation.calibrate_device import compare, estimate_measured  # noqa: E402
+from zoo.validation.calibrate_device import compare_estimates, estimate_measured  # noqa: E402
 from zoo.validation.measured_models import workloads_of  # noqa: E402
 from zoo.validation.metrics import Agreement, agreement, median_of  # noqa: E402
 
@@ -186,7 +186,7 @@ def print_agreement(rows: pd.DataFrame, device: Device, store: Store) -> None:
 def test(estimating: Estimating, estimates: pd.DataFrame, rows: pd.DataFrame, ten: Indices) -> Agreement:
     """Calibrates with ten and compares the others."""
     others = rows[~rows.index.isin(ten)]
-    return compare(estimating(others, calibrate(estimates, rows.iloc[ten])), others)
+    return compare_estimates(estimating(others, calibrate(estimates, rows.iloc[ten])), others)
 
 
 def test_macs(rows: pd.DataFrame, ten: Indices) -> Agreement:

@@ -24,7 +24,7 @@ from zoo.estimation.terms.term_models import term_model
 from zoo.estimation.workloads.workload import summarise
 from zoo.run_config import RunConfig
 from zoo.settings import Execution
-from zoo.validation.calibrate_device import compare, estimate_measured
+from zoo.validation.calibrate_device import compare_estimates, estimate_measured
 from zoo.validation.measured_models import workloads_of
 
 PEAK, BANDWIDTH, CACHE = 100e9, 10e9, 60e6
@@ -167,7 +167,7 @@ def test_forty_architectures_are_ranked_after_a_calibration_with_ten_others(tmp_
     calibrating = np.arange(len(rows)) % 5 == 2
     others = rows[~calibrating]
     calibration = calibrate(estimates, rows[calibrating])
-    found = compare(estimate_measured(device, RunConfig(), workloads, others, calibration), others)
+    found = compare_estimates(estimate_measured(device, RunConfig(), workloads, others, calibration), others)
     assert calibration.measurements == 10
     assert found.models == 40
     assert found.rank_correlation >= 0.95

@@ -52,7 +52,7 @@ def test_threads_are_one_a_core_unless_told() -> None:
 def test_of_two_processors_of_a_core_one_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1, 2, 3}, raising=False)
     siblings = {0: "0,2", 1: "1,3", 2: "0,2", 3: "1,3"}
-    monkeypatch.setattr(environment, "_read", lambda path: siblings[int(path.parts[-3].removeprefix("cpu"))])
+    monkeypatch.setattr(environment, "_read_stripped", lambda path: siblings[int(path.parts[-3].removeprefix("cpu"))])
     assert physical_cores.__wrapped__() == (0, 1)
 
 

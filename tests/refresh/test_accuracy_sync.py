@@ -9,7 +9,7 @@ import pytest
 from fakes_refreshed import Listening
 
 from zoo.accuracy.result_tables import MAIN_TABLE, TABLES
-from zoo.accuracy.snapshot import is_of_snapshot, provenance, snapshot_tables
+from zoo.accuracy.snapshot import is_of_snapshot, snapshot_provenance, snapshot_tables
 from zoo.cache.schema.tables import table_of
 from zoo.cache.store import Store
 from zoo.records import Accuracy, Architecture, Task, Weights
@@ -80,7 +80,9 @@ def test_without_anything_else_what_comes_with_zoometer_is_used(cached: Cached) 
     assert top1(rows) == shipped()
     assert {dataset for dataset, _ in top1(rows)} == set(TABLES.values())
     (said,) = cached.said
-    assert said.startswith(f"timm's results are those of {provenance().date} that come with zoometer: newer ones may not")
+    assert said.startswith(
+        f"timm's results are those of {snapshot_provenance().date} that come with zoometer: newer ones may not"
+    )
 
 
 def test_what_is_downloaded_replaces_it_table_by_table(cached: Cached) -> None:

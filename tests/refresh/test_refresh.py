@@ -27,7 +27,7 @@ from paths import SUPPORT
 from zoo_of_poison import SlowZoo, noted_processes, set_pause
 
 from zoo.accuracy.result_tables import MAIN_TABLE
-from zoo.accuracy.snapshot import is_of_snapshot, provenance
+from zoo.accuracy.snapshot import is_of_snapshot, snapshot_provenance
 from zoo.adapters.fingerprint import fingerprint
 from zoo.adapters.registry import open_zoo
 from zoo.cache.schema.tables import KEY, TABLES, table_of
@@ -336,7 +336,7 @@ def test_accuracy_that_is_no_longer_named_gives_way_to_what_comes_with_zoometer(
     settings = settings_for(cache, refreshed.results, workers=1)
     refresh(dataclasses.replace(settings, timm_results=None, fetch_accuracy=False), listener)
     why = "newer ones may not be downloaded (accuracy: {fetch: false})"
-    assert listener.said == [f"timm's results are those of {provenance().date} that come with zoometer: {why}."]
+    assert listener.said == [f"timm's results are those of {snapshot_provenance().date} that come with zoometer: {why}."]
     results = table(cache, "accuracy").query("zoo == 'timm'")
     assert all(map(is_of_snapshot, results["source"]))
     costs = table(cache, "costs").query("zoo == 'timm' and status != 'failed'")

@@ -1,8 +1,8 @@
-"""timm's result tables from their public home, kept in the user's cache of downloads.
+"""Downloads timm's result tables into the user's cache of downloads.
 
-A run makes one attempt, and loses next to nothing where there is no network: as long as nothing at all has arrived it waits
-`FIRST_SIGN_S`, whatever is silent (a name server, a host, a proxy), and only then goes on without. Where something arrives, however
-slowly, it is patient. An attempt that failed is not repeated for `PAUSE`.
+A run makes one attempt. Without network it loses at most `FIRST_SIGN_S`: if no data at all arrives in that time, whatever does not
+answer (name server, host or proxy), the run continues without. If data arrives, it waits up to the other limits. A failed attempt is
+not repeated for `PAUSE`.
 """
 
 from __future__ import annotations
@@ -19,30 +19,30 @@ from zoo.accuracy.result_tables import MAIN_TABLE, RESULTS, TABLES, ResultTable,
 from zoo.documents.web import DownloadError, DownloadLimits, download
 
 HOME = "https://raw.githubusercontent.com/huggingface/pytorch-image-models"
-"""Where timm's releases keep their folder `results`."""
+"""The repository with timm's folder `results`."""
 
 MAIN_BRANCH = "main"
 NOT_THERE = (404, 410)
-"""Answers that say a file does not exist, as others say that it cannot be had now."""
+"""HTTP statuses that mean a file does not exist."""
 
 FIRST_SIGN_S = 1.8
-"""How long a run waits for the first sign of a network."""
+"""Time limit for the first data."""
 
 SILENCE_S = 10.0
-"""How long it waits for the next one."""
+"""Time limit between data."""
 
 TOTAL_S = 60.0
-"""How long all tables may take together."""
+"""Time limit of all tables together."""
 
 PAUSE = timedelta(minutes=15)
-"""How long a failed attempt is remembered: for commands in a row, not for tomorrow's."""
+"""How long a failed attempt is not repeated."""
 
 
 def fetch_tables(version: str, max_age: timedelta) -> str:
-    """Downloads the tables of a release, else of the main branch; gives why that could not be done, else nothing.
+    """Downloads the tables of a release, else of the main branch; returns the reason of a failure, else an empty text.
 
-    A release's tables never change and are downloaded once; those of the main branch are again when they are older than `max_age`.
-    Where nothing arrives in time, the run goes on while the attempt does, and its tables are there for the next run.
+    A release's tables never change and are downloaded once; those of the main branch again if they are older than `max_age`. If
+    nothing arrives in time, the download continues in the background, for the next run.
     """
     job = _Job(_folder(), HOME, version, datetime.now(UTC) - max_age)
     if job.is_done():
@@ -67,8 +67,8 @@ def fetch_tables(version: str, max_age: timedelta) -> str:
     return why
 
 
-def kept_tables(version: str) -> list[ResultTable]:
-    """The tables that were downloaded for a release, else those of the main branch."""
+def cached_tables(version: str) -> list[ResultTable]:
+    """The downloaded tables of a release, else of the main branch."""
     for revision in _revisions(version):
         folder = _folder() / revision
         if (folder / MAIN_TABLE).exists():
@@ -81,7 +81,7 @@ def kept_tables(version: str) -> list[ResultTable]:
 
 
 class _Signs:
-    """When something last arrived."""
+    """When data last arrived."""
 
     def __init__(self) -> None:
         self.is_any = False
@@ -92,7 +92,7 @@ class _Signs:
 
 
 def _wait(signs: _Signs, ended: threading.Event) -> str:
-    """Until the attempt has ended; why that is not waited for, else nothing."""
+    """Waits until the attempt has ended; returns the reason if it gives up, else an empty text."""
     started = time.monotonic()
     while not ended.wait(0.02):
         now = time.monotonic()
@@ -105,7 +105,7 @@ def _wait(signs: _Signs, ended: threading.Event) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """One attempt: what is wanted, from where, and the folder it is kept in."""
+    """One attempt: a version, its source and the target folder."""
 
     folder: Path
     home: str
@@ -113,7 +113,7 @@ class _Job:
     newer_than: datetime  # for tables that can change
 
     def run(self, signs: _Signs) -> str:
-        """Downloads what is missing or too old; gives why that failed, else nothing."""
+        """Downloads tables that are missing or too old; returns the reason of a failure, else an empty text."""
         try:
             for revision in _revisions(self.version):
                 if self._fetch(revision, MAIN_TABLE, signs):
@@ -125,27 +125,27 @@ class _Job:
         except DownloadError as error:
             return f"could not be downloaded: {error}"
         except OSError as error:
-            return f"could not be kept: {error}"
+            return f"could not be saved: {error}"
         self._mark.unlink(missing_ok=True)
         return ""
 
     def is_done(self) -> bool:
-        """Whether all there may be is kept already, and young enough."""
-        return any(all(self._is_kept(revision, name) for name in TABLES) for revision in _revisions(self.version))
+        """Whether all tables are cached and recent enough."""
+        return any(all(self._is_cached(revision, name) for name in TABLES) for revision in _revisions(self.version))
 
     def failed_at(self) -> datetime | None:
-        """When an attempt failed that is still remembered."""
+        """When the last attempt failed, if within `PAUSE`."""
         with contextlib.suppress(OSError):
             at = _written_at(self._mark)
             return at if at > datetime.now(UTC) - PAUSE else None
         return None
 
     def remember_failure(self) -> None:
-        with contextlib.suppress(OSError):  # nothing can be kept here: then nothing is
+        with contextlib.suppress(OSError):  # the folder is not writable
             self.folder.mkdir(parents=True, exist_ok=True)
             self._mark.write_text("The last attempt to download timm's result tables failed.\n", encoding="utf-8")
 
-    def _is_kept(self, revision: str, name: str) -> bool:
+    def _is_cached(self, revision: str, name: str) -> bool:
         path = self.folder / revision / name
         return path.exists() and (revision != MAIN_BRANCH or _written_at(path) > self.newer_than)
 
@@ -157,7 +157,7 @@ class _Job:
         """Whether there is such a table, downloaded first where it is missing or too old."""
         folder = self.folder / revision
         path, fetched = folder / name, folder / f"{name}.new"
-        if self._is_kept(revision, name):
+        if self._is_cached(revision, name):
             return True
         limits = DownloadLimits(RESULTS.most_bytes, TOTAL_S, SILENCE_S)
         try:

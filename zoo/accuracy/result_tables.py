@@ -1,4 +1,4 @@
-"""Tables of timm's published results: which there are, what is known of one at hand, and how its CSV form is read."""
+"""Tables of timm's published results, and the reader of their CSV form."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _LIMITS = {"img_size": (1, 100_000), "top1": (0, 100), "top5": (0, 100)}
 
 @dataclass(frozen=True, slots=True)
 class ResultTable:
-    """A result table at hand; its rows are read when they are wanted."""
+    """An available result table; its rows are read on demand."""
 
     dataset: str
     source: str
@@ -45,7 +45,7 @@ class ResultTable:
 
 def csv_table(path: str, content: bytes, dataset: str, source: str, retrieved_at: str) -> ResultTable:
     """The table that a CSV file of this content is."""
-    return ResultTable(dataset, source, retrieved_at, revision_of(content), functools.partial(read_csv, path, content))
+    return ResultTable(dataset, source, retrieved_at, revision_of(content), functools.partial(read_result_table, path, content))
 
 
 def revision_of(content: bytes) -> str:
@@ -53,7 +53,7 @@ def revision_of(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:16]
 
 
-def read_csv(path: str, content: bytes) -> pd.DataFrame:
+def read_result_table(path: str, content: bytes) -> pd.DataFrame:
     """The rows of a CSV file, its sizes and results as numbers.
 
     Raises:
@@ -65,11 +65,11 @@ def read_csv(path: str, content: bytes) -> pd.DataFrame:
     if missing:
         raise AccuracyError(f"'{path}' is not one of timm's result tables: it has no column {', '.join(sorted(missing))}.")
     for column, limits in _LIMITS.items():
-        table[column] = _numbers(table[column], path, limits, required=column == "img_size")
+        table[column] = _checked_numbers(table[column], path, limits, required=column == "img_size")
     return table
 
 
-def _numbers(values: pd.Series, path: str, limits: tuple[float, float], *, required: bool) -> pd.Series:
+def _checked_numbers(values: pd.Series, path: str, limits: tuple[float, float], *, required: bool) -> pd.Series:
     numbers = pd.to_numeric(values, errors="coerce")
     wrong = values[~numbers.between(*limits) & (values.notna() | required)]
     if len(wrong):

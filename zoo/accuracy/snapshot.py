@@ -66,18 +66,18 @@ class Provenance:
 
 
 @functools.cache
-def provenance() -> Provenance:
+def snapshot_provenance() -> Provenance:
     """Where the figures are from that come with zoometer."""
     return Provenance.of(pq.read_schema(pa.BufferReader(_content())))
 
 
 def snapshot_tables() -> list[ResultTable]:
     """The tables that come with zoometer."""
-    about = provenance()
+    about = snapshot_provenance()
     return [
         ResultTable(
             dataset, f"timm {name} ({about.revision}, {_ORIGIN})", about.retrieved_at, about.files[name],
-            functools.partial(_rows_of, dataset),
+            functools.partial(_snapshot_rows, dataset),
         )
         for name, dataset in TABLES.items()
     ]  # fmt: skip
@@ -88,8 +88,8 @@ def is_of_snapshot(source: str) -> bool:
     return source.endswith(f", {_ORIGIN})")
 
 
-def _rows_of(dataset: str) -> pd.DataFrame:
-    table = _read()
+def _snapshot_rows(dataset: str) -> pd.DataFrame:
+    table = _snapshot_table()
     rows = table.filter(pc.equal(table["dataset"], dataset)).to_pandas()
     names = (rows["arch"] + "." + rows["tag"]).where(rows["tag"] != "", rows["arch"])
     figures = {"img_size": rows["image_pixels"], "top1": rows["top1_percent"], "top5": rows["top5_percent"]}
@@ -97,7 +97,7 @@ def _rows_of(dataset: str) -> pd.DataFrame:
 
 
 @functools.lru_cache(maxsize=1)
-def _read() -> pa.Table:
+def _snapshot_table() -> pa.Table:
     return pq.read_table(pa.BufferReader(_content()))
 
 

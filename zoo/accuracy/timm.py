@@ -1,7 +1,7 @@
 """timm's published results: those a user points at, else those of its release, else those that come with zoometer.
 
 The tables are keyed by `arch.tag` and image size. Results are joined to the weights of the installed timm; those that belong to
-none are kept apart with the reason, and what a table does not say is unknown, never a zero.
+none are returned apart with the reason. Values that a table does not state are unknown, never 0.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from pathlib import Path
 import fsspec
 import pandas as pd
 
-from zoo.accuracy.download import MAIN_BRANCH, NOT_THERE, fetch_tables, kept_tables
+from zoo.accuracy.download import MAIN_BRANCH, NOT_THERE, cached_tables, fetch_tables
 from zoo.accuracy.result_tables import MAIN_TABLE, RESULTS, TABLES, ResultTable, csv_table
-from zoo.accuracy.snapshot import provenance, snapshot_tables
+from zoo.accuracy.snapshot import snapshot_provenance, snapshot_tables
 from zoo.addresses import redacted
 from zoo.documents.files import read_bytes
 from zoo.documents.web import DownloadError, DownloadLimits, download
@@ -29,37 +29,39 @@ _WEB = ("http://", "https://")
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class ResultTables:
     """The result tables to use."""
 
     tables: list[ResultTable]
     why_not_newer: str = ""  # where all of them came with zoometer: why none were downloaded, as a verb and its clause
 
 
-def find_tables(*, version: str, results: str | None = None, fetch: bool = True, max_age: timedelta = timedelta(days=7)) -> Found:
-    """The tables a user points at; else those of a release, each that cannot be had in the form in which it came with zoometer.
+def find_tables(
+    *, version: str, results: str | None = None, fetch: bool = True, max_age: timedelta = timedelta(days=7)
+) -> ResultTables:
+    """The tables that the user configured; else those of a release, each replaced by the shipped one if it is not available.
 
-    What was downloaded from the main branch before the day of zoometer's own tables gives way to them.
+    Tables of the main branch that are older than the shipped ones are not used.
 
     Args:
-        version: timm's, whose release's tables are wanted.
+        version: of timm.
         results: a folder with timm's CSV tables, one such file, or an address of either; None: the release's own tables.
-        fetch: whether the release's tables may be downloaded when they are not kept from before.
+        fetch: whether missing tables of the release may be downloaded.
         max_age: after which tables that can change are downloaded again.
 
     Raises:
         AccuracyError: if `results` names nothing that can be read.
     """
     if results:
-        return Found(list(_given_files(results)))
+        return ResultTables(list(_given_files(results)))
     why = fetch_tables(version, max_age) if fetch else "may not be downloaded (accuracy: {fetch: false})"
-    at_hand = {table.dataset: table for table in kept_tables(version) if not _is_outdated(table)}
+    at_hand = {table.dataset: table for table in cached_tables(version) if not _is_outdated(table)}
     tables = [at_hand.get(table.dataset, table) for table in snapshot_tables()]
-    return Found(tables, "" if at_hand else why or "are not due yet (accuracy: {max_age_days: …})")
+    return ResultTables(tables, "" if at_hand else why or "are not due yet (accuracy: {max_age_days: …})")
 
 
 def _is_outdated(table: ResultTable) -> bool:
-    return table.source.endswith(f"({MAIN_BRANCH})") and table.retrieved_at < provenance().retrieved_at
+    return table.source.endswith(f"({MAIN_BRANCH})") and table.retrieved_at < snapshot_provenance().retrieved_at
 
 
 def join_tables(tables: Sequence[ResultTable], weights: Sequence[Weights], version: str) -> AccuracyTable:
@@ -71,7 +73,7 @@ def join_tables(tables: Sequence[ResultTable], weights: Sequence[Weights], versi
     rows: list[Accuracy] = []
     unmatched: list[Unmatched] = []
     for table in tables:
-        joined, apart = _join(table, weights, version)
+        joined, apart = _join_table(table, weights, version)
         rows += joined
         unmatched += apart if table.dataset == TABLES[MAIN_TABLE] else []  # the other tables list the same models
     return AccuracyTable(tuple(rows), tuple(unmatched), missing_main_table(tables))
@@ -87,26 +89,26 @@ def missing_main_table(tables: Sequence[ResultTable]) -> tuple[str, ...]:
 def _given_files(results: str) -> Iterator[ResultTable]:
     """The tables a user points at; their time is that of the file where it is known."""
     if results.endswith(".csv"):
-        wanted = {results: TABLES.get(Path(results).name, TABLES[MAIN_TABLE])}
+        datasets = {results: TABLES.get(Path(results).name, TABLES[MAIN_TABLE])}
     else:
-        wanted = {f"{results.rstrip('/')}/{name}": dataset for name, dataset in TABLES.items()}
-    found = False
-    for path, dataset in wanted.items():
+        datasets = {f"{results.rstrip('/')}/{name}": dataset for name, dataset in TABLES.items()}
+    is_any = False
+    for path, dataset in datasets.items():
         content, modified = _read_web(path) if path.startswith(_WEB) else _read_path(path)
         if content is not None:
-            found = True
+            is_any = True
             source = f"timm {Path(redacted(path).partition('?')[0]).name}"
             yield csv_table(path, content, dataset, source, modified.isoformat(timespec="seconds"))
-    if not found and (results in wanted or not _exists(results)):
+    if not is_any and (results in datasets or not _exists(results)):
         raise AccuracyError(
             f"timm's results '{redacted(results)}' do not exist. Name a folder with {MAIN_TABLE}, or one such CSV file."
         )
-    if not found:
+    if not is_any:
         raise AccuracyError(f"'{redacted(results)}' holds none of timm's result tables ({', '.join(TABLES)}).")
 
 
 def _exists(folder: str) -> bool:
-    """Whether there is such a folder; one on the web cannot be asked for."""
+    """Whether there is such a folder; for one on the web this is unknown, and taken to be so."""
     if folder.startswith(_WEB):
         return True
     fs, root = fsspec.core.url_to_fs(folder)
@@ -147,7 +149,7 @@ def _modified(fs: fsspec.AbstractFileSystem, path: str) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _join(table: ResultTable, weights: Sequence[Weights], version: str) -> tuple[list[Accuracy], list[Unmatched]]:
+def _join_table(table: ResultTable, weights: Sequence[Weights], version: str) -> tuple[list[Accuracy], list[Unmatched]]:
     known = {f"{w.arch}.{w.tag}" if w.tag else w.arch: w for w in weights}
     archs = {w.arch for w in weights}
     rows: list[Accuracy] = []

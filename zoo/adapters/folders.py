@@ -72,7 +72,7 @@ def models_of_folder(source: str) -> dict[str, Callable[..., Any]]:
         name = file.parent.name if file.name == _CONFIG_FILE else file.stem
         if name in models:
             raise ZooError(f"'{source}' holds two models called '{name}'. Rename one of the files.")
-        models[name] = functools.partial(_load, file)
+        models[name] = functools.partial(_load_model, file)
     return models
 
 
@@ -116,7 +116,7 @@ def _run_hub_file(file: Path, _changed_at: int) -> ModuleType:
     return module
 
 
-def _load(file: Path, **arguments: Any) -> nn.Module:
+def _load_model(file: Path, **arguments: Any) -> nn.Module:
     """The model of a file.
 
     Raises:

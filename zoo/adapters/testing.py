@@ -62,13 +62,13 @@ def assert_conforms(zoo: Zoo, *, count: Iterable[str] | None = None, least_share
         least_share: of these that must be counted.
 
     Raises:
-        AssertionError: with every problem that was found, one a line.
+        AssertionError: with all problems, one per line.
     """
     architectures, problems = check_listing(zoo)
     problems += check_figures(zoo, architectures)
-    wanted = None if count is None else set(count)
-    problems += [f"there is no architecture {name!r} to count" for name in (wanted or set()) - {a.name for a in architectures}]
-    report = count_architectures(zoo, [a for a in architectures if wanted is None or a.name in wanted])
+    chosen = None if count is None else set(count)
+    problems += [f"there is no architecture {name!r} to count" for name in (chosen or set()) - {a.name for a in architectures}]
+    report = count_architectures(zoo, [a for a in architectures if chosen is None or a.name in chosen])
     if report.share < least_share:
         problems.append(f"{report.share:.1%} of the architectures are counted, {least_share:.0%} must be")
         problems += [f"{name}: {why}" for name, why in report.failed.items()]
@@ -171,13 +171,7 @@ def _is_listed(name: str, names: set[str]) -> bool:
 def count_architectures(
     zoo: Zoo, architectures: Iterable[Architecture], progress: Callable[[str], None] = lambda _: None
 ) -> CountReport:
-    """Counts architectures at their native inputs, one after another in this process and without the network.
-
-    Args:
-        zoo: which builds them.
-        architectures: of the zoo.
-        progress: told the name of each before it is counted.
-    """
+    """Counts architectures at their native inputs, one after another in this process and without the network."""
     counted: dict[str, Cost] = {}
     failed: dict[str, str] = {}
     uncountable: dict[str, str] = {}
@@ -189,13 +183,13 @@ def count_architectures(
         progress(architecture.name)
         try:
             with _without_network():
-                counted[architecture.name] = _count(zoo, architecture, memo)
+                counted[architecture.name] = _count_architecture(zoo, architecture, memo)
         except Exception as error:  # noqa: BLE001  # a model may raise anything
             failed[architecture.name] = f"{type(error).__name__}: {' '.join(str(error).split())}"
     return CountReport(counted, failed, uncountable)
 
 
-def _count(zoo: Zoo, architecture: Architecture, memo: Memo) -> Cost:
+def _count_architecture(zoo: Zoo, architecture: Architecture, memo: Memo) -> Cost:
     key = CostKey(zoo.name, architecture.name, architecture.input, architecture.classes)
     _ask_for_an_odd_size(zoo, key)
     options = zoo.build_options(key)

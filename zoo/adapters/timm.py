@@ -53,7 +53,7 @@ class TimmZoo(Zoo):
 
     def architectures(self) -> list[Architecture]:
         """All registered architectures with their weights, from timm's tables."""
-        return [_describe(name) for name in list_models()]
+        return [_make_architecture(name) for name in list_models()]
 
     def build_options(self, key: CostKey) -> dict[str, Any]:
         """Variant, head and channels and, where timm says that the size is fixed, the image size."""
@@ -91,16 +91,16 @@ def timm_initialisers() -> list[Callable[..., Any]]:
 
 
 @cache
-def _describe(name: str) -> Architecture:
+def _make_architecture(name: str) -> Architecture:
     cfgs = get_arch_pretrained_cfgs(name)
     default = get_pretrained_cfg(name) or PretrainedCfg()
-    weights = tuple(_weights(name, cfg, is_default=cfg.tag == default.tag) for cfg in cfgs.values() if cfg.has_weights)
+    weights = tuple(_make_weights(name, cfg, is_default=cfg.tag == default.tag) for cfg in cfgs.values() if cfg.has_weights)
     classes = default.num_classes
     family = model_entrypoint(name).__module__.rsplit(".", 1)[-1]
     return Architecture(
         zoo="timm",
         name=name,
-        task=_task(classes),
+        task=_task_of_classes(classes),
         family=family,
         input=format_input(default.input_size),
         classes=classes,
@@ -110,7 +110,7 @@ def _describe(name: str) -> Architecture:
     )
 
 
-def _weights(arch: str, cfg: PretrainedCfg, *, is_default: bool) -> Weights:
+def _make_weights(arch: str, cfg: PretrainedCfg, *, is_default: bool) -> Weights:
     tag = cfg.tag or ""
     hub_id = str(cfg.hf_hub_id or "")
     is_on_hub = hub_id.count("/") == 1 and not hub_id.endswith("/")
@@ -118,7 +118,7 @@ def _weights(arch: str, cfg: PretrainedCfg, *, is_default: bool) -> Weights:
         zoo="timm",
         arch=arch,
         tag=tag,
-        task=_task(cfg.num_classes),
+        task=_task_of_classes(cfg.num_classes),
         dataset=_DATASETS.get(tag.rsplit("_", 1)[-1]),
         classes=cfg.num_classes,
         input=format_input(cfg.input_size),
@@ -129,5 +129,5 @@ def _weights(arch: str, cfg: PretrainedCfg, *, is_default: bool) -> Weights:
     )
 
 
-def _task(classes: int) -> Task:
+def _task_of_classes(classes: int) -> Task:
     return Task.FEATURES if classes % _EMBEDDING_WIDTH_STEP == 0 else Task.CLASSIFICATION

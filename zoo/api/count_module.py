@@ -18,7 +18,7 @@ from zoo.counting.left_out import Ignored, leave_out
 from zoo.counting.parameters import ParameterCounts, count_parameters
 from zoo.errors import InputError, UnknownNameError, did_you_mean
 from zoo.meta.dispatch import below_autograd
-from zoo.meta.module_stack import evaluate, naming_failed_module
+from zoo.meta.module_stack import naming_failed_module, set_evaluation_mode
 from zoo.meta.programs.scripted import ScriptedModel, scripts_as_modules
 from zoo.meta.protection import protected
 from zoo.meta.weights import without_data
@@ -233,4 +233,4 @@ def _without_traces(model: nn.Module) -> Iterator[None]:
 def set_evaluating(model: nn.Module) -> None:
     """Evaluation mode, while what that writes over is kept."""
     with KeepWritten(), torch.no_grad():  # type: ignore[no-untyped-call]
-        evaluate(model)
+        set_evaluation_mode(model)

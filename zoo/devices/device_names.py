@@ -28,11 +28,11 @@ def find_device(name: str, own: Mapping[str, Device] | None = None) -> Device:
     if name in known:
         return known[name]
     names = DeviceNames(known.values())
-    found = names.meant_by(name)
-    if len(found) == 1:
-        return known[found[0]]
-    if found:
-        raise UnknownNameError(f"'{name}' may be any of {_choices(found)}. Write one of these.")
+    meant = names.meant_by(name)
+    if len(meant) == 1:
+        return known[meant[0]]
+    if meant:
+        raise UnknownNameError(f"'{name}' may be any of {_choices(meant)}. Write one of these.")
     near = names.near(name)
     hint = f"Did you mean {_choices(near)}?" if near else "See them all with: zoometer devices"
     raise UnknownNameError(f"There is no device '{name}'. {hint}")
@@ -70,14 +70,14 @@ class DeviceNames:
     def meant_by(self, name: str) -> list[str]:
         """The ids of all devices that somebody may mean who writes this: the one of this name, else those with all of its words.
 
-        Where the id of one begins all others (`rtx-3060`, `rtx-3060-ti`), what the others have more was not asked for.
+        Where the id of one begins all others (`rtx-3060`, `rtx-3060-ti`), that one is meant.
         """
         if exact := self.exactly(name):
             return [exact]
-        words = set(_words(name)) - _SAY_NOTHING
-        found = [device.id for device in self._devices if words and words <= _parts(device)]
-        plainest = min(found, key=len, default="")
-        return [plainest] if all(device_id.startswith(plainest) for device_id in found) and found else found
+        words = set(_name_words(name)) - _SAY_NOTHING
+        matches = [device.id for device in self._devices if words and words <= _parts(device)]
+        plainest = min(matches, key=len, default="")
+        return [plainest] if matches and all(device_id.startswith(plainest) for device_id in matches) else matches
 
     def near(self, name: str) -> list[str]:
         """The ids of those whose names are most like this one, or contain it, the most alike first."""
@@ -106,13 +106,13 @@ def plain_name(name: str) -> str:
     return re.sub(r"[^a-z0-9+]", "", name.lower())
 
 
-def _words(name: str) -> list[str]:
+def _name_words(name: str) -> list[str]:
     return re.findall(r"[a-z0-9+]+", name.lower())
 
 
 def _parts(device: Device) -> set[str]:
     """The words of a device's names, and neighbours written together: `rtx4090` of `NVIDIA GeForce RTX 4090`."""
-    names = [_words(name) for name in names_of(device)]
+    names = [_name_words(name) for name in names_of(device)]
     return {
         "".join(words[start:end])
         for words in names

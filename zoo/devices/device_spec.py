@@ -1,4 +1,4 @@
-"""What an estimate takes from a device's data sheet, and from measurements of its matrix units."""
+"""The figures of a data sheet that estimates use, with measured rates of matrix units."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ class DeviceSpec:
 
     is_gpu: bool
     vector_flops_per_s: float  # float32 on vector units
-    matrix_flops_per_s: float  # products in the dtype asked for, as sustained
+    matrix_flops_per_s: float  # sustained rate of products in the requested dtype
     conv_flops_per_s: float  # convolutions in it: on GPUs, torch lets those of float32 use TF32
     bytes_per_s: float
-    cache_bytes: float  # 0 where it is not known
+    cache_bytes: float  # 0: unknown
     memory_bytes: float | None
 
 
@@ -42,7 +42,7 @@ def device_spec(device: Device, dtype: str) -> DeviceSpec:
     """The figures for products in a dtype (float32, float16 or bfloat16).
 
     Raises:
-        SpeedError: if a figure is not known.
+        SpeedError: if a figure is unknown.
     """
     is_gpu = device.kind in GPU_KINDS
     peak = _peak(device, dtype)
@@ -77,7 +77,7 @@ def sustained_share(device: Device) -> float:
 
 
 def _power_per_unit(device: Device) -> float:
-    """Watts for a compute unit; infinite where they are not known."""
+    """Watts for a compute unit; infinite if unknown."""
     if device.power_w is None or device.compute_units is None:
         return math.inf
     return device.power_w.value / device.compute_units.value

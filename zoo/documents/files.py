@@ -45,9 +45,9 @@ def read_bytes(path: str | Path, kind: DocumentKind) -> bytes:
             raise kind.error(f"'{path}' is a device, not a {kind.name}.")
         # Opening a pipe that nobody writes to would wait without end.
         with io.FileIO(os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0))) as file:
-            content = _read(file, kind.most_bytes, is_pipe=stat.S_ISFIFO(mode))
+            content = _read_limited(file, kind.most_bytes, is_pipe=stat.S_ISFIFO(mode))
     except (OSError, ValueError) as error:
-        _refuse(path, kind, error)
+        _raise_unreadable(path, kind, error)
     if len(content) > kind.most_bytes:
         raise kind.error(f"'{path}' is too large: a {kind.name} has at most {kind.most_bytes / 1e6:g} MB.")
     return content
@@ -79,7 +79,7 @@ def decode_text(content: bytes, path: str | Path, kind: DocumentKind) -> str:
     return text
 
 
-def _read(file: io.FileIO, most: int, *, is_pipe: bool) -> bytes:
+def _read_limited(file: io.FileIO, most: int, *, is_pipe: bool) -> bytes:
     """The content, or its first bytes where there are more than `most`."""
     content = bytearray()
     while len(content) <= most:
@@ -98,7 +98,7 @@ def _read_pipe(file: io.FileIO) -> bytes | None:
     return file.read(_CHUNK)
 
 
-def _refuse(path: str | Path, kind: DocumentKind, error: Exception) -> NoReturn:
+def _raise_unreadable(path: str | Path, kind: DocumentKind, error: Exception) -> NoReturn:
     if isinstance(error, FileNotFoundError):
         raise kind.error(f"There is no file '{path}'. {kind.missing.format(path=path)}") from None
     reason = getattr(error, "strerror", None) or str(error)

@@ -48,11 +48,11 @@ def download(address: str, limits: DownloadLimits, heard: Callable[[int], Any] =
 
     Args:
         address: of http or https.
-        limits: beyond which it is given up.
-        heard: is told of the bytes of each piece, and of 0 for an answer's header.
+        limits: of size and time.
+        heard: called with the bytes of each piece, and with 0 for the header.
 
     Raises:
-        DownloadError: if it cannot be had within the limits.
+        DownloadError: if it cannot be downloaded within the limits.
     """
     ended: queue.SimpleQueue[bytes | Exception] = queue.SimpleQueue()
 
@@ -74,23 +74,23 @@ def download(address: str, limits: DownloadLimits, heard: Callable[[int], Any] =
 
 
 def _download(address: str, limits: DownloadLimits, heard: Callable[[int], Any]) -> bytes:
-    import requests  # slow to import, and wanted with a network only
+    import requests  # slow to import, and needed for downloads only
     import urllib3
 
     deadline = time.monotonic() + limits.total_s
     try:
-        with requests.Session() as session, _open(session, address, limits) as response:
+        with requests.Session() as session, _follow_redirects(session, address, limits) as response:
             heard(0)
             if response.status_code != requests.codes.ok:
                 raise DownloadError(f"the answer was {response.status_code}", response.status_code)
-            return _read(response, limits, deadline, heard)
+            return _read_answer(response, limits, deadline, heard)
     except (requests.RequestException, urllib3.exceptions.HTTPError, OSError):
         raise DownloadError("no connection") from None
     except (ValueError, zlib.error) as error:
         raise DownloadError(f"the answer cannot be read: {error}") from None
 
 
-def _open(session: requests.Session, address: str, limits: DownloadLimits) -> requests.Response:
+def _follow_redirects(session: requests.Session, address: str, limits: DownloadLimits) -> requests.Response:
     """The answer of the address, or of the one it leads to."""
     for _ in range(_MOST_REDIRECTS + 1):
         response = session.get(
@@ -110,10 +110,10 @@ def _open(session: requests.Session, address: str, limits: DownloadLimits) -> re
     raise DownloadError(f"it leads from one address to the next more than {_MOST_REDIRECTS} times")
 
 
-def _read(response: requests.Response, limits: DownloadLimits, deadline: float, heard: Callable[[int], Any]) -> bytes:
+def _read_answer(response: requests.Response, limits: DownloadLimits, deadline: float, heard: Callable[[int], Any]) -> bytes:
     encoding = response.headers.get("Content-Encoding", "").strip().lower()
     if encoding not in ("", "identity", *_GZIP):
-        raise DownloadError(f"the answer is packed as {encoding}, which was not asked for")
+        raise DownloadError(f"the answer is packed as {encoding}, which was not requested")
     unpacker = zlib.decompressobj(wbits=31) if encoding in _GZIP else None
     content, received = bytearray(), 0
     for chunk in _chunks(response):

@@ -68,9 +68,9 @@ def read_yaml(path: str | Path, kind: DocumentKind) -> Document:
     """
     text = read_text(path, kind)
     try:
-        content, node = _load(text)
+        content, node = _load_yaml(text)
     except yaml.YAMLError as error:
-        raise kind.error(f"'{path}' is not readable as YAML: {_explain(error)}") from None
+        raise kind.error(f"'{path}' is not readable as YAML: {_explain_yaml_error(error)}") from None
     lines: dict[Location, int] = {}
     repeated: list[str] = []
     _walk(node, (), lines, repeated)
@@ -86,9 +86,9 @@ def parse_yaml(text: str) -> Any:
         ValueError: if the text is no YAML, or beyond the limits.
     """
     try:
-        return _load(text)[0]
+        return _load_yaml(text)[0]
     except yaml.YAMLError as error:
-        raise ValueError(_explain(error)) from None
+        raise ValueError(_explain_yaml_error(error)) from None
 
 
 def load_own_yaml(text: str) -> Any:
@@ -160,7 +160,7 @@ class _Loader(Composer, _Parser, SafeConstructor, Resolver):
         return value
 
 
-def _load(text: str) -> tuple[Any, yaml.Node | None]:
+def _load_yaml(text: str) -> tuple[Any, yaml.Node | None]:
     loader = _Loader(text)
     try:
         node = loader.get_single_node()
@@ -187,7 +187,7 @@ def _walk(node: yaml.Node | None, location: Location, lines: dict[Location, int]
         _walk(value, inner, lines, repeated)
 
 
-def _explain(error: yaml.YAMLError) -> str:
+def _explain_yaml_error(error: yaml.YAMLError) -> str:
     if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
         return f"{error}".splitlines()[0]
     mark = error.problem_mark

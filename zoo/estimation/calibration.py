@@ -96,7 +96,9 @@ def calibrate(estimates: pd.DataFrame, measurements: pd.DataFrame, key: Sequence
         )
     ratios = np.log(joined["latency_ms_measured"].to_numpy(float) / joined["latency_ms"].to_numpy(float))
     coefficients, covariance = regress(joined[list(SHARES)].to_numpy(float), ratios)
-    return Calibration(_run_of(joined.iloc[0]), len(joined), tuple(coefficients.tolist()), tuple(map(tuple, covariance.tolist())))
+    return Calibration(
+        _run_from_record(joined.iloc[0]), len(joined), tuple(coefficients.tolist()), tuple(map(tuple, covariance.tolist()))
+    )
 
 
 def regress(shares: Array, log_ratios: Array) -> tuple[Array, Array]:
@@ -145,12 +147,12 @@ def parse_calibration(text: str) -> Calibration:
         covariance = tuple(tuple(float(value) for value in row) for row in record["covariance"])
         if [len(row) for row in covariance] != [len(coefficients)] * len(coefficients):
             raise ValueError("covariance")
-        return Calibration(_run_of(record), int(record["measurements"]), coefficients, covariance)
+        return Calibration(_run_from_record(record), int(record["measurements"]), coefficients, covariance)
     except (KeyError, TypeError, ValueError, OverflowError):
         raise SpeedError("The file is no calibration. Make one with: zoometer calibrate") from None
 
 
-def _run_of(record: Mapping[str, Any] | pd.Series) -> RunConfig:
+def _run_from_record(record: Mapping[str, Any] | pd.Series) -> RunConfig:
     """What a row of estimates, or a file, says of how the models ran."""
     precision = Precision.parse(str(record["precision"]))
     if precision is None:

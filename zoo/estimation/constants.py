@@ -48,10 +48,10 @@ def shipped_constants() -> Mapping[str, Constants]:
 def parse_constants(text: str) -> Mapping[str, Constants]:
     """From YAML, as `zoometer validate-speed --write-constants` writes it."""
     content: Any = load_own_yaml(text)
-    return {name: _parse(name, entry) for name, entry in content.items()}
+    return {name: _parse_entry(name, entry) for name, entry in content.items()}
 
 
-def _parse(name: str, entry: Mapping[str, Any]) -> Constants:
+def _parse_entry(name: str, entry: Mapping[str, Any]) -> Constants:
     return Constants(
         name=name,
         values={term: float(value) for term, value in entry["values"].items()},
@@ -68,14 +68,14 @@ def _parse(name: str, entry: Mapping[str, Any]) -> Constants:
 
 def dump_constants(constants: Sequence[Constants]) -> str:
     """As YAML, four digits to a number."""
-    return yaml.safe_dump({one.name: _record(one) for one in constants}, sort_keys=False, width=120)
+    return yaml.safe_dump({one.name: _constants_record(one) for one in constants}, sort_keys=False, width=120)
 
 
-def _record(constants: Constants) -> dict[str, Any]:
+def _constants_record(constants: Constants) -> dict[str, Any]:
     return {
-        "values": {term: _rounded(value) for term, value in constants.values.items()},
-        "half_widths": [_rounded(value) for value in constants.half_widths],
-        "hardness": [_rounded(value) for value in constants.hardness],
+        "values": {term: _four_digits(value) for term, value in constants.values.items()},
+        "half_widths": [_four_digits(value) for value in constants.half_widths],
+        "hardness": [_four_digits(value) for value in constants.hardness],
         "device_deviation": constants.device_deviation,
         "kinds": list(constants.kinds),
         "architectures": list(constants.architectures),
@@ -85,5 +85,5 @@ def _record(constants: Constants) -> dict[str, Any]:
     }
 
 
-def _rounded(value: float) -> float:
+def _four_digits(value: float) -> float:
     return float(f"{value:.4g}")

@@ -58,7 +58,7 @@ HARD_WORKS = (
 
 @dataclass(frozen=True, slots=True)
 class _Basis:
-    """What estimates on a device rest on."""
+    """The inputs of estimates on a device."""
 
     spec: DeviceSpec
     model: TermModel
@@ -85,7 +85,7 @@ def estimate(  # noqa: PLR0913  # all but three are keyword-only
         run: how the models run on the device; the workloads were traced in its precision and layout.
         calibration: of the device, for the same `run.for_calibration()`.
         for_calibration: give figures to calibrate with where an estimate needs a calibration first.
-        constants: in place of those that come with zoometer.
+        constants: in place of the shipped ones.
         key: columns that together name a model.
 
     Returns:
@@ -156,7 +156,7 @@ def _without_figures(workloads: pd.DataFrame, run: RunConfig, key: Sequence[str]
 
 
 def _basis(device: Device, run: RunConfig, constants: Constants | None = None) -> _Basis:
-    """What an estimate rests on; raises SpeedError if something is not known."""
+    """The inputs of an estimate; raises SpeedError if one is unknown."""
     if run.precision not in TRACED:
         raise SpeedError(f"nothing is known of the precision {run.precision}")
     model = term_model(device, run)
@@ -228,8 +228,8 @@ def _without_unsupported(table: pd.DataFrame, workloads: pd.DataFrame, matrix: T
 
 def has_unknown_work(matrix: TermMatrix) -> Flags:
     """Which models have a call whose work is unknown."""
-    found: Flags = matrix.by_model(matrix.calls.is_work("unknown").astype(float)) > 0
-    return found
+    unknown: Flags = matrix.by_model(matrix.calls.is_work("unknown").astype(float)) > 0
+    return unknown
 
 
 def needed_bytes(workloads: pd.DataFrame, matrix: TermMatrix) -> Array:

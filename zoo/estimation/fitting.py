@@ -88,5 +88,5 @@ def fit(samples: Sequence[Sample], neutral: Array, pull: Array) -> Array:
         logs, (residuals, slopes, loss), damping = tried, new, damping / 4
         if gain < _LEAST_GAIN:
             break
-    found: Array = np.exp(logs)
-    return found
+    constants: Array = np.exp(logs)
+    return constants

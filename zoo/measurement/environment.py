@@ -1,7 +1,6 @@
-"""What a measured time depends on beside the model: the machine, its drivers and libraries, as one JSON text.
+"""The environment of a measurement: the machine, its drivers and libraries, as JSON.
 
-Two measurements with one text were made in the same environment. It holds nothing that changes from minute to minute, such as
-the present clock.
+Measurements with equal JSON have the same environment. It excludes what changes from minute to minute, such as the current clock.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from zoo.run_config import RunConfig
 _GPU_FIELDS = ("driver_version", "power.limit", "clocks.max.sm", "clocks.max.memory")
 _SYSTEM = Path("/sys/devices/system/cpu")
 _NOISE = re.compile(r"\((?:R|TM|C)\)|\bCPU\b|\bProcessor\b|@.*|\b\d+-Core\b", re.IGNORECASE)
-"""What CPUs say beside their name: `Intel(R) Core(TM) i9-10940X CPU @ 3.30GHz`."""
+"""Parts of a CPU's name that do not identify it: `Intel(R) Core(TM) i9-10940X CPU @ 3.30GHz`."""
 
 
 def environment(run: RunConfig) -> dict[str, Any]:
@@ -35,7 +34,7 @@ def environment(run: RunConfig) -> dict[str, Any]:
         "cores": len(physical_cores()),
         "system": f"{platform.system()} {platform.machine()}",
         "torch": torch.__version__,
-        "governor": _read(_SYSTEM / "cpu0/cpufreq/scaling_governor"),
+        "governor": _read_stripped(_SYSTEM / "cpu0/cpufreq/scaling_governor"),
     }
     if run.is_cpu:
         facts |= {"threads": thread_count(run), "simd": torch.backends.cpu.get_cpu_capability(), "mkldnn": _mkldnn(torch)}
@@ -52,7 +51,7 @@ def environment_json(facts: Mapping[str, Any]) -> str:
 
 
 def thread_count(run: RunConfig) -> int:
-    """How many threads a CPU measurement uses: as many as asked for, or one a physical core."""
+    """Threads of a CPU measurement: the requested number, or one per physical core."""
     return run.threads or len(physical_cores())
 
 
@@ -62,14 +61,14 @@ def physical_cores() -> tuple[int, ...]:
     allowed = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
     by_core: dict[str, int] = {}
     for number in allowed:
-        by_core.setdefault(_read(_SYSTEM / f"cpu{number}/topology/thread_siblings_list") or str(number), number)
+        by_core.setdefault(_read_stripped(_SYSTEM / f"cpu{number}/topology/thread_siblings_list") or str(number), number)
     return tuple(by_core.values())
 
 
 @cache
 def cpu_name() -> str:
     """What the processor calls itself."""
-    for line in (_read(Path("/proc/cpuinfo")) or "").splitlines():
+    for line in (_read_stripped(Path("/proc/cpuinfo")) or "").splitlines():
         if line.lower().startswith("model name"):
             return line.partition(":")[2].strip()
     if platform.system() == "Darwin":
@@ -78,13 +77,13 @@ def cpu_name() -> str:
 
 
 def device_id(facts: Mapping[str, Any], known: Iterable[Device]) -> str:
-    """The known device of exactly the name that the hardware gives itself, else an id made from it: `amd-epyc-7763`."""
+    """The id of the known device of the hardware's name, else an id made from that name: `amd-epyc-7763`."""
     name = str(facts.get("gpu") or facts["cpu"])
-    plain = _words(name)
-    return next((device.id for device in known if _words(device.name) == plain), "-".join(plain))
+    plain = _plain_words(name)
+    return next((device.id for device in known if _plain_words(device.name) == plain), "-".join(plain))
 
 
-def _words(name: str) -> list[str]:
+def _plain_words(name: str) -> list[str]:
     return re.findall(r"[a-z0-9+]+", _NOISE.sub(" ", name).lower())
 
 
@@ -101,8 +100,8 @@ def _cuda_facts(torch: Any, device: str) -> dict[str, Any]:
     rows = list(
         csv.reader(_output("nvidia-smi", f"--query-gpu=uuid,{','.join(_GPU_FIELDS)}", "--format=csv,noheader").splitlines())
     )
-    for found, *values in rows:
-        if _plain_uuid(found) == uuid:
+    for own_uuid, *values in rows:
+        if _plain_uuid(own_uuid) == uuid:
             facts |= {name: value.strip() for name, value in zip(_GPU_FIELDS, values, strict=False)}
     return facts
 
@@ -116,7 +115,7 @@ def _mkldnn(torch: Any) -> bool:
     return bool(torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled)
 
 
-def _read(path: Path) -> str | None:
+def _read_stripped(path: Path) -> str | None:
     try:
         return path.read_text(encoding="utf-8", errors="replace").strip()
     except OSError:

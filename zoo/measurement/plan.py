@@ -1,4 +1,4 @@
-"""What is to be measured: models and how they are run, less what the table has from the same environment."""
+"""Plans measurements: models in run configurations, without those that the table has from the same environment."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ TOO_LARGE = "memory:"
 """Prefix of the reason where a batch did not fit into memory."""
 
 _PASSING = ("timeout:", "worker:")
-"""Reasons of failures that are tried again."""
+"""Prefixes of failures that are retried."""
 
 
 @dataclass(frozen=True, slots=True)
 class MeasureJob:
-    """A model and how it is run while it is measured; what a process is sent."""
+    """A model and its run configuration, sent to a worker process."""
 
     key: CostKey  # of a batch of one
     run: RunConfig  # device as torch names it
@@ -53,12 +53,12 @@ def measure_jobs(
         for name, architectures in chosen.items()
         for architecture in architectures
         if not architecture.uncountable
-        for key in _keys(architecture, settings.zoos[name])
+        for key in _cost_keys(architecture, settings.zoos[name])
     ]
 
 
-def _keys(architecture: Architecture, settings: ZooSettings) -> Iterator[CostKey]:
-    inputs = dict.fromkeys(_input(size, architecture) for size in settings.inputs_of(architecture.name))
+def _cost_keys(architecture: Architecture, settings: ZooSettings) -> Iterator[CostKey]:
+    inputs = dict.fromkeys(_input_of_size(size, architecture) for size in settings.inputs_of(architecture.name))
     for input in inputs:
         for variant in settings.variants:
             if input is not None and variant in architecture.variants:
@@ -66,7 +66,7 @@ def _keys(architecture: Architecture, settings: ZooSettings) -> Iterator[CostKey
                 yield CostKey(architecture.zoo, architecture.name, requested_input(input, settings), head, variant)
 
 
-def _input(size: str, architecture: Architecture) -> str | None:
+def _input_of_size(size: str, architecture: Architecture) -> str | None:
     try:
         return architecture.input if size in (DEFAULT, NATIVE) else resize_input(size, architecture.input)
     except InputError:

@@ -1,8 +1,8 @@
-"""Repeating a step until its time is known well enough, and finding the largest batch that fits. Knows no torch.
+"""Repeats a step until its time is known precisely enough, and finds the largest batch that fits. Independent of torch.
 
-What is stated is the median with its 95 % interval. That interval lies between two of the measured times themselves, by the
-binomial distribution of how many of them fall below the true median, so that it assumes nothing of how times are distributed:
-on a machine that does other things too they have a long tail.
+The result is the median with its 95 % interval. The interval lies between two of the measured times, by the binomial distribution
+of how many of them fall below the true median. It makes no assumption about the distribution of times, which has a long tail on a
+busy machine.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class TimingTarget:
-    """When a step was repeated often enough: at the half-width wanted, at the most repetitions, or when the time is over."""
+    """When repetition stops: at the target half-width, at the maximum of repetitions, or at the time limit."""
 
     half_width: float = 0.02  # of the interval of the median, as a share of the median
     least: int = 10
@@ -44,12 +44,12 @@ class Timing:
 
 
 def repeat(step: Callable[[], float], target: TimingTarget, clock: Callable[[], float] = time.perf_counter) -> Timing:
-    """The time of a step, repeated until it is known as precisely as target.
+    """The time of a step, repeated until the target is reached.
 
     Args:
-        step: does the step and gives the seconds it took.
-        target: how precisely the time must be known, and the limits.
-        clock: seconds, by which the limit of time goes.
+        step: performs the step and returns its seconds.
+        target: precision and limits.
+        clock: seconds, for the time limit.
     """
     _warm_up(step, target, clock)
     seconds: list[float] = []
@@ -80,13 +80,13 @@ def timing_of(seconds: list[float]) -> Timing:
     if len(ordered) < 2:
         return Timing(median, None, None, len(ordered))
     low, _, high = statistics.quantiles(ordered, n=4, method="inclusive")
-    below = _outside(len(ordered))
+    below = _rank_outside(len(ordered))
     half_width = None if below is None else (ordered[-1 - below] - ordered[below]) / 2 / median
     return Timing(median, (high - low) / median, half_width, len(ordered))
 
 
 @functools.cache
-def _outside(count: int) -> int | None:
+def _rank_outside(count: int) -> int | None:
     """How many of the smallest times lie below the interval of the median, and as many of the largest above it.
 
     The true median lies below the k-th smallest of n times if at most k - 1 of them are below it, which has the probability

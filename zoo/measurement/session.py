@@ -38,7 +38,7 @@ class MeasureSummary:
     """What one run of measuring did."""
 
     run: str
-    rows: list[Row] = field(default_factory=list)  # all that were asked for, from the table or new
+    rows: list[Row] = field(default_factory=list)  # all requested ones, from the table or new
     measured: int = 0
     failed: int = 0  # new rows that failed, except batches that did not fit into memory
     seconds: float = 0.0
@@ -46,10 +46,10 @@ class MeasureSummary:
 
 @dataclass(frozen=True)
 class _MeasureTask:
-    """A job with the key of its rows, and those of them that the table has."""
+    """A job with the key of its rows, and the rows that the table already has."""
 
     job: MeasureJob
-    run: RunConfig  # with the device's id, and the runtime and threads that were found there
+    run: RunConfig  # with the device's id, and its runtime and threads
     environment: str
     known: KnownSpeeds
 
@@ -110,10 +110,10 @@ class _Session:
             machine, zoo = machines[job.run], job.key.zoo
             model = {"library": f"{zoo} {listings[zoo].library_version}", "fingerprint": job.architecture.fingerprint}
             environment = environment_json({**machine, **{name: value for name, value in model.items() if value}})
-            tasks.append(_MeasureTask(job, self._found_run(job.run, machine), environment, known))
+            tasks.append(_MeasureTask(job, self._actual_run(job.run, machine), environment, known))
         return tasks
 
-    def _found_run(self, run: RunConfig, machine: Mapping[str, Any]) -> RunConfig:
+    def _actual_run(self, run: RunConfig, machine: Mapping[str, Any]) -> RunConfig:
         version, _, build = str(machine["torch"]).partition("+")
         runtime = f"torch-{version}" + (f"+{build}" if build and not run.is_cpu else "")
         device = self._settings.device_id or device_id(machine, self._settings.devices.values())
@@ -139,12 +139,11 @@ class _Session:
 
     def _environment(self, run: RunConfig) -> dict[str, Any]:
         """The environment of a machine."""
-        found = self._request("environment", run)
-        if isinstance(found, Failure):
-            why = found.message or found
+        environment = self._request("environment", run)
+        if isinstance(environment, Failure):
+            why = environment.message or environment
             raise SpeedError(f"Nothing can be measured on '{run.device}': {why}. Choose --device cpu, cuda or mps.")
-        environment: dict[str, Any] = found
-        return environment
+        return dict(environment)
 
     def _request(self, what: str, run: RunConfig) -> Any:
         with SupervisedProcess(_serve_machine, run) as process:
@@ -202,12 +201,12 @@ class _Session:
         self._listener.measured(row, left.seconds())
 
 
-def _imprecision(half_width: float | None, repetitions: int, wanted: float) -> str | None:
+def _imprecision(half_width: float | None, repetitions: int, target: float) -> str | None:
     """The remark on a time that is less precise than its target."""
-    if half_width is not None and half_width <= wanted:
+    if half_width is not None and half_width <= target:
         return None
     known = "" if half_width is None else f", where the median is known to ±{half_width:.1%}"
-    return f"stopped after {repetitions} repetition{'s' if repetitions > 1 else ''}{known}; ±{wanted:.1%} was wanted"
+    return f"stopped after {repetitions} repetition{'s' if repetitions > 1 else ''}{known}; ±{target:.1%} was the target"
 
 
 def _serve_machine(*args: Any) -> None:

@@ -1,4 +1,4 @@
-"""What measuring is asked to do, and who is told of it."""
+"""Settings of a measurement run, and its listener."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class MeasureSettings:
-    """What is measured, how, and where it is kept."""
+    """What is measured, how, and the cache of the results."""
 
     cache: str
     zoos: Mapping[str, ZooSettings]
@@ -32,7 +32,7 @@ class MeasureSettings:
 
 
 class MeasureListener:
-    """Is told how measuring goes; does nothing with it."""
+    """Receives the progress of a run; this one ignores it."""
 
     def planned(self, total: int, to_measure: int, expected_s: float, most_s: float) -> None:
         """`to_measure` of `total` measurements are to be made, which takes about `expected_s`, and at most `most_s`."""
@@ -41,4 +41,4 @@ class MeasureListener:
         """A measurement, or a failure, is committed; the rest takes about `left_s`."""
 
     def notify(self, message: str) -> None:
-        """Something a person should know."""
+        """A message to the user."""

@@ -1,4 +1,4 @@
-"""Speeds that others measured, brought into the table `speed`."""
+"""Imports speeds that others measured into the table `speed`."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ _ZOOS = ("timm", "torchvision")
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What became of the rows of one file."""
+    """The result of importing one file."""
 
     file: str
     added: int
-    known: int  # that the table has already
+    known: int  # rows that the table already has
     unmatched: tuple[Unmatched, ...]
 
 
@@ -51,8 +51,8 @@ def import_speeds(
     store.prepare()
     architectures = known_architectures(store)
     read = [(file, read_speeds(file, architectures, devices, given)) for file in files]
-    rows = [(file, _table_rows(file, table.rows), table.unmatched) for file, table in read]
-    known, run = _known(store), uuid.uuid4().hex[:12]
+    rows = [(file, _speed_rows(file, table.rows), table.unmatched) for file, table in read]
+    known, run = _stored_identities(store), uuid.uuid4().hex[:12]
     imported = []
     for file, records, unmatched in rows:
         new = [record for record in records if _identity(record) not in known]
@@ -70,29 +70,29 @@ def known_speeds(
     Args:
         store: the cache.
         device: id of the device.
-        files: tables of speeds, read but not kept.
+        files: tables of speeds, which are not imported.
         devices: those that a device's name in a file may stand for.
-        cached: whether the table's measurements are wanted too.
+        cached: whether the table's measurements are included.
 
     Raises:
         SpeedError: if a file is no table of speeds.
     """
     architectures = known_architectures(store) if files else []
-    rows = [record for file in files for record in _table_rows(file, read_speeds(file, architectures, devices).rows)]
+    rows = [record for file in files for record in _speed_rows(file, read_speeds(file, architectures, devices).rows)]
     given = pd.DataFrame([record for record in rows if record["device"] == device], columns=[*Speed._fields])
-    kept = store.speeds(device)[[*Speed._fields]].iloc[: None if cached else 0]
-    both = pd.concat([frame for frame in (given.astype(object), kept.astype(object)) if len(frame)] or [given])
+    stored = store.speeds(device)[[*Speed._fields]].iloc[: None if cached else 0]
+    both = pd.concat([frame for frame in (given.astype(object), stored.astype(object)) if len(frame)] or [given])
     return both.drop_duplicates(list(SPEED_KEY)).infer_objects().reset_index(drop=True)
 
 
 def known_architectures(store: Store) -> list[Architecture]:
     """Those that the cache has, or those of the installed zoos."""
-    from zoo.refresh.fill_missing import list_architectures  # what lists zoos is slow to import, and seldom wanted
+    from zoo.refresh.fill_missing import list_architectures  # slow to import, and seldom needed
 
     return store.architectures() or list_architectures(store.address, _ZOOS)
 
 
-def _table_rows(file: Path, rows: Iterable[Speed]) -> list[dict[str, Any]]:
+def _speed_rows(file: Path, rows: Iterable[Speed]) -> list[dict[str, Any]]:
     from zoo.measurement.plan import MEASURED  # slow to import too
 
     now = datetime.now(UTC)
@@ -110,11 +110,11 @@ def _moment(file: Path, text: str | None) -> datetime | None:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _known(store: Store) -> set[tuple[Any, ...]]:
+def _stored_identities(store: Store) -> set[tuple[Any, ...]]:
     table = store.read("speed", [*SPEED_KEY, "latency_ms", "source"]).to_pylist()
     return {_identity(row) for row in table}
 
 
 def _identity(row: Mapping[str, Any]) -> tuple[Any, ...]:
-    """One figure of one source: the same measured anew is another."""
+    """Identifies one figure of one source; a new measurement differs."""
     return (*(row[name] for name in SPEED_KEY), row["latency_ms"], row["source"])

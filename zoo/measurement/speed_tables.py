@@ -49,10 +49,10 @@ _TIMM_NAME = re.compile(
 )
 _KIND = DocumentKind("table of speeds", SpeedError, 32_000_000)
 _LEAST, _MOST = 1e-9, 1e12
-"""What numbers are between: a year of milliseconds, and a day of one image, are."""
+"""Range of valid numbers."""
 
 _DISAGREEMENT = 0.05
-"""How far a stated rate and a stated time may be from each other, besides their rounding; timm's own files agree within 2 %."""
+"""Tolerance between a stated rate and a stated time, beyond their rounding; timm's own files agree within 2 %."""
 
 
 class Speed(NamedTuple):
@@ -99,12 +99,12 @@ class _ArchitectureNames:
 
     def find(self, name: str) -> Architecture:
         """The architecture of `zoo/arch`, `zoo/arch.tag` or `arch`; raises InputError with the reason there is none."""
-        found = self.by_name.get(name) or self.by_name.get(name.partition(".")[0], [])
-        if not found:
+        matches = self.by_name.get(name) or self.by_name.get(name.partition(".")[0], [])
+        if not matches:
             raise InputError(f"no architecture {name.partition('.')[0]}")
-        if len(found) > 1:
-            raise InputError(f"{' and '.join(a.zoo for a in found)} both have it; write zoo/{name}")
-        return found[0]
+        if len(matches) > 1:
+            raise InputError(f"{' and '.join(a.zoo for a in matches)} both have it; write zoo/{name}")
+        return matches[0]
 
 
 def read_speeds(
@@ -117,7 +117,7 @@ def read_speeds(
 
     Args:
         path: the file.
-        architectures: what its models are looked up in; a row of another model is kept apart with the reason.
+        architectures: of its models; rows of other models are returned apart, with the reason.
         devices: those that a device's name may stand for (`rtx4090` for `rtx-4090`); another name stays as it is.
         given: values of columns, by name, for rows that lack them; what the name of one of timm's files says goes first.
 
@@ -136,7 +136,7 @@ def read_speeds(
     unmatched, mistakes = [], []
     for line, stated in ((row.line, row.cells) for row in table.rows):
         try:
-            row = _speed(defaults | stated, known, names)
+            row = _parse_speed(defaults | stated, known, names)
             key = tuple(getattr(row, name) for name in SPEED_KEY)
             if key in rows:
                 raise InputError("measured by an earlier row of the table already")
@@ -207,8 +207,8 @@ def _check_columns(table: CsvTable, path: str | Path, defaults: Mapping[str, Any
             raise SpeedError(f"'{path}' does not say the {name}. Add a column {name}.")
 
 
-def _speed(values: Mapping[str, Any], known: _ArchitectureNames, devices: DeviceNames) -> Speed:
-    """One row; InputError keeps it apart with the reason, ValueError is a mistake in the table."""
+def _parse_speed(values: Mapping[str, Any], known: _ArchitectureNames, devices: DeviceNames) -> Speed:
+    """One row; InputError excludes it with the reason, ValueError is a mistake in the table."""
     for name in ("model", "device", "dtype"):
         if name not in values:
             raise InputError(f"no {name} is named")

@@ -1,4 +1,4 @@
-"""How long measuring will take: from the FLOPs that the cache knows at first, then in proportion to what it took so far."""
+"""Estimates the remaining time of a measurement run: from cached FLOPs at first, then in proportion to the time so far."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from zoo.records import MODEL_COLUMNS
 from zoo.run_config import RunConfig
 
 _BUILDING_S = 3.0
-"""What a measurement takes beside its repetitions, before there is experience: a process, building and counting."""
+"""Initial guess of the time of a measurement beside its repetitions: process, building and counting."""
 
 _USUAL_SHARE = 0.25
-"""Of the peak that networks reach, before there is experience."""
+"""Initial guess of the share of the peak rate that networks reach."""
 
 _USUAL_REPETITIONS = 30
 
 
 class TimeLeft:
-    """What the measurements that are left will take."""
+    """The remaining time."""
 
     def __init__(
         self,
@@ -35,7 +35,7 @@ class TimeLeft:
         counted = costs[costs["flops"].notna() & (costs["batch"] == 1)]
         flops = {tuple(key): int(amount) for *key, amount in counted[[*MODEL_COLUMNS, "flops"]].itertuples(index=False)}
         self._expected_s = {
-            _name({**job.key._asdict(), **replace(job.run, batch=batch).columns()}): _expect(
+            _job_name({**job.key._asdict(), **replace(job.run, batch=batch).columns()}): _expect(
                 job, batch, flops.get(tuple(str(getattr(job.key, name)) for name in MODEL_COLUMNS)), peaks.get(job.run)
             )
             for job, batch in absent
@@ -45,23 +45,23 @@ class TimeLeft:
         self.most_s = sum(2 * job.target.time_s + _BUILDING_S for job, _ in absent)  # where no model hangs
 
     def done(self, row: Mapping[Any, Any]) -> None:
-        """One measurement was made; a smaller batch than was thought of takes its place."""
-        name = _name(row)
+        """Notes a finished measurement, possibly of a smaller batch than planned."""
+        name = _job_name(row)
         if name in self._expected_s:
             self._done_s += self._expected_s.pop(name)
 
     def seconds(self) -> float:
-        """At the pace so far."""
+        """Expected seconds, at the pace so far."""
         pace = (self._clock() - self._started) / self._done_s if self._done_s else 1.0
         return pace * sum(self._expected_s.values())
 
 
-def _name(row: Mapping[Any, Any]) -> tuple[str, ...]:
+def _job_name(row: Mapping[Any, Any]) -> tuple[str, ...]:
     return tuple(str(row[name]) for name in (*MODEL_COLUMNS, "dtype", "layout", "compiled", "batch"))
 
 
 def _expect(job: MeasureJob, batch: int, flops: int | None, peak_gflops_per_s: float | None) -> float:
-    """Seconds of one measurement, in which a model that is not known takes all the time it may."""
+    """Seconds of one measurement; the time limit for a model without a count."""
     target = job.target
     if flops is None or not peak_gflops_per_s:
         return _BUILDING_S + target.warm_up_s + target.time_s

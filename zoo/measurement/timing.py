@@ -1,4 +1,4 @@
-"""Measuring a model's steps on the device it runs on. Importing this module imports torch.
+"""Measures steps of a model on a device. Importing this module imports torch.
 
 A step is one forward pass of a batch that is on the device already, in inference mode, from the call until the device has done
 all of it. Weights are random, so time that depends on their values is not that of a trained model; subnormal numbers, which
@@ -125,7 +125,7 @@ def inference_context(run: RunConfig) -> Iterator[None]:
 
 
 def reset_peak_memory(run: RunConfig) -> None:
-    """Gives back what earlier batches held, and starts the count of peak memory anew."""
+    """Frees memory of earlier batches, and resets the peak."""
     gc.collect()
     if run.device.startswith("cuda"):
         torch.cuda.empty_cache()
@@ -138,10 +138,10 @@ def reset_peak_memory(run: RunConfig) -> None:
 
 
 def peak_memory_bytes(run: RunConfig, before: int | None) -> int | None:
-    """The most memory in use since `reset_peak_memory`, weights included; None where nobody keeps count.
+    """Peak memory since `reset_peak_memory`, weights included; None where it is not available.
 
-    On a GPU it is that of tensors. On a CPU it is what the process has more than `before` of `resident_bytes`, so that scratch
-    memory of kernels, and what the allocator keeps, is in it.
+    On a GPU it is that of tensors. On a CPU it is the growth of resident memory since `before`, scratch memory of kernels and memory
+    that the allocator holds included.
     """
     if run.device.startswith("cuda"):
         return torch.cuda.max_memory_allocated(run.device)
@@ -160,14 +160,14 @@ def resident_bytes(*, most: bool = False) -> int | None:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether the device, or the process, has no memory left for what was asked."""
+    """Whether an error means that the device or the process is out of memory."""
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
         return True
     return isinstance(error, RuntimeError) and any(words in str(error).lower() for words in _WORDS_OF_NO_MEMORY)
 
 
 def _seconds(call: Callable[[], object], run: RunConfig) -> float:
-    """From the call until the device is done. The clock is the caller's, so that launching counts as it does in use."""
+    """From the call until the device is done, the time of launching kernels included."""
     _synchronise(run)
     started = time.perf_counter()
     call()

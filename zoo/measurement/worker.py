@@ -104,7 +104,7 @@ class _Model:
         """One measurement.
 
         Raises:
-            InputError: if the model's work depends on what is in its input, or it is no model that runs as it was counted.
+            InputError: if the model's work depends on the content of its input, or it does not run as it is counted.
             Exception: whatever the model raises.
         """
         run = self._job.run
@@ -128,13 +128,13 @@ class _Model:
         assert self._plain is not None
         example = self._zoo.example(self._plain, self._job.key._replace(batch=batch))
         if example.context is not nullcontext:
-            raise InputError("its time depends on what it finds in an image, and random weights find nothing that means anything")
+            raise InputError("its time depends on its detections, which are meaningless with random weights")
         if example.weight_bytes is not None:
             raise InputError("it is counted as its float architecture and used quantised, so a time of that would not be its own")
         return example
 
     def _count(self) -> int | None:
-        """FLOPs of one image; unknown where it cannot be counted, which is no reason not to measure."""
+        """FLOPs of one image; None if it cannot be counted, which does not prevent measuring."""
         example = self._example(1)
         try:
             return count(self._plain, inputs=example.args, kwargs=example.kwargs).flops  # type: ignore[arg-type]
@@ -143,7 +143,7 @@ class _Model:
 
 
 def _free_gb() -> float:
-    """Memory that can be had without swapping, in units of 10^9 bytes; 0 where the system does not say."""
+    """Available memory in units of 10^9 bytes; 0 if unknown."""
     try:
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
     except OSError:

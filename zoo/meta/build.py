@@ -20,7 +20,7 @@ from torch import nn
 from torch.utils._device import _device_constructors
 
 from zoo.meta.module_cache import reusable_constructors, reusing_constructors
-from zoo.meta.module_stack import all_modules, evaluate
+from zoo.meta.module_stack import all_modules, set_evaluation_mode
 from zoo.meta.new_tensors import META
 from zoo.meta.patching import Patches
 
@@ -168,11 +168,11 @@ def build_on_meta(
                 raise
             with _allocating_on_meta(_PARAMETERS):
                 model = constructor()
-        _finish(model)
+        _finish_model(model)
     return model
 
 
-def _finish(model: nn.Module) -> None:
+def _finish_model(model: nn.Module) -> None:
     """Evaluation mode, and what the constructor left elsewhere moved to the meta device; shared parameters stay shared."""
     moved: dict[int, nn.Parameter] = {}
     for module in all_modules(model):
@@ -185,4 +185,4 @@ def _finish(model: nn.Module) -> None:
         for name, buffer in held["_buffers"].items():
             if buffer is not None and not buffer.is_meta and buffer.is_floating_point():
                 held["_buffers"][name] = buffer.to(META)
-    evaluate(model)
+    set_evaluation_mode(model)

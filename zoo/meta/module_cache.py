@@ -39,10 +39,10 @@ _HOOKS = (
 
 
 class _Building(threading.local):
-    """What this thread is at."""
+    """State of this thread."""
 
     now = False  # it builds from recipes
-    keeping = False  # a module around this one will be kept as a recipe
+    keeping = False  # a module around this one will become a recipe
 
 
 class _KnownConstructors:
@@ -50,7 +50,7 @@ class _KnownConstructors:
 
     def __init__(self) -> None:
         self.constructors: dict[type, tuple[Any, Any] | None] = {}  # of classes met: their own one and what stands in for it
-        self.trusted: dict[type, bool] = {}  # whether a recipe of the class was found to be right
+        self.trusted: dict[type, bool] = {}  # whether a recipe of the class was verified
         self._recipes: dict[Any, Recipe | None] = {}  # None: constructed once
         self._older = self._recipes
         self._modules = 0

@@ -1,4 +1,4 @@
-"""What a module is right after its constructor, kept so that equal ones can be made without running it again."""
+"""Recipes of modules: the state after the constructor, from which equal modules are made without running it again."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ class Recipe:
         seen.add(id(module))
         self._kind = type(module)
         self._state = state = module.__dict__.copy()
-        self._parameters = [(name, _describe(t, nn.Parameter, seen)) for name, t in state["_parameters"].items()]
-        self._buffers = [(name, _describe(t, Tensor, seen)) for name, t in state["_buffers"].items()]
+        self._parameters = [(name, _tensor_spec(t, nn.Parameter, seen)) for name, t in state["_parameters"].items()]
+        self._buffers = [(name, _tensor_spec(t, Tensor, seen)) for name, t in state["_buffers"].items()]
         self._children = [(name, None if m is None else Recipe(m, seen)) for name, m in state["_modules"].items()]
         self.modules: int = 1 + sum([child.modules for _, child in self._children if child is not None])
         self._empties: list[tuple[str, type]] = []
@@ -100,8 +100,8 @@ def _is_all_in_its_dictionary(kind: Any) -> bool:
     return kind.__new__ is nn.Module.__new__ and not any(vars(base).get("__slots__") for base in kind.__mro__)
 
 
-def _describe(tensor: Tensor | None, kind: type, seen: set[int]) -> tuple[torch.Size, torch.dtype, bool] | None:
-    """Shape, dtype and whether gradients are wanted, of a tensor that fills a storage of its own."""
+def _tensor_spec(tensor: Tensor | None, kind: type, seen: set[int]) -> tuple[torch.Size, torch.dtype, bool] | None:
+    """Shape, dtype and whether gradients are required, of a tensor that fills a storage of its own."""
     if tensor is None:
         return None
     storage = tensor.untyped_storage()

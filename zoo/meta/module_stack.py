@@ -1,4 +1,4 @@
-"""Which module is running: a stack kept while modules call each other, without hooks on any model."""
+"""The stack of running modules, maintained without hooks on any model."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def _changes_mode(kind: type[nn.Module]) -> bool:
     return kind.train is not nn.Module.train or kind.eval is not nn.Module.eval
 
 
-def evaluate(model: nn.Module) -> None:
+def set_evaluation_mode(model: nn.Module) -> None:
     """Sets a model to evaluation mode: by its own `eval()` where that does more."""
     modules = all_modules(model)
     if any(map(_changes_mode, set(map(type, modules)))):
@@ -124,7 +124,7 @@ def evaluate(model: nn.Module) -> None:
 
 @contextlib.contextmanager
 def unchanged(model: nn.Module) -> Iterator[None]:
-    """Puts back what a forward pass leaves in its modules, such as tables kept for the next pass, which would then do less."""
+    """Puts back what a forward pass leaves in its modules, such as tables for the next pass, which would then do less work."""
     attributes = [(module.__dict__, dict(module.__dict__)) for module in all_modules(model)]
     inside = [(value, dict(value)) for _, kept in attributes for value in kept.values() if type(value) is dict]
     try:
@@ -204,7 +204,7 @@ def _packed_tensors(value: Any) -> Iterator[Tensor]:
 
 
 class _ModelWalk:
-    """What a walk has found. A function that calls itself from inside another would be garbage that only the collector frees."""
+    """A walk over a model. A recursive inner function would be garbage that only the collector frees."""
 
     def __init__(self) -> None:
         self.names: dict[int, str] = {}

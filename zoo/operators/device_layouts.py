@@ -77,7 +77,7 @@ def _cpu_batch_norm(args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor | Non
 def is_fused_on_cpu(args: Sequence[Any], kwargs: dict[str, Any]) -> bool:
     """Whether CPU flash attention takes a call of `scaled_dot_product_attention`.
 
-    The conditions are those of torch's `use_flash_attention_cpp`, found by trying.
+    The conditions are those of torch's `use_flash_attention_cpp`, found by experiment.
     """
     q, k, v = args[:3]
     mask = args[3] if len(args) > 3 else kwargs.get("attn_mask")

@@ -23,7 +23,7 @@ def find_products(equation: str, shapes: Sequence[Sequence[int]], operations: Se
     """
     products = [position for position, name in enumerate(operations) if name in _PRODUCTS]
     steps = contractions(equation, shapes)
-    if len(products) != len(steps):  # torch found another way
+    if len(products) != len(steps):  # torch took it apart differently
         return []
     return [p for p, is_summed in zip(products, steps, strict=True) if is_summed and operations[p] == "mul"]
 

@@ -1,4 +1,4 @@
-"""The facts of one call of an operator, as they are kept: shapes, dtypes, work and traffic."""
+"""The record of one call of an operator: shapes, dtypes, work and traffic."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class OpRecord:
     bytes_in: int
     bytes_out: int
     weights: dict[str, tuple[int, ...]] = field(default_factory=dict, init=False, repr=False, compare=False)
-    """What one call weighs in each convention, by the class of its module, as far as somebody asked."""
+    """What one call weighs in each convention, by the class of its module, computed on demand."""
 
 
 def make_op_record(name: str, operation: Operation, args: Any, kwargs: Any, out: Any) -> OpRecord:

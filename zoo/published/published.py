@@ -90,7 +90,7 @@ class PublishedSource:
 
 
 @functools.cache
-def _table() -> pa.Table:
+def _published_table() -> pa.Table:
     data = BytesIO(resources.files("zoo.published").joinpath(FILE).read_bytes())
     return pq.ParquetFile(data).read()  # `read_table` imports pyarrow.dataset, which takes longer than the reading
 
@@ -98,13 +98,13 @@ def _table() -> pa.Table:
 @functools.cache
 def published_sources() -> Mapping[str, PublishedSource]:
     """The sources by the name that rows give them."""
-    sources = json.loads(_table().schema.metadata[NOTE.encode()])["sources"]
+    sources = json.loads(_published_table().schema.metadata[NOTE.encode()])["sources"]
     return {name: PublishedSource(**{**source, "dates": tuple(source["dates"])}) for name, source in sources.items()}
 
 
 def unmatched_models() -> pd.DataFrame:
     """Published models, of which rows are joined to nothing: source, model, input, the rows and the reason."""
-    return pd.DataFrame(json.loads(_table().schema.metadata[NOTE.encode()])["unmatched"])
+    return pd.DataFrame(json.loads(_published_table().schema.metadata[NOTE.encode()])["unmatched"])
 
 
 def published_speeds(device: str | None = None, *, near: bool = False) -> pd.DataFrame:
@@ -114,7 +114,7 @@ def published_speeds(device: str | None = None, *, near: bool = False) -> pd.Dat
         device: its id.
         near: also those of models that are no architecture or only come near to one, for fitting.
     """
-    table = _table()
+    table = _published_table()
     if device is not None:
         table = table.filter(pc.equal(table["device"], device))
     if not near:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 from zoo.accuracy import timm as timm_tables
 from zoo.accuracy.result_tables import ResultTable
-from zoo.accuracy.snapshot import is_of_snapshot, provenance
+from zoo.accuracy.snapshot import is_of_snapshot, snapshot_provenance
 from zoo.adapters.registry import open_zoo
 from zoo.addresses import redacted
 from zoo.cache.schema.tables import table_of
@@ -81,11 +81,11 @@ def save_accuracy(store: Store, synced: Mapping[str, SyncedAccuracy]) -> None:
 def _sync_published(name: str, models: Sequence[DeclaredModel], listing: ZooListing, cached: _CachedAccuracy) -> SyncedAccuracy:
     """What a zoo states of its weights itself, which only changes with the list."""
     note: Notes = {"depends_on": listing.depends_on} if listing.depends_on else {}
-    kept = cached.rows(name)
+    rows_before = cached.rows(name)
     if note and not listing.is_new and cached.notes.get(name) == note:
-        return SyncedAccuracy(kept)
+        return SyncedAccuracy(rows_before)
     rows = tuple(open_zoo(name, models).published_accuracy())
-    return SyncedAccuracy(rows, AccuracyTable(rows) if rows or kept or note else None, note)
+    return SyncedAccuracy(rows, AccuracyTable(rows) if rows or rows_before or note else None, note)
 
 
 def _sync_timm(settings: RefreshSettings, listing: ZooListing, cached: _CachedAccuracy, listener: Listener) -> SyncedAccuracy:
@@ -97,7 +97,7 @@ def _sync_timm(settings: RefreshSettings, listing: ZooListing, cached: _CachedAc
     if is_same_list and is_web and note.get("results") == results and _age(note) < max_age:
         return SyncedAccuracy(cached.rows("timm"))
     try:
-        found = timm_tables.find_tables(
+        available = timm_tables.find_tables(
             version=listing.library_version, results=settings.timm_results, fetch=settings.fetch_accuracy, max_age=max_age
         )
     except AccuracyError as error:
@@ -107,24 +107,24 @@ def _sync_timm(settings: RefreshSettings, listing: ZooListing, cached: _CachedAc
         stay = f" The results of {_newest(rows)} stay in use." if rows else ""
         listener.notify(f"{error}{stay}")
         return SyncedAccuracy(rows)
-    if found.why_not_newer:
-        if note.get("results") is None and (rows := _downloaded_since(provenance().retrieved_at, cached.rows("timm"))):
-            listener.notify(f"timm's results of {_newest(rows)} stay in use: newer ones {found.why_not_newer}.")
+    if available.why_not_newer:
+        if note.get("results") is None and (rows := _downloaded_since(snapshot_provenance().retrieved_at, cached.rows("timm"))):
+            listener.notify(f"timm's results of {_newest(rows)} stay in use: newer ones {available.why_not_newer}.")
             return SyncedAccuracy(rows)
         listener.notify(
-            f"timm's results are those of {provenance().date} that come with zoometer: newer ones {found.why_not_newer}."
+            f"timm's results are those of {snapshot_provenance().date} that come with zoometer: newer ones {available.why_not_newer}."
         )
-    for warning in timm_tables.missing_main_table(found.tables):
+    for warning in timm_tables.missing_main_table(available.tables):
         listener.notify(warning)
     new_note = {
         "depends_on": listing.depends_on,
         "results": results,
-        "digest": _digest(found.tables),
+        "digest": _tables_digest(available.tables),
         "checked_at": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     if is_same_list and not is_web and note.get("digest") == new_note["digest"]:
         return SyncedAccuracy(cached.rows("timm"))
-    table = timm_tables.join_tables(found.tables, _weights(listing), listing.library_version)
+    table = timm_tables.join_tables(available.tables, _listed_weights(listing), listing.library_version)
     return SyncedAccuracy(table.rows, table, new_note)
 
 
@@ -142,10 +142,10 @@ def _newest(rows: tuple[Accuracy, ...]) -> str:
     return max(row.retrieved_at for row in rows)[:10]
 
 
-def _digest(tables: list[ResultTable]) -> str:
+def _tables_digest(tables: list[ResultTable]) -> str:
     text = "\n".join(f"{table.dataset} {table.source} {table.retrieved_at} {table.revision}" for table in tables)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _weights(listing: ZooListing) -> list[Weights]:
+def _listed_weights(listing: ZooListing) -> list[Weights]:
     return [weights for architecture in listing.architectures for weights in architecture.weights]

@@ -21,9 +21,9 @@ def list_architectures(cache: str, zoos: Collection[str]) -> list[Architecture]:
     Raises:
         ZooError: if a zoo is not installed, or the cache cannot be written.
     """
-    store, listings = _open(cache, zoos)
+    store, listings = _open_cache(cache, zoos)
     save_listings(store, listings)
-    return _architectures(listings)
+    return _all_architectures(listings)
 
 
 def fill_missing(
@@ -38,12 +38,12 @@ def fill_missing(
         ZooError: if a zoo is not installed, or the cache cannot be written.
     """
     listener = listener or Listener()
-    store, listings = _open(cache, {key.zoo for key in keys})
+    store, listings = _open_cache(cache, {key.zoo for key in keys})
     versions = {name: listing.versions for name, listing in listings.items()}
     costs = dict.fromkeys(key for key in keys if isinstance(key, CostKey))
     traces = dict.fromkeys(key for key in keys if isinstance(key, TraceKey))
     cached_traces = store.traces() if traces else None
-    plan = make_plan(costs, store.costs(), versions, _architectures(listings), traces, cached_traces)
+    plan = make_plan(costs, store.costs(), versions, _all_architectures(listings), traces, cached_traces)
     if not plan.to_count:
         return True
     listener.planned(plan.rows, plan.to_count)
@@ -53,11 +53,11 @@ def fill_missing(
     return not summary.interrupted
 
 
-def _open(cache: str, zoos: Collection[str]) -> tuple[Store, dict[str, ZooListing]]:
+def _open_cache(cache: str, zoos: Collection[str]) -> tuple[Store, dict[str, ZooListing]]:
     store = Store(cache)
     store.prepare()
     return store, list_zoos(RefreshSettings(cache, {name: ZooSettings() for name in sorted(zoos)}), store)
 
 
-def _architectures(listings: dict[str, ZooListing]) -> list[Architecture]:
+def _all_architectures(listings: dict[str, ZooListing]) -> list[Architecture]:
     return [architecture for listing in listings.values() for architecture in listing.architectures]

@@ -169,10 +169,10 @@ def requested_input(input: str, settings: ZooSettings) -> str:
     return input if settings.in_channels is None else with_channels(input, settings.in_channels)
 
 
-def requested_traces(wanted: Mapping[CostKey, Failure | None], runs: Iterable[RunConfig]) -> dict[TraceKey, Failure | None]:
+def requested_traces(costs: Mapping[CostKey, Failure | None], runs: Iterable[RunConfig]) -> dict[TraceKey, Failure | None]:
     """The requested traces: each requested cost in each mode, whatever its batch."""
     return {
-        TraceKey(*key._replace(batch=1), run.precision, run.layout): failure for run in runs for key, failure in wanted.items()
+        TraceKey(*key._replace(batch=1), run.precision, run.layout): failure for run in runs for key, failure in costs.items()
     }
 
 

@@ -42,7 +42,7 @@ def refresh(
 ) -> RunSummary:
     """Counts what the settings ask for and the cache lacks, and commits it meanwhile.
 
-    Every refresh leaves a row in the table `runs`, even if it found nothing to do or was killed.
+    Every refresh leaves a row in the table `runs`, even if nothing was to do or it was killed.
 
     Raises:
         BusyError: if another refresh of the same name is running, and the request is not to wait for it.
@@ -60,7 +60,7 @@ def _refresh(settings: RefreshSettings, store: Store, listener: Listener, reques
     clock = time.perf_counter()
     summary = RunSummary(run=uuid.uuid4().hex[:12], started_at=datetime.now(UTC).isoformat())
     listings = list_zoos(settings, store, listener)
-    selected = _select(settings, listings, request.only)
+    selected = _select_architectures(settings, listings, request.only)
     synced = sync_accuracy(settings, listings, store, listener)
     versions = {name: listing.versions for name, listing in listings.items()}
     published = {name: one.rows for name, one in synced.items()}
@@ -98,7 +98,9 @@ def _exclusive(store: Store, request: RefreshOptions, listener: Listener) -> Ite
         yield
 
 
-def _select(settings: RefreshSettings, listings: Mapping[str, ZooListing], only: Sequence[str]) -> dict[str, list[Architecture]]:
+def _select_architectures(
+    settings: RefreshSettings, listings: Mapping[str, ZooListing], only: Sequence[str]
+) -> dict[str, list[Architecture]]:
     """The architectures that the settings select and that match one of the globs in `only`, if there are any."""
     selected = {name: select(listing.architectures, settings.zoos[name].selection) for name, listing in listings.items()}
     for name, listing in listings.items():
@@ -153,7 +155,7 @@ def _valid_rows(store: Store, details: str, request: RefreshOptions, rows: pd.Da
 
 
 def _is_damaged(store: Store, details: str) -> bool:
-    """Whether a part of the details was found damaged, now or before."""
+    """Whether a part of the details is or was damaged."""
     if store.files.is_local:
         store.check(details)
     return bool(store.files.names(f"{DAMAGED}/{details}"))

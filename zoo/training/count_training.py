@@ -43,7 +43,7 @@ def sum_of_outputs(outputs: Any) -> Tensor:
     Raises:
         InputError: if no output depends on a parameter that is trained.
     """
-    trained = [tensor for tensor in tensors_in(_plain(outputs)) if tensor.requires_grad]
+    trained = [tensor for tensor in tensors_in(_as_containers(outputs)) if tensor.requires_grad]
     if not trained:
         raise InputError("No output depends on a parameter that needs a gradient. Unfreeze one with requires_grad_(True).")
     return sum((tensor.sum() for tensor in trained[1:]), start=trained[0].sum())
@@ -77,7 +77,7 @@ def count_training(  # all but two are keyword-only and seldom given
     with without_collector(), trainable_stand_ins(model), follow_calls() as (modules, called):
         parts = list_parts(model)
         totals = TrainingTotals(memo)
-        step = _run(model, (inputs, kwargs or {}), loss, (totals, modules, parts), memo)
+        step = _run_step(model, (inputs, kwargs or {}), loss, (totals, modules, parts), memo)
         trained = [param for param in parts.params if param.grad is not None]
         gradient_bytes = storage_bytes([param.grad for param in trained if param.grad is not None])
         costs = {name: optimizer_cost(factory, trained, memo) for name, factory in optimizers.items()}
@@ -99,7 +99,9 @@ def count_training(  # all but two are keyword-only and seldom given
     )
 
 
-def _run(model: nn.Module, given: Any, loss: Loss, recorded: tuple[TrainingTotals, list[nn.Module], Parts], memo: Memo) -> _Step:
+def _run_step(
+    model: nn.Module, given: Any, loss: Loss, recorded: tuple[TrainingTotals, list[nn.Module], Parts], memo: Memo
+) -> _Step:
     """Both passes; the outputs stay alive until the end, as in a training loop that names them."""
     totals, modules, parts = recorded
     saved = SavedTensors(modules, (*parts.params, *parts.buffers))
@@ -124,6 +126,6 @@ def _phase(recorded: RecordedPhase, parts: Parts) -> PhaseCost:
     return PhaseCost(join_calls(recorded.calls, parts.names), recorded.peak_bytes, parts.names.get(id(recorded.peak_owner), ""))
 
 
-def _plain(outputs: Any) -> Any:
+def _as_containers(outputs: Any) -> Any:
     """Outputs as tuples, lists and dictionaries: models return objects of their own as well."""
     return vars(outputs) if hasattr(outputs, "__dict__") and not isinstance(outputs, (Tensor, dict, list, tuple)) else outputs

@@ -1,7 +1,7 @@
 """Attention as the CPU's fused kernel computes it, which keeps no scores for the backward pass.
 
 On the meta device torch takes `scaled_dot_product_attention` apart into matrix products and keeps the scores of all heads, which no
-device does where its fused kernel takes the call. Both have the same products; what is kept differs by far.
+device does where its fused kernel takes the call. Both have the same products, but far different saved memory.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class _Fusing(threading.local):
 _fusing = _Fusing()
 
 
-def _attention(*args: Any, **kwargs: Any) -> Tensor:
+def _patched_attention(*args: Any, **kwargs: Any) -> Tensor:
     fused = _fused(*args, **kwargs) if _fusing.is_on else None
     if fused is not None:
         return fused
@@ -38,7 +38,7 @@ def _attention(*args: Any, **kwargs: Any) -> Tensor:
     return out
 
 
-_patches = Patches({(F, _NAME): _attention})
+_patches = Patches({(F, _NAME): _patched_attention})
 
 
 @contextlib.contextmanager

@@ -21,14 +21,14 @@ def trainable_stand_ins(model: nn.Module) -> Iterator[None]:
     what needs no gradient needs none. A model that is in training mode already keeps the mode of each of its modules, so that a
     frozen part in evaluation mode stays there; any other is put into it by its own `train()`.
     """
-    with unchanged(model), exchanged_tensors(model, _twin, lambda module: (module._parameters, module._buffers)):
+    with unchanged(model), exchanged_tensors(model, _stand_in, lambda module: (module._parameters, module._buffers)):
         if not model.training:
             with torch.no_grad():
                 model.train()
         yield
 
 
-def _twin(tensor: Tensor) -> Tensor:
+def _stand_in(tensor: Tensor) -> Tensor:
     data = tensor.detach()
     twin = torch.empty_like(data, device=META) if data.is_floating_point() else data.clone()
     return nn.Parameter(twin, requires_grad=tensor.requires_grad) if isinstance(tensor, nn.Parameter) else twin

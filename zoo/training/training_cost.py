@@ -120,7 +120,7 @@ class TrainingCost:
 
     @property
     def uncounted(self) -> Counter[str]:
-        """Calls of each operator nothing is known of, in both passes."""
+        """Calls of each operator without a formula, in both passes."""
         calls: Counter[str] = Counter()
         for row in (*self.forward.rows, *self.backward.rows):
             if row.op.kind == Kind.UNKNOWN:

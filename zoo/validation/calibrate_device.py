@@ -166,7 +166,7 @@ def _calibrate_run(
     workloads = workloads_of(store, chosen, run, execution, listener)
     estimates = estimate_measured(device, run, workloads, chosen)
     calibration = calibrate(estimates, chosen)
-    after = pd.concat(list(_held_out(device, run, workloads, estimates, chosen)), ignore_index=True)
+    after = pd.concat(list(_cross_validated(device, run, workloads, estimates, chosen)), ignore_index=True)
     needs_calibration = shipped_constants()[term_model(device, run).name].needs_calibration
     return CalibratedRun(
         calibration.run,
@@ -175,8 +175,8 @@ def _calibrate_run(
         calibration.factor,
         calibration.standard_error,
         save_calibration(store, calibration),
-        None if needs_calibration else compare(estimates, chosen),
-        compare(after, chosen),
+        None if needs_calibration else compare_estimates(estimates, chosen),
+        compare_estimates(after, chosen),
         tuple(_unused(estimates, chosen)),
         len(rows) - len(chosen),
     )
@@ -192,15 +192,7 @@ def _of_one_runtime(rows: pd.DataFrame) -> pd.DataFrame:
 def estimate_measured(
     device: Device, run: RunConfig, workloads: pd.DataFrame, rows: pd.DataFrame, calibration: Calibration | None = None
 ) -> pd.DataFrame:
-    """An estimate for each measured model and batch.
-
-    Args:
-        device: measured on.
-        run: how the models ran, at any batch.
-        workloads: of the models (`zoo.validation.measured_models.workloads_of`).
-        rows: the measurements.
-        calibration: of the device.
-    """
+    """An estimate for each measured model and batch."""
     estimates = []
     for batch in sorted({int(batch) for batch in rows["batch"]}):
         models = rows.loc[rows["batch"] == batch, MODEL_COLUMNS].drop_duplicates()
@@ -209,7 +201,7 @@ def estimate_measured(
     return pd.concat(estimates, ignore_index=True)
 
 
-def _held_out(
+def _cross_validated(
     device: Device, run: RunConfig, workloads: pd.DataFrame, estimates: pd.DataFrame, rows: pd.DataFrame
 ) -> Iterator[pd.DataFrame]:
     """Estimates with calibrations that have not seen the model's own measurement, as far as enough are left."""
@@ -225,7 +217,7 @@ def _held_out(
         yield estimate_measured(device, run, workloads, rows[fold == number], calibration)
 
 
-def compare(estimates: pd.DataFrame, rows: pd.DataFrame) -> Agreement:
+def compare_estimates(estimates: pd.DataFrame, rows: pd.DataFrame) -> Agreement:
     """How well estimates agree with what was measured, where there are both."""
     joined = rows.merge(estimates[estimates["latency_ms"].notna()], on=[*MODEL_COLUMNS, "batch"], suffixes=("_measured", ""))
     columns = ("latency_ms_measured", "latency_ms", "latency_low_ms", "latency_high_ms")

@@ -59,14 +59,6 @@ def calibrate_on_platform(
 ) -> CalibratedPlatformRun:
     """Calibrates one run configuration, and saves the result.
 
-    Args:
-        store: of traces and calibrations.
-        device: measured on.
-        run: precision, batch and, where they are known, runtime and threads.
-        rows: the measurements.
-        execution: of models that are not traced yet.
-        listener: notified of the tracing.
-
     Raises:
         SpeedError: if no platform covers the device, or too few models were measured.
     """
@@ -84,8 +76,8 @@ def calibrate_on_platform(
         calibration,
         platform_run,
         save_platform_calibration(store, calibration),
-        _agreement(measured, [(np.ones(len(measured.rows), dtype=bool), platform_run)]),
-        _agreement(measured, list(_held_out(measured, platform_run))),
+        _runs_agreement(measured, [(np.ones(len(measured.rows), dtype=bool), platform_run)]),
+        _runs_agreement(measured, list(_cross_validated_runs(measured, platform_run))),
         unused,
     )
 
@@ -109,7 +101,7 @@ def _measured(
     return _Measured(sums, place[is_known], log_s[is_known]), unused
 
 
-def _held_out(measured: _Measured, platform_run: PlatformRun) -> Iterator[tuple[Flags, PlatformRun]]:
+def _cross_validated_runs(measured: _Measured, platform_run: PlatformRun) -> Iterator[tuple[Flags, PlatformRun]]:
     """By fold of the models, the run configuration calibrated with the others, or with all where too few are left."""
     models = np.unique(measured.rows)
     fold = np.searchsorted(models, measured.rows) % min(_FOLDS, len(models))
@@ -122,7 +114,7 @@ def _held_out(measured: _Measured, platform_run: PlatformRun) -> Iterator[tuple[
         yield left_out, calibration.platform_run(measured.sums.fitted)
 
 
-def _agreement(measured: _Measured, parts: list[tuple[Flags, PlatformRun]]) -> Agreement:
+def _runs_agreement(measured: _Measured, parts: list[tuple[Flags, PlatformRun]]) -> Agreement:
     """Agreement of estimates with measurements; `parts` gives the run configuration of each."""
     log_time, half_width = np.zeros(len(measured.rows)), np.zeros(len(measured.rows))
     for chosen, platform_run in parts:

@@ -17,7 +17,7 @@ def save_calibration(store: Store, calibration: Calibration) -> str:
     Raises:
         CacheError: if the cache cannot be written.
     """
-    name = _name(calibration.run)
+    name = _file_name(calibration.run)
     store.files.prepare([CALIBRATIONS])
     store.files.write(CALIBRATIONS, name, pa.py_buffer(format_calibration(calibration).encode()))
     return store.files.path(CALIBRATIONS, name)
@@ -29,7 +29,7 @@ def load_calibration(store: Store, run: RunConfig) -> Calibration | None:
     Raises:
         SpeedError: if its file is no calibration.
     """
-    name = _name(run)
+    name = _file_name(run)
     try:
         return parse_calibration(store.files.read(CALIBRATIONS, name).decode(errors="replace"))
     except FileNotFoundError:
@@ -47,5 +47,5 @@ def copy_calibrations(source: Store, target: Store) -> None:
         target.files.write(CALIBRATIONS, name, pa.py_buffer(source.files.read(CALIBRATIONS, name)))
 
 
-def _name(run: RunConfig) -> str:
+def _file_name(run: RunConfig) -> str:
     return f"{run.device}-{run.precision}-{run.layout}-{run.execution}.yaml"

@@ -26,7 +26,7 @@ def with_architectures(rows: pd.DataFrame, architectures: Iterable[Architecture]
     return joined
 
 
-def trace_keys(rows: pd.DataFrame, run: RunConfig) -> list[TraceKey]:
+def measured_trace_keys(rows: pd.DataFrame, run: RunConfig) -> list[TraceKey]:
     """The traces of measured models, for estimates of `run`."""
     keys = rows[TRACED_MODEL].drop_duplicates().itertuples(index=False)
     return [
@@ -42,6 +42,6 @@ def workloads_of(
 ) -> pd.DataFrame:
     """The workloads of measured models, for estimates of `run`; what the cache lacks is traced into it."""
     models = with_architectures(rows, known_architectures(store))
-    fill_missing(trace_keys(models, run), store.address, execution, listener)
+    fill_missing(measured_trace_keys(models, run), store.address, execution, listener)
     workloads = store.workloads(precision=run.precision, layout=run.layout)
     return workloads.merge(models[TRACED_MODEL].drop_duplicates(), on=TRACED_MODEL)

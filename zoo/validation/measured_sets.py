@@ -27,7 +27,7 @@ from zoo.records import Unmatched
 from zoo.refresh.fill_missing import fill_missing, list_architectures
 from zoo.run_config import RunConfig
 from zoo.settings import Execution, Listener
-from zoo.validation.measured_models import TRACED_MODEL, trace_keys, with_architectures
+from zoo.validation.measured_models import TRACED_MODEL, measured_trace_keys, with_architectures
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def join_files(paths: Sequence[Path], source: TraceSource, devices: Mapping[str,
 
     Args:
         paths: timm's speed tables or a user's own (`zoo.measurement.speed_tables`).
-        source: where workloads are kept.
+        source: of workloads.
         devices: besides those that come with zoometer.
 
     Raises:
@@ -111,12 +111,12 @@ def join_files(paths: Sequence[Path], source: TraceSource, devices: Mapping[str,
         left_out += table.unmatched
         for row in table.rows:
             try:
-                speeds[path.name, _run_of(row, path, known)].append(row)
+                speeds[path.name, _measured_run(row, path, known)].append(row)
             except SpeedError as error:
                 left_out.append(Unmatched(path.name, f"{row.zoo}/{row.arch}", row.input, str(error)))
     frames = {group: with_architectures(pd.DataFrame(rows), architectures) for group, rows in speeds.items()}
-    wanted = {key for (_, run), frame in frames.items() for key in trace_keys(frame, run)}
-    fill_missing(wanted, source.cache, source.execution, source.listener)
+    needed = {key for (_, run), frame in frames.items() for key in measured_trace_keys(frame, run)}
+    fill_missing(needed, source.cache, source.execution, source.listener)
     store, sets = Store(source.cache), []
     for (name, run), frame in frames.items():
         workloads, untraced = _join_workloads(store, name, run, frame)
@@ -127,7 +127,7 @@ def join_files(paths: Sequence[Path], source: TraceSource, devices: Mapping[str,
     return JoinedFiles(tuple(sets), tuple(left_out))
 
 
-def _run_of(row: Speed, path: Path, devices: Mapping[str, Device]) -> RunConfig:
+def _measured_run(row: Speed, path: Path, devices: Mapping[str, Device]) -> RunConfig:
     """How a measurement was run, at any batch; raises SpeedError if it cannot be estimated."""
     if row.device not in devices:
         raise SpeedError(f"the device {row.device} is not known; describe it with --devices FILE")

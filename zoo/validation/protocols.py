@@ -68,13 +68,13 @@ def validate(sets: Sequence[MeasuredSet], draws: int = DRAWS) -> list[list[Proto
         if others:
             first, prediction = "data sheet only", predict(tested, fit_constants(others, folds))
         else:
-            first, prediction = "same device, model held out", _held_out(sets, tested, None)
+            first, prediction = "same device, model held out", _held_out_prediction(sets, tested, None)
         deviation = DEVICE_DEVIATION if others else 0.0
         second = f"{'other' if others else 'same'} device, family held out"
         results.append(
             [
                 *_test(first, tested, prediction, deviation, draws),
-                *_test(second, tested, _held_out(sets, tested, folds), deviation, draws),
+                *_test(second, tested, _held_out_prediction(sets, tested, folds), deviation, draws),
                 as_shipped(tested),
                 _test_macs(tested, draws),
             ]
@@ -87,8 +87,8 @@ def as_shipped(tested: MeasuredSet) -> ProtocolResult:
     constants = shipped_constants()[tested.matrix.term_model.name]
     prediction = predict(tested, constants)
     truth, deviation = np.log(tested.measured_s), device_deviation(constants, tested.device)
-    found = _agreement(truth, prediction.log_step, np.hypot(prediction.half_width, QUANTILE * deviation))
-    return ProtocolResult("constants as shipped", found, prediction.log_step - truth)
+    result = _log_agreement(truth, prediction.log_step, np.hypot(prediction.half_width, QUANTILE * deviation))
+    return ProtocolResult("constants as shipped", result, prediction.log_step - truth)
 
 
 def fit_constants(sets: Sequence[MeasuredSet], folds: Mapping[str, int] | None = None, command: str = "") -> Constants:
@@ -103,9 +103,9 @@ def fit_constants(sets: Sequence[MeasuredSet], folds: Mapping[str, int] | None =
     values = _fit(sets)
     residuals, hardness = [], []
     for fold in range(FOLDS):
-        kept = [_outside(fold, folds, one.family) for one in sets]
-        constants = _fit(sets, kept)
-        for one, keep in zip(sets, kept, strict=True):
+        inside = [_is_outside(fold, folds, one.family) for one in sets]
+        constants = _fit(sets, inside)
+        for one, keep in zip(sets, inside, strict=True):
             residuals.append((np.log(one.measured_s) - np.log(one.sample.predict(constants)))[~keep])
             hardness.append(step_times(one.matrix, values).hardness[~keep])
     widths, bounds = _widths(np.concatenate(residuals), np.concatenate(hardness))
@@ -135,12 +135,12 @@ def _random_folds(names: AbstractSet[str]) -> dict[str, int]:
     return {name: i % FOLDS for i, name in enumerate(ordered)}
 
 
-def _outside(fold: int, folds: Mapping[str, int], names: npt.NDArray[np.object_]) -> Flags:
+def _is_outside(fold: int, folds: Mapping[str, int], names: npt.NDArray[np.object_]) -> Flags:
     return np.array([folds[name] != fold for name in names])
 
 
-def _fit(sets: Sequence[MeasuredSet], kept: Sequence[Flags] | None = None) -> Array:
-    samples = [one.sample if kept is None else one.sample.select(kept[i]) for i, one in enumerate(sets)]
+def _fit(sets: Sequence[MeasuredSet], rows: Sequence[Flags] | None = None) -> Array:
+    samples = [one.sample if rows is None else one.sample.select(rows[i]) for i, one in enumerate(sets)]
     matrix = sets[0].matrix
     return fit(samples, matrix.neutral, np.full(len(matrix.neutral), matrix.term_model.pull))
 
@@ -160,7 +160,7 @@ def predict(tested: MeasuredSet, constants: Constants) -> Prediction:
     return Prediction(times.log_step, constants.widths(times.hardness), times.shares)
 
 
-def _held_out(sets: Sequence[MeasuredSet], tested: MeasuredSet, family_folds: Mapping[str, int] | None) -> Prediction:
+def _held_out_prediction(sets: Sequence[MeasuredSet], tested: MeasuredSet, family_folds: Mapping[str, int] | None) -> Prediction:
     """Each model by constants that saw neither its family nor, where there are others, its device.
 
     Without folds of families, the sets are of one device, and only the model itself is held out.
@@ -174,9 +174,9 @@ def _held_out(sets: Sequence[MeasuredSet], tested: MeasuredSet, family_folds: Ma
     whole = fit_constants(others)
     prediction = predict(tested, whole)
     for fold in range(FOLDS):
-        values = _fit(others, [_outside(fold, folds, names_of(other)) for other in others])
+        values = _fit(others, [_is_outside(fold, folds, names_of(other)) for other in others])
         part = predict(tested, replace(whole, values=dict(zip(tested.matrix.names, values.tolist(), strict=True))))
-        is_held_out = ~_outside(fold, folds, names_of(tested))
+        is_held_out = ~_is_outside(fold, folds, names_of(tested))
         for name in ("log_step", "half_width", "shares"):
             getattr(prediction, name)[is_held_out] = getattr(part, name)[is_held_out]
     return prediction
@@ -185,14 +185,14 @@ def _held_out(sets: Sequence[MeasuredSet], tested: MeasuredSet, family_folds: Ma
 def _test(name: str, tested: MeasuredSet, prediction: Prediction, device_deviation: float, draws: int) -> list[ProtocolResult]:
     """A protocol as it is, and with ten calibrating models."""
     truth, log_step, half_width = np.log(tested.measured_s), prediction.log_step, prediction.half_width
-    alone = _agreement(truth, log_step, np.hypot(half_width, QUANTILE * device_deviation))
+    alone = _log_agreement(truth, log_step, np.hypot(half_width, QUANTILE * device_deviation))
     calibrated = []
     for chosen in _draws(len(truth), draws):
         coefficients, covariance = regress(prediction.shares[chosen], (truth - log_step)[chosen])
         calibration = Calibration(tested.run, CALIBRATING, tuple(coefficients), tuple(map(tuple, covariance)))
         corrected = log_step + calibration.log_factors(prediction.shares)
         width = np.hypot(half_width, QUANTILE * calibration.errors(prediction.shares))
-        calibrated.append(_agreement(truth[~chosen], corrected[~chosen], width[~chosen]))
+        calibrated.append(_log_agreement(truth[~chosen], corrected[~chosen], width[~chosen]))
     return [ProtocolResult(name, alone, log_step - truth), ProtocolResult(f"{name}, ten calibrating", median_of(calibrated))]
 
 
@@ -210,5 +210,5 @@ def _draws(models: int, draws: int) -> list[Flags]:
     return [np.isin(np.arange(models), generator.choice(models, CALIBRATING, replace=False)) for _ in range(draws)]
 
 
-def _agreement(truth: Array, log_step: Array, width: Array) -> Agreement:
+def _log_agreement(truth: Array, log_step: Array, width: Array) -> Agreement:
     return agreement(np.exp(truth), np.exp(log_step), np.exp(log_step - width), np.exp(log_step + width))

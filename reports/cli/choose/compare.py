@@ -72,8 +72,8 @@ def compare(
         raise InputError(
             f"There is nothing to compare {names[0]} with. Name two models or more; one alone: zoometer show {names[0]}"
         )
-    asked = read_device_run(arguments, address)
-    with look_up_models(names, address, zoos, size, asked) as lookup:
+    device_run = read_device_run(arguments, address)
+    with look_up_models(names, address, zoos, size, device_run) as lookup:
         compared = compare_models(lookup, size)
         if form is TextFormat.JSON:
             print_json(comparison_record(compared))
@@ -83,7 +83,7 @@ def compare(
 
 
 def _write(lookup: ModelLookup, files: dict[str, Path | None], command: str) -> None:
-    """The report of these models in each format that was asked for."""
+    """The report of these models in each requested format."""
     from reports.api.rendering import WRITERS
     from reports.models.comparison import build_comparison_report
 

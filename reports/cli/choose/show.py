@@ -45,8 +45,8 @@ def show(
     from reports.terminal.console import make_console
 
     address, zoos = cache_and_zoos(cache, config)
-    asked = read_device_run(arguments, address)
-    with look_up_models([model], address, zoos, asked=asked) as lookup:
+    device_run = read_device_run(arguments, address)
+    with look_up_models([model], address, zoos, device_run=device_run) as lookup:
         details = gather_details(lookup, lookup.models[0])
     if form is TextFormat.JSON:
         print_json(details_record(details))

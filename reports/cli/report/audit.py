@@ -112,7 +112,7 @@ def _read_tables(
 
 
 def _print(audits: Sequence[Audit], class_labels: Mapping[str, str], form: TableFormat, *, in_full: bool, show_all: bool) -> None:
-    from reports.audit.records import audit_record, comparison_record, row_records
+    from reports.audit.records import audit_record, row_records, table_comparison_record
     from reports.audit.table_comparison import compare_tables
     from reports.terminal import audit_text
     from reports.terminal.console import make_console
@@ -120,7 +120,7 @@ def _print(audits: Sequence[Audit], class_labels: Mapping[str, str], form: Table
     first = audits[0]
     comparison = compare_tables(first, audits[1], class_labels) if len(audits) == 2 else None
     if form is TableFormat.JSON:
-        print_json(comparison_record(comparison) if comparison else audit_record(first))
+        print_json(table_comparison_record(comparison) if comparison else audit_record(first))
     elif form is TableFormat.CSV:
         import pandas as pd
 
@@ -131,7 +131,7 @@ def _print(audits: Sequence[Audit], class_labels: Mapping[str, str], form: Table
             for row in audit.rows:
                 audit_text.print_row_in_full(make_console(), audit, row)
     elif comparison:
-        audit_text.print_comparison(make_console(), comparison)
+        audit_text.print_table_comparison(make_console(), comparison)
     else:
         audit_text.print_audit(make_console(), first, show_all=show_all)
 

@@ -20,7 +20,7 @@ import pandas as pd  # noqa: E402 the folders of a script's neighbours are not s
 import pyarrow as pa  # noqa: E402
 import pyarrow.parquet as pq  # noqa: E402
 
-from zoo.accuracy.result_tables import TABLES, read_csv, revision_of  # noqa: E402
+from zoo.accuracy.result_tables import TABLES, read_result_table, revision_of  # noqa: E402
 from zoo.accuracy.snapshot import FILE, SCHEMA, Provenance  # noqa: E402
 from zoo.errors import AccuracyError  # noqa: E402
 
@@ -67,7 +67,7 @@ def _revisions(contents: Mapping[str, bytes]) -> dict[str, str]:
 
 
 def _rows(path: str, content: bytes, dataset: str) -> pd.DataFrame:
-    table = read_csv(path, content)
+    table = read_result_table(path, content)
     if missing := {"crop_pct", "interpolation"} - set(table.columns):
         raise AccuracyError(f"timm's result table '{path}' has no column {', '.join(sorted(missing))}.")
     names = table["model"].str.partition(".")

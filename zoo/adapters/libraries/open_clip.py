@@ -82,11 +82,11 @@ class OpenClipZoo(Zoo):
 
     def architectures(self) -> list[Architecture]:
         """Both towers, the image tower and the text tower of each configuration."""
-        return [_describe(name, part) for name in open_clip.list_models() for part in ("", _IMAGE, _TEXT)]
+        return [_make_architecture(name, part) for name in open_clip.list_models() for part in ("", _IMAGE, _TEXT)]
 
     def build_options(self, key: CostKey) -> dict[str, Any]:
         """The size of the image."""
-        name, part = _split(key.arch)
+        name, part = _split_arch(key.arch)
         if part == _TEXT:
             return {}
         image = parse_tensors(key.input)[0].shape
@@ -94,7 +94,7 @@ class OpenClipZoo(Zoo):
 
     def build(self, arch: str, options: dict[str, Any]) -> nn.Module:
         """Both towers, or one, untrained."""
-        name, part = _split(arch)
+        name, part = _split_arch(arch)
         config = _config(name)
         config["vision_cfg"] |= options
         quick_gelu = config.get("quick_gelu", False)
@@ -110,7 +110,7 @@ class OpenClipZoo(Zoo):
     def example(self, model: nn.Module, key: CostKey) -> Example:
         """An image, a text, or both; text models of transformers keep the mask of a text that ends before the last token."""
         example = super().example(model, key)
-        name, part = _split(key.arch)
+        name, part = _split_arch(key.arch)
         has_mask = part != _IMAGE and "hf_model_name" in _own_config(name)["text_cfg"]
         return replace(example, context=independent_of_values) if has_mask else example
 
@@ -131,7 +131,7 @@ class OpenClipZoo(Zoo):
                 gflops=float(row[f"{column}gflops"]),
                 params_step=_PARAMS_STEP,
             )
-            for row in _table("open_clip_profile.csv")
+            for row in _read_rows("open_clip_profile.csv")
             if row["model"] in open_clip.list_models()
             for part, column in (("", ""), (_IMAGE, "image_"), (_TEXT, "text_"))
         ]
@@ -144,12 +144,12 @@ class OpenClipZoo(Zoo):
                 self.name, w.arch, w.tag, "imagenet-1k", "zero_shot_top1", w.input,
                 round(100 * float(row["imagenet_1k_top1"]), 2), _RESULTS[row["table"]], "", self.version(),
             )
-            for row in _table("open_clip_zero_shot.csv")
+            for row in _read_rows("open_clip_zero_shot.csv")
             if (w := known.get((row["name"], row["pretrained"]))) is not None
         ]  # fmt: skip
 
 
-def _split(arch: str) -> tuple[str, str]:
+def _split_arch(arch: str) -> tuple[str, str]:
     """The configuration and the tower; empty for both."""
     for part in (_IMAGE, _TEXT):
         if arch.endswith(part):
@@ -190,7 +190,7 @@ def _inputs(name: str, part: str) -> list[TensorInput]:
 
 
 @cache
-def _describe(name: str, part: str) -> Architecture:
+def _make_architecture(name: str, part: str) -> Architecture:
     task = {_IMAGE: Task.FEATURES, _TEXT: Task.OTHER}.get(part, Task.ZERO_SHOT)
     native = format_tensors(_inputs(name, part))
     tags = [] if part else list_pretrained_tags_by_model(name)
@@ -201,18 +201,18 @@ def _describe(name: str, part: str) -> Architecture:
         family=name,
         input=native,
         classes=0,
-        weights=tuple(_weights(name, tag, native) for tag in tags),
+        weights=tuple(_make_weights(name, tag, native) for tag in tags),
     )
 
 
-def _weights(name: str, tag: str, native: str) -> Weights:
+def _make_weights(name: str, tag: str, native: str) -> Weights:
     found = get_pretrained_cfg(name, tag)
     hub, url = str(found.get("hf_hub") or "").rstrip("/"), str(found.get("url") or "")
     source = f"https://huggingface.co/{hub}" if hub.count("/") == 1 else url or None
     return Weights("open_clip", name, tag, Task.ZERO_SHOT, None, 0, native, source=source)
 
 
-def _table(file: str) -> Iterator[Mapping[str, str]]:
+def _read_rows(file: str) -> Iterator[Mapping[str, str]]:
     with resources.files("zoo.adapters.libraries").joinpath(file).open("r", encoding="utf-8") as lines:
         yield from csv.DictReader(lines)
 

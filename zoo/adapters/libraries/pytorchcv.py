@@ -98,7 +98,7 @@ class PytorchcvZoo(Zoo):
 
     def architectures(self) -> list[Architecture]:
         """All names of the provider; its table says which have weights."""
-        return [_describe(name) for name in constructors if _module(name) not in _SPEECH]
+        return [_make_architecture(name) for name in constructors if _module_name(name) not in _SPEECH]
 
     def build_options(self, key: CostKey) -> dict[str, Any]:
         """Head, channels and image size that differ from the constructor's own.
@@ -106,7 +106,7 @@ class PytorchcvZoo(Zoo):
         Raises:
             VariantError: if the constructor cannot have such a head.
         """
-        native = _describe(key.arch)
+        native = _make_architecture(key.arch)
         options: dict[str, Any] = {"return_heatmap": True} if _gives_heat_maps(key.arch) else {}
         if key.classes != native.classes:
             if not key.classes or native.classes is None:
@@ -115,7 +115,7 @@ class PytorchcvZoo(Zoo):
         shape, usual = image_tensor(key.input).shape, image_tensor(native.input).shape
         if shape[0] != usual[0]:
             options["in_channels"] = shape[0]
-        if shape[1:] != usual[1:] and "in_size" in _defaults(key.arch) and _module(key.arch) not in _ANY_SIZE:
+        if shape[1:] != usual[1:] and "in_size" in _defaults(key.arch) and _module_name(key.arch) not in _ANY_SIZE:
             options["in_size"] = shape[1:]
         return options
 
@@ -127,9 +127,9 @@ class PytorchcvZoo(Zoo):
     def published_costs(self) -> list[PublishedCost]:
         """Numbers of parameters in the library's table, `net_weights`. It has no MACs."""
         return [
-            PublishedCost(a.name, "", a.input, int(_table()[a.name]["net_weights"]), None, 0)
+            PublishedCost(a.name, "", a.input, int(_weights_table()[a.name]["net_weights"]), None, 0)
             for a in self.architectures()
-            if int(_table().get(a.name, {}).get("net_weights", 0))
+            if int(_weights_table().get(a.name, {}).get("net_weights", 0))
         ]
 
     def published_accuracy(self) -> list[Accuracy]:
@@ -137,7 +137,7 @@ class PytorchcvZoo(Zoo):
         installed, source = self.version(), f"pytorchcv {self.version()}, table of the weights"
         found = []
         for w in (w for a in self.architectures() for w in a.weights):
-            value, stated = _table()[w.arch]["error_value"], _metric(w.arch)
+            value, stated = _weights_table()[w.arch]["error_value"], _metric(w.arch)
             if stated is None or value in _NOT_KNOWN:
                 continue
             dataset, metric = stated
@@ -148,20 +148,20 @@ class PytorchcvZoo(Zoo):
 
     def example(self, model: nn.Module, key: CostKey) -> Example:
         """A pair of images for optical flow."""
-        if _TASKS.get(_module(key.arch)) != Task.OPTICAL_FLOW:
+        if _TASKS.get(_module_name(key.arch)) != Task.OPTICAL_FLOW:
             return super().example(model, key)
         shape = (key.batch, *image_tensor(key.input).shape)
         return Example(tuple(torch.empty(shape, device="meta") for _ in range(2)))
 
 
 @cache
-def _table() -> Mapping[str, Mapping[str, str]]:
+def _weights_table() -> Mapping[str, Mapping[str, str]]:
     """pytorchcv's own table of its networks, by name."""
     with Path(get_model_metainfos_file_path()).open(encoding="utf-8", newline="") as file:
         return {row["model_name"]: row for row in csv.DictReader(file)}
 
 
-def _module(name: str) -> str:
+def _module_name(name: str) -> str:
     return str(constructors[name].__module__).rpartition(".")[2]
 
 
@@ -179,16 +179,16 @@ def _parameter_defaults(constructor: Callable[..., Any]) -> dict[str, Any]:
 
 
 def _gives_heat_maps(name: str) -> bool:
-    return _TASKS.get(_module(name)) == Task.KEYPOINTS and "return_heatmap" in _defaults(name)
+    return _TASKS.get(_module_name(name)) == Task.KEYPOINTS and "return_heatmap" in _defaults(name)
 
 
 @cache
-def _describe(name: str) -> Architecture:
-    module, defaults = _module(name), _defaults(name)
+def _make_architecture(name: str) -> Architecture:
+    module, defaults = _module_name(name), _defaults(name)
     native = _INPUTS.get(module) or _native_input(name, defaults)
     task, classes = _TASKS.get(module, Task.CLASSIFICATION), defaults.get("num_classes")
     metric = _metric(name)
-    row = _table().get(name, {})
+    row = _weights_table().get(name, {})
     weights = Weights(
         "pytorchcv",
         name,
@@ -216,14 +216,14 @@ def _describe(name: str) -> Architecture:
 
 def _native_input(name: str, defaults: Mapping[str, Any]) -> str:
     """The evaluation size of the weights, or the size that the constructor has by default."""
-    size = _table().get(name, {}).get("img_size", "NA")
+    size = _weights_table().get(name, {}).get("img_size", "NA")
     shape = (int(size),) * 2 if size != "NA" else tuple(defaults.get("in_size") or _USUAL_INPUT[1:])
     return format_input((defaults["in_channels"], *shape))
 
 
 def _metric(name: str) -> tuple[str, str] | None:
     """Dataset and metric of the table's figure."""
-    stated = _table().get(name, {}).get("test_dataset", "NA")
+    stated = _weights_table().get(name, {}).get("test_dataset", "NA")
     return _METRICS.get(name.rpartition("_")[2] if stated == "cf" else stated)
 
 
@@ -233,7 +233,7 @@ def _paper(row: Mapping[str, str]) -> str | None:
 
 def _address(name: str) -> str | None:
     """Where the library downloads the weights from."""
-    row = _table().get(name, {})
+    row = _weights_table().get(name, {})
     if row.get("checksum", "NA") == "NA":
         return None
     file = f"{name}-{row['error_value']}-{row['checksum'][:8]}.pth.zip"

@@ -74,7 +74,7 @@ class SmpZoo(Zoo):
 
     def architectures(self) -> list[Architecture]:
         """A network for each pair, named `decoder-encoder`."""
-        return [_describe(self.name, *pair) for pair in self.pairs()]
+        return [_make_architecture(self.name, *pair) for pair in self.pairs()]
 
     def build_options(self, key: CostKey) -> dict[str, Any]:
         """Classes, channels, and whether a vision transformer has to take another size than its own.
@@ -116,7 +116,7 @@ class SmpProductZoo(SmpZoo):
 
 
 @cache
-def _describe(zoo: str, decoder: str, encoder: str) -> Architecture:
+def _make_architecture(zoo: str, decoder: str, encoder: str) -> Architecture:
     size = _VIT_SIZE if encoder in _VIT_ENCODERS else _SIZE
     return Architecture(
         zoo=zoo,

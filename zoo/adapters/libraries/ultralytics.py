@@ -107,7 +107,7 @@ class UltralyticsZoo(Zoo):
     def architectures(self) -> list[Architecture]:
         """All files at all scales, named as ultralytics names them: `yolo26n-seg` is scale n of `yolo26-seg.yaml`."""
         evaluated = _evaluations()
-        return [_describe(name, config, name in evaluated) for name, config in self._models.items()]
+        return [_make_architecture(name, config, name in evaluated) for name, config in self._models.items()]
 
     def build_options(self, key: CostKey) -> dict[str, Any]:
         """Classes and channels.
@@ -188,7 +188,7 @@ def _head(config: Mapping[str, Any]) -> _Head:
     return _HEADS[str(config["head"][-1][2]).removesuffix("26")]
 
 
-def _describe(name: str, config: Mapping[str, Any], has_weights: bool) -> Architecture:
+def _make_architecture(name: str, config: Mapping[str, Any], has_weights: bool) -> Architecture:
     head, classes = _head(config), int(config["nc"])
     native = _P6_INPUT if "-p6" in name else head.input
     weights = Weights(
@@ -212,21 +212,21 @@ def _evaluations() -> dict[str, dict[tuple[str, str], float]]:
     """Results by network, from the tables of the package's description."""
     results: dict[str, dict[tuple[str, str], float]] = {}
     headings: list[str] = []
-    for cells in _table_rows(str(metadata("ultralytics").json["description"])):
+    for cells in _markdown_rows(str(metadata("ultralytics").json["description"])):
         if cells[0] == "Model":
             headings = [re.sub(r"<[^>]*>|\s", "", cell) for cell in cells]
         elif name := re.match(r"\[YOLO([\w-]+)\]", cells[0]):
-            results[f"yolo{name[1]}"] = dict(_figures(headings, cells))
+            results[f"yolo{name[1]}"] = dict(_row_figures(headings, cells))
     return results
 
 
-def _table_rows(text: str) -> Iterator[list[str]]:
+def _markdown_rows(text: str) -> Iterator[list[str]]:
     for line in text.splitlines():
         if line.startswith("|"):
             yield [cell.strip() for cell in line.strip("|").split("|")]
 
 
-def _figures(headings: Iterable[str], cells: Iterable[str]) -> Iterator[tuple[tuple[str, str], float]]:
+def _row_figures(headings: Iterable[str], cells: Iterable[str]) -> Iterator[tuple[tuple[str, str], float]]:
     for heading, cell in zip(headings, cells, strict=True):
         if heading in _METRICS:
             dataset, metric = _METRICS[heading]

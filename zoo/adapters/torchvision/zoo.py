@@ -80,7 +80,7 @@ class TorchvisionZoo(Zoo):
 
     def architectures(self) -> list[Architecture]:
         """All registered architectures with their weights."""
-        return [_describe(name, module) for module in _TASKS for name in models.list_models(module=module)]
+        return [_make_architecture(name, module) for module in _TASKS for name in models.list_models(module=module)]
 
     def build_options(self, key: CostKey) -> dict[str, Any]:
         """The head, a built-in image size, limits of a detector, and options that loading weights would set."""
@@ -151,7 +151,7 @@ def _task(arch: str) -> Task:
 
 
 @cache
-def _describe(name: str, module: ModuleType) -> Architecture:
+def _make_architecture(name: str, module: ModuleType) -> Architecture:
     entries = models.get_model_weights(name)
     default = getattr(entries, "DEFAULT", None)
     task = _task(name)
@@ -162,12 +162,12 @@ def _describe(name: str, module: ModuleType) -> Architecture:
         family=models.get_model_builder(name).__module__.rsplit(".", 1)[-1],
         input=native_input(name, task, default),
         classes=_classes(default),
-        weights=tuple(_weights(name, module, entry, is_default=entry is default) for entry in entries),
+        weights=tuple(_make_weights(name, module, entry, is_default=entry is default) for entry in entries),
         note=_NOTES.get(name),
     )
 
 
-def _weights(arch: str, module: ModuleType, entry: Any, *, is_default: bool) -> Weights:
+def _make_weights(arch: str, module: ModuleType, entry: Any, *, is_default: bool) -> Weights:
     meta, task = entry.meta, _task(arch)
     megabyte = 1024 * 1024  # `_file_size` is in binary megabytes, to three decimals
     return Weights(

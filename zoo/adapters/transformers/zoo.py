@@ -58,7 +58,7 @@ class TransformersZoo(Zoo):
         model_types = {*MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES, *MODEL_FOR_BACKBONE_MAPPING_NAMES}
         with _without_warnings():
             return [
-                *(_describe(model_type) for model_type in sorted(model_types - _OF_ANOTHER_ZOO)),
+                *(_make_architecture(model_type) for model_type in sorted(model_types - _OF_ANOTHER_ZOO)),
                 *(_describe_head(name) for name in sorted(_heads())),
                 *(_describe_checkpoint(name) for name in checkpoints()),
             ]
@@ -78,7 +78,7 @@ class TransformersZoo(Zoo):
             has, lacks = ("classifier", "backbone") if is_backbone else ("backbone", "classifier")
             raise VariantError(f"transformers has no {lacks} of {key.arch}, only a {has}")
         head = {} if is_backbone or key.classes is None else {"num_labels": key.classes}
-        image = _image_options(_default_config(key.arch), parse_input(key.input), _describe(key.arch).input)
+        image = _image_options(_default_config(key.arch), parse_input(key.input), _make_architecture(key.arch).input)
         return {"is_backbone": is_backbone, **head, **image}
 
     def build(self, arch: str, options: dict[str, Any]) -> nn.Module:
@@ -89,7 +89,7 @@ class TransformersZoo(Zoo):
             model = _model_class(arch)(_as_loaded(_config_of(arch, changed)))
         else:
             names = _registry(is_backbone=changed.pop("is_backbone"))[arch]
-            model = getattr(transformers, _first(names))(_as_loaded(CONFIG_MAPPING[arch](**changed)))
+            model = getattr(transformers, _first_class(names))(_as_loaded(CONFIG_MAPPING[arch](**changed)))
         return model
 
     def example(self, model: nn.Module, key: CostKey) -> Example:
@@ -118,7 +118,7 @@ def _without_warnings() -> Iterator[None]:
         transformers.logging.set_verbosity(before)
 
 
-def _first(names: str | tuple[str, ...]) -> str:
+def _first_class(names: str | tuple[str, ...]) -> str:
     """Of several classes the first is the plain one; others add a teacher's head."""
     return names if isinstance(names, str) else names[0]
 
@@ -127,7 +127,7 @@ def _first(names: str | tuple[str, ...]) -> str:
 def _heads() -> dict[str, str]:
     """Classes of the models by name: `detr-detection`."""
     return {
-        f"{model_type}-{head}": _first(names)
+        f"{model_type}-{head}": _first_class(names)
         for head, about in HEADS.items()
         for model_type, names in about.registry.items()
         if model_type not in _OF_ANOTHER_ZOO
@@ -142,14 +142,14 @@ def _config_of(arch: str, changed: Mapping[str, Any]) -> Any:
     """The configuration of a head or a published one, with changed values."""
     published = checkpoints().get(arch)
     model_type = published.model_type if published else split_name(arch)[0]
-    values = _merged(published.values if published else {}, changed)
+    values = _merge_config(published.values if published else {}, changed)
     config_class = CONFIG_MAPPING[model_type]
     if "use_pretrained_backbone" in getattr(config_class, "__annotations__", {}):
         values |= _WITHOUT_DOWNLOAD
     return config_class(**values)
 
 
-def _merged(values: Mapping[str, Any], changed: Mapping[str, Any]) -> dict[str, Any]:
+def _merge_config(values: Mapping[str, Any], changed: Mapping[str, Any]) -> dict[str, Any]:
     """The values with the changed ones, also inside a part of the configuration."""
     merged = deepcopy(dict(values))
     for name, value in changed.items():
@@ -219,7 +219,7 @@ def _default_config(model_type: str) -> Any:
 
 
 @cache
-def _describe(model_type: str) -> Architecture:
+def _make_architecture(model_type: str) -> Architecture:
     is_classifier = model_type in MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES
     has_backbone = model_type in MODEL_FOR_BACKBONE_MAPPING_NAMES
     return Architecture(

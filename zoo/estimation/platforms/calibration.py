@@ -85,7 +85,7 @@ def calibrate_platform_run(platform_run: PlatformRun, sums: PlatformSums, rows: 
     constants, covariance = fit_to_few(platform, prior, data)
     return PlatformCalibration(
         platform=platform.name,
-        setting={name: None if pd.isna(value) else _plain(value) for name, value in platform_run.setting.items()},
+        setting={name: None if pd.isna(value) else _python_value(value) for name, value in platform_run.setting.items()},
         measurements=len(rows),
         factor=math.exp(float(np.median(log_s - sums.log_seconds(platform_run)[0][rows]))),
         log_constants={term.name: float(value) for term, value in zip(platform.terms, constants, strict=True)},
@@ -124,17 +124,17 @@ def parse_platform_calibrations(text: str) -> list[PlatformCalibration]:
         SpeedError: if the file holds none.
     """
     try:
-        return [_parse(record) for record in json.loads(text)]
+        return [_parse_calibration(record) for record in json.loads(text)]
     except (KeyError, TypeError, ValueError, AttributeError):
         raise SpeedError("The file holds no calibrations of a platform. Make one with: zoometer calibrate") from None
 
 
-def _parse(record: Mapping[str, Any]) -> PlatformCalibration:
+def _parse_calibration(record: Mapping[str, Any]) -> PlatformCalibration:
     covariance = tuple(tuple(map(float, row)) for row in record["covariance"])
     if [len(row) for row in covariance] != [len(record["log_constants"])] * len(record["log_constants"]):
         raise ValueError("covariance")
     return PlatformCalibration(**{**record, "covariance": covariance})
 
 
-def _plain(value: Any) -> Any:
+def _python_value(value: Any) -> Any:
     return value.item() if hasattr(value, "item") else value

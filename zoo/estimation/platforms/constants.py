@@ -69,24 +69,24 @@ def fitted_platforms() -> Mapping[str, Fitted]:
 
 def parse_fitted(text: str) -> Mapping[str, Fitted]:
     """From JSON."""
-    return {name: _parse(platforms()[name], entry) for name, entry in json.loads(text).items()}
+    return {name: _parse_platform_constants(platforms()[name], entry) for name, entry in json.loads(text).items()}
 
 
-def _parse(platform: Platform, entry: Mapping[str, Any]) -> Fitted:
+def _parse_platform_constants(platform: Platform, entry: Mapping[str, Any]) -> Fitted:
     settings = pd.DataFrame(entry["settings"], columns=SETTING)
     return Fitted(
         platform=platform,
         settings=settings.astype({"threads": "Int64", "batch": "int64"}),
         log_constants=np.array(entry["log_constants"]),
         covariance={dtype: np.array(matrix) for dtype, matrix in entry["covariance"].items()},
-        spread={dtype: _spread(figures) for dtype, figures in entry["spread"].items()},
+        spread={dtype: _parse_spread(figures) for dtype, figures in entry["spread"].items()},
         families=frozenset(entry["families"]),
         effects=pd.DataFrame(entry["effects"], columns=["dtype", *MODEL_COLUMNS, "log_effect"]),
         provenance=entry["provenance"],
     )
 
 
-def _spread(figures: Mapping[str, Any]) -> Spread:
+def _parse_spread(figures: Mapping[str, Any]) -> Spread:
     residuals = {name: Residuals(**figures[name]) for name in ("model", "family", "transfer", "device")}
     return Spread(**residuals, models=figures["models"], devices=figures["devices"])
 
@@ -99,24 +99,24 @@ def dump_fitted(fitted: Sequence[Fitted]) -> str:
             "provenance": dict(one.provenance),
             "terms": [term.name for term in one.platform.terms],
             "settings": [[None if pd.isna(value) else value for value in row] for row in one.settings[SETTING].to_numpy(object)],
-            "log_constants": _rounded(one.log_constants),
-            "covariance": {dtype: _rounded(matrix) for dtype, matrix in one.covariance.items()},
+            "log_constants": _round_matrix(one.log_constants),
+            "covariance": {dtype: _round_matrix(matrix) for dtype, matrix in one.covariance.items()},
             "spread": {dtype: _shortened(asdict(of)) for dtype, of in one.spread.items()},
             "families": sorted(one.families),
             "effects": one.effects.assign(log_effect=one.effects["log_effect"].round(_DIGITS - 1)).to_numpy(object).tolist(),
         }
-        entries = [f"  {json.dumps(key)}: {_lines(value)}" for key, value in record.items()]
+        entries = [f"  {json.dumps(key)}: {_json_lines(value)}" for key, value in record.items()]
         lines.append(f"{json.dumps(one.platform.name)}: {{\n" + ",\n".join(entries) + "\n}")
     return "{" + ",\n".join(lines) + "}\n"
 
 
-def _lines(value: Any) -> str:
+def _json_lines(value: Any) -> str:
     if isinstance(value, list) and value and isinstance(value[0], list):
         return "[\n" + ",\n".join(f"    {json.dumps(row)}" for row in value) + "\n  ]"
     return json.dumps(value)
 
 
-def _rounded(matrix: Array) -> list[list[float]]:
+def _round_matrix(matrix: Array) -> list[list[float]]:
     return [[float(f"{value:.{_DIGITS}g}") for value in row] for row in matrix]
 
 

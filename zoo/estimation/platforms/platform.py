@@ -134,10 +134,10 @@ def _codes(settings: pd.DataFrame, names: Sequence[str]) -> Any:
 def platforms() -> Mapping[str, Platform]:
     """All of them, by name."""
     text = resources.files("zoo.estimation.platforms").joinpath("platforms.yaml").read_text(encoding="utf-8")
-    return {name: _parse(name, entry) for name, entry in load_own_yaml(text).items()}
+    return {name: _parse_platform(name, entry) for name, entry in load_own_yaml(text).items()}
 
 
-def _parse(name: str, entry: Mapping[str, Any]) -> Platform:
+def _parse_platform(name: str, entry: Mapping[str, Any]) -> Platform:
     measured, relatives = entry["measured"], entry["relatives"]
     return Platform(
         name=name,

@@ -43,7 +43,7 @@ class PredictedConstants:
     nearest: str | None  # the most similar device; None: predicted from trends alone
 
 
-def describe(device: Device, setting: Mapping[Any, Any]) -> SettingTraits:
+def traits_of(device: Device, setting: Mapping[Any, Any]) -> SettingTraits:
     """The traits of a setting (a row with the columns of `zoo.estimation.platforms.platform.SETTING`) on a device."""
     cluster = _cluster(device, setting["cores"]) if setting["processor"] == "cpu" else None
     chip = device.chip or device.id

@@ -19,8 +19,8 @@ from zoo.estimation.platforms.relatives import (
     PredictedConstants,
     SettingTraits,
     comparison_key,
-    describe,
     predict_constants,
+    traits_of,
 )
 from zoo.published.published import FLOAT
 from zoo.run_config import RunConfig
@@ -101,11 +101,11 @@ def platform_runs_on(
             continue
         runs += [PlatformRun(one, setting, one.log_constants[row], None) for row, setting in accepted]
         if not accepted and one.platform.runs_on(device):
-            runs += _nearest(list(_predicted_runs(device, run, one)))
+            runs += _related_runs(list(_predicted_runs(device, run, one)))
     return runs
 
 
-def _nearest(runs: list[PlatformRun]) -> list[PlatformRun]:
+def _related_runs(runs: list[PlatformRun]) -> list[PlatformRun]:
     """Those predicted from a related device, if there are any: a prediction from a data sheet alone is less certain."""
     return [one for one in runs if one.predicted is not None and one.predicted.nearest] or runs
 
@@ -116,7 +116,7 @@ def _predicted_runs(device: Device, run: RunConfig, fitted: Fitted) -> Iterator[
             setting: dict[Any, Any] = {**key._asdict(), "device": device.id, "threads": threads, "cores": cores}
             if not accepts(run, setting):
                 continue
-            predicted = predict_constants(describe(device, setting), known, log_constants, fitted.platform.relatives)
+            predicted = predict_constants(traits_of(device, setting), known, log_constants, fitted.platform.relatives)
             if predicted is not None:
                 yield PlatformRun(fitted, {name: setting[name] for name in SETTING}, predicted.log_constants, predicted)
 
@@ -131,7 +131,7 @@ def _measured_settings(fitted: Fitted) -> Mapping[ComparisonKey, tuple[Sequence[
             rows.setdefault(comparison_key(setting), []).append(row)
     return {
         key: (
-            [describe(devices[(one := fitted.setting_records[row])["device"]], one) for row in own_rows],
+            [traits_of(devices[(one := fitted.setting_records[row])["device"]], one) for row in own_rows],
             fitted.log_constants[own_rows],
         )
         for key, own_rows in rows.items()

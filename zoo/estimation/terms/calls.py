@@ -69,5 +69,5 @@ class Calls:
 def is_work(codes: WorkCodes, works: Sequence[str]) -> Flags:
     """Whether codes are those of some works."""
     chosen: Flags = np.isin(_CODED, works)
-    found: Flags = chosen[codes]
-    return found
+    flags: Flags = chosen[codes]
+    return flags

@@ -18,13 +18,7 @@ class ProgramPart(nn.Module):
 
 
 def part_at(root: nn.Module, path: str, class_path: str) -> nn.Module:
-    """The part at a path, made if it does not exist, with the parts around it.
-
-    Args:
-        root: the whole model.
-        path: names joined by points.
-        class_path: full name of its class.
-    """
+    """The part at a path, made if it does not exist, with the parts around it."""
     part = root
     for name in filter(None, path.split(".")):
         child = part._modules.get(name)

@@ -23,7 +23,7 @@ def _set_attribute(model: Any, node: Any, args: list[Any], values: Environment) 
     held[node.s("name")] = value
 
 
-def _of(function: Callable[..., Any]) -> Callable[..., Any]:
+def _applying(function: Callable[..., Any]) -> Callable[..., Any]:
     return lambda model, node, args, values: function(*args)
 
 
@@ -39,18 +39,18 @@ NODES: dict[str, Callable[[Any, Any, list[Any], Environment], Any]] = {
     "prim::DictConstruct": lambda model, node, args, values: dict(zip(args[::2], args[1::2], strict=True)),
     "prim::ListUnpack": lambda model, node, args, values: args[0][0] if len(args[0]) == 1 else args[0],
     "prim::TupleUnpack": lambda model, node, args, values: args[0][0] if len(args[0]) == 1 else args[0],
-    "prim::TupleIndex": _of(operator.getitem),
-    "prim::NumToTensor": _of(lambda number: number),
-    "prim::Uninitialized": _of(lambda: None),
-    "prim::Print": _of(lambda *_: None),
-    "prim::dtype": _of(lambda tensor: tensor.dtype),
-    "prim::device": _of(lambda tensor: tensor.device),
-    "prim::layout": _of(lambda tensor: tensor.layout),
-    "prim::is_cuda": _of(lambda tensor: tensor.is_cuda),
-    "prim::data": _of(lambda tensor: tensor),
-    "prim::min": _of(min),
-    "prim::max": _of(max),
-    **dict.fromkeys(["prim::unchecked_cast", "prim::unchecked_unwrap_optional"], _of(lambda value: value)),
+    "prim::TupleIndex": _applying(operator.getitem),
+    "prim::NumToTensor": _applying(lambda number: number),
+    "prim::Uninitialized": _applying(lambda: None),
+    "prim::Print": _applying(lambda *_: None),
+    "prim::dtype": _applying(lambda tensor: tensor.dtype),
+    "prim::device": _applying(lambda tensor: tensor.device),
+    "prim::layout": _applying(lambda tensor: tensor.layout),
+    "prim::is_cuda": _applying(lambda tensor: tensor.is_cuda),
+    "prim::data": _applying(lambda tensor: tensor),
+    "prim::min": _applying(min),
+    "prim::max": _applying(max),
+    **dict.fromkeys(["prim::unchecked_cast", "prim::unchecked_unwrap_optional"], _applying(lambda value: value)),
 }
 
 OF_NUMBERS: dict[str, Callable[..., Any]] = {

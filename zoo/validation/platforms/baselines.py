@@ -21,12 +21,7 @@ _Fit = Callable[[Array, Array], Array]
 
 
 def baselines(measurements: Measurements, features: pd.DataFrame) -> dict[str, HeldOut]:
-    """Predictions of each measurement from the other models of its setting.
-
-    Args:
-        measurements: of a platform.
-        features: of its models, by `MODEL_COLUMNS`.
-    """
+    """Predictions of each measurement from the other models of its setting."""
     of_models = features.loc[pd.MultiIndex.from_frame(measurements.models[MODEL_COLUMNS])]
     macs = of_models[["macs"]].to_numpy()
     summed = of_models.assign(

@@ -37,7 +37,7 @@ class Context:
         return self.families.get((zoo, arch), arch)
 
 
-def fit_constants(measurements: Measurements, full: Posterior, tests: Sequence[HeldOut], context: Context) -> Fitted:
+def fit_platform(measurements: Measurements, full: Posterior, tests: Sequence[HeldOut], context: Context) -> Fitted:
     """The constants of a platform, from the fit to all its measurements and the residuals of those held out."""
     platform = measurements.platform
     by_protocol: dict[str, HeldOut] = {test.protocol: test for test in tests}
@@ -85,15 +85,7 @@ def spread_of(measurements: Measurements, tests: Mapping[str, HeldOut], dtype: s
 def _residuals(
     measurements: Measurements, test: HeldOut, dtype: str, *, instead: Residuals | None = None, noise: float | None = None
 ) -> Residuals:
-    """Of one protocol, of models whose calls are known exactly: joined to an architecture, or built.
-
-    Args:
-        measurements: of the platform.
-        test: results of the protocol.
-        dtype: of the measurements.
-        instead: used if the protocol tested too few groups.
-        noise: of another protocol, if known.
-    """
+    """Of one protocol, of models whose calls are known exactly: joined to an architecture, or built."""
     rows = (measurements.dtype[test.row] == dtype) & measurements.is_exact[test.row]
     group = test.group[rows]
     groups = len(np.unique(group))

@@ -27,12 +27,12 @@ _LEAST_NOISE = 0.05
 
 def noise_of(residuals: Array, groups: Indices) -> float:
     """Robust standard deviation of residuals; each group weighs the same."""
-    return max(_LEAST_NOISE, _MEDIAN_DEVIATION * weighted_quantile(np.abs(residuals), _weights(groups), 0.5))
+    return max(_LEAST_NOISE, _MEDIAN_DEVIATION * weighted_quantile(np.abs(residuals), _group_weights(groups), 0.5))
 
 
 def conformal_quantile(scores: Array, groups: Indices) -> float:
     """The bound that holds nine in ten scores of another group."""
-    weights, quantile = _weights(groups), weighted_quantile(scores, _weights(groups), COVERAGE)
+    weights, quantile = _group_weights(groups), weighted_quantile(scores, _group_weights(groups), COVERAGE)
     names = np.unique(groups)
     if len(names) == 1:
         return _ONE_GROUP * quantile
@@ -67,7 +67,7 @@ def weighted_quantile(values: Array, weights: Array, level: float) -> float:
     return float(values[order][min(int(np.searchsorted(reached, level - 1e-12)), len(values) - 1)])
 
 
-def _weights(groups: Indices) -> Array:
+def _group_weights(groups: Indices) -> Array:
     counts = np.bincount(groups)
     weights: Array = 1 / counts[groups]
     return weights

@@ -20,7 +20,7 @@ from zoo.devices.device import Device
 from zoo.estimation.arrays import Array, Flags, Indices
 from zoo.estimation.platforms.calibration import fit_to_few
 from zoo.estimation.platforms.hierarchy import Data, Posterior, log_sum
-from zoo.estimation.platforms.relatives import PredictedConstants, comparison_key, describe, predict_constants
+from zoo.estimation.platforms.relatives import PredictedConstants, comparison_key, predict_constants, traits_of
 from zoo.validation.platforms.effects import effects_of
 from zoo.validation.platforms.measurements import Measurements
 
@@ -102,7 +102,7 @@ def device_held_out(measurements: Measurements, full: Posterior, devices: Mappin
             alone.append(_Part(rows, data.log_time[rows] - log_time - effects[rows], variance))
             few += _with_few(measurements, constants, rows, effects)
     everything = len(group)
-    return [_join(Protocol.DEVICE, alone, group, everything), _join(Protocol.FEW, few, group, everything)]
+    return [_join_parts(Protocol.DEVICE, alone, group, everything), _join_parts(Protocol.FEW, few, group, everything)]
 
 
 @dataclass(frozen=True)
@@ -122,8 +122,8 @@ def _predicted_constants(
     target = settings[setting]
     measured = np.unique(measurements.data.setting[fitted]).tolist()
     rows = [row for row in measured if comparison_key(settings[row]) == comparison_key(target)]
-    known = [describe(devices[settings[row]["device"]], settings[row]) for row in rows]
-    described = describe(devices[target["device"]], target)
+    known = [traits_of(devices[settings[row]["device"]], settings[row]) for row in rows]
+    described = traits_of(devices[target["device"]], target)
     return predict_constants(described, known, fit.log_constants()[rows], measurements.platform.relatives)
 
 
@@ -144,7 +144,7 @@ def _with_few(measurements: Measurements, prior: PredictedConstants, rows: Indic
     return parts
 
 
-def _join(protocol: Protocol, parts: list[_Part], group: Indices, everything: int) -> HeldOut:
+def _join_parts(protocol: Protocol, parts: list[_Part], group: Indices, everything: int) -> HeldOut:
     """Joins all settings; measurements without a prediction are refused."""
     if not parts:
         none = np.zeros(0)

@@ -25,7 +25,7 @@ from zoo.refresh.fill_missing import fill_missing, list_architectures
 from zoo.validation.measured_sets import TraceSource
 from zoo.validation.metrics import rank_correlation
 from zoo.validation.platforms.baselines import baselines
-from zoo.validation.platforms.fit import Context, fit_constants
+from zoo.validation.platforms.fit import Context, fit_platform
 from zoo.validation.platforms.intervals import held_out_quantiles, noise_of
 from zoo.validation.platforms.measurements import Measurements, measurements_of
 from zoo.validation.platforms.protocols import HeldOut, device_held_out, family_held_out, model_held_out
@@ -103,21 +103,21 @@ def validate_platforms(published: Published) -> Iterator[tuple[list[PlatformResu
             family_held_out(measurements, full, published.context.families),
             *device_held_out(measurements, full, shipped_devices()),
         ]
-        results = [result for test in tests for result in _results(measurements, test)]
+        results = [result for test in tests for result in _protocol_results(measurements, test)]
         for name, test in baselines(measurements, published.features).items():
-            results += _results(measurements, test, name)
+            results += _protocol_results(measurements, test, name)
         order = {dtype: place for place, dtype in enumerate(platform.dtypes)}
-        yield sorted(results, key=lambda result: order[result.dtype]), fit_constants(measurements, full, tests, published.context)
+        yield sorted(results, key=lambda result: order[result.dtype]), fit_platform(measurements, full, tests, published.context)
 
 
-def _results(measurements: Measurements, test: HeldOut, baseline: str | None = None) -> Iterator[PlatformResult]:
+def _protocol_results(measurements: Measurements, test: HeldOut, baseline: str | None = None) -> Iterator[PlatformResult]:
     for dtype in measurements.platform.dtypes:
         rows = np.flatnonzero((measurements.dtype[test.row] == dtype) & measurements.is_exact[test.row])
         if len(rows):
-            yield _result(measurements, test, rows, baseline)
+            yield _protocol_result(measurements, test, rows, baseline)
 
 
-def _result(measurements: Measurements, test: HeldOut, rows: Indices, baseline: str | None) -> PlatformResult:
+def _protocol_result(measurements: Measurements, test: HeldOut, rows: Indices, baseline: str | None) -> PlatformResult:
     residual, group, row = test.residual[rows], test.group[rows], test.row[rows]
     errors = np.abs(np.expm1(-residual))  # of estimated over measured
     setting = measurements.data.setting[row]
@@ -135,7 +135,7 @@ def _result(measurements: Measurements, test: HeldOut, rows: Indices, baseline: 
         devices=int(measurements.settings["device"][np.unique(setting)].nunique()),
         median_error_percent=100 * float(np.median(errors)),
         p90_error_percent=100 * float(np.quantile(errors, 0.9)),
-        rank_correlation=_rank(measurements.data.log_time[row], residual, setting),
+        rank_correlation=_median_rank_correlation(measurements.data.log_time[row], residual, setting),
         covered_percent=covered,
         half_width=half_width,
         refused=_refused(measurements, test, str(measurements.dtype[row[0]])),
@@ -148,7 +148,7 @@ def _refused(measurements: Measurements, test: HeldOut, dtype: str) -> int:
     return int(in_dtype.sum() - len(np.unique(test.row[in_dtype[test.row]])))
 
 
-def _rank(log_time: Array, residual: Array, setting: Indices) -> float | None:
+def _median_rank_correlation(log_time: Array, residual: Array, setting: Indices) -> float | None:
     """Of estimated with measured times, the median over settings."""
     correlations = [
         rank_correlation(log_time[rows], (log_time - residual)[rows])
