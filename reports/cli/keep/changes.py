@@ -23,7 +23,7 @@ EXAMPLES = examples(
     "zoometer changes                              what the last run changed",
     "zoometer changes 5c9ad97b                     what that run changed",
     "zoometer changes 5c9ad97b latest              what changed between two runs",
-    "zoometer changes --since 2026-11-01           what changed since the last run before a date",
+    "zoometer changes --since 2026-11-01           what changed since a date",
     "zoometer changes --format md >> summary.md    for a merge request",
     "zoometer changes --fail-on changed,failed     code 4 if there are any",
     closing="""A run is named by its beginning; `zoometer cache info` lists them. Exit codes:
