@@ -14,7 +14,7 @@ from reports.html.inlining import safe_json, safe_script, safe_style, security_p
 from reports.html.libraries import load_datatables
 from reports.html.modules import join_modules
 from reports.html.payload import build_payload
-from reports.html.side_tables import parts_of
+from reports.html.side_tables import group_notes, parts_of
 from reports.leaderboard.report import Report
 from zoo.units import FLOPS_PER_MAC
 
@@ -42,6 +42,7 @@ def render(report: Report) -> str:
         report=report,
         columns=columns_for(report.leaderboard, report.latencies),
         parts=parts_of(report),
+        notes=group_notes(report.notes),
         created=report.created_at.strftime("%Y-%m-%d %H:%M %Z").strip(),
         flops_per_mac=FLOPS_PER_MAC,
         policy=security_policy([theme, *scripts], [style]),

@@ -46,6 +46,16 @@ def parts_of(report: Report) -> list[Part]:
     return [*budgets, *changes, *map(_audit, report.audits)]
 
 
+def group_notes(notes: Iterable[str]) -> list[str]:
+    """Notes that say the same of several architectures as one: `timm/a, timm/b: text`."""
+    groups: dict[str, list[str]] = {}
+    for note in notes:
+        name, _, text = note.partition(": ")
+        is_about_one = bool(text) and " " not in name
+        groups.setdefault(text if is_about_one else note, []).extend([name] if is_about_one else [])
+    return [f"{', '.join(names)}: {text}" if names else text for text, names in groups.items()]
+
+
 def _budget(answer: BudgetAnswer) -> Part:
     table = answer.selection.table
     identity = (LEADERBOARD_BY_KEY["model"], LEADERBOARD_BY_KEY["input"])

@@ -11,7 +11,7 @@ import pytest
 from fakes_excel import audited, changed, make_report, with_budgets
 
 from reports.html import render
-from reports.html.side_tables import parts_of
+from reports.html.side_tables import group_notes, parts_of
 from reports.leaderboard.report import Report
 
 HOSTILE = "<img src=x onerror=alert(1)></script>"
@@ -96,6 +96,16 @@ def test_hostile_text_stays_text() -> None:
     found = _Cells(sections(render(report)))
     assert "img" not in found.tags
     assert any(HOSTILE in cell for table in found.tables for row in table for cell in row)
+
+
+def test_notes_that_say_the_same_stand_together() -> None:
+    notes = ["timm/a: is odd.", "Accuracy: that of yesterday.", "timm/b: is odd.", "timm/c: is even.", "Two words: is odd."]
+    assert group_notes(notes) == [
+        "timm/a, timm/b: is odd.",
+        "Accuracy: that of yesterday.",
+        "timm/c: is even.",
+        "Two words: is odd.",
+    ]
 
 
 def test_long_lists_are_cut_and_say_so() -> None:

@@ -39,7 +39,8 @@ export function askedText() {
 }
 
 export function pickElements(pick) {
-  if (pick === undefined) return [h('p', { class: 'pick' }, `Nothing fits: each of ${formatCount(view.considered)} rows is outside a limit, or has no figure for it.`)];
+  if (pick === undefined) return [h('p', { class: 'pick' }, `Nothing fits: each of ${formatCount(view.considered)} rows is outside a limit, or has no figure for it.`),
+    h('p', {}, 'Relax a limit, or press Reset. The nearest models are listed below.')];
   return [h('p', { class: 'pick' }, 'Take ', openButton(pick), ` at ${BOARD.shown('input', pick)}`), h('p', {}, whyText(pick))];
 }
 
@@ -103,7 +104,7 @@ function relaxationLine(one, pick) {
 
 // 'Latency ≤ 10.00 ms moved to 11.30 ms (+13.0 %)'.
 function movedText({ limit, row, excess }) {
-  const step = limit.isLeast ? '' : ` (+${formatExcess(excess)})`;
+  const step = limit.isLeast ? '' : ` (${excess < 1 ? '+' : ''}${formatExcess(excess)})`;
   return `${boundText(limit)} moved to ${withUnit(limit.column, BOARD.shown(limit.key, row))}${step}`;
 }
 
