@@ -20,11 +20,7 @@ from zoo.units import parse_quantity
 
 SCHEMA = config_schema()
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
-CONFIGURATIONS = sorted(
-    path
-    for path in (Path(__file__).parents[2] / "configs").glob("*.yaml")
-    if path.name not in ("devices.yaml", "pre-commit.yaml")
-)
+CONFIGURATIONS = sorted(path for path in (Path(__file__).parents[2] / "configs").glob("*.yaml") if path.name != "devices.yaml")
 SECTIONS = {"Config": SCHEMA, **SCHEMA["$defs"]}
 
 

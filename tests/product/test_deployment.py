@@ -26,7 +26,8 @@ ACTION = Path("configs/github-action/action.yml")
 
 @pytest.fixture(scope="module")
 def project(repository: Path) -> dict[str, Any]:
-    return tomllib.loads((repository / "pyproject.toml").read_text())["project"]
+    project: dict[str, Any] = tomllib.loads((repository / "pyproject.toml").read_text())["project"]
+    return project
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +134,7 @@ def test_the_actions_inputs_are_those_that_its_steps_use(repository: Path) -> No
 
 
 def test_the_hook_is_a_command_line_that_the_check_reads(repository: Path) -> None:
-    content = yaml.safe_load((repository / "configs/pre-commit.yaml").read_text())
+    content = yaml.safe_load((repository / "configs/pre-commit/pre-commit-config.yaml").read_text())
     (hook,) = content["repos"][0]["hooks"]
     assert {"id", "name", "entry", "language", "pass_filenames", "files"} == set(hook)
     program, verb, _, *options = shlex.split(hook["entry"])
