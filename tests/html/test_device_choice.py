@@ -47,7 +47,7 @@ def test_each_figure_says_how_it_is_known(visit: Callable[..., Visit]) -> None:
     choose(at, "pixel-8")
     known = CHOICES["pixel-8", RUNS[0]].origin[IS_MAIN]
     counts = [f"{(known == ORIGINS.index(name)).sum()} {name}" for name in ("published", "estimated")]
-    assert at.text("#device-note") == ", ".join([*counts, f"{(known < 0).sum()} unknown"])
+    assert at.text("#device-note") == "Latencies: " + ", ".join([*counts, f"{(known < 0).sum()} unknown"])
     shown = at.page.locator("#board .latency.is-estimated").first
     value = float(shown.inner_text())
     low, high = (f"{float(f'{end:.3g}'):.2f}" for end in (value / FACTOR, value * FACTOR))

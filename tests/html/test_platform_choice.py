@@ -73,7 +73,9 @@ def test_the_page_gives_the_figures_of_python(visit: Callable[..., Visit], devic
     at.page.select_option("#choose-device", device)
     at.until("document.getElementById('device-note').textContent !== ''")
     latency_ms, low_ms, high_ms = (figure[PLACES][IS_MAIN] for figure in ESTIMATES[device])
-    assert at.text("#device-note") == f"{(~np.isnan(latency_ms)).sum()} estimated, {np.isnan(latency_ms).sum()} unknown"
+    assert (
+        at.text("#device-note") == f"Latencies: {(~np.isnan(latency_ms)).sum()} estimated, {np.isnan(latency_ms).sum()} unknown"
+    )
     with at.page.expect_download() as download:
         at.page.locator("#save-csv").click()
     rows = list(csv.DictReader(io.StringIO(Path(download.value.path()).read_text(encoding="utf-8-sig"))))

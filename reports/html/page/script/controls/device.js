@@ -49,5 +49,5 @@ function noteOn(rows) {
   const counts = countOrigins(chosenLatency(), rows);
   const unknown = rows.length - counts.reduce((sum, [, count]) => sum + count, 0);
   const words = counts.map(([origin, count]) => `${formatCount(count)} ${origin}`);
-  return [...words, ...(unknown ? [`${formatCount(unknown)} unknown`] : [])].join(', ');
+  return `Latencies: ${[...words, ...(unknown ? [`${formatCount(unknown)} unknown`] : [])].join(', ')}`;
 }

@@ -8,7 +8,7 @@ export function startPlacement() {
   const phone = matchMedia('(max-width: 640px)');
   const place = () => {
     for (const id of MOVED) byId(`${id}-${phone.matches ? 'below' : 'above'}`).append(byId(id));
-    byId('fields').open = !phone.matches;
+    for (const id of ['fields', 'left-out']) byId(id).open = !phone.matches;
   };
   phone.addEventListener('change', place);
   place();

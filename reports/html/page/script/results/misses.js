@@ -60,7 +60,7 @@ export function showLeftOut() {
   box.hidden = !view.limits.length || !count;
   if (box.hidden) return;
   const { counts, misses } = explainLeftOut();
-  byId('left-out-count').textContent = plural(count, 'row falls out', 'rows fall out');
+  byId('left-out-count').textContent = plural(count, 'row is outside the limits', 'rows are outside the limits');
   fill(byId('binding'), bindingTable(counts));
   fill(byId('misses'), misses.length ? missTable(misses) : h('p', { class: 'empty' }, 'None of them would join the frontier.'));
 }
