@@ -54,7 +54,6 @@ def build_device_latencies(leaderboard: pd.DataFrame, cached: CachedSpeeds, devi
         cached: the speeds that the cache knows.
         devices: those to choose among.
     """
-    cached.read_all_modes()
     known = _Known(leaderboard, cached)
     platforms = _Platforms.of(leaderboard, cached)
     measured = cached.measured_precisions()

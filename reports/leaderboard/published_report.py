@@ -7,7 +7,7 @@ import pandas as pd
 from reports.columns.section_columns import PUBLISHED_SPEEDS
 from reports.columns.table_rows import typed_table
 from reports.leaderboard.report import DataSource
-from reports.selection.published_speeds import SPEED_KEY, describe_origin, published_by_architecture
+from reports.selection.published_speeds import SPEED_KEY, describe_origins, published_by_architecture
 from zoo.published.published import published_sources
 
 
@@ -15,7 +15,7 @@ def published_table(leaderboard: pd.DataFrame) -> tuple[pd.DataFrame, tuple[Data
     """The published speeds of a leaderboard's architectures at its inputs, the fastest of a device first; and their sources."""
     rows = published_by_architecture().merge(leaderboard[SPEED_KEY].drop_duplicates(), on=SPEED_KEY)
     rows = rows.sort_values([*SPEED_KEY, "device", "dtype", "batch", "latency_ms"], kind="stable", ignore_index=True)
-    origins = pd.Series([describe_origin(row) for row in rows.to_dict("records")], index=rows.index, dtype="string")
+    origins = describe_origins(rows)
     sources = published_sources()
     named = tuple(
         DataSource(f"speeds: {sources[name].title}", sources[name].url, ", ".join(sources[name].dates), sources[name].license)

@@ -259,14 +259,6 @@ class CachedSpeeds:
             self._read[precision, layout] = _numbered(precision, *found)
         return self._read[precision, layout]
 
-    def read_all_modes(self) -> None:
-        """Reads what all estimates are made from at once, for who asks for many."""
-        from zoo.estimation.workloads.workload import MODEL_COLUMNS
-
-        for (name, layout), found in self._store.workloads_by_mode(key=MODEL_KEY, columns=MODEL_COLUMNS).items():
-            if (precision := Precision.parse(name)) is not None:
-                self._read[precision, layout] = _numbered(precision, *found)
-
     def _for_platforms(self) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Models and their calls, as estimates on platforms are made from them."""
         from zoo.estimation.platforms.features import TRACED as ON_PLATFORMS

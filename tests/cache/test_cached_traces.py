@@ -208,23 +208,6 @@ def test_a_workload_has_a_row_for_each_distinct_call(traced: Traced) -> None:
     ]
 
 
-def test_all_modes_read_at_once_are_those_read_one_by_one(traced: Traced) -> None:
-    store, key = traced.store, ["zoo", "arch", "input"]
-    columns = ["operation", "calls", "macs", "bytes_in"]
-    found = store.workloads_by_mode(key=key, columns=columns)
-    assert set(found) == {(mode.precision, mode.layout) for mode in (AMP, FULL)}
-    for mode, (models, rows) in found.items():
-        wanted_models, wanted = store.workloads_by_model(*mode, key=key, columns=columns)
-        assert len(models)
-        by_name = [
-            table.assign(**{name: of[name].to_numpy()[table["model"]] for name in key}, operation=table["operation"].astype(str))
-            .drop(columns="model")
-            .sort_values([*key, *columns], ignore_index=True)
-            for of, table in ((models, rows), (wanted_models, wanted))
-        ]
-        pd.testing.assert_frame_equal(by_name[0], by_name[1])
-
-
 def test_the_schema_has_the_columns_of_a_workload(traced: Traced) -> None:
     from nets_for_tests import convolution
 

@@ -58,18 +58,6 @@ class Store(TableStore):
         rows = self._details("workloads", {"precision": [precision], "layout": [layout]}, [*key, *columns])
         return _by_model(rows, key, columns)
 
-    def workloads_by_mode(
-        self, *, key: Sequence[str], columns: Sequence[str]
-    ) -> dict[tuple[str, str], tuple[pd.DataFrame, pd.DataFrame]]:
-        """What `workloads_by_model` gives, by precision and layout of all traces: in the time that one of them takes to read."""
-        rows = self._details("workloads", {}, [*key, *columns, "precision", "layout"])
-        modes = rows.group_by(["precision", "layout"]).aggregate([]).select(["precision", "layout"]).to_pylist()
-        found = {}
-        for mode in modes:
-            of_mode = pc.and_(*(pc.equal(rows[name], mode[name]) for name in ("precision", "layout")))
-            found[mode["precision"], mode["layout"]] = _by_model(rows.filter(of_mode), key, columns)
-        return found
-
     def details(self, name: str, **equal: str) -> pd.DataFrame:
         """The rows of a detail table whose owner is in force."""
         return to_pandas(self._details(name, _where(equal)))

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -27,21 +27,14 @@ from zoo.estimation.arrays import Array
 from zoo.estimation.constants import shipped_constants
 from zoo.estimation.estimate import HARD_WORKS, QUANTILE, device_deviation, has_unknown_work, needed_bytes
 from zoo.estimation.fitting import step_seconds
-from zoo.estimation.terms.gpu_terms import GPU_COMPILED, GPU_EAGER
+from zoo.estimation.terms.gpu_terms import GPU_COMPILED, GPU_EAGER, PEAKS, peak_of
 from zoo.estimation.terms.memory_traffic import MemoryTraffic, time_share
 from zoo.estimation.terms.term import TimePart
 from zoo.estimation.terms.term_matrix import TermMatrix
 from zoo.run_config import RunConfig
 
-_NOWHERE = DeviceSpec(True, np.inf, np.inf, np.inf, np.inf, 0.0, None)
-"""A GPU on which everything but the fixed costs takes no time."""
-_ONE_RATE = {
-    "vector_flops_per_s": replace(_NOWHERE, vector_flops_per_s=1.0),
-    "matrix_flops_per_s": replace(_NOWHERE, matrix_flops_per_s=1.0),
-    "conv_flops_per_s": replace(_NOWHERE, conv_flops_per_s=1.0),
-}
-"""By peak rate, a GPU on which only that one counts."""
-_ONLY_MEMORY = replace(_NOWHERE, bytes_per_s=1.0)
+_UNIT = DeviceSpec(True, 1.0, 1.0, 1.0, 1.0, 0.0, None)
+"""A GPU on which a term is its amount: FLOPs, padding included, and bytes."""
 _UNCACHED = "recurrent"
 """The memory term whose bytes the cache does not save."""
 
@@ -70,16 +63,15 @@ class GpuSums:
         self.models = workloads[list(key)].drop_duplicates(ignore_index=True)
         model = GPU_COMPILED if run.compiled else GPU_EAGER
         self._constants = shipped_constants()[model.name]
-        self._matrix = TermMatrix.of(workloads, model, _ONLY_MEMORY, batch=run.batch, key=key)
+        self._matrix = TermMatrix.of(workloads, model, _UNIT, batch=run.batch, key=key)
         self._hard = self._matrix.calls.is_work(*HARD_WORKS)
-        self._compute = {
-            rate: self._by_model(self._weighted(self._matrix.on(spec), TimePart.COMPUTE)) for rate, spec in _ONE_RATE.items()
-        }
-        self._fixed = self._by_model(self._weighted(self._matrix, TimePart.OVERHEAD))
-        self._uncached_bytes = self._weighted(self._matrix, TimePart.MEMORY, [_UNCACHED])
+        flops, peak = self._weighted(TimePart.COMPUTE), peak_of(self._matrix.calls)
+        self._compute = {name: self._by_model(flops * (peak == place)) for place, name in enumerate(PEAKS)}
+        self._fixed = self._by_model(self._weighted(TimePart.OVERHEAD))
+        self._uncached_bytes = self._weighted(TimePart.MEMORY, [_UNCACHED])
         cached = [name for name in self._matrix.names if name != _UNCACHED]
-        self._bytes = self._weighted(self._matrix, TimePart.MEMORY, cached)
-        self._activation_bytes = MemoryTraffic.of(self._matrix.calls, _ONLY_MEMORY).activation_seconds
+        self._bytes = self._weighted(TimePart.MEMORY, cached)
+        self._activation_bytes = MemoryTraffic.of(self._matrix.calls, _UNIT).activation_seconds
         self._host_s = self._matrix.host_s()
         self._unknown = has_unknown_work(self._matrix)
         self._need_bytes = needed_bytes(workloads, self._matrix)
@@ -111,11 +103,13 @@ class GpuSums:
         share = time_share(self._activation_bytes, cache_bytes, is_gpu=True)
         return self._by_model(self._bytes * share + self._uncached_bytes)
 
-    def _weighted(self, matrix: TermMatrix, part: TimePart, names: Sequence[str] | None = None) -> Array:
+    def _weighted(self, part: TimePart, names: Sequence[str] | None = None) -> Array:
         """The terms of one part, times their constants, of each call."""
-        chosen = [i for i, name in enumerate(matrix.names) if matrix.parts[i] is part and (names is None or name in names)]
-        values = self._constants.of_terms([matrix.names[i] for i in chosen])
-        total: Array = values @ matrix.seconds[chosen]
+        chosen = [
+            i for i, name in enumerate(self._matrix.names) if self._matrix.parts[i] is part and (names is None or name in names)
+        ]
+        values = self._constants.of_terms([self._matrix.names[i] for i in chosen])
+        total: Array = values @ self._matrix.seconds[chosen]
         return total
 
     def _by_model(self, per_call: Array) -> tuple[Array, Array]:

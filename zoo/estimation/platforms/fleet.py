@@ -68,6 +68,7 @@ class PlatformSums:
         self._models = models
         self._amounts: dict[str, Array] = {}
         self._effects: dict[tuple[str, str], Effects] = {}
+        self._is_related: dict[str, Flags] = {}
 
     def on(self, device: Device, run: RunConfig, calibrated: Sequence[PlatformRun] = ()) -> PlatformLatencies:
         """The latencies on a device, each in the fastest run configuration that matches the request.
@@ -127,7 +128,10 @@ class PlatformSums:
         """By model, whether models of its family were measured."""
         if self._models is None or "family" not in self._models:
             return np.zeros(len(self.features), dtype=bool)
-        return self._models["family"].isin(fitted.families).to_numpy(bool)
+        name = fitted.platform.name
+        if name not in self._is_related:
+            self._is_related[name] = self._models["family"].isin(fitted.families).to_numpy(bool)
+        return self._is_related[name]
 
     def amounts(self, fitted: Fitted) -> Array:
         """Models x terms, in seconds at nominal rates."""

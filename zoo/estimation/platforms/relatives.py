@@ -121,13 +121,14 @@ def predict_constants(
     if not known:
         return None
     trends = {name: slope for name, slope in prior.trends.items() if name in target.numbers}
-    if not _shared([target, *known], prior)[0, 1:].any() and not any(name.endswith("_peak") for name in trends):
+    together = _shared([target, *known], prior)
+    if not together[0, 1:].any() and not any(name.endswith("_peak") for name in trends):
         return None
     usable = [i for i, one in enumerate(known) if all(name in one.numbers for name in trends)]
     if not usable:
         trends, usable = {}, list(range(len(known)))
     known, values = [known[i] for i in usable], log_constants[usable]
-    together = _shared([target, *known], prior)
+    together = together[np.ix_(chosen := [0, *(i + 1 for i in usable)], chosen)]
     covariance, towards = together[1:, 1:] + prior.alone**2 * np.eye(len(known)), together[0, 1:]
     slopes = np.array([mean for mean, _ in trends.values()])
     centre = np.array([np.mean([one.numbers[name] for one in known]) for name in trends])
@@ -150,8 +151,9 @@ def _shared(settings: Sequence[SettingTraits], prior: RelativesPrior) -> Array:
     """Covariances of what settings have in common."""
     covariance = np.zeros((len(settings), len(settings)))
     for label, (deviation, number, distance) in prior.alike.items():
-        names = np.array([one.labels.get(label, "") for one in settings], dtype=object)
-        is_alike = (names[:, None] == names[None, :]) & (names != "")
+        codes: dict[str, int] = {}
+        names = np.array([codes.setdefault(one.labels[label], len(codes)) if label in one.labels else -1 for one in settings])
+        is_alike = (names[:, None] == names[None, :]) & (names >= 0)
         apart = np.zeros_like(covariance)
         if number is not None:
             numbers = np.array([one.numbers.get(number, np.nan) for one in settings])

@@ -12,12 +12,16 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from zoo.devices.device_spec import DeviceSpec
 from zoo.estimation.arrays import Array, tile_padding
 from zoo.estimation.terms.calls import Calls
 from zoo.estimation.terms.memory_traffic import CONVOLUTIONS, LARGE_KERNEL, PRODUCTS, STREAMS, MemoryTraffic
 from zoo.estimation.terms.term import Term, TermModel, TimePart
+
+PEAKS = ("vector_flops_per_s", "matrix_flops_per_s", "conv_flops_per_s")
+"""Peak rates of a `DeviceSpec`."""
 
 _GATE_PASSES = 8.0
 """How often a recurrent layer moves as much as its result: each of its four gates is written and read once."""
@@ -86,11 +90,16 @@ def _compute_s(calls: Calls, spec: DeviceSpec) -> Array:
         (("grouped",), tile_padding(calls["group_width"], 16) * tile_padding(n, 16)),
     ):
         padding = np.where(calls.is_work(*works), factor, padding)
-    is_conv = calls.is_work(*CONVOLUTIONS)
-    rate = np.where(is_conv, spec.conv_flops_per_s, spec.matrix_flops_per_s)
-    rate = np.where(calls.is_work("depthwise") | (calls.is_float32 & ~is_conv), spec.vector_flops_per_s, rate)
-    seconds: Array = calls.flops() * padding / rate
+    rates = np.array([getattr(spec, name) for name in PEAKS])
+    seconds: Array = calls.flops() * padding / rates[peak_of(calls)]
     return seconds
+
+
+def peak_of(calls: Calls) -> npt.NDArray[np.integer]:
+    """Which of `PEAKS` each call's multiply-accumulates are held against."""
+    is_conv = calls.is_work(*CONVOLUTIONS)
+    is_vector = calls.is_work("depthwise") | (calls.is_float32 & ~is_conv)
+    return np.where(is_vector, 0, np.where(is_conv, 2, 1))
 
 
 GPU_EAGER = TermModel("gpu-eager", is_compiled=False, terms=gpu_terms, host_s_per_call=8e-6)

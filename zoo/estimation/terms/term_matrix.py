@@ -43,10 +43,6 @@ class TermMatrix:
         model_of = workloads.groupby(list(key), sort=False, dropna=False, observed=True).ngroup().to_numpy()
         return cls._make(model_of, Calls.of(workloads, batch, is_compiled=model.is_compiled), model, spec)
 
-    def on(self, spec: DeviceSpec) -> TermMatrix:
-        """The same workloads on another device."""
-        return self._make(self.model_of, self.calls, self.term_model, spec)
-
     @classmethod
     def _make(cls, model_of: npt.NDArray[np.integer], calls: Calls, model: TermModel, spec: DeviceSpec) -> TermMatrix:
         names, parts, neutral, seconds = zip(*model.terms(calls, spec), strict=True)
