@@ -95,7 +95,7 @@ def _write_trends(config: Config, sections: Sequence[ReportSection], report: Rep
     from reports.trends.trends import build_trends
     from zoo.cache.store import Store
 
-    trends = build_trends(Store(config.cache), name, config)
+    trends = build_trends(Store(config.cache), name, config, report.budgets)
     if trends is None:
         return None
     board, path = boards[0], Path(config.out) / f"{TRENDS_NAME}.html"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from reports.columns.budget_columns import LATENCY
+from reports.columns.budget_columns import INTERVAL, LATENCY
 from reports.columns.column import Better, Column
 from reports.columns.format import value_text
 from reports.columns.leaderboard_columns import LEADERBOARD_BY_KEY
@@ -16,7 +16,6 @@ from reports.config.budget_section import DATASETS, NO_DATASET, BudgetSection
 from reports.selection.budget_answer import BudgetAnswer, answer_budget
 from reports.selection.candidate_speeds import Estimator, SpeedSources
 from reports.selection.speed_estimates import MODEL_KEY
-from reports.trends.frontiers import STANDING_COSTS, Axis, task_rows
 
 STANDING_LIMITS: tuple[Limit, ...] = tuple(
     Limit(LEADERBOARD_BY_KEY[key], bound)
@@ -58,15 +57,19 @@ class Series:
         return self.cost is None
 
 
-def standing_series(leaderboards: Sequence[pd.DataFrame], tasks: Mapping[str, Column]) -> list[Series]:
-    """The best within each standing limit, task by task; without limits that nothing or everything has satisfied."""
+def standing_series(states: Sequence[Mapping[str, pd.DataFrame]], tasks: Mapping[str, Column]) -> list[Series]:
+    """The best within each standing limit, task by task; without limits that nothing or everything has satisfied.
+
+    Args:
+        states: the rows of each task as of each state, as `split_by_task` gives them.
+        tasks: and the accuracy each is ranked by.
+    """
     series = []
     for task, accuracy in tasks.items():
-        tables = {cost: [task_rows(board, Axis(task, accuracy, cost)) for board in leaderboards] for cost in STANDING_COSTS}
+        known = [rows[task][rows[task][accuracy.key].notna()] for rows in states]
         for limit in STANDING_LIMITS:
-            known = [table[table[accuracy.key].notna()] for table in tables[limit.column]]
-            picks = tuple(_best(table, accuracy, limit) for table in known)
-            if any(picks) and any((table[limit.column.key] > limit.bound).any() for table in known):
+            picks = tuple(_best(rows, accuracy, limit) for rows in known)
+            if any(picks) and any((rows[limit.column.key] > limit.bound).any() for rows in known):
                 series.append(Series(f"{limit.title} ≤ {_bound_text(limit)}", task, accuracy, picks, limit.column))
     return series
 
@@ -78,12 +81,12 @@ def _bound_text(limit: Limit) -> str:
 
 def _best(rows: pd.DataFrame, accuracy: Column, limit: Limit) -> Pick | None:
     """The most accurate row within a limit; of equals the one of less cost, then by name."""
-    fitting = rows[(rows[limit.column.key] <= limit.bound).fillna(False)].reset_index()
+    fitting = rows[(rows[limit.column.key] <= limit.bound).fillna(False)]
     if fitting.empty:
         return None
-    is_error = accuracy.better is Better.LOW
-    order = fitting.sort_values([accuracy.key, limit.column.key, "model", "input"], ascending=[is_error, True, True, True])
-    return Pick(order["model"].iloc[0], order["input"].iloc[0], float(order[accuracy.key].iloc[0]))
+    value = fitting[accuracy.key].min() if accuracy.better is Better.LOW else fitting[accuracy.key].max()
+    equals = fitting[fitting[accuracy.key] == value].reset_index().sort_values([limit.column.key, "model", "input"])
+    return Pick(equals["model"].iloc[0], equals["input"].iloc[0], float(value))
 
 
 @dataclass(frozen=True)
@@ -93,13 +96,14 @@ class ConfiguredBudget:
     name: str
     budget: BudgetSection
     sources: SpeedSources | None
+    answer: BudgetAnswer | None = None  # to the newest leaderboard: its latencies need no new estimate
 
     @property
     def latency(self) -> Column | None:
         """The latency on the budget's device, as a column of its own; None where the budget is not about speed."""
         if self.sources is None or not self.budget.is_about_speed:
             return None
-        words = f"{self.sources.device.name}, {self.budget.dtype.dtype}"
+        words = f"{self.sources.device.name}, {self.budget.run().describe()}"
         return replace(LATENCY, key=f"latency_ms {words}", title=f"Latency on {words}")
 
 
@@ -116,7 +120,7 @@ def configured_series(
     series: list[Series] = []
     latencies: dict[str, Column] = {}
     for each in budgets:
-        sources = _remembering(each.sources)
+        sources = _remembering(each.sources, each.answer)
         answers = [answer_budget(board, each.budget, sources, each.name) for board in leaderboards]
         if each.budget.dataset != NO_DATASET:
             accuracy = DATASETS[each.budget.dataset]
@@ -145,14 +149,15 @@ def _latencies(board: pd.DataFrame, answer: BudgetAnswer) -> pd.Series[float]:
     return joined
 
 
-def _remembering(sources: SpeedSources | None) -> SpeedSources | None:
-    """Sources that estimate each model once, for leaderboards that have most models in common."""
-    return replace(sources, estimate=_remember(sources.estimate)) if sources and sources.estimate else sources
+def _remembering(sources: SpeedSources | None, answer: BudgetAnswer | None) -> SpeedSources | None:
+    """Sources that estimate each model once, for leaderboards that have most models in common, and none that an answer has."""
+    if sources is None or sources.estimate is None:
+        return sources
+    known = answer.selection.table[[*MODEL_KEY, LATENCY.key, *INTERVAL, "latency_from"]] if answer else pd.DataFrame()
+    return replace(sources, estimate=_remember(sources.estimate, known.drop_duplicates(MODEL_KEY) if answer else known))
 
 
-def _remember(estimate: Estimator) -> Estimator:
-    known = pd.DataFrame()
-
+def _remember(estimate: Estimator, known: pd.DataFrame) -> Estimator:
     def estimate_new(rows: pd.DataFrame) -> pd.DataFrame:
         nonlocal known
         unseen = rows.drop_duplicates(MODEL_KEY)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -69,22 +69,22 @@ def ranked_tasks(leaderboard: pd.DataFrame) -> dict[str, Column]:
     return {task: tasks[task] for task in sorted(tasks, key=lambda task: (-sizes[task], task))}
 
 
-def task_rows(leaderboard: pd.DataFrame, axis: Axis) -> pd.DataFrame:
-    """The rows of a task at batch 1, by `ROW`: its accuracy, its cost and its status."""
-    rows = leaderboard[(leaderboard["task"] == axis.task).fillna(False) & (leaderboard["batch"].fillna(1) == 1)]
-    rows = rows[[*ROW, "status", axis.accuracy.key, axis.cost.key]].drop_duplicates(ROW)
-    return rows.set_index(ROW)
+def split_by_task(leaderboard: pd.DataFrame, tasks: Mapping[str, Column], costs: Sequence[Column]) -> dict[str, pd.DataFrame]:
+    """The rows of each task at batch 1, by `ROW`: accuracy, costs and status."""
+    figures = [*dict.fromkeys([accuracy.key for accuracy in tasks.values()] + [cost.key for cost in costs]), "status"]
+    rows = leaderboard[leaderboard["batch"].fillna(1) == 1].drop_duplicates([*ROW, "task"])
+    groups = dict(iter(rows.groupby("task", sort=False)))
+    return {task: groups.get(task, rows.head(0)).set_index(ROW)[figures] for task in tasks}
 
 
-def frontier_changes(old: pd.DataFrame, new: pd.DataFrame, axis: Axis) -> list[FrontierChange]:
+def frontier_changes(before: pd.DataFrame, after: pd.DataFrame, axis: Axis) -> list[FrontierChange]:
     """The models that entered and left, the most accurate first.
 
     Args:
-        old: the leaderboard before.
-        new: the leaderboard after.
-        axis: the frontier; both leaderboards have its columns.
+        before: rows of the axis' task, as `split_by_task` gives them.
+        after: the same rows later.
+        axis: the frontier.
     """
-    before, after = task_rows(old, axis), task_rows(new, axis)
     on_old, on_new = _members(before, axis), _members(after, axis)
     entered = [name for name in on_new.index if name not in on_old.index]
     left = [name for name in on_old.index if name not in on_new.index]
@@ -115,7 +115,11 @@ def _why_entered(name: Any, axis: Axis, before: pd.DataFrame, after: pd.DataFram
     if differing := ", ".join(_differences(axis, old, new)):
         return differing
     rivals = before[_is_dominating(before, old, axis)]
-    return _about(rivals, axis, after, "was better") if len(rivals) else "nothing beats it any more"
+    model, shape, _ = rivals.index[0]
+    if rivals.index[0] not in after.index:
+        return f"{model} at {shape}, which was better, is no longer in the run"
+    differing = ", ".join(_differences(axis, _row(rivals, rivals.index[0]), _row(after, rivals.index[0])))
+    return f"{model} at {shape}, which was better, has changed: {differing}"
 
 
 def _why_left(name: Any, axis: Axis, before: pd.DataFrame, after: pd.DataFrame) -> str:
@@ -128,15 +132,6 @@ def _why_left(name: Any, axis: Axis, before: pd.DataFrame, after: pd.DataFrame) 
     model, shape, _ = rivals.index[0]
     accuracy, cost = (value_text(column, rivals.iloc[0][column.key]) for column in (axis.accuracy, axis.cost))
     return f"beaten by {model} at {shape}: {accuracy} for {cost}"
-
-
-def _about(rivals: pd.DataFrame, axis: Axis, after: pd.DataFrame, was: str) -> str:
-    """What became of the model that kept another one from the frontier."""
-    model, shape, _ = rivals.index[0]
-    if rivals.index[0] not in after.index:
-        return f"{model} at {shape}, which {was}, is no longer in the run"
-    differing = ", ".join(_differences(axis, _row(rivals, rivals.index[0]), _row(after, rivals.index[0])))
-    return f"{model} at {shape}, which {was}, has changed: {differing}"
 
 
 def _differences(axis: Axis, old: _Row, new: _Row) -> Iterator[str]:

@@ -14,7 +14,7 @@ from zoo.cache.runs import RunRecord, RunStatus
 from zoo.cache.schema.tables import TABLES
 from zoo.cache.store import Store, to_pandas
 
-MOST_STATES = 60
+MOST_STATES = 40
 """Different leaderboards that are looked at, the newest; nights that find nothing new share one."""
 
 _OF_WEIGHTS = ["file_bytes", "license", "dataset", "source"]

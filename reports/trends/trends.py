@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+
+import pandas as pd
 
 from reports.columns.column import Column
 from reports.config.config import Config
+from reports.selection.budget_answer import BudgetAnswer
 from reports.selection.device_lookup import look_up_device
 from reports.selection.speed_estimates import CachedSpeeds
 from reports.trends.budgets import ConfiguredBudget, Series, configured_series, standing_series
-from reports.trends.frontiers import STANDING_COSTS, Axis, FrontierChange, frontier_changes, ranked_tasks
+from reports.trends.frontiers import STANDING_COSTS, Axis, FrontierChange, frontier_changes, ranked_tasks, split_by_task
 from reports.trends.history import History, comparable_runs, read_history
 from zoo.cache.run_facts import RunFacts, read_run_facts
 from zoo.cache.runs import RunRecord
@@ -66,49 +70,57 @@ class Trends:
         return found
 
 
-def build_trends(store: Store, name: str | None, config: Config | None = None) -> Trends | None:
+def build_trends(
+    store: Store, name: str | None, config: Config | None = None, answers: Sequence[BudgetAnswer] = ()
+) -> Trends | None:
     """The trends of a configuration; None where there are fewer than two complete runs whose accuracies are known.
 
     Args:
         store: the cache.
         name: that the runs of the configuration are recorded under; None: that of the last run.
         config: for its budgets; None: only the standing ones.
+        answers: to these budgets, as of now, where they are known.
 
     Raises:
         ZooError: if the device of a budget is unknown.
     """
     runs = comparable_runs(store.runs(), name)
-    return trends_of(store, read_run_facts(store, runs[-MOST_RUNS:]), config) if len(runs) > 1 else None
+    return trends_of(store, read_run_facts(store, runs[-MOST_RUNS:]), config, answers) if len(runs) > 1 else None
 
 
-def trends_of(store: Store, facts: Sequence[RunFacts], config: Config | None = None) -> Trends | None:
+def trends_of(
+    store: Store, facts: Sequence[RunFacts], config: Config | None = None, answers: Sequence[BudgetAnswer] = ()
+) -> Trends | None:
     """The trends over these runs, the oldest first; None where the accuracies of fewer than two are known."""
     history = read_history(store, facts)
     if len(history.points) < 2:
         return None
     boards = [state.leaderboard for state in history.states]
     tasks = ranked_tasks(boards[-1])
-    configured, latencies = configured_series(_budgets(config), boards)
-    axes = [Axis(task, accuracy, cost) for task, accuracy in tasks.items() for cost in (*STANDING_COSTS, *latencies)]
-    series = (*standing_series(boards, tasks), *configured)
-    return Trends(history.points[-1][0].config, tuple(history.points), tasks, series, _steps(history, axes), history.unknown)
+    configured, latencies = configured_series(_budgets(config, answers), boards)
+    costs = (*STANDING_COSTS, *latencies)
+    rows = [split_by_task(board, tasks, costs) for board in boards]
+    steps = _steps(history, rows, [Axis(task, accuracy, cost) for task, accuracy in tasks.items() for cost in costs])
+    series = (*standing_series(rows, tasks), *configured)
+    return Trends(history.points[-1][0].config, tuple(history.points), tasks, series, steps, history.unknown)
 
 
-def _steps(history: History, axes: Sequence[Axis]) -> tuple[Step, ...]:
-    pairs = zip(history.states, history.states[1:], strict=False)
-    return tuple(
-        Step(new.run, old.runs[-1], tuple(c for axis in axes for c in frontier_changes(old.leaderboard, new.leaderboard, axis)))
-        for old, new in pairs
-    )
+def _steps(history: History, rows: Sequence[Mapping[str, pd.DataFrame]], axes: Sequence[Axis]) -> tuple[Step, ...]:
+    steps = []
+    for (old, new), (before, after) in zip(pairwise(history.states), pairwise(rows), strict=True):
+        changes = (change for axis in axes for change in frontier_changes(before[axis.task], after[axis.task], axis))
+        steps.append(Step(new.run, old.runs[-1], tuple(changes)))
+    return tuple(steps)
 
 
-def _budgets(config: Config | None) -> list[ConfiguredBudget]:
+def _budgets(config: Config | None, answers: Sequence[BudgetAnswer]) -> list[ConfiguredBudget]:
     if config is None or not config.budgets:
         return []
     store = Store(config.cache)
     cached = CachedSpeeds(store)
+    known = {answer.name: answer for answer in answers}
     found = []
     for name, budget in config.budgets.items():
         device = look_up_device(budget.device, config.devices, store)
-        found.append(ConfiguredBudget(name, budget, cached.for_budget(budget, device)))
+        found.append(ConfiguredBudget(name, budget, cached.for_budget(budget, device), known.get(name)))
     return found
