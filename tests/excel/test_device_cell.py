@@ -192,6 +192,19 @@ def test_a_choice_that_gives_nothing_says_so(recalculated: dict[str, openpyxl.Wo
     assert said("a limit") == said("a use") == said("no precision") == []
 
 
+@pytest.mark.parametrize("name", ["as written", "a limit", "a use"])
+@pytest.mark.office
+@pytest.mark.filterwarnings("ignore:.* extension is not supported:UserWarning")
+def test_the_latency_of_the_pick_says_how_it_is_known(recalculated: dict[str, openpyxl.Workbook], name: str) -> None:
+    found = table(recalculated[name])
+    pick = min((rank, row) for row, rank in enumerate(found["Rank"]) if rank and found["Budget"][row] == "fits")[1]
+    page = recalculated[name]["Summary"]
+    labels = {str(page.cell(row, 1).value): row for row in range(1, page.max_row)}
+    assert page.cell(labels["Pick"], 2).value == found["Model"][pick]
+    message = str(page.cell(labels["Pick"] - 2, 2).value)
+    assert message.endswith(f"Latency of the pick: {found['Latency is'][pick]}.")
+
+
 def test_the_workbook_starts_with_the_device_of_its_first_budget(written: Path, report: Report) -> None:
     one = chosen(report, "as written")
     assert one is not None

@@ -150,18 +150,3 @@ def _ratio_formula(table: str, column: Column) -> str:
 
 def _this_row(table: str, column: Column) -> str:
     return f"{table}[[#This Row],[{column.header}]]"
-
-
-def best_fitting(table: pd.DataFrame, rank: str, most: int) -> list[int]:
-    """Ranks of the best models that fit."""
-    return _lowest(table.loc[table[VERDICT.key] == FITS, rank], most)
-
-
-def just_over(table: pd.DataFrame, rank: str, most: int, slack: float = SLACK) -> list[int]:
-    """Ranks of the best models that exceed the budget by no more than `slack`."""
-    load = table[OF_BUDGET.key]
-    return _lowest(table.loc[(load > 1) & (load <= 1 + slack), rank], most)
-
-
-def _lowest(ranks: pd.Series[int], most: int) -> list[int]:
-    return [int(rank) for rank in ranks.dropna().sort_values().head(most)]

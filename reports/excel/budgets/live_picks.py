@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from reports.columns.column import Column
-from reports.excel.budgets import limits_and_formulas
+from reports.excel.budgets.device_cells import LATENCY_IS
 from reports.excel.budgets.entry_cells import message
 from reports.excel.budgets.limit_cells import TASK, LimitCells
 from reports.excel.budgets.limits_and_formulas import BINDING, FITS, OF_BUDGET, SLACK, VERDICT
@@ -79,13 +79,25 @@ def write_live_picks(book: Book, page: Page, cells: LimitCells, row: int) -> int
     page.put(
         row, 1, Formula(f'"of "&FIXED({cells.of_task(5)},0)&"{text}"', f"of {rows:,}{text}"), book.looks.get(colour=styles.GREY)
     )
-    page.put(row + 1, 1, message(cells), book.looks.get(colour=styles.WARNING_INK))
+    best = _lowest_ranks(first, first.frame[VERDICT.key] == FITS, BEST)
+    page.put(row + 1, 1, _message(picks, row + 3, best), book.looks.get(colour=styles.WARNING_INK))
     row = _write_head(picks, row + 2)
-    best = limits_and_formulas.best_fitting(first.frame, first.rank.key, BEST)
     row = _write_block(picks, row, f'{verdicts},"{FITS}"', best, [*_LABELS, *map(str, range(3, BEST + 1))])
     page.put(row, 1, f"Beyond a limit by at most {SLACK:.0%}", book.looks.get(bold=True, indent=1))
-    near = limits_and_formulas.just_over(first.frame, first.rank.key, NEAR)
+    near = _lowest_ranks(first, first.frame[OF_BUDGET.key].between(1, 1 + SLACK, inclusive="right"), NEAR)
     return _write_block(picks, row + 1, f'{loads},">1",{loads},"<="&{1 + SLACK}', near, [""] * NEAR)
+
+
+def _lowest_ranks(board: Board, is_listed: pd.Series[bool], most: int) -> list[int]:
+    return [int(rank) for rank in board.frame.loc[is_listed, board.rank.key].dropna().sort_values().head(most)]
+
+
+def _message(picks: _Picks, row: int, best: list[int]) -> Formula:
+    """What a reader should do or know, then how the latency of the pick in this row is known."""
+    known = _figure(picks, _same(LATENCY_IS)[1], address(row, picks.rank_place), best[0] if best else 0)
+    said, title = message(picks.cells), "Latency of the pick: "
+    text = f'{said.text}&IF({known.text}="","","{title}"&{known.text}&".")'
+    return Formula(text, f"{said.value}{title}{known.value}." if known.value else said.value)
 
 
 def _write_head(picks: _Picks, row: int) -> int:
@@ -120,10 +132,8 @@ def _write_block(picks: _Picks, row: int, criteria: str, ranks: list[int], label
         model = as_cells(picks.by_rank.loc[[rank], MODEL.key])[0] if rank else ""
         page.put(row, _MODEL, Formula(_model_link(picks, here), model), looks.link(indent=1, **look))
         for place, (column, find) in enumerate(picks.columns[:-1], start=_MODEL + 1):
-            known = find(picks.cells.boards[0]) if rank else None
-            value = as_cells(picks.by_rank.loc[[rank], known.key])[0] if known else None
             form = {"number_format": number_format(column)} if column.is_figure else {"indent": 1}
-            page.put(row, place, Formula(_look_up(picks, find, here), "" if value is None else value), looks.get(**form, **look))
+            page.put(row, place, _figure(picks, find, here, rank), looks.get(**form, **look))
         row += 1
     return row
 
@@ -132,10 +142,12 @@ def _position(picks: _Picks, rank: str) -> str:
     return f"MATCH({rank},{picks.range(lambda board: board.rank)},0)"
 
 
-def _look_up(picks: _Picks, find: _Find, rank: str) -> str:
-    """The formula that finds a figure by rank, empty where it is unknown."""
-    found = f"INDEX({picks.range(find)},{_position(picks, rank)})"
-    return f'IF({rank}=0,"",IFERROR(IF({found}="","",{found}),""))'
+def _figure(picks: _Picks, find: _Find, cell: str, rank: int) -> Formula:
+    """The figure of the model with the rank in a cell, which is at first `rank`; empty where it is unknown."""
+    column = find(picks.cells.boards[0]) if rank else None
+    value = as_cells(picks.by_rank.loc[[rank], column.key])[0] if column else None
+    found = f"INDEX({picks.range(find)},{_position(picks, cell)})"
+    return Formula(f'IF({cell}=0,"",IFERROR(IF({found}="","",{found}),""))', "" if value is None else value)
 
 
 def _model_link(picks: _Picks, rank: str) -> str:

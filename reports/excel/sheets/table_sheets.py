@@ -23,7 +23,7 @@ def write_leaderboard(book: Book, board: Board) -> None:
     order = f"best {board.quality.title} first" if board.quality else "most MACs first: no accuracy is known"
     cards = [card if isinstance(card, str) and is_web_address(card) else None for card in as_cells(board.frame[CARD.key])]
     write_table(book, TableSpec(
-        board.sheet, board.table, f"{len(board.frame):,} rows, {order}; [+] shows more columns", board.columns,
+        board.sheet, board.table, f"{len(board.frame):,} rows, {order}", board.columns,
         board.frame, formulas=functools.partial(limits_and_formulas.formulas, columns=board.limited), links=cards, colour=styles.ACCENT,
     ))  # fmt: skip
 
