@@ -101,7 +101,7 @@ class Gated(nn.Module):
         self.register_buffer("gate", torch.ones(()))
 
     def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = self.layer(x) if self.gate > -1 else x
+        y: Tensor = self.layer(x) if self.get_buffer("gate") > -1 else x
         return y
 
 

@@ -13,9 +13,10 @@ from torch.nn.parameter import is_lazy
 from zoo.api.given import Given, Model, Shapes, as_given, as_model
 from zoo.counting.cost import Cost
 from zoo.counting.count_model import count_model
-from zoo.counting.count_with_values import count_with_values, needs_values
+from zoo.counting.count_with_values import count_with_values
 from zoo.counting.left_out import Ignored, leave_out
 from zoo.counting.parameters import ParameterCounts, count_parameters
+from zoo.counting.ways import Way
 from zoo.errors import InputError, UnknownNameError, did_you_mean
 from zoo.meta.dispatch import below_autograd
 from zoo.meta.module_stack import naming_failed_module, set_evaluation_mode
@@ -85,6 +86,7 @@ def count(  # noqa: PLR0913  # all but two are keyword-only and seldom given
 
     A model that decides by values (`if x.sum() > 0`, boolean masks, routing to experts, sequences of given lengths) is run once more on
     the CPU, on random data from a fixed seed or on the given tensors; where their values decide on the work, the cost is a bound.
+    Of one whose forward pass calls `torch.autograd.grad`, such as for forces, that backward pass counts too.
 
     Args:
         model: any module; a compiled one is counted as the module it was made from. Also scripts, exported programs, and files of
@@ -113,14 +115,26 @@ def count(  # noqa: PLR0913  # all but two are keyword-only and seldom given
     with using_formulas(formulas or {}), naming_failed_module(eager):
         if training:
             return _count_step(eager, given.without_data(), memo, ignore)
+        return _count_forward(eager, given, memo, ignore)
+
+
+def _count_forward(model: nn.Module, given: Given, memo: Memo | None, ignore: Iterable[Ignored]) -> Cost:
+    """Counts without values and gradients if that does, then with what the model asks for."""
+    way = Way()
+    while True:
         try:
-            return _count_without_values(eager, given.without_data(), memo, ignore)
+            if not way.has_values:
+                return _count_without_values(model, given.without_data(), memo, ignore, way)
+            with _as_it_was(model):
+                set_evaluating(model)
+                return leave_out(
+                    count_with_values(model, given.args, given.kwargs, has_gradients=way.has_gradients), model, ignore
+                )
         except Exception as error:
-            if not needs_values(error):
+            following = way.after(error)
+            if following is None:
                 raise
-            with _as_it_was(eager):
-                set_evaluating(eager)
-                return leave_out(count_with_values(eager, given.args, given.kwargs), eager, ignore)
+            way = following
 
 
 def _count_step(model: nn.Module, given: Given, memo: Memo | None, ignore: Iterable[Ignored]) -> TrainingCost:
@@ -130,12 +144,12 @@ def _count_step(model: nn.Module, given: Given, memo: Memo | None, ignore: Itera
         return count_training(model, given.args, memo, kwargs=given.kwargs)
 
 
-def _count_without_values(model: nn.Module, given: Given, memo: Memo | None, ignore: Iterable[Ignored]) -> Cost:
+def _count_without_values(model: nn.Module, given: Given, memo: Memo | None, ignore: Iterable[Ignored], way: Way) -> Cost:
     with _without_traces(model):
         if any(map(is_lazy, model.parameters())):
             with below_autograd():
                 model(*given.args, **given.kwargs)  # lazy modules learn their sizes
-        cost = count_model(model, given.args, memo, kwargs=given.kwargs, keep=False)
+        cost = count_model(model, given.args, memo, kwargs=given.kwargs, keep=False, has_gradients=way.has_gradients)
         if isinstance(model, ScriptedModel) and not model.is_readable:
             cost = cost.assuming("the script runs as a whole: which module does what is not known")
         return leave_out(cost, model, ignore)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 from collections.abc import Callable
 from contextlib import nullcontext
 
@@ -12,13 +11,14 @@ from torch import nn
 from zoo.adapters.base import Example
 from zoo.counting.cost import Cost
 from zoo.counting.count_model import count_model
-from zoo.counting.count_with_values import count_with_values, needs_values
+from zoo.counting.count_with_values import count_with_values
+from zoo.counting.ways import Way
 from zoo.errors import ZooError
 from zoo.recording.memo import Memo
 
 
 def count_example(model: nn.Module, example: Example, memo: Memo, rebuild: Callable[[], nn.Module], *, keep: bool = True) -> Cost:
-    """The cost of a zoo's model: without values, or with random ones where it decides by them, as `zoo.count` does.
+    """The cost of a zoo's model, as `zoo.count` counts it: with random values where it decides by them, with gradients if it differentiates.
 
     Args:
         model: in evaluation mode, its parameters on the meta device.
@@ -29,21 +29,29 @@ def count_example(model: nn.Module, example: Example, memo: Memo, rebuild: Calla
 
     Raises:
         ZooError: if the model decides by values, and a pass with them takes too much time or memory.
-        Exception: whatever the model raises without values.
+        Exception: whatever the model raises at first.
     """
-    try:
-        counting = functools.partial(count_model, model, example.args, kwargs=example.kwargs, keep=keep)
-        return example_cost(example, counting, memo)
-    except Exception as error:
-        if not needs_values(error):
-            raise
-        failure = error
-    try:
-        return example_cost(example, lambda _: count_with_values(rebuild(), example.args, example.kwargs), memo)
-    except Exception as error:
-        if isinstance(error, ZooError) or is_out_of_memory(error):
-            raise
-        raise failure from error
+    way, failures = Way(), list[Exception]()
+    while True:
+        try:
+            return _count(rebuild() if failures else model, example, memo, way, keep=keep and not failures)
+        except Exception as error:
+            failures.append(error)
+            following = way.after(error)
+            if following is None:
+                if error is failures[0] or isinstance(error, ZooError) or is_out_of_memory(error):
+                    raise
+                raise failures[0] from error
+            way = following
+
+
+def _count(model: nn.Module, example: Example, memo: Memo, way: Way, *, keep: bool) -> Cost:
+    def count(memo: Memo) -> Cost:
+        if way.has_values:
+            return count_with_values(model, example.args, example.kwargs, has_gradients=way.has_gradients)
+        return count_model(model, example.args, memo, kwargs=example.kwargs, keep=keep, has_gradients=way.has_gradients)
+
+    return example_cost(example, count, memo)
 
 
 def is_out_of_memory(error: Exception) -> bool:

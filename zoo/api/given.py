@@ -30,7 +30,9 @@ class Given(NamedTuple):
         """The same with tensors on the meta device; sparse ones would lose their entries there."""
 
         def move(tensor: Tensor) -> Tensor:
-            return tensor.detach().to(META) if tensor.layout == torch.strided else tensor
+            if tensor.layout != torch.strided:
+                return tensor
+            return tensor.detach().to(META).requires_grad_(tensor.requires_grad)
 
         args, kwargs = pytree.tree_map_only(Tensor, move, (self.args, self.kwargs))
         return Given(args, kwargs)

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from zoo.counting.cost import Cost, OperationRow
-from zoo.counting.totals import Totals
+from zoo.counting.totals import GradientTotals, Totals
 from zoo.meta.build import without_collector
-from zoo.meta.dispatch import below_autograd
+from zoo.meta.dispatch import below_autograd, differentiating
 from zoo.meta.module_stack import Parts, class_name, follow_calls, list_parts, unchanged
 from zoo.meta.new_tensors import META
 from zoo.operators.op_record import OpRecord, storage_of
@@ -28,6 +28,7 @@ def count_model(
     *,
     kwargs: Mapping[str, Any] | None = None,
     keep: bool = True,
+    has_gradients: bool = False,
 ) -> Cost:
     """Runs a model on inputs on the meta device and counts what happens.
 
@@ -37,6 +38,7 @@ def count_model(
         kwargs: its keyword arguments.
         memo: results remembered from other passes; sharing one makes counting several times faster and changes no figure.
         keep: leave the model as it was; otherwise what the pass leaves in it stays, which is faster and does for a model's last.
+        has_gradients: for a model whose forward pass differentiates, such as one that gives forces as the gradient of an energy.
 
     Raises:
         Exception: whatever the model raises.
@@ -44,7 +46,8 @@ def count_model(
     started = time.perf_counter()
     with without_collector(), unchanged(model) if keep else contextlib.nullcontext():
         parts = list_parts(model)  # before the pass, which may leave something in the model
-        return cost_of_pass(model, inputs, kwargs or {}, Totals(Memo() if memo is None else memo), memo, parts, started)
+        totals = (GradientTotals if has_gradients else Totals)(Memo() if memo is None else memo)
+        return cost_of_pass(model, inputs, kwargs or {}, totals, memo, parts, started)
 
 
 def cost_of_pass(  # noqa: PLR0913, PLR0917  # one call for each of the ways to count
@@ -73,7 +76,7 @@ def cost_of_pass(  # noqa: PLR0913, PLR0917  # one call for each of the ways to 
     with contextlib.ExitStack() as contexts:
         contexts.enter_context(without_collector())
         contexts.enter_context(torch.backends.opt_einsum.flags(enabled=False))  # it would reorder products where it is installed
-        contexts.enter_context(below_autograd())
+        contexts.enter_context(differentiating(model) if totals.has_gradients else below_autograd())
         modules, called = contexts.enter_context(follow_calls())
         with Recorder(totals, modules, memo) as recorder:
             model(*inputs, **kwargs)

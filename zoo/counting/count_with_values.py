@@ -31,22 +31,16 @@ _SECONDS = 60.0
 _SHARE_OF_MEMORY = 0.5
 """Of the memory that is free, which weights and activations may take."""
 _SEED = 0
-_SIGNS = "meta fake data-dependent item() numpy nested sparse flexattention storage unbacked higherorder".split()
 
 
-def needs_values(error: Exception) -> bool:
-    """Whether a model failed because its tensors held no values, by what torch says then."""
-    said = f"{type(error).__name__} {error}".lower()
-    return isinstance(error, NotImplementedError) or any(sign in said for sign in _SIGNS)
-
-
-def count_with_values(model: nn.Module, inputs: Sequence[Any], kwargs: Mapping[str, Any]) -> Cost:
+def count_with_values(model: nn.Module, inputs: Sequence[Any], kwargs: Mapping[str, Any], *, has_gradients: bool = False) -> Cost:
     """Counts one pass with values; what depends on them makes the cost a bound.
 
     Args:
         model: in evaluation mode. Weights on other devices than the CPU, or without data, are exchanged for random ones meanwhile.
         inputs: positional arguments of `forward`; tensors without data become random ones.
         kwargs: its keyword arguments.
+        has_gradients: for a model whose forward pass differentiates.
 
     Raises:
         ZooError: if the pass takes too much time or memory.
@@ -73,7 +67,7 @@ def count_with_values(model: nn.Module, inputs: Sequence[Any], kwargs: Mapping[s
         made += [buffer for name, buffer in model.named_buffers() if name in unknown]
         known = [new for old, new in zip(given, passed, strict=True) if not without_values(old)]
         dependence = DataDependence((*data, *made), known)
-        totals = ValueTotals(dependence, Limits(_SECONDS, free - needed))
+        totals = ValueTotals(dependence, Limits(_SECONDS, free - needed), has_gradients=has_gradients)
         with dependence.watching_exports(), dependence.knowing_masks(), _without_fast_paths():
             cost = cost_of_pass(model, args, named, totals, None, parts, started)
     if not dependence.was_read:
@@ -84,9 +78,9 @@ def count_with_values(model: nn.Module, inputs: Sequence[Any], kwargs: Mapping[s
 def _with_data(tensor: Tensor) -> Tensor:
     """A tensor on the CPU, of its own values or of random ones; whole numbers are 0 or 1, which any table of embeddings has."""
     if not without_values(tensor):
-        return tensor.detach().clone()
+        return tensor.detach().clone().requires_grad_(tensor.requires_grad)
     if tensor.is_meta and (tensor.is_floating_point() or tensor.is_complex()):
-        return torch.randn(tensor.shape, dtype=tensor.dtype)
+        return torch.randn(tensor.shape, dtype=tensor.dtype, requires_grad=tensor.requires_grad)
     return torch.randint(0, 2, tensor.shape).to(tensor.dtype) if tensor.is_meta else tensor.detach().cpu()
 
 

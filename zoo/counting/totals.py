@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from zoo.operators.device_layouts import CPU_SHORTCUTS
+from zoo.operators.device_layouts import CPU_SHORTCUTS, TRAINING_SHORTCUTS
 from zoo.operators.op_record import OpRecord, make_op_record
 from zoo.operators.operator_kinds import UNRECORDED, Kind
 from zoo.recording.lifetimes import LifetimeObserver
@@ -47,6 +47,7 @@ class Totals:
     shortcuts = CPU_SHORTCUTS
     inlines_parts = False
     follows_values = False
+    has_gradients = False  # whether the pass may differentiate
 
     def __init__(self, memo: Memo) -> None:
         self._memo = memo
@@ -97,3 +98,14 @@ class Totals:
             self.calls.append((module, record))
         for storage in made:
             self.memory.add(storage, storage.nbytes(), module)
+
+
+class GradientTotals(Totals):
+    """The same of a pass that differentiates: operators arrive as autograd takes them apart, such as `linear` as `addmm`."""
+
+    name = "totals with gradients"
+    shortcuts = TRAINING_SHORTCUTS
+    has_gradients = True
+
+    def empty(self) -> GradientTotals:
+        return GradientTotals(self._memo)

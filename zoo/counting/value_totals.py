@@ -110,16 +110,17 @@ class ValueTotals(Totals):
     name = "totals with values"
     shortcuts: dict[Any, Shortcut] = {}  # noqa: RUF012  # their results hold no values
 
-    def __init__(self, dependence: DataDependence, limits: Limits) -> None:
+    def __init__(self, dependence: DataDependence, limits: Limits, *, has_gradients: bool = False) -> None:
         super().__init__(Memo())
         self._dependence, self._limits = dependence, limits
+        self.has_gradients = has_gradients
 
     def describe(self, operator: Operator, args: Any, kwargs: Any, out: Any, is_fresh: bool) -> tuple[OpRecord, ...]:
         self._dependence.read(_deciding(operator.name, args, kwargs))
         return super().describe(operator, args, kwargs, out, is_fresh)
 
     def empty(self) -> ValueTotals:
-        return ValueTotals(self._dependence, self._limits)
+        return ValueTotals(self._dependence, self._limits, has_gradients=self.has_gradients)
 
     def add(
         self,

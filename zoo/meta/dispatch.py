@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Iterator
 
 import torch
+from torch import nn
 
 
 @contextlib.contextmanager
@@ -17,3 +18,15 @@ def below_autograd() -> Iterator[None]:
     """
     with torch.no_grad(), torch._C._AutoDispatchBelowADInplaceOrView():
         yield
+
+
+@contextlib.contextmanager
+def differentiating(model: nn.Module) -> Iterator[None]:
+    """Lets a pass compute gradients, as in training; those that its parameters hold are put back when the context ends."""
+    kept = [(parameter, parameter.grad) for parameter in model.parameters()]
+    try:
+        with torch.inference_mode(False), torch.enable_grad():
+            yield
+    finally:
+        for parameter, grad in kept:
+            parameter.grad = grad

@@ -20,8 +20,8 @@ from zoo.api.example_cost import count_example, is_out_of_memory
 from zoo.cache.schema.tables import columns_of
 from zoo.counting.conventions import CONVENTIONS
 from zoo.counting.cost import Cost
-from zoo.counting.count_with_values import needs_values
 from zoo.counting.version import COUNTER_VERSION
+from zoo.counting.ways import needs_gradients, needs_values
 from zoo.errors import InputError, VariantError
 from zoo.inputs import image_tensor, with_channels
 from zoo.jobs import INPUT_STAGE, VARIANT_STAGE, Failure, Job
@@ -139,6 +139,8 @@ class JobRunner:
     def _diagnose_any(self, zoo: Zoo, key: CostKey | TraceKey, stage: str, error: Exception) -> Failure:
         """Diagnoses a failure; one of a trace only is a fault of the tracer if the same model can be counted."""
         if isinstance(key, TraceKey) and stage == "run" and self._runs(zoo, key.cost_key):
+            if needs_gradients(error):
+                return Failure("trace", "", "its forward pass computes gradients, which a trace does not do")
             if needs_values(error):
                 return Failure("trace", "", "what it does depends on the values of tensors, which a trace does not have")
             return Failure("trace", type(error).__name__, short_message(error))
