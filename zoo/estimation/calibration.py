@@ -27,7 +27,7 @@ SHARES = ("share_compute", "share_memory", "share_overhead")
 """Columns of an estimate: the parts of its time."""
 
 LEAST_MEASUREMENTS = 5
-"""Fewer give no calibration: the factor would be as uncertain as the estimates."""
+"""Fewer give no calibration: the factor would be as uncertain as the estimates. The tested protocol of platforms has as many."""
 
 _NOISE = 0.1
 """Standard deviation of log (measured over estimated) between models, once the factor is right."""
@@ -74,6 +74,16 @@ class Calibration:
         design = _design(shares)
         errors: Array = np.sqrt(np.einsum("ij,jk,ik->i", design, np.array(self.covariance), design))
         return errors
+
+
+def check_enough(measurements: int) -> None:
+    """Checks the number of measurements of a calibration.
+
+    Raises:
+        SpeedError: if there are fewer than `LEAST_MEASUREMENTS`.
+    """
+    if measurements < LEAST_MEASUREMENTS:
+        raise SpeedError(f"{measurements} of at least {LEAST_MEASUREMENTS} measurements; ten of different families are better")
 
 
 def calibrate(estimates: pd.DataFrame, measurements: pd.DataFrame, key: Sequence[str] = MODEL_COLUMNS) -> Calibration:

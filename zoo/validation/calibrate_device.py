@@ -15,7 +15,7 @@ from zoo.devices.device import Device
 from zoo.devices.device_names import DeviceNames
 from zoo.devices.kinds import CPU_KINDS, GPU_KINDS
 from zoo.errors import SpeedError
-from zoo.estimation.calibration import LEAST_MEASUREMENTS, Calibration, calibrate
+from zoo.estimation.calibration import Calibration, calibrate, check_enough
 from zoo.estimation.constants import shipped_constants
 from zoo.estimation.estimate import estimate
 from zoo.estimation.platforms.constants import fitted_platforms
@@ -27,10 +27,9 @@ from zoo.run_config import TRACED, Precision, RunConfig
 from zoo.settings import Execution, Listener
 from zoo.validation.calibrate_platform import calibrate_on_platform
 from zoo.validation.calibration_store import save_calibration
-from zoo.validation.measured_models import workloads_of
+from zoo.validation.measured_models import CALIBRATION_FOLDS, workloads_of
 from zoo.validation.metrics import Agreement, agreement
 
-_FOLDS = 10
 _RUN = ["precision", "layout", "compiled"]
 _PLATFORM_RUN = ["runtime", "threads", "batch"]
 
@@ -161,8 +160,7 @@ def _calibrate_run(
     store: Store, device: Device, run: RunConfig, rows: pd.DataFrame, execution: Execution, listener: Listener | None
 ) -> CalibratedRun:
     chosen = _of_one_runtime(rows)
-    if len(chosen) < LEAST_MEASUREMENTS:
-        raise SpeedError(f"{len(chosen)} of at least {LEAST_MEASUREMENTS} measurements; ten of different families are better")
+    check_enough(len(chosen))
     workloads = workloads_of(store, chosen, run, execution, listener)
     estimates = estimate_measured(device, run, workloads, chosen)
     calibration = calibrate(estimates, chosen)
@@ -207,7 +205,7 @@ def _cross_validated(
     """Estimates with calibrations that have not seen the model's own measurement, as far as enough are left."""
     names = rows[MODEL_COLUMNS].astype(str).agg("/".join, axis=1)
     distinct = sorted(set(names))
-    folds = {name: index % min(_FOLDS, len(distinct)) for index, name in enumerate(distinct)}
+    folds = {name: index % min(CALIBRATION_FOLDS, len(distinct)) for index, name in enumerate(distinct)}
     fold = names.map(folds).to_numpy()
     for number in np.unique(fold):
         try:

@@ -21,11 +21,10 @@ from zoo.measurement.speed_imports import known_architectures
 from zoo.records import MODEL_COLUMNS
 from zoo.run_config import RunConfig
 from zoo.settings import Execution, Listener
-from zoo.validation.measured_models import with_architectures, workloads_of
+from zoo.validation.measured_models import CALIBRATION_FOLDS, with_architectures, workloads_of
 from zoo.validation.metrics import Agreement, agreement
 from zoo.validation.platform_calibration_store import save_platform_calibration
 
-_FOLDS = 10
 _MS = 1000.0
 
 
@@ -104,7 +103,7 @@ def _measured(
 def _cross_validated_runs(measured: _Measured, platform_run: PlatformRun) -> Iterator[tuple[Flags, PlatformRun]]:
     """By fold of the models, the run configuration calibrated with the others, or with all where too few are left."""
     models = np.unique(measured.rows)
-    fold = np.searchsorted(models, measured.rows) % min(_FOLDS, len(models))
+    fold = np.searchsorted(models, measured.rows) % min(CALIBRATION_FOLDS, len(models))
     for number in np.unique(fold):
         left_out = fold == number
         try:

@@ -13,6 +13,9 @@ from zoo.refresh.fill_missing import fill_missing
 from zoo.run_config import RunConfig
 from zoo.settings import Execution, Listener
 
+CALIBRATION_FOLDS = 10
+"""Folds of models in the cross-validation of a calibration."""
+
 TRACED_MODEL = ["zoo", "arch", "input", "classes", "variant"]
 """Columns that together name a traced model."""
 

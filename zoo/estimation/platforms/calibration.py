@@ -20,15 +20,13 @@ import pandas as pd
 
 from zoo.errors import SpeedError
 from zoo.estimation.arrays import Array, Indices
+from zoo.estimation.calibration import check_enough
 from zoo.estimation.platforms.constants import Fitted
 from zoo.estimation.platforms.fleet import PlatformSums
 from zoo.estimation.platforms.hierarchy import Data, Hierarchy, Level
 from zoo.estimation.platforms.platform import Platform
 from zoo.estimation.platforms.relatives import PredictedConstants
 from zoo.estimation.platforms.settings import CalibratedConstants, PlatformRun
-
-LEAST_MEASUREMENTS = 5
-"""As many as in the protocol that is tested; fewer are refused."""
 
 _OWN_DEVIATION = 0.3
 """Prior standard deviation of the factor where others measured the device: another unit, another version of the runtime."""
@@ -74,10 +72,9 @@ def calibrate_platform_run(platform_run: PlatformRun, sums: PlatformSums, rows: 
         log_s: of each measurement, the logarithm of the seconds of one image.
 
     Raises:
-        SpeedError: if there are fewer than `LEAST_MEASUREMENTS`.
+        SpeedError: if there are too few.
     """
-    if len(rows) < LEAST_MEASUREMENTS:
-        raise SpeedError(f"{len(rows)} of at least {LEAST_MEASUREMENTS} measurements; ten of different families are better")
+    check_enough(len(rows))
     platform, effects = platform_run.fitted.platform, sums.effects(platform_run.fitted, platform_run.setting["dtype"])
     nothing = np.zeros(len(rows), dtype=np.intp)
     data = Data(sums.amounts(platform_run.fitted)[rows], nothing, log_s - effects.log_effect[rows], np.ones(len(rows)))

@@ -12,13 +12,12 @@ from __future__ import annotations
 import numpy as np
 
 from zoo.estimation.arrays import Array, Indices
+from zoo.estimation.estimate import QUANTILE
 
 COVERAGE = 0.9
 
 _MEDIAN_DEVIATION = 1.4826
 """Standard deviation of normal values over the median of their amounts."""
-_NORMAL = 1.645
-"""95 % of normal values are below as many standard deviations."""
 _ONE_GROUP = 2.0
 """Factor where only one group was left out: a judgement."""
 _LEAST_NOISE = 0.05
@@ -46,7 +45,7 @@ def conformal_quantile(scores: Array, groups: Indices) -> float:
 
 def _small_sample(groups: int) -> float:
     """Student's 95 % quantile over the normal one, with groups - 1 degrees of freedom; by Cornish and Fisher's expansion."""
-    degrees, z = groups - 1, _NORMAL
+    degrees, z = groups - 1, QUANTILE
     first, second = (z**2 + 1) / (4 * degrees), (5 * z**4 + 16 * z**2 + 3) / (96 * degrees**2)
     return 1 + first + second
 
