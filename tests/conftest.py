@@ -17,7 +17,7 @@ from paths import REPOSITORY
 
 from reports.columns.column import Column, ColumnKind
 from reports.columns.leaderboard_columns import COVERAGE, LEADERBOARD, UNMATCHED
-from reports.leaderboard.report import Report, Totals
+from reports.leaderboard.report import Report, ReportTotals
 
 if TYPE_CHECKING:
     from fakes_default_run import DefaultRun
@@ -129,7 +129,7 @@ def report() -> Report:
         created_at=datetime(2026, 1, 2, tzinfo=UTC),
         convention="matmul",
         versions={"timm": "1.0.31"},
-        totals=Totals(architectures=4, weights=4, rows=4, exact=3, bound=0, failed=1),
+        totals=ReportTotals(architectures=4, weights=4, rows=4, exact=3, bound=0, failed=1),
         leaderboard=make_table(LEADERBOARD, rows),
         coverage=make_table(COVERAGE, [failed]),
         unmatched=make_table(UNMATCHED, []),

@@ -31,7 +31,7 @@ def _as_written(key: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class BudgetRequest:
     """What was asked: the models, the budget, and where devices and speeds are described."""
 
     config: Path | None
@@ -51,7 +51,7 @@ class UntestableLimitError(SpeedError):
         self.limits, self.ranking, self.step = limits, ranking, ranking.speed_note
 
 
-def answer(asked: Asked, change: Callable[[BudgetSection], BudgetSection] | None = None) -> BudgetAnswer:
+def answer(asked: BudgetRequest, change: Callable[[BudgetSection], BudgetSection] | None = None) -> BudgetAnswer:
     """The selection from the cache; `change` makes another budget of what was asked.
 
     Raises:
@@ -103,7 +103,7 @@ def read_budget(
         raise ConfigError("\n".join(mistakes)) from None
 
 
-def _named_budget(config: Config | None, asked: Asked) -> BudgetSection | None:
+def _named_budget(config: Config | None, asked: BudgetRequest) -> BudgetSection | None:
     if asked.budget is None:
         return None
     if config is None:
@@ -122,7 +122,7 @@ def _load_config(path: Path, cache: str | None) -> Config:
     return load_config(path, cache=cache)
 
 
-def draw_answer(asked: Asked, cost: str | None, style: Style) -> Figure:
+def draw_answer(asked: BudgetRequest, cost: str | None, style: Style) -> Figure:
     """The picture of an answer: accuracy against a cost, by default the limited latency or throughput, or the budget's.
 
     Raises:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from reports.api.answering import Asked, answer
+from reports.api.answering import BudgetRequest, answer
 from reports.api.rendering import count_and_render, render_again
 from reports.api.results import Choice, ComparedModels, Outcome
 from reports.config.config_file import load_config
@@ -53,7 +53,7 @@ def select(
     Raises:
         ZooError: if a limit, a device, the configuration or the cache is wrong; the message says what to do.
     """
-    asked = Asked(
+    asked = BudgetRequest(
         Path(config) if config else None,
         cache,
         budget,

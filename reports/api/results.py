@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 from rich.console import Console
 
-from reports.api.answering import Asked, draw_answer
+from reports.api.answering import BudgetRequest, draw_answer
 from reports.columns.format import figure_text, value_text
 from reports.exports.tables import export_table
 from reports.models.comparison import Comparison, comparison_record
@@ -32,7 +32,7 @@ class Choice:
     """The answer of `reports.select`: the model to pick, the frontier, and every candidate with its verdict."""
 
     answer: BudgetAnswer = field(repr=False)
-    asked: Asked = field(repr=False)
+    asked: BudgetRequest = field(repr=False)
 
     @property
     def pick(self) -> dict[str, Any] | None:

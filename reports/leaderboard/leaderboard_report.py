@@ -13,7 +13,7 @@ from reports.leaderboard.accuracy_origin import snapshot_notes, source_note
 from reports.leaderboard.breakdown import read_breakdown
 from reports.leaderboard.cached_tables import CachedTables
 from reports.leaderboard.leaderboard import build_leaderboard
-from reports.leaderboard.report import DataSource, Report, Totals
+from reports.leaderboard.report import DataSource, Report, ReportTotals
 from reports.leaderboard.selected_tables import read_selected_tables
 from zoo.cache.store import Store
 from zoo.jobs import is_unsupported
@@ -63,9 +63,9 @@ def _native_costs(tables: CachedTables) -> pd.DataFrame:
     return counted.sort_values(["is_changed", "is_other", "batch"], kind="stable").drop_duplicates(["zoo", "arch"])
 
 
-def _totals(tables: CachedTables) -> Totals:
+def _totals(tables: CachedTables) -> ReportTotals:
     status = tables.costs["status"]
-    return Totals(
+    return ReportTotals(
         architectures=len(tables.architectures),
         weights=len(tables.weights),
         rows=len(tables.costs),

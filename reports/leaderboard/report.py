@@ -44,7 +44,7 @@ class DataSource:
 
 
 @dataclass(frozen=True)
-class Totals:
+class ReportTotals:
     """The size of what a report covers."""
 
     architectures: int
@@ -155,7 +155,7 @@ class Report:
     created_at: datetime
     convention: str
     versions: dict[str, str]
-    totals: Totals
+    totals: ReportTotals
     leaderboard: pd.DataFrame
     coverage: pd.DataFrame
     unmatched: pd.DataFrame

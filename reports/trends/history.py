@@ -22,7 +22,7 @@ _OF_WEIGHTS = ["file_bytes", "license", "dataset", "source"]
 
 
 @dataclass(frozen=True)
-class State:
+class LeaderboardState:
     """The leaderboard that one or more runs in a row left."""
 
     runs: tuple[RunRecord, ...]
@@ -38,7 +38,7 @@ class State:
 class History:
     """The states of a cache, the oldest first."""
 
-    states: tuple[State, ...]
+    states: tuple[LeaderboardState, ...]
     unknown: int = 0  # runs of which the cache keeps no accuracies
 
     @property
@@ -65,7 +65,7 @@ def read_history(store: Store, facts: Sequence[RunFacts]) -> History:
         else:
             groups.append([each])
     weights = to_pandas(store.read("weights", ["zoo", "arch", "tag", *_OF_WEIGHTS]))
-    states = [State(tuple(f.run for f in group), _leaderboard(group[0], weights)) for group in groups[-MOST_STATES:]]
+    states = [LeaderboardState(tuple(f.run for f in group), _leaderboard(group[0], weights)) for group in groups[-MOST_STATES:]]
     return History(tuple(states), len(facts) - len(known))
 
 

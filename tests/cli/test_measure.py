@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from reports import cli
 from reports.cli.common.answers import answer_schema
-from reports.cli.measure.measure_run import Asked, read_settings
+from reports.cli.measure.measure_run import MeasureRequest, read_settings
 from reports.config.config_file import load_config
 from zoo.cache.store import Store
 from zoo.errors import ConfigError
@@ -86,7 +86,7 @@ def test_the_configuration_says_how_and_options_go_before_it(tmp_path: Path) -> 
         "measure: {device: 'cuda:1', as: my-gpu, dtype: [amp, float32], layout: nhwc, batch: [1, 8], max_batch: 64, precision: 1%, "
         "time: 5s, timeout: 1s, least: 7, most: 9, compiled: [false, true], memory_gb: 2.0}\n"
     )
-    found = read_settings(Asked((str(path),), {}))
+    found = read_settings(MeasureRequest((str(path),), {}))
     assert (found.cache, found.device_id, found.batches, found.max_batch) == ("there/", "my-gpu", (1, 8), 64)
     assert found.runs == tuple(
         RunConfig("cuda:1", precision, "nhwc", compiled)
@@ -95,7 +95,9 @@ def test_the_configuration_says_how_and_options_go_before_it(tmp_path: Path) -> 
     )
     assert (found.target, found.timeout_s, found.memory_gb) == (TimingTarget(0.01, 7, 9, 5.0), 1.0, 2.0)
     assert found.zoos["timm"].inputs == ("160",)
-    asked = Asked((str(path), "timm/resnet5?"), {"dtype": ["bf16"], "batch": [2]}, inputs=("96",), cache="here/", rebuild=True)
+    asked = MeasureRequest(
+        (str(path), "timm/resnet5?"), {"dtype": ["bf16"], "batch": [2]}, inputs=("96",), cache="here/", rebuild=True
+    )
     changed = read_settings(asked)
     assert (changed.cache, changed.batches, changed.rebuild) == ("here/", (2,), True)
     assert {run.precision for run in changed.runs} == {Precision.BF16}
@@ -103,7 +105,7 @@ def test_the_configuration_says_how_and_options_go_before_it(tmp_path: Path) -> 
 
 
 def test_models_alone_need_no_configuration() -> None:
-    found = read_settings(Asked(("timm/resnet18", "timm/vit_*", "torchvision/swin_t"), {}))
+    found = read_settings(MeasureRequest(("timm/resnet18", "timm/vit_*", "torchvision/swin_t"), {}))
     assert {name: zoo.selection.include for name, zoo in found.zoos.items()} == {
         "timm": ("resnet18", "vit_*"), "torchvision": ("swin_t",),
     }  # fmt: skip
@@ -124,7 +126,7 @@ def test_models_alone_need_no_configuration() -> None:
 )
 def test_a_mistake_is_said_with_the_option(targets: tuple[str, ...], options: dict[str, Any], sentence: str) -> None:
     with pytest.raises(ConfigError, match=sentence.split("'", maxsplit=1)[0] or "'") as raised:
-        read_settings(Asked(targets, options))
+        read_settings(MeasureRequest(targets, options))
     assert sentence in str(raised.value)
 
 

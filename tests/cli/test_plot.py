@@ -16,7 +16,7 @@ from fakes_cache import Cache
 from typer.testing import CliRunner
 
 from reports import cli
-from reports.api.answering import Asked, answer
+from reports.api.answering import BudgetRequest, answer
 from reports.config.budget_section import COSTS, DATASETS
 from reports.plot.picture import draw
 from reports.plot.points import MOST_FAMILIES, Points
@@ -53,7 +53,7 @@ def zoometer(verb: str, *args: str) -> tuple[int, str, str]:
 
 
 def points_of(cost: str = "macs", **options: Any) -> Points:
-    found = answer(Asked(None, "cache", None, {**options, "pareto": [cost]}))
+    found = answer(BudgetRequest(None, "cache", None, {**options, "pareto": [cost]}))
     return Points.of(found, COSTS[cost], DATASETS["imagenet-1k"])
 
 

@@ -12,7 +12,7 @@ from fakes_cache import NOON, Cache, column
 from reports.columns.accuracy_columns import ACCURACY_COLUMNS
 from reports.columns.column import Column, ColumnKind
 from reports.columns.leaderboard_columns import COVERAGE, LEADERBOARD, TRAINING, UNMATCHED, columns_for
-from reports.leaderboard.report import Totals
+from reports.leaderboard.report import ReportTotals
 from zoo.errors import CacheError, UnknownNameError
 from zoo.records import Selection
 
@@ -188,7 +188,7 @@ def test_a_report_shows_what_the_config_selects(cache: Cache, selection: Selecti
     report = cache.report(selection)
     assert sorted(report.leaderboard["arch"]) == sorted(archs)
     trained = [arch for arch in archs if arch != "untrained"]
-    assert report.totals == Totals(len(archs), len(trained), rows=len(archs), exact=len(archs), bound=0, failed=0)
+    assert report.totals == ReportTotals(len(archs), len(trained), rows=len(archs), exact=len(archs), bound=0, failed=0)
 
 
 def test_only_inputs_that_are_asked_for_or_measured_are_shown(cache: Cache) -> None:
@@ -228,7 +228,7 @@ def test_coverage_lists_what_is_not_exact_with_the_reason(cache: Cache) -> None:
         ("odd", "detection", "3x8x8", "failed", "input: InputError: too small"),
     }
     assert list(report.coverage["status"]) == ["failed", "failed", "bound"]
-    assert report.totals == Totals(architectures=2, weights=1, rows=4, exact=1, bound=1, failed=2, unsupported=1)
+    assert report.totals == ReportTotals(architectures=2, weights=1, rows=4, exact=1, bound=1, failed=2, unsupported=1)
 
 
 def test_results_that_joined_nothing_are_listed_with_the_reason(cache: Cache) -> None:

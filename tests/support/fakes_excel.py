@@ -18,7 +18,7 @@ from reports.columns.frontier import frontier
 from reports.columns.leaderboard_columns import COVERAGE, LEADERBOARD, UNMATCHED
 from reports.columns.section_columns import AUDIT, CHANGES
 from reports.config.budget_section import BudgetSection
-from reports.leaderboard.report import AuditReport, ChangeReport, DataSource, Report, Totals
+from reports.leaderboard.report import AuditReport, ChangeReport, DataSource, Report, ReportTotals
 from reports.selection.budget_answer import answer_budget
 
 DTYPES = {
@@ -118,7 +118,7 @@ def make_report(rows: int = 60, **changes: Any) -> Report:
         created_at=datetime(2026, 3, 14, 15, 9, 26, tzinfo=UTC),
         convention="matmul",
         versions={"timm": "1.0.31", "torch": "2.14.1", "torchvision": "0.29.1", "zoometer": "0.1.0"},
-        totals=Totals(table["arch"].nunique(), table["model"].nunique(), len(table), int((table["status"] == "exact").sum()), int((table["status"] == "bound").sum()), 2),
+        totals=ReportTotals(table["arch"].nunique(), table["model"].nunique(), len(table), int((table["status"] == "exact").sum()), int((table["status"] == "bound").sum()), 2),
         leaderboard=table,
         coverage=coverage,
         unmatched=unmatched,

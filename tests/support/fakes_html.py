@@ -13,7 +13,7 @@ import pandas as pd
 from reports.columns.column import Column, ColumnKind
 from reports.columns.frontier import frontier
 from reports.columns.leaderboard_columns import COVERAGE, LEADERBOARD, UNMATCHED
-from reports.leaderboard.report import BREAKDOWN, DataSource, Report, Totals, empty_breakdown
+from reports.leaderboard.report import BREAKDOWN, DataSource, Report, ReportTotals, empty_breakdown
 
 _DTYPES = {
     ColumnKind.INTEGER: "Int64",
@@ -76,7 +76,7 @@ def report_like(
 ) -> Report:
     """A report around these rows."""
     statuses = [row.get("status") for row in rows]
-    totals = Totals(
+    totals = ReportTotals(
         architectures=len({(row["zoo"], row["arch"]) for row in rows}),
         weights=len({row["model"] for row in rows}),
         rows=len(rows),

@@ -16,7 +16,7 @@ from zoo.operators.op_record import tensors_in
 from zoo.recording.memo import Memo
 from zoo.run_config import Precision
 from zoo.traces import BATCH_FREE, TRACE_BATCH
-from zoo.tracing.call_types import Outcome, TypeTable
+from zoo.tracing.call_types import CallOutcome, TypeTable
 from zoo.tracing.casts import NotDerivableError
 from zoo.tracing.memory_use import MemoryUse, Roles
 from zoo.tracing.ordered_calls import CallLayout, OrderedCalls, RecordedCall, contraction
@@ -109,7 +109,7 @@ class _Summaries:
 
     def __init__(self, batch: int) -> None:
         self._batch = batch
-        self._of_outcomes: dict[tuple[Outcome, int, bool], CallSummary] = {}
+        self._of_outcomes: dict[tuple[CallOutcome, int, bool], CallSummary] = {}
         self._of_looks: dict[_Look, CallSummary] = {}
         self._growing: dict[CallSummary, bool] = {}
         self._kernels = KernelTable(batch)
@@ -134,7 +134,7 @@ class _Summaries:
         modules = [program.calls[position].module for position in memory.calls]
         return summarise_pass(SummarisedPass(self._batch, calls, fused, _places(modules, names), derived.storages))
 
-    def _add(self, key: tuple[Outcome, int, bool], roles: Roles) -> CallSummary:
+    def _add(self, key: tuple[CallOutcome, int, bool], roles: Roles) -> CallSummary:
         outcome, _, is_contraction = key
         half, layout = outcome.halved, outcome.call.layout
         assert layout is not None  # the calls of a pass compute or move data

@@ -33,7 +33,7 @@ class _Slot:
 _SLOT = _Slot()
 
 
-class Outcome:
+class CallOutcome:
     """What a call does with tensors of certain types."""
 
     __slots__ = ("call", "halved", "nbytes", "pattern", "sources", "types")
@@ -45,7 +45,7 @@ class Outcome:
         nbytes: tuple[int, ...],
         call: CallDescription,
         pattern: int,
-        halved: Outcome | None = None,
+        halved: CallOutcome | None = None,
     ) -> None:
         self.types = types  # of its results
         self.sources = sources  # for each result the tensor whose storage it shares; -1: it has a storage of its own
@@ -64,7 +64,7 @@ class Template:
         self.operator = operator
         self.args = args
         self.kwargs = kwargs
-        self.outcomes: dict[tuple[int, ...], Outcome] = {}
+        self.outcomes: dict[tuple[int, ...], CallOutcome] = {}
         self.dtypes = {leaf for leaf in pytree.tree_leaves((args, kwargs)) if isinstance(leaf, torch.dtype)}
         self.variants: dict[torch.dtype, Template] = {}  # the same with another dtype in place of float16
 
@@ -150,7 +150,7 @@ class TypeTable:
             template.variants[dtype] = self.template(template.operator, args, kwargs)
         return template.variants[dtype]
 
-    def outcome(self, template: Template, types: tuple[int, ...]) -> Outcome:
+    def outcome(self, template: Template, types: tuple[int, ...]) -> CallOutcome:
         """That of a call with tensors of these types; the call is run for it, unless it is known or like a known one.
 
         Raises:
@@ -163,7 +163,7 @@ class TypeTable:
             template.outcomes[types] = known
         return known
 
-    def outcome_of_call(self, template: Template, tensors: Sequence[Tensor], args: Any, kwargs: Any, out: Any) -> Outcome:
+    def outcome_of_call(self, template: Template, tensors: Sequence[Tensor], args: Any, kwargs: Any, out: Any) -> CallOutcome:
         """That of a call that was made."""
         storages = [t.untyped_storage()._cdata for t in tensors]
         types, sources, sizes = [], [], []
@@ -178,9 +178,9 @@ class TypeTable:
         call = describe(template.operator, args, kwargs, out, -1 in sources)
         pattern = (tuple(sources), call.read, call.is_allocation, call.layout is None)
         number = self._patterns.setdefault(pattern, len(self._patterns))
-        return Outcome(tuple(types), tuple(sources), tuple(sizes), call, number)
+        return CallOutcome(tuple(types), tuple(sources), tuple(sizes), call, number)
 
-    def _run(self, template: Template, types: Sequence[int]) -> Outcome:
+    def _run(self, template: Template, types: Sequence[int]) -> CallOutcome:
         tensors = []
         for number in types:
             shape, strides, dtype, is_meta = self.types[number]
@@ -207,14 +207,14 @@ class TypeTable:
             halves.append(half)
         return tuple(halves) if has_changed else None
 
-    def _widened(self, half: Outcome) -> Outcome:
+    def _widened(self, half: CallOutcome) -> CallOutcome:
         """The same in float32."""
         types = [self._in_float32(number) for number in half.types]
         sizes = [
             nbytes * self.types[new][2].itemsize // self.types[old][2].itemsize
             for nbytes, old, new in zip(half.nbytes, half.types, types, strict=True)
         ]
-        return Outcome(tuple(types), half.sources, tuple(sizes), half.call, half.pattern, half)
+        return CallOutcome(tuple(types), half.sources, tuple(sizes), half.call, half.pattern, half)
 
     def _in_float32(self, number: int) -> int:
         full = self._fulls.get(number)

@@ -9,7 +9,7 @@ import torch
 from zoo.operators.operator_kinds import MATRIX_KINDS
 from zoo.operators.run_operator import is_composite
 from zoo.recording.autocast import Autocast, Policy
-from zoo.tracing.call_types import Outcome, Template, TensorType, TypeTable
+from zoo.tracing.call_types import CallOutcome, Template, TensorType, TypeTable
 from zoo.tracing.graph import Graph, Node, Program
 
 
@@ -53,12 +53,12 @@ class CastInsertion:
         self._graph, self._table, self._autocast, self._parameters = graph, graph.table, autocast, parameters
         self._types = list(types)  # of each value
         self._calls: list[Node] = []
-        self._outcomes: list[Outcome] = []
+        self._outcomes: list[CallOutcome] = []
         self._deaths: dict[int, list[int]] = {}
         self._growing = set(graph.growing)
         self._casts: dict[int, int] = {}  # of parameters: the value of their cast
 
-    def program(self) -> tuple[Program, list[Outcome]]:
+    def program(self) -> tuple[Program, list[CallOutcome]]:
         """The pass with its casts, and what each call does.
 
         Raises:
@@ -138,7 +138,7 @@ class CastInsertion:
         return self._table.template(template.operator, (*args[:position], torch.float32, *args[position + 1 :]), kwargs)
 
 
-def outcome_of(table: TypeTable, template: Template, types: tuple[int, ...]) -> Outcome:
+def outcome_of(table: TypeTable, template: Template, types: tuple[int, ...]) -> CallOutcome:
     """What a call does with these types.
 
     Raises:

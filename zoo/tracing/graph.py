@@ -16,7 +16,7 @@ from zoo.operators.device_layouts import CUDA_SHORTCUTS
 from zoo.operators.op_record import tensors_in
 from zoo.recording.lifetimes import LifetimeObserver
 from zoo.recording.memo import CallEntry, Operator
-from zoo.tracing.call_types import Outcome, Template, TypeTable
+from zoo.tracing.call_types import CallOutcome, Template, TypeTable
 
 
 class Node(NamedTuple):
@@ -61,7 +61,7 @@ class Graph(LifetimeObserver):
         super().__init__()
         self.table = table
         self.calls: list[Node] = []
-        self.outcomes: list[Outcome] = []  # of each call
+        self.outcomes: list[CallOutcome] = []  # of each call
         self.types: list[int] = []  # of each value
         self.deaths: dict[int, list[int]] = {}  # values by the number of calls made when they die
         self.weights: list[int] = []  # values
@@ -106,7 +106,7 @@ class Graph(LifetimeObserver):
     def on_death(self, label: int) -> None:
         self.deaths.setdefault(len(self.calls), []).append(label)
 
-    def describe(self, operator: Operator, args: Any, kwargs: Any, out: Any, is_fresh: bool) -> tuple[Template, Outcome]:
+    def describe(self, operator: Operator, args: Any, kwargs: Any, out: Any, is_fresh: bool) -> tuple[Template, CallOutcome]:
         template = self.table.template(operator, args, kwargs)
         return template, self.table.outcome_of_call(template, list(tensors_in((args, kwargs))), args, kwargs, out)
 

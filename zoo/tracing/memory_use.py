@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import NamedTuple
 
-from zoo.tracing.call_types import Outcome
+from zoo.tracing.call_types import CallOutcome
 from zoo.tracing.graph import Program
 
 
@@ -46,7 +46,7 @@ class MemoryUse:
     )  # the first of them before which it is gone; None: it outlives the pass
 
 
-def follow_memory(program: Program, outcomes: Sequence[Outcome]) -> MemoryUse:
+def follow_memory(program: Program, outcomes: Sequence[CallOutcome]) -> MemoryUse:
     """The memory that a program uses when its calls have these outcomes."""
     walk = _Walk(program)
     for position, outcome in enumerate(outcomes):
@@ -103,7 +103,7 @@ class _Walk:
             if not self._users[storage] and self._numbers[storage] >= 0:
                 self._use.free_at[self._numbers[storage]] = len(self._use.calls)
 
-    def call(self, position: int, outcome: Outcome) -> None:
+    def call(self, position: int, outcome: CallOutcome) -> None:
         """One call of the program."""
         _, _, inputs, outputs = self._program.calls[position]
         storage_of = self._storage_of

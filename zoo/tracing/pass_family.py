@@ -20,7 +20,7 @@ from zoo.recording.autocast import cuda_autocast
 from zoo.recording.memo import Memo
 from zoo.run_config import Precision
 from zoo.traces import TracedStorage
-from zoo.tracing.call_types import Outcome, TypeTable
+from zoo.tracing.call_types import CallOutcome, TypeTable
 from zoo.tracing.casts import CastInsertion, NotDerivableError, check_castable, outcome_of
 from zoo.tracing.graph import Graph, Program
 from zoo.tracing.memory_use import MemoryUse, follow_memory
@@ -37,7 +37,7 @@ class DerivedPass(NamedTuple):
     """The calls of one pass."""
 
     program: Program
-    outcomes: Sequence[Outcome]  # of each call of the program
+    outcomes: Sequence[CallOutcome]  # of each call of the program
     memory: MemoryUse  # one object for passes that use memory alike
     storages: Sequence[TracedStorage]
 
@@ -142,7 +142,7 @@ class _Run:
     """
 
     def __init__(
-        self, program: Program, table: TypeTable, types: list[int], outcomes: Sequence[Outcome], memory: MemoryTable
+        self, program: Program, table: TypeTable, types: list[int], outcomes: Sequence[CallOutcome], memory: MemoryTable
     ) -> None:
         self._program, self._table, self._types, self._outcomes, self._memory = program, table, types, outcomes, memory
 
@@ -177,7 +177,7 @@ class _Run:
         return math.prod(new[0]) * new[2].itemsize
 
 
-def _propagate(program: Program, types: list[int], table: TypeTable) -> list[Outcome]:
+def _propagate(program: Program, types: list[int], table: TypeTable) -> list[CallOutcome]:
     """The outcome of each call; `types` has those of the sources and gets those of all other values."""
     types += [-1] * (program.values - len(types))
     outcomes = []

@@ -57,7 +57,7 @@ def worker_context() -> multiprocessing.context.BaseContext:
     return _SpawnContext()
 
 
-class _Worker(BaseProcess):
+class _WatchedProcess(BaseProcess):
     """A process whose exit is always noticed, and whose group is killed with it."""
 
     @property
@@ -82,7 +82,7 @@ class _Worker(BaseProcess):
             kill_group(self.pid)
 
 
-class _SpawnProcess(_Worker, multiprocessing.context.SpawnProcess):
+class _SpawnProcess(_WatchedProcess, multiprocessing.context.SpawnProcess):
     pass
 
 
@@ -107,7 +107,7 @@ if sys.platform != "win32":
                     return super().poll(flag)
             return self.returncode
 
-    class _ForkServerProcess(_Worker, multiprocessing.context.ForkServerProcess):
+    class _ForkServerProcess(_WatchedProcess, multiprocessing.context.ForkServerProcess):
         @staticmethod
         def _Popen(process_obj: BaseProcess) -> Any:  # noqa: N802  # multiprocessing's own name
             return _Popen(process_obj)

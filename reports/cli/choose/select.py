@@ -66,11 +66,11 @@ def select(
 ) -> None:
     """Pick a model for a budget: what fits, the frontier, what excludes the others, and what relaxing a limit would gain."""
     stated = options.stated_options({**locals(), "pareto": pareto.split(",") if pareto else None})
-    from reports.api.answering import Asked, UntestableLimitError, answer
+    from reports.api.answering import BudgetRequest, UntestableLimitError, answer
     from reports.cli.common.select_run import option_of, print_answer
 
     try:
-        found = answer(Asked(config, cache, budget, stated, devices, tuple(speed or ()), option_of))
+        found = answer(BudgetRequest(config, cache, budget, stated, devices, tuple(speed or ()), option_of))
     except UntestableLimitError as error:
         if form is not TableFormat.TABLE:
             raise  # a program gets no answer that leaves out what it asked for

@@ -44,7 +44,7 @@ def write_group(formatter: Any, title: str, rows: Iterable[tuple[str, str]]) -> 
 def verb_with(shown: str) -> type[TyperCommand]:
     """A command class whose help groups its options and ends with these examples."""
 
-    class Verb(TyperCommand):
+    class VerbCommand(TyperCommand):
         def format_options(self, ctx: Any, formatter: Any) -> None:
             groups: dict[str, list[tuple[str, str]]] = {panel: [] for panel in _PANELS}
             for param in self.get_params(ctx):
@@ -59,7 +59,7 @@ def verb_with(shown: str) -> type[TyperCommand]:
             super().format_help(ctx, formatter)
             formatter.write(shown.replace("Examples:", heading("Examples"), 1))
 
-    return Verb
+    return VerbCommand
 
 
 class VerbGroup(TyperGroup):

@@ -65,7 +65,7 @@ def measure(
     form: options.TableForm = TableFormat.TABLE,
 ) -> None:
     """Measure how fast models run on this machine, one after another, each in a process of its own."""
-    from reports.cli.measure.measure_run import Asked, Progress, print_rows, read_settings
+    from reports.cli.measure.measure_run import MeasureRequest, Progress, print_rows, read_settings
     from zoo.measurement.session import measure as measure_models
     from zoo.measurement.settings import MeasureListener
 
@@ -75,7 +75,7 @@ def measure(
         "most": most, "time": time, "timeout": timeout, "memory_gb": memory_gb,
     }  # fmt: skip
     given = {key: value for key, value in options.items() if value is not None and value != []}
-    asked = Asked(tuple(targets), given, tuple(input or ()), cache, devices, rebuild=rebuild)
+    asked = MeasureRequest(tuple(targets), given, tuple(input or ()), cache, devices, rebuild=rebuild)
     summary = measure_models(read_settings(asked), MeasureListener() if is_quiet() else Progress())
     print_rows(summary.rows, form.value)
     if summary.failed:

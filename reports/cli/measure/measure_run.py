@@ -33,7 +33,7 @@ _COLUMNS = ("model", "input", "batch", "latency", "±", "images/s", "GFLOP/s", "
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Asked:
+class MeasureRequest:
     """What the command line says."""
 
     targets: tuple[str, ...]
@@ -44,7 +44,7 @@ class Asked:
     rebuild: bool = False
 
 
-def read_settings(asked: Asked) -> MeasureSettings:
+def read_settings(asked: MeasureRequest) -> MeasureSettings:
     """The settings: the configuration's, with what the command line says in its place.
 
     Raises:

@@ -51,7 +51,7 @@ LIST_EXAMPLES = examples(
 )
 
 
-class Origin(StrEnum):
+class SpeedOrigin(StrEnum):
     """Where speeds come from."""
 
     MEASURED = "measured"
@@ -96,7 +96,7 @@ def list_speeds(
         list[str] | None, typer.Argument(metavar="[MODEL]...", help="Globs on zoo/arch. Default: all.", show_default=False)
     ] = None,
     device: Annotated[_Text, typer.Option(metavar="ID", help="Only on this device.")] = None,
-    only: Annotated[Origin | None, typer.Option(help="measured, or published: by others.", show_default=False)] = None,
+    only: Annotated[SpeedOrigin | None, typer.Option(help="measured, or published: by others.", show_default=False)] = None,
     failed: Annotated[bool, typer.Option("--failed", help="Also what could not be measured.")] = False,
     cache: options.Cache = None,
     config: options.ConfigFile = None,
@@ -110,13 +110,13 @@ def list_speeds(
 
     device = DeviceNames(shipped_devices().values()).exactly(device) or device if device else None
     rows: list[dict[Any, Any]] = []
-    if only is not Origin.PUBLISHED:
+    if only is not SpeedOrigin.PUBLISHED:
         measured = _of_models(open_cache(cache, config).speeds(device, failed=failed), models).astype(object)
         rows = measured.where(measured.notna(), None).to_dict("records")
     published = _of_models(published_by_architecture(device), models)
     if only is None and not (models or device):
         note(f"{len(published):,} published speeds besides: name models or a device, or --only published.")
-    is_wanted = only is Origin.PUBLISHED or (only is None and bool(models or device))
+    is_wanted = only is SpeedOrigin.PUBLISHED or (only is None and bool(models or device))
     print_rows(rows, form.value, as_speed_rows(published) if is_wanted else None)
 
 

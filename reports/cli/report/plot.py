@@ -73,7 +73,7 @@ def plot(
 ) -> None:
     """Draw accuracy against a cost, with the frontier and the limits, as PNG or SVG."""
     stated = options.stated_options(locals())
-    from reports.api.answering import Asked, draw_answer
+    from reports.api.answering import BudgetRequest, draw_answer
     from reports.cli.common.select_run import option_of
     from reports.plot import picture
     from reports.plot.theme import Style
@@ -81,7 +81,7 @@ def plot(
     files = list(dict.fromkeys(out or [Path("plot.png")]))
     _check_names(files)
     width, height = _read_size(size)
-    asked = Asked(config, cache, budget, stated, devices, tuple(speed or ()), option_of)
+    asked = BudgetRequest(config, cache, budget, stated, devices, tuple(speed or ()), option_of)
     figure = draw_answer(asked, cost, Style(width, height, is_dark=dark, title=title, most_labels=most))
     for path in files:
         picture.write(figure, path)

@@ -16,7 +16,7 @@ from reports.columns.section_columns import AUDIT, CHANGES  # noqa: E402
 from reports.exports.json_file import SCHEMA_ID, SCHEMA_PATH  # noqa: E402
 from reports.exports.parts import PARTS  # noqa: E402
 from reports.exports.tables import TABLES  # noqa: E402
-from reports.leaderboard.report import DataSource, Totals  # noqa: E402
+from reports.leaderboard.report import DataSource, ReportTotals  # noqa: E402
 
 _TYPES = {
     ColumnKind.TEXT: "string",
@@ -35,7 +35,7 @@ def json_schema() -> dict[str, Any]:
         {"name": text, "title": text, "kind": {"enum": [str(kind) for kind in ColumnKind]}, "meaning": text, "origin": text}
     )
     source = _object({field.name: text for field in dataclasses.fields(DataSource)})
-    totals = _object({field.name: counts for field in dataclasses.fields(Totals)})
+    totals = _object({field.name: counts for field in dataclasses.fields(ReportTotals)})
     origin = _object({
         "title": text, "created_at": {"type": "string", "format": "date-time"}, "command": text, "convention": text,
         "versions": {"type": "object", "additionalProperties": text}, "totals": totals,
