@@ -19,15 +19,12 @@ function buildBudget() {
   const fields = limitsOf(state.task).map((key) => [key, limitField(key)]);
   const limits = fields.map(([, field]) => field);
   const least = state.accuracy ? leastField() : null;
-  const isFirst = (key) => FIRST_LIMITS.includes(key) || isLatency(key);
-  const more = fields.filter(([key]) => !isFirst(key));
-  const first = fields.filter(([key]) => isFirst(key)).sort(([a], [b]) => isLatency(b) - isLatency(a));
-  const elements = first.map(([, { element }]) => element);
-  const latencies = first.filter(([key]) => isLatency(key)).length;
-  fill(byId('limits'), elements.slice(0, latencies), least?.element, elements.slice(latencies)); // speed and accuracy first
-  fill(byId('more-limits'), more.map(([, { element }]) => element));
-  byId('more').open = more.some(([key]) => state.limits[key]) || Object.keys(state.only).length > 0;
-  foldedLimits = more.map(([key]) => key);
+  const elementsOf = (isWanted) => fields.filter(([key]) => isWanted(key)).map(([, { element }]) => element);
+  const isFolded = (key) => !isLatency(key) && !FIRST_LIMITS.includes(key);
+  fill(byId('limits'), elementsOf(isLatency), least?.element, elementsOf((key) => FIRST_LIMITS.includes(key))); // speed and accuracy first
+  fill(byId('more-limits'), elementsOf(isFolded));
+  foldedLimits = fields.map(([key]) => key).filter(isFolded);
+  byId('more').open = foldedLimits.some((key) => state.limits[key]) || Object.keys(state.only).length > 0;
   fill(byId('facets'), facets.map(({ element }) => element));
   const axes = [
     chooser('accuracy', byId('choose-accuracy'), accuraciesOf(state.task).map(({ key, label }) => [key, label])),
