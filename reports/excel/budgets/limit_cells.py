@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
+from enum import IntEnum
 
 from openpyxl.utils import quote_sheetname
 
@@ -28,6 +29,12 @@ TASK, START = "task_choice", "start_choice"
 _EXAMPLE = "About a ResNet-50"
 _NO_ACCURACY = "Accuracy: not known, most MACs first"
 BUDGET, DEVICE, PRECISION, OTHERS, FIRST_AMOUNT = range(5)  # columns of the budgets on the sheet Limits
+
+
+class TaskColumn(IntEnum):
+    """The columns of the tasks on the sheet *Limits*: of the limit on accuracy its title, unit and column among the budgets from 1."""
+
+    NAME, ACCURACY, UNIT, AMOUNT, SHEET, ROWS, HEADER = range(7)
 
 
 @dataclass(frozen=True)
@@ -72,7 +79,7 @@ class LimitCells:
         others = {quality.key for quality in self.qualities if quality != chosen}
         return {key: bound for key, bound in self.first.limits.items() if key not in others}
 
-    def of_task(self, column: int) -> str:
+    def of_task(self, column: TaskColumn) -> str:
         """What the sheet *Limits* has in a column for the chosen task."""
         return f"INDEX({self._area(1, column, len(self.boards))},{TASK})"
 
@@ -161,7 +168,7 @@ def shown_amount(live: StartLimits, column: Column | None) -> float | str:
 def write_hidden_sheet(book: Book, cells: LimitCells) -> None:
     """Write the sheet *Limits*."""
     page, plain = book.add_sheet(cells.sheet, "", is_hidden=True), book.looks.get()
-    rows: list[tuple[object, ...]] = [("Task", "Accuracy", "Unit", "Column", "Leaderboard", "Rows", "Header")]
+    rows: list[tuple[object, ...]] = [tuple(column.name.capitalize() for column in TaskColumn)]
     for board in cells.boards:
         quality = board.quality
         place = 1 + FIRST_AMOUNT + (cells.limited.index(quality) if quality else len(cells.limited))

@@ -12,7 +12,7 @@ import pandas as pd
 from reports.columns.column import Column
 from reports.excel.budgets.device_cells import LATENCY_IS
 from reports.excel.budgets.entry_cells import message
-from reports.excel.budgets.limit_cells import TASK, LimitCells
+from reports.excel.budgets.limit_cells import TASK, LimitCells, TaskColumn
 from reports.excel.budgets.limits_and_formulas import BINDING, FITS, OF_BUDGET, SLACK, VERDICT
 from reports.excel.sheets.board import COST, MODEL, PEAK, SIZE, Board
 from reports.excel.writer import styles
@@ -76,9 +76,8 @@ def write_live_picks(book: Book, page: Page, cells: LimitCells, row: int) -> int
     fitting, rows = int((first.frame[VERDICT.key] == FITS).sum()), len(first.frame)
     page.put(row, 0, Formula(f'COUNTIF({verdicts},"{FITS}")', fitting), book.looks.get(number_format="#,##0", bold=True))
     text = " rows of this task are within the limits, the best first. Models with missing values never satisfy a limit."
-    page.put(
-        row, 1, Formula(f'"of "&FIXED({cells.of_task(5)},0)&"{text}"', f"of {rows:,}{text}"), book.looks.get(colour=styles.GREY)
-    )
+    counted = Formula(f'"of "&FIXED({cells.of_task(TaskColumn.ROWS)},0)&"{text}"', f"of {rows:,}{text}")
+    page.put(row, 1, counted, book.looks.get(colour=styles.GREY))
     best = _lowest_ranks(first, first.frame[VERDICT.key] == FITS, BEST)
     page.put(row + 1, 1, _message(picks, row + 3, best), book.looks.get(colour=styles.WARNING_INK))
     row = _write_head(picks, row + 2)
@@ -96,7 +95,8 @@ def _message(picks: _Picks, row: int, best: list[int]) -> Formula:
     """What a reader should do or know, then how the latency of the pick in this row is known."""
     known = _figure(picks, _same(LATENCY_IS)[1], address(row, picks.rank_place), best[0] if best else 0)
     said, title = message(picks.cells), "Latency of the pick: "
-    text = f'{said.text}&IF({known.text}="","","{title}"&{known.text}&".")'
+    # A formula has at most 8,192 characters, so the long one is in it once.
+    text = f'{said.text}&SUBSTITUTE("{title}"&{known.text}&".","{title}.","")'
     return Formula(text, f"{said.value}{title}{known.value}." if known.value else said.value)
 
 
@@ -108,7 +108,7 @@ def _write_head(picks: _Picks, row: int) -> int:
     for place, (column, _) in enumerate(picks.columns, start=_MODEL + 1):
         title: object = column.header
         if column in picks.cells.qualities:
-            title = Formula(picks.cells.of_task(6), column.header)
+            title = Formula(picks.cells.of_task(TaskColumn.HEADER), column.header)
         page.put(row, place, title, looks.header(column))
     return row + 1
 
@@ -123,12 +123,8 @@ def _write_block(picks: _Picks, row: int, criteria: str, ranks: list[int], label
         rank = ranks[number] if number < len(ranks) else 0
         page, looks = picks.page, picks.book.looks
         page.put(row, 0, label or None, looks.get(align="left", **look))
-        page.put(
-            row,
-            picks.rank_place,
-            Formula(f"IF({above}=0,0,{lowest})" if number else lowest, rank),
-            looks.get(number_format="0;;", **look),
-        )
+        lowest = f"IF({above}=0,0,{lowest})" if number else lowest
+        page.put(row, picks.rank_place, Formula(lowest, rank), looks.get(number_format="0;;", **look))
         model = as_cells(picks.by_rank.loc[[rank], MODEL.key])[0] if rank else ""
         page.put(row, _MODEL, Formula(_model_link(picks, here), model), looks.link(indent=1, **look))
         for place, (column, find) in enumerate(picks.columns[:-1], start=_MODEL + 1):
@@ -154,4 +150,4 @@ def _model_link(picks: _Picks, rank: str) -> str:
     """The formula of a model's name, which leads to its row of the leaderboard."""
     position = _position(picks, rank)
     name = f"INDEX({picks.range(lambda _: MODEL)},{position})"
-    return f'IF({rank}=0,"",HYPERLINK("#\'"&{picks.cells.of_task(4)}&"\'!A"&({position}+1),{name}))'
+    return f'IF({rank}=0,"",HYPERLINK("#\'"&{picks.cells.of_task(TaskColumn.SHEET)}&"\'!A"&({position}+1),{name}))'

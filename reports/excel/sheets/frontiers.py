@@ -40,12 +40,8 @@ def write_frontiers(book: Book, boards: Sequence[Board]) -> dict[str, FrontierCe
         row = cells[board.task].row + len(board.frontier) + 1
         chart = accuracy_chart(board, frontier_columns(board)[1 + len(board.identity)], cells[board.task])
         top, end = (line * _CHART_ROWS for line in (number, number + 1))
-        page.add_chart(
-            chart,
-            (top, last + 2),
-            (end - 1, last + 2 + _CHART_COLUMNS),
-            f"{board.task}: accuracy against MACs, with the frontier",
-        )
+        what = f"{board.task}: accuracy against MACs, with the frontier"
+        page.add_chart(chart, (top, last + 2), (end - 1, last + 2 + _CHART_COLUMNS), what)
     page.print_on(min(row - 2, _PRINTED), last)
     page.sheet.freeze_panes = "C1"
     return cells
@@ -60,7 +56,7 @@ def frontier_columns(board: Board) -> list[Column]:
 def _write_frontier(book: Book, page: Page, board: Board, row: int) -> FrontierCells:
     """The models of one task, cheapest first, with what each step gains and costs."""
     assert board.quality is not None
-    columns, table, sheet = frontier_columns(board), board.frontier, str(page.sheet.title)
+    columns, table = frontier_columns(board), board.frontier
     change = table[board.quality.key].diff().round(6)
     costs = table[COST.key].astype("Float64")
     table = table.assign(
@@ -71,4 +67,4 @@ def _write_frontier(book: Book, page: Page, board: Board, row: int) -> FrontierC
     links = [f"#'{board.sheet}'!A{place + 2}" if place < MAX_ROWS else None for place in table.index]
     write_models(book, page, row, columns, table, links)
     book.note_columns(columns)
-    return FrontierCells(sheet, row + 1, *(MODEL_PLACE + columns.index(column) for column in (COST, board.quality)))
+    return FrontierCells(page.sheet.title, row + 1, *(MODEL_PLACE + columns.index(column) for column in (COST, board.quality)))

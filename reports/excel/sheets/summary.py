@@ -111,13 +111,13 @@ def _write_warnings(book: Book, page: Page, row: int, cells: LimitCells | None) 
 
 
 def _write_budget_picks(book: Book, page: Page, row: int, links: Mapping[str, str]) -> int:
-    """What to pick for each budget of the configuration; its name leads to the whole answer."""
+    """What to pick for each budget of the configuration; the model leads to the whole answer."""
     answers = book.report.budgets
     if not answers:
         return row
     row = write_section(book, page, row, "Picks for the budgets of the configuration", _LAST)
     objectives = dict.fromkeys(answer.selection.objectives[0] for answer in answers)
-    columns = list(dict.fromkeys([_BUDGET, MODEL, _INPUT, *objectives, SIZE, COST, PEAK]))[: _LAST + 1 - MODEL_PLACE]
+    columns = list(dict.fromkeys([MODEL, _BUDGET, _INPUT, *objectives, SIZE, COST, PEAK]))[: _LAST + 1 - MODEL_PLACE]
     picks: list[dict[str, Any]] = []
     for answer in answers:
         table, pick = answer.selection.table, answer.selection.pick
