@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ast
 import errno
+import io
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import typer
@@ -18,6 +20,8 @@ from reports import cli
 from reports.cli import verbs as cli_verbs
 from reports.cli.common import opening, output
 from reports.cli.common.errors import ExitCode, end_in_words, explain_refusal, split_at
+from reports.cli.common.help import heading
+from reports.cli.common.options import BUDGET, COUNTING, DEVICE_RUN
 from zoo.errors import ZooError
 
 VERBS = tuple(
@@ -272,3 +276,33 @@ def test_a_group_without_a_verb_lists_its_verbs(group: str) -> None:
     assert result.exit_code == 0
     assert result.stdout.startswith(f"Usage: zoometer {group} VERB")
     assert "\\n" not in result.stdout
+
+
+@pytest.mark.parametrize(("surroundings", "is_bold"), [({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)])
+def test_headings_are_bold_in_a_terminal_that_may_be_styled(
+    monkeypatch: pytest.MonkeyPatch, surroundings: dict[str, str], is_bold: bool
+) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    for name in ("NO_COLOR", "TERM"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in surroundings.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(sys, "stdout", Terminal())
+    assert ("\x1b[1m" in heading("Count")) is is_bold
+    monkeypatch.setattr(sys, "stdout", io.StringIO())
+    assert heading("Count") == "Count:"
+
+
+def test_every_verb_that_shares_options_has_them_all() -> None:
+    for verb, groups in {
+        "select": [BUDGET, DEVICE_RUN],
+        "plot": [BUDGET, DEVICE_RUN],
+        "show": [DEVICE_RUN],
+        "run": [COUNTING],
+    }.items():
+        shown = zoometer(verb, "--help").stdout
+        options = [metadata.default for group in groups for metadata in (get_args(one)[1] for one in group.values())]
+        assert [option for option in options if option.partition("/")[0] not in shown] == []

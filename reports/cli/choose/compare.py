@@ -6,15 +6,14 @@ import dataclasses
 import importlib
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from reports.cli.common import options
 from reports.cli.common.help import examples
-from reports.cli.common.opening import cache_and_zoos
+from reports.cli.common.opening import cache_and_zoos, read_device_run
 from reports.cli.common.output import TextFormat, note, print_json
-from reports.cli.common.run_options import read_device_run
 from zoo.errors import InputError, OutputError
 
 if TYPE_CHECKING:
@@ -31,6 +30,7 @@ EXAMPLES = examples(
 )
 
 
+@options.sharing(options.DEVICE_RUN)
 def compare(
     models: Annotated[
         list[str],
@@ -41,15 +41,7 @@ def compare(
     ] = "native",
     cache: options.Cache = None,
     config: options.ConfigFile = None,
-    device: options.DeviceName = None,
     devices: options.DevicesFile = None,
-    dtype: options.Dtype = None,
-    batch: options.Batch = None,
-    layout: options.Layout = None,
-    compiled: options.Compiled = None,
-    runtime: options.Runtime = None,
-    processor: options.Processor = None,
-    threads: options.Threads = None,
     form: options.Form = TextFormat.TEXT,
     html: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write a page of just these models.", show_default=False)
@@ -57,9 +49,9 @@ def compare(
     xlsx: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write a workbook of just these models.", show_default=False)
     ] = None,
+    **shared: Any,
 ) -> None:
     """Compare models side by side: accuracy and cost, with differences from the first one."""
-    arguments = locals()
     from reports.models.comparison import compare_models, comparison_record
     from reports.models.groups import expand_names
     from reports.models.model_lookup import look_up_models
@@ -72,7 +64,7 @@ def compare(
         raise InputError(
             f"There is nothing to compare {names[0]} with. Name two models or more; one alone: zoometer show {names[0]}"
         )
-    device_run = read_device_run(arguments, address)
+    device_run = read_device_run(shared, devices, address)
     with look_up_models(names, address, zoos, size, device_run) as lookup:
         compared = compare_models(lookup, size)
         if form is TextFormat.JSON:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -30,47 +30,27 @@ EXAMPLES = examples(
 )
 
 
+@options.sharing(options.BUDGET, options.DEVICE_RUN)
 def select(
     config: options.ConfigOrAll = None,
     cache: options.Cache = None,
-    budget: options.Budget = None,
-    params: options.Params = None,
-    macs: options.Macs = None,
-    activations: options.Activations = None,
-    peak_memory: options.PeakMemory = None,
-    memory: options.Memory = None,
-    file_size: options.FileSize = None,
-    latency: options.Latency = None,
-    throughput: options.Throughput = None,
-    accuracy: options.Accuracy = None,
     dataset: Annotated[str | None, typer.Option(help="Where accuracy counts. Default: imagenet-1k; none leaves it out.")] = None,
-    licence: options.Licence = None,
-    zoo: options.Zoo = None,
-    family: options.Family = None,
-    task: options.Task = None,
-    device: options.DeviceName = None,
     devices: options.DevicesFile = None,
-    dtype: options.Dtype = None,
-    batch: options.Batch = None,
-    layout: options.Layout = None,
-    compiled: options.Compiled = None,
-    runtime: options.Runtime = None,
-    processor: options.Processor = None,
-    threads: options.Threads = None,
     speed: options.SpeedFiles = None,
     pareto: Annotated[
         str | None, typer.Option(metavar="NAMES", help="Costs of the frontier: latency,peak_memory. Default: macs.")
     ] = None,
     pick: Annotated[str | None, typer.Option(metavar="NAME", help="The objective that decides. Default: accuracy.")] = None,
     form: options.TableForm = TableFormat.TABLE,
+    **shared: Any,
 ) -> None:
     """Pick a model for a budget: what fits, the frontier, what excludes the others, and what relaxing a limit would gain."""
-    stated = options.stated_options({**locals(), "pareto": pareto.split(",") if pareto else None})
+    stated = options.stated_budget(shared, dataset=dataset, pareto=pareto.split(",") if pareto else None, pick=pick)
     from reports.api.answering import BudgetRequest, UntestableLimitError, answer
     from reports.cli.common.select_run import option_of, print_answer
 
     try:
-        found = answer(BudgetRequest(config, cache, budget, stated, devices, tuple(speed or ()), option_of))
+        found = answer(BudgetRequest(config, cache, shared["budget"], stated, devices, tuple(speed or ()), option_of))
     except UntestableLimitError as error:
         if form is not TableFormat.TABLE:
             raise  # a program gets no answer that leaves out what it asked for

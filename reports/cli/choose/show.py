@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from reports.cli.common import options
 from reports.cli.common.help import examples
-from reports.cli.common.opening import cache_and_zoos
+from reports.cli.common.opening import cache_and_zoos, read_device_run
 from reports.cli.common.output import TextFormat, print_json
-from reports.cli.common.run_options import read_device_run
 
 EXAMPLES = examples(
     "zoometer show timm/resnet50              with all of its weights",
@@ -22,30 +21,23 @@ EXAMPLES = examples(
 )
 
 
+@options.sharing(options.DEVICE_RUN)
 def show(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="zoo/arch or zoo/arch.weights.", show_default=False)],
     cache: options.Cache = None,
     config: options.ConfigFile = None,
-    device: options.DeviceName = None,
     devices: options.DevicesFile = None,
-    dtype: options.Dtype = None,
-    batch: options.Batch = None,
-    layout: options.Layout = None,
-    compiled: options.Compiled = None,
-    runtime: options.Runtime = None,
-    processor: options.Processor = None,
-    threads: options.Threads = None,
     form: options.Form = TextFormat.TEXT,
+    **shared: Any,
 ) -> None:
     """Show one model: cost at each size, where it is spent, weights with accuracy, and where each figure comes from."""
-    arguments = locals()
     from reports.models.model_details import details_record, gather_details
     from reports.models.model_lookup import look_up_models
     from reports.terminal import model_text
     from reports.terminal.console import make_console
 
     address, zoos = cache_and_zoos(cache, config)
-    device_run = read_device_run(arguments, address)
+    device_run = read_device_run(shared, devices, address)
     with look_up_models([model], address, zoos, device_run=device_run) as lookup:
         details = gather_details(lookup, lookup.models[0])
     if form is TextFormat.JSON:

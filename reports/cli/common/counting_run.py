@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from reports.cli.common.options import Backend
 from zoo.errors import ConfigError
@@ -41,17 +42,15 @@ def with_execution(config: Config, workers: int | None, backend: Backend | None,
     return config.model_copy(update={"execution": config.execution.model_copy(update=update)})
 
 
-def with_traces(config: Config, traces: list[str] | None) -> Config:
-    """The configuration with other modes in which to trace, where some are given.
+def with_counting(config: Config, shared: Mapping[str, Any]) -> Config:
+    """The configuration with what the options of `COUNTING` say in its place.
 
     Raises:
-        UnknownNameError: if there is no such mode.
+        ConfigError: if an address is given for local workers.
+        UnknownNameError: if there is no such mode of tracing.
     """
-    if not traces:
-        return config
-    return config.model_copy(update={"traces": list(dict.fromkeys(parse_trace_mode(mode).trace_mode for mode in traces))})
-
-
-def with_training(config: Config, training: bool | None) -> Config:
-    """The configuration with or without training, where the command line says so."""
-    return config if training is None else config.model_copy(update={"training": training})
+    changed = with_execution(config, shared["workers"], shared["backend"], shared["address"])
+    update: dict[str, Any] = {} if shared["training"] is None else {"training": shared["training"]}
+    if shared["traces"]:
+        update["traces"] = list(dict.fromkeys(parse_trace_mode(mode).trace_mode for mode in shared["traces"]))
+    return changed.model_copy(update=update)

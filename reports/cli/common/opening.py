@@ -1,18 +1,19 @@
-"""Which configuration and which cache a command is about. A cache and a folder that are named come before the configuration's."""
+"""Which configuration, cache and device a command is about. What is named comes before what the configuration says."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from reports.cli.common.output import detail
-from zoo.errors import CacheError
+from zoo.errors import CacheError, ConfigError
 from zoo.settings import DEFAULT_CACHE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from reports.config.config import Config
+    from reports.models.model_latency import DeviceRun
     from zoo.cache.store import Store
     from zoo.settings import ZooSettings
 
@@ -55,3 +56,29 @@ def cache_and_zoos(cache: str | None, config: Path | None) -> tuple[str, Mapping
         return cache or DEFAULT_CACHE, {}
     settings = read_config(config, cache).refresh_settings()
     return settings.cache, {name: zoo for name, zoo in settings.zoos.items() if zoo.models}
+
+
+def read_device_run(shared: Mapping[str, Any], devices: Path | None, cache: str) -> DeviceRun | None:
+    """The device and the way of running that the options of `DEVICE_RUN` name; None without a device.
+
+    Args:
+        shared: the options.
+        devices: a file with devices of a user's own.
+        cache: whose speeds may name a device of their own.
+
+    Raises:
+        ConfigError: if a way of running is stated without a device.
+        InputError: if an option is wrong.
+        UnknownNameError: if there is no such device.
+    """
+    stated = {name: value for name, value in shared.items() if value is not None}
+    device = stated.pop("device", None)
+    if device is None:
+        if useless := [*stated, *(["devices"] if devices else [])]:
+            raise ConfigError(
+                f"--{useless[0]} is of no use without a device: --device NAME says on which models run (zoometer devices)."
+            )
+        return None
+    from reports.models.model_latency import find_device_run
+
+    return find_device_run(device, devices, stated, cache)

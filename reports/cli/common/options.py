@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import inspect
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 
@@ -14,6 +15,7 @@ from reports.cli.common.output import TableFormat, TextFormat
 from reports.cli.common.parsing import FAIL_ON, in_giga
 from zoo.addresses import Address
 
+F = TypeVar("F", bound=Callable[..., Any])
 _Text = str | None
 _Texts = list[str] | None
 
@@ -135,10 +137,41 @@ Threads = Annotated[
 ]
 
 
-def stated_options(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of a verb's arguments that are keys of a budget and were given, as a budget reads them."""
-    from reports.config.budget_section import BudgetSection
+BUDGET: Mapping[str, Any] = {
+    "budget": Budget, "params": Params, "macs": Macs, "activations": Activations, "peak_memory": PeakMemory, "memory": Memory,
+    "file_size": FileSize, "latency": Latency, "throughput": Throughput, "accuracy": Accuracy, "license": Licence, "zoo": Zoo,
+    "family": Family, "task": Task,
+}  # fmt: skip
+"""Options of verbs that answer a budget, by its keys; those of `DEVICE_RUN` belong to one as well."""
 
-    values = {**arguments, "license": arguments["licence"], "macs": in_giga(arguments["macs"])}
-    stated = {name: values[name] for name in BudgetSection.model_fields if name in values}
-    return {name: value for name, value in stated.items() if value or value is False}
+DEVICE_RUN: Mapping[str, Any] = {
+    "device": DeviceName, "dtype": Dtype, "batch": Batch, "layout": Layout, "compiled": Compiled, "runtime": Runtime,
+    "processor": Processor, "threads": Threads,
+}  # fmt: skip
+"""Options of verbs that look at how models run on a device."""
+
+COUNTING: Mapping[str, Any] = {
+    "workers": Workers, "backend": BackendName, "address": SchedulerAddress, "traces": Traces, "training": Training,
+}  # fmt: skip
+"""Options of verbs that count what a configuration selects."""
+
+
+def sharing(*groups: Mapping[str, Any]) -> Callable[[F], F]:
+    """Gives a verb the options of groups: it gets them as its keyword arguments `**shared`, None where they are not given."""
+
+    def decorate(verb: F) -> F:
+        shared = {name: option for group in groups for name, option in group.items()}
+        own = inspect.signature(verb, eval_str=True)
+        named = [one for one in own.parameters.values() if one.kind is not inspect.Parameter.VAR_KEYWORD]
+        more = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=shared[name]) for name in shared]
+        verb.__signature__ = own.replace(parameters=[*named, *more])  # type: ignore[attr-defined]
+        verb.__annotations__ = {one.name: one.annotation for one in (*named, *more)}
+        return verb
+
+    return decorate
+
+
+def stated_budget(shared: Mapping[str, Any], **more: Any) -> dict[str, Any]:
+    """Those keys of a budget that were given, as it reads them."""
+    stated = {**shared, **more, "macs": in_giga(shared["macs"])}
+    return {name: value for name, value in stated.items() if name != "budget" and (value or value is False)}

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from reports.cli.common import options
 from reports.cli.common.counting_run import (
     count,
-    with_execution,
-    with_traces,
-    with_training,
+    with_counting,
 )
 from reports.cli.common.errors import ExitCode
 from reports.cli.common.help import examples
@@ -45,6 +43,7 @@ EXAMPLES = examples(
 )
 
 
+@options.sharing(options.COUNTING)
 def refresh(
     config: Annotated[
         Path, typer.Argument(metavar="CONFIG", help="Configuration file, as for `zoometer run`.", show_default=False)
@@ -56,17 +55,13 @@ def refresh(
     max_age: Annotated[
         str | None, typer.Option(metavar="AGE", help="Count again what was counted longer ago: 12h, 30d, 8w.", show_default=False)
     ] = None,
-    workers: options.Workers = None,
-    backend: options.BackendName = None,
-    address: options.SchedulerAddress = None,
-    traces: options.Traces = None,
-    training: options.Training = None,
     cache: options.Cache = None,
     no_wait: Annotated[
         bool, typer.Option("--no-wait", help="End with code 75 where another refresh of this configuration is running.")
     ] = False,
     fail_on: options.FailOn = None,
     form: options.Form = TextFormat.TEXT,
+    **shared: Any,
 ) -> None:
     """Bring the cache up to date with a configuration: `run` without its reports. Needs no terminal.
 
@@ -77,7 +72,7 @@ def refresh(
     alarms = parse_fail_on(fail_on)
     request = RefreshOptions(config_name(config), rebuild, tuple(only or ()), parse_age(max_age), wait=not no_wait)
     started = time.perf_counter()
-    chosen = with_training(with_traces(with_execution(read_config(config, cache), workers, backend, address), traces), training)
+    chosen = with_counting(read_config(config, cache), shared)
     summary = count(chosen, request)
     code = exit_code(summary, alarms)
     if form is TextFormat.JSON or not is_quiet():

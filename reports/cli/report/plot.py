@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -31,6 +31,7 @@ _SIZE = re.compile(r"(\d{3,5})x(\d{3,5})")
 _LEAST_PX = 400
 
 
+@options.sharing(options.BUDGET, options.DEVICE_RUN)
 def plot(
     config: options.ConfigOrAll = None,
     out: Annotated[
@@ -46,33 +47,12 @@ def plot(
     title: Annotated[str | None, typer.Option(metavar="TEXT", help="Default: what is drawn.")] = None,
     most: Annotated[int, typer.Option("--labels", min=0, help="Names on the frontier at most.")] = 15,
     cache: options.Cache = None,
-    budget: options.Budget = None,
-    params: options.Params = None,
-    macs: options.Macs = None,
-    activations: options.Activations = None,
-    peak_memory: options.PeakMemory = None,
-    memory: options.Memory = None,
-    file_size: options.FileSize = None,
-    latency: options.Latency = None,
-    throughput: options.Throughput = None,
-    accuracy: options.Accuracy = None,
-    licence: options.Licence = None,
-    zoo: options.Zoo = None,
-    family: options.Family = None,
-    task: options.Task = None,
-    device: options.DeviceName = None,
     devices: options.DevicesFile = None,
-    dtype: options.Dtype = None,
-    batch: options.Batch = None,
-    layout: options.Layout = None,
-    compiled: options.Compiled = None,
-    runtime: options.Runtime = None,
-    processor: options.Processor = None,
-    threads: options.Threads = None,
     speed: options.SpeedFiles = None,
+    **shared: Any,
 ) -> None:
     """Draw accuracy against a cost, with the frontier and the limits, as PNG or SVG."""
-    stated = options.stated_options(locals())
+    stated = options.stated_budget(shared, dataset=dataset)
     from reports.api.answering import BudgetRequest, draw_answer
     from reports.cli.common.select_run import option_of
     from reports.plot import picture
@@ -81,7 +61,7 @@ def plot(
     files = list(dict.fromkeys(out or [Path("plot.png")]))
     _check_names(files)
     width, height = _read_size(size)
-    asked = BudgetRequest(config, cache, budget, stated, devices, tuple(speed or ()), option_of)
+    asked = BudgetRequest(config, cache, shared["budget"], stated, devices, tuple(speed or ()), option_of)
     figure = draw_answer(asked, cost, Style(width, height, is_dark=dark, title=title, most_labels=most))
     for path in files:
         picture.write(figure, path)

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from reports.cli.common import options
 from reports.cli.common.counting_run import (
     count,
-    with_execution,
-    with_traces,
-    with_training,
+    with_counting,
 )
 from reports.cli.common.errors import ExitCode
 from reports.cli.common.help import examples
@@ -33,26 +31,21 @@ EXAMPLES = examples(
 )
 
 
+@options.sharing(options.COUNTING)
 def run(
     config: Annotated[
         Path, typer.Argument(metavar="CONFIG", help="Configuration file; `zoometer init` writes one.", show_default=False)
     ],
-    workers: options.Workers = None,
-    backend: options.BackendName = None,
-    address: options.SchedulerAddress = None,
-    traces: options.Traces = None,
-    training: options.Training = None,
     cache: options.Cache = None,
     out: options.Out = None,
     form: options.Form = TextFormat.TEXT,
+    **shared: Any,
 ) -> None:
     """Count the models a configuration selects, keep the counts, and render its reports.
 
     What the cache already holds is not counted again. Progress goes to stderr, the summary to stdout.
     """
-    chosen = with_training(
-        with_traces(with_execution(read_config(config, cache, out), workers, backend, address), traces), training
-    )
+    chosen = with_counting(read_config(config, cache, out), shared)
     from reports.api.rendering import count_and_render  # brings pandas: not before the configuration is read
 
     outcome = count_and_render(chosen, config, lambda request: count(chosen, request))
