@@ -14,8 +14,9 @@ from reports.terminal.console import print_table, print_title
 from reports.trends.between import Between, FactChange
 from reports.trends.budgets import Series, value_of
 from reports.trends.frontiers import FrontierChange
+from zoo.records import Variant
 
-_FIGURES = ("Old", "New", "Accuracy", "Cost", "Was", "Is")
+_FIGURES = ("Old", "New", "Was", "Is")
 
 ONE_RUN = "One run so far; changes appear after the next."
 """Said of a configuration's first run."""
@@ -60,7 +61,7 @@ def print_between(console: Console, between: Between | None, most: int | None) -
         return
     for section in _sections(between):
         print_title(console, section.title, section.note)
-        print_table(console, section.headers, section.rows[:most], right=_FIGURES, wraps=("Why",))
+        print_table(console, section.headers, section.rows[:most], right=_FIGURES, wraps=("Model", "Why"))
         if most is not None and len(section.rows) > most:
             console.print(f"  and {len(section.rows) - most:,} more rows; --all shows them")
     if between.why_not:
@@ -91,7 +92,7 @@ def _sections(between: Between) -> Iterator[_Section]:
     if between.frontiers:
         rows = [_frontier_cells(change) for change in between.frontiers]
         note = _counted([change.move.value for change in between.frontiers])
-        yield _Section("Frontiers", note, ("Model", "Input", "What", "Frontier", "Accuracy", "Cost", "Why"), rows)
+        yield _Section("Frontiers", note, ("What", "Model", "With", "Why", "Task"), rows)
     moved = [each for each in between.series or () if each.picks[0] != each.picks[-1]]
     if moved:
         yield _Section(
@@ -109,9 +110,12 @@ def _counted(kinds: Sequence[str]) -> str:
 
 
 def _frontier_cells(change: FrontierChange) -> list[str]:
+    """`entered`, `timm/net.in1k at 3x224x224`, `80.12 % Top-1, 1.59 G MACs`, the reason and the task."""
     axis = change.axis
-    figures = [value_text(axis.accuracy, change.accuracy), value_text(axis.cost, change.cost)]
-    return [change.model, change.input, change.move.value, f"{axis.task}: {axis.title}", *figures, change.why]
+    figures = ((axis.accuracy, change.accuracy), (axis.cost, change.cost))
+    with_ = ", ".join(f"{value_text(column, value)} {column.title}" for column, value in figures)
+    variant = "" if change.variant == Variant.BASE else f" ({change.variant})"
+    return [change.move.value, f"{change.model}{variant} at {change.input}", with_, change.why, axis.task]
 
 
 def _budget_cells(series: Series) -> list[str]:

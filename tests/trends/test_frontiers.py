@@ -9,7 +9,7 @@ import pytest
 
 from reports.columns.column import Better
 from reports.columns.leaderboard_columns import LEADERBOARD, LEADERBOARD_BY_KEY
-from reports.leaderboard.report import typed_table
+from reports.columns.table_rows import typed_table
 from reports.trends.budgets import _remember, standing_series
 from reports.trends.frontiers import Axis, Move, frontier_changes, ranked_tasks, split_by_task
 
