@@ -68,7 +68,7 @@ MODEL_COLUMNS = ["zoo", "arch", "input", "variant"]
 """Columns that together name a model whose time is measured or estimated."""
 
 SPEED_KEY = (*MODEL_COLUMNS, "device", "runtime", "dtype", "layout", "compiled", "threads", "batch")
-"""Columns that together name one measured speed: of one model, in one way of running it, on one device."""
+"""Columns that together name one measured speed: of one model, in one run configuration, on one device."""
 
 
 class TraceKey(NamedTuple):

@@ -117,7 +117,7 @@ class _Platforms:
     rows: int  # of the leaderboard
     places: npt.NDArray[np.int64]  # of each row its model
     sums: PlatformSums | None = None  # None: no model was traced
-    calibrated: Callable[[Device], Sequence[PlatformRun]] = lambda _: ()  # the ways of running that the user calibrated
+    calibrated: Callable[[Device], Sequence[PlatformRun]] = lambda _: ()  # the run configurations that the user calibrated
     found: list[tuple[Device, RunConfig, PlatformLatencies]] = field(default_factory=list)
 
     @classmethod

@@ -84,7 +84,7 @@ def compare_models(lookup: ModelLookup, size: str = NATIVE) -> Comparison:
 
 
 def _comparable_latencies(lookup: ModelLookup, size: str) -> Sequence[ModelLatency | None]:
-    """Of all models in one way of running, so that measured ones are comparable."""
+    """Of all models in one run configuration, so that measured ones are comparable."""
     if lookup.device_run is None:
         return [None] * len(lookup.models)
     keys, families = zip(*((named.key_at(size), named.architecture.family) for named in lookup.models), strict=True)

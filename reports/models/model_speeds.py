@@ -15,7 +15,7 @@ _COLUMNS = [
 
 
 def speeds_of(architecture: Architecture, store: Store) -> pd.DataFrame:
-    """Measured before published, and of each the fastest way of running first, on each device and at each batch."""
+    """Measured before published, and of each the fastest run configuration first, on each device and at each batch."""
     both = [store.speeds(), as_speed_rows(published_by_architecture())]
     of_it = [rows[(rows["zoo"] == architecture.zoo) & (rows["arch"] == architecture.name)] for rows in both]
     speeds = pd.concat([rows.reindex(columns=_COLUMNS).astype(object) for rows in of_it], ignore_index=True)

@@ -210,7 +210,7 @@ class CachedSpeeds:
         return estimates.fillna({"latency_from": NO_WORKLOAD})
 
     def calibrated_ways(self, device: Device) -> list[PlatformRun]:
-        """The ways of running on a phone, an accelerator or a board that the user calibrated."""
+        """The run configurations on a phone, an accelerator or a board that the user calibrated."""
         return kept_ways_on(device, self._store)
 
     def gpu_sums(self, run: RunConfig) -> tuple[pd.DataFrame, GpuSums] | None:

@@ -185,7 +185,7 @@ def _print_latencies(console: Console, details: ModelDetails, device_run: Device
 
 
 def _print_speeds(console: Console, details: ModelDetails) -> None:
-    """On each device the fastest way of running at batch 1 in each dtype, measured before published."""
+    """On each device the fastest run configuration at batch 1 in each dtype, measured before published."""
     rows = details.speeds[details.speeds["batch"] == 1]
     fastest = rows.drop_duplicates(["input", "variant", "device", "dtype", "status"])
     if fastest.empty:
