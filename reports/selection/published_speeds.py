@@ -115,13 +115,12 @@ def describe_run(row: Mapping[Any, Any]) -> str:
 
 def as_speed_rows(rows: pd.DataFrame) -> pd.DataFrame:
     """Published speeds with columns of the table `speed`, the processor, and the run and all conditions in words (`way`, `conditions`)."""
-    records = rows.to_dict("records")
-    described = {
-        "way": [describe_run(row) for row in records],
-        "conditions": describe_origins(rows).str.removeprefix("published: "),
-    }
+    ways = [describe_run(row) for row in rows.to_dict("records")]
+    conditions = describe_origins(rows).str.removeprefix("published: ")
     columns = [*SPEED_KEY, "device", "runtime", "dtype", "threads", "batch", "samples_per_s", "latency_ms", "source", "processor"]
-    return rows[columns].assign(status="published", **described).astype({"threads": "Int64", "batch": "Int64"})
+    return (
+        rows[columns].assign(status="published", way=ways, conditions=conditions).astype({"threads": "Int64", "batch": "Int64"})
+    )
 
 
 def _note(rows: pd.DataFrame, count: int) -> str:

@@ -162,7 +162,7 @@ class CachedSpeeds:
     def __init__(self, store: Store, files: Sequence[Path] = ()) -> None:
         """Takes a cache, and tables of speeds that are used beside its own."""
         self._store, self._files = store, files
-        self._read: dict[tuple[Precision, str], _Workloads] = {}  # by precision and layout, shared by several run configurations
+        self._read: dict[tuple[Precision, str, bool], _Workloads] = {}  # by precision, layout and whether for compiled runs
         self._on_platforms = PlatformFeatures(store, MODEL_KEY, self._for_platforms)
 
     def on_device(self, device: Device, run: RunConfig | None, unstated: tuple[str, ...] = ()) -> SpeedSources:
@@ -246,32 +246,30 @@ class CachedSpeeds:
 
     def _workloads_for(self, run: RunConfig) -> _Workloads:
         """The workloads of a run configuration, or of the precision that stands in for it."""
-        workloads = self._workloads(run.precision, run.layout)
+        workloads = self._workloads(run.precision, run)
         if not len(workloads.models) and run.precision in _INSTEAD:
-            workloads = self._workloads(_INSTEAD[run.precision], run.layout)
+            workloads = self._workloads(_INSTEAD[run.precision], run)
         return workloads
 
-    def _workloads(self, precision: Precision, layout: str) -> _Workloads:
-        from zoo.estimation.workloads.workload import MODEL_COLUMNS
+    def _workloads(self, precision: Precision, run: RunConfig) -> _Workloads:
+        from zoo.estimation.workloads.workload import EAGER_COLUMNS, MODEL_COLUMNS
 
-        if (precision, layout) not in self._read:
-            found = self._store.workloads_by_model(precision, layout, key=MODEL_KEY, columns=MODEL_COLUMNS)
-            self._read[precision, layout] = _numbered(precision, *found)
-        return self._read[precision, layout]
+        key = (precision, run.layout, run.compiled)
+        if key not in self._read:
+            columns = MODEL_COLUMNS if run.compiled else EAGER_COLUMNS
+            models, rows = self._store.workloads_by_model(precision, run.layout, key=MODEL_KEY, columns=columns)
+            self._read[key] = _Workloads(precision, models.assign(**{_MODEL: range(len(models))}), rows)
+        return self._read[key]
 
     def _for_platforms(self) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Models and their calls, as estimates on platforms are made from them."""
         from zoo.estimation.platforms.features import TRACED as ON_PLATFORMS
         from zoo.estimation.platforms.features import USED
 
-        mode = (ON_PLATFORMS.precision, ON_PLATFORMS.layout)
-        if mode in self._read:
-            return self._read[mode].models, self._read[mode].rows
-        return self._store.workloads_by_model(*mode, key=MODEL_KEY, columns=USED)
-
-
-def _numbered(precision: Precision, models: pd.DataFrame, rows: pd.DataFrame) -> _Workloads:
-    return _Workloads(precision, models.assign(**{_MODEL: range(len(models))}), rows)
+        precision, layout = ON_PLATFORMS.precision, ON_PLATFORMS.layout
+        if (known := self._read.get((precision, layout, False))) is not None:
+            return known.models, known.rows
+        return self._store.workloads_by_model(precision, layout, key=MODEL_KEY, columns=USED)
 
 
 def _rounded(estimates: pd.DataFrame) -> pd.DataFrame:

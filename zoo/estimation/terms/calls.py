@@ -19,9 +19,9 @@ WorkCodes: TypeAlias = npt.NDArray[np.int8]
 FUSED = len(WORKS)
 _CODED = (*WORKS, "")
 
-_COLUMNS = """calls operation elements_out macs free_macs bytes_in bytes_out free_bytes m n k products groups group_width kernel
-    is_channels_last is_transposed has_bias planes steps fused_bytes_in fused_bytes_out fused_free_bytes fused_is_transposed
-    model_weight_bytes""".split()
+_EAGER = """calls operation elements_out macs free_macs bytes_in bytes_out free_bytes m n k products groups group_width kernel
+    is_channels_last is_transposed has_bias planes steps model_weight_bytes""".split()
+_FUSED = ["fused_bytes_in", "fused_bytes_out", "fused_free_bytes", "fused_is_transposed"]
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Calls:
 
     columns: Mapping[str, npt.NDArray[Any]]
     work: WorkCodes
-    fused_work: WorkCodes
+    fused_work: WorkCodes  # that of `work` where nothing is compiled
     batch: Array
     is_compiled: bool
     is_float32: Flags  # computes in it
@@ -38,8 +38,9 @@ class Calls:
     @classmethod
     def of(cls, workloads: pd.DataFrame, batch: int | pd.Series[int], *, is_compiled: bool) -> Calls:
         """The columns that terms use."""
-        columns = {name: workloads[name].to_numpy() for name in _COLUMNS}
-        work, fused_work = (pd.Categorical(workloads[name], _CODED).codes for name in ("work", "fused_work"))
+        columns = {name: workloads[name].to_numpy() for name in (*_EAGER, *(_FUSED if is_compiled else ()))}
+        works = ("work", "fused_work" if is_compiled else "work")
+        work, fused_work = (pd.Categorical(workloads[name], _CODED).codes for name in works)
         batches: Array = np.broadcast_to(np.asarray(batch, dtype=np.float64), len(workloads))
         is_float32 = (workloads["dtype"] == "float32").to_numpy(bool)
         return cls(columns, work, fused_work, batches, is_compiled, is_float32)

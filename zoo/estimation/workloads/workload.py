@@ -55,6 +55,9 @@ COLUMNS: Mapping[str, type] = {**_TEXTS, **_FLAGS, **_WHOLE, **_AMOUNTS}
 MODEL_COLUMNS = tuple(name for name in COLUMNS if name not in {"module", "module_class", "kind"})
 """Columns that a whole model is estimated from."""
 
+EAGER_COLUMNS = tuple(name for name in MODEL_COLUMNS if not name.startswith("fused_"))
+"""Columns that a whole model is estimated from where it is run eagerly."""
+
 
 _FUSED_PLACES = {name: place for place, name in enumerate(FusedColumns._fields)}
 
