@@ -80,3 +80,12 @@ def test_shape_and_inputs_exclude_each_other() -> None:
     for given in ({}, {"shape": (8,), "inputs": (torch.zeros(1, 8),)}, {"shape": (8,), "kwargs": {}}):
         with pytest.raises(InputError, match="Give either a shape"):
             zoo.count(nn.Linear(8, 5), **given)
+
+
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors:UserWarning")
+def test_a_nested_tensor_is_counted_if_it_is_jagged() -> None:
+    """Three and five rows."""
+    rows = [torch.zeros(3, 8), torch.zeros(5, 8)]
+    assert zoo.count(nn.Linear(8, 5), torch.nested.nested_tensor(rows, layout=torch.jagged)).macs == (3 + 5) * 8 * 5
+    with pytest.raises(InputError, match=r"cannot be counted\. Make it with layout=torch\.jagged\.$"):
+        zoo.count(nn.Linear(8, 5), torch.nested.nested_tensor(rows))

@@ -27,9 +27,15 @@ class Given(NamedTuple):
     kwargs: dict[str, Any]
 
     def without_data(self) -> Given:
-        """The same with tensors on the meta device; sparse ones would lose their entries there."""
+        """The same with tensors on the meta device; sparse ones would lose their entries there.
+
+        Raises:
+            InputError: if a tensor is nested and not jagged: torch tells nothing of its sizes.
+        """
 
         def move(tensor: Tensor) -> Tensor:
+            if tensor.is_nested and tensor.layout == torch.strided:
+                raise InputError("A nested tensor of layout torch.strided cannot be counted. Make it with layout=torch.jagged.")
             if tensor.layout != torch.strided:
                 return tensor
             return tensor.detach().to(META).requires_grad_(tensor.requires_grad)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from zoo.errors import ZooError
+
 _SIGNS_OF_VALUES = "meta fake data-dependent item() numpy nested sparse flexattention storage unbacked higherorder".split()
 _SIGNS_OF_GRADIENTS = ("does not require grad", "does not have a grad_fn", "appears to not have been used in the graph")
 
@@ -16,6 +18,8 @@ class Way(NamedTuple):
 
     def after(self, error: Exception) -> Way | None:
         """The way that also has what a model failed for, or None."""
+        if isinstance(error, ZooError):  # that a user reads, whatever words it has
+            return None
         if not self.has_gradients and needs_gradients(error):
             return self._replace(has_gradients=True)
         if not self.has_values and needs_values(error):

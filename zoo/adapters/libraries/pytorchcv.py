@@ -53,7 +53,6 @@ _INPUTS = {
 _USUAL_INPUT = (3, 224, 224)
 
 _UNCOUNTABLE = {
-    "ntsnet_cub": "it cuts out the parts of the image that its own scores choose",
     "propainter": "it is called with frames, flows, masks and a number of frames that other networks prepare",
     "propainter_ip": "it has no weights, and takes frames without a batch",
     "superpointnet": "it cuts out as many key points as it finds in the image",

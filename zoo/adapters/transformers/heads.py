@@ -40,7 +40,6 @@ _OWN_SIZE = {"depth_pro": 1536, "rf_detr": 560}
 
 _NO_DEFAULT = "its configuration's defaults describe no whole model"
 _UNCOUNTABLE = {
-    "align-zero-shot": "its text mask depends on the values of tokens",
     "beit-segmentation": "it needs four feature levels, which its configuration does not choose by default",
     "blip-2-zero-shot": "it replaces the tokens that stand for an image, which their values decide",
     "edgetam-prompted": _NO_DEFAULT,
