@@ -7,7 +7,7 @@ import io
 import json
 import shutil
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from reports.cli.common.answers import answer_schema
 from reports.config.config_file import load_config
 from reports.trends.trends import Trends, build_trends
 from zoo.cache.maintenance import prune
+from zoo.cache.schema.tables import table_of
 from zoo.cache.store import Store
 
 
@@ -184,3 +185,41 @@ def test_a_cache_without_the_table_is_read_as_far_as_its_accuracies_are_known(fo
     assert (found["frontiers"], found["accuracies"]) == ([], [])
     assert found["not_compared"].startswith("The cache keeps no accuracies of run")
     assert found["not_compared"] in zoometer("changes", "--cache", str(tmp_path / "cache")).stdout
+
+
+def speed_row(latency_ms: float, minutes_before: float, end: datetime, **more: Any) -> dict[str, Any]:
+    moment = end - timedelta(minutes=minutes_before)
+    key = {
+        "zoo": "released",
+        "arch": "small",
+        "input": INPUT,
+        "variant": "base",
+        "device": "a-board",
+        "runtime": "torch-2.9",
+        "dtype": "float32",
+    }
+    how = {"layout": "nchw", "compiled": False, "threads": 2, "batch": 1, "status": "measured", "latency_ms": latency_ms}
+    return key | how | {"measured_at": moment, "added_at": moment} | more
+
+
+def test_speeds_that_were_measured_between_two_runs_are_listed(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree("cache", tmp_path / "cache")
+    store = Store(tmp_path / "cache")
+    store.prepare()
+    second, third = store.runs()[1:]
+    between = (third.ended_at - second.ended_at) / 2
+    minutes = between.total_seconds() / 60
+    rows = [
+        speed_row(5.0, minutes + 1000, third.ended_at),
+        speed_row(6.5, minutes, third.ended_at),
+        speed_row(7.0, minutes, third.ended_at, dtype="float16"),
+        speed_row(9.0, minutes, third.ended_at, dtype="int8", status="failed"),
+        speed_row(8.0, minutes + 1000, third.ended_at, batch=4),
+        speed_row(1.0, -1000, third.ended_at, batch=8),  # after the last run
+    ]
+    store.append("speed", table_of("speed", rows))
+    found = json.loads(zoometer("changes", "--cache", str(tmp_path / "cache"), "--format", "json").stdout)
+    told = {(fact["kind"], fact["figure"]): (fact["old"], fact["new"]) for fact in found["speeds"]}
+    way = "latency_ms on a-board, torch-2.9, {}, nchw, eager, 2 threads, batch 1"
+    assert told == {("changed", way.format("float32")): (5.0, 6.5), ("added", way.format("float16")): (None, 7.0)}
+    assert "Measured speeds  1 added, 1 changed" in zoometer("changes", "--cache", str(tmp_path / "cache")).stdout

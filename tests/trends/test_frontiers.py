@@ -10,8 +10,11 @@ import pytest
 from reports.columns.column import Better
 from reports.columns.leaderboard_columns import LEADERBOARD, LEADERBOARD_BY_KEY
 from reports.columns.table_rows import typed_table
-from reports.trends.budgets import _remember, standing_series
+from reports.config.budget_section import BudgetSection
+from reports.selection.candidate_speeds import SpeedSources
+from reports.trends.budgets import ConfiguredBudget, _remember, configured_series, standing_series
 from reports.trends.frontiers import Axis, Move, frontier_changes, ranked_tasks, split_by_task
+from zoo.devices.data_sheets import shipped_devices
 
 MACS, PARAMS, TOP1, ERROR = (LEADERBOARD_BY_KEY[key] for key in ("macs", "params", "imagenet_top1", "sintel_train_clean_epe"))
 CLASSIFIERS = Axis("classification", TOP1, MACS)
@@ -140,3 +143,30 @@ def test_each_model_is_estimated_once_and_none_that_is_known() -> None:
     assert list(first.index) == [5, 6, 7]
     assert remembering(rows("b", "a"))["latency_from"].tolist() == ["b", "a"]
     assert asked == ["a", "b"]
+
+
+def test_a_budget_with_a_device_gives_its_pick_and_a_frontier_of_latency() -> None:
+    device = shipped_devices()["rtx-4090"]
+    latencies = {"small": 2.0, "large": 9.0, "beaten": 12.0, "quick": 4.0}
+
+    def estimate(rows: pd.DataFrame) -> pd.DataFrame:
+        values = rows["arch"].map(latencies).astype("Float64")
+        figures = dict.fromkeys(("latency_ms", "latency_low_ms", "latency_high_ms"), values)
+        return pd.DataFrame(figures, index=rows.index).assign(latency_from=pd.Series("told", rows.index, dtype="string"))
+
+    boards = [board(small=(60, 0.1), large=(70, 1)), board(small=(60, 0.1), large=(70, 1), quick=(72, 3))]
+    boards = [
+        each.assign(arch=each["model"], zoo="timm", tag="x", classes=1000, peak_activation_bytes=1, weight_bytes=1)
+        for each in boards
+    ]
+    budget = BudgetSection(device="rtx-4090", latency="10ms", pareto=["latency"])  # type: ignore[arg-type]  # as the file has it
+    (series,), (latency,) = configured_series([ConfiguredBudget("fast", budget, SpeedSources(device, estimate=estimate))], boards)
+    assert [pick and pick.model for pick in series.picks] == ["large", "quick"]
+    assert (series.name, series.is_configured) == ("fast", True)
+    assert device.name in latency.title
+    before, after = (split_by_task(each, _TASKS, [MACS, PARAMS, latency])["classification"] for each in boards)
+    moved = {
+        (change.move.value, change.model): change.cost
+        for change in frontier_changes(before, after, Axis("classification", TOP1, latency))
+    }
+    assert moved == {("entered", "quick"): 4.0, ("left", "large"): 9.0}
