@@ -126,7 +126,7 @@ def test_a_table_is_a_real_one(book: openpyxl.Workbook, name: str) -> None:
     assert page.sheet_properties.pageSetUpPr.fitToPage
     assert (page.page_setup.fitToWidth or 1, page.page_setup.fitToHeight) == (1, 0)  # one page wide, as long as it takes
     hidden = get_column_letter(len(table.tableColumns) + 2)
-    assert page.print_area == f"'{name}'!${hidden}$1"  # printed only by who clears the print area
+    assert page.print_area == f"'{name}'!${hidden}$1"  # a hidden column: the sheet prints only without its print area
     assert page.column_dimensions[hidden].hidden
 
 

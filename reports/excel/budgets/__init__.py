@@ -1,1 +1,1 @@
-"""The sheet Budgets: limits to type in, and live answers."""
+"""The limits of the first sheet, the picks within them, and the sheet of configured budgets."""
