@@ -58,7 +58,9 @@ LINES = tuple(
     cache prune --older-than 30d --no-wait
     cache export costs -o costs.csv --as-of latest --history
     schedule cron --output schedules
-    version
+    version --format json
+    schema
+    schema select --quiet
     init other.yaml --force
     """.strip().splitlines()
 )

@@ -27,7 +27,8 @@ def answer_schema(verb: str) -> dict[str, Any]:
     """
     known = answer_schemas()
     if verb not in known:
-        raise UnknownNameError(f"'{verb}' is no verb that prints JSON.{did_you_mean(verb, known)} All: {', '.join(known)}.")
+        near = did_you_mean(verb, known) or " See the verbs with: zoometer --help"
+        raise UnknownNameError(f"'{verb}' is no verb that prints JSON.{near}")
     return {**known[verb], "title": f"zoometer {verb} --format json"}
 
 
