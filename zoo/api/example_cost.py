@@ -31,18 +31,17 @@ def count_example(model: nn.Module, example: Example, memo: Memo, rebuild: Calla
         ZooError: if the model decides by values, and a pass with them takes too much time or memory.
         Exception: whatever the model raises at first.
     """
-    way, failures = Way(), list[Exception]()
+    way, first = Way(), None
     while True:
         try:
-            return _count(rebuild() if failures else model, example, memo, way, keep=keep and not failures)
+            return _count(rebuild() if first else model, example, memo, way, keep=keep and not first)
         except Exception as error:
-            failures.append(error)
             following = way.after(error)
             if following is None:
-                if error is failures[0] or isinstance(error, ZooError) or is_out_of_memory(error):
+                if first is None or isinstance(error, ZooError) or is_out_of_memory(error):
                     raise
-                raise failures[0] from error
-            way = following
+                raise first from error
+            way, first = following, first or error.with_traceback(None)  # whose frames would keep all tensors alive
 
 
 def _count(model: nn.Module, example: Example, memo: Memo, way: Way, *, keep: bool) -> Cost:
