@@ -16,7 +16,7 @@ from zoo.recording.memo import Memo
 from zoo.run_config import LAYOUTS, Precision
 from zoo.tracing.call_types import TypeTable
 from zoo.tracing.casts import NotDerivableError
-from zoo.tracing.pass_family import DERIVABLE, PassFamily
+from zoo.tracing.pass_family import DERIVABLE, Known, PassFamily
 from zoo.tracing.trace import trace_model
 
 FEW = "timm/vit_tiny_patch16_224 timm/resnet18 timm/convnext_zepto_rms timm/swiftformer_xs torchvision/swin_t".split()
@@ -139,12 +139,39 @@ def test_what_is_not_certain_is_run_and_all_is_exact(
 
 
 def test_fast_norms_are_run() -> None:
-    family = PassFamily(nn.Conv2d(8, 8, 1), ((meta_input(IMAGE, batch=7),), {}), 7, Memo(), TypeTable())
+    family = PassFamily(nn.Conv2d(8, 8, 1), ((meta_input(IMAGE, batch=7),), {}), 7, Known.nothing())
     with pytest.raises(NotDerivableError, match="are run"):
         family.derive(Precision.AMP_FAST_NORM, "nchw")
 
 
 def test_tensors_are_as_before_after_a_pass() -> None:
     before = torch.Tensor.contiguous, torch.Tensor.is_contiguous
-    PassFamily(nn.Conv2d(8, 8, 1), ((meta_input(IMAGE, batch=7),), {}), 7, Memo(), TypeTable())
+    PassFamily(nn.Conv2d(8, 8, 1), ((meta_input(IMAGE, batch=7),), {}), 7, Known.nothing())
     assert (torch.Tensor.contiguous, torch.Tensor.is_contiguous) == before
+
+
+CAST_SHAPES = [
+    ((4, 3), (3, 1)),
+    ((4, 3), (1, 4)),
+    ((2, 3, 4, 5), (60, 1, 15, 3)),
+    ((4, 3), (6, 2)),
+    ((4, 3), (0, 1)),
+    ((4, 1), (1, 9)),
+    ((), ()),
+]
+
+
+@pytest.mark.parametrize(("shape", "strides"), CAST_SHAPES)
+@pytest.mark.parametrize(
+    ("source", "target"), [(torch.float32, torch.float16), (torch.float16, torch.float32), (torch.int64, torch.float16)]
+)
+def test_casts_that_are_not_run_give_what_running_gives(
+    shape: tuple[int, ...], strides: tuple[int, ...], source: torch.dtype, target: torch.dtype
+) -> None:
+    table = TypeTable()
+    template = table.cast(target)
+    table.outcome(template, (table.number(((7,), (1,), source, True)),))  # which the others are taken to be like
+    types = (table.number((shape, strides, source, True)),)
+    found, run = table.outcome(template, types), table._run(template, types)
+    assert (found.types, found.sources, found.nbytes, found.pattern) == (run.types, run.sources, run.nbytes, run.pattern)
+    assert found.call == run.call

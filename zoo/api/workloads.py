@@ -10,17 +10,24 @@ from weakref import WeakKeyDictionary
 from torch import nn
 
 from zoo.estimation.workloads.fusion import CallSummary, Kernel, KernelTable, group_calls
-from zoo.estimation.workloads.workload import SummarisedPass, Workload, summarise_call, summarise_pass, widened
+from zoo.estimation.workloads.workload import (
+    SummarisedPass,
+    Workload,
+    kept_storages,
+    summarise_call,
+    summarise_pass,
+    weight_bytes,
+    widened,
+)
 from zoo.meta.module_stack import class_name
 from zoo.operators.op_record import tensors_in
-from zoo.recording.memo import Memo
 from zoo.run_config import Precision
 from zoo.traces import BATCH_FREE, TRACE_BATCH
-from zoo.tracing.call_types import CallOutcome, TypeTable
+from zoo.tracing.call_types import CallOutcome
 from zoo.tracing.casts import NotDerivableError
 from zoo.tracing.memory_use import MemoryUse, Roles
 from zoo.tracing.ordered_calls import CallLayout, OrderedCalls, RecordedCall, contraction
-from zoo.tracing.pass_family import DERIVABLE, FAMILY_BATCH, DerivedPass, PassFamily
+from zoo.tracing.pass_family import DERIVABLE, FAMILY_BATCH, DerivedPass, Known, PassFamily
 from zoo.tracing.trace import Arguments, record_pass, traced_call
 
 TraceMode = tuple[Precision, str]
@@ -38,8 +45,7 @@ class WorkloadRecorder:
     """Records workloads of one model after another, and remembers what they have in common."""
 
     def __init__(self) -> None:
-        self._memo = Memo()
-        self._types = TypeTable()
+        self._known = Known.nothing()
         self._summaries: dict[int, _Summaries] = {}  # by batch
 
     def __len__(self) -> int:
@@ -78,7 +84,7 @@ class WorkloadRecorder:
         found: dict[TraceMode, RecordedWorkload] = {}
         # A model may raise anything in float16, and run in other precisions.
         with contextlib.suppress(Exception):
-            family = PassFamily(model, given, batch, self._memo, self._types)
+            family = PassFamily(model, given, batch, self._known)
             summaries = self._of_batch(batch)
             for mode in modes:
                 with contextlib.suppress(NotDerivableError):
@@ -89,7 +95,7 @@ class WorkloadRecorder:
         return found
 
     def _run(self, model: nn.Module, given: Arguments, mode: TraceMode) -> RecordedWorkload:
-        recorded, names = record_pass(model, given, mode[0], mode[1], self._memo)
+        recorded, names = record_pass(model, given, mode[0], mode[1], self._known.memo)
         return RecordedWorkload(self._of_batch(TRACE_BATCH).of_recorded(recorded, names), is_derived=False)
 
     def _of_batch(self, batch: int) -> _Summaries:
@@ -128,11 +134,11 @@ class _Summaries:
             calls.append(known.get(key) or self._add(key, roles))
         grouped = self._grouped.get(memory)
         if grouped is None:
-            kernels = group_calls(calls, memory.reads, memory.writes, derived.storages)
+            kernels = group_calls(calls, memory.reads, memory.writes, memory.kept)
             grouped = self._grouped[memory] = kernels, self._kernels.numbers(kernels)
         fused = self._kernels.columns(*grouped, calls)
-        modules = [program.calls[position].module for position in memory.calls]
-        return summarise_pass(SummarisedPass(self._batch, calls, fused, _places(modules, names), derived.storages))
+        places = _Places(lambda call: program.calls[memory.calls[call]].module, names)
+        return summarise_pass(SummarisedPass(self._batch, calls, fused, places, derived.weight_bytes, derived.storages))
 
     def _add(self, key: tuple[CallOutcome, int, bool], roles: Roles) -> CallSummary:
         outcome, _, is_contraction = key
@@ -169,10 +175,11 @@ class _Summaries:
             look = _Look(call.layout, *map(_batch_free, roles))
             calls.append(self._of_looks.get(look) or self._describe(look, roles))
         storages = recorded.storages.listed()
-        kernels = group_calls(calls, [call.reads for call in recorded.calls], [call.writes for call in recorded.calls], storages)
+        reads, writes = ([getattr(call, name) for call in recorded.calls] for name in ("reads", "writes"))
+        kernels = group_calls(calls, reads, writes, kept_storages(storages))
         fused = self._kernels.columns(kernels, self._kernels.numbers(kernels), calls)
-        places = _places([call.module for call in recorded.calls], names)
-        return summarise_pass(SummarisedPass(self._batch, calls, fused, places, storages))
+        places = _Places(lambda call: recorded.calls[call].module, names)
+        return summarise_pass(SummarisedPass(self._batch, calls, fused, places, weight_bytes(storages), storages))
 
     def _describe(self, look: _Look, roles: Roles) -> CallSummary:
         reads, writes = ([0] * len(named) for named in roles)  # which memory it is does not matter here
@@ -193,5 +200,17 @@ def _batch_free(roles: Sequence[str]) -> tuple[bool, ...]:
     return tuple([role in BATCH_FREE for role in roles])
 
 
-def _places(modules: Sequence[nn.Module | None], names: Mapping[int, str]) -> list[tuple[str, str]]:
-    return [(names.get(id(module), ""), class_name(module)) for module in modules]
+class _Places:
+    """The path and the class of the module of each call, found where they are asked for.
+
+    Args:
+        module: gives that of a call.
+        names: paths of modules by their identity.
+    """
+
+    def __init__(self, module: Callable[[int], nn.Module | None], names: Mapping[int, str]) -> None:
+        self._module, self._names = module, names
+
+    def __getitem__(self, call: int) -> tuple[str, str]:
+        module = self._module(call)
+        return self._names.get(id(module), ""), class_name(module)

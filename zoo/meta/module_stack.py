@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import operator
 import threading
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import torch
@@ -13,12 +14,16 @@ from torch import Tensor, nn
 
 from zoo.meta.patching import Patches
 
+Around = Callable[[Callable[..., Any], nn.Module, tuple[Any, ...], dict[str, Any]], Any]
+"""Makes the call of a module: what would make it, the module, positional arguments, those by keyword."""
+
 
 class _Following(threading.local):
     """The modules being called on this thread, while they are followed."""
 
     stack: list[nn.Module] | None = None
     called: set[int] | None = None  # identities of the modules that were called at least once, while they are followed
+    around: Around | None = None  # makes the calls in place of the modules
 
 
 _following = _Following()
@@ -31,6 +36,8 @@ def _call(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
     stack.append(self)
     called.add(id(self))
     try:
+        if _following.around is not None:
+            return _following.around(_patches.original(nn.Module, "__call__"), self, args, kwargs)
         return _patches.original(nn.Module, "__call__")(self, *args, **kwargs)
     except Exception as error:
         _remember_failure(error, self, args)
@@ -74,24 +81,25 @@ def followable() -> contextlib.AbstractContextManager[None]:
 
 
 @contextlib.contextmanager
-def follow_modules() -> Iterator[list[nn.Module]]:
-    """Gives the stack of modules being called on this thread, innermost last."""
+def follow_modules(around: Around | None = None) -> Iterator[list[nn.Module]]:
+    """Gives the stack of modules being called on this thread, innermost last; `around` makes their calls."""
     with follow_calls() as (stack, _):
+        _following.around = around
         yield stack
 
 
 @contextlib.contextmanager
 def follow_calls() -> Iterator[tuple[list[nn.Module], set[int]]]:
     """Gives that stack, and the identities of the modules that have been called so far."""
-    outer = _following.stack, _following.called
+    outer = _following.stack, _following.called, _following.around
     stack: list[nn.Module] = []
     called: set[int] = set()
     with followable():
-        _following.stack, _following.called = stack, called
+        _following.stack, _following.called, _following.around = stack, called, None
         try:
             yield stack, called
         finally:
-            _following.stack, _following.called = outer
+            _following.stack, _following.called, _following.around = outer
 
 
 def all_modules(model: nn.Module) -> Iterable[nn.Module]:
@@ -123,16 +131,52 @@ def set_evaluation_mode(model: nn.Module) -> None:
 
 
 @contextlib.contextmanager
-def unchanged(model: nn.Module) -> Iterator[None]:
-    """Puts back what a forward pass leaves in its modules, such as tables for the next pass, which would then do less work."""
-    attributes = [(module.__dict__, dict(module.__dict__)) for module in all_modules(model)]
-    inside = [(value, dict(value)) for _, kept in attributes for value in kept.values() if type(value) is dict]
+def unchanged(model: nn.Module) -> Iterator[list[nn.Module]]:
+    """Puts back what a forward pass leaves in its modules, such as tables for the next pass, which would then do less work.
+
+    Gives a list that has the modules which were changed, when the context has ended.
+    """
+    before = [_Held(module) for module in all_modules(model)]
+    changed: list[nn.Module] = []
     try:
-        yield
+        yield changed
     finally:
-        for held, kept in (*attributes, *inside):
-            held.clear()
-            held.update(kept)
+        changed += [held.module for held in before if held.put_back()]
+
+
+class _Held:
+    """What a module holds at a moment: its attributes, and what is inside those that are dictionaries or lists."""
+
+    __slots__ = ("_attributes", "_contents", "module")
+
+    def __init__(self, module: nn.Module) -> None:
+        self.module = module
+        self._attributes = module.__dict__.copy()
+        self._contents = {name: value.copy() if type(value) in _CHANGEABLE else value for name, value in module.__dict__.items()}
+
+    def _has_changed(self, held: dict[str, Any]) -> bool:
+        if len(held) != len(self._attributes) or not all(map(operator.is_, held.values(), self._attributes.values())):
+            return True
+        try:
+            return held != self._contents  # containers; equal values are the same objects in the usual case, which is fast
+        except Exception:  # noqa: BLE001  # different tensors cannot be compared
+            return True
+
+    def put_back(self) -> bool:
+        """Restores attributes and dictionaries; says whether anything had changed."""
+        held = self.module.__dict__
+        if not self._has_changed(held):
+            return False
+        held.clear()
+        held.update(self._attributes)
+        for name, value in self._attributes.items():
+            if type(value) is dict:
+                value.clear()
+                value.update(self._contents[name])
+        return True
+
+
+_CHANGEABLE = frozenset({dict, list, set})
 
 
 class ModuleRecord(NamedTuple):

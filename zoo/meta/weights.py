@@ -13,11 +13,24 @@ from torch.nn.parameter import is_lazy
 from zoo.meta.module_stack import all_modules
 from zoo.meta.new_tensors import META
 
+_empty_strided = torch.empty_strided
+_parameter = Tensor._make_subclass  # what `nn.Parameter(tensor)` comes to
+
+
+class Twins(dict[int, Tensor]):
+    """What stands in for tensors, by the identity of the original."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.swapped: list[tuple[nn.Module, dict[str, Any], str, Tensor, Tensor]] = []  # module, place, name, original, twin
+
+    def replaced_in(self) -> set[nn.Module]:
+        """Modules that hold something else in the place of a twin by now."""
+        return {module for module, held, name, _, twin in self.swapped if held.get(name) is not twin}
+
 
 @contextlib.contextmanager
-def without_data(
-    model: nn.Module, *, dtype: torch.dtype | None = None, channels_last: bool = False
-) -> Iterator[dict[int, Tensor]]:
+def without_data(model: nn.Module, *, dtype: torch.dtype | None = None, channels_last: bool = False) -> Iterator[Twins]:
     """Exchanges parameters and buffers of floating-point or complex numbers for ones without data; shared ones stay shared.
 
     Gives what stands in for each of them, by the identity of the original; it may be the original itself.
@@ -54,7 +67,7 @@ def with_values(model: nn.Module) -> Iterator[None]:
         if not without_values(tensor):
             return tensor
         twin = tensor.detach().cpu() if not tensor.is_meta else _random(tensor)
-        return nn.Parameter(twin, requires_grad=tensor.requires_grad) if isinstance(tensor, nn.Parameter) else twin
+        return _parameter(nn.Parameter, twin, tensor.requires_grad) if isinstance(tensor, nn.Parameter) else twin
 
     with exchanged_tensors(model, twin_of, lambda module: (module._parameters, module._buffers, module.__dict__)):
         yield
@@ -69,25 +82,24 @@ def _random(tensor: Tensor) -> Tensor:
 @contextlib.contextmanager
 def exchanged_tensors(
     model: nn.Module, twin_of: Callable[[Tensor], Tensor], places: Callable[[nn.Module], Iterable[dict[str, Any]]]
-) -> Iterator[dict[int, Tensor]]:
+) -> Iterator[Twins]:
     """Exchanges tensors in some places of every module; a shared one has one twin. Gives the twins by the identity of the originals."""
-    swapped: list[tuple[Any, str, Tensor]] = []
-    twins: dict[int, Tensor] = {}
+    twins = Twins()
     try:
         for module in all_modules(model):
             for held in places(module):
-                for name, tensor in list(held.items()):
+                for name, tensor in tuple(held.items()):
                     if not isinstance(tensor, Tensor):
                         continue
                     twin = twins.get(id(tensor))
                     if twin is None:
                         twin = twins[id(tensor)] = twin_of(tensor)
                     if twin is not tensor:
-                        swapped.append((held, name, tensor))
+                        twins.swapped.append((module, held, name, tensor, twin))
                         held[name] = twin
         yield twins
     finally:
-        for held, name, tensor in swapped:
+        for _, held, name, tensor, _ in twins.swapped:
             held[name] = tensor
 
 
@@ -96,9 +108,9 @@ def _twin(tensor: Tensor, dtype: torch.dtype, channels_last: bool) -> Tensor:
     if channels_last and tensor.dim() == 4:
         twin = tensor.detach().to(META, dtype, memory_format=torch.channels_last)
     elif tensor.is_contiguous():
-        twin = torch.empty_strided(tensor.shape, tensor.stride(), dtype=dtype, device=META)
+        twin = _empty_strided(tensor.shape, tensor.stride(), dtype=dtype, device=META)
     else:
         twin = tensor.detach().to(META, dtype)
     if tensor.device == META and twin.dtype == tensor.dtype and twin.stride() == tensor.stride():
         return tensor
-    return nn.Parameter(twin, requires_grad=tensor.requires_grad) if isinstance(tensor, nn.Parameter) else twin
+    return _parameter(nn.Parameter, twin, tensor.requires_grad) if isinstance(tensor, nn.Parameter) else twin

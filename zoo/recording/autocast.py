@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import enum
+import functools
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -62,10 +64,7 @@ _CUDNN_RECURRENT = "lstm gru rnn_tanh rnn_relu"
 
 
 def _policies(key: str, named: Mapping[Policy, str]) -> dict[str, Policy]:
-    """The operators that have an autocast kernel; those of torch that the table does not name are of policy FULL.
-
-    Asked each time: libraries that are imported later bring theirs.
-    """
+    """The operators that have an autocast kernel; those of torch that the table does not name are of policy FULL."""
     policy_of = {f"aten::{name}": policy for policy, names in named.items() for name in names.split()}
     listed = torch._C._dispatch_get_registrations_for_dispatch_key(key)
     return {name: policy_of.get(name.partition(".")[0], _policy_of_library(name)) for name in listed}
@@ -78,6 +77,16 @@ def _policy_of_library(name: str) -> Policy:
 
 def cuda_autocast() -> Autocast:
     """`torch.autocast("cuda")`: float16."""
+    return _cuda_autocast(_loaded())
+
+
+def _loaded() -> tuple[int, int]:
+    """Changes when a library is loaded, which may bring operators with autocast kernels."""
+    return len(sys.modules), len(torch.ops.loaded_libraries)
+
+
+@functools.lru_cache(maxsize=1)
+def _cuda_autocast(loaded: tuple[int, int]) -> Autocast:
     recurrent = [f"aten::{name}.{overload}" for name in _CUDNN_RECURRENT.split() for overload in ("input", "data")]
     policies = _policies("AutocastCUDA", _CUDA_POLICIES) | dict.fromkeys(recurrent, Policy.LOWER)
     return Autocast("cuda", torch.float16, policies)

@@ -6,7 +6,7 @@ On the meta device the model's own Python code runs, so its references keep tens
 from __future__ import annotations
 
 import weakref
-from typing import Any
+from typing import Any, NamedTuple
 
 
 class _Reference(weakref.ref):  # type: ignore[type-arg]  # generic only in stubs
@@ -18,11 +18,17 @@ class _Reference(weakref.ref):  # type: ignore[type-arg]  # generic only in stub
     label: int
 
 
+class Held(NamedTuple):
+    """In the place of a reference to an object that does not die while it is observed."""
+
+    label: int
+
+
 class LifetimeObserver:
     """Base class of what follows objects from their creation to their death. Not thread-safe; one instance observes one pass."""
 
     def __init__(self) -> None:
-        self._alive: dict[int, _Reference] = {}
+        self._alive: dict[int, _Reference | Held] = {}
 
     def label_at(self, address: int) -> int | None:
         """The label of the object that is being observed at an address, or None."""

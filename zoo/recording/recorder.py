@@ -93,6 +93,7 @@ class Recorder(TorchDispatchMode):
         memo: calls remembered from earlier passes; None runs every operator.
         autocast: applied while its state is on.
         state: of autocast, changed by the model.
+        casts: of parameters, by their identity: autocast keeps them for the pass. An empty one, which is filled.
     """
 
     def __init__(
@@ -102,6 +103,7 @@ class Recorder(TorchDispatchMode):
         memo: Memo | None = None,
         autocast: Autocast | None = None,
         state: AutocastState | None = None,
+        casts: dict[int, Tensor] | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._sink = sink
@@ -112,7 +114,7 @@ class Recorder(TorchDispatchMode):
         self._autocast = autocast
         self._state = state or AutocastState(enabled=False, dtype=torch.float16)
         self._operators = self._memo.operators(sink.name, autocast)
-        self._casts: dict[int, Tensor] = {}  # of parameters, by identity: autocast keeps them for the pass
+        self._casts = {} if casts is None else casts
         self.assumptions: dict[str, None] = {}
         """What was assumed of the pass, in order."""
 

@@ -5,7 +5,9 @@ Each distinct call is run once, in float16. What it does in float32 follows from
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -58,7 +60,7 @@ class CallOutcome:
 class Template:
     """An operator and its arguments without the tensors."""
 
-    __slots__ = ("args", "dtypes", "kwargs", "operator", "outcomes", "variants")
+    __slots__ = ("args", "cast", "casts", "dtypes", "kwargs", "operator", "outcomes", "variants")
 
     def __init__(self, operator: Operator, args: Any, kwargs: Any) -> None:
         self.operator = operator
@@ -67,6 +69,9 @@ class Template:
         self.outcomes: dict[tuple[int, ...], CallOutcome] = {}
         self.dtypes = {leaf for leaf in pytree.tree_leaves((args, kwargs)) if isinstance(leaf, torch.dtype)}
         self.variants: dict[torch.dtype, Template] = {}  # the same with another dtype in place of float16
+        is_cast = operator.func is torch.ops.aten.to.dtype and len(args) == 2 and args[0] is _SLOT and not kwargs
+        self.cast: torch.dtype | None = args[1] if is_cast else None  # to which it casts, if that is all it does
+        self.casts: dict[torch.dtype, CallOutcome] = {}  # of a tensor of each dtype
 
     @property
     def depends_on_dtype(self) -> bool:
@@ -159,7 +164,10 @@ class TypeTable:
         known = template.outcomes.get(types)
         if known is None:
             halves = None if template.depends_on_dtype else self._in_float16(types)
-            known = self._run(template, types) if halves is None else self._widened(self.outcome(template, halves))
+            if halves is not None:
+                known = self._widened(self.outcome(template, halves))
+            else:
+                known = self._cast_outcome(template, types) or self._run(template, types)
             template.outcomes[types] = known
         return known
 
@@ -191,6 +199,24 @@ class TypeTable:
         with below_autograd():
             out = run_operator(func, args, kwargs, CUDA_SHORTCUTS)
         return self.outcome_of_call(template, list(tensors_in((args, kwargs))), args, kwargs, out)
+
+    def _cast_outcome(self, template: Template, types: tuple[int, ...]) -> CallOutcome | None:
+        """That of a cast that copies: it is like one between the same dtypes, with shapes and strides of its own.
+
+        The copy has the strides of its source, if that fills its memory. None for other calls.
+        """
+        shape, strides, dtype, is_meta = self.types[types[0]] if template.cast else ((), (), None, False)
+        if template.cast is None or dtype is None or dtype == template.cast or not is_meta or not fills_memory(shape, strides):
+            return None
+        like = template.casts.get(dtype)
+        if like is None:
+            template.casts[dtype] = like = self._run(template, types)
+            return like
+        layout, result = like.call.layout, self.in_dtype(types[0], template.cast)
+        assert layout is not None  # it copies
+        inputs, outputs = (((tensor[0], shape, strides, tensor[3]),) for (tensor,) in (layout.inputs, layout.outputs))
+        call = like.call._replace(layout=replace(layout, inputs=inputs, outputs=outputs))
+        return CallOutcome((result,), like.sources, (math.prod(shape) * template.cast.itemsize,), call, like.pattern)
 
     def _in_float16(self, types: tuple[int, ...]) -> tuple[int, ...] | None:
         """The same types in float16, if their only floating-point dtype is float32."""
@@ -234,6 +260,16 @@ class TypeTable:
     def cast(self, dtype: torch.dtype) -> Template:
         """The call that casts a tensor."""
         return self.template(self.operator(torch.ops.aten.to.dtype), (_SLOT, dtype), {})
+
+
+def fills_memory(shape: Sequence[int], strides: Sequence[int]) -> bool:
+    """Whether every element has a place of its own, with no gap between them."""
+    reach = 1
+    for stride, size in sorted([(stride, size) for stride, size in zip(strides, shape, strict=True) if size != 1]):
+        if stride != reach:
+            return False
+        reach *= size
+    return reach > 0
 
 
 def _with_slots(value: Any) -> Any:

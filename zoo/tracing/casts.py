@@ -72,7 +72,12 @@ class CastInsertion:
                 contractions.add(len(self._calls) - 1)
         self._deaths.setdefault(len(self._calls), []).extend(graph.deaths.get(len(graph.calls), ()))
         program = graph.program(torch.float32)._replace(
-            calls=self._calls, deaths=self._deaths, values=len(self._types), growing=self._growing, contractions=contractions
+            calls=self._calls,
+            deaths=self._deaths,
+            values=len(self._types),
+            growing=self._growing,
+            contractions=contractions,
+            segments=(),
         )
         return program, self._outcomes
 

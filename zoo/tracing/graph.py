@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from zoo.operators.device_layouts import CUDA_SHORTCUTS
 from zoo.operators.op_record import tensors_in
-from zoo.recording.lifetimes import LifetimeObserver
+from zoo.recording.lifetimes import Held, LifetimeObserver
 from zoo.recording.memo import CallEntry, Operator
 from zoo.tracing.call_types import CallOutcome, Template, TypeTable
 
@@ -36,6 +36,21 @@ class Source(NamedTuple):
     type: int
 
 
+SegmentTypes = dict[tuple[torch.dtype, tuple[int, ...]], tuple[Sequence[CallOutcome], Sequence[int]]]
+"""The outcomes of calls and the types of what they make, by the dtype in place of float16 and the types of what they take."""
+
+
+class Segment(NamedTuple):
+    """A part of a pass that is known from elsewhere."""
+
+    start: int  # its first call
+    stop: int
+    outside: Sequence[int]  # values that it takes
+    made: int  # the first value that it makes
+    values: int  # how many it makes
+    types: SegmentTypes
+
+
 class Program(NamedTuple):
     """What a pass does, whatever the types of its values."""
 
@@ -47,6 +62,8 @@ class Program(NamedTuple):
     contractions: AbstractSet[int]  # calls that are contractions of an einsum
     weights: Sequence[int]
     inputs: Sequence[int]
+    segments: Sequence[Segment]
+    dtype: torch.dtype  # in place of float16
 
 
 class Graph(LifetimeObserver):
@@ -71,6 +88,7 @@ class Graph(LifetimeObserver):
         self.growing: set[int] = set()  # values whose shape is another one in a larger batch
         self.sources: dict[int, Source] = {}
         self.contractions: set[int] = set()  # calls that are contractions of an einsum
+        self.segments: list[Segment] = []  # in order, apart from one another
         self.composites: set[str] = set()  # full names of operators whose parts are recorded in their place
 
     def program(self, dtype: torch.dtype) -> Program:
@@ -84,8 +102,26 @@ class Graph(LifetimeObserver):
                 for node in calls
             ]
         return Program(
-            calls, self.deaths, self.sources, len(self.types), self.growing, self.contractions, self.weights, self.inputs
-        )
+            calls, self.deaths, self.sources, len(self.types), self.growing, self.contractions, self.weights, self.inputs,
+            self.segments, dtype,
+        )  # fmt: skip
+
+    def add_weights(self, tensors: Sequence[Tensor]) -> list[int]:
+        """The values of tensors that live as long as the pass."""
+        alive, values = self._alive, []
+        for tensor in tensors:
+            identity = id(tensor)
+            held = alive.get(identity)
+            if held is None:
+                value = len(self.types)
+                self.types.append(self.table.number_of(tensor))
+                alive[identity] = Held(value)
+                storage = tensor.untyped_storage()
+                self.sources[value] = Source(storage._cdata, storage.nbytes(), self.types[value])
+                values.append(value)
+            else:
+                values.append(held.label)
+        return values
 
     def add_source(self, tensor: Tensor) -> int:
         """The value of a tensor that no call has made."""

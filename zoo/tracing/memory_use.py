@@ -44,6 +44,21 @@ class MemoryUse:
     free_at: list[int | None] = field(
         default_factory=list
     )  # the first of them before which it is gone; None: it outlives the pass
+    made: list[int] = field(default_factory=list)  # storages that calls make
+    kept: set[int] = field(default_factory=set)  # those of them that outlive the pass
+    weights: tuple[int, ...] = ()  # sources whose storage is that of a weight
+
+
+class MemoryTable:
+    """What passes of programs with the same calls use."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, ...], MemoryUse] = {}  # by the patterns of their outcomes
+
+    def of_pass(self, program: Program, outcomes: Sequence[CallOutcome]) -> MemoryUse:
+        """One object for passes that use memory alike."""
+        patterns = tuple([outcome.pattern for outcome in outcomes])
+        return self._known.get(patterns) or self._known.setdefault(patterns, follow_memory(program, outcomes))
 
 
 def follow_memory(program: Program, outcomes: Sequence[CallOutcome]) -> MemoryUse:
@@ -145,7 +160,11 @@ class _Walk:
         self._use.roles = [
             _roles(tuple(reads), tuple(writes)) for reads, writes in zip(self._read_roles, self._write_roles, strict=True)
         ]
-        return self._use
+        use = self._use
+        use.made = [number for number, made_by in enumerate(use.alloc_at) if made_by >= 0]
+        use.kept = {number for number in use.made if use.free_at[number] is None}
+        use.weights = tuple([o.place for o, role in zip(use.origins, use.storage_roles, strict=True) if role == "weight"])
+        return use
 
     def _mark_repeated(self) -> None:
         use, growing = self._use, self._program.growing

@@ -15,15 +15,17 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from zoo.meta.module_stack import Around
 from zoo.operators.op_record import tensors_in
 from zoo.recording.autocast import cuda_autocast
 from zoo.recording.memo import Memo
 from zoo.run_config import Precision
 from zoo.traces import TracedStorage
+from zoo.tracing.block_recorder import BlockRecorder, BlockTable
 from zoo.tracing.call_types import CallOutcome, TypeTable
 from zoo.tracing.casts import CastInsertion, NotDerivableError, check_castable, outcome_of
-from zoo.tracing.graph import Graph, Program
-from zoo.tracing.memory_use import MemoryUse, follow_memory
+from zoo.tracing.graph import Graph, Node, Program
+from zoo.tracing.memory_use import MemoryTable, MemoryUse
 from zoo.tracing.trace import Arguments, PassRunner, enlarged
 
 DERIVABLE = (Precision.FP32, Precision.FP16, Precision.AMP)
@@ -33,17 +35,27 @@ FAMILY_BATCH = 109
 """Images in the pass that others are derived from: a prime, so that few sizes are a multiple of it but those that grow with the batch."""
 
 
+class Known(NamedTuple):
+    """What is remembered from one pass to the next."""
+
+    memo: Memo  # calls
+    types: TypeTable  # and templates
+    blocks: BlockTable
+
+    @classmethod
+    def nothing(cls) -> Known:
+        """At the beginning."""
+        return cls(Memo(), TypeTable(), BlockTable())
+
+
 class DerivedPass(NamedTuple):
     """The calls of one pass."""
 
     program: Program
     outcomes: Sequence[CallOutcome]  # of each call of the program
     memory: MemoryUse  # one object for passes that use memory alike
-    storages: Sequence[TracedStorage]
-
-
-MemoryTable = dict[tuple[int, ...], MemoryUse]
-"""What passes use, by the patterns of their calls."""
+    weight_bytes: int
+    storages: Sequence[TracedStorage]  # those that calls make
 
 
 class PassFamily:
@@ -53,22 +65,22 @@ class PassFamily:
         model: in evaluation mode; it is not changed.
         given: positional and keyword arguments of `forward`.
         batch: images in it.
-        memo: calls remembered from other passes.
-        table: types and templates met in other passes.
+        known: from other passes.
 
     Raises:
         Exception: whatever the model raises in float16.
     """
 
-    def __init__(self, model: nn.Module, given: Arguments, batch: int, memo: Memo, table: TypeTable) -> None:
-        self._model, self._given, self._memo, self._table = model, given, memo, table
-        self._runs: dict[Precision, _Run] = {}
-        self._memory: MemoryTable = {}  # without autocast
+    def __init__(self, model: nn.Module, given: Arguments, batch: int, known: Known) -> None:
+        self._model, self._given, (self._memo, self._table, self._blocks) = model, given, known
+        self._runs: dict[Precision, _Derived] = {}
         self.batch = batch
-        runner = PassRunner(model, Precision.FP16, "nchw", memo)
+        runner = PassRunner(model, Precision.FP16, "nchw", self._memo)
+        self._parts = runner.parts
         self.names = runner.parts.names  # paths of modules by their identity
         self._originals = [*runner.parts.params, *runner.parts.buffers, *tensors_in(given)]
-        self._in_float16 = self._record(runner)
+        self._structures = self._blocks.structures.of_model(model)
+        self._in_float16, self._memory = self._record(runner)
 
     def derive(self, precision: Precision, layout: str) -> DerivedPass:
         """One pass.
@@ -83,32 +95,44 @@ class PassFamily:
         run = self._runs.get(precision) or self._runs.setdefault(precision, self._start(precision))
         return run.in_layout(layout)
 
-    def _start(self, precision: Precision) -> _Run:
+    def _start(self, precision: Precision) -> _Derived:
         """The passes in one precision: those under autocast from one of their own, where the casts are not certain."""
         graph = self._in_float16
         if precision is Precision.FP16:
             types = self._source_types(graph, precision)
-            return _Run(graph.program(torch.float16), self._table, types, graph.outcomes, self._memory)
+            return _Derived(graph.program(torch.float16), self._table, types, graph.outcomes, self._memory)
         types = self._source_types(graph, precision)
         if precision is Precision.FP32:
-            return _Run(graph.program(torch.float32), self._table, types, (), self._memory)
-        autocast = cuda_autocast()
+            return _Derived(graph.program(torch.float32), self._table, types, (), self._memory)
+        autocast, memory = cuda_autocast(), MemoryTable()
         try:
             check_castable(graph, autocast)
             program, outcomes = CastInsertion(graph, types, autocast, self._kept_parameters()).program()
         except NotDerivableError:
-            graph = self._record(PassRunner(self._model, precision, "nchw", self._memo))
+            graph, memory = self._record(PassRunner(self._model, precision, "nchw", self._memo, self._parts))
             program, outcomes = graph.program(torch.float16), graph.outcomes
             types = self._source_types(graph, precision)
-        return _Run(program, self._table, types, outcomes, {})
+        return _Derived(program, self._table, types, outcomes, memory)
 
-    def _record(self, runner: PassRunner) -> Graph:
-        graph = _record(runner, self._given, self._table)
+    def _record(self, runner: PassRunner) -> tuple[Graph, MemoryTable]:
+        """A pass, and what is known of the memory that it uses."""
+        graph, memory = self._run(runner, self._given), MemoryTable()
         graph.asks_autocast = runner.state.was_consulted
-        if _may_grow(graph, self.batch):
+        if _may_grow(graph, memory, self.batch):
+            memory = MemoryTable()
             with contextlib.suppress(Exception):  # a model that takes no larger batch: its constants are those of this one
-                _note_growth(graph, _record(runner, enlarged(self._given, self.batch), self._table))
-        return graph
+                _note_growth(graph, self._run(runner, enlarged(self._given, self.batch)))
+        return graph, memory
+
+    def _run(self, runner: PassRunner, given: Arguments) -> Graph:
+        """A pass, in which what is known of blocks is repeated."""
+        while True:
+            graph = Graph(self._table)
+            runner.state.was_consulted = False
+            recorder = BlockRecorder(graph, self._blocks, runner, self._structures)
+            if recorder.accepts(_run(runner, given, graph, recorder.call)):
+                return graph
+            self._structures = self._blocks.structures.of_model(self._model)
 
     def _kept_parameters(self) -> set[int]:
         """Sources that autocast casts only once a pass."""
@@ -130,7 +154,7 @@ class PassFamily:
         return types
 
 
-class _Run:
+class _Derived:
     """The passes in one precision.
 
     Args:
@@ -145,6 +169,7 @@ class _Run:
         self, program: Program, table: TypeTable, types: list[int], outcomes: Sequence[CallOutcome], memory: MemoryTable
     ) -> None:
         self._program, self._table, self._types, self._outcomes, self._memory = program, table, types, outcomes, memory
+        self._bytes_of_weights: dict[tuple[int, ...], int] = {}  # by their values
 
     def in_layout(self, layout: str) -> DerivedPass:
         """The pass in a memory layout."""
@@ -155,14 +180,25 @@ class _Run:
                 types[value] = self._table.channels_last(types[value])
         if layout == "nhwc" or not outcomes:
             outcomes = _propagate(program, list(types), self._table)
-        patterns = tuple([outcome.pattern for outcome in outcomes])
-        memory = self._memory.get(patterns) or self._memory.setdefault(patterns, follow_memory(program, outcomes))
-        sizes = [
-            outcomes[call].nbytes[place] if call >= 0 else self._bytes_of_source(place, types[place])
-            for call, place in memory.origins
-        ]
-        storages = list(map(TracedStorage, sizes, memory.storage_roles, memory.alloc_at, memory.free_at))
-        return DerivedPass(program, outcomes, memory, storages)
+        memory = self._memory.of_pass(program, outcomes)
+        return DerivedPass(program, outcomes, memory, self._weight_bytes(memory, types), self._made(memory, types, outcomes))
+
+    def _made(self, memory: MemoryUse, types: Sequence[int], outcomes: Sequence[CallOutcome]) -> list[TracedStorage]:
+        """The storages that calls make."""
+        origins, roles, alloc_at, free_at = memory.origins, memory.storage_roles, memory.alloc_at, memory.free_at
+        made = []
+        for number in memory.made:
+            call, place = origins[number]
+            nbytes = outcomes[call].nbytes[place] if call >= 0 else self._bytes_of_source(place, types[place])
+            made.append(TracedStorage(nbytes, roles[number], alloc_at[number], free_at[number]))
+        return made
+
+    def _weight_bytes(self, memory: MemoryUse, types: Sequence[int]) -> int:
+        """Of the weights; their layout does not matter."""
+        known = self._bytes_of_weights.get(memory.weights)
+        if known is None:
+            known = self._bytes_of_weights[memory.weights] = sum([self._bytes_of_source(v, types[v]) for v in memory.weights])
+        return known
 
     def _bytes_of_source(self, value: int, number: int) -> int:
         """Of its storage, in the dtype of this pass."""
@@ -180,8 +216,26 @@ class _Run:
 def _propagate(program: Program, types: list[int], table: TypeTable) -> list[CallOutcome]:
     """The outcome of each call; `types` has those of the sources and gets those of all other values."""
     types += [-1] * (program.values - len(types))
+    outcomes: list[CallOutcome] = []
+    for segment in program.segments:
+        outcomes += _propagate_calls(program.calls[len(outcomes) : segment.start], types, table)
+        outside = [types[value] for value in segment.outside]
+        key = program.dtype, tuple(outside)
+        known = segment.types.get(key)
+        if known is None:
+            found = _propagate_calls(program.calls[segment.start : segment.stop], types, table)
+            made = types[segment.made : segment.made + segment.values]
+            known = found, made
+            if outside == [types[value] for value in segment.outside]:
+                segment.types[key] = known
+        outcomes += known[0]
+        types[segment.made : segment.made + segment.values] = known[1]
+    return outcomes + _propagate_calls(program.calls[len(outcomes) :], types, table)
+
+
+def _propagate_calls(calls: Sequence[Node], types: list[int], table: TypeTable) -> list[CallOutcome]:
     outcomes = []
-    for template, _, inputs, outputs in program.calls:
+    for template, _, inputs, outputs in calls:
         key = tuple([types[value] for value in inputs])
         outcome = template.outcomes.get(key) or outcome_of(table, template, key)
         outcomes.append(outcome)
@@ -190,16 +244,13 @@ def _propagate(program: Program, types: list[int], table: TypeTable) -> list[Cal
     return outcomes
 
 
-def _record(runner: PassRunner, given: Arguments, table: TypeTable) -> Graph:
-    graph = Graph(table)
-
+def _run(runner: PassRunner, given: Arguments, graph: Graph, around: Around) -> set[nn.Module]:
     def begin(weights: Sequence[Tensor], inputs: Iterable[Tensor]) -> None:
-        graph.weights = [graph.add_source(weight) for weight in weights]
+        graph.weights = graph.add_weights(weights)
         graph.inputs = [graph.add_source(tensor) for tensor in inputs]
 
     with _dispatching_contiguous(graph):
-        runner.record_into(graph, given, begin)
-    return graph
+        return runner.record_into(graph, given, begin, around)
 
 
 @contextlib.contextmanager
@@ -222,9 +273,9 @@ def _dispatching_contiguous(graph: Graph) -> Iterator[None]:
         del torch.Tensor.contiguous, torch.Tensor.is_contiguous
 
 
-def _may_grow(graph: Graph, batch: int) -> bool:
+def _may_grow(graph: Graph, known: MemoryTable, batch: int) -> bool:
     """Whether some constant made in the pass could have a copy for each image."""
-    memory, types = follow_memory(graph.program(torch.float16), graph.outcomes), graph.table.types
+    memory, types = known.of_pass(graph.program(torch.float16), graph.outcomes), graph.table.types
     return any(
         role == "constant" and any(size % batch == 0 for size in types[kind][0])
         for position, roles in zip(memory.calls, memory.roles, strict=True)

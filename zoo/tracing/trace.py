@@ -14,7 +14,7 @@ from zoo.counting.count_model import meta_input
 from zoo.errors import UnknownNameError, did_you_mean
 from zoo.meta.build import without_collector
 from zoo.meta.dispatch import below_autograd
-from zoo.meta.module_stack import class_name, follow_modules, list_parts, unchanged
+from zoo.meta.module_stack import Around, Parts, class_name, follow_modules, list_parts, unchanged
 from zoo.meta.new_tensors import META
 from zoo.meta.weights import without_data
 from zoo.operators.op_record import tensors_in
@@ -101,15 +101,16 @@ def enlarged(given: Arguments, batch: int) -> Arguments:
 class PassRunner:
     """A model prepared for passes in one precision and layout."""
 
-    def __init__(self, model: nn.Module, precision: Precision, layout: str, memo: Memo) -> None:
-        self._model = model
+    def __init__(self, model: nn.Module, precision: Precision, layout: str, memo: Memo, parts: Parts | None = None) -> None:
+        self.model = model
         self._precision = precision
         self._memo = memo
         self.dtype = None if precision.is_autocast or precision is Precision.FP32 else getattr(torch, precision.dtype)
         self.is_channels_last = layout == "nhwc"
         self.autocast = cuda_autocast() if precision.is_autocast else None
         self.state = AutocastState(self.autocast is not None, (self.autocast or cuda_autocast()).dtype)
-        self.parts = list_parts(model)
+        self.casts: dict[int, Tensor] = {}  # of parameters, while a pass under autocast lasts
+        self.parts = parts or list_parts(model)
 
     def record(self, given: Arguments) -> OrderedCalls:
         """One pass, its calls in order."""
@@ -128,13 +129,17 @@ class PassRunner:
         sink: Sink,
         given: Arguments,
         begin: Callable[[Sequence[Tensor], Iterable[Tensor]], None],
-    ) -> None:
-        """One pass; `begin` gets the weights and the inputs as the pass has them."""
-        model, autocast = self._model, self.autocast or cuda_autocast()
+        around: Around | None = None,
+    ) -> set[nn.Module]:
+        """One pass; `begin` gets the weights and the inputs as the pass has them, and `around` makes the calls of modules.
+
+        Gives the modules that the pass has changed, which are as before.
+        """
+        model, autocast = self.model, self.autocast or cuda_autocast()
         inputs, kwargs = pytree.tree_map_only(Tensor, self.prepare, (given[0], dict(given[1])))
         with contextlib.ExitStack() as contexts:
             contexts.enter_context(without_collector())
-            contexts.enter_context(unchanged(model))
+            changed = contexts.enter_context(unchanged(model))
             twins = contexts.enter_context(without_data(model, dtype=self.dtype, channels_last=self.is_channels_last))
             contexts.enter_context(meta_stands_for(autocast.device_type, self.state))
             contexts.enter_context(torch.backends.opt_einsum.flags(enabled=False))
@@ -143,11 +148,15 @@ class PassRunner:
             contexts.enter_context(below_autograd())
             weights = [twins[id(tensor)] for tensor in (*self.parts.params, *self.parts.buffers)]
             begin(weights, tensors_in((inputs, kwargs)))
-            recorder = Recorder(sink, contexts.enter_context(follow_modules()), self._memo, self.autocast, self.state)
+            modules = contexts.enter_context(follow_modules(around))
+            contexts.callback(self.casts.clear)
+            recorder = Recorder(sink, modules, self._memo, self.autocast, self.state, self.casts)
             with recorder:
                 out = model(*inputs, **kwargs)
             sink.stop()  # while the outputs and the casts of parameters are alive
             del out, recorder
+            replaced = twins.replaced_in()
+        return replaced.union(changed)
 
     def prepare(self, tensor: Tensor) -> Tensor:
         """An input on the meta device, in the model's precision and layout."""

@@ -7,11 +7,9 @@ Which calls are joined does not depend on dtypes and strides, so that passes in 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
-
-from zoo.traces import TracedStorage
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,7 +78,7 @@ def group_calls(
     calls: Sequence[CallSummary],
     reads: Sequence[Sequence[int]],
     writes: Sequence[Sequence[int]],
-    storages: Sequence[TracedStorage],
+    kept: Container[int],
 ) -> list[Kernel]:
     """The kernels that a compiler makes of calls.
 
@@ -88,7 +86,7 @@ def group_calls(
         calls: in order.
         reads: the storage of each tensor that each call reads.
         writes: likewise of each result.
-        storages: all of them.
+        kept: storages made in the pass that outlive it.
     """
     kernels = _group(calls, reads, writes)
     readers: dict[int, _Open | None] = {}  # the only kernel that reads each storage; None: there are several
@@ -99,8 +97,7 @@ def group_calls(
     for kernel in kernels:
         written = []
         for storage, write in kernel.writes.items():
-            outlives = storages[storage].alloc_at >= 0 and storages[storage].free_at is None
-            if outlives or readers.get(storage, kernel) is not kernel:  # otherwise it stays inside the kernel
+            if storage in kept or readers.get(storage, kernel) is not kernel:  # otherwise it stays inside the kernel
                 written.append(write)
         read = tuple([(is_free, tuple(accesses)) for is_free, accesses in kernel.reads.values()])
         done.append(Kernel(kernel.members, kernel.is_fusible, Traffic(read, tuple(written))))

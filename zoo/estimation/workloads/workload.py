@@ -34,7 +34,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from zoo.estimation.workloads.call_columns import BYTE_COLUMNS, Size, describe_call
 from zoo.estimation.workloads.fusion import CallSummary, FusedColumns, KernelTable, group_calls
@@ -109,14 +109,32 @@ class Workload:
         return float(sum(call.calls * (call.summary.columns["macs"] + call.summary.columns["free_macs"]) for call in self.calls))
 
 
+class Places(Protocol):
+    """Module and class of each call."""
+
+    def __getitem__(self, call: int, /) -> tuple[str, str]:
+        """Those of one."""
+
+
 class SummarisedPass(NamedTuple):
     """A pass as it is summarised: its calls, each as what it has in common with others like it, and its memory."""
 
     batch: int
     calls: Sequence[CallSummary]
     fused: Sequence[FusedColumns]  # of each call
-    places: Sequence[tuple[str, str]]  # module and class of each call
-    storages: Sequence[TracedStorage]
+    places: Places
+    weight_bytes: int
+    storages: Sequence[TracedStorage]  # at least those that its calls make
+
+
+def weight_bytes(storages: Iterable[TracedStorage]) -> int:
+    """Bytes of the weights among storages."""
+    return sum([storage.nbytes for storage in storages if storage.role == "weight"])
+
+
+def kept_storages(storages: Iterable[TracedStorage]) -> set[int]:
+    """Numbers of those that a pass makes and that outlive it."""
+    return {number for number, storage in enumerate(storages) if storage.alloc_at >= 0 and storage.free_at is None}
 
 
 def summarise(trace: Trace, *, by_module: bool = False) -> list[dict[str, Any]]:
@@ -136,16 +154,16 @@ def summarise(trace: Trace, *, by_module: bool = False) -> list[dict[str, Any]]:
         calls.append(known[key])
     reads = [[tensor.storage for tensor in call.inputs] for call in trace.calls]
     writes = [[tensor.storage for tensor in call.outputs] for call in trace.calls]
-    kernels, table = group_calls(calls, reads, writes, trace.storages), KernelTable(trace.batch)
+    kernels, table = group_calls(calls, reads, writes, kept_storages(trace.storages)), KernelTable(trace.batch)
     fused = table.columns(kernels, table.numbers(kernels), calls)
     places = [(call.module, call.module_class) for call in trace.calls]
-    return summarise_pass(SummarisedPass(trace.batch, calls, fused, places, trace.storages), by_module=by_module).rows()
+    summarised = SummarisedPass(trace.batch, calls, fused, places, weight_bytes(trace.storages), trace.storages)
+    return summarise_pass(summarised, by_module=by_module).rows()
 
 
 def summarise_pass(given: SummarisedPass, *, by_module: bool = False) -> Workload:
     """The workload of a pass; see `summarise`. Equal `fused` columns have to be one object."""
     constant_bytes, other_bytes = _peak_bytes(given)
-    weight_bytes = sum([storage.nbytes for storage in given.storages if storage.role == "weight"])
     found: dict[Any, list[int]] = {}
     for position, (call, fused) in enumerate(zip(given.calls, given.fused, strict=True)):
         key = (id(call), id(fused), given.places[position][0] if by_module else None)
@@ -158,7 +176,7 @@ def summarise_pass(given: SummarisedPass, *, by_module: bool = False) -> Workloa
         DistinctCall(position, *given.places[position], count, given.calls[position], given.fused[position])
         for position, count in found.values()
     ]
-    return Workload(calls, float(weight_bytes + constant_bytes), other_bytes / given.batch)
+    return Workload(calls, float(given.weight_bytes + constant_bytes), other_bytes / given.batch)
 
 
 def _peak_bytes(given: SummarisedPass) -> tuple[int, int]:
