@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import shutil
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -223,3 +224,22 @@ def test_speeds_that_were_measured_between_two_runs_are_listed(folder: Path, tmp
     way = "latency_ms on a-board, torch-2.9, {}, nchw, eager, 2 threads, batch 1"
     assert told == {("changed", way.format("float32")): (5.0, 6.5), ("added", way.format("float16")): (None, 7.0)}
     assert "Measured speeds  1 added, 1 changed" in zoometer("changes", "--cache", str(tmp_path / "cache")).stdout
+
+
+def test_rows_of_a_stranger_that_make_no_sense_are_left_out(folder: Path, record: dict[str, Any], tmp_path: Path) -> None:
+    shutil.copytree("cache", tmp_path / "cache")
+    store = Store(tmp_path / "cache")
+    store.prepare()
+    third = store.runs()[-1]
+    row = {**store.read("results").to_pylist()[0], "results": third.results}
+    senseless = [
+        {"input": None},
+        {"arch": None},
+        {"value": None},
+        {"value": math.inf, "tag": "a"},
+        {"value": math.nan, "tag": "b"},
+    ]
+    store.append("results", table_of("results", [row | change for change in senseless]))
+    store.append("speed", table_of("speed", [speed_row(5.0, 0, third.ended_at, input=None)]))
+    found = json.loads(zoometer("changes", "--cache", str(tmp_path / "cache"), "--format", "json").stdout)
+    assert (found["accuracies"], found["speeds"], found["frontiers"]) == (record["accuracies"], [], record["frontiers"])

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+import numpy as np
 import pandas as pd
 
 from zoo.cache.runs import RunRecord
@@ -43,6 +44,7 @@ def read_run_facts(store: Store, runs: Sequence[RunRecord]) -> list[RunFacts]:
         rows = newest_rows(history[history["counted_at"] <= end_in(history, run)])
         planned = planned_keys(by_name["plan"].get(run.plan or ""), rows)
         results = by_name["results"].get(run.results or "")
+        results = None if results is None else _sensible(results)
         costs = rows.merge(planned, on=list(KEY)).reset_index(drop=True)
         facts.append(RunFacts(run, costs, _unchanged_results(store, run, planned) if results is None else results, planned))
     return facts
@@ -82,7 +84,15 @@ def speeds_as_of(store: Store, moment: datetime) -> pd.DataFrame:
     frame = to_pandas(store.read("speed"))
     frame = frame[((frame["status"] == "measured") & (frame["added_at"] <= moment)).astype(bool)]
     frame = frame.sort_values(["measured_at", "added_at"], kind="stable", na_position="first")
+    frame = frame.dropna(subset=["zoo", "arch", "input", "variant", "device"])
     return frame.drop_duplicates(list(SPEED_KEY), keep="last").reset_index(drop=True)
+
+
+def _sensible(results: pd.DataFrame) -> pd.DataFrame:
+    """The rows whose key and value are known; those of a stranger may not be."""
+    known = results.dropna(subset=[*RESULT_KEY, "task", "value"])
+    sensible: pd.DataFrame = known[np.isfinite(known["value"].to_numpy(np.float64))]
+    return sensible
 
 
 def _unchanged_results(store: Store, run: RunRecord, planned: pd.DataFrame) -> pd.DataFrame | None:
@@ -95,5 +105,4 @@ def _unchanged_results(store: Store, run: RunRecord, planned: pd.DataFrame) -> p
     accuracy = to_pandas(store.read("accuracy", [*RESULT_KEY, "value"]))
     rows = accuracy.merge(weights, on=["zoo", "arch", "tag"])
     rows = rows.merge(planned[["zoo", "arch"]].drop_duplicates(), on=["zoo", "arch"])
-    results: pd.DataFrame = rows.reindex(columns=TABLES["results"].names)
-    return results
+    return _sensible(rows.reindex(columns=TABLES["results"].names))
