@@ -232,7 +232,7 @@ def test_rows_of_a_stranger_that_make_no_sense_are_left_out(folder: Path, record
     store.prepare()
     third = store.runs()[-1]
     row = {**store.read("results").to_pylist()[0], "results": third.results}
-    senseless = [
+    senseless: list[dict[str, Any]] = [
         {"input": None},
         {"arch": None},
         {"value": None},
