@@ -45,7 +45,7 @@ class KeptCast(NamedTuple):
 
 
 @dataclass(slots=True)
-class Block:
+class ModuleBlock:
     """The calls of one module. Its values are numbered from 0: the given tensors, its weights, then what is made in it."""
 
     weights: list[Weight]
@@ -66,7 +66,7 @@ class Block:
         """The weights of such a block, of the modules of another one."""
         return [getattr(modules[weight.module], weight.place)[weight.name] for weight in self.weights]
 
-    def is_like(self, other: Block) -> bool:
+    def is_like(self, other: ModuleBlock) -> bool:
         """Whether both are of the same pass."""
         return self._facts() == other._facts()
 
@@ -105,7 +105,7 @@ class BlockCutter:
         self._weight_tensors: list[Tensor] = []
         self._own: dict[int, tuple[Weight, Tensor]] | None = None  # weights inside the module, by their value
 
-    def block(self, out: Any, casts: Mapping[int, Tensor]) -> Block:
+    def block(self, out: Any, casts: Mapping[int, Tensor]) -> ModuleBlock:
         """The block of the calls since the start.
 
         Args:
@@ -143,7 +143,7 @@ class BlockCutter:
             ]
         except KeyError:
             raise UnsuitableError from None  # a module from elsewhere
-        return Block(
+        return ModuleBlock(
             self._weights, calls, graph.outcomes[start.calls :], graph.types[start.values :], deaths,
             [position - start.calls for position in sorted(graph.contractions) if position >= start.calls],
             graph.composites, graph.asks_contiguity, False, memory, form, kept_casts,

@@ -1,10 +1,10 @@
 """Modules whose calls are known from an equal module: in place of a pass through them, their calls are put into the graph.
 
 Networks repeat their blocks, within one model and from one to the next. What a module of torch, torchvision or timm does in a pass
-follows from its structure (`zoo.tracing.structure`) and from what it is given. So the second pass through equal ones keeps
-its part of the graph as a `Block`; an equal module that is given equal arguments repeats that. Left out are modules that change themselves or
-others, take tensors that are neither given to them nor their own, or leave any behind but their result. Of each class one block is
-recorded again and compared before any is repeated.
+follows from its structure (`zoo.tracing.structure`) and from what it is given. So the second pass through equal modules keeps its
+part of the graph as a `ModuleBlock`, and later equal modules that are given equal arguments repeat that. Left out are modules that
+change themselves or others, take tensors that are neither given to them nor their own, or leave any behind but their result. Of each
+class one block is recorded again and compared before any is repeated.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from zoo.meta.new_tensors import META
 from zoo.recording.memo import signature
-from zoo.tracing.block import Block, BlockCutter, OpenBlock, UnsuitableError, fill_form
+from zoo.tracing.block import BlockCutter, ModuleBlock, OpenBlock, UnsuitableError, fill_form
 from zoo.tracing.graph import Graph, Node, Segment
 from zoo.tracing.structure import Structures, inner_modules
 from zoo.tracing.trace import PassRunner
@@ -31,7 +31,7 @@ class BlockTable:
     def __init__(self) -> None:
         self.structures = Structures()
         self.met: set[Any] = set()  # all that is known of a module that was called once
-        self.blocks: dict[Any, Block] = {}  # of modules that were called again
+        self.blocks: dict[Any, ModuleBlock] = {}  # of modules that were called again
         self.trusted: dict[type, bool] = {}  # whether a block of the class was found to be repeatable
 
 
@@ -136,7 +136,9 @@ class BlockRecorder:
             graph.asks_contiguity |= start.asks_contiguity
             self._state.was_consulted |= start.asks_autocast
 
-    def _repeat(self, block: Block, module: nn.Module, outside: tuple[list[Tensor], list[Tensor]], given: Sequence[int]) -> Any:
+    def _repeat(
+        self, block: ModuleBlock, module: nn.Module, outside: tuple[list[Tensor], list[Tensor]], given: Sequence[int]
+    ) -> Any:
         graph, modules = self._graph, self._inner(module)
         tensors, weights = outside
         position = len(graph.calls)
@@ -158,7 +160,7 @@ class BlockRecorder:
         self._state.was_consulted |= block.asks_autocast
         return self._result(block, [*tensors, *weights], values)
 
-    def _result(self, block: Block, outer: Sequence[Tensor], values: Sequence[int]) -> Any:
+    def _result(self, block: ModuleBlock, outer: Sequence[Tensor], values: Sequence[int]) -> Any:
         """What the module gives back: tensors as they would have been."""
         graph, made = self._graph, dict(enumerate(outer))
         with torch._C._DisableTorchDispatch():
