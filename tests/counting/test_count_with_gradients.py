@@ -60,7 +60,7 @@ def forces_of_values(model: Potential, x: Tensor) -> Any:
 def all_gradients(model: Potential, x: Tensor) -> Any:
     with torch.enable_grad():
         x = x.detach().requires_grad_()
-        model.energy(x).backward()  # type: ignore[no-untyped-call]
+        model.energy(x).backward()
     return x.grad
 
 
