@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
 import pytest
+from cache_rows import cost, costs_of
 from fakes_protocol import Protocol
+from fakes_storage import FakeFolder, Process, World
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
@@ -77,6 +80,33 @@ def test_every_row_is_read_once_in_many_orders(storage: type[Protocol]) -> None:
     steps = 0
     while steps < STEPS // len(STORAGES):
         steps += check(storage, examples=50)
+
+
+def test_removals_are_durable_before_the_part_that_allowed_them_is_merged_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A power cut brings removed parts back; an hour later nothing lists them any more."""
+    world = World()
+    own, other, reader = (Store("/nowhere") for _ in range(3))
+    for store in (own, other, reader):
+        store.files = FakeFolder(world)
+    rows = costs_of(cost("a"), cost("b"))
+    parts = [own.append("costs", rows.slice(number, 1)) for number in range(2)]
+    merged = own.append("costs", rows, replaces=[part for part in parts if part])
+    assert merged
+    other.load("costs", ())
+
+    class AnHourLater(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> Any:
+            return datetime.now(tz) + timedelta(hours=2)
+
+    monkeypatch.setattr(table_store, "datetime", AnHourLater)
+    merging = Process(world, lambda: other.append("costs", rows, replaces=[merged]))
+    while len(world.files) < 2:
+        merging.step()
+    losses = iter([False, True, True])  # of what is not durable, newest first: the merge is kept, the removals are not
+    world.cut_power(lambda: next(losses))
+
+    assert sorted(reader.read("costs")["arch"].to_pylist()) == ["a", "b"]
 
 
 # Protocols with an error, each of which the machine has to find

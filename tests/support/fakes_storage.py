@@ -245,6 +245,12 @@ class FakeFolder(Files):
         if (folder, name) in self.world.files and not self.world.fails(REMOVE):
             self.world.change(folder, name, None)
 
+    def flush(self, folder: str) -> None:
+        self.world.wait_for_turn(FLUSH)
+        if self.world.fails(FLUSH):
+            raise CacheError("Input/output error")
+        self.world.sync(folder)
+
     def move(self, name: str, source: str, target: str) -> bool:
         raise AssertionError(f"{source}/{name} was set aside: every file is whole")
 

@@ -6,7 +6,7 @@ either they count or the new part does.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -116,7 +116,7 @@ def _compact_table(store: Store, name: str) -> TableRewrite:
     if name in SNAPSHOTS:
         files = len(store.files.names(name))
         state = store.load(name)
-        _remove(store, name, state.replaced)
+        store.remove_replaced(name, state.replaced)
         return TableRewrite(name, files, len(state.parts), state.rows, state.rows)
     if name in DETAILS:
         return _rewrite(store, name, _with_owner(store, DETAILS[name]))
@@ -128,7 +128,7 @@ def _rewrite(store: Store, name: str, keep: Keep, *, include_full: bool = False,
     files_before = len(store.files.names(name))
     state = store.load(name, ())  # sizes only: the rows of all parts may not fit into memory
     if not dry_run:
-        _remove(store, name, state.replaced)
+        store.remove_replaced(name, state.replaced)
     files, rows = len(state.parts), state.rows
     for batch in _batches(state, FULL_ROWS, include_full=include_full):
         is_repeated = not state.merged_twice.isdisjoint(batch)
@@ -153,15 +153,11 @@ def _merged(name: str, tables: Mapping[str, pa.Table], keep: Keep, *, is_repeate
 def _replace(store: Store, name: str, files: list[str], merged: pa.Table) -> None:
     """Puts the merged rows in the place of these files."""
     if not len(merged):
-        _remove(store, name, files)
+        for file in files:
+            store.files.remove(name, file)
         return
     order = [(column, "ascending") for column in ORDER if column in merged.column_names]
     store.append(name, merged.sort_by(order) if order else merged, replaces=files)
-
-
-def _remove(store: Store, name: str, files: Collection[str]) -> None:
-    for file in files:
-        store.files.remove(name, file)
 
 
 def _batches(state: TableState, full_rows: int, *, include_full: bool) -> Iterator[dict[str, LoadedPart]]:

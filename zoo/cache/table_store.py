@@ -4,7 +4,7 @@ The protocol:
 
 1. A part is written whole, under a name that no other part has, and never changes.
 2. A part that holds the rows of other parts lists them: it *replaces* them. Replaced parts do not count wherever the new part is
-   seen. They are removed once it is durable.
+   seen. They are removed once it is durable, and replaced in turn once removals of before are.
 3. A merge also lists what its sources replaced, as long as one of those files may still be seen: for an hour, or until it is gone.
 4. Two parts that replace the same part come from merges that ran at the same time. Rows that both hold count once.
 5. A reader that misses a file which was listed starts again.
@@ -104,7 +104,10 @@ class TableStore:
         """
         if not len(table):
             return None
-        listed = self.files.names(name) if replaces else set()
+        listed = set[str]()
+        if replaces:
+            listed = self.files.names(name)
+            self.files.flush(name)  # what is not listed must not come back: removals of others need not be durable yet
         gone = {*replaces, *self._replaced_before(name, replaces, listed)}
         file = self._write(name, table, {"replaces": sorted(gone)} if gone else {}, after=gone, is_replacing=bool(gone))
         for old in {*replaces, *(gone & listed)}:
@@ -132,7 +135,17 @@ class TableStore:
             before = [part for part in state.parts.values() if zoo in part.zoos]
             if len(before) != 1 or before[0].notes != own_notes or not before[0].table.equals(rows):
                 self._write(name, rows, own_notes, after=self.files.names(name))
-        for file in self.load(name).replaced:
+        self.remove_replaced(name, self.load(name).replaced)
+
+    def remove_replaced(self, name: str, files: Collection[str]) -> None:
+        """Removes parts that others replace, once these are durable: their writers may have failed before they could tell.
+
+        Raises:
+            CacheError: if they cannot be made durable.
+        """
+        if files:
+            self.files.flush(name)
+        for file in files:
             self.files.remove(name, file)
 
     def _write(self, name: str, table: pa.Table, notes: Notes, *, after: Iterable[str], is_replacing: bool = False) -> str:

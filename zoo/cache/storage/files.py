@@ -154,6 +154,17 @@ class Files:
         with contextlib.suppress(OSError):
             Path(self.path(folder, name)).unlink()
 
+    def flush(self, folder: str) -> None:
+        """Makes all changes of a folder durable, those of other processes too.
+
+        Raises:
+            CacheError: if the disk refuses.
+        """
+        try:
+            _sync_folder(Path(self.root, folder))
+        except OSError as error:
+            raise CacheError(f"Cache '{self.address}' cannot be written: {error.strerror or error}.") from error
+
     def move(self, name: str, source: str, target: str) -> bool:
         """Moves a file to another folder and tells whether that succeeded."""
         try:

@@ -178,6 +178,9 @@ class RemoteFiles:
             if self._listing is not None:
                 self._listing[folder].pop(name, None)
 
+    def flush(self, folder: str) -> None:
+        """Does nothing: an object is durable once it was put."""
+
     def move(self, name: str, source: str, target: str) -> bool:
         """Copies a file to another folder, removes it, and tells whether that succeeded."""
         try:
