@@ -84,6 +84,14 @@ class OutputError(ZooError):
     """A report cannot be written."""
 
 
+def message_of(error: BaseException) -> str:
+    """An exception's message. Those of models may raise anything while they are formatted."""
+    try:
+        return str(error)
+    except BaseException as second:  # noqa: BLE001  # its own __str__ may raise anything
+        return f"its message cannot be read, {type(second).__name__}"
+
+
 def shorten(message: str) -> str:
     """The message with its long lines shortened, and without the end of a long list."""
     lines = message.split("\n")

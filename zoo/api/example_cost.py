@@ -13,7 +13,7 @@ from zoo.counting.cost import Cost
 from zoo.counting.count_model import count_model
 from zoo.counting.count_with_values import count_with_values
 from zoo.counting.ways import Way
-from zoo.errors import ZooError
+from zoo.errors import ZooError, message_of
 from zoo.recording.memo import Memo
 
 
@@ -55,7 +55,7 @@ def _count(model: nn.Module, example: Example, memo: Memo, way: Way, *, keep: bo
 
 def is_out_of_memory(error: Exception) -> bool:
     """Whether Python or torch could not allocate memory."""
-    return isinstance(error, MemoryError) or "allocate memory" in str(error)
+    return isinstance(error, MemoryError) or "allocate memory" in message_of(error)
 
 
 def example_cost(example: Example, counting: Callable[[Memo], Cost], memo: Memo) -> Cost:

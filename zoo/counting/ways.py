@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from zoo.errors import ZooError
+from zoo.errors import ZooError, message_of
 
 _SIGNS_OF_VALUES = "meta fake data-dependent item() numpy nested sparse flexattention storage unbacked higherorder".split()
 _SIGNS_OF_GRADIENTS = ("does not require grad", "does not have a grad_fn", "appears to not have been used in the graph")
@@ -29,10 +29,10 @@ class Way(NamedTuple):
 
 def needs_values(error: Exception) -> bool:
     """Whether a model failed because its tensors held no values, by what torch says then."""
-    said = f"{type(error).__name__} {error}".lower()
+    said = f"{type(error).__name__} {message_of(error)}".lower()
     return isinstance(error, NotImplementedError) or any(sign in said for sign in _SIGNS_OF_VALUES)
 
 
 def needs_gradients(error: Exception) -> bool:
     """Whether a model failed because autograd had recorded nothing that it could differentiate, by what torch says then."""
-    return isinstance(error, RuntimeError) and any(sign in str(error) for sign in _SIGNS_OF_GRADIENTS)
+    return isinstance(error, RuntimeError) and any(sign in message_of(error) for sign in _SIGNS_OF_GRADIENTS)

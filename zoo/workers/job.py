@@ -22,7 +22,7 @@ from zoo.counting.conventions import CONVENTIONS
 from zoo.counting.cost import Cost
 from zoo.counting.version import COUNTER_VERSION
 from zoo.counting.ways import needs_gradients, needs_values
-from zoo.errors import InputError, VariantError
+from zoo.errors import InputError, VariantError, message_of
 from zoo.inputs import image_tensor, with_channels
 from zoo.jobs import INPUT_STAGE, VARIANT_STAGE, Failure, Job
 from zoo.meta.build import build_on_meta, buildable
@@ -264,9 +264,6 @@ def _operations_table(key: CostKey, cost: Cost, now: datetime) -> pa.Table:
 
 
 def short_message(error: BaseException) -> str:
-    """An exception's message on one line, truncated; formatting it may raise as well."""
-    try:
-        text = " ".join(str(error).split())
-    except BaseException as second:  # noqa: BLE001  # its own __str__ may raise anything
-        return f"its message cannot be read, {type(second).__name__}"
+    """An exception's message on one line, truncated."""
+    text = " ".join(message_of(error).split())
     return text if len(text) <= _MESSAGE_LENGTH else f"{text[:_MESSAGE_LENGTH]}…"
