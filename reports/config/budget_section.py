@@ -99,8 +99,8 @@ class BudgetSection(Section):
     """For speed: of published speeds. Default: the fastest."""
     threads: PositiveInt | None = None
     """For speed: of a CPU. Default: of published speeds the fastest."""
-    pareto: OneOrMore[Objective] = ["macs"]
-    """Costs of the frontier, beside accuracy."""
+    pareto: OneOrMore[Objective] | None = None
+    """Costs of the frontier, beside accuracy. Default: the latency or throughput that is limited, or macs."""
     pick: Objective = ACCURACY
     """What decides among the models that fit."""
 
@@ -116,9 +116,15 @@ class BudgetSection(Section):
         return limits + (_device_limits(device) if device else [])
 
     @property
+    def frontier_costs(self) -> list[str]:
+        """`pareto`, or the speed that is limited, or MACs."""
+        limited = [name for name in ("latency", "throughput") if getattr(self, name) is not None]
+        return self.pareto or limited[:1] or ["macs"]
+
+    @property
     def is_about_speed(self) -> bool:
         """Whether a limit or an objective is a latency or a throughput."""
-        ranked = {self.pick, *self.pareto}
+        ranked = {self.pick, *self.frontier_costs}
         return self.latency is not None or self.throughput is not None or not ranked.isdisjoint({"latency", "throughput"})
 
     def run(self) -> RunConfig:
@@ -132,8 +138,8 @@ class BudgetSection(Section):
         return tuple(name for name in ("batch", "layout", "compiled") if getattr(self, name) is None)
 
     def objectives(self) -> list[Column]:
-        """The objectives in the order of their importance: `pick`, accuracy unless it is left out, the costs of `pareto`."""
-        names = [self.pick, ACCURACY, *self.pareto]
+        """The objectives in the order of their importance: `pick`, accuracy unless it is left out, `frontier_costs`."""
+        names = [self.pick, ACCURACY, *self.frontier_costs]
         known: dict[str, Column] = dict(COSTS)
         if self.dataset != NO_DATASET:
             known[ACCURACY] = DATASETS[self.dataset]

@@ -68,7 +68,8 @@ def _explain_closest_limit(selection: SelectionResult, pick: pd.Series) -> Itera
     shares = [pick[x.column.key] / x.bound if not x.is_least else x.bound / pick[x.column.key] for x in limits]
     if limits:
         share, limit = max(zip(shares, limits, strict=True), key=lambda pair: pair[0])
-        yield f"It is closest to {limit_text(limit)}: it has {value_text(limit.column, pick[limit.column.key])}, {share:.0%} of it."
+        used = f"{1 / share - 1:.0%} above" if limit.is_least else f"{share:.0%} of"
+        yield f"It is closest to {limit_text(limit)}: it has {value_text(limit.column, pick[limit.column.key])}, {used} it."
 
 
 def _explain_latency(selection: SelectionResult, pick: pd.Series) -> Iterator[str]:

@@ -34,7 +34,9 @@ def print_table(
     right: Sequence[str] = (),
     wraps: Sequence[str] = (),
 ) -> None:
-    """A table whose first column is the most important one: columns at the end that do not fit are left out.
+    """A table whose first column is the most important one.
+
+    On a narrow console it is folded; columns at the end that do not fit even then are left out.
 
     Args:
         console: to print on.
@@ -55,11 +57,12 @@ def print_table(
 
 
 def _columns_that_fit(width: int, headers: Sequence[str], rows: Iterable[Sequence[str | Text]], wraps: Sequence[str]) -> int:
-    """How many columns fit side by side without breaking a value; two at least."""
+    """How many columns fit side by side without breaking a value but of the first one; two at least."""
     used = 0
     for index, (header, *cells) in enumerate(zip(headers, *rows, strict=True)):
         needed = max((len(line) for cell in cells for line in str(cell).splitlines()), default=0)
-        used += max(len(header), min(needed, _MIN_WRAPPED) if header in wraps else needed) + 2  # the gap between two columns
+        may_break = header in wraps or not index
+        used += max(len(header), min(needed, _MIN_WRAPPED) if may_break else needed) + 2  # the gap between two columns
         if used - 2 > width:
             return max(2, index)
     return len(headers)

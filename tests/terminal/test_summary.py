@@ -119,6 +119,17 @@ def test_a_table_in_a_pipe_breaks_no_row() -> None:
     assert len(pipe.getvalue().splitlines()) == len(["header", "rule", "row"])
 
 
+def test_a_long_name_is_folded_before_a_figure_is_left_out() -> None:
+    console = Console(file=io.StringIO(), width=60)
+    name = "timm/" + "x" * 60
+    print_table(console, ("model", "input", "Top-1 (%)"), [(name, "3x224x224", "86.20")], right=("Top-1 (%)",))
+    assert isinstance(console.file, io.StringIO)
+    header, _, *lines = console.file.getvalue().splitlines()
+    assert header.split() == ["model", "input", "Top-1", "(%)"]
+    assert lines[0].split()[1:] == ["3x224x224", "86.20"]
+    assert "".join(line.split()[0] for line in lines) == name
+
+
 @pytest.mark.parametrize(
     ("width", "shown"), [(80, ["model", "input", "task"]), (22, ["model", "input"]), (5, ["model", "input"])]
 )

@@ -38,7 +38,10 @@ def select(
     devices: options.DevicesFile = None,
     speed: options.SpeedFiles = None,
     pareto: Annotated[
-        str | None, typer.Option(metavar="NAMES", help="Costs of the frontier: latency,peak_memory. Default: macs.")
+        str | None,
+        typer.Option(
+            metavar="NAMES", help="Costs of the frontier: latency,peak_memory. Default: the speed that is limited, or macs."
+        ),
     ] = None,
     pick: Annotated[str | None, typer.Option(metavar="NAME", help="The objective that decides. Default: accuracy.")] = None,
     form: options.TableForm = TableFormat.TABLE,

@@ -75,7 +75,9 @@ function closest(row) {
   const shares = view.limits.map((limit) => (limit.isLeast ? limit.bound / limit.values[row] : limit.values[row] / limit.bound));
   if (!shares.length) return '';
   const most = Math.max(...shares);
-  return ` Closest to ${boundText(view.limits[shares.indexOf(most)])}: ${formatFixed(100 * most, 0)} % of it.`;
+  const limit = view.limits[shares.indexOf(most)];
+  const used = limit.isLeast ? `${formatFixed(100 / most - 100, 0)} % above` : `${formatFixed(100 * most, 0)} % of`;
+  return ` Closest to ${boundText(limit)}: ${used} it.`;
 }
 
 function runnerUp(row, pick) {
