@@ -127,3 +127,20 @@ def test_what_cannot_be_differentiated_raises_as_it_does_in_torch() -> None:
 
     with pytest.raises(RuntimeError, match="does not require grad"):
         zoo.count(Potential(detached), (WIDTH,))
+
+
+def test_gradients_of_buffers_and_attributes_are_put_back() -> None:
+    extra = torch.ones(1, requires_grad=True)
+
+    def by_values(model: Potential, x: Tensor) -> Any:
+        if x.sum() > -1e9:
+            with torch.enable_grad():
+                (model.get_buffer("scale") * extra * model.energy(x)).backward()
+        return x
+
+    model = Potential(by_values)
+    model.register_buffer("scale", torch.ones(1, requires_grad=True))
+    model.extra = extra
+    zoo.count(model, (ATOMS, WIDTH))
+    assert model.get_buffer("scale").grad is None
+    assert extra.grad is None

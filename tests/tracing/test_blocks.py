@@ -29,6 +29,7 @@ class Layer(nn.Module):
         self.function = function
         self.calls = 0
         self.cache: dict[str, Tensor] = {}
+        self.seen: list[bool] = []
 
     def forward(self, x: Tensor) -> Any:
         return self.function(self, x)
@@ -78,6 +79,13 @@ def caching(self: Any, x: Tensor) -> Any:
     return x + self.cache["table"].sum()
 
 
+def listing(self: Any, x: Tensor) -> Any:
+    if self.seen:
+        return conv(self, x)
+    self.seen.append(True)
+    return x
+
+
 class Chain(nn.Module):
     """Layers one after another; a pair of results is joined."""
 
@@ -121,7 +129,7 @@ def test_repeated_modules_do_what_running_them_does(
     assert Layer in classes
 
 
-@pytest.mark.parametrize("function", [counting, caching])
+@pytest.mark.parametrize("function", [counting, caching, listing])
 def test_modules_that_change_are_never_repeated(function: Callable[[Any, Tensor], Any], monkeypatch: pytest.MonkeyPatch) -> None:
     classes, recorder = repeated(monkeypatch), WorkloadRecorder()
     layer = Layer(function)
@@ -143,3 +151,40 @@ def test_modules_of_unknown_libraries_are_run(monkeypatch: pytest.MonkeyPatch) -
     classes = repeated(monkeypatch)
     compare(Chain([Layer(conv) for _ in range(5)]).eval(), WorkloadRecorder())
     assert not classes
+
+
+class InPlaceChain(Chain):
+    """Layers that put their results into the list that they are given, where those before end."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        held = [x]
+        for layer in self.layers:
+            layer(held)
+        return held[0]
+
+
+def replacing(self: Any, held: list[Tensor]) -> None:
+    held[0] = self.conv(held[0]).relu()
+    held[0] = self.conv(held[0]).relu()
+
+
+def test_modules_that_may_change_a_list_are_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    classes = repeated(monkeypatch)
+    compare(InPlaceChain([Layer(replacing) for _ in range(5)]).eval(), WorkloadRecorder())  # type: ignore[arg-type]
+    assert Layer not in classes
+
+
+def test_a_pass_that_fails_leaves_no_blocks() -> None:
+    recorder = WorkloadRecorder()
+
+    class Failing(Chain):
+        def forward(self, x: Tensor) -> Tensor:
+            super().forward(x)
+            raise ArithmeticError
+
+    failed = recorder.record(
+        Failing([Layer(conv) for _ in range(4)]).eval(), lambda batch: ((meta_input(SHAPE, batch=batch),), {}), MODES
+    )
+    assert all(isinstance(found, ArithmeticError) for found in failed.values())
+    assert recorder._known.blocks.met
+    assert not recorder._known.blocks.blocks

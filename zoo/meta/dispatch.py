@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 
 @contextlib.contextmanager
@@ -22,11 +22,15 @@ def below_autograd() -> Iterator[None]:
 
 @contextlib.contextmanager
 def differentiating(model: nn.Module) -> Iterator[None]:
-    """Lets a pass compute gradients, as in training; those that its parameters hold are put back when the context ends."""
-    kept = [(parameter, parameter.grad) for parameter in model.parameters()]
+    """Lets a pass compute gradients, as in training; those that its tensors hold are put back when the context ends."""
+    attributes = (value for module in model.modules() for value in vars(module).values())
+    tensors = {
+        id(one): one for one in (*model.parameters(), *model.buffers(), *attributes) if isinstance(one, Tensor) and one.is_leaf
+    }
+    kept = [(tensor, tensor.grad) for tensor in tensors.values()]
     try:
         with torch.inference_mode(False), torch.enable_grad():
             yield
     finally:
-        for parameter, grad in kept:
-            parameter.grad = grad
+        for tensor, grad in kept:
+            tensor.grad = grad

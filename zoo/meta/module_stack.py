@@ -6,6 +6,7 @@ import contextlib
 import functools
 import operator
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Container, Iterable, Iterator
 from typing import Any, NamedTuple
 
@@ -163,20 +164,22 @@ class _Held:
             return True
 
     def put_back(self) -> bool:
-        """Restores attributes and dictionaries; says whether anything had changed."""
+        """Restores attributes and what is inside them; says whether anything had changed."""
         held = self.module.__dict__
         if not self._has_changed(held):
             return False
         held.clear()
         held.update(self._attributes)
         for name, value in self._attributes.items():
-            if type(value) is dict:
+            if type(value) is list:
+                value[:] = self._contents[name]
+            elif type(value) in _CHANGEABLE:
                 value.clear()
                 value.update(self._contents[name])
         return True
 
 
-_CHANGEABLE = frozenset({dict, list, set})
+_CHANGEABLE = frozenset({dict, OrderedDict, list, set})
 
 
 class ModuleRecord(NamedTuple):

@@ -23,6 +23,7 @@ from zoo.tracing.structure import Structures, inner_modules
 from zoo.tracing.trace import PassRunner
 
 _TENSORS = frozenset({Tensor, nn.Parameter})
+_CONSTANTS = frozenset({int, float, bool, str, type(None), torch.dtype, torch.Size})
 
 
 class BlockTable:
@@ -51,13 +52,15 @@ class BlockRecorder:
         self._mode = runner.dtype, runner.is_channels_last, runner.autocast and runner.autocast.device_type
         self._modules: dict[int, list[nn.Module]] = {}
         self._recorded: list[Any] = []  # keys of the blocks that this pass has added
+        self._judged: list[type] = []  # classes that it has compared
 
     def call(self, run: Callable[..., Any], module: nn.Module, args: Any, kwargs: Any) -> Any:
         """The call of a module: repeated from the table, or run."""
         structure = self._structures.get(id(module)) if module._modules else None
         tensors: list[Tensor] = []
-        if structure is None or self._table.trusted.get(type(module)) is False:
-            return run(module, *args, **kwargs)
+        may_repeat = structure is not None and self._table.trusted.get(type(module)) is not False
+        if not may_repeat or not all(map(_is_plain, (*args, *kwargs.values()))):
+            return run(module, *args, **kwargs)  # it may change a list, and objects would be kept alive
         try:
             state = self._state.enabled, self._state.dtype, self._state.keeps_casts
             key: Any = (structure, self._mode, state, signature(args, kwargs, tensors))
@@ -87,9 +90,16 @@ class BlockRecorder:
         """
         changing = set(map(type, changed)) - self._table.structures.changing
         self._table.structures.changing |= changing
-        for key in self._recorded if changing else ():
-            self._table.blocks.pop(key, None)
+        if changing:
+            self.drop()
         return not changing
+
+    def drop(self) -> None:
+        """Forgets what the pass has recorded."""
+        for key in self._recorded:
+            self._table.blocks.pop(key, None)
+        for kind in self._judged:
+            self._table.trusted.pop(kind, None)
 
     def _inner(self, module: nn.Module) -> list[nn.Module]:
         known = self._modules.get(id(module))
@@ -112,9 +122,6 @@ class BlockRecorder:
             try:
                 if before != [graph.types[value] for value in given]:
                     raise UnsuitableError  # a view made in place
-                after: list[Tensor] = []
-                if signature(args, kwargs, after) != key[-1] or list(map(id, after)) != list(map(id, tensors)):
-                    raise UnsuitableError  # a list that the module has changed
                 cut = BlockCutter(graph, start, (given, tensors), self._inner(module))
                 block = cut.block(out, self._casts)
                 block.asks_autocast = self._state.was_consulted
@@ -127,6 +134,7 @@ class BlockRecorder:
             )
             if known is not None:
                 self._table.trusted[type(module)] = block.is_like(known)
+                self._judged.append(type(module))
             else:
                 self._table.blocks[key] = block
                 self._recorded.append(key)
@@ -184,3 +192,9 @@ class BlockRecorder:
             if value >= len(outer):
                 graph.observe(tensor, id(tensor), values[value])
         return fill_form(block.form, [made[memory.value] for memory in block.results])
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether an argument is a tensor, a constant, or a tuple of these."""
+    kind = type(value)
+    return kind in _TENSORS or kind in _CONSTANTS or (kind is tuple and all(map(_is_plain, value)))

@@ -130,7 +130,12 @@ class PassFamily:
             graph = Graph(self._table)
             runner.state.was_consulted = False
             recorder = BlockRecorder(graph, self._blocks, runner, self._structures)
-            if recorder.accepts(_run(runner, given, graph, recorder.call)):
+            try:
+                changed = _run(runner, given, graph, recorder.call)
+            except BaseException:
+                recorder.drop()
+                raise
+            if recorder.accepts(changed):
                 return graph
             self._structures = self._blocks.structures.of_model(self._model)
 

@@ -77,8 +77,8 @@ def _comparable(value: Any) -> Any:
     if kind not in _CONTAINERS:
         return comparable(value)
     if isinstance(value, dict):
-        return kind, all_comparable(tuple(value)), tuple([_comparable(item) for item in value.values()])
-    return kind, tuple([_comparable(item) for item in value])
+        return kind, all_comparable(tuple(value)), all_comparable(tuple(value.values()))
+    return kind, all_comparable(tuple(value))
 
 
 def inner_modules(module: nn.Module) -> list[nn.Module]:
