@@ -153,8 +153,7 @@ def _merged(name: str, tables: Mapping[str, pa.Table], keep: Keep, *, is_repeate
 def _replace(store: Store, name: str, files: list[str], merged: pa.Table) -> None:
     """Puts the merged rows in the place of these files."""
     if not len(merged):
-        for file in files:
-            store.files.remove(name, file)
+        store.remove_replaced(name, files)
         return
     order = [(column, "ascending") for column in ORDER if column in merged.column_names]
     store.append(name, merged.sort_by(order) if order else merged, replaces=files)

@@ -138,7 +138,9 @@ class TableStore:
         self.remove_replaced(name, self.load(name).replaced)
 
     def remove_replaced(self, name: str, files: Collection[str]) -> None:
-        """Removes parts that others replace, once these are durable: their writers may have failed before they could tell.
+        """Removes parts that others replace, or whose rows are superseded, once these are durable.
+
+        Their writers may have failed before they could tell.
 
         Raises:
             CacheError: if they cannot be made durable.

@@ -193,17 +193,22 @@ def _recorded_run(
         versions=summary.versions,
     )
     first = _write_run(store, run)
-    for table, column, (name, rows) in (("plans", "plan", plan), ("results", "results", results)):
-        if not len(store.read(table, [column], {column: [name]})):
-            store.append(table, rows)
+    _write_named(store, plan, results)
     try:
         yield
     except BaseException:
         with contextlib.suppress(CacheError):  # the disk may be full, which is what the first exception says
             _end_run(store, dataclasses.replace(run, status=RunStatus.INTERRUPTED), summary, first)
         raise
+    _write_named(store, plan, results)  # a pruning that had read the runs before this one may have removed them
     status = RunStatus.INTERRUPTED if summary.interrupted else RunStatus.DONE
     _end_run(store, dataclasses.replace(run, status=status), summary, first)
+
+
+def _write_named(store: Store, plan: NamedTable, results: NamedTable) -> None:
+    for table, column, (name, rows) in (("plans", "plan", plan), ("results", "results", results)):
+        if not len(store.read(table, [column], {column: [name]})):
+            store.append(table, rows)
 
 
 def _end_run(store: Store, run: RunRecord, summary: RunSummary, first: str | None) -> None:
