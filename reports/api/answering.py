@@ -134,7 +134,7 @@ def draw_answer(asked: BudgetRequest, cost: str | None, style: Style) -> Figure:
     from reports.plot.points import Points
 
     found = answer(asked, lambda budget: _with_axes(budget, cost, asked.spell))
-    points = Points.of(found, COSTS[found.budget.frontier_costs[0]], DATASETS[found.budget.dataset])
+    points = Points.of(found, COSTS[_drawn_cost(found.budget)], DATASETS[found.budget.dataset])
     if points.rows.empty:
         axes = f"{points.cost.title} and {points.accuracy.title}"
         why = found.speed_note if points.cost.group == "Speed" else ""
@@ -148,4 +148,9 @@ def _with_axes(budget: BudgetSection, cost: str | None, spell: Callable[[str], s
         raise ConfigError(f"{spell('cost')}: '{cost}' is not a cost.{did_you_mean(cost, COSTS)}")
     if budget.dataset == NO_DATASET:
         raise ConfigError(f"A picture needs an accuracy: name its dataset with {spell('dataset')}, such as imagenet-1k.")
-    return budget.model_copy(update={"pareto": [cost or budget.frontier_costs[0]], "pick": ACCURACY})
+    return budget.model_copy(update={"pareto": [cost or _drawn_cost(budget)], "pick": ACCURACY})
+
+
+def _drawn_cost(budget: BudgetSection) -> str:
+    """The first cost of the frontier; `pareto` may name accuracy as well."""
+    return next((name for name in budget.frontier_costs if name in COSTS), "macs")

@@ -90,7 +90,7 @@ def _write_trends(config: Config, sections: Sequence[ReportSection], report: Rep
     boards = [section for section in sections if "html" in section.formats]
     if not boards:
         return None
-    from reports.config.config import TRENDS_NAME
+    from reports.config.config import trends_name
     from reports.html.trends.page import write_trends
     from reports.trends.trends import build_trends
     from zoo.cache.store import Store
@@ -98,7 +98,7 @@ def _write_trends(config: Config, sections: Sequence[ReportSection], report: Rep
     trends = build_trends(Store(config.cache), name, config, report.budgets)
     if trends is None:
         return None
-    board, path = boards[0], Path(config.out) / f"{TRENDS_NAME}.html"
+    board, path = boards[0], Path(config.out) / f"{trends_name(boards[0].name)}.html"
     with _told_where(path):
         write_trends(trends, path, title=board.title, created_at=report.created_at, leaderboard=f"{board.name}.html")
     return path

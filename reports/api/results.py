@@ -161,7 +161,7 @@ class Outcome:
 
 
 def _text_console() -> Console:
-    return Console(file=io.StringIO(), width=_TEXT_WIDTH, highlight=False, color_system=None)
+    return Console(file=io.StringIO(), width=_TEXT_WIDTH, highlight=False, color_system=None, markup=False)
 
 
 def _text_of(console: Console) -> str:

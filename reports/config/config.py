@@ -121,14 +121,19 @@ class AuditSection(Section):
     """Where fields stand in tables other than timm's: macs=GFLOPs:G."""
 
 
-TRENDS_NAME = "trends"
-"""Name of the page that is written beside reports in HTML once there are two runs."""
+DEFAULT_REPORT = "leaderboard"
+_TRENDS = "trends"
+
+
+def trends_name(report: str) -> str:
+    """Name of the page of trends that is written beside a report in HTML once there are two runs."""
+    return _TRENDS if report == DEFAULT_REPORT else f"{report}-{_TRENDS}"
 
 
 def _refuse_taken(name: str) -> str:
-    if name == TRENDS_NAME:
+    if name == _TRENDS or name.endswith(f"-{_TRENDS}"):
         raise ValueError(
-            f"'{name}' is the page of what changed over runs, which is written besides. Give the report another name."
+            f"'{name}' may be the page of what changed over runs, which is written besides. Give the report another name."
         )
     return name
 
@@ -136,7 +141,7 @@ def _refuse_taken(name: str) -> str:
 class ReportSection(Section):
     """One report: its files are `<out>/<name>.<format>`."""
 
-    name: Annotated[str, Field(pattern=r"^\w[\w.-]*$"), AfterValidator(_refuse_taken)] = "leaderboard"
+    name: Annotated[str, Field(pattern=r"^\w[\w.-]*$"), AfterValidator(_refuse_taken)] = DEFAULT_REPORT
     """Of its files, which are <out>/<name>.<format>."""
     title: Text = "Model-zoo leaderboard"
     """The heading of the page."""

@@ -18,7 +18,7 @@ _MIN_WRAPPED = 30  # columns for a text that may wrap
 def make_console(stream: TextIO | None = None) -> Console:
     """A console on `stream` (default: stdout). rich itself obeys NO_COLOR and leaves colours out of pipes."""
     file = stream or sys.stdout
-    return Console(file=file, width=None if file.isatty() else _PIPE_WIDTH, highlight=False, soft_wrap=False)
+    return Console(file=file, width=None if file.isatty() else _PIPE_WIDTH, highlight=False, soft_wrap=False, markup=False)
 
 
 def new_table() -> Table:

@@ -40,16 +40,12 @@ class Pick:
 class Series:
     """The best accuracy within one budget, as of each state."""
 
-    title: str  # `MACs ≤ 1.00 G`, or the name of a configured budget
+    name: str  # `MACs ≤ 1 G`, or that of a configured budget
+    title: str  # with the limits of a configured budget
     task: str | None  # None: of a budget that is about no task in particular
     accuracy: Column
     picks: tuple[Pick | None, ...]  # None: nothing fits
     cost: Column | None = None  # that is limited; None: it is a budget of the configuration
-
-    @property
-    def name(self) -> str:
-        """`MACs ≤ 1 G`, or the name of a configured budget without its limits."""
-        return self.title.partition(": ")[0]
 
     @property
     def is_configured(self) -> bool:
@@ -70,7 +66,8 @@ def standing_series(states: Sequence[Mapping[str, pd.DataFrame]], tasks: Mapping
         for limit in STANDING_LIMITS:
             picks = tuple(_best(rows, accuracy, limit) for rows in known)
             if any(picks) and any((rows[limit.column.key] > limit.bound).any() for rows in known):
-                series.append(Series(f"{limit.title} ≤ {_bound_text(limit)}", task, accuracy, picks, limit.column))
+                name = f"{limit.title} ≤ {_bound_text(limit)}"
+                series.append(Series(name, name, task, accuracy, picks, limit.column))
     return series
 
 
@@ -126,7 +123,7 @@ def configured_series(
             accuracy = DATASETS[each.budget.dataset]
             limits = "; ".join(answers[-1].limits)
             title = f"{each.name}: {limits}" if limits else each.name
-            series.append(Series(title, None, accuracy, tuple(_pick(answer, accuracy) for answer in answers)))
+            series.append(Series(each.name, title, None, accuracy, tuple(_pick(answer, accuracy) for answer in answers)))
         if (latency := each.latency) is not None and latency.key not in latencies:
             latencies[latency.key] = latency
             for board, answer in zip(leaderboards, answers, strict=True):

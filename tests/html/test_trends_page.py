@@ -132,7 +132,7 @@ def many_runs(runs: int, states: int) -> Trends:
     tasks = dict.fromkeys(("classification", "detection", "video", "segmentation", "keypoints"), top1)
     name = "timm/a_model_with_quite_a_long_name_{}.of_weights_in22k_ft_in1k"
     series = [
-        Series(f"{cost.title} ≤ {limit} G", task, top1, tuple(Pick(name.format(n // often), "3x224x224", 70 + limit + n // often / 10) for n in range(states)), cost)
+        Series(f"{cost.title} ≤ {limit} G", f"{cost.title} ≤ {limit} G", task, top1, tuple(Pick(name.format(n // often), "3x224x224", 70 + limit + n // often / 10) for n in range(states)), cost)
         for task, often in zip(tasks, (6, 30, 30, 30, 30), strict=True) for cost in costs for limit in range(4)
     ]  # fmt: skip
     moves = [

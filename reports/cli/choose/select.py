@@ -48,7 +48,9 @@ def select(
     **shared: Any,
 ) -> None:
     """Pick a model for a budget: what fits, the frontier, what excludes the others, and what relaxing a limit would gain."""
-    stated = options.stated_budget(shared, dataset=dataset, pareto=pareto.split(",") if pareto else None, pick=pick)
+    stated = options.stated_budget(
+        shared, dataset=dataset, pareto=[name.strip() for name in pareto.split(",")] if pareto else None, pick=pick
+    )
     from reports.api.answering import BudgetRequest, UntestableLimitError, answer
     from reports.cli.common.select_run import option_of, print_answer
 

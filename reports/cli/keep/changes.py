@@ -84,7 +84,7 @@ def changes(
     alarms = parse_fail_on(fail_on)
     store = open_cache(cache, config)
     found = changes_between(store, *_chosen(store, runs or [], since))
-    between = changes_besides_costs(store, found, read_config(config) if config else None)
+    between = changes_besides_costs(store, found, read_config(config, cache) if config else None)
     _print(found, between, form, None if everything else _MOST_ROWS)
     raise typer.Exit(ExitCode.CHANGED if any(found.counts()[name] for name in alarms) else ExitCode.OK)
 

@@ -35,6 +35,8 @@ def schema(
     from reports.cli.common.answers import answer_schema
     from reports.config.schema import config_schema
 
+    if verb and output:
+        raise typer.BadParameter("give a verb or --output, not both.")
     if verb:
         print_json(answer_schema(" ".join(verb)))
     elif output is None:

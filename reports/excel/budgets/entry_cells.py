@@ -31,7 +31,7 @@ def write_entries(book: Book, page: Page, cells: LimitCells) -> None:
     else:
         _put_titles(book, page, at.DEVICE_ROW, "Device: no latency is known in this report")
     title = Formula(cells.of_task(TaskColumn.ACCURACY), accuracy_title(quality))
-    unit = Formula(cells.of_task(TaskColumn.UNIT), quality.unit if quality else "")
+    unit = Formula(f'{cells.of_task(TaskColumn.UNIT)}&""', quality.unit if quality else "")
     _put_titles(book, page, at.ACCURACY_ROW, title, unit)
     amount = cells.of_budget(cells.of_task(TaskColumn.AMOUNT))
     _put_amount(book, page, at.ACCURACY_ROW, amount, shown_amount(start, quality), "The accuracy of the chosen task.")

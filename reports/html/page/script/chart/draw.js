@@ -74,7 +74,8 @@ function drawFrontier(pen, { area, window, frontier, bounds, colours, theme }, a
   }
   const steps = frontier.flatMap(({ x, y }, place) => (place ? [[at.x(x), at.y(frontier[place - 1].y)], [at.x(x), at.y(y)]] : [[at.x(x), at.y(y)]]));
   const end = bounds.reduce((least, { axis, value }) => (axis === 'x' ? Math.min(least, value) : least), window.x1);
-  if (steps.length) steps.push([at.x(end), steps.at(-1)[1]]); // what a larger budget still gets
+  if (!steps.length) return;
+  steps.push([at.x(end), steps.at(-1)[1]]); // what a larger budget still gets
   pen.lines([steps], { stroke: theme.ink, width: 1.6, opacity: 0.85 });
   for (const { x, y, c } of frontier) pen.dot(at.x(x), at.y(y), 4, { fill: colours[c], stroke: theme.ink, width: 1.5 });
 }

@@ -4,7 +4,7 @@ import { BOARD, isLowBetter, taskRows } from '../base/data.js';
 import { chosenLatency, findChoice, findDevice, latencyHigh, latencyNote } from '../base/devices.js';
 import { byId, fill, h } from '../base/dom.js';
 import { FITS, LEFT_OUT, boundText, excessOf } from '../base/filters.js';
-import { formatCount, formatExcess, formatFixed, signed, withUnit } from '../base/format.js';
+import { formatCount, formatExcess, formatFixed, plural, signed, withUnit } from '../base/format.js';
 import { qualityOf } from '../base/frontier.js';
 import { state } from '../base/state.js';
 import { view } from '../base/view.js';
@@ -39,9 +39,17 @@ export function askedText() {
 }
 
 export function pickElements(pick) {
-  if (pick === undefined) return [h('p', { class: 'pick' }, `Nothing fits: each of ${formatCount(view.considered)} rows is outside a limit, or has no figure for it.`),
-    h('p', {}, 'Relax a limit, or press Reset. The nearest models are listed below.')];
+  if (pick === undefined) return noPick();
   return [h('p', { class: 'pick' }, 'Take ', openButton(pick), ` at ${BOARD.shown('input', pick)}`), h('p', {}, whyText(pick))];
+}
+
+function noPick() {
+  const [what, then] = view.fitting
+    ? [`${plural(view.fitting, 'row')} fit, but none has a known ${BOARD.column(state.accuracy).title}.`, 'Choose another accuracy above the chart, or read the table.']
+    : view.considered
+      ? [`Nothing fits: each of ${plural(view.considered, 'row')} is outside a limit, or has no figure for it.`, 'Relax a limit, or press Reset. The nearest models are listed below.']
+      : ['No model has these words and values.', 'Search for less, or press Reset.'];
+  return [h('p', { class: 'pick' }, what), h('p', {}, then)];
 }
 
 // Rows with a known accuracy, the best first; the cheaper one where equal, then by name.
@@ -72,10 +80,11 @@ function overAtTheEnd(latency, row) {
 
 // The limit of which the pick uses most.
 function closest(row) {
-  const shares = view.limits.map((limit) => (limit.isLeast ? limit.bound / limit.values[row] : limit.values[row] / limit.bound));
+  const limits = view.limits.filter(({ bound, values }) => bound > 0 && values[row] > 0);
+  const shares = limits.map(({ isLeast, bound, values }) => (isLeast ? bound / values[row] : values[row] / bound));
   if (!shares.length) return '';
   const most = Math.max(...shares);
-  const limit = view.limits[shares.indexOf(most)];
+  const limit = limits[shares.indexOf(most)];
   const used = limit.isLeast ? `${formatFixed(100 / most - 100, 0)} % above` : `${formatFixed(100 * most, 0)} % of`;
   return ` Closest to ${boundText(limit)}: ${used} it.`;
 }

@@ -23,7 +23,7 @@ export function startPaper() {
 }
 
 function showPaper() {
-  const answer = state.accuracy ? findAnswer() : { best: view.rows.slice(0, MOST.ranked), relaxations: [] };
+  const answer = state.accuracy ? findAnswer() : { best: cheapest(), relaxations: [] };
   byId('paper-asked').textContent = `${state.task}: ${askedText()}`;
   const [pick] = answer.best;
   const line = pick === undefined ? '' : loadLine(pick);
@@ -36,6 +36,12 @@ function showPaper() {
   byId('paper-view').textContent = `${location.pathname.split('/').at(-1)}#${encodeState()}`;
 }
 
+function cheapest() {
+  const costs = BOARD.figures(state.cost);
+  const known = (row) => (Number.isFinite(costs[row]) ? costs[row] : Infinity);
+  return [...view.rows].sort((a, b) => known(a) - known(b) || 0).slice(0, MOST.ranked);
+}
+
 // The columns that the choice rests on, then those everybody asks for, as far as they are known.
 function columnsOf(rows) {
   const keys = [state.accuracy, chosenLatency(), state.cost, ...view.limits.map(({ key }) => key), ...ALWAYS].filter(Boolean);
@@ -44,7 +50,7 @@ function columnsOf(rows) {
 }
 
 function bestTable({ best, relaxations }) {
-  const places = ['Pick', 'Runner-up', '3rd', '4th', '5th'];
+  const places = state.accuracy ? ['Pick', 'Runner-up', '3rd', '4th', '5th'] : [];
   const lines = [
     ...Array.from(best.slice(0, MOST.ranked), (row, place) => ({ role: places[place], row })),
     ...relaxations.map((one) => ({ role: `If ${boundText({ ...one.limit, bound: one.limit.values[one.row] })}`, row: one.row })),
@@ -53,7 +59,7 @@ function bestTable({ best, relaxations }) {
   const header = (column) => h('th', { scope: 'col', class: column.isFigure ? 'figure' : null }, headerOf(column));
   return h('table', { class: 'plain' },
     h('thead', {}, h('tr', {}, ['', 'Model'].map((text) => h('th', { scope: 'col' }, text)), columns.map(header))),
-    h('tbody', {}, lines.map(({ role, row }, place) => h('tr', { class: place || !best.length ? null : 'is-pick' },
+    h('tbody', {}, lines.map(({ role, row }, place) => h('tr', { class: place || !best.length || !state.accuracy ? null : 'is-pick' },
       h('td', { class: place < MOST.ranked ? 'paper-role' : null }, role), nameCell(row, BOARD.text('license', row)),
       columns.map((column) => cell(column, row))))));
 }
