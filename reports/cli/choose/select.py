@@ -18,7 +18,7 @@ EXAMPLES = examples(
     "zoometer select --max-peak-memory 2MB --device stm32h743 --dtype int8",
     "zoometer select --device 'galaxy s24' --dtype int8 --max-latency 5ms",
     "zoometer select --device rtx-4090 --max-latency 10ms --speed speed.csv",
-    "zoometer select configs/edge.yaml --budget phone --license 'apache-*'",
+    "zoometer select configs/jetson.yaml --budget camera --license 'apache-*'",
     closing="""KB, MB and GB are powers of 1000, KiB, MiB and GiB powers of 1024.
  Models with missing values never satisfy a limit.
 

@@ -18,7 +18,7 @@ EXAMPLES = examples(
     "zoometer plot --out params.svg --cost params --max-params 20M --min-top1 75",
     "zoometer plot --device 'orin nano' --dtype fp16 --max-latency 10ms",
     "zoometer plot --device t4 --cost latency --dark --out t4.png --out t4.svg",
-    "zoometer plot configs/edge.yaml --budget phone --title Phones",
+    "zoometer plot configs/jetson.yaml --budget camera --title Cameras",
     closing="""A grey point does not fit. Where the frontier has more models than there is
  room for names, those that are named are spread over it.
 
