@@ -108,27 +108,30 @@ def _row(rows: pd.DataFrame, name: Any) -> _Row:
     return {str(key): value for key, value in rows.loc[name].items()}
 
 
+def _what_changed(name: Any, axis: Axis, before: pd.DataFrame, after: pd.DataFrame) -> str:
+    return ", ".join(_differences(axis, _row(before, name), _row(after, name)))
+
+
 def _why_entered(name: Any, axis: Axis, before: pd.DataFrame, after: pd.DataFrame) -> str:
     if name not in before.index:
         return "new in the cache"
-    old, new = _row(before, name), _row(after, name)
-    if differing := ", ".join(_differences(axis, old, new)):
+    if differing := _what_changed(name, axis, before, after):
         return differing
-    rivals = before[_is_dominating(before, old, axis)]
+    rivals = before[_is_dominating(before, _row(before, name), axis)]
     model, shape, _ = rivals.index[0]
     if rivals.index[0] not in after.index:
         return f"{model} at {shape}, which was better, is no longer in the run"
-    differing = ", ".join(_differences(axis, _row(rivals, rivals.index[0]), _row(after, rivals.index[0])))
-    return f"{model} at {shape}, which was better, has changed: {differing}"
+    return f"{model} at {shape}, which was better, has changed: {_what_changed(rivals.index[0], axis, rivals, after)}"
 
 
 def _why_left(name: Any, axis: Axis, before: pd.DataFrame, after: pd.DataFrame) -> str:
     if name not in after.index:
         return "no longer in the run"
-    old, new = _row(before, name), _row(after, name)
-    if differing := ", ".join(_differences(axis, old, new)):
+    if differing := _what_changed(name, axis, before, after):
         return differing
-    rivals = after[_is_dominating(after, new, axis)].sort_values(axis.accuracy.key, ascending=axis.accuracy.better is Better.LOW)
+    rivals = after[_is_dominating(after, _row(after, name), axis)].sort_values(
+        axis.accuracy.key, ascending=axis.accuracy.better is Better.LOW
+    )
     model, shape, _ = rivals.index[0]
     accuracy, cost = (value_text(column, rivals.iloc[0][column.key]) for column in (axis.accuracy, axis.cost))
     return f"beaten by {model} at {shape}: {accuracy} for {cost}"

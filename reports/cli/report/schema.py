@@ -54,12 +54,9 @@ def write_schema(folder: Path) -> Path:
     import json
 
     from reports.config.schema import FILE_NAME, config_schema
-    from zoo.errors import OutputError
+    from reports.exports.files import replacing
 
     path = folder / FILE_NAME
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(config_schema(), indent=1) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise OutputError(f"'{path}' cannot be written: {error.strerror}. Choose another place.") from error
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(config_schema(), indent=1) + "\n", encoding="utf-8")
     return path
