@@ -199,13 +199,13 @@ def test_a_failed_count_leaves_its_memo_usable() -> None:
 
 
 def test_modules_stay_followable_while_anybody_follows_them() -> None:
-    call = nn.Module.__call__
+    before = nn.Module.__call__  # torch's own, or replaced: somebody else in this process may follow modules
     with followable():
         replaced = nn.Module.__call__
-        assert replaced is not call
+        assert replaced.__module__ == "zoo.meta.module_stack"
         count_call(torch.relu, on_meta(2))
         assert nn.Module.__call__ is replaced
-    assert nn.Module.__call__ is call
+    assert nn.Module.__call__ is before
 
 
 def test_other_threads_are_neither_recorded_nor_disturbed() -> None:

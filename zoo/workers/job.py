@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import gc
+import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -66,9 +67,10 @@ class JobRunner:
         self._zoos: dict[str, Zoo] = {}
         self._inputs: dict[str, dict[str, list[str]]] = {}  # native inputs by zoo and architecture
         self._constraints: dict[CostKey, InputConstraints | None] = {}  # by key at the native input; None: it fails there too
-        self._patches = contextlib.ExitStack()
-        self._patches.enter_context(followable())  # applied once for all models
-        self._patches.enter_context(buildable())
+        patches = contextlib.ExitStack()
+        patches.enter_context(followable())  # applied once for all models
+        patches.enter_context(buildable())
+        weakref.finalize(self, patches.close)
 
     def run(self, job: Job, timeout_s: float | None = None) -> list[JobResult]:
         """Returns a result for each input and each trace of the job. Exceptions of the model become failed rows."""
