@@ -47,7 +47,7 @@ class UntestableLimitError(SpeedError):
     """A limit on speed of which no candidate has a value. `ranking` is the answer without it, `step` what would make one known."""
 
     def __init__(self, limits: str, ranking: BudgetAnswer) -> None:
-        super().__init__(f"{limits}.\n{ranking.speed_note}")
+        super().__init__(f"{limits} cannot be tested.\n{ranking.speed_note}")
         self.limits, self.ranking, self.step = limits, ranking, ranking.speed_note
 
 
@@ -74,7 +74,7 @@ def answer(asked: BudgetRequest, change: Callable[[BudgetSection], BudgetSection
         without = budget.model_copy(update={"latency": None, "throughput": None})
         ranking = answer_budget(leaderboard, without, sources)
         others = tuple(sentence for sentence in ranking.assumptions if sentence != ranking.speed_note)
-        raise UntestableLimitError(found.untestable, replace(ranking, assumptions=others))
+        raise UntestableLimitError(found.untestable, replace(ranking, assumptions=others, left_out=found.untestable))
     if device and budget.device and not goes_by(device, budget.device):
         assumed = f"'{budget.device}' is read as {device.name} ({device.id})."
         return replace(found, assumptions=(assumed, *found.assumptions))

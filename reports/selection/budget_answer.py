@@ -30,6 +30,7 @@ class BudgetAnswer:
     assumptions: tuple[str, ...]
     device: Device | None = None  # of the budget
     speed_note: str = ""  # where speeds come from, or what would make one known
+    left_out: str = ""  # the limits of the budget that could not be tested, in words
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -43,15 +44,17 @@ class BudgetAnswer:
 
     @property
     def untestable(self) -> str:
-        """The limits on speed that no candidate has a value for: `Latency ≤ 5.00 ms cannot be tested`; empty where there are none."""
+        """The limits on speed that no candidate has a value for: `Latency ≤ 5.00 ms`; empty where there are none."""
         table = self.selection.table
         limits = [limit for limit in self.selection.limits if limit.column in _SPEEDS and table[limit.column.key].isna().all()]
-        return f"{' and '.join(map(limit_text, limits))} cannot be tested" if limits and len(table) else ""
+        return " and ".join(map(limit_text, limits)) if len(table) else ""
 
     @property
     def reasons(self) -> tuple[str, ...]:
         """Why the pick was picked, or that nothing fits."""
-        return (f"{self.untestable}. {self.speed_note}",) if self.untestable else tuple(explain_pick(self.selection))
+        if self.untestable:
+            return (f"{self.untestable} cannot be tested. {self.speed_note}",)
+        return tuple(explain_pick(self.selection, self.left_out))
 
     @property
     def relaxations(self) -> tuple[str, ...]:

@@ -32,27 +32,28 @@ def limit_text(limit: AnyLimit) -> str:
     return f"{limit.title}: {' or '.join(limit.patterns)}"
 
 
-def explain_pick(selection: SelectionResult) -> Iterator[str]:
-    """Why the pick was picked, or that nothing fits."""
+def explain_pick(selection: SelectionResult, left_out: str = "") -> Iterator[str]:
+    """Why the pick was picked, or that nothing fits; `left_out` are the limits that could not be tested."""
     fitting = selection.count(State.FITS)
+    without = f" without {left_out}" if left_out else ""
     if selection.pick is None and fitting:
         objectives = " or ".join(column.title for column in selection.objectives)
         fit = (
-            f"{fitting:,} candidates fit, but none can be ranked: they have"
+            f"{fitting:,} candidates fit{without}, but none can be ranked: they have"
             if fitting > 1
-            else "One candidate fits, but cannot be ranked: it has"
+            else f"One candidate fits{without}, but cannot be ranked: it has"
         )
         yield f"{fit} no {objectives}."
     elif selection.pick is None:
-        yield f"Nothing fits: each of {len(selection.table):,} candidates exceeds a limit or has no value for it."
+        yield f"Nothing fits{without}: each of {len(selection.table):,} candidates exceeds a limit or has no value for it."
     else:
-        yield from _explain_rank(selection, selection.table.iloc[selection.pick], fitting)
+        yield from _explain_rank(selection, selection.table.iloc[selection.pick], fitting, without)
 
 
-def _explain_rank(selection: SelectionResult, pick: pd.Series, fitting: int) -> Iterator[str]:
+def _explain_rank(selection: SelectionResult, pick: pd.Series, fitting: int, without: str) -> Iterator[str]:
     first, *others = selection.objectives
     of_these = f"of the {fitting:,} that fit" if fitting > 1 else "and is the only one that fits"
-    yield f"{_name(pick)} has the {_end(first)} {first.title} ({value_text(first, pick[first.key])}) {of_these}."
+    yield f"{_name(pick)} has the {_end(first)} {first.title} ({value_text(first, pick[first.key])}) {of_these}{without}."
     is_equal = (selection.table[first.key] == pick[first.key]).fillna(False).to_numpy(dtype=bool)
     equals = int((selection.in_state(State.FITS) & is_equal).sum())
     if equals > 1 and others:

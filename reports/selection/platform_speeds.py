@@ -56,6 +56,13 @@ def estimated_precisions(device: Device, run: RunConfig) -> list[Precision]:
     ]
 
 
+def other_batches(device: Device, run: RunConfig) -> list[int]:
+    """The batches at which models have estimates on a platform, run otherwise as they are."""
+    from zoo.estimation.platforms.settings import other_batches as on_platforms
+
+    return on_platforms(device, run)
+
+
 def needed_trace(device: Device, run: RunConfig) -> RunConfig:
     """The mode of the traces that estimates are made from: on phones, boards and accelerators float32 whatever the precision."""
     from zoo.estimation.platforms.features import TRACED as ON_PLATFORMS

@@ -18,7 +18,6 @@ from reports.selection.unknown_speed import NO_WORKLOAD
 from zoo.cache.store import Store
 from zoo.devices.device import Device
 from zoo.devices.device_names import DeviceNames
-from zoo.errors import InputError
 from zoo.measurement.speed_imports import known_speeds
 from zoo.records import Variant
 from zoo.run_config import TRACED, Precision, RunConfig
@@ -36,7 +35,7 @@ _MODEL = "model"
 _INSTEAD = {Precision.AMP: Precision.AMP_FAST_NORM}
 """Precision whose traces are used where the cache has none of another."""
 _FIGURES = ["latency_ms", "latency_low_ms", "latency_high_ms"]
-_NOT_TRACED = "no estimate: models are not traced in it"
+_NOT_TRACED = "no estimate: models are not traced in this precision"
 
 
 @dataclass(frozen=True)
@@ -76,10 +75,11 @@ def estimate_model(target: str, device: Device, run: RunConfig, size: str | None
     from zoo.traces import TRACE_BATCH
 
     refusal = why_no_estimate(device, run, load_calibration(store, run)) if run.precision in TRACED else _NOT_TRACED
-    if (refusal or run.is_on_platform) and platform_refusal(device, run, refusal) is None:
-        return _model_on_platform(target, device, run, size, store)
-    if run.precision not in TRACED:
-        raise InputError(f"{platform_refusal(device, run, None)}.".capitalize())
+    if refusal or run.is_on_platform:
+        if (refusal := platform_refusal(device, run, refusal)) is None:
+            return _model_on_platform(target, device, run, size, store)
+        (counted,) = count_named(target, InputSpec((size,) if size else ()))
+        return ModelEstimate(target, counted.input, device, run, None, None, None, None, refusal, {}, pd.DataFrame())
     spec = InputSpec((size,) if size else (), TRACE_BATCH, precision=run.precision, layout=run.layout)
     (counted,) = count_named(target, spec)
     assert counted.trace is not None

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
-from reports.selection.platform_speeds import estimated_precisions, is_without_relatives, needed_trace
+from reports.selection.platform_speeds import estimated_precisions, is_without_relatives, needed_trace, other_batches
 from reports.selection.published_speeds import published_by_architecture
 from zoo.devices.device import Device
 from zoo.published.published import FLOAT
@@ -68,8 +68,13 @@ def _known_instead(device: Device, run: RunConfig, measured: pd.DataFrame | None
     if alike.empty:
         estimated = estimated_precisions(device, run) if is_refused else []
         dtypes = [one.dtype for one in STATED if (known["dtype"] == one.dtype).any() or one in estimated]
-        return f"at {' and '.join(filter(None, [', '.join(dtypes[:-1]), dtypes[-1]]))} (--dtype)" if dtypes else ""
+        if dtypes:
+            return f"at {' and '.join(filter(None, [', '.join(dtypes[:-1]), dtypes[-1]]))} (--dtype)"
+        return _at_batches(other_batches(device, run) if is_refused else [])
     if not (alike["batch"] == run.batch).any():
-        batches = sorted(int(batch) for batch in alike["batch"].unique())
-        return f"at batch {' and '.join(map(str, batches))} (--batch)"
+        return _at_batches(sorted(int(batch) for batch in alike["batch"].unique()))
     return "of other models, or in another layout, runtime or number of threads"
+
+
+def _at_batches(batches: Sequence[int]) -> str:
+    return f"at batch {' and '.join(map(str, batches))} (--batch)" if batches else ""

@@ -201,7 +201,7 @@ def test_layers_sum_to_the_devices_time_and_say_what_binds_them(resnet: pd.DataF
 @pytest.mark.parametrize(
     ("device", "precision", "reason"),
     [
-        ("stm32h743", Precision.AMP, "devices of the kind microcontroller are not estimated"),
+        ("stm32h743", Precision.AMP, "devices of the kind microcontroller are not estimated from their data sheets"),
         ("pixel-8", Precision.AMP, "devices of the kind phone"),
         ("coral-edge-tpu", Precision.AMP, "devices of the kind accelerator"),
         ("ryzen-7-7840u", Precision.FP32, "memory bandwidth of ryzen-7-7840u is not known"),

@@ -107,7 +107,6 @@ def test_a_model_of_ones_own_has_an_estimate_with_its_interval(device: str, run:
         ("stm32h743", INT8),
         ("coral-edge-tpu", INT8),  # an accelerator of another maker: its operations a second say nothing of Qualcomm's NPUs
         ("hailo-8", RunConfig(precision=Precision.BF16)),
-        ("galaxy-s25", RunConfig(precision=Precision.INT8, batch=16)),
         ("galaxy-s25", RunConfig(precision=Precision.INT8, runtime="tensorrt")),
         ("galaxy-s25", RunConfig(precision=Precision.INT8, compiled=True)),
     ],
@@ -117,6 +116,14 @@ def test_what_nothing_supports_is_refused_with_the_reason(device: str, run: RunC
     assert all(pd.isna(found[name]) for name in FIGURES)
     assert found["latency_from"].startswith(f"no estimate: no device like {device} (in its chip, its cores or its series)")
     assert f"at {run.precision.dtype}, batch {run.batch}" in found["latency_from"]
+
+
+@pytest.mark.parametrize(("device", "batches"), [("galaxy-s25", "1"), ("hailo-8", "1 and 8")])
+def test_another_batch_is_refused_with_those_that_there_are(device: str, batches: str) -> None:
+    run = RunConfig(precision=Precision.INT8, batch=16)
+    (found,) = estimate_on_platforms(features_of(workloads_of(net()), ["model"]), find_device(device), run).to_dict("records")
+    assert pd.isna(found["latency_ms"])
+    assert found["latency_from"].endswith(f"are at batch {batches}, not 16")
 
 
 def test_operations_that_nothing_is_known_of_are_refused() -> None:

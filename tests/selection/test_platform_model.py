@@ -26,3 +26,17 @@ def test_a_model_of_a_zoo_has_its_effect(tmp_path: object, monkeypatch: pytest.M
     assert found.latency_ms is not None
     assert without.latency_ms is not None
     assert np.log(found.latency_ms / without.latency_ms) == pytest.approx(own["log_effect"].item(), abs=0.01)  # three digits
+
+
+@pytest.mark.parametrize(
+    ("device", "run", "reason"),
+    [
+        ("raspberry-pi-4", RunConfig(batch=8), "raspberry-pi-4 and of devices like it are at batch 1, not 8"),
+        ("raspberry-pi-4", RunConfig(precision=Precision.W8A16), "no device like raspberry-pi-4"),
+        ("rtx-3090", RunConfig(precision=Precision.INT8), "models are not traced in this precision"),
+    ],
+)
+def test_what_has_no_estimate_says_why(tmp_path: object, device: str, run: RunConfig, reason: str) -> None:
+    found = estimate_model("torchvision/alexnet", find_device(device), run, None, Store(str(tmp_path)))
+    assert found.latency_ms is None
+    assert reason in found.latency_from

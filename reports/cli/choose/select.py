@@ -60,7 +60,7 @@ def select(
         if form is not TableFormat.TABLE:
             raise  # a program gets no answer that leaves out what it asked for
         print_answer(error.ranking, form.value)
-        raise SpeedError(f"{error.limits}, and what is listed leaves it out.\n{error.step}") from None
+        raise SpeedError(f"{error.limits} cannot be tested, and what is listed leaves it out.\n{error.step}") from None
     print_answer(found, form.value)
     if found.selection.pick is None:
         raise typer.Exit(ExitCode.NO)

@@ -22,7 +22,7 @@ from zoo.errors import SpeedError
 from zoo.estimation.arrays import Array, Flags, Indices
 from zoo.estimation.platforms.constants import Fitted, fitted_platforms
 from zoo.estimation.platforms.hierarchy import log_sum
-from zoo.estimation.platforms.settings import PlatformRun, platform_runs_on
+from zoo.estimation.platforms.settings import PlatformRun, other_batches, platform_runs_on
 from zoo.records import MODEL_COLUMNS
 from zoo.run_config import RunConfig
 
@@ -149,6 +149,8 @@ def _variance(shares: Array, covariance: Array) -> Array:
 
 def why_not(device: Device, run: RunConfig) -> str:
     """Why a device has no estimate in a run configuration."""
+    if batches := other_batches(device, run):
+        return f"published speeds of {device.id} and of devices like it are at batch {' and '.join(map(str, batches))}, not {run.batch}"
     words = [run.precision.dtype, f"batch {run.batch}", *(["compiled"] if run.compiled else [])]
     words += [f"{run.threads} threads"] if run.threads else []
     words += [word for word in (run.processor, run.runtime) if word]

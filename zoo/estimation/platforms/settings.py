@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -78,6 +78,12 @@ class PlatformRun:
 def has_platform_runs(device: Device, run: RunConfig) -> bool:
     """Whether the shipped constants cover a run configuration on a device."""
     return bool(platform_runs_on(device, run, fitted_platforms()))
+
+
+def other_batches(device: Device, run: RunConfig) -> list[int]:
+    """The batches at which the shipped constants cover a run configuration on a device, besides its own."""
+    batches = {int(setting["batch"]) for one in fitted_platforms().values() for setting in one.setting_records}
+    return [batch for batch in sorted(batches - {run.batch}) if has_platform_runs(device, replace(run, batch=batch))]
 
 
 def platform_runs_on(

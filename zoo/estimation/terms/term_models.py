@@ -20,9 +20,9 @@ def term_model(device: Device, run: RunConfig) -> TermModel:
     """The terms of a device in one execution.
 
     Raises:
-        SpeedError: if devices of this kind are not estimated.
+        SpeedError: if devices of this kind are not estimated from their data sheets.
     """
     family = "gpu" if device.kind in GPU_KINDS else "cpu" if device.kind in CPU_KINDS else None
     if family is None:
-        raise SpeedError(f"devices of the kind {device.kind} are not estimated")
+        raise SpeedError(f"devices of the kind {device.kind} are not estimated from their data sheets")
     return TERM_MODELS[f"{family}-{run.execution}"]
