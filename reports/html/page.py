@@ -11,7 +11,6 @@ import jinja2
 from reports.columns.leaderboard_columns import columns_for
 from reports.exports.files import replacing
 from reports.html.inlining import safe_json, safe_script, safe_style, security_policy
-from reports.html.libraries import load_datatables
 from reports.html.modules import join_modules
 from reports.html.payload import build_payload
 from reports.html.side_tables import group_notes, parts_of
@@ -20,15 +19,13 @@ from zoo.units import FLOPS_PER_MAC
 
 # Style sheets in the order they are joined: a later one builds on an earlier one.
 STYLES = ("tokens", "base", "controls", "explore", "table", "dialogs", "print")
-_LICENCES = (("DataTables, jQuery, JSZip and others", "by way of itables", "datatables.txt"),)
 
 
 def render(report: Report) -> str:
     """The page as text. It holds every script, style and figure; opening it makes no request."""
     resources = files("reports.html") / "page"
     theme = safe_script(_read(resources, "script", "theme.js"))
-    page_script = join_modules("main.js", lambda path: _read(resources, "script", *path.split("/")))
-    scripts = [safe_script(load_datatables()), safe_script(page_script)]
+    script = safe_script(join_modules("main.js", lambda path: _read(resources, "script", *path.split("/"))))
     style = safe_style("\n".join(_read(resources, "style", f"{name}.css") for name in STYLES))
     environment = jinja2.Environment(
         loader=jinja2.FunctionLoader(lambda name: _read(resources, name)),
@@ -45,12 +42,11 @@ def render(report: Report) -> str:
         notes=group_notes(report.notes),
         created=report.created_at.strftime("%Y-%m-%d %H:%M %Z").strip(),
         flops_per_mac=FLOPS_PER_MAC,
-        policy=security_policy([theme, *scripts], [style]),
+        policy=security_policy([theme, script], [style]),
         style=style,
         theme=theme,
-        scripts=scripts,
+        script=script,
         data=safe_json(build_payload(report)),
-        licences=[(name, way, _read(resources, "licences", file)) for name, way, file in _LICENCES],
     )
 
 

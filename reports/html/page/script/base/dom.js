@@ -5,13 +5,14 @@ export const byId = (id) => document.getElementById(id);
 const ESCAPES = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
 export const escapeHtml = (text) => String(text).replace(/[&<>"']/g, (c) => ESCAPES[c]);
 
-// h('button', {class: 'quiet', onclick: open}, 'Open') makes an element. Functions become listeners, `true` an empty
-// attribute; false, null and undefined are left out. Children are nodes or text.
+// h('button', {class: 'quiet', onclick: open}, 'Open') makes an element. Functions become listeners, `style` is an object of CSS
+// properties, `true` an empty attribute; false, null and undefined are left out. Children are nodes or text.
 export function h(tag, attributes, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes ?? {})) {
     if (value === null || value === undefined || value === false) continue;
     if (typeof value === 'function') element.addEventListener(name.slice(2), value);
+    else if (name === 'style') Object.entries(value).forEach((property) => element.style.setProperty(...property));
     else element.setAttribute(name, value === true ? '' : value);
   }
   element.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));

@@ -8,7 +8,6 @@ import { withUnit } from '../base/format.js';
 import { state } from '../base/state.js';
 import { change, view } from '../base/view.js';
 import { hideHint, showHint } from '../controls/tooltip.js';
-import { modelName } from '../table/cells.js';
 import { chart, cleanPen, plotArea } from './chart.js';
 import { placesOf } from './draw.js';
 import { zoom } from './zoom.js';
@@ -56,7 +55,7 @@ function drawHover(pen, point) {
 function pointCard(row) {
   const keys = [...new Set([state.accuracy, state.cost, ...limitsOf(state.task).slice(0, 4), state.size, 'input', 'family', 'status'])].filter(Boolean);
   const facts = keys.map((key) => [h('dt', {}, BOARD.column(key).title), h('dd', {}, withUnit(BOARD.column(key), BOARD.shown(key, row)))]);
-  return [h('strong', {}, modelName(row)), view.isFrontier[row] && h('p', { class: 'origin' }, 'On the frontier'),
+  return [h('strong', {}, h('bdi', { class: 'clip' }, BOARD.text('model', row) ?? '–')), view.isFrontier[row] && h('p', { class: 'origin' }, 'On the frontier'),
     latencyNote(state.cost, row) && h('p', { class: 'origin' }, `Latency ${latencyNote(state.cost, row)}`), h('dl', { class: 'facts' }, facts.flat())];
 }
 

@@ -88,9 +88,7 @@ function partsTable(title, parts, nameOf) {
   const [allMacs, allBytes] = ['macs', 'bytes'].map((key) => parts.reduce((sum, part) => sum + part[key], 0));
   const cell = (value, all) => {
     const share = all ? value / all : 0;
-    const td = h('td', { class: 'figure has-bar', title: formatSize(value) }, value ? formatShare(share) : '–');
-    td.style.setProperty('--bar-share', share);
-    return td;
+    return h('td', { class: 'figure has-bar', title: formatSize(value), style: { '--bar-share': share } }, value ? formatShare(share) : '–');
   };
   return scrollBox(title, h('table', { class: 'plain parts', 'aria-label': `Cost by ${title.toLowerCase()}` },
     h('thead', {}, h('tr', {}, h('th', { scope: 'col' }, title), h('th', { scope: 'col', class: 'figure' }, 'MACs'), h('th', { scope: 'col', class: 'figure' }, 'Traffic'))),

@@ -1,22 +1,11 @@
 // Up to six rows side by side.
 
 import { BOARD } from '../base/data.js';
-import { byId, externalLink, fill, h, isWebAddress, notify } from '../base/dom.js';
+import { byId, externalLink, fill, h } from '../base/dom.js';
 import { formatFixed, headerOf, signed } from '../base/format.js';
-import { MOST_COMPARED, state } from '../base/state.js';
+import { state } from '../base/state.js';
 import { change } from '../base/view.js';
-import { openButton } from '../results/ranking.js';
-import { modelParts } from '../table/cells.js';
-
-export function pick(row, isOn) {
-  if (isOn && !state.compare.includes(row) && state.compare.length >= MOST_COMPARED) {
-    notify(`At most ${MOST_COMPARED} models can be compared. Remove one first.`);
-    showPicked();
-    return;
-  }
-  const compare = state.compare.filter((other) => other !== row);
-  change({ compare: isOn ? [...compare, row] : compare }, { keepPage: true });
-}
+import { hostOf, modelParts, openButton, pick } from '../table/cells.js';
 
 // The tray at the foot of the window, and the boxes in the table.
 export function showPicked() {
@@ -77,10 +66,8 @@ function againstFirst(column, values, place) {
   return h('small', { class: 'set-back' }, text);
 }
 
-export const hostOf = (address) => (isWebAddress(address) ? new URL(address).hostname : address);
-
 export function startCompare() {
   byId('compare-open').addEventListener('click', openComparison);
-  byId('compare-clear').addEventListener('click', () => change({ compare: [] }, { keepPage: true }));
+  byId('compare-clear').addEventListener('click', () => change({ compare: [] }));
   byId('compare-different').addEventListener('change', showComparison);
 }

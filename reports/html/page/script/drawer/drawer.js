@@ -5,9 +5,8 @@ import { BOARD, limitsOf, rowsOfArchitecture } from '../base/data.js';
 import { byId, copyText, externalLink, fill, h, isWebAddress, notify } from '../base/dom.js';
 import { state } from '../base/state.js';
 import { change } from '../base/view.js';
-import { STATUS_CLASS } from '../table/cells.js';
+import { STATUS_CLASS, hostOf } from '../table/cells.js';
 import { breakdownSection, drawAgainstFrontier, drawGrowth } from './charts.js';
-import { hostOf } from './compare.js';
 import { loadLine } from './load.js';
 import { publishedSection, sizeTable, speedSection, weightsTable } from './tables.js';
 

@@ -5,7 +5,7 @@ import { externalLink, h } from '../base/dom.js';
 import { formatCount, formatFigure, headerOf } from '../base/format.js';
 import { qualityOf } from '../base/frontier.js';
 import { state } from '../base/state.js';
-import { hostOf, pick } from './compare.js';
+import { hostOf, pickBox } from '../table/cells.js';
 
 // The different costs of an architecture: its inputs, variants and numbers of classes.
 export function sizeTable(rows) {
@@ -16,11 +16,8 @@ export function sizeTable(rows) {
   const by = BOARD.figures(state.cost || costs[0]);
   const lines = [...distinct.values()].sort((a, b) => (by[a] || Infinity) - (by[b] || Infinity));
   const most = Object.fromEntries(costs.map((key) => [key, lines.reduce((high, row) => Math.max(high, BOARD.figures(key)[row] || 0), 0)]));
-  const costCell = (key, row) => {
-    const cell = h('td', { class: 'figure has-bar' }, BOARD.shown(key, row));
-    cell.style.setProperty('--bar-share', (BOARD.figures(key)[row] || 0) / (most[key] || 1));
-    return cell;
-  };
+  const costCell = (key, row) => h('td', { class: 'figure has-bar', style: { '--bar-share': (BOARD.figures(key)[row] || 0) / (most[key] || 1) } },
+    BOARD.shown(key, row));
   return scrollBox('Cost at each input', h('table', { class: 'plain' },
     h('thead', {}, h('tr', {}, [...keys, ...costs].map(headerCell))),
     h('tbody', {}, lines.map((row) => h('tr', {},
@@ -94,13 +91,6 @@ export function weightsTable(rows, current) {
     h('thead', {}, h('tr', {}, h('th', { scope: 'col' }, 'Weights'), keys.map(headerCell))),
     h('tbody', {}, lines.map((row) => h('tr', { class: row === current ? 'is-current' : null },
       name(row), keys.map((key) => cell(key, row)))))));
-}
-
-function pickBox(row) {
-  const label = `Compare ${BOARD.shown('model', row)}, ${BOARD.shown('input', row)}`;
-  const box = h('input', { type: 'checkbox', class: 'pick', 'data-row': row, 'aria-label': label, onchange: () => pick(row, box.checked) });
-  box.checked = state.compare.includes(row);
-  return box;
 }
 
 export const scrollBox = (label, content) => h('div', { class: 'scroll-box', tabindex: '0', role: 'region', 'aria-label': label }, content);

@@ -8,7 +8,7 @@ import { formatCount, formatExcess, formatFixed, plural, signed, withUnit } from
 import { qualityOf } from '../base/frontier.js';
 import { state } from '../base/state.js';
 import { view } from '../base/view.js';
-import { openButton } from './ranking.js';
+import { openButton } from '../table/cells.js';
 
 const MOST_RELAXATIONS = 3;
 

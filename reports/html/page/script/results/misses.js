@@ -8,7 +8,7 @@ import { qualityAt, qualityOf } from '../base/frontier.js';
 import { state } from '../base/state.js';
 import { view } from '../base/view.js';
 import { figureIn } from '../chart/chart.js';
-import { openButton } from './ranking.js';
+import { openButton } from '../table/cells.js';
 
 const MOST_MISSES = 8;
 

@@ -37,13 +37,6 @@ function stackedButton(row) {
     h('small', { class: 'set-back' }, h('bdi', {}, [BOARD.shown('input', row), after.slice(1)].filter(Boolean).join(' · '))));
 }
 
-// A model's name that opens it.
-export function openButton(row) {
-  const { name, before, main, after } = modelParts(row);
-  return h('button', { type: 'button', class: 'open', title: name, onclick: () => change({ open: row }) },
-    h('bdi', {}, h('span', { class: 'set-back' }, before), main, h('span', { class: 'set-back' }, after)));
-}
-
 // The first answer: the best model for a few round costs, out of the frontier.
 export function showPicks() {
   const best = picksOf(view.frontier);

@@ -1,11 +1,11 @@
-// What stands in a cell of the table, as escaped HTML (DataTables reads cells as HTML), and the bar behind a figure.
+// What stands in a cell of the table, and the bar behind a figure.
 
 import { BOARD, risingFigures } from '../base/data.js';
 import { latencyNote, originOf } from '../base/devices.js';
-import { escapeHtml, h, isWebAddress } from '../base/dom.js';
+import { externalLink, h, isWebAddress, notify } from '../base/dom.js';
 import { NOT_AVAILABLE } from '../base/format.js';
-import { state } from '../base/state.js';
-import { view } from '../base/view.js';
+import { MOST_COMPARED, state } from '../base/state.js';
+import { change, view } from '../base/view.js';
 
 // zoo/ and .tag are set back, so that the architecture stands out; a name of another form is shown as it is.
 export function modelParts(row) {
@@ -16,42 +16,56 @@ export function modelParts(row) {
   return { name, before: '', main: name, after: '' };
 }
 
-function modelHtml(row) {
+// A model's name that opens it.
+export function openButton(row, className = '') {
   const { name, before, main, after } = modelParts(row);
-  const label = escapeHtml(`${name}, ${BOARD.text('input', row) ?? ''}`);
-  const isPicked = state.compare.includes(row);
-  return `<span class="model"><input type="checkbox" class="pick" data-row="${row}"${isPicked ? ' checked' : ''} aria-label="Compare ${label}">`
-    + `<button type="button" class="open${view.isFrontier[row] ? ' on-frontier' : ''}" data-row="${row}" title="${escapeHtml(name)}">`
-    + `<bdi><span class="set-back">${escapeHtml(before)}</span>${escapeHtml(main)}<span class="set-back">${escapeHtml(after)}</span></bdi></button></span>`;
+  return h('button', { type: 'button', class: `open ${className}`.trim(), title: name, onclick: () => change({ open: row }) },
+    h('bdi', {}, h('span', { class: 'set-back' }, before), main, h('span', { class: 'set-back' }, after)));
 }
 
-const NA_HTML = `<span class="na" aria-hidden="true">–</span><span class="visually-hidden">${NOT_AVAILABLE}</span>`;
+// A box that adds a row to the comparison.
+export function pickBox(row) {
+  const label = `Compare ${modelParts(row).name}, ${BOARD.shown('input', row)}`;
+  return h('input', {
+    type: 'checkbox', class: 'pick', 'data-row': row, checked: state.compare.includes(row), 'aria-label': label,
+    onchange: ({ target }) => pick(row, target.checked),
+  });
+}
 
-export function cellHtml(column, row) {
-  if (column.key === 'model') return modelHtml(row);
-  if (column.key === 'on_frontier') return frontierHtml(row);
+export function pick(row, isOn) {
+  const compare = state.compare.filter((other) => other !== row);
+  const isFull = isOn && compare.length >= MOST_COMPARED;
+  if (isFull) notify(`At most ${MOST_COMPARED} models can be compared. Remove one first.`);
+  change({ compare: isOn && !isFull ? [...compare, row] : compare });
+}
+
+const notAvailable = () => [h('span', { class: 'na', 'aria-hidden': 'true' }, '–'), h('span', { class: 'visually-hidden' }, NOT_AVAILABLE)];
+const noElement = () => h('span', { class: 'na' }, 'no');
+
+// A node, a text, or a list of nodes.
+export function cellContent(column, row) {
+  if (column.key === 'model') return h('span', { class: 'model' }, pickBox(row), openButton(row, view.isFrontier[row] ? 'on-frontier' : ''));
+  if (column.key === 'on_frontier') return frontierContent(row);
+  const shown = BOARD.shown(column.key, row);
+  if (shown === '–' || shown === '') return notAvailable();
   if (column.isFigure) {
-    const text = BOARD.shown(column.key, row);
-    if (text === '–') return NA_HTML;
     const origin = originOf(column.key, row);
-    return origin ? `<span class="latency is-${origin}" title="${escapeHtml(latencyNote(column.key, row))}">${escapeHtml(text)}</span>` : escapeHtml(text);
+    return origin ? h('span', { class: `latency is-${origin}`, title: latencyNote(column.key, row) }, shown) : shown;
   }
-  const value = BOARD.exact(column.key, row);
-  if (value === null || value === '') return NA_HTML;
-  if (column.kind === 'flag') return value ? 'yes' : '<span class="na">no</span>';
-  if (column.key === 'status') return `<span class="status ${STATUS_CLASS[value] ?? ''}">${escapeHtml(value)}</span>`;
-  if (column.kind === 'link' && isWebAddress(value)) {
-    return `<a href="${escapeHtml(value)}" target="_blank" rel="noopener noreferrer">${escapeHtml(new URL(value).hostname)}</a>`;
-  }
-  return `<bdi title="${escapeHtml(value)}">${escapeHtml(value)}</bdi>`;
+  if (column.kind === 'flag') return shown === 'yes' ? shown : noElement();
+  if (column.key === 'status') return h('span', { class: `status ${STATUS_CLASS[shown] ?? ''}` }, shown);
+  if (column.kind === 'link' && isWebAddress(shown)) return externalLink(shown, hostOf(shown));
+  return h('bdi', { title: shown }, shown);
 }
+
+export const hostOf = (address) => (isWebAddress(address) ? new URL(address).hostname : address);
 
 export const STATUS_CLASS = { exact: 'is-exact', bound: 'is-bound', failed: 'is-failed' };
 
 // The frontier of what is shown now, on the axes chosen now; without both figures a row is on no frontier.
-function frontierHtml(row) {
-  if (view.isFrontier[row]) return '<span class="frontier-mark">yes</span>';
-  return isOnAxes(row) ? '<span class="na">no</span>' : NA_HTML;
+function frontierContent(row) {
+  if (view.isFrontier[row]) return h('span', { class: 'frontier-mark' }, 'yes');
+  return isOnAxes(row) ? noElement() : notAvailable();
 }
 
 export function isOnAxes(row) {
@@ -79,5 +93,3 @@ function rangeOf(column) {
   const start = isCost ? values.findIndex((value) => value > 0) : Math.floor(values.length / 20);
   return { low: values[Math.max(0, start)], high: values.at(-1) };
 }
-
-export const modelName = (row) => h('bdi', { class: 'clip' }, BOARD.text('model', row) ?? '–');

@@ -1,103 +1,71 @@
-// The table: DataTables draws one page of rows out of our own sorted and filtered index.
-//
-// It runs in its "server" mode, where the server is the function below: nothing is requested from anywhere. Sorting and
-// filtering 20,000 rows is then ours and fast, and DataTables does headers, keyboard, ARIA and dragging columns.
+// The table: one page of the rows that fit. A click on a header sorts by its column, and dragging a header moves it.
 
 import { BOARD } from '../base/data.js';
-import { byId, escapeHtml, fill, h } from '../base/dom.js';
+import { byId, fill, h } from '../base/dom.js';
 import { formatCount, headerOf } from '../base/format.js';
 import { isSame } from '../base/state.js';
 import { change, sortBy, view } from '../base/view.js';
 import { explainHeaders } from '../controls/tooltip.js';
-import { pick } from '../drawer/compare.js';
-import { barOf, cellHtml } from './cells.js';
+import { barOf, cellContent } from './cells.js';
 import { visibleColumns } from './columns.js';
 
-const table = { dt: null, columns: [], pageSize: 25 };
+const table = { columns: [], start: 0, pageSize: 25 };
 const CHARACTER_PX = 6.6;
 const HEADER_CHARACTER_PX = 8.6; // bold, and followed by the sort mark
 
-// Extensions that the page does not use would otherwise work whenever a table is made or drawn.
-for (const name of ['dtSelect', 'dtscroller', 'dtk', 'dtrg', 'dtsp', 'dtfh']) jQuery(document).off(`.${name}`);
-
 export function showTable() {
-  const columns = visibleColumns();
-  if (!table.dt || !isSame(columns, table.columns)) buildTable(columns);
-  else {
-    // The order may come from the address; DataTables only marks the headers, the rows are in order already.
-    if (!isSame(shownOrder(), orderInTable())) table.dt.order(orderInTable().map(([name, dir]) => ({ name, dir })));
-    table.dt.page(0).draw('page');
-  }
-}
-
-const orderInTable = () => view.sort.filter(([key]) => table.columns.includes(key));
-const shownOrder = () => table.dt.order().map((entry) => (Array.isArray(entry) ? [table.columns[entry[0]], entry[1]] : [entry.name, entry.dir]));
-
-function buildTable(columns) {
-  table.dt?.destroy();
-  table.columns = columns;
-  const element = h('table', { class: 'board', 'aria-label': 'Leaderboard' });
-  fill(byId('board'), element);
-  table.dt = new DataTable(element, {
-    serverSide: true, searching: false, autoWidth: false, pageLength: table.pageSize, orderClasses: false, orderMulti: true,
-    order: orderInTable().map(([name, dir]) => ({ name, dir })),
-    layout: { topStart: null, topEnd: null, bottomStart: null, bottomEnd: null },
-    language: { emptyTable: 'No model fits. Loosen a limit, or reset the choices.', zeroRecords: 'No model fits.' },
-    colReorder: { columns: ':gt(0)' },
-    ajax: serveRows,
-    columns: columns.map((key) => tableColumn(BOARD.column(key))),
-  });
-  table.dt.on('columns-reordered', keepDraggedOrder);
-  frameTable(element, columns);
-}
-
-function tableColumn(column) {
-  return {
-    name: column.key,
-    title: escapeHtml(headerOf(column)),
-    className: [column.isFigure ? 'figure' : 'text', column.key === 'model' ? 'frozen' : ''].join(' '),
-    orderSequence: column.better === 'high' || column.kind === 'flag' ? ['desc', 'asc'] : ['asc', 'desc'],
-    data: (row, type) => (type === 'display' ? cellHtml(column, row) : ''),
-    createdCell: (cell, _, row) => {
-      const bar = barOf(column, row);
-      if (bar !== null) cell.style.setProperty('--bar-share', bar.toFixed(3));
-    },
-  };
-}
-
-// Answers DataTables' request for a page of rows from the index.
-function serveRows(request, answer) {
-  const asked = request.order.filter(({ name }) => name).map(({ name, dir }) => [name, dir]);
-  if (asked.length && !isSame(asked, orderInTable())) sortBy(asked);
-  const rows = Array.from(view.rows.slice(request.start, request.start + request.length));
-  answer({ draw: request.draw, recordsTotal: view.rows.length, recordsFiltered: view.rows.length, data: rows });
-  showPager(request.start, rows.length);
+  if (!isSame(visibleColumns(), table.columns)) showHeaders();
+  showPage(0);
 }
 
 // Widths are in pixels and summed: with `max-content` columns would jump from page to page.
-function frameTable(element, columns) {
-  let total = 0;
-  for (const [place, header] of [...element.tHead.rows[0].cells].entries()) {
-    const column = BOARD.column(columns[place]);
-    header.dataset.key = column.key;
-    const width = column.key === 'model' ? modelWidth() : Math.round(Math.max(column.width * CHARACTER_PX, headerOf(column).length * HEADER_CHARACTER_PX + 14)) + 20;
-    header.style.setProperty('width', `${width}px`);
-    total += width;
-  }
-  element.style.setProperty('width', `${total}px`);
-  const scroller = element.parentElement;
-  scroller.tabIndex = 0;
-  scroller.setAttribute('role', 'region');
-  scroller.setAttribute('aria-label', 'Leaderboard, scrollable');
-  scroller.classList.add('board-scroller');
+function showHeaders() {
+  table.columns = visibleColumns();
+  const columns = table.columns.map(BOARD.column);
+  fill(byId('board').tHead, h('tr', {}, columns.map((column) => h('th', {
+    scope: 'col', class: classOf(column), 'data-key': column.key, style: { width: `${widthOf(column)}px` },
+    onclick: (event) => sortByHeader(column, event.shiftKey),
+  }, h('button', { type: 'button', class: 'sort' }, h('span', { class: 'clip' }, headerOf(column)))))));
+  byId('board').style.setProperty('width', `${columns.reduce((total, column) => total + widthOf(column), 0)}px`);
 }
 
-const modelWidth = () => (window.innerWidth < 640 ? 190 : Math.round(BOARD.column('model').width * CHARACTER_PX) + 40);
+const classOf = (column) => `${column.isFigure ? 'figure' : 'text'}${column.key === 'model' ? ' frozen' : ''}`;
 
-function keepDraggedOrder() {
-  const columns = [...table.dt.table().header().rows[0].cells].map((header) => header.dataset.key);
-  table.columns = columns;
-  change({ columns }, { keepPage: true });
+function widthOf(column) {
+  if (column.key === 'model') return window.innerWidth < 640 ? 190 : Math.round(column.width * CHARACTER_PX) + 40;
+  return Math.round(Math.max(column.width * CHARACTER_PX, headerOf(column).length * HEADER_CHARACTER_PX + 14)) + 20;
+}
+
+// The next way of the column; with Shift it joins or leaves the columns that are sorted by already.
+function sortByHeader(column, isJoining) {
+  const ways = column.better === 'high' || column.kind === 'flag' ? ['desc', 'asc'] : ['asc', 'desc'];
+  const shown = view.sort.filter(([key]) => table.columns.includes(key));
+  const others = shown.filter(([key]) => key !== column.key);
+  const place = shown.findIndex(([key]) => key === column.key);
+  const next = place < 0 || (!isJoining && place > 0) ? ways[0] : ways[ways.indexOf(shown[place][1]) + 1];
+  if (!isJoining) sortBy([[column.key, next ?? ways[0]]]);
+  else if (place < 0) sortBy([...shown, [column.key, next]]);
+  else sortBy(next || !others.length ? shown.with(place, [column.key, next ?? ways[0]]) : others);
+  showPage(0);
+}
+
+function showPage(start) {
+  table.start = start;
+  const rows = Array.from(view.rows.slice(start, start + table.pageSize));
+  const columns = table.columns.map(BOARD.column);
+  const cell = (column, row) => h('td', { class: classOf(column), style: { '--bar-share': barOf(column, row)?.toFixed(3) ?? '' } }, cellContent(column, row));
+  fill(byId('board').tBodies[0], rows.length ? rows.map((row) => h('tr', {}, columns.map((column) => cell(column, row))))
+    : h('tr', {}, h('td', { class: 'no-rows', colspan: columns.length }, 'No model fits. Loosen a limit, or reset the choices.')));
+  markSorted();
+  showPager(start, rows.length);
+}
+
+function markSorted() {
+  for (const header of byId('board').tHead.rows[0].cells) {
+    const place = view.sort.findIndex(([key]) => key === header.dataset.key);
+    header.dataset.way = view.sort[place]?.[1] ?? '';
+    header.ariaSort = place === 0 ? { asc: 'ascending', desc: 'descending' }[view.sort[0][1]] : null;
+  }
 }
 
 function showPager(start, count) {
@@ -107,26 +75,35 @@ function showPager(start, count) {
   for (const id of ['page-next', 'page-last']) byId(id).disabled = start + count >= total;
 }
 
+// A press on one header that ends on another moves the column there; the browser makes no click of it.
+function startDragging(head) {
+  let from = null;
+  head.addEventListener('pointerdown', ({ target }) => { from = target.closest('th').dataset.key; });
+  window.addEventListener('pointerup', ({ target }) => {
+    const [moved, to] = [from, target.closest?.('#board th')?.dataset.key];
+    from = null;
+    if (!moved || !to || moved === to || [moved, to].includes('model')) return;
+    const columns = table.columns.filter((key) => key !== moved);
+    columns.splice(table.columns.indexOf(to), 0, moved);
+    change({ columns }, { keepPage: true });
+    showHeaders();
+    showPage(table.start);
+  });
+}
+
 export function startTable() {
-  const turn = (id, way) => byId(id).addEventListener('click', () => {
-    table.dt.page(way).draw('page');
-    byId('board').querySelector('.board-scroller').scrollTop = 0;
+  const turn = (id, startOf) => byId(id).addEventListener('click', () => {
+    showPage(startOf(table.start, table.pageSize));
+    byId('board').parentElement.scrollTop = 0;
   });
-  turn('page-first', 'first');
-  turn('page-previous', 'previous');
-  turn('page-next', 'next');
-  turn('page-last', 'last');
-  byId('page-size').addEventListener('change', (event) => {
-    table.pageSize = Number(event.target.value);
-    table.dt.page.len(table.pageSize).draw();
+  turn('page-first', () => 0);
+  turn('page-previous', (start, size) => Math.max(0, start - size));
+  turn('page-next', (start, size) => start + size);
+  turn('page-last', (_, size) => Math.floor((view.rows.length - 1) / size) * size);
+  byId('page-size').addEventListener('change', ({ target }) => {
+    table.pageSize = Number(target.value);
+    showPage(Math.floor(table.start / table.pageSize) * table.pageSize);
   });
-  const board = byId('board');
-  board.addEventListener('click', (event) => {
-    const opener = event.target.closest('button.open');
-    if (opener) change({ open: Number(opener.dataset.row) });
-  });
-  board.addEventListener('change', (event) => {
-    if (event.target.matches('input.pick')) pick(Number(event.target.dataset.row), event.target.checked);
-  });
-  explainHeaders(board, BOARD.column);
+  startDragging(byId('board').tHead);
+  explainHeaders(byId('board'), BOARD.column);
 }
