@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -16,32 +16,12 @@ from reports.audit.hypothesis import CountsByKey
 from reports.audit.model_counts import ModelCounts
 from zoo.cache.schema.tables import KEY
 from zoo.cache.store import Store
+from zoo.counting.rows import CachedCall, CachedRow
 from zoo.operators.operator_kinds import Kind
 from zoo.records import CostKey, Status
 from zoo.refresh.fill_missing import fill_missing
 from zoo.refresh.plan import cost_keys
 from zoo.settings import Execution, Listener
-
-
-class _CachedOperation(NamedTuple):
-    """One distinct call of an operator, as the conventions read it."""
-
-    operation: str
-    kind: Kind
-    shapes: str
-    arguments: str
-    macs: int
-    elements_out: int
-
-
-class _CachedRow(NamedTuple):
-    """A row of the table `ops`."""
-
-    module: str
-    module_class: str
-    op: _CachedOperation
-    calls: int
-
 
 _COLUMNS = ("module", "module_class", "operation", "kind", "shapes", "arguments", "calls", "macs", "elements_out")
 
@@ -81,19 +61,19 @@ class CachedCounter:
             self._counts[key] = ModelCounts.from_operations(int(row["params"]), operations[key])
 
 
-def _read_operations(store: Store, counted: Mapping[CostKey, Any]) -> dict[CostKey, list[_CachedRow]]:
+def _read_operations(store: Store, counted: Mapping[CostKey, Any]) -> dict[CostKey, list[CachedRow]]:
     """The recorded operations of each of these costs."""
     where = {name: sorted({getattr(key, name) for key in counted}) for name in ("zoo", "arch")} if counted else None
     table = store.read("ops", [*KEY, "counted_at", *_COLUMNS], where)
     table = table.filter(
         pc.is_in(table["counted_at"], pa.array({row["counted_at"] for row in counted.values()}, table["counted_at"].type))
     )
-    rows: dict[CostKey, list[_CachedRow]] = defaultdict(list)
-    distinct: dict[_CachedOperation, _CachedOperation] = {}
+    rows: dict[CostKey, list[CachedRow]] = defaultdict(list)
+    distinct: dict[CachedCall, CachedCall] = {}
     columns = [table[name].to_pylist() for name in (*KEY, *_COLUMNS)]
     for values in zip(*columns, strict=True):
         key = CostKey(*values[: len(KEY)])
         module, module_class, operation, kind, shapes, arguments, calls, macs, elements_out = values[len(KEY) :]
-        call = _CachedOperation(operation, Kind(kind), shapes, arguments, macs // calls, elements_out // calls)
-        rows[key].append(_CachedRow(module, module_class, distinct.setdefault(call, call), calls))
+        call = CachedCall(operation, Kind(kind), shapes, arguments, macs // calls, elements_out // calls)
+        rows[key].append(CachedRow(module, module_class, distinct.setdefault(call, call), calls))
     return rows

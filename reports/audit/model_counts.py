@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from zoo.counting.convention_rules import FVCORE_RULES, OpRow
+from zoo.counting.convention_rules import FVCORE_RULES, attention_scores
 from zoo.counting.conventions import CONVENTIONS
+from zoo.counting.rows import CallRow
 from zoo.operators.operator_kinds import MATRIX_KINDS, Kind
 from zoo.operators.shape_text import parse_shapes
 
@@ -31,7 +31,7 @@ class ModelCounts:
     standardisation: int  # what fvcore counts for normalising weights
 
     @classmethod
-    def from_operations(cls, params: int, rows: Iterable[OpRow]) -> ModelCounts:
+    def from_operations(cls, params: int, rows: Iterable[CallRow]) -> ModelCounts:
         """Adds up the recorded operations of one model."""
         rows = list(rows)
         fused = [row for row in rows if row.op.kind == Kind.ATTENTION]
@@ -46,22 +46,17 @@ class ModelCounts:
             unseen_activations={name: _elements_written(missed) for name, missed in unseen.items()},
             attention_macs=sum(row.op.macs * row.calls for row in fused),
             attention_out=_elements_written(fused),
-            attention_scores=sum(map(_attention_scores, fused)),
+            attention_scores=sum(attention_scores(parse_shapes(row.op.shapes)) * row.calls for row in fused),
             training_norms=training,
             standardisation=standardisation,
         )
 
 
-def _elements_written(rows: Iterable[OpRow]) -> int:
+def _elements_written(rows: Iterable[CallRow]) -> int:
     return sum(row.op.elements_out * row.calls for row in rows if row.op.kind in MATRIX_KINDS)
 
 
-def _attention_scores(row: OpRow) -> int:
-    shapes = parse_shapes(row.op.shapes)
-    return math.prod(shapes.output()[:-1]) * shapes.input(1)[-2] * row.calls
-
-
-def _batch_norms(rows: Iterable[OpRow]) -> tuple[int, int]:
+def _batch_norms(rows: Iterable[CallRow]) -> tuple[int, int]:
     """What fvcore adds for batch norms in training mode, and what it counts for those that are always in training mode."""
     rule = FVCORE_RULES["batch_norm"]
     training, always = 0, 0

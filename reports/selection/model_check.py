@@ -17,7 +17,7 @@ from zoo.run_config import Precision
 
 if TYPE_CHECKING:
     from zoo.api.count_by_name import Counted
-    from zoo.counting.cost import OperationRow
+    from zoo.counting.rows import OperationRow
 
 _MOST_LAYERS = 5
 _COUNTED = (Precision.FP32, Precision.FP16, Precision.BF16)

@@ -16,7 +16,7 @@ from zoo.counting.count_model import count_model
 from zoo.counting.count_with_values import count_with_values
 from zoo.counting.left_out import Ignored, leave_out
 from zoo.counting.parameters import ParameterCounts, count_parameters
-from zoo.counting.ways import Way
+from zoo.counting.pass_mode import PassMode, run_in_simplest_mode
 from zoo.errors import InputError, UnknownNameError, did_you_mean
 from zoo.meta.dispatch import below_autograd
 from zoo.meta.module_stack import naming_failed_module, set_evaluation_mode
@@ -119,22 +119,15 @@ def count(  # noqa: PLR0913  # all but two are keyword-only and seldom given
 
 
 def _count_forward(model: nn.Module, given: Given, memo: Memo | None, ignore: Iterable[Ignored]) -> Cost:
-    """Counts without values and gradients if that does, then with what the model asks for."""
-    way = Way()
-    while True:
-        try:
-            if not way.has_values:
-                return _count_without_values(model, given.without_data(), memo, ignore, way)
-            with _as_it_was(model):
-                set_evaluating(model)
-                return leave_out(
-                    count_with_values(model, given.args, given.kwargs, has_gradients=way.has_gradients), model, ignore
-                )
-        except Exception as error:
-            following = way.after(error)
-            if following is None:
-                raise
-            way = following
+    def run(mode: PassMode) -> Cost:
+        if not mode.has_values:
+            return _count_without_values(model, given.without_data(), memo, ignore, mode)
+        with _as_it_was(model):
+            set_evaluating(model)
+            cost = count_with_values(model, given.args, given.kwargs, has_gradients=mode.has_gradients)
+            return leave_out(cost, model, ignore)
+
+    return run_in_simplest_mode(run)
 
 
 def _count_step(model: nn.Module, given: Given, memo: Memo | None, ignore: Iterable[Ignored]) -> TrainingCost:
@@ -144,12 +137,12 @@ def _count_step(model: nn.Module, given: Given, memo: Memo | None, ignore: Itera
         return count_training(model, given.args, memo, kwargs=given.kwargs)
 
 
-def _count_without_values(model: nn.Module, given: Given, memo: Memo | None, ignore: Iterable[Ignored], way: Way) -> Cost:
+def _count_without_values(model: nn.Module, given: Given, memo: Memo | None, ignore: Iterable[Ignored], mode: PassMode) -> Cost:
     with _without_traces(model):
         if any(map(is_lazy, model.parameters())):
             with below_autograd():
                 model(*given.args, **given.kwargs)  # lazy modules learn their sizes
-        cost = count_model(model, given.args, memo, kwargs=given.kwargs, keep=False, has_gradients=way.has_gradients)
+        cost = count_model(model, given.args, memo, kwargs=given.kwargs, keep=False, has_gradients=mode.has_gradients)
         if isinstance(model, ScriptedModel) and not model.is_readable:
             cost = cost.assuming("the script runs as a whole: which module does what is not known")
         return leave_out(cost, model, ignore)

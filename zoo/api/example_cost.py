@@ -1,4 +1,4 @@
-"""Counting what a zoo says a model is called with."""
+"""Counts a model on the arguments that its zoo gives for it."""
 
 from __future__ import annotations
 
@@ -12,59 +12,48 @@ from zoo.adapters.base import Example
 from zoo.counting.cost import Cost
 from zoo.counting.count_model import count_model
 from zoo.counting.count_with_values import count_with_values
-from zoo.counting.ways import Way
-from zoo.errors import ZooError, message_of
+from zoo.counting.pass_mode import PassMode, run_in_simplest_mode
 from zoo.recording.memo import Memo
 
 
 def count_example(model: nn.Module, example: Example, memo: Memo, rebuild: Callable[[], nn.Module], *, keep: bool = True) -> Cost:
-    """The cost of a zoo's model, as `zoo.count` counts it: with random values where it decides by them, with gradients if it differentiates.
+    """The cost of a zoo's model, as `zoo.count` counts it: with random values if its work depends on them, with gradients if it differentiates.
 
     Args:
         model: in evaluation mode, its parameters on the meta device.
-        example: what it is called with.
+        example: arguments of its forward pass.
         memo: results remembered from other passes.
         rebuild: makes the model again, because a pass that fails may leave anything in it.
         keep: leave the model as it was, if the first pass succeeds.
 
     Raises:
-        ZooError: if the model decides by values, and a pass with them takes too much time or memory.
+        ZooError: if the model's work depends on values, and a pass with them takes too much time or memory.
         Exception: whatever the model raises at first.
     """
-    way, first = Way(), None
-    while True:
-        try:
-            return _count(rebuild() if first else model, example, memo, way, keep=keep and not first)
-        except Exception as error:
-            following = way.after(error)
-            if following is None:
-                if first is None or isinstance(error, ZooError) or is_out_of_memory(error):
-                    raise
-                raise first from error
-            way, first = following, first or error.with_traceback(None)  # whose frames would keep all tensors alive
+
+    def count(mode: PassMode) -> Cost:
+        is_first = mode == PassMode()
+        return _count(model if is_first else rebuild(), example, memo, mode, keep=keep and is_first)
+
+    return run_in_simplest_mode(count, raises_first_error=True)
 
 
-def _count(model: nn.Module, example: Example, memo: Memo, way: Way, *, keep: bool) -> Cost:
+def _count(model: nn.Module, example: Example, memo: Memo, mode: PassMode, *, keep: bool) -> Cost:
     def count(memo: Memo) -> Cost:
-        if way.has_values:
-            return count_with_values(model, example.args, example.kwargs, has_gradients=way.has_gradients)
-        return count_model(model, example.args, memo, kwargs=example.kwargs, keep=keep, has_gradients=way.has_gradients)
+        if mode.has_values:
+            return count_with_values(model, example.args, example.kwargs, has_gradients=mode.has_gradients)
+        return count_model(model, example.args, memo, kwargs=example.kwargs, keep=keep, has_gradients=mode.has_gradients)
 
     return example_cost(example, count, memo)
 
 
-def is_out_of_memory(error: Exception) -> bool:
-    """Whether Python or torch could not allocate memory."""
-    return isinstance(error, MemoryError) or "allocate memory" in message_of(error)
-
-
 def example_cost(example: Example, counting: Callable[[Memo], Cost], memo: Memo) -> Cost:
-    """The cost of one pass inside the example's context, with what the example says of it.
+    """The cost of one pass inside the example's context, with the example's assumption and bytes of weights.
 
     Args:
-        example: what the model is called with.
-        counting: counts the pass, sharing the results remembered in the memo it is given.
-        memo: results of other passes; not shared with an example that has a context, whose answers hold for it alone.
+        example: arguments of the model.
+        counting: counts the pass with the memo that it gets.
+        memo: results of other passes; not used for an example with a context, which changes results.
     """
     with example.context():
         cost = counting(memo if example.context is nullcontext else Memo())

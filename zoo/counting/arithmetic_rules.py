@@ -12,7 +12,8 @@ import contextlib
 import math
 from typing import NamedTuple
 
-from zoo.counting.convention_rules import RECURRENT_ELEMENTWISE, OpLike, Rule, recurrent_work
+from zoo.counting.convention_rules import RECURRENT_ELEMENTWISE, Rule, attention_scores, per_input, per_output, recurrent_work
+from zoo.counting.rows import Call
 from zoo.operators.operator_kinds import Kind
 from zoo.operators.shape_text import Shapes
 
@@ -65,7 +66,7 @@ _LOSSES = {
 _SOFTMAX = 5  # largest, difference, exp, sum, and quotient (or difference of the logarithm)
 
 
-def _arguments(op: OpLike) -> list[str]:
+def _arguments(op: Call) -> list[str]:
     """The arguments of a call that are no tensors, in order; what is in brackets is one."""
     parts, depth = [""], 0
     for sign in op.arguments:
@@ -77,7 +78,7 @@ def _arguments(op: OpLike) -> list[str]:
     return [part.strip() for part in parts if part.strip()]
 
 
-def _numbers(op: OpLike) -> list[float]:
+def _numbers(op: Call) -> list[float]:
     """Those of the arguments that are single numbers."""
     found = []
     for argument in _arguments(op):
@@ -90,15 +91,7 @@ def _per_element(rate: Rate) -> Rule:
     return lambda op, shapes: rate.an_input * shapes.elements(0) + rate.an_output * math.prod(shapes.output())
 
 
-def _first(times: int) -> Rule:
-    return lambda op, shapes: times * shapes.elements(0)
-
-
-def _out(times: int) -> Rule:
-    return lambda op, shapes: times * op.elements_out
-
-
-def _doubled(op: OpLike, shapes: Shapes) -> int:
+def _doubled(op: Call, shapes: Shapes) -> int:
     return 2 * op.macs
 
 
@@ -107,28 +100,26 @@ def _with_bias(position: int) -> Rule:
     return lambda op, shapes: 2 * op.macs + (op.elements_out if shapes.has(position) else 0)
 
 
-def _added_product(op: OpLike, shapes: Shapes) -> int:
+def _added_product(op: Call, shapes: Shapes) -> int:
     """beta * a + alpha * (b @ c): the addition, unless beta is 0, and each scaling by another number than 1."""
     scalings = _numbers(op)
     is_added = not scalings or scalings[0] != 0
     return 2 * op.macs + op.elements_out * (is_added + sum(value not in {0.0, 1.0} for value in scalings))
 
 
-def _scaled_sum(op: OpLike, shapes: Shapes) -> int:
+def _scaled_sum(op: Call, shapes: Shapes) -> int:
     """x + alpha * y."""
     is_scaled = shapes.has(1) and any(value != 1 for value in _numbers(op))
     return op.elements_out * (2 if is_scaled else 1)
 
 
-def _attention(op: OpLike, shapes: Shapes) -> int:
+def _attention(op: Call, shapes: Shapes) -> int:
     """q scaled, both products, softmax, and a mask added: that of the caller, or the one of a causal attention."""
-    out, k = shapes.output(), shapes.input(1)
-    scores = math.prod(out[:-1]) * k[-2]
     is_masked = shapes.has(3) or _arguments(op)[1:2] == ["True"]
-    return 2 * op.macs + shapes.elements(0) + (_SOFTMAX + is_masked) * scores
+    return 2 * op.macs + shapes.elements(0) + (_SOFTMAX + is_masked) * attention_scores(shapes)
 
 
-def _flex_attention(op: OpLike, shapes: Shapes) -> int:
+def _flex_attention(op: Call, shapes: Shapes) -> int:
     """Attention in the blocks that its mask leaves; what changes single scores is not counted."""
     scores = op.macs // (shapes.input(1)[-1] + shapes.input(2)[-1])
     return 2 * op.macs + shapes.elements(0) + _SOFTMAX * scores
@@ -139,12 +130,12 @@ def _normalised(plain: int, weight: int, bias: int) -> Rule:
     return lambda op, shapes: shapes.elements(0) * (plain + shapes.has(weight) + shapes.has(bias))
 
 
-def _batch_norm(op: OpLike, shapes: Shapes) -> int:
+def _batch_norm(op: Call, shapes: Shapes) -> int:
     """Difference and product by known statistics; in training those are computed too."""
     return _normalised(5 if _arguments(op)[:1] == ["True"] else 2, 1, 2)(op, shapes)
 
 
-def _vector_norm(op: OpLike, shapes: Shapes) -> int:
+def _vector_norm(op: Call, shapes: Shapes) -> int:
     """Of order 2: square, sum, root; 1 and infinity: absolute, sum or largest; 0: compared, sum; others: absolute, power, sum, root."""
     order = next(iter(_numbers(op)), 2.0)
     if order == 2:
@@ -152,43 +143,43 @@ def _vector_norm(op: OpLike, shapes: Shapes) -> int:
     return 2 * shapes.elements(0) if order in {0, 1, math.inf, -math.inf} else 3 * shapes.elements(0) + op.elements_out
 
 
-def _with_mean(op: OpLike, shapes: Shapes) -> int:
+def _with_mean(op: Call, shapes: Shapes) -> int:
     """Variance or deviation, and the mean that it is made with anyway."""
     return 4 * shapes.elements(0) + (3 if op.operation == "std_mean" else 2) * op.elements_out // 2
 
 
-def _loss(op: OpLike, shapes: Shapes) -> int:
+def _loss(op: Call, shapes: Shapes) -> int:
     """An element's loss, and the sum over all unless none is asked for; the mean is one division more."""
     reduction = next(iter(_arguments(op)), "1")
     reduced = {"0": 0, "1": shapes.elements(0) + 1, "2": shapes.elements(0)}.get(reduction, shapes.elements(0) + 1)
     return _LOSSES[op.operation] * shapes.elements(0) + reduced
 
 
-def _distance(op: OpLike, shapes: Shapes) -> int:
+def _distance(op: Call, shapes: Shapes) -> int:
     """Difference, square (or absolute), sum; and a root."""
     return 3 * op.macs + op.elements_out
 
 
-def _window(op: OpLike, shapes: Shapes) -> int:
+def _window(op: Call, shapes: Shapes) -> int:
     """One operation for each element under the window, and for an average one division, for each output."""
     outputs = math.prod(shapes.output())
     sizes = _arguments(op)[0].strip("[]").split(", ")
     return outputs * (math.prod(int(size) for size in sizes if size) + op.operation.startswith("avg"))
 
 
-def _embedding_bag(op: OpLike, shapes: Shapes) -> int:
+def _embedding_bag(op: Call, shapes: Shapes) -> int:
     """(table, indices, …): every row that is looked up is added, after its product with a weight where it has one."""
     return 2 * op.macs or shapes.elements(1) * shapes.input(0)[-1]
 
 
-def _deformable(op: OpLike, shapes: Shapes) -> int:
+def _deformable(op: Call, shapes: Shapes) -> int:
     """(x, weight, offset, mask, bias): four neighbours for each sampled value, which a mask multiplies, and the convolution."""
     channels, _, *kernel = shapes.input(1)
     sampled = op.elements_out // channels * shapes.input(0)[1] * math.prod(kernel)
     return 2 * op.macs + sampled * (8 if shapes.elements(3) else 7) + (op.elements_out if shapes.has(4) else 0)
 
 
-def _recurrent_cell(op: OpLike, shapes: Shapes) -> int:
+def _recurrent_cell(op: Call, shapes: Shapes) -> int:
     """(x, state, both matrices, both biases): one step."""
     hidden = shapes.input(3)[-1]
     biases = shapes.elements(4) + shapes.elements(5)
@@ -196,12 +187,12 @@ def _recurrent_cell(op: OpLike, shapes: Shapes) -> int:
     return 2 * op.macs + rows * (biases + hidden * RECURRENT_ELEMENTWISE[op.operation.removesuffix("_cell")])
 
 
-def _grid_sample(op: OpLike, shapes: Shapes) -> int:
+def _grid_sample(op: Call, shapes: Shapes) -> int:
     """By its mode: four neighbours, one, or sixteen."""
     return op.elements_out * {"0": 7, "1": 0, "2": 31}.get(next(iter(_arguments(op)), "0"), 7)
 
 
-def _fourier(op: OpLike, shapes: Shapes) -> int:
+def _fourier(op: Call, shapes: Shapes) -> int:
     """5 n log2(n) for each complex transform of n points, the field's customary figure (fftw.org/speed); real ones take half.
 
     Several dimensions are transformed one after another, which adds up to n = their product. Real transforms are those where the
@@ -226,11 +217,11 @@ ALL_BY_KIND: dict[Kind, Rule] = {
     Kind.LINEAR: _with_bias(2),
     Kind.ATTENTION: _attention,
     Kind.NORM: _normalised(5, 1, 2),  # mean, difference, square, sum, product
-    Kind.SOFTMAX: _out(_SOFTMAX),
-    Kind.ELEMENTWISE: _out(1),
-    Kind.COMPARE: _out(1),
-    Kind.POOL: _first(1),
-    Kind.REDUCE: _first(1),
+    Kind.SOFTMAX: per_output(_SOFTMAX),
+    Kind.ELEMENTWISE: per_output(1),
+    Kind.COMPARE: per_output(1),
+    Kind.POOL: per_input(1),
+    Kind.REDUCE: per_input(1),
     Kind.FOURIER: _fourier,
 }
 ALL_RULES: dict[str, Rule] = {

@@ -7,60 +7,31 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Protocol
 
+from zoo.counting.rows import Call
 from zoo.operators.operator_kinds import Kind
 from zoo.operators.shape_text import Shapes
 
-
-class OpLike(Protocol):
-    """What a rule may look at: one distinct call. `zoo.operators.op_record.OpRecord`, or a row of the cache."""
-
-    @property
-    def operation(self) -> str: ...
-    @property
-    def kind(self) -> Kind: ...
-    @property
-    def shapes(self) -> str: ...
-    @property
-    def arguments(self) -> str: ...
-    @property
-    def macs(self) -> int: ...
-    @property
-    def elements_out(self) -> int: ...
+Rule = Callable[[Call, Shapes], int]
+"""What one call of an operation adds to a total."""
 
 
-class OpRow(Protocol):
-    """All calls of one module that are alike."""
-
-    @property
-    def module(self) -> str: ...
-    @property
-    def module_class(self) -> str: ...
-    @property
-    def op(self) -> OpLike: ...
-    @property
-    def calls(self) -> int: ...
-
-
-Rule = Callable[[OpLike, Shapes], int]
-"""What one call of an operation weighs."""
-
-
-def macs_of(op: OpLike, shapes: Shapes) -> int:
+def macs_of(op: Call, shapes: Shapes) -> int:
     """The products of the call."""
     return op.macs
 
 
-def _first(times: int) -> Rule:
+def per_input(times: int) -> Rule:
+    """A multiple of the elements of the first input."""
     return lambda op, shapes: times * shapes.elements(0)
 
 
-def _out(times: int) -> Rule:
+def per_output(times: int) -> Rule:
+    """A multiple of the elements of all results."""
     return lambda op, shapes: times * op.elements_out
 
 
-def _macs_and_bias(op: OpLike, shapes: Shapes) -> int:
+def _macs_and_bias(op: Call, shapes: Shapes) -> int:
     """Convolutions and linear layers: (x, weight, bias). One addition for each output where there is a bias."""
     return op.macs + (op.elements_out if shapes.has(2) else 0)
 
@@ -70,28 +41,28 @@ def _affine(plain: int, with_weight: int) -> Rule:
     return lambda op, shapes: shapes.elements(0) * (with_weight if shapes.has(1) else plain)
 
 
-def _fvcore_batch_norm(op: OpLike, shapes: Shapes) -> int:
+def _fvcore_batch_norm(op: Call, shapes: Shapes) -> int:
     """fvcore: in training 5 or 4 times |x|, in evaluation 2 or 1 times."""
     is_training = op.arguments.startswith("True")
     return _affine(4, 5)(op, shapes) if is_training else _affine(1, 2)(op, shapes)
 
 
-def _attention_scores(shapes: Shapes) -> int:
+def attention_scores(shapes: Shapes) -> int:
     """Entries of softmax(q k^T): heads * L * S."""
     out, k = shapes.output(), shapes.input(1)
     return math.prod(out[:-1]) * k[-2]
 
 
-def _ptflops_attention(op: OpLike, shapes: Shapes) -> int:
+def _ptflops_attention(op: Call, shapes: Shapes) -> int:
     """ptflops' attention: scaling of q, both products, softmax at one operation an entry."""
-    return op.macs + shapes.elements(0) + _attention_scores(shapes)
+    return op.macs + shapes.elements(0) + attention_scores(shapes)
 
 
 RECURRENT_ELEMENTWISE = {"lstm": 10, "gru": 7, "rnn_tanh": 1, "rnn_relu": 1}
 """Elementwise operations a hidden unit takes in a time step, as ptflops' `rnn_flops` adds them up."""
 
 
-def recurrent_work(op: OpLike, shapes: Shapes) -> int:
+def recurrent_work(op: Call, shapes: Shapes) -> int:
     """Both matrices, both biases and the elementwise work of every layer and direction, each time step."""
     x = shapes.input(0)
     weights = max(shapes.lists(), key=len)
@@ -102,7 +73,7 @@ def recurrent_work(op: OpLike, shapes: Shapes) -> int:
     return op.macs + steps * (biases + RECURRENT_ELEMENTWISE[op.operation] * sum(hidden))
 
 
-def _ptflops_deformable(op: OpLike, shapes: Shapes) -> int:
+def _ptflops_deformable(op: Call, shapes: Shapes) -> int:
     """torchvision::deform_conv2d (x, weight, offset, mask, bias): 24 or, with a mask, 25 extra for each sampled point."""
     kernel = math.prod(shapes.input(1)[2:])
     positions = op.elements_out // shapes.input(1)[0]
@@ -113,50 +84,50 @@ def _ptflops_deformable(op: OpLike, shapes: Shapes) -> int:
 MATRIX_BY_KIND: dict[Kind, Rule] = dict.fromkeys((Kind.CONV, Kind.LINEAR, Kind.MATMUL, Kind.ATTENTION, Kind.RECURRENT), macs_of)
 """The products of every matrix operation, those of a user's own formula included."""
 
-_CONVOLUTIONS = """conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d convolution _convolution""".split()
+CONVOLUTIONS = "conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d convolution _convolution".split()
 
 FVCORE_RULES: dict[str, Rule] = {
     "batch_norm": _fvcore_batch_norm,
     "group_norm": _affine(4, 5),
     "layer_norm": _affine(4, 5),
     "instance_norm": _affine(4, 5),
-    "upsample_nearest2d": _out(1),
-    "upsample_bilinear2d": _out(4),
-    "adaptive_avg_pool2d": _first(1),
-    "grid_sampler": _out(4),
+    "upsample_nearest2d": per_output(1),
+    "upsample_bilinear2d": per_output(4),
+    "adaptive_avg_pool2d": per_input(1),
+    "grid_sampler": per_output(4),
 }
 
 PTFLOPS_ATEN_RULES: dict[str, Rule] = {
-    **dict.fromkeys([*_CONVOLUTIONS, "linear"], _macs_and_bias),
+    **dict.fromkeys([*CONVOLUTIONS, "linear"], _macs_and_bias),
     "addmm": lambda op, shapes: op.macs + op.elements_out,
 }
 
 # ptflops' rules are by exact class of module; within a module, by the operation that does its work.
-_WEIGHT_LAYER: dict[str, Rule] = dict.fromkeys([*_CONVOLUTIONS, "linear"], _macs_and_bias)
+_WEIGHT_LAYER: dict[str, Rule] = dict.fromkeys([*CONVOLUTIONS, "linear"], _macs_and_bias)
 _ATTENTION_MODULE: dict[str, Rule] = {
     "linear": _macs_and_bias,
     **dict.fromkeys(["matmul", "bmm", "baddbmm"], macs_of),
     "scaled_dot_product_attention": _ptflops_attention,
-    "softmax": _out(1),
-    "mul": _out(1),  # the scaling of q, where attention is not fused
+    "softmax": per_output(1),
+    "mul": per_output(1),  # the scaling of q, where attention is not fused
 }
 MODULE_RULES: dict[str, dict[str, Rule]] = {
     **dict.fromkeys("Conv1d Conv2d Conv3d ConvTranspose1d ConvTranspose2d ConvTranspose3d Linear".split(), _WEIGHT_LAYER),
     **dict.fromkeys(
         "ReLU PReLU ELU LeakyReLU ReLU6 GELU".split(),
-        dict.fromkeys("relu prelu elu leaky_relu hardtanh relu6 gelu".split(), _out(1)),
+        dict.fromkeys("relu prelu elu leaky_relu hardtanh relu6 gelu".split(), per_output(1)),
     ),
     **dict.fromkeys(
         [f"{kind}{n}d" for kind in ("MaxPool", "AvgPool", "AdaptiveMaxPool", "AdaptiveAvgPool") for n in (1, 2, 3)],
-        dict.fromkeys([f"{kind}{n}d" for kind in ("max_pool", "avg_pool", "adaptive_max_pool", "adaptive_avg_pool") for n in (1, 2, 3)], _first(1)),
+        dict.fromkeys([f"{kind}{n}d" for kind in ("max_pool", "avg_pool", "adaptive_max_pool", "adaptive_avg_pool") for n in (1, 2, 3)], per_input(1)),
     ),
     **dict.fromkeys(
         [f"{kind}{n}d" for kind in ("BatchNorm", "InstanceNorm") for n in (1, 2, 3)],
         dict.fromkeys(["batch_norm", "instance_norm"], _affine(1, 2)),
     ),
     "GroupNorm": {"group_norm": _affine(1, 2)},
-    "LayerNorm": {"layer_norm": _first(1)},
-    "Upsample": dict.fromkeys([f"upsample_{kind}" for kind in ("nearest1d", "nearest2d", "nearest3d", "linear1d", "bilinear2d", "bicubic2d", "trilinear3d")], _out(1)),
+    "LayerNorm": {"layer_norm": per_input(1)},
+    "Upsample": dict.fromkeys([f"upsample_{kind}" for kind in ("nearest1d", "nearest2d", "nearest3d", "linear1d", "bilinear2d", "bicubic2d", "trilinear3d")], per_output(1)),
     **dict.fromkeys("RNN GRU LSTM".split(), dict.fromkeys(["lstm", "gru", "rnn_tanh", "rnn_relu"], recurrent_work)),
     "MultiheadAttention": _ATTENTION_MODULE,
     "torchvision.ops.deform_conv.DeformConv2d": {"torchvision::deform_conv2d": _ptflops_deformable},

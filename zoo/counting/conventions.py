@@ -11,33 +11,25 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from zoo.counting.arithmetic_rules import ALL_BY_KIND, ALL_RULES
-from zoo.counting.convention_rules import (
-    FVCORE_RULES,
-    MATRIX_BY_KIND,
-    MODULE_RULES,
-    PTFLOPS_ATEN_RULES,
-    OpRow,
-    Rule,
-)
+from zoo.counting.convention_rules import CONVOLUTIONS, FVCORE_RULES, MATRIX_BY_KIND, MODULE_RULES, PTFLOPS_ATEN_RULES, Rule
+from zoo.counting.rows import CallRow
 from zoo.errors import UnknownNameError, did_you_mean
 from zoo.operators.operator_kinds import Kind
 from zoo.operators.shape_text import parse_shapes
 
 _FAST_PATH_MODULE = "MultiheadAttention"  # in evaluation without gradients, one opaque kernel on real devices
-_CONVOLUTIONS = "conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d convolution _convolution"
-_SEEN_BY_FVCORE = frozenset(f"{_CONVOLUTIONS} linear matmul mm bmm addmm einsum".split()) | set(FVCORE_RULES)
-_SEEN_BY_PTFLOPS_ATEN = frozenset(
-    f"{_CONVOLUTIONS} linear matmul mm bmm addmm einsum lstm_cell gru_cell rnn_tanh_cell rnn_relu_cell".split()
-)
+_SEEN_PRODUCTS = frozenset([*CONVOLUTIONS, "linear", "matmul", "mm", "bmm", "addmm", "einsum"])
+_SEEN_BY_FVCORE = _SEEN_PRODUCTS | FVCORE_RULES.keys()
+_SEEN_BY_PTFLOPS_ATEN = _SEEN_PRODUCTS | {"lstm_cell", "gru_cell", "rnn_tanh_cell", "rnn_relu_cell"}
 
 
-def _is_unseen_by_fvcore(row: OpRow) -> bool:
+def _is_unseen_by_fvcore(row: CallRow) -> bool:
     op = row.op
     has_named_padding = op.kind == Kind.CONV and ("same" in op.arguments or "valid" in op.arguments)
     return op.operation not in _SEEN_BY_FVCORE or has_named_padding or row.module_class == _FAST_PATH_MODULE
 
 
-def _is_unseen_by_ptflops_aten(row: OpRow) -> bool:
+def _is_unseen_by_ptflops_aten(row: CallRow) -> bool:
     """On the CPU attention is fused for 4-dimensional operands and masks of 2 or 4; else its matrix products are seen."""
     op = row.op
     if row.module_class == _FAST_PATH_MODULE:
@@ -65,16 +57,16 @@ class Convention:
     kind_rules: Mapping[Kind, Rule]
     module_rules: Mapping[str, Mapping[str, Rule]] | None = None
     defects: tuple[str, ...] = ()
-    unseen_by_tool: Callable[[OpRow], bool] = lambda row: False
+    unseen_by_tool: Callable[[CallRow], bool] = lambda row: False
     opaque_to_tool: frozenset[str] = frozenset()  # classes of modules inside which the tool does not look
 
-    def weight(self, row: OpRow) -> int:
+    def weight(self, row: CallRow) -> int:
         """What all calls of a row weigh."""
         rules = self.rules if self.module_rules is None else self.module_rules.get(row.module_class, {})
         rule = rules.get(row.op.operation) or self.kind_rules.get(row.op.kind)
         return rule(row.op, parse_shapes(row.op.shapes)) * row.calls if rule else 0
 
-    def total(self, rows: Iterable[OpRow], *, as_tool: bool = False) -> int:
+    def total(self, rows: Iterable[CallRow], *, as_tool: bool = False) -> int:
         """The sum over a model, by the rules; with `as_tool`, by what the tool itself makes of them."""
         rows = list(rows)
         if not as_tool:
@@ -86,7 +78,7 @@ class Convention:
 class _WeightsOnly(Convention):
     """Counts parameters rather than operations: every weight tensor once, however often it is used."""
 
-    def total(self, rows: Iterable[OpRow], *, as_tool: bool = False) -> int:  # there is no tool
+    def total(self, rows: Iterable[CallRow], *, as_tool: bool = False) -> int:  # there is no tool
         weights = {
             row.module: parse_shapes(row.op.shapes).elements(1)
             for row in rows
@@ -94,7 +86,7 @@ class _WeightsOnly(Convention):
         }
         return 2 * sum(weights.values())
 
-    def weight(self, row: OpRow) -> int:
+    def weight(self, row: CallRow) -> int:
         return self.total([row])
 
 

@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from zoo.counting.conventions import CONVENTIONS, Convention, find_convention
+from zoo.counting.rows import OperationRow, macs_by_kind, sum_by_module, uncounted_calls, why_uncounted
 from zoo.meta.module_stack import ModuleRecord
 from zoo.notebook import draw_bars, html_table, html_totals, innermost
-from zoo.operators.op_record import OpRecord
 from zoo.operators.operator_kinds import MATRIX_KINDS, Kind
-from zoo.records import Status, full_operator_name
+from zoo.records import Status
 from zoo.units import FLOPS_PER_MAC, format_amount, format_bytes
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
-
-
-class OperationRow(NamedTuple):
-    """All calls of one module that are alike: the same operator on the same shapes."""
-
-    position: int  # of the first such call in the pass
-    module: str
-    module_class: str
-    op: OpRecord
-    calls: int
 
 
 @dataclass(frozen=True)
@@ -65,11 +55,7 @@ class Cost:
 
     def macs_by_kind(self) -> Counter[Kind]:
         """MACs of each class of matrix products."""
-        totals: Counter[Kind] = Counter()
-        for row in self.rows:
-            if row.op.macs:
-                totals[row.op.kind] += row.op.macs * row.calls
-        return totals
+        return macs_by_kind(self.rows)
 
     @property
     def activations(self) -> int:
@@ -94,11 +80,7 @@ class Cost:
     @property
     def uncounted(self) -> Counter[str]:
         """Calls of each operator without a formula, by its full name."""
-        calls: Counter[str] = Counter()
-        for row in self.rows:
-            if row.op.kind == Kind.UNKNOWN:
-                calls[full_operator_name(row.op.operation)] += row.calls
-        return calls
+        return uncounted_calls(self.rows)
 
     @property
     def status(self) -> Status:
@@ -107,12 +89,8 @@ class Cost:
 
     @property
     def reason(self) -> str | None:
-        """Names what makes the cost a bound."""
-        if not self.uncounted:
-            return self.assumption
-        named = ", ".join(f"{name} ({calls} call{'s' if calls > 1 else ''})" for name, calls in self.uncounted.most_common())
-        missing = f"operators without a formula: {named}; give them one with zoo.formula"
-        return f"{self.assumption}; {missing}" if self.assumption else missing
+        """Why the cost is a bound; None where it is exact."""
+        return "; ".join(filter(None, [self.assumption, why_uncounted(self.uncounted)])) or None
 
     def total(self, convention: str = "matmul", *, as_tool: bool = False) -> int:
         """The total in a convention, in its own unit (`zoo.counting.conventions`); no new count is needed.
@@ -147,20 +125,14 @@ class Cost:
             depth: levels of modules shown; None for all.
             convention: what `macs` (or `flops`, where that is the convention's unit) counts.
         """
-        import pandas as pd
-
         chosen = find_convention(convention)
-        unit = chosen.unit.lower()
-        classes = {module.path: module.module_class for module in self.modules}
-        sums: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0, 0])
-        for module in self.modules:
-            _add(sums, module.path, depth, (module.params, 0, 0, 0))
-        for row in self.rows:
-            written = row.op.elements_out * row.calls if row.op.kind in MATRIX_KINDS else 0
-            _add(sums, row.module, depth, (0, chosen.weight(row), written, row.calls))
-        order = [m.path for m in self.modules if m.path in sums]
-        records = [(path, classes[path].rsplit(".", 1)[-1], *sums[path]) for path in order]
-        return pd.DataFrame(records, columns=["module", "module_class", "params", unit, "activations", "calls"])
+        amounts = {
+            "params": [(module.path, module.params) for module in self.modules],
+            chosen.unit.lower(): [(row.module, chosen.weight(row)) for row in self.rows],
+            "activations": [(row.module, row.op.elements_out * row.calls) for row in self.rows if row.op.kind in MATRIX_KINDS],
+            "calls": [(row.module, row.calls) for row in self.rows],
+        }
+        return sum_by_module({module.path: module.module_class for module in self.modules}, amounts, depth)
 
     def by_operation(self, convention: str = "matmul") -> pd.DataFrame:
         """Total, elements, bytes and calls of each operator, the heaviest first."""
@@ -235,16 +207,6 @@ class Cost:
 
 _BY_ROW = [convention for convention in CONVENTIONS.values() if type(convention) is Convention]
 """Conventions whose totals are sums over rows."""
-
-
-def _add(sums: dict[str, list[int]], path: str, depth: int | None, figures: tuple[int, ...]) -> None:
-    """Adds figures to a module and to everything around it, down to a depth."""
-    parts = path.split(".") if path else []
-    deepest = len(parts) if depth is None else min(depth, len(parts))
-    for level in range(deepest + 1):
-        entry = sums[".".join(parts[:level])]
-        for position, figure in enumerate(figures):
-            entry[position] += figure
 
 
 def _shown(frame: pd.DataFrame) -> pd.DataFrame:

@@ -10,7 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from zoo.counting.cost import Cost, OperationRow
+from zoo.counting.cost import Cost
+from zoo.counting.rows import OperationRow
 from zoo.counting.totals import GradientTotals, Totals
 from zoo.meta.build import without_collector
 from zoo.meta.dispatch import below_autograd, differentiating

@@ -1,4 +1,4 @@
-"""The parameters of a model, told without running it."""
+"""The parameters of a model, counted without running it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from torch import nn
 
 from zoo.counting.count_model import storage_bytes
+from zoo.counting.rows import sum_by_module
 from zoo.units import format_amount, format_bytes
 
 if TYPE_CHECKING:
@@ -45,18 +46,10 @@ class ParameterCounts:
         Args:
             depth: levels of modules shown; None for all.
         """
-        import pandas as pd
-
-        sums: dict[str, list[int]] = {}
-        for module in self.modules:
-            parts = module.path.split(".") if module.path else []
-            for level in range((len(parts) if depth is None else min(depth, len(parts))) + 1):
-                entry = sums.setdefault(".".join(parts[:level]), [0, 0, 0])
-                for position, amount in enumerate((module.trainable, module.frozen, module.buffers)):
-                    entry[position] += amount
-        classes = {module.path: module.module_class for module in self.modules}
-        records = [(m.path, classes[m.path], *sums[m.path]) for m in self.modules if m.path in sums]
-        return pd.DataFrame(records, columns=["module", "module_class", "trainable", "frozen", "buffers"])
+        amounts = {
+            name: [(module.path, getattr(module, name)) for module in self.modules] for name in ("trainable", "frozen", "buffers")
+        }
+        return sum_by_module({module.path: module.module_class for module in self.modules}, amounts, depth)
 
     def __str__(self) -> str:
         return (

@@ -10,9 +10,9 @@ from __future__ import annotations
 import contextlib
 import functools
 import gc
-import threading
 import types
 from collections.abc import Callable, Iterable, Iterator
+from contextvars import ContextVar
 from typing import Any
 
 import torch
@@ -22,7 +22,7 @@ from torch.utils._device import _device_constructors
 from zoo.meta.module_cache import reusable_constructors, reusing_constructors
 from zoo.meta.module_stack import all_modules, set_evaluation_mode
 from zoo.meta.new_tensors import META
-from zoo.meta.patching import Patches
+from zoo.meta.patching import Patches, setting
 
 
 def _fill_nothing(tensor: Any, *_: Any, **__: Any) -> Any:
@@ -66,13 +66,7 @@ def without_collector() -> Iterator[None]:
             gc.enable()
 
 
-class _Target(threading.local):
-    """Which functions allocate on the meta device, on this thread."""
-
-    names: frozenset[str] = frozenset()
-
-
-_target = _Target()
+_on_meta: ContextVar[frozenset[str]] = ContextVar("names of the functions that allocate on the meta device", default=frozenset())
 _empty = torch.empty
 
 
@@ -85,7 +79,7 @@ def _allocating(function: Callable[..., Any], name: str) -> Callable[..., Any]:
 
     @functools.wraps(function)
     def allocate(*args: Any, **kwargs: Any) -> Any:
-        if name not in _target.names or kwargs.get("device") is not None or torch._C._len_torch_function_stack():
+        if name not in _on_meta.get() or kwargs.get("device") is not None or torch._C._len_torch_function_stack():
             return function(*args, **kwargs)
         kwargs["device"] = META
         return (_empty if draws and kwargs.keys() <= {"device", "dtype"} else function)(*args, **kwargs)
@@ -96,7 +90,7 @@ def _allocating(function: Callable[..., Any], name: str) -> Callable[..., Any]:
 def _filling(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     def fill(tensor: Any, *args: Any, **kwargs: Any) -> Any:
-        return tensor if _target.names and tensor.is_meta else function(tensor, *args, **kwargs)
+        return tensor if _on_meta.get() and tensor.is_meta else function(tensor, *args, **kwargs)
 
     return fill
 
@@ -126,20 +120,9 @@ def buildable() -> Iterator[None]:
         yield
 
 
-@contextlib.contextmanager
-def _allocating_on_meta(names: frozenset[str]) -> Iterator[None]:
-    """Sends what this thread allocates with these functions to the meta device."""
-    before = _target.names
-    _target.names = names
-    try:
-        yield
-    finally:
-        _target.names = before
-
-
 def allocating_as_usual() -> contextlib.AbstractContextManager[None]:
     """Lets a part of a constructor allocate where it would without `build_on_meta`: reading a file needs memory behind its tensors."""
-    return _allocating_on_meta(frozenset())
+    return setting(_on_meta, frozenset())
 
 
 def build_on_meta(
@@ -161,12 +144,12 @@ def build_on_meta(
     reusing = reusing_constructors if reuse else contextlib.nullcontext
     with buildable(), skip_initialisers(initialisers), without_collector(), reusing():
         try:
-            with _allocating_on_meta(_EVERYTHING):
+            with setting(_on_meta, _EVERYTHING):
                 model = constructor()
         except (NotImplementedError, RuntimeError) as error:
             if "meta" not in str(error):
                 raise
-            with _allocating_on_meta(_PARAMETERS):
+            with setting(_on_meta, _PARAMETERS):
                 model = constructor()
         _finish_model(model)
     return model

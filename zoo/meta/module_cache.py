@@ -15,8 +15,8 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any
 
 import torch
@@ -24,7 +24,7 @@ from torch import nn
 from torch.nn.modules import module as torch_module
 
 from zoo.meta.module_recipes import OutOfTheOrdinaryError, Recipe, all_comparable
-from zoo.meta.patching import Patches
+from zoo.meta.patching import Patches, setting
 
 _LIBRARIES = frozenset({"torch", "torchvision", "timm"})
 _CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)  # their arguments are modules
@@ -38,11 +38,8 @@ _HOOKS = (
 )
 
 
-class _Building(threading.local):
-    """State of this thread."""
-
-    now = False  # it builds from recipes
-    keeping = False  # a module around this one will become a recipe
+_reuses = ContextVar("whether this thread makes modules from recipes", default=False)
+_is_inside_recipe = ContextVar("whether a module around this one will become a recipe", default=False)
 
 
 class _KnownConstructors:
@@ -80,14 +77,13 @@ class _KnownConstructors:
         vars(self).update(vars(_KnownConstructors()))
 
 
-_building = _Building()
 _known = _KnownConstructors()
 
 
 def _init_module(self: Any, *args: Any, **kwargs: Any) -> None:
     """`nn.Module.__init__`, which every constructor comes to: here new classes are met."""
     kind = self.__class__
-    if _building.now and kind not in _known.constructors:
+    if _reuses.get() and kind not in _known.constructors:
         _meet(kind)
     _patches.original(nn.Module, "__init__")(self, *args, **kwargs)
 
@@ -100,15 +96,9 @@ def reusable_constructors() -> contextlib.AbstractContextManager[None]:
     return _patches.held()
 
 
-@contextlib.contextmanager
-def reusing_constructors() -> Iterator[None]:
-    """Lets modules constructed on this thread be made from recipes; inside `reusable_constructors`."""
-    before = _building.now
-    _building.now = True
-    try:
-        yield
-    finally:
-        _building.now = before
+def reusing_constructors() -> contextlib.AbstractContextManager[None]:
+    """Makes modules that are constructed on this thread from recipes; inside `reusable_constructors`."""
+    return setting(_reuses, True)
 
 
 def _meet(kind: Any) -> None:
@@ -136,7 +126,7 @@ def _reusing(construct: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(construct)
     def init(self: Any, *args: Any, **kwargs: Any) -> None:
-        key = _key_of(self, init, args, kwargs) if _building.now else None
+        key = _key_of(self, init, args, kwargs) if _reuses.get() else None
         if key is None:
             construct(self, *args, **kwargs)
             return
@@ -144,11 +134,11 @@ def _reusing(construct: Callable[..., None]) -> Callable[..., None]:
         if recipe is not None and self.__class__ in _known.trusted:
             recipe.fill(self.__dict__)
             return
-        keeping, _building.keeping = _building.keeping, _building.keeping or is_known
+        token = _is_inside_recipe.set(_is_inside_recipe.get() or is_known)
         try:
             construct(self, *args, **kwargs)
         finally:
-            _building.keeping = keeping
+            _is_inside_recipe.reset(token)
         _keep_or_compare(self, key, is_known, recipe)
 
     return init
@@ -175,7 +165,7 @@ def _keep_or_compare(module: nn.Module, key: Any, is_known: bool, recipe: Recipe
     """
     if module._modules and not is_known:
         _known.keep(key, None)
-    elif not (module._modules and _building.keeping):
+    elif not (module._modules and _is_inside_recipe.get()):
         try:
             made = Recipe(module)
         except OutOfTheOrdinaryError:

@@ -1,23 +1,35 @@
-"""Exchanging functions of another library for a while, for everybody who needs it, and putting them back."""
+"""Temporary values: attributes of other libraries, replaced for all threads, and context variables, set for one."""
 
 from __future__ import annotations
 
 import contextlib
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from contextvars import ContextVar
+from typing import Any, TypeVar
 
 _MISSING = object()
+_Value = TypeVar("_Value")
+
+
+@contextlib.contextmanager
+def setting(variable: ContextVar[_Value], value: _Value) -> Iterator[None]:
+    """Sets a context variable, which other threads do not see, while the context lasts."""
+    token = variable.set(value)
+    try:
+        yield
+    finally:
+        variable.reset(token)
 
 
 class Patches:
-    """Attributes that have other values while anybody holds the exchange. Holders nest, also over threads.
+    """Attributes that are replaced while at least one `held()` context is open, on any thread.
 
-    What somebody else has put in the place of such a value meanwhile stays.
+    If other code replaces such an attribute meanwhile, its value stays.
 
     Args:
-        values: by owner (a class or a module) and name.
-        end: called before the last holder's is undone.
+        values: the replacements, by owner (a class or a module) and name.
+        end: called when the last context ends, before the originals are restored.
     """
 
     def __init__(self, values: Mapping[tuple[Any, str], Any], end: Callable[[], None] = lambda: None) -> None:
@@ -28,10 +40,10 @@ class Patches:
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
-        """Exchanges for as long as the context lasts."""
+        """Keeps the attributes replaced while the context lasts."""
         with self._lock:
             if self._holders == 0:
-                self._exchange()
+                self._replace()
             self._holders += 1
         try:
             yield
@@ -42,10 +54,10 @@ class Patches:
                     self._restore()
 
     def original(self, owner: Any, name: str) -> Any:
-        """What an attribute is when nobody holds the exchange; only while somebody does."""
+        """The original value of an attribute; to be called while the attributes are replaced."""
         return self._saved[owner, name]
 
-    def _exchange(self) -> None:
+    def _replace(self) -> None:
         self._saved = {(owner, name): vars(owner).get(name, _MISSING) for owner, name in self._values}
         for (owner, name), value in self._values.items():
             setattr(owner, name, value)

@@ -100,13 +100,13 @@ class _Reached:
             return
         self._seen.add(id(value))
         self._kept.append(value)
-        for kinds, add in _WAYS:
+        for kinds, add in _BY_TYPE:
             if isinstance(value, kinds):
                 add(self, value, depth)
                 return
         self._add_object(value, depth)
 
-    def _add_all(self, values: Iterable[Any], depth: int) -> None:
+    def add_all(self, values: Iterable[Any], depth: int) -> None:
         values = [value for value in values if type(value) not in _ATOMS]
         if len(values) <= _LONGEST:
             for value in values:
@@ -116,15 +116,12 @@ class _Reached:
         kept = dict(value)
         self._contents.append((value, kept))
         if kept:
-            self._add_all(kept.values(), depth - 1)
+            self.add_all(kept.values(), depth - 1)
 
     def _add_sequence(self, value: Any, depth: int) -> None:
         kept = list(value)
         self._contents.append((value, kept))
-        self._add_all(kept, depth - 1)
-
-    def _add_fixed(self, value: Any, depth: int) -> None:
-        self._add_all(value, depth)
+        self.add_all(kept, depth - 1)
 
     def _add_object(self, value: Any, depth: int) -> None:
         """A module, or an object of a class that is not a library's: its attributes, and the functions of its class."""
@@ -158,7 +155,7 @@ class _Reached:
             with contextlib.suppress(ValueError):  # an empty one
                 self._restores.append(functools.partial(setattr, cell, "cell_contents", cell.cell_contents))
                 self.add(cell.cell_contents, depth)
-        self._add_all((function.__defaults__ or (), function.__kwdefaults__ or {}, vars(function)), depth)
+        self.add_all((function.__defaults__ or (), function.__kwdefaults__ or {}, vars(function)), depth)
         names = set(_names_in(function.__code__))
         self._add_variables(function.__globals__, names, depth)
         for name in names:
@@ -172,16 +169,6 @@ class _Reached:
         for value in kept.values():
             self.add(value, depth - 1 if not isinstance(value, types.FunctionType) else depth)
 
-    def _add_method(self, method: Any, depth: int) -> None:
-        self._add_all((method.__self__, method.__func__), depth)
-
-    def _add_partial(self, partial: Any, depth: int) -> None:
-        self._add_all((partial.func, partial.args, partial.keywords), depth)
-
-    def _add_descriptor(self, value: Any, depth: int) -> None:
-        names = ("__func__", "fget", "fset", "func")
-        self._add_all([getattr(value, name) for name in names if hasattr(value, name)], depth)
-
     def _add_cache(self, cached: Any, depth: int) -> None:
         """What functools.lru_cache remembers; one entry cannot be taken out, so a cache with any that must not stay is emptied."""
         before = cached.cache_info()
@@ -189,19 +176,24 @@ class _Reached:
         self.add(cached.__wrapped__, depth)
 
 
-_WAYS: tuple[tuple[Any, Callable[[_Reached, Any, int], None]], ...] = (
+def _adding(*names: str) -> Callable[[_Reached, Any, int], None]:
+    """Adds the values of these attributes, as far as an object has them."""
+    return lambda reached, value, depth: reached.add_all([getattr(value, name) for name in names if hasattr(value, name)], depth)
+
+
+_BY_TYPE: tuple[tuple[Any, Callable[[_Reached, Any, int], None]], ...] = (
     (dict, _Reached._add_mapping),
     (types.FunctionType, _Reached._add_function),
-    (types.MethodType, _Reached._add_method),
-    (functools.partial, _Reached._add_partial),
+    (types.MethodType, _adding("__self__", "__func__")),
+    (functools.partial, _adding("func", "args", "keywords")),
     (_CACHED, _Reached._add_cache),
-    ((staticmethod, classmethod, property, functools.cached_property), _Reached._add_descriptor),
-    (types.ModuleType, lambda reached, value, depth: None),
+    ((staticmethod, classmethod, property, functools.cached_property), _adding("__func__", "fget", "fset", "func")),
+    ((types.ModuleType, Tensor), _adding()),
     (type, _Reached._add_class),
-    (Tensor, lambda reached, value, depth: None),
     ((list, set, deque, bytearray), _Reached._add_sequence),
-    ((tuple, frozenset), _Reached._add_fixed),
+    ((tuple, frozenset), lambda reached, value, depth: reached.add_all(value, depth)),
 )
+"""How the content of a value is reached. The first entry whose types fit applies."""
 
 
 @functools.cache

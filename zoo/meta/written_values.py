@@ -7,14 +7,16 @@ lists, in closures, in other modules. Whatever writes to these goes through the 
 from __future__ import annotations
 
 import contextlib
-import threading
 import weakref
 from collections.abc import Iterator
+from contextvars import ContextVar
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
+
+from zoo.meta.patching import setting
 
 
 class WrittenValues:
@@ -46,30 +48,25 @@ class WrittenValues:
                 storage.copy_(kept)
 
 
-class _Current(threading.local):
-    """Where this thread keeps values."""
-
-    values: WrittenValues | None = None
-
-
-_current = _Current()
+_values: ContextVar[WrittenValues | None] = ContextVar("where this thread keeps values that are overwritten", default=None)
 
 
 def keep_written(func: Any, args: Any, kwargs: Any) -> None:
     """Keeps what a call with data is about to write over, where somebody wants it back."""
-    if _current.values is not None and func._schema.is_mutable:
-        _current.values.keep(func, args, kwargs)
+    values = _values.get()
+    if values is not None and func._schema.is_mutable:
+        values.keep(func, args, kwargs)
 
 
 @contextlib.contextmanager
 def written_values_kept() -> Iterator[None]:
     """Puts back, at the end, all data that recorded calls have written over on this thread."""
-    outer, _current.values = _current.values, WrittenValues()
+    values = WrittenValues()
     try:
-        yield
+        with setting(_values, values):
+            yield
     finally:
-        _current.values.put_back()
-        _current.values = outer
+        values.put_back()
 
 
 class KeepWritten(TorchDispatchMode):

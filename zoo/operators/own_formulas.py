@@ -9,6 +9,7 @@ from contextvars import ContextVar
 import torch
 
 from zoo.errors import UnknownNameError, ZooError, did_you_mean
+from zoo.meta.patching import setting
 from zoo.operators.macs_formulas import Formula
 from zoo.operators.operator_kinds import MATRIX_KINDS, Kind, Operation, find_operation, short_name
 
@@ -49,11 +50,9 @@ def using_formulas(formulas: Mapping[str, Formula]) -> Iterator[None]:
         ZooError: if a name is not one of an operator.
     """
     names = {_table_name(name): formula for name, formula in formulas.items()}
-    token = _for_one.set({**_for_one.get(), **{name: _operation(name, formula, None) for name, formula in names.items()}})
-    try:
+    operations = {name: _operation(name, formula, None) for name, formula in names.items()}
+    with setting(_for_one, {**_for_one.get(), **operations}):
         yield
-    finally:
-        _for_one.reset(token)
 
 
 def _operation(name: str, formula: Formula, kind: Kind | None) -> Operation:

@@ -1,44 +1,36 @@
-"""Counting one step of training: the way from a model and its inputs to a `TrainingCost`."""
+"""Counts one step of training: from a model and its inputs to a `TrainingCost`."""
 
 from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from zoo.counting.count_model import join_calls, storage_bytes
+from zoo.counting.count_model import storage_bytes
 from zoo.errors import InputError
 from zoo.meta.build import without_collector
-from zoo.meta.module_stack import Parts, follow_calls, list_parts
+from zoo.meta.module_stack import follow_calls, list_parts, unchanged
+from zoo.meta.new_tensors import META
+from zoo.meta.weights import exchanged_tensors
 from zoo.operators.op_record import tensors_in
 from zoo.recording.memo import Memo
 from zoo.recording.recorder import Recorder
 from zoo.training.fused_attention import fused_attention
 from zoo.training.optimizers import OPTIMIZERS, OptimizerFactory, optimizer_cost
 from zoo.training.saved_tensors import SavedTensors
-from zoo.training.stand_ins import trainable_stand_ins
-from zoo.training.training_cost import PhaseCost, TrainingCost
-from zoo.training.training_totals import RecordedPhase, TrainingTotals
+from zoo.training.training_cost import TrainingCost
+from zoo.training.training_totals import TrainingTotals
 
 Loss = Callable[[Any], Tensor]
-"""Makes a scalar of what a model returns."""
-
-
-class _Step(NamedTuple):
-    """What a step has left behind."""
-
-    forward: RecordedPhase
-    backward: RecordedPhase
-    saved: Mapping[nn.Module | None, int]
-    kept_bytes: int  # alive when the backward pass has ended, such as gradients and outputs
+"""Reduces the outputs of a model to a scalar."""
 
 
 def sum_of_outputs(outputs: Any) -> Tensor:
-    """The sum of all elements of all floating-point outputs: a loss through which every output passes a gradient on.
+    """The sum of all elements of all floating-point outputs: a loss with a gradient for every output.
 
     Raises:
         InputError: if no output depends on a parameter that is trained.
@@ -58,74 +50,86 @@ def count_training(  # all but two are keyword-only and seldom given
     loss: Loss = sum_of_outputs,
     optimizers: Mapping[str, OptimizerFactory] = OPTIMIZERS,
 ) -> TrainingCost:
-    """Runs the forward and the backward pass of a model in training mode on the meta device and counts what happens.
+    """Runs the forward and the backward pass of a model in training mode on the meta device and counts their operations and memory.
 
     Args:
-        model: on any device; nothing of it is changed. One that is in training mode keeps the mode of each of its modules.
+        model: on any device; it is not changed. One that is in training mode keeps the mode of each of its modules.
         inputs: positional arguments of `forward`, tensors on the meta device.
         kwargs: its keyword arguments.
         memo: results remembered from other passes; sharing one makes counting several times faster and changes no figure.
-        loss: makes the scalar that is differentiated of what the model returns.
-        optimizers: whose memory is told, by name.
+        loss: reduces the outputs to the scalar that is differentiated.
+        optimizers: by name; the memory of each is computed.
 
     Raises:
         InputError: if there is nothing to train.
         Exception: whatever the model raises.
     """
     started = time.perf_counter()
-    memo = Memo() if memo is None else memo
-    with without_collector(), trainable_stand_ins(model), follow_calls() as (modules, called):
+    memo, named = Memo() if memo is None else memo, kwargs or {}
+    with without_collector(), _trainable_stand_ins(model), follow_calls() as (modules, called):
         parts = list_parts(model)
-        totals = TrainingTotals(memo)
-        step = _run_step(model, (inputs, kwargs or {}), loss, (totals, modules, parts), memo)
-        trained = [param for param in parts.params if param.grad is not None]
-        gradient_bytes = storage_bytes([param.grad for param in trained if param.grad is not None])
-        costs = {name: optimizer_cost(factory, trained, memo) for name, factory in optimizers.items()}
+        totals, saved = TrainingTotals(memo, parts.names), SavedTensors(modules, (*parts.params, *parts.buffers))
+        with _differentiating(), Recorder(totals, modules, memo):
+            with saved.saving():
+                outputs = model(*inputs, **named)  # alive until the end, as in a training loop that gives them a name
+                scalar = loss(outputs)
+            saved_bytes = saved.nbytes()
+            saved.stop()
+            forward = totals.end_phase()
+            scalar.backward()
+            backward = totals.end_phase()
         totals.stop()
-    return TrainingCost(
-        params=sum(p.numel() for p in parts.params),
-        trainable_params=sum(p.numel() for p in parts.params if p.requires_grad),
-        weight_bytes=storage_bytes([*parts.params, *parts.buffers]),
-        input_bytes=storage_bytes(tensors_in((list(inputs), dict(kwargs or {})))),
-        gradient_bytes=gradient_bytes,
-        forward=_phase(step.forward, parts),
-        backward=_phase(step.backward, parts),
-        saved_bytes_by_module={parts.names.get(id(module), ""): nbytes for module, nbytes in step.saved.items()},
-        kept_bytes=step.kept_bytes,
-        optimizers=costs,
-        modules=tuple(parts.modules),
-        never_called=parts.never_called(called),
-        seconds=time.perf_counter() - started,
-    )
+        trained = [param for param in parts.params if param.grad is not None]
+        return TrainingCost(
+            params=sum(p.numel() for p in parts.params),
+            trainable_params=sum(p.numel() for p in parts.params if p.requires_grad),
+            weight_bytes=storage_bytes([*parts.params, *parts.buffers]),
+            input_bytes=storage_bytes(tensors_in((list(inputs), dict(named)))),
+            gradient_bytes=storage_bytes([param.grad for param in trained if param.grad is not None]),
+            forward=forward,
+            backward=backward,
+            saved_bytes_by_module={parts.names.get(id(module), ""): nbytes for module, nbytes in saved_bytes.items()},
+            kept_bytes=totals.memory.live,
+            optimizers={name: optimizer_cost(factory, trained, memo) for name, factory in optimizers.items()},
+            modules=tuple(parts.modules),
+            never_called=parts.never_called(called),
+            seconds=time.perf_counter() - started,
+        )
 
 
-def _run_step(
-    model: nn.Module, given: Any, loss: Loss, recorded: tuple[TrainingTotals, list[nn.Module], Parts], memo: Memo
-) -> _Step:
-    """Both passes; the outputs stay alive until the end, as in a training loop that names them."""
-    totals, modules, parts = recorded
-    saved = SavedTensors(modules, (*parts.params, *parts.buffers))
-    with contextlib.ExitStack() as contexts:
-        contexts.enter_context(torch.backends.opt_einsum.flags(enabled=False))  # it would reorder products where it is installed
-        contexts.enter_context(torch.inference_mode(False))
-        contexts.enter_context(torch.enable_grad())
-        contexts.enter_context(fused_attention())
-        contexts.enter_context(Recorder(totals, modules, memo))
-        with saved.saving():
-            outputs = model(*given[0], **given[1])
-            scalar = loss(outputs)
-        saved_bytes = saved.nbytes()
-        saved.stop()
-        forward = totals.end_phase()
-        scalar.backward()
-        backward = totals.end_phase()
-    return _Step(forward, backward, saved_bytes, totals.memory.live)
+@contextlib.contextmanager
+def _differentiating() -> Iterator[None]:
+    """Autograd as in a training loop, and attention as a device computes it there."""
+    with (
+        torch.backends.opt_einsum.flags(enabled=False),  # it would reorder products where it is installed
+        torch.inference_mode(False),
+        torch.enable_grad(),
+        fused_attention(),
+    ):
+        yield
 
 
-def _phase(recorded: RecordedPhase, parts: Parts) -> PhaseCost:
-    return PhaseCost(join_calls(recorded.calls, parts.names), recorded.peak_bytes, parts.names.get(id(recorded.peak_owner), ""))
+@contextlib.contextmanager
+def _trainable_stand_ins(model: nn.Module) -> Iterator[None]:
+    """Exchanges parameters and buffers for new ones, because a step writes gradients and statistics, and sets training mode.
+
+    Floating-point ones hold no data; others are copies, because their values may decide which code runs. Shared tensors stay shared, and
+    tensors without gradients get none. A model that is in training mode already keeps the mode of each of its modules, so that a
+    frozen part stays in evaluation mode. At the end the model is as it was before.
+    """
+    with unchanged(model), exchanged_tensors(model, _stand_in, lambda module: (module._parameters, module._buffers)):
+        if not model.training:
+            with torch.no_grad():
+                model.train()
+        yield
+
+
+def _stand_in(tensor: Tensor) -> Tensor:
+    data = tensor.detach()
+    twin = torch.empty_like(data, device=META) if data.is_floating_point() else data.clone()
+    return nn.Parameter(twin, requires_grad=tensor.requires_grad) if isinstance(tensor, nn.Parameter) else twin
 
 
 def _as_containers(outputs: Any) -> Any:
-    """Outputs as tuples, lists and dictionaries: models return objects of their own as well."""
+    """Outputs as tuples, lists and dictionaries; of an object of another class, its attributes."""
     return vars(outputs) if hasattr(outputs, "__dict__") and not isinstance(outputs, (Tensor, dict, list, tuple)) else outputs

@@ -7,31 +7,25 @@ device does where its fused kernel takes the call. Both have the same products, 
 from __future__ import annotations
 
 import contextlib
-import threading
 from collections.abc import Iterator
+from contextvars import ContextVar
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812  # torch's own habit
 
-from zoo.meta.patching import Patches
+from zoo.meta.patching import Patches, setting
 from zoo.operators.device_layouts import is_fused_on_cpu
 
 _NAME = "scaled_dot_product_attention"
 
 
-class _Fusing(threading.local):
-    """Whether calls of this thread are fused."""
-
-    is_on = False
-
-
-_fusing = _Fusing()
+_fuses = ContextVar("whether attention is fused on this thread", default=False)
 
 
 def _patched_attention(*args: Any, **kwargs: Any) -> Tensor:
-    fused = _fused(*args, **kwargs) if _fusing.is_on else None
+    fused = _fused(*args, **kwargs) if _fuses.get() else None
     if fused is not None:
         return fused
     out: Tensor = _patches.original(F, _NAME)(*args, **kwargs)
@@ -47,13 +41,8 @@ def fused_attention() -> Iterator[None]:
 
     The function is exchanged: a mode for functions would not see the calls inside others, such as `multi_head_attention_forward`.
     """
-    outer = _fusing.is_on
-    with _patches.held():
-        _fusing.is_on = True
-        try:
-            yield
-        finally:
-            _fusing.is_on = outer
+    with _patches.held(), setting(_fuses, True):
+        yield
 
 
 def _fused(  # noqa: PLR0913, PLR0917  # they are the function's own

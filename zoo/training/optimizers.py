@@ -1,7 +1,7 @@
-"""What an optimiser keeps between steps, and what it allocates in one: torch's own, run on parameters that hold nothing.
+"""Memory of optimisers: their state between steps, and what a step allocates. torch's optimisers run on parameters without data.
 
-torch's optimisers update one parameter after another on the CPU and all together on a GPU (`foreach`). So each distinct shape is run once
-in either way: the largest one's temporaries are a step's, or the sum of all.
+They update one parameter after another on the CPU and all together on a GPU (`foreach`). So each distinct shape is run once with either
+setting. A step takes the largest temporary memory of a shape, or with `foreach` the sum over all parameters.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ import torch
 from torch import Tensor, nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
+from zoo.counting.totals import GradientTotals
 from zoo.meta.new_tensors import META
 from zoo.operators.op_record import tensors_in
 from zoo.recording.memo import Memo
 from zoo.recording.recorder import Recorder
-from zoo.training.training_totals import TrainingTotals
 
 OptimizerFactory = Callable[[Iterable[nn.Parameter]], Optimizer]
 """Makes an optimiser of parameters, such as `torch.optim.AdamW`."""
@@ -38,9 +38,7 @@ OPTIMIZERS: Mapping[str, OptimizerFactory] = {
 class OptimizerCost:
     """Memory of an optimiser."""
 
-    state_bytes: (
-        int  # kept between steps, of all parameters that get a gradient; numbers on the host, such as the step's, excluded
-    )
+    state_bytes: int  # between steps, of all parameters with a gradient; numbers on the host, such as the step count, excluded
     temporary_bytes: int  # most bytes that a step allocates and frees, beside parameters, gradients and state, one after another
     foreach_bytes: int  # the same where all parameters are updated together, as far as the optimiser can
 
@@ -56,15 +54,10 @@ def optimizer_cost(factory: OptimizerFactory, params: Sequence[Tensor], memo: Me
         optimizer.step()  # the first one makes the state
         state += count * _state_bytes(optimizer)
         temporary = max(temporary, _temporary_bytes(optimizer, memo))
-        together += count * _temporary_bytes(_with_foreach(optimizer), memo)
+        for group in optimizer.param_groups:
+            group.update({"foreach": True} if "foreach" in group else {})
+        together += count * _temporary_bytes(optimizer, memo)
     return OptimizerCost(state, temporary, together)
-
-
-def _with_foreach(optimizer: Optimizer) -> Optimizer:
-    for group in optimizer.param_groups:
-        if "foreach" in group:
-            group["foreach"] = True
-    return optimizer
 
 
 def _state_bytes(optimizer: Optimizer) -> int:
@@ -73,7 +66,7 @@ def _state_bytes(optimizer: Optimizer) -> int:
 
 
 def _temporary_bytes(optimizer: Optimizer, memo: Memo) -> int:
-    totals = TrainingTotals(memo)
+    totals = GradientTotals(memo)
     with Recorder(totals, (), memo):
         optimizer.step()
     totals.stop()

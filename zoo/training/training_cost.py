@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from zoo.counting.cost import OperationRow
+from zoo.counting.rows import OperationRow, sum_by_module, uncounted_calls, why_uncounted
 from zoo.errors import UnknownNameError, did_you_mean
 from zoo.meta.module_stack import ModuleRecord
 from zoo.notebook import draw_bars, html_totals, innermost
@@ -34,14 +34,6 @@ class PhaseCost(NamedTuple):
     def macs(self) -> int:
         """Multiply-accumulates of the `matmul` convention."""
         return sum(row.op.macs * row.calls for row in self.rows)
-
-    def macs_by_kind(self) -> Counter[Kind]:
-        """MACs of each class of matrix products."""
-        totals: Counter[Kind] = Counter()
-        for row in self.rows:
-            if row.op.macs:
-                totals[row.op.kind] += row.op.macs * row.calls
-        return totals
 
 
 @dataclass(frozen=True)
@@ -121,11 +113,7 @@ class TrainingCost:
     @property
     def uncounted(self) -> Counter[str]:
         """Calls of each operator without a formula, in both passes."""
-        calls: Counter[str] = Counter()
-        for row in (*self.forward.rows, *self.backward.rows):
-            if row.op.kind == Kind.UNKNOWN:
-                calls[row.op.operation] += row.calls
-        return calls
+        return uncounted_calls((*self.forward.rows, *self.backward.rows))
 
     @property
     def status(self) -> Status:
@@ -134,11 +122,8 @@ class TrainingCost:
 
     @property
     def reason(self) -> str | None:
-        """Names what makes the cost a bound."""
-        if not self.uncounted:
-            return None
-        named = ", ".join(f"{name} ({calls} call{'s' if calls > 1 else ''})" for name, calls in self.uncounted.most_common())
-        return f"operators without a formula: {named}; give them one with zoo.formula"
+        """Why the cost is a bound; None where it is exact."""
+        return why_uncounted(self.uncounted)
 
     def by_module(self, depth: int | None = None) -> pd.DataFrame:
         """Parameters, MACs of each pass and saved bytes of each module with all it contains, in the model's order.
@@ -146,25 +131,13 @@ class TrainingCost:
         Args:
             depth: levels of modules shown; None for all.
         """
-        import pandas as pd
-
-        sums: dict[str, list[int]] = {}
-
-        def add(path: str, column: int, amount: int) -> None:
-            parts = path.split(".") if path else []
-            for level in range((len(parts) if depth is None else min(depth, len(parts))) + 1):
-                sums.setdefault(".".join(parts[:level]), [0, 0, 0, 0])[column] += amount
-
-        for module in self.modules:
-            add(module.path, 0, module.params)
-        for column, phase in ((1, self.forward), (2, self.backward)):
-            for row in phase.rows:
-                add(row.module, column, row.op.macs * row.calls)
-        for path, nbytes in self.saved_bytes_by_module.items():
-            add(path, 3, nbytes)
-        classes = {module.path: module.module_class.rsplit(".", 1)[-1] for module in self.modules}
-        records = [(m.path, classes[m.path], *sums[m.path]) for m in self.modules if m.path in sums]
-        return pd.DataFrame(records, columns=["module", "module_class", "params", "forward_macs", "backward_macs", "saved_bytes"])
+        amounts = {
+            "params": [(module.path, module.params) for module in self.modules],
+            "forward_macs": [(row.module, row.op.macs * row.calls) for row in self.forward.rows],
+            "backward_macs": [(row.module, row.op.macs * row.calls) for row in self.backward.rows],
+            "saved_bytes": self.saved_bytes_by_module.items(),
+        }
+        return sum_by_module({module.path: module.module_class for module in self.modules}, amounts, depth)
 
     def summary(self, *, digits: int = 2) -> dict[str, str]:
         """The totals in words: `{"MACs": "12.27 GMACs", …}`."""

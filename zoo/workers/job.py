@@ -17,12 +17,12 @@ from torch import nn
 
 from zoo.adapters.base import Zoo, options_key
 from zoo.adapters.registry import open_zoo
-from zoo.api.example_cost import count_example, is_out_of_memory
+from zoo.api.example_cost import count_example
 from zoo.cache.schema.tables import columns_of
 from zoo.counting.conventions import CONVENTIONS
 from zoo.counting.cost import Cost
+from zoo.counting.pass_mode import is_out_of_memory, needs_gradients, needs_values
 from zoo.counting.version import COUNTER_VERSION
-from zoo.counting.ways import needs_gradients, needs_values
 from zoo.errors import InputError, VariantError, message_of
 from zoo.inputs import image_tensor, with_channels
 from zoo.jobs import INPUT_STAGE, VARIANT_STAGE, Failure, Job
