@@ -23,7 +23,7 @@ _MODEL = "model"
 
 def kept_ways_on(device: Device, store: Store) -> list[PlatformRun]:
     """The run configurations on a device that the user calibrated."""
-    from zoo.validation.platform_calibration_store import load_platform_runs
+    from zoo.validation.calibration_store import load_platform_runs
 
     return load_platform_runs(store, device.id) if store.exists() else []
 

@@ -43,7 +43,7 @@ from zoo.refresh.fill_missing import fill_missing  # noqa: E402
 from zoo.run_config import RunConfig  # noqa: E402
 from zoo.settings import Execution, ZooSettings  # noqa: E402
 from zoo.validation.calibrate_device import compare_estimates, estimate_measured  # noqa: E402
-from zoo.validation.measured_models import workloads_of  # noqa: E402
+from zoo.validation.measured_models import TraceSource  # noqa: E402
 from zoo.validation.metrics import Agreement, agreement, median_of  # noqa: E402
 
 CALIBRATING = 10
@@ -165,7 +165,9 @@ def copying_bytes_per_s(threads: int) -> float:
 
 def print_agreement(rows: pd.DataFrame, device: Device, store: Store) -> None:
     """Of the estimate calibrated with ten, and of MACs alone."""
-    estimating = functools.partial(estimate_measured, device, RUN, workloads_of(store, rows, RUN, Execution(workers=1)))
+    estimating = functools.partial(
+        estimate_measured, device, RUN, TraceSource(store.address, Execution(workers=1)).workloads(rows, RUN)
+    )
     estimates = estimating(rows)
     usable = rows.merge(estimates.loc[estimates["latency_ms"].notna(), MODEL_COLUMNS], on=MODEL_COLUMNS)
     costs = store.costs(zoo="timm", columns=["macs"])

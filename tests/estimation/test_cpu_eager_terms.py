@@ -25,7 +25,7 @@ from zoo.estimation.workloads.workload import summarise
 from zoo.run_config import RunConfig
 from zoo.settings import Execution
 from zoo.validation.calibrate_device import compare_estimates, estimate_measured
-from zoo.validation.measured_models import workloads_of
+from zoo.validation.measured_models import TraceSource
 
 PEAK, BANDWIDTH, CACHE = 100e9, 10e9, 60e6
 SPEC = DeviceSpec(
@@ -162,7 +162,7 @@ def test_forty_architectures_are_ranked_after_a_calibration_with_ten_others(tmp_
     device = parse_device("cpu", {**sheet, "memory_bandwidth": "18.7 GB/s"})
     store = Store(str(tmp_path / "cache"))
     store.prepare()
-    workloads = workloads_of(store, rows, RunConfig(), Execution(workers=2))
+    workloads = TraceSource(store.address, Execution(workers=2)).workloads(rows, RunConfig())
     estimates = estimate_measured(device, RunConfig(), workloads, rows)
     calibrating = np.arange(len(rows)) % 5 == 2
     others = rows[~calibrating]

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from zoo.estimation.arrays import Array
-from zoo.estimation.platforms.hierarchy import Data, Hierarchy, Level, basis_of, log_sum
-from zoo.estimation.platforms.platform import RelativesPrior
+from zoo.estimation.platforms.hierarchy import Data, Hierarchy, Level, log_sum
+from zoo.estimation.platforms.platform import SETTING, RelativesPrior, platforms
 from zoo.estimation.platforms.relatives import SettingTraits, predict_constants
 from zoo.validation.platforms.intervals import conformal_quantile, held_out_quantiles, noise_of, weighted_quantile
 
@@ -27,8 +28,8 @@ def made_up(settings: int = 8, models: int = 40, noise: float = 0.0) -> tuple[Da
 
 
 def two_levels(settings: int = 8) -> Hierarchy:
-    shared = Level("", np.zeros(settings, dtype=np.intp), np.eye(2), np.full(2, 3.0))
-    return Hierarchy(np.zeros(2), (shared,), Level("setting", np.arange(settings), np.ones((2, 1)), np.array([3.0])))
+    shared = Level(np.zeros(settings, dtype=np.intp), np.eye(2), np.full(2, 3.0))
+    return Hierarchy(np.zeros(2), (shared,), Level(np.arange(settings), np.ones((2, 1)), np.array([3.0])))
 
 
 def test_a_fit_finds_the_constants_that_made_the_times() -> None:
@@ -60,7 +61,7 @@ def test_a_setting_without_measurements_has_the_constants_that_all_share() -> No
 
 def test_the_covariance_is_that_of_constants_seen_again_and_again() -> None:
     clean, _ = made_up(settings=1, models=30)
-    hierarchy = Hierarchy(np.zeros(2), (), Level("setting", np.zeros(1, dtype=np.intp), np.eye(2), np.full(2, 3.0)), scale=0.1)
+    hierarchy = Hierarchy(np.zeros(2), (), Level(np.zeros(1, dtype=np.intp), np.eye(2), np.full(2, 3.0)), scale=0.1)
     found = []
     for seed in range(60):
         noise = np.random.default_rng(seed).normal(0, 0.1, len(clean.log_time))
@@ -69,10 +70,13 @@ def test_the_covariance_is_that_of_constants_seen_again_and_again() -> None:
     assert np.sqrt(np.diag(np.cov(np.array(found).T))) == pytest.approx(np.sqrt(np.diag(stated)), rel=0.5)
 
 
-def test_numbers_of_a_group_reach_the_terms_of_their_part() -> None:
-    assert basis_of("factor", ["a", "b"]).tolist() == [[1], [1]]
-    assert basis_of("part", ["compute", "memory", "compute"]).tolist() == [[1, 0], [0, 1], [1, 0]]
-    assert basis_of("term", ["a", "a"]).tolist() == [[1, 0], [0, 1]]
+def test_the_numbers_of_a_setting_reach_all_terms_or_those_of_their_part() -> None:
+    platform = platforms()["qualcomm-npu"]
+    settings = pd.DataFrame([dict.fromkeys(SETTING, "any")])
+    factor, *parts = platform.hierarchy(settings).own.basis.T
+    assert (factor == 1).all()
+    names = sorted({term.part for term in platform.terms})
+    assert [part.tolist() for part in parts] == [[term.part == name for term in platform.terms] for name in names]
 
 
 def test_groups_weigh_the_same_however_many_rows_they_have() -> None:

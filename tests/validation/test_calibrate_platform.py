@@ -24,7 +24,7 @@ from zoo.estimation.platforms.settings import platform_runs_on
 from zoo.records import MODEL_COLUMNS, TraceKey
 from zoo.refresh.fill_missing import fill_missing, list_architectures
 from zoo.run_config import Precision, RunConfig
-from zoo.validation.platform_calibration_store import load_platform_runs
+from zoo.validation.calibration_store import load_platform_runs
 
 MODELS = ("test_byobnet", "test_convnext", "test_efficientnet", "test_mambaout", "test_resnet", "test_vit")
 DEVICE = "galaxy-s24"

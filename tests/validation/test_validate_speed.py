@@ -18,7 +18,8 @@ from reports.cli.common.answers import answer_schema
 from zoo.estimation.constants import parse_constants, shipped_constants
 from zoo.estimation.fitting import Sample, fit, step_seconds
 from zoo.settings import Execution
-from zoo.validation.measured_sets import MeasuredSet, TraceSource, by_term_model, join_files
+from zoo.validation.measured_models import TraceSource
+from zoo.validation.measured_sets import MeasuredSet, by_term_model, join_files
 from zoo.validation.metrics import agreement, rank_correlation
 from zoo.validation.protocols import predict, validate
 

@@ -24,30 +24,13 @@ from zoo.measurement.speed_imports import known_speeds
 from zoo.measurement.speed_tables import precision_of
 from zoo.records import MODEL_COLUMNS
 from zoo.run_config import TRACED, Precision, RunConfig
-from zoo.settings import Execution, Listener
 from zoo.validation.calibrate_platform import calibrate_on_platform
 from zoo.validation.calibration_store import save_calibration
-from zoo.validation.measured_models import CALIBRATION_FOLDS, workloads_of
-from zoo.validation.metrics import Agreement, agreement
+from zoo.validation.measured_models import CALIBRATION_FOLDS, TraceSource
+from zoo.validation.metrics import Agreement, CalibratedRun, agreement
 
 _RUN = ["precision", "layout", "compiled"]
 _PLATFORM_RUN = ["runtime", "threads", "batch"]
-
-
-@dataclass(frozen=True)
-class CalibratedRun:
-    """What the measurements of one run configuration gave."""
-
-    run: RunConfig
-    way: str | None  # the run configuration on a platform in words; None: eager or compiled by torch
-    measurements: int
-    factor: float  # measured over estimated time without it
-    standard_error: float | None  # of the logarithm of the factor
-    path: str  # of its file
-    before: Agreement | None  # of estimates without it; None where there are none without
-    after: Agreement  # of estimates with it, each model's made without its own measurement
-    unused: tuple[str, ...]  # measured models without an estimate, with the reason
-    left_out: int  # measurements of other runtimes and numbers of threads
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,79 +43,53 @@ class UncalibratedRun:
     reason: str
 
 
-def calibrate_device(
-    cache: str, device: Device, files: Sequence[Path] = (), execution: Execution = Execution(), listener: Listener | None = None
-) -> list[CalibratedRun | UncalibratedRun]:
+def calibrate_device(source: TraceSource, device: Device, files: Sequence[Path] = ()) -> list[CalibratedRun | UncalibratedRun]:
     """Calibrates the estimates of a device in each run configuration with enough measurements, and saves the results.
 
     Args:
-        cache: of measurements, traces and calibrations.
+        source: the cache with measurements and traces, which receives the calibrations.
         device: the device, with its data sheet.
         files: tables of speeds, used in place of the cache's measurements.
-        execution: of models that are not traced yet.
-        listener: notified of the tracing.
 
     Raises:
-        SpeedError: if nothing was measured on the device, or a file is no table of speeds.
+        SpeedError: if nothing was measured on the device, or a file is not a table of speeds.
         ZooError: if a zoo is not installed, or the cache cannot be written.
     """
-    store = Store(cache)
-    store.prepare()
-    work = _Work(store, device, execution, listener)
-    speeds = measurements(store, device, files)
-    by_torch = ~speeds["runtime"].map(lambda runtime: _is_on_platform(device, runtime)).astype(bool)
-    done = [work.attempt(work.by_torch, rows, key) for key, rows in speeds[by_torch].groupby(_RUN, sort=True)]
-    on_platform = speeds[~by_torch].groupby([*_RUN, *_PLATFORM_RUN], sort=True, dropna=False)
-    return done + [work.attempt(work.on_platform, rows, key[: len(_RUN)]) for key, rows in on_platform]
+    source.store.prepare()
+    speeds = measurements(source.store, device, files)
+    on_platform = speeds["runtime"].map(lambda runtime: _is_on_platform(device, runtime)).astype(bool)
+    by_torch = speeds[~on_platform].groupby(_RUN, sort=True)
+    by_platform = speeds[on_platform].groupby([*_RUN, *_PLATFORM_RUN], sort=True, dropna=False)
+    return [
+        *(_try_to_calibrate(calibrate_on_data_sheet, source, device, rows) for _, rows in by_torch),
+        *(_try_to_calibrate(calibrate_on_platform, source, device, rows) for _, rows in by_platform),
+    ]
 
 
 def _is_on_platform(device: Device, runtime: Any) -> bool:
-    """Whether estimates with a runtime rest on published speeds: always, but on GPUs and CPUs, which torch runs models on."""
+    """Whether published speeds are the basis of estimates with a runtime: always, except on GPUs and CPUs with torch."""
     if device.kind not in {*GPU_KINDS, *CPU_KINDS}:
         return True
-    known = {str(name).lower() for fitted in fitted_platforms().values() for name in fitted.settings["runtime"].unique()}
-    return not pd.isna(runtime) and str(runtime).lower() in known
+    published = {str(name).lower() for fitted in fitted_platforms().values() for name in fitted.settings["runtime"].unique()}
+    return not pd.isna(runtime) and str(runtime).lower() in published
 
 
-@dataclass(frozen=True)
-class _Work:
-    """Calibrates measurements of a device."""
-
-    store: Store
-    device: Device
-    execution: Execution
-    listener: Listener | None
-
-    def attempt(
-        self, calibrate_rows: Callable[[RunConfig, pd.DataFrame], CalibratedRun], rows: pd.DataFrame, key: tuple[Any, ...]
-    ) -> CalibratedRun | UncalibratedRun:
-        """A calibration, or why there is none."""
-        precision, layout, compiled = str(key[0]), str(key[1]), bool(key[2])
-        try:
-            parsed = Precision.parse(precision)
-            if parsed is None:
-                raise SpeedError(f"nothing is known of how models run in {precision}")
-            return calibrate_rows(RunConfig(self.device.id, parsed, layout, compiled=compiled), rows)
-        except SpeedError as error:
-            return UncalibratedRun(precision, layout, compiled, str(error))
-
-    def by_torch(self, run: RunConfig, rows: pd.DataFrame) -> CalibratedRun:
-        """Of estimates from the data sheet."""
-        if run.precision not in TRACED:
-            raise SpeedError(f"nothing is known of how models run in {run.precision}")
-        return _calibrate_run(self.store, self.device, run, rows, self.execution, self.listener)
-
-    def on_platform(self, run: RunConfig, rows: pd.DataFrame) -> CalibratedRun:
-        """Of estimates from published speeds."""
-        first = rows.iloc[0]
-        runtime, threads = (None if pd.isna(first[name]) else first[name] for name in ("runtime", "threads"))
-        run = replace(run, batch=int(first["batch"]), runtime=runtime, threads=None if threads is None else int(threads))
-        made = calibrate_on_platform(self.store, self.device, run, rows, self.execution, self.listener)
-        calibration = made.calibration
-        return CalibratedRun(
-            run, made.platform_run.describe(), calibration.measurements, calibration.factor, None, made.path, made.before, made.after,
-            made.unused, 0,
-        )  # fmt: skip
+def _try_to_calibrate(
+    calibrate_rows: Callable[[TraceSource, Device, RunConfig, pd.DataFrame], CalibratedRun],
+    source: TraceSource,
+    device: Device,
+    rows: pd.DataFrame,
+) -> CalibratedRun | UncalibratedRun:
+    """The calibration with measurements of one run configuration, or the reason why there is none."""
+    first = rows.iloc[0]
+    precision, layout, compiled = str(first["precision"]), str(first["layout"]), bool(first["compiled"])
+    try:
+        parsed = Precision.parse(precision)
+        if parsed is None:
+            raise SpeedError(f"nothing is known of how models run in {precision}")
+        return calibrate_rows(source, device, RunConfig(device.id, parsed, layout, compiled=compiled), rows)
+    except SpeedError as error:
+        return UncalibratedRun(precision, layout, compiled, str(error))
 
 
 def measurements(store: Store, device: Device, files: Sequence[Path]) -> pd.DataFrame:
@@ -156,27 +113,31 @@ def measurements(store: Store, device: Device, files: Sequence[Path]) -> pd.Data
     return rows
 
 
-def _calibrate_run(
-    store: Store, device: Device, run: RunConfig, rows: pd.DataFrame, execution: Execution, listener: Listener | None
-) -> CalibratedRun:
+def calibrate_on_data_sheet(source: TraceSource, device: Device, run: RunConfig, rows: pd.DataFrame) -> CalibratedRun:
+    """Calibrates the estimates from the data sheet in one run configuration, and saves the result.
+
+    Raises:
+        SpeedError: if models are not traced in the precision, or too few were measured.
+    """
+    if run.precision not in TRACED:
+        raise SpeedError(f"nothing is known of how models run in {run.precision}")
     chosen = _of_one_runtime(rows)
     check_enough(len(chosen))
-    workloads = workloads_of(store, chosen, run, execution, listener)
+    workloads = source.workloads(chosen, run)
     estimates = estimate_measured(device, run, workloads, chosen)
     calibration = calibrate(estimates, chosen)
     after = pd.concat(list(_cross_validated(device, run, workloads, estimates, chosen)), ignore_index=True)
     needs_calibration = shipped_constants()[term_model(device, run).name].needs_calibration
     return CalibratedRun(
-        calibration.run,
-        None,
-        calibration.measurements,
-        calibration.factor,
-        calibration.standard_error,
-        save_calibration(store, calibration),
-        None if needs_calibration else compare_estimates(estimates, chosen),
-        compare_estimates(after, chosen),
-        tuple(_unused(estimates, chosen)),
-        len(rows) - len(chosen),
+        run=calibration.run,
+        measurements=calibration.measurements,
+        factor=calibration.factor,
+        standard_error=calibration.standard_error,
+        path=save_calibration(source.store, calibration),
+        before=None if needs_calibration else compare_estimates(estimates, chosen),
+        after=compare_estimates(after, chosen),
+        unused=tuple(_unused(estimates, chosen)),
+        left_out=len(rows) - len(chosen),
     )
 
 

@@ -1,4 +1,4 @@
-"""Sets of measurements with the terms of their models: what validation tests and constants are fitted to."""
+"""Sets of measurements with the terms of their models: the input of validation and of the fit of constants."""
 
 from __future__ import annotations
 
@@ -24,10 +24,9 @@ from zoo.estimation.terms.term_matrix import TermMatrix
 from zoo.estimation.terms.term_models import term_model
 from zoo.measurement.speed_tables import Speed, precision_of, read_speeds
 from zoo.records import Unmatched
-from zoo.refresh.fill_missing import fill_missing, list_architectures
+from zoo.refresh.fill_missing import list_architectures
 from zoo.run_config import RunConfig
-from zoo.settings import Execution, Listener
-from zoo.validation.measured_models import TRACED_MODEL, measured_trace_keys, with_architectures
+from zoo.validation.measured_models import TRACED_MODEL, TraceSource, measured_trace_keys, with_architectures
 
 
 @dataclass(frozen=True)
@@ -70,29 +69,20 @@ class MeasuredSet:
 
     @functools.cached_property
     def sample(self) -> Sample:
-        """What the fit takes of it."""
+        """The set as input of the fit."""
         return Sample(self.matrix.model_seconds(), self.matrix.host_s(), self.measured_s)
 
 
 @dataclass(frozen=True)
 class JoinedFiles:
-    """Measurements ready for validation, and those that could not be used, each with the reason."""
+    """Measurements for validation, and those that cannot be used, each with the reason."""
 
     sets: tuple[MeasuredSet, ...]
     left_out: tuple[Unmatched, ...]
 
 
-@dataclass(frozen=True)
-class TraceSource:
-    """Where workloads come from."""
-
-    cache: str
-    execution: Execution = Execution()
-    listener: Listener | None = None
-
-
 def join_files(paths: Sequence[Path], source: TraceSource, devices: Mapping[str, Device] | None = None) -> JoinedFiles:
-    """Reads tables of speeds and finds the workloads of their models; what the cache lacks is traced into it.
+    """Reads tables of speeds and the workloads of their models; models that the cache lacks are traced.
 
     Args:
         paths: timm's speed tables or a user's own (`zoo.measurement.speed_tables`).
@@ -116,10 +106,10 @@ def join_files(paths: Sequence[Path], source: TraceSource, devices: Mapping[str,
                 left_out.append(Unmatched(path.name, f"{row.zoo}/{row.arch}", row.input, str(error)))
     frames = {group: with_architectures(pd.DataFrame(rows), architectures) for group, rows in speeds.items()}
     needed = {key for (_, run), frame in frames.items() for key in measured_trace_keys(frame, run)}
-    fill_missing(needed, source.cache, source.execution, source.listener)
-    store, sets = Store(source.cache), []
+    source.trace(needed)
+    sets = []
     for (name, run), frame in frames.items():
-        workloads, untraced = _join_workloads(store, name, run, frame)
+        workloads, untraced = _join_workloads(source.store, name, run, frame)
         left_out += untraced
         sets += [MeasuredSet.of(name, known[run.device], run, workloads)] if len(workloads) else []
     if not sets:
@@ -128,7 +118,7 @@ def join_files(paths: Sequence[Path], source: TraceSource, devices: Mapping[str,
 
 
 def _measured_run(row: Speed, path: Path, devices: Mapping[str, Device]) -> RunConfig:
-    """How a measurement was run, at any batch; raises SpeedError if it cannot be estimated."""
+    """The run configuration of a measurement, without its batch; raises SpeedError if it cannot be estimated."""
     if row.device not in devices:
         raise SpeedError(f"the device {row.device} is not known; describe it with --devices FILE")
     precision = precision_of(row.dtype, path)
@@ -144,21 +134,21 @@ def _measured_run(row: Speed, path: Path, devices: Mapping[str, Device]) -> RunC
 
 
 def _join_workloads(store: Store, name: str, run: RunConfig, rows: pd.DataFrame) -> tuple[pd.DataFrame, list[Unmatched]]:
-    """The workloads of measured models with their measurements, and the models that have none."""
+    """The workloads of measured models with their measurements, and the models without workloads."""
     rows = rows.assign(step_s=rows["batch"] / rows["samples_per_s"]).drop_duplicates(TRACED_MODEL, ignore_index=True)
     workloads = store.workloads(precision=run.precision, layout=run.layout).drop(columns="batch")
     joined = workloads.merge(rows[[*TRACED_MODEL, "batch", "step_s", "family"]], on=TRACED_MODEL)
-    have = set(joined[TRACED_MODEL[:3]].itertuples(index=False, name=None))
-    untraced = [
+    traced = set(joined[TRACED_MODEL[:3]].itertuples(index=False, name=None))
+    missing = [
         Unmatched(name, f"{zoo}/{arch}", input, "it could not be traced")
         for zoo, arch, input in rows[TRACED_MODEL[:3]].itertuples(index=False, name=None)
-        if (zoo, arch, input) not in have
+        if (zoo, arch, input) not in traced
     ]
-    return joined, untraced
+    return joined, missing
 
 
 def by_term_model(sets: Sequence[MeasuredSet]) -> list[list[MeasuredSet]]:
-    """Sets that are validated, and fitted, together."""
+    """The sets grouped by term model; those of a group are validated and fitted together."""
     groups: dict[str, list[MeasuredSet]] = defaultdict(list)
     for one in sets:
         groups[one.matrix.term_model.name].append(one)

@@ -1,13 +1,17 @@
-"""How well estimates agree with measurements."""
+"""Agreement of estimates with measurements, before and after a calibration."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from zoo.estimation.arrays import Array
+from zoo.run_config import RunConfig
 
 CLOSE = 0.25
 """Estimates within this share of the measured time are close."""
@@ -15,18 +19,34 @@ CLOSE = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """Of a set of models. Errors are |estimated / measured - 1|, in percent."""
+    """How well the estimates of a set of models agree with measurements. Errors are |estimated / measured - 1|, in percent."""
 
     models: int
     rank_correlation: float  # Spearman's
     median_error_percent: float
     p90_error_percent: float
     close_percent: float  # of models within 25 %
-    covered_percent: float | None  # of models whose measured time is in the interval; None where there is none
+    covered_percent: float | None  # of models whose measured time is in the interval; None without intervals
+
+
+@dataclass(frozen=True)
+class CalibratedRun:
+    """A calibration of the estimates of one run configuration, and how much it improves them."""
+
+    run: RunConfig
+    measurements: int
+    factor: float  # measured over estimated time without the calibration
+    path: str  # of its file
+    before: Agreement | None  # of estimates without it; None where there are none without
+    after: Agreement  # of estimates with it, each model's made without its own measurement
+    unused: tuple[str, ...]  # measured models without an estimate, with the reason
+    standard_error: float | None = None  # of the logarithm of the factor; None on platforms
+    platform_run: str | None = None  # description of the run configuration on a platform
+    left_out: int = 0  # measurements of other runtimes and numbers of threads
 
 
 def agreement(measured: Array, estimated: Array, low: Array | None = None, high: Array | None = None) -> Agreement:
-    """Of estimated times, and their intervals, with measured ones."""
+    """The agreement of estimated times, and of the ends of their intervals, with measured times."""
     errors = np.abs(estimated / measured - 1)
     covered = None if low is None or high is None else 100 * float(np.mean((low <= measured) & (measured <= high)))
     return Agreement(
@@ -40,18 +60,14 @@ def agreement(measured: Array, estimated: Array, low: Array | None = None, high:
 
 
 def rank_correlation(first: Array, second: Array) -> float:
-    """Spearman's: the correlation of ranks, ties sharing theirs."""
+    """Spearman's rank correlation; ties have their mean rank."""
     return float(pd.Series(first).rank().corr(pd.Series(second).rank()))
 
 
-def median_of(found: list[Agreement]) -> Agreement:
-    """Of each figure over many draws."""
-    covered = [one.covered_percent for one in found if one.covered_percent is not None]
+def median_of(agreements: Sequence[Agreement]) -> Agreement:
+    """The median of each figure."""
+    medians: dict[str, Any] = dict(pd.DataFrame(agreements).astype(float).median().items())
+    covered = medians["covered_percent"]
     return Agreement(
-        models=round(float(np.median([one.models for one in found]))),
-        rank_correlation=float(np.median([one.rank_correlation for one in found])),
-        median_error_percent=float(np.median([one.median_error_percent for one in found])),
-        p90_error_percent=float(np.median([one.p90_error_percent for one in found])),
-        close_percent=float(np.median([one.close_percent for one in found])),
-        covered_percent=float(np.median(covered)) if covered else None,
+        **{**medians, "models": round(medians["models"]), "covered_percent": None if math.isnan(covered) else covered}
     )

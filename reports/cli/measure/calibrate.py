@@ -16,8 +16,8 @@ from reports.cli.common.output import TextFormat, print_json
 from zoo.settings import DEFAULT_CACHE
 
 if TYPE_CHECKING:
-    from zoo.validation.calibrate_device import CalibratedRun, UncalibratedRun
-    from zoo.validation.metrics import Agreement
+    from zoo.validation.calibrate_device import UncalibratedRun
+    from zoo.validation.metrics import Agreement, CalibratedRun
 
 EXAMPLES = examples(
     "zoometer calibrate --device rtx-4090 --from speed.csv",
@@ -53,14 +53,16 @@ def calibrate(
     """Fit the estimates of a device to what was measured on it, and say how much better that makes them."""
     from reports.cli.common.output import listen
     from reports.selection.device_lookup import look_up_device
-    from zoo.validation.calibrate_device import CalibratedRun as Done
     from zoo.validation.calibrate_device import calibrate_device
+    from zoo.validation.measured_models import TraceSource
+    from zoo.validation.metrics import CalibratedRun as Done
 
     loaded = read_config(config, cache) if config else None
     chosen = look_up_device(device, devices or (loaded.devices if loaded else None))
     assert chosen is not None
     with listen() as listener:
-        found = calibrate_device(loaded.cache if loaded else cache or DEFAULT_CACHE, chosen, files or (), listener=listener)
+        source = TraceSource(loaded.cache if loaded else cache or DEFAULT_CACHE, listener=listener)
+        found = calibrate_device(source, chosen, files or ())
     if form is TextFormat.JSON:
         print_json([_record(one) for one in found])
     else:
@@ -77,7 +79,7 @@ def _record(one: CalibratedRun | UncalibratedRun) -> dict[str, Any]:
     return {
         "status": "calibrated",
         **{name: getattr(one.run, name) for name in ("device", "precision", "layout", "compiled", "runtime", "threads", "batch")},
-        "way": one.way,
+        "way": one.platform_run,
         "measurements": one.measurements,
         "factor": one.factor,
         "standard_error": one.standard_error,
@@ -100,7 +102,7 @@ def _print(found: list[CalibratedRun | UncalibratedRun]) -> None:
             continue
         error = "" if one.standard_error is None else f" (±{one.standard_error:.0%})"
         typer.echo(
-            f"{one.run.device}, {one.way or words}: {one.measurements} measurements, which take {one.factor:.2f} times as long as "
+            f"{one.run.device}, {one.platform_run or words}: {one.measurements} measurements, which take {one.factor:.2f} times as long as "
             f"estimated{error}"
         )
         before = "no estimates without a calibration" if one.before is None else _errors(one.before)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from reports.cli.common.output import print_json
 
 if TYPE_CHECKING:
-    from zoo.validation.measured_sets import TraceSource
+    from zoo.validation.measured_models import TraceSource
     from zoo.validation.platforms.validation import PlatformResult
 
 COMMAND = "zoometer validate-speed --published"

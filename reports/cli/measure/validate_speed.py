@@ -58,7 +58,8 @@ def validate_speed(
     from zoo.devices.data_sheets import read_devices
     from zoo.errors import InputError
     from zoo.settings import Execution
-    from zoo.validation.measured_sets import TraceSource, by_term_model, join_files
+    from zoo.validation.measured_models import TraceSource
+    from zoo.validation.measured_sets import by_term_model, join_files
     from zoo.validation.protocols import validate
 
     with listen() as listener:

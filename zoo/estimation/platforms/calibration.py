@@ -23,7 +23,7 @@ from zoo.estimation.arrays import Array, Indices
 from zoo.estimation.calibration import check_enough
 from zoo.estimation.platforms.constants import Fitted
 from zoo.estimation.platforms.fleet import PlatformSums
-from zoo.estimation.platforms.hierarchy import Data, Hierarchy, Level
+from zoo.estimation.platforms.hierarchy import Data, Hierarchy
 from zoo.estimation.platforms.platform import Platform
 from zoo.estimation.platforms.relatives import PredictedConstants
 from zoo.estimation.platforms.settings import CalibratedConstants, PlatformRun
@@ -98,9 +98,7 @@ def fit_to_few(platform: Platform, prior: PredictedConstants, data: Data) -> tup
         prior: the constants before these measurements.
         data: a few measurements in that setting, numbered 0, without the effects of their models.
     """
-    level = platform.device_level(max(prior.deviation, _LEAST_DEVIATION))
-    own = Level(level.name, np.zeros(1, dtype=np.intp), level.basis, level.deviation)
-    fit = Hierarchy(prior.log_constants, (), own).fit(data)
+    fit = Hierarchy(prior.log_constants, (), platform.device_level(max(prior.deviation, _LEAST_DEVIATION))).fit(data)
     return fit.log_constants()[0], fit.covariance(0)
 
 

@@ -12,13 +12,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from zoo.estimation.arrays import Array
+from zoo.estimation.arrays import Array, rounded
 from zoo.estimation.platforms.platform import SETTING, Platform, platforms
 from zoo.records import MODEL_COLUMNS
 
 FILE = "constants.json"
 
-_DIGITS = 5
+_DIGITS, _SPREAD_DIGITS = 5, 4
+"""Significant digits of constants and of errors."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +100,9 @@ def dump_fitted(fitted: Sequence[Fitted]) -> str:
             "provenance": dict(one.provenance),
             "terms": [term.name for term in one.platform.terms],
             "settings": [[None if pd.isna(value) else value for value in row] for row in one.settings[SETTING].to_numpy(object)],
-            "log_constants": _round_matrix(one.log_constants),
-            "covariance": {dtype: _round_matrix(matrix) for dtype, matrix in one.covariance.items()},
-            "spread": {dtype: _shortened(asdict(of)) for dtype, of in one.spread.items()},
+            "log_constants": rounded(one.log_constants, _DIGITS),
+            "covariance": {dtype: rounded(matrix, _DIGITS) for dtype, matrix in one.covariance.items()},
+            "spread": {dtype: rounded(asdict(of), _SPREAD_DIGITS) for dtype, of in one.spread.items()},
             "families": sorted(one.families),
             "effects": one.effects.assign(log_effect=one.effects["log_effect"].round(_DIGITS - 1)).to_numpy(object).tolist(),
         }
@@ -114,15 +115,3 @@ def _json_lines(value: Any) -> str:
     if isinstance(value, list) and value and isinstance(value[0], list):
         return "[\n" + ",\n".join(f"    {json.dumps(row)}" for row in value) + "\n  ]"
     return json.dumps(value)
-
-
-def _round_matrix(matrix: Array) -> list[list[float]]:
-    return [[float(f"{value:.{_DIGITS}g}") for value in row] for row in matrix]
-
-
-def _shortened(figures: Mapping[str, Any]) -> dict[str, Any]:
-    """With four digits."""
-    return {
-        name: _shortened(value) if isinstance(value, dict) else float(f"{value:.4g}") if isinstance(value, float) else value
-        for name, value in figures.items()
-    }

@@ -14,7 +14,6 @@ The departures of settings by themselves are eliminated first, so that a thousan
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -34,7 +33,6 @@ _LONGEST_STEP = 1.0
 class Level:
     """A grouping of settings and the prior of its departures."""
 
-    name: str
     group: Indices  # of each setting, the group it belongs to
     basis: Array  # terms x numbers that a group has: which of them each term's constant gets
     deviation: Array  # prior standard deviation of each of these numbers
@@ -234,18 +232,3 @@ def log_sum(log_constants: Array, amounts: Array) -> tuple[Array, Array]:
     parts = amounts * np.exp(log_constants - largest)
     whole = parts.sum(axis=1)
     return parts / whole[:, None], np.log(whole) + largest[:, 0]
-
-
-def basis_of(kind: str, parts: Sequence[str]) -> Array:
-    """Which number of a group each term gets.
-
-    Args:
-        kind: `term`: one number a term; `part`: one for each part of the time; `factor`: one for all.
-        parts: of the time, that each term belongs to.
-    """
-    if kind == "term":
-        return np.eye(len(parts))
-    if kind == "factor":
-        return np.ones((len(parts), 1))
-    names = sorted(set(parts))
-    return np.array([[float(part == name) for name in names] for part in parts])

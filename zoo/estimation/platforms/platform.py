@@ -15,7 +15,7 @@ import pandas as pd
 from zoo.devices.device import Device
 from zoo.documents.yaml_document import load_own_yaml
 from zoo.estimation.arrays import Array
-from zoo.estimation.platforms.hierarchy import Hierarchy, Level, basis_of
+from zoo.estimation.platforms.hierarchy import Hierarchy, Level
 
 SETTING = ["device", "runtime", "processor", "threads", "cores", "dtype", "batch"]
 """Columns of published measurements that together name how models run on a device."""
@@ -115,13 +115,14 @@ class Platform:
             bases.append(np.ones((len(self.terms), 1)))
             deviations.append(np.array([prior.factor]))
         if prior.part is not None:
-            bases.append(basis_of("part", [term.part for term in self.terms]))
+            parts = sorted({term.part for term in self.terms})
+            bases.append(np.array([[float(term.part == part) for part in parts] for term in self.terms]))
             deviations.append(np.full(bases[-1].shape[1], prior.part))
         of_terms = np.array([prior.main if term.is_main else prior.beyond for term in self.terms], dtype=float)
         if prior.main is not None:
             bases.append(np.eye(len(self.terms))[:, ~np.isnan(of_terms)])
             deviations.append(of_terms[~np.isnan(of_terms)])
-        return Level("/".join(prior.of), group, np.hstack(bases), np.concatenate(deviations))
+        return Level(group, np.hstack(bases), np.concatenate(deviations))
 
 
 def _codes(settings: pd.DataFrame, names: Sequence[str]) -> Any:

@@ -42,14 +42,13 @@ class Protocol(enum.StrEnum):
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Predictions of some measurements, each by a fit that did not see it."""
+    """Predictions of some measurements, each by a fit without it."""
 
     protocol: Protocol
     row: Indices  # of the measurements
     residual: Array  # log (measured over predicted)
     variance: Array  # of the prediction, by uncertain constants and, where it is predicted, the device
     group: Indices  # what was left out together
-    refused: int = 0  # measurements without a prediction
 
 
 def model_held_out(measurements: Measurements, full: Posterior) -> HeldOut:
@@ -101,8 +100,7 @@ def device_held_out(measurements: Measurements, full: Posterior, devices: Mappin
             variance = np.full(len(rows), constants.deviation**2)
             alone.append(_Part(rows, data.log_time[rows] - log_time - effects[rows], variance))
             few += _with_few(measurements, constants, rows, effects)
-    everything = len(group)
-    return [_join_parts(Protocol.DEVICE, alone, group, everything), _join_parts(Protocol.FEW, few, group, everything)]
+    return [_join_parts(Protocol.DEVICE, alone, group), _join_parts(Protocol.FEW, few, group)]
 
 
 @dataclass(frozen=True)
@@ -144,11 +142,11 @@ def _with_few(measurements: Measurements, prior: PredictedConstants, rows: Indic
     return parts
 
 
-def _join_parts(protocol: Protocol, parts: list[_Part], group: Indices, everything: int) -> HeldOut:
-    """Joins all settings; measurements without a prediction are refused."""
-    if not parts:
-        none = np.zeros(0)
-        return HeldOut(protocol, none.astype(np.intp), none, none, none.astype(np.intp), everything)
-    row = np.concatenate([part.row for part in parts])
-    residual, variance = (np.concatenate([getattr(part, name) for part in parts]) for name in ("residual", "variance"))
-    return HeldOut(protocol, row, residual, variance, group[row], everything - len(np.unique(row)))
+def _join_parts(protocol: Protocol, parts: list[_Part], group: Indices) -> HeldOut:
+    """The predictions of all settings; some measurements have none."""
+    nothing = np.zeros(0)
+    row = np.concatenate([nothing.astype(np.intp), *(part.row for part in parts)])
+    residual, variance = (
+        np.concatenate([nothing, *(getattr(part, name) for part in parts)]) for name in ("residual", "variance")
+    )
+    return HeldOut(protocol, row, residual, variance, group[row])

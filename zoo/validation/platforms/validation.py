@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from zoo.cache.store import Store
 from zoo.devices.data_sheets import shipped_devices
 from zoo.errors import SpeedError
 from zoo.estimation.arrays import Array, Indices
@@ -21,8 +20,8 @@ from zoo.estimation.platforms.features import FEATURES, TRACED, USED, features_o
 from zoo.estimation.platforms.platform import platforms
 from zoo.published.published import Check, built_networks, published_speeds
 from zoo.records import MODEL_COLUMNS, TraceKey
-from zoo.refresh.fill_missing import fill_missing, list_architectures
-from zoo.validation.measured_sets import TraceSource
+from zoo.refresh.fill_missing import list_architectures
+from zoo.validation.measured_models import TraceSource
 from zoo.validation.metrics import rank_correlation
 from zoo.validation.platforms.baselines import baselines
 from zoo.validation.platforms.fit import Context, fit_platform
@@ -76,8 +75,8 @@ def read_published(source: TraceSource, command: str) -> Published:
         for zoo, arch, input, variant in models.astype(str).to_numpy().tolist()
         if (zoo, arch) in known
     }
-    fill_missing(keys, source.cache, source.execution, source.listener)
-    workloads = Store(source.cache).workloads(precision=TRACED.precision, layout=TRACED.layout)
+    source.trace(keys)
+    workloads = source.store.workloads(precision=TRACED.precision, layout=TRACED.layout)
     workloads = workloads.merge(models, on=MODEL_COLUMNS)
     if workloads.empty:
         raise SpeedError("None of the published models could be traced.")
