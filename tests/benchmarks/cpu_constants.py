@@ -36,7 +36,7 @@ from zoo.errors import SpeedError  # noqa: E402
 from zoo.estimation.constants import Constants, dump_constants, parse_constants  # noqa: E402
 from zoo.measurement.environment import cpu_name  # noqa: E402
 from zoo.settings import Execution  # noqa: E402
-from zoo.validation.measured_models import TRACED_MODEL, with_architectures, workloads_of  # noqa: E402
+from zoo.validation.measured_models import TRACED_MODEL, TraceSource, with_architectures  # noqa: E402
 from zoo.validation.measured_sets import MeasuredSet  # noqa: E402
 from zoo.validation.protocols import fit_constants, validate  # noqa: E402
 
@@ -75,7 +75,7 @@ def parse_arguments() -> argparse.Namespace:
 def join(rows: pd.DataFrame, device: Device, store: Store) -> MeasuredSet:
     """The measurements with the terms of their models."""
     models = with_architectures(rows, store.architectures()).assign(step_s=rows["latency_ms"] / 1000)
-    workloads = workloads_of(store, rows, RUN, Execution(workers=1)).drop(columns="batch")
+    workloads = TraceSource(store.address, Execution(workers=1)).workloads(rows, RUN).drop(columns="batch")
     return MeasuredSet.of("speeds", device, RUN, workloads.merge(models[[*TRACED_MODEL, "batch", "step_s", "family"]]))
 
 

@@ -66,7 +66,7 @@ def rank_correlation(first: Array, second: Array) -> float:
 
 def median_of(agreements: Sequence[Agreement]) -> Agreement:
     """The median of each figure."""
-    medians: dict[str, Any] = dict(pd.DataFrame(agreements).astype(float).median().items())
+    medians: dict[str, Any] = {str(name): value for name, value in pd.DataFrame(agreements).astype(float).median().items()}
     covered = medians["covered_percent"]
     return Agreement(
         **{**medians, "models": round(medians["models"]), "covered_percent": None if math.isnan(covered) else covered}
