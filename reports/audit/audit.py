@@ -10,6 +10,7 @@ from reports.audit.hypothesis import CountsByKey
 from reports.audit.published_table import PublishedRow, group_equal, match_rows
 from reports.audit.table_convention import TableConvention, find_table_convention
 from reports.audit.verdicts import AuditedRow, Verdict, judge
+from zoo.adapters.base import Zoo
 from zoo.inputs import parse_input
 from zoo.records import Architecture, CostKey, Task, Variant
 
@@ -49,9 +50,8 @@ def audit_table(
     rows: Sequence[PublishedRow],
     *,
     title: str,
-    zoo: str,
+    zoo: Zoo,
     architectures: Sequence[Architecture],
-    aliases: Mapping[str, str],
     count_models: CountModels,
 ) -> Audit:
     """Compares a published table with the counts.
@@ -59,7 +59,7 @@ def audit_table(
     Raises:
         ZooError: if a zoo is not installed, or the cache cannot be read or written.
     """
-    matched = match_rows(rows, zoo, architectures, aliases)
+    matched = match_rows(rows, zoo.name, architectures, zoo.aliases())
     by_name = {architecture.name: architecture for architecture in architectures}
     counts = count_models(_published_keys(matched, by_name))
     convention = find_table_convention(matched, counts)
@@ -74,7 +74,7 @@ def audit_table(
             for rows, found in groups
         ]
     audited = [replace(found, published=row) for rows, found in groups for row in rows]
-    return Audit(title, zoo, convention, tuple(sorted(audited, key=lambda row: row.published.line)))
+    return Audit(title, zoo.name, convention, tuple(sorted(audited, key=lambda row: row.published.line)))
 
 
 def _published_keys(rows: Iterable[PublishedRow], by_name: Mapping[str, Architecture]) -> set[CostKey]:

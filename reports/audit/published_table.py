@@ -126,12 +126,19 @@ def _read_row(path: str | Path, row: CsvRow, columns: Mapping[str, ColumnMapping
     return PublishedRow(row.line, texts["model"], texts.get("input", ""), numbers)
 
 
-def read_zoo_metadata(zoo: Zoo) -> tuple[str, list[PublishedRow]]:
-    """Title and rows of the costs that a zoo publishes with its weights.
+def read_published(zoo: Zoo, path: str | Path | None, columns: Iterable[ColumnMapping] = ()) -> tuple[str, list[PublishedRow]]:
+    """Title and rows of a table about a zoo's models: a CSV file, or the costs that the zoo publishes with its weights.
+
+    Args:
+        zoo: whose models the table is about.
+        path: of the CSV file. None: the zoo's own costs.
+        columns: of the file, as for `read_csv`.
 
     Raises:
-        AuditError: if it publishes none.
+        AuditError: if the file cannot be read, or the zoo publishes no costs.
     """
+    if path is not None:
+        return Path(path).name, read_csv(path, columns)
     rows = rows_of_metadata(zoo.published_costs())
     if not rows:
         raise AuditError(f"{zoo.name} publishes no costs with its weights. Give a CSV table to audit against.")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
+
+import pandas as pd
 
 from reports.audit.audit import Audit
 from reports.audit.model_counts import QUANTITIES
@@ -43,6 +46,11 @@ def table_comparison_record(comparison: TableComparison) -> dict[str, Any]:
         for difference in comparison.differences
     ]
     return {"audits": [audit_record(comparison.first), audit_record(comparison.second)], "differences": differences}
+
+
+def audits_table(audits: Sequence[Audit]) -> pd.DataFrame:
+    """The rows of several audits in one table, each with the title of its own."""
+    return pd.DataFrame([{"table": audit.title, **record} for audit in audits for record in row_records(audit)])
 
 
 def row_records(audit: Audit) -> list[dict[str, Any]]:

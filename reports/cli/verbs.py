@@ -165,7 +165,7 @@ def _print_version(wanted: bool) -> None:
     if wanted:
         from reports.cli.keep import version
 
-        typer.echo(version.one_line())
+        typer.echo(version.version_line())
         raise typer.Exit
 
 

@@ -5,13 +5,11 @@ Apart from the rest of a report, because what counts models is slow to import.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pandas as pd
 
 from reports.audit.audit import audit_table
 from reports.audit.cached_counter import CachedCounter
-from reports.audit.published_table import ColumnMapping, PublishedRow, read_csv, read_zoo_metadata
+from reports.audit.published_table import ColumnMapping, PublishedRow, read_published
 from reports.audit.records import row_records
 from reports.columns.section_columns import AUDIT
 from reports.columns.table_rows import typed_table
@@ -23,17 +21,14 @@ from zoo.cache.store import Store
 from zoo.refresh.fill_missing import list_architectures
 
 
-def read_published(section: AuditSection) -> tuple[str, Zoo, list[PublishedRow]]:
-    """Title, zoo and rows of a table to audit: the one that is named, or what the zoo itself publishes.
+def read_section(section: AuditSection) -> tuple[Zoo, str, list[PublishedRow]]:
+    """Zoo, title and rows of a configured audit.
 
     Raises:
         ZooError: if the zoo is not installed or publishes nothing, or the table cannot be read.
     """
     zoo = open_zoo(section.zoo)
-    if section.against is None:
-        title, rows = read_zoo_metadata(zoo)
-        return title, zoo, rows
-    return Path(section.against).name, zoo, read_csv(section.against, map(ColumnMapping.parse, section.columns))
+    return zoo, *read_published(zoo, section.against, map(ColumnMapping.parse, section.columns))
 
 
 def build_audit_report(config: Config, section: AuditSection, *, may_count: bool) -> AuditReport:
@@ -42,13 +37,11 @@ def build_audit_report(config: Config, section: AuditSection, *, may_count: bool
     Raises:
         ZooError: if the table or the cache cannot be read, or models cannot be counted.
     """
-    title, zoo, rows = read_published(section)
+    zoo, title, rows = read_section(section)
     counter = CachedCounter(config.cache, config.refresh_settings().execution, may_count=may_count)
     cached = [architecture for architecture in Store(config.cache).architectures() if architecture.zoo == zoo.name]
     architectures = list_architectures(config.cache, [zoo.name]) if may_count or not cached else cached
-    audit = audit_table(
-        rows, title=title, zoo=zoo.name, architectures=architectures, aliases=zoo.aliases(), count_models=counter.count_models
-    )
+    audit = audit_table(rows, title=title, zoo=zoo, architectures=architectures, count_models=counter.count_models)
     return AuditReport(
         title=audit.title,
         zoo=audit.zoo,

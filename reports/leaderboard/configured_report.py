@@ -30,10 +30,10 @@ def check_inputs(config: Config) -> None:
     _budget_devices(config)
     _configured_runs(config)
     if config.audit:
-        from reports.leaderboard.audit_report import read_published
+        from reports.leaderboard.audit_report import read_section
 
         for section in config.audit:
-            read_published(section)
+            read_section(section)
 
 
 def build_configured_report(config: Config, *, title: str, name: str | None = None, may_count: bool = False) -> Report:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
@@ -39,24 +40,29 @@ def check_record(check: ModelCheck) -> dict[str, Any]:
     }
 
 
-def print_check(console: Console, check: ModelCheck) -> None:
-    """Each limit with the model's figure, and the layers that cost most where it is exceeded."""
-    counted = check.counted
-    batch = f"  batch {counted.batch}" if counted.batch > 1 else ""
-    console.print(Text.assemble((counted.model, "bold"), f"  {counted.input}{batch}"))
-    for one in check.limits:
-        column, bound = one.limit.column, one.limit.bound
-        mark = ("met     ", "green") if one.is_met else ("EXCEEDED", "red")
-        has = "not known" if one.value is None else value_text(column, one.value)
-        share = f", {one.value / bound:.0%} of it" if one.value is not None and bound else ""
-        console.print(Text.assemble("  ", mark, f"  {limit_text(one.limit)}: it has {has}{share}"))
-        if one.layers:
-            console.print(f"            {_layers_title(one, check)}", style="dim")
-        for layer in one.layers:
-            value = value_text(column, layer.value)
-            console.print(f"            {value:>12}  {layer.share:>4.0%}  {layer.module} ({layer.module_class})", soft_wrap=True)
-    for sentence in filter(None, (counted.cost.reason, check.note)):
-        console.print(Text(f"! {sentence}", style="yellow"))
+def print_checks(console: Console, checks: Iterable[ModelCheck]) -> None:
+    """Each limit of each model with the model's figure, and the layers that cost most where it is exceeded."""
+    for check in checks:
+        counted = check.counted
+        batch = f"  batch {counted.batch}" if counted.batch > 1 else ""
+        console.print(Text.assemble((counted.model, "bold"), f"  {counted.input}{batch}"))
+        for one in check.limits:
+            _print_limit(console, one, check)
+        for sentence in filter(None, (counted.cost.reason, check.note)):
+            console.print(Text(f"! {sentence}", style="yellow"))
+
+
+def _print_limit(console: Console, one: LimitCheck, check: ModelCheck) -> None:
+    column, bound = one.limit.column, one.limit.bound
+    mark = ("met     ", "green") if one.is_met else ("EXCEEDED", "red")
+    has = "not known" if one.value is None else value_text(column, one.value)
+    share = f", {one.value / bound:.0%} of it" if one.value is not None and bound else ""
+    console.print(Text.assemble("  ", mark, f"  {limit_text(one.limit)}: it has {has}{share}"))
+    if one.layers:
+        console.print(f"            {_layers_title(one, check)}", style="dim")
+    for layer in one.layers:
+        value = value_text(column, layer.value)
+        console.print(f"            {value:>12}  {layer.share:>4.0%}  {layer.module} ({layer.module_class})", soft_wrap=True)
 
 
 def _layers_title(one: LimitCheck, check: ModelCheck) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -107,8 +107,13 @@ def training_record(training: TrainingCost) -> dict[str, Any]:
     }
 
 
-def print_cost(console: Console, counted: Counted, view: View) -> None:
-    """Totals, then a table."""
+def print_costs(console: Console, counted: Iterable[Counted], view: View) -> None:
+    """Of each model at each input the totals, then a table."""
+    for one in counted:
+        _print_cost(console, one, view)
+
+
+def _print_cost(console: Console, counted: Counted, view: View) -> None:
     cost, convention, digits = counted.cost, view.convention, view.digits
     batch = f"  batch {counted.batch}" if counted.batch > 1 else ""
     console.print(Text.assemble((counted.model, "bold"), f"  {counted.input}{batch}", (f"  {cost.status}", "dim")))

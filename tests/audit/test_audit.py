@@ -113,7 +113,7 @@ def held(table: list[dict[str, str]], folder: Path) -> Audit:
     path.write_text(text.getvalue())
     zoo = open_zoo("timm")
     return audit_table(
-        read_csv(path), title="a table", zoo="timm", architectures=list(architectures("timm").values()), aliases=zoo.aliases(), count_models=Counter().count_models
+        read_csv(path), title="a table", zoo=zoo, architectures=list(architectures("timm").values()), count_models=Counter().count_models
     )  # fmt: skip
 
 
@@ -313,9 +313,8 @@ def test_detectors_published_for_an_image_with_little_on_it(tmp_path: Path) -> N
     found = audit_table(
         rows_of_metadata(published),
         title="metadata",
-        zoo="torchvision",
+        zoo=zoo,
         architectures=known,
-        aliases={},
         count_models=Counter().count_models,
     )
     by_name = {row.published.name: row for row in found.rows}

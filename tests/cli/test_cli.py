@@ -249,8 +249,8 @@ def test_the_cache_and_the_folder_of_reports_come_from_option_environment_and_co
     here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (here / "c.yaml").write_text("cache: configured\nout: written\nzoos: {timm: }\n")
-    assert opening.cache_address(None, None) == "cache/"
-    assert opening.cache_address(None, Path("c.yaml")) == "configured"
+    assert opening.open_workspace(None, None).cache == "cache/"
+    assert opening.open_workspace(None, Path("c.yaml")).cache == "configured"
     assert opening.read_config(Path("c.yaml"), "named", Path("there")).out == "there"
     assert opening.read_config(Path("c.yaml"), "named").refresh_settings().cache == "named"
     monkeypatch.setenv("ZOOMETER_CACHE", "surroundings")

@@ -19,7 +19,7 @@ from zoo_of_versions import FIRST, SECOND, set_version
 
 from reports.cli import app
 from reports.cli.common.errors import ExitCode
-from reports.cli.keep.schedule import Scheduler
+from reports.cli.keep.schedule import FILES
 from zoo.cache.store import Store
 
 
@@ -229,7 +229,7 @@ def test_kubernetes_accepts_the_manifest() -> None:
 
 
 def test_what_the_files_refresh_by_is_a_configuration_of_this_repository(repository: Path) -> None:
-    named = re.findall(r"configs/\S+?\.yaml", "".join(printed(scheduler) for scheduler in Scheduler))
+    named = re.findall(r"configs/\S+?\.yaml", "".join(printed(scheduler) for scheduler in FILES))
     assert set(named) == {"configs/nightly.yaml"}
     assert (repository / named[0]).is_file()
 

@@ -9,7 +9,6 @@ import pytest
 from pydantic import BaseModel
 
 from reports.cli.common.counting_run import with_execution
-from reports.cli.common.options import Backend
 from reports.config import zoo_section
 from reports.config.config import Config
 from reports.config.config_file import load_config
@@ -81,9 +80,9 @@ def test_a_cluster_and_where_the_cache_is_reach_the_refresh(tmp_path: Path) -> N
     [
         ((None, None, None), Execution("dask", 2, cluster="a.B")),
         ((5, None, None), Execution("dask", 5, cluster="a.B")),
-        ((None, Backend.LOCAL, None), Execution("local", 2)),
+        ((None, "local", None), Execution("local", 2)),
         ((None, None, "tcp://s:1"), Execution("dask", 2, address="tcp://s:1")),
-        ((None, Backend.DASK, "tcp://s:1"), Execution("dask", 2, address="tcp://s:1")),
+        ((None, "dask", "tcp://s:1"), Execution("dask", 2, address="tcp://s:1")),
     ],
 )
 def test_the_command_line_decides_on_the_execution(tmp_path: Path, options: Any, execution: Execution) -> None:
@@ -93,7 +92,7 @@ def test_the_command_line_decides_on_the_execution(tmp_path: Path, options: Any,
 
 def test_an_address_is_for_dask_alone(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="--address is that of a Dask scheduler"):
-        with_execution(load(tmp_path, "zoos: {timm: }"), None, Backend.LOCAL, "tcp://s:1")
+        with_execution(load(tmp_path, "zoos: {timm: }"), None, "local", "tcp://s:1")
 
 
 def settings_of(folder: Path, text: str) -> dict[str, ZooSettings]:

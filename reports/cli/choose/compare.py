@@ -12,8 +12,8 @@ import typer
 
 from reports.cli.common import options
 from reports.cli.common.help import examples
-from reports.cli.common.opening import cache_and_zoos, read_device_run
-from reports.cli.common.output import TextFormat, note, print_json
+from reports.cli.common.opening import open_workspace, read_device_run
+from reports.cli.common.output import note, print_answer
 from zoo.errors import InputError, OutputError
 
 if TYPE_CHECKING:
@@ -32,58 +32,47 @@ EXAMPLES = examples(
 
 @options.sharing(options.DEVICE_RUN)
 def compare(
-    models: Annotated[
-        list[str],
-        typer.Argument(metavar="MODEL...", help="zoo/arch, zoo/arch.weights, or */arch: in every zoo.", show_default=False),
-    ],
+    models: Annotated[list[str], typer.Argument(metavar="MODEL...", help="zoo/arch, zoo/arch.weights, or */arch: in every zoo.")],
     size: Annotated[
         str, typer.Option("--input", metavar="SIZE", help="Compare at this size: 224, 384x512. Default: each at its own.")
     ] = "native",
     cache: options.Cache = None,
     config: options.ConfigFile = None,
     devices: options.DevicesFile = None,
-    form: options.Form = TextFormat.TEXT,
-    html: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write a page of just these models.", show_default=False)
-    ] = None,
-    xlsx: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write a workbook of just these models.", show_default=False)
-    ] = None,
+    form: options.Form = "text",
+    html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a page of just these models.")] = None,
+    xlsx: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a workbook of just these models.")] = None,
     **shared: Any,
 ) -> None:
     """Compare models side by side: accuracy and cost, with differences from the first one."""
     from reports.models.comparison import compare_models, comparison_record
     from reports.models.groups import expand_names
     from reports.models.model_lookup import look_up_models
-    from reports.terminal import comparison_text
-    from reports.terminal.console import make_console
+    from reports.terminal.comparison_text import print_comparison
 
-    address, zoos = cache_and_zoos(cache, config)
-    names = expand_names(list(dict.fromkeys(models)), address, zoos)
+    workspace = open_workspace(cache, config)
+    names = expand_names(list(dict.fromkeys(models)), workspace.cache, workspace.declared_zoos)
     if len(names) < 2:
         raise InputError(
             f"There is nothing to compare {names[0]} with. Name two models or more; one alone: zoometer show {names[0]}"
         )
-    device_run = read_device_run(shared, devices, address)
-    with look_up_models(names, address, zoos, size, device_run) as lookup:
+    device_run = read_device_run(shared, devices, workspace.cache)
+    with look_up_models(names, workspace.cache, workspace.declared_zoos, size, device_run) as lookup:
         compared = compare_models(lookup, size)
-        if form is TextFormat.JSON:
-            print_json(comparison_record(compared))
-        else:
-            comparison_text.print_comparison(make_console(), compared)
-        _write(lookup, {"html": html, "xlsx": xlsx}, shlex.join(["zoometer", "compare", *names]))
+        print_answer(form, lambda console: print_comparison(console, compared), lambda: comparison_record(compared))
+        _write_reports(lookup, {"html": html, "xlsx": xlsx}, shlex.join(["zoometer", "compare", *names]))
 
 
-def _write(lookup: ModelLookup, files: dict[str, Path | None], command: str) -> None:
-    """The report of these models in each requested format."""
+def _write_reports(lookup: ModelLookup, files: dict[str, Path | None], command: str) -> None:
+    """Write the report of these models in each requested format."""
     from reports.api.rendering import WRITERS
     from reports.models.comparison import build_comparison_report
 
-    wanted = {form: path for form, path in files.items() if path is not None}
-    if not wanted:
+    requested = {form: path for form, path in files.items() if path is not None}
+    if not requested:
         return
     report = dataclasses.replace(build_comparison_report(lookup), command=command)
-    for form, path in wanted.items():
+    for form, path in requested.items():
         try:
             importlib.import_module(WRITERS[form]).write(report, path)
         except OSError as error:

@@ -9,9 +9,11 @@ import typer
 
 from reports.cli.common import options
 from reports.cli.common.help import examples
-from reports.cli.common.output import TextFormat, note, print_json
+from reports.cli.common.output import note, print_answer
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from zoo.devices.device import Device, Figure
 
 EXAMPLES = examples(
@@ -31,7 +33,7 @@ EXAMPLES = examples(
        peak: {fp32_vector: 60 GFLOP/s, int8_tensor: 4 TOP/s}""",
 )
 
-# What a column shows: the first of these ways of computing whose peak is known.
+# Of each column, the kinds of peak rates: the first that the data sheet has is shown.
 _PEAKS = {
     "FP32": ("fp32_vector",),
     "FP16": ("fp16_tensor_fp32_acc", "fp16_tensor", "fp16_tensor_fp16_acc", "fp16_vector"),
@@ -43,16 +45,11 @@ _UNITS = {"bytes_per_s": "B/s", "bytes": "B", "hz": "Hz", "w": "W"}
 def devices(
     names: Annotated[
         list[str] | None,
-        typer.Argument(
-            metavar="NAME",
-            autocompletion=options.complete_device,
-            help="Only these, each in full with its sources.",
-            show_default=False,
-        ),
+        typer.Argument(metavar="NAME", autocompletion=options.complete_device, help="Only these, each in full with its sources."),
     ] = None,
     kind: Annotated[str | None, typer.Option(help="Only this group or kind: cloud GPU, Jetson, phone, CPU, ….")] = None,
     own: options.DevicesFile = None,
-    form: options.Form = TextFormat.TEXT,
+    form: options.Form = "text",
 ) -> None:
     """List the devices that are known, with peak rates, memory and the source of each figure."""
     from zoo.devices.data_sheets import read_devices, shipped_devices
@@ -65,32 +62,30 @@ def devices(
     if kind:
         kinds = find_kinds(kind)
         chosen = [device for device in chosen if device.kind in kinds]
-    if form is TextFormat.JSON:
-        print_json([record(device) for device in chosen])
-    elif names:
-        for device in chosen:
-            _print_one(device)
-    else:
-        _print_table(chosen)
+    print_answer(
+        form,
+        lambda console: (_print_in_full if names else _print_device_table)(console, chosen),
+        lambda: [device_record(device) for device in chosen],
+    )
 
 
-def record(device: Device) -> dict[str, Any]:
+def device_record(device: Device) -> dict[str, Any]:
     """A device for programs: the unit of every figure is in its name, peaks are in FLOP/s or operations a second."""
     words = {name: getattr(device, name) for name in ("id", "name", "kind", "architecture", "chip", "note")}
     clusters = [
         {"cores": one.cores, "clock_hz": one.clock_hz, "core": one.core, "source": one.source.title, "url": one.source.url}
         for one in device.clusters
     ]
-    peaks = {name: _with_source(figure) for name, figure in device.peak_per_s.items()}
-    rest = {name: _with_source(figure) for name, figure in device.figures() if name not in device.peak_per_s}
+    peaks = {name: _figure_record(figure) for name, figure in device.peak_per_s.items()}
+    rest = {name: _figure_record(figure) for name, figure in device.figures() if name not in device.peak_per_s}
     return {**words, "aliases": list(device.aliases), "peak_per_s": peaks, **rest, "clusters": clusters}
 
 
-def _with_source(figure: Figure) -> dict[str, Any]:
+def _figure_record(figure: Figure) -> dict[str, Any]:
     return {"value": figure.value, "source": figure.source.title, "url": figure.source.url}
 
 
-def figure_text(name: str, figure: Figure | None) -> str:
+def _format_figure(name: str, figure: Figure | None) -> str:
     """A figure in its unit, which its name says: `82.6 TFLOP/s`, `24.0 GiB`; a dash where it is not known."""
     from zoo.units import format_amount
 
@@ -108,47 +103,47 @@ def figure_text(name: str, figure: Figure | None) -> str:
     return f"{float(amount):g} {prefixed}".rstrip()
 
 
-def _print_one(device: Device) -> None:
+def _print_in_full(console: Console, chosen: Sequence[Device]) -> None:
     from rich.text import Text
 
-    from reports.terminal.console import make_console, print_table
+    from reports.terminal.console import print_table
 
-    console = make_console()
-    about = ", ".join(filter(None, (device.kind, device.architecture, device.chip)))
-    console.print(Text.assemble((device.id, "bold"), f"  {device.name}  ", (about, "dim")))
-    rows = [(name, figure_text(name, figure), figure.source.title) for name, figure in device.figures()]
-    for one in device.clusters:
-        clock = f" at {one.clock_hz / 1e9:g} GHz" if one.clock_hz else ""
-        rows.append(("cluster", f"{one.cores} x {one.core or 'cores'}{clock}", one.source.title))
-    print_table(console, ("figure", "value", "source"), rows, right=("value",))
-    for title, url in dict.fromkeys((figure.source.title, figure.source.url) for _, figure in device.figures()):
-        if url:
-            console.print(Text(f"{title}: {url}", style="dim"), soft_wrap=True)
-    if device.note:
-        console.print(Text(f"! {device.note}"))
-    console.print()
+    for device in chosen:
+        about = ", ".join(filter(None, (device.kind, device.architecture, device.chip)))
+        console.print(Text.assemble((device.id, "bold"), f"  {device.name}  ", (about, "dim")))
+        rows = [(name, _format_figure(name, figure), figure.source.title) for name, figure in device.figures()]
+        for one in device.clusters:
+            clock = f" at {one.clock_hz / 1e9:g} GHz" if one.clock_hz else ""
+            rows.append(("cluster", f"{one.cores} x {one.core or 'cores'}{clock}", one.source.title))
+        print_table(console, ("figure", "value", "source"), rows, right=("value",))
+        for title, url in dict.fromkeys((figure.source.title, figure.source.url) for _, figure in device.figures()):
+            if url:
+                console.print(Text(f"{title}: {url}", style="dim"), soft_wrap=True)
+        if device.note:
+            console.print(Text(f"! {device.note}"))
+        console.print()
 
 
-def _print_table(chosen: Sequence[Device]) -> None:
-    from reports.terminal.console import make_console, print_table
+def _print_device_table(console: Console, chosen: Sequence[Device]) -> None:
+    from reports.terminal.console import print_table
     from zoo.devices.kinds import group_devices
 
     headers = ("device", *_PEAKS, "bandwidth", "memory", "name", "cache", "power")
     rows: list[tuple[str, ...]] = []
     for title, devices_of_group in group_devices(chosen).items():
         rows += [("", *[""] * (len(headers) - 1))] if rows else []
-        rows += [(title, *[""] * (len(headers) - 1)), *map(_row, devices_of_group)]
-    print_table(make_console(), headers, rows, right=[header for header in headers[1:] if header != "name"])
+        rows += [(title, *[""] * (len(headers) - 1)), *map(_device_cells, devices_of_group)]
+    print_table(console, headers, rows, right=[header for header in headers[1:] if header != "name"])
     note(
         "Peaks are dense; FP16 and INT8 are those of matrix units where there are any.\nThe source of each figure: zoometer devices NAME"
     )
 
 
-def _row(device: Device) -> tuple[str, ...]:
+def _device_cells(device: Device) -> tuple[str, ...]:
     peaks = [
         next(((name, device.peak_per_s[name]) for name in names if name in device.peak_per_s), ("", None))
         for names in _PEAKS.values()
     ]
     rest = ("memory_bandwidth_bytes_per_s", "memory_bytes", "cache_bytes", "power_w")
-    *figures, cache, power = (figure_text(name, figure) for name, figure in [*peaks, *((x, getattr(device, x)) for x in rest)])
+    *figures, cache, power = (_format_figure(name, figure) for name, figure in [*peaks, *((x, getattr(device, x)) for x in rest)])
     return f"  {device.id}", *figures, device.name, cache, power

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from reports.cli.common import options
 from reports.cli.common.errors import ExitCode
 from reports.cli.common.help import examples
-from reports.cli.common.output import TableFormat, print_csv, print_json
-from zoo.settings import DEFAULT_CACHE
+from reports.cli.common.output import print_answer
 
 EXAMPLES = examples(
     "zoometer estimate timm/resnet50 --device rtx-4090 --dtype amp",
@@ -26,42 +25,30 @@ EXAMPLES = examples(
 )
 
 
+@options.sharing(options.DEVICE_RUN, only=("dtype", "batch", "layout", "compiled"))
 def estimate(
-    target: Annotated[
-        str, typer.Argument(metavar="MODEL", help="zoo/arch, zoo/arch.tag, or package.module:factory.", show_default=False)
-    ],
+    target: Annotated[str, typer.Argument(metavar="MODEL", help="zoo/arch, zoo/arch.tag, or package.module:factory.")],
     device: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME", autocompletion=options.complete_device, help="zoometer devices lists them.", show_default=False
-        ),
+        str, typer.Option(metavar="NAME", autocompletion=options.complete_device, help="zoometer devices lists them.")
     ],
     input: Annotated[str | None, typer.Option(help="Shape or size without the batch: 3x224x224, 384. Default: native.")] = None,
-    dtype: options.Dtype = None,
-    batch: options.Batch = None,
-    layout: options.Layout = None,
-    compiled: options.Compiled = None,
     devices: options.DevicesFile = None,
     cache: options.Cache = None,
     most: Annotated[int, typer.Option("--layers", min=0, help="Layers shown, the slowest first.")] = 15,
-    form: options.TableForm = TableFormat.TABLE,
+    form: options.TableForm = "table",
+    **shared: Any,
 ) -> None:
     """Estimate a model's latency on a device. Nothing is downloaded, and no arithmetic is run."""
+    from reports.config.workspace import Workspace
     from reports.models.model_latency import find_device_run
     from reports.selection.speed_estimates import estimate_model
-    from reports.terminal import estimate_text
-    from reports.terminal.console import make_console
+    from reports.terminal.estimate_text import estimate_record, print_estimate
     from zoo.cache.store import Store
 
-    stated = {"dtype": dtype, "batch": batch, "layout": layout, "compiled": compiled}
-    kept = cache or DEFAULT_CACHE
-    asked = find_device_run(device, devices, {name: value for name, value in stated.items() if value is not None}, kept)
-    found = estimate_model(target, asked.device, asked.run, input, Store(kept))
-    if form is TableFormat.TABLE:
-        estimate_text.print_estimate(make_console(), found, most)
-    elif form is TableFormat.JSON:
-        print_json(estimate_text.estimate_record(found))
-    else:
-        print_csv(found.layers)
+    stated = {name: value for name, value in shared.items() if value is not None}
+    address = Workspace.open(None, cache).cache
+    requested = find_device_run(device, devices, stated, address)
+    found = estimate_model(target, requested.device, requested.run, input, Store(address))
+    print_answer(form, lambda console: print_estimate(console, found, most), lambda: estimate_record(found), lambda: found.layers)
     if found.latency_ms is None:
         raise typer.Exit(ExitCode.NO)

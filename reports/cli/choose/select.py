@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from reports.cli.common import options
 from reports.cli.common.errors import ExitCode
 from reports.cli.common.help import examples
-from reports.cli.common.output import TableFormat
+from reports.cli.common.output import print_answer
 from zoo.errors import SpeedError
+
+if TYPE_CHECKING:
+    from reports.selection.budget_answer import BudgetAnswer
 
 EXAMPLES = examples(
     "zoometer select --max-params 5M --max-gmacs 0.6 --min-top1 75",
@@ -44,7 +47,7 @@ def select(
         ),
     ] = None,
     pick: Annotated[str | None, typer.Option(metavar="NAME", help="The objective that decides. Default: accuracy.")] = None,
-    form: options.TableForm = TableFormat.TABLE,
+    form: options.TableForm = "table",
     **shared: Any,
 ) -> None:
     """Pick a model for a budget: what fits, the frontier, what excludes the others, and what relaxing a limit would gain."""
@@ -52,15 +55,26 @@ def select(
         shared, dataset=dataset, pareto=[name.strip() for name in pareto.split(",")] if pareto else None, pick=pick
     )
     from reports.api.answering import BudgetRequest, UntestableLimitError, answer
-    from reports.cli.common.select_run import option_of, print_answer
 
+    request = BudgetRequest(config, cache, shared["budget"], stated, devices, tuple(speed or ()), options.option_of)
     try:
-        found = answer(BudgetRequest(config, cache, shared["budget"], stated, devices, tuple(speed or ()), option_of))
+        found = answer(request)
     except UntestableLimitError as error:
-        if form is not TableFormat.TABLE:
-            raise  # a program gets no answer that leaves out what it asked for
-        print_answer(error.ranking, form.value)
+        if form != "table":
+            raise  # a program gets no answer that ignores one of its limits
+        _print_selection(error.ranking, form)
         raise SpeedError(f"{error.limits} cannot be tested, and what is listed leaves it out.\n{error.step}") from None
-    print_answer(found, form.value)
+    _print_selection(found, form)
     if found.selection.pick is None:
         raise typer.Exit(ExitCode.NO)
+
+
+def _print_selection(found: BudgetAnswer, form: str) -> None:
+    from reports.terminal import selection_text as text
+
+    print_answer(
+        form,
+        lambda console: text.print_answer(console, found),
+        lambda: text.answer_record(found),
+        lambda: text.answer_table(found),
+    )

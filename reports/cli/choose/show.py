@@ -8,8 +8,8 @@ import typer
 
 from reports.cli.common import options
 from reports.cli.common.help import examples
-from reports.cli.common.opening import cache_and_zoos, read_device_run
-from reports.cli.common.output import TextFormat, print_json
+from reports.cli.common.opening import open_workspace, read_device_run
+from reports.cli.common.output import print_answer
 
 EXAMPLES = examples(
     "zoometer show timm/resnet50              with all of its weights",
@@ -23,24 +23,20 @@ EXAMPLES = examples(
 
 @options.sharing(options.DEVICE_RUN)
 def show(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="zoo/arch or zoo/arch.weights.", show_default=False)],
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="zoo/arch or zoo/arch.weights.")],
     cache: options.Cache = None,
     config: options.ConfigFile = None,
     devices: options.DevicesFile = None,
-    form: options.Form = TextFormat.TEXT,
+    form: options.Form = "text",
     **shared: Any,
 ) -> None:
     """Show one model: cost at each size, where it is spent, weights with accuracy, and where each figure comes from."""
     from reports.models.model_details import details_record, gather_details
     from reports.models.model_lookup import look_up_models
-    from reports.terminal import model_text
-    from reports.terminal.console import make_console
+    from reports.terminal.model_text import print_model
 
-    address, zoos = cache_and_zoos(cache, config)
-    device_run = read_device_run(shared, devices, address)
-    with look_up_models([model], address, zoos, device_run=device_run) as lookup:
+    workspace = open_workspace(cache, config)
+    device_run = read_device_run(shared, devices, workspace.cache)
+    with look_up_models([model], workspace.cache, workspace.declared_zoos, device_run=device_run) as lookup:
         details = gather_details(lookup, lookup.models[0])
-    if form is TextFormat.JSON:
-        print_json(details_record(details))
-    else:
-        model_text.print_model(make_console(), details)
+    print_answer(form, lambda console: print_model(console, details), lambda: details_record(details))

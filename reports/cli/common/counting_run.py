@@ -30,14 +30,14 @@ def with_execution(config: Config, workers: int | None, backend: Backend | None,
     Raises:
         ConfigError: if an address is given for local workers.
     """
-    if address and backend is Backend.LOCAL:
+    if address and backend == "local":
         raise ConfigError("--address is that of a Dask scheduler; leave it out, or give --backend dask.")
     update: dict[str, object] = {} if workers is None else {"workers": workers}
     if address:
         update |= {"backend": "dask", "address": address, "cluster": None, "arguments": {}}
-    elif backend is Backend.LOCAL:
+    elif backend == "local":
         update |= {"backend": "local", "address": None, "cluster": None, "arguments": {}}
-    elif backend is Backend.DASK:
+    elif backend == "dask":
         update |= {"backend": "dask"}
     return config.model_copy(update={"execution": config.execution.model_copy(update=update)})
 

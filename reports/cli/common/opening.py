@@ -1,25 +1,23 @@
-"""Which configuration, cache and device a command is about. What is named comes before what the configuration says."""
+"""The configuration, the cache and the device that a command works on. The command line takes precedence over the configuration."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reports.cli.common.output import detail
+from reports.config.workspace import Workspace
 from zoo.errors import CacheError, ConfigError
-from zoo.settings import DEFAULT_CACHE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from reports.config.config import Config
     from reports.models.model_latency import DeviceRun
     from zoo.cache.store import Store
-    from zoo.settings import ZooSettings
 
 
 def read_config(path: Path, cache: str | None = None, out: Path | None = None) -> Config:
-    """A configuration file, with the cache and the folder of reports that the command line or the environment names.
+    """A configuration file, with the cache and the folder of reports from the command line or the environment, if given.
 
     Raises:
         ConfigError: if the file cannot be read or has mistakes.
@@ -31,44 +29,43 @@ def read_config(path: Path, cache: str | None = None, out: Path | None = None) -
     return config
 
 
-def cache_address(cache: str | None, config: Path | None) -> str:
-    """The cache that is named, else that of the configuration, else `cache/`."""
-    return read_config(config, cache).cache if config else cache or DEFAULT_CACHE
+def open_workspace(cache: str | None, config: Path | None) -> Workspace:
+    """The cache and the configuration that the command line names; `--verbose` prints both.
+
+    Raises:
+        ConfigError: if the configuration cannot be read or has mistakes.
+    """
+    workspace = Workspace.open(config, cache)
+    if config:
+        detail(f"Configuration: {config}. Cache: {workspace.cache}")
+    return workspace
 
 
 def open_cache(cache: str | None, config: Path | None) -> Store:
     """The cache, to be read.
 
     Raises:
-        CacheError: if there is none.
+        CacheError: if it does not exist.
     """
     from zoo.cache.store import Store
 
-    store = Store(cache_address(cache, config))
+    store = Store(open_workspace(cache, config).cache)
     if not store.exists():
         raise CacheError(f"There is no cache '{store.address}'. Name one with --cache, or make one with: zoometer refresh CONFIG")
     return store
 
 
-def cache_and_zoos(cache: str | None, config: Path | None) -> tuple[str, Mapping[str, ZooSettings]]:
-    """Where facts are, and the settings of the zoos that a configuration declares."""
-    if config is None:
-        return cache or DEFAULT_CACHE, {}
-    settings = read_config(config, cache).refresh_settings()
-    return settings.cache, {name: zoo for name, zoo in settings.zoos.items() if zoo.models}
-
-
 def read_device_run(shared: Mapping[str, Any], devices: Path | None, cache: str) -> DeviceRun | None:
-    """The device and the way of running that the options of `DEVICE_RUN` name; None without a device.
+    """The device and how models run on it, from the options `DEVICE_RUN`; None without a device.
 
     Args:
         shared: the options.
-        devices: a file with devices of a user's own.
-        cache: whose speeds may name a device of their own.
+        devices: a file with devices of the user's own.
+        cache: a device without a data sheet is known if the cache has speeds of it.
 
     Raises:
-        ConfigError: if a way of running is stated without a device.
-        InputError: if an option is wrong.
+        ConfigError: if an option needs a device and none is given.
+        InputError: if the value of an option is wrong.
         UnknownNameError: if there is no such device.
     """
     stated = {name: value for name, value in shared.items() if value is not None}

@@ -3,35 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
-from enum import IntEnum, StrEnum
-from typing import TYPE_CHECKING, Any
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any, Literal
 
 import typer
 
 if TYPE_CHECKING:
     import pandas as pd
+    from rich.console import Console
 
     from reports.cli.common.errors import ExitCode
     from reports.terminal.run_summary import CommandOutcome
     from zoo.settings import Listener
 
 
-class TextFormat(StrEnum):
-    """Text for a person, or everything for a program."""
-
-    TEXT = "text"
-    JSON = "json"
-
-
-class TableFormat(StrEnum):
-    """A table for a person, everything for a program, or one row per item."""
-
-    TABLE = "table"
-    JSON = "json"
-    CSV = "csv"
+TextFormat = Literal["text", "json"]
+TableFormat = Literal["table", "json", "csv"]
 
 
 class Loudness(IntEnum):
@@ -96,12 +86,36 @@ def print_csv(table: pd.DataFrame) -> None:
     typer.echo(csv_text(table), nl=False)
 
 
-def print_outcome(outcome: CommandOutcome, form: TextFormat, code: ExitCode) -> None:
+def print_answer(
+    form: str,
+    text: Callable[[Console], object],
+    record: Callable[[], Any],
+    table: Callable[[], pd.DataFrame] | None = None,
+) -> None:
+    """Print an answer in the chosen format; only that one is made.
+
+    Args:
+        form: json, csv, or the name of the format for people.
+        text: prints it on a console.
+        record: makes what `print_json` prints.
+        table: makes what `print_csv` prints; None where the verb has no CSV.
+    """
+    if form == "json":
+        print_json(record())
+    elif form == "csv" and table:
+        print_csv(table())
+    else:
+        from reports.terminal.console import make_console
+
+        text(make_console())
+
+
+def print_outcome(outcome: CommandOutcome, form: str, code: ExitCode) -> None:
     """Say what was counted and written, for a person or for a program; with `--quiet` for a program only."""
     from reports.terminal.console import make_console
     from reports.terminal.run_summary import print_summary, summary_record
 
-    if form is TextFormat.JSON:
+    if form == "json":
         print_json(summary_record(outcome, code))
     elif not is_quiet():
         print_summary(make_console(), outcome)

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from reports.cli.common import options
 from reports.cli.common.help import examples
-from reports.cli.common.output import TableFormat, print_csv, print_json
-
-if TYPE_CHECKING:
-    from zoo.api.count_by_name import Counted
-    from zoo.records import DeclaredModel
+from reports.cli.common.opening import open_workspace
+from reports.cli.common.output import print_answer
 
 EXAMPLES = examples(
     "zoometer count timm/resnet50",
@@ -30,21 +25,12 @@ EXAMPLES = examples(
 )
 
 
-class Grouping(StrEnum):
-    """What the table has a row for."""
-
-    MODULE = "module"
-    OPERATION = "operation"
-    CALL = "call"
-
-
 def count(
     target: Annotated[
         str,
         typer.Argument(
             metavar="MODEL",
             help="zoo/arch, zoo/arch.tag, package.module:factory, or a file of torch.export.save or torch.jit.save.",
-            show_default=False,
         ),
     ],
     input: Annotated[
@@ -52,7 +38,9 @@ def count(
         typer.Option(help="Shape or size without the batch: 3x224x224, 384, 384x512. Repeatable. Default: native."),
     ] = None,
     convention: Annotated[str, typer.Option(help="Which operations a total includes.")] = "matmul",
-    by: Annotated[Grouping, typer.Option(help="A row a module, a kind of operation, or a distinct call.")] = Grouping.MODULE,
+    by: Annotated[
+        Literal["module", "operation", "call"], typer.Option(help="A row a module, a kind of operation, or a distinct call.")
+    ] = "module",
     depth: Annotated[int | None, typer.Option(min=0, help="Levels of modules shown. Default: 1.")] = None,
     precision: Annotated[
         str | None, typer.Option(help="With --by call, every call in order: fp32, amp, amp-fast-norm, fp16 or bf16.")
@@ -67,7 +55,7 @@ def count(
     training: Annotated[
         bool, typer.Option("--training", help="Count a step of training too: both passes, and its memory with each optimiser.")
     ] = False,
-    form: options.TableForm = TableFormat.TABLE,
+    form: options.TableForm = "table",
 ) -> None:
     """Count one model. Nothing is downloaded, and no arithmetic is run."""
     from reports.terminal import cost_text
@@ -76,39 +64,20 @@ def count(
     from zoo.errors import InputError
     from zoo.traces import TRACE_BATCH
 
-    if precision and (by is not Grouping.CALL or convention != "matmul"):
+    if precision and (by != "call" or convention != "matmul"):
         raise InputError("--precision shows single calls and their MACs: add --by call, and leave --convention out.")
     if layout != "nchw" and not precision:
         raise InputError(f"--layout {layout} needs a precision: --precision fp32, amp, amp-fast-norm, fp16 or bf16.")
-    if training and (by is not Grouping.MODULE or convention != "matmul" or as_tool):
+    if training and (by != "module" or convention != "matmul" or as_tool):
         raise InputError("--training shows the MACs of modules: leave --by, --convention and --as-tool out.")
     images = batch or (TRACE_BATCH if precision else 1)
     chosen = find_convention(convention)
-    view = cost_text.View(chosen, by.value, 1 if depth is None else depth, digits, as_tool)
+    view = cost_text.View(chosen, by, 1 if depth is None else depth, digits, as_tool)
     spec = InputSpec(tuple(input or ()), images, dtype, precision, layout, training)
-    counted = count_named(target, spec, classes, _declared(config))
-    _print(counted, view, form)
-
-
-def _declared(config: Path | None) -> dict[str, tuple[DeclaredModel, ...]]:
-    if config is None:
-        return {}
-    from reports.config.config_file import load_config
-
-    return load_config(config).declared_models()
-
-
-def _print(counted: list[Counted], view: object, form: TableFormat) -> None:
-    from reports.terminal import cost_text
-    from reports.terminal.console import make_console
-
-    assert isinstance(view, cost_text.View)
-    if form is TableFormat.JSON:
-        print_json([cost_text.cost_record(one, view) for one in counted])
-        return
-    if form is TableFormat.CSV:
-        print_csv(cost_text.joined_table(counted, view))
-        return
-    console = make_console()
-    for one in counted:
-        cost_text.print_cost(console, one, view)
+    counted = count_named(target, spec, classes, open_workspace(None, config).declared_models)
+    print_answer(
+        form,
+        lambda console: cost_text.print_costs(console, counted, view),
+        lambda: [cost_text.cost_record(one, view) for one in counted],
+        lambda: cost_text.joined_table(counted, view),
+    )

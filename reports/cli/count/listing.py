@@ -7,15 +7,14 @@ import fnmatch
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from reports.cli.common import options
 from reports.cli.common.help import examples
-from reports.cli.common.opening import cache_address
-from reports.cli.common.output import TableFormat, note, print_json
+from reports.cli.common.opening import open_workspace
+from reports.cli.common.output import note, print_json
 from zoo.errors import MissingLibraryError, UnknownNameError, ZooError, did_you_mean
 from zoo.records import Task
 
@@ -35,58 +34,49 @@ _COLUMNS = ("zoo", "arch", "input", "weights", "task", "classes", "family")
 _WEIGHTS_COLUMNS = ("zoo", "arch", "tag", "input", "dataset", "task", "classes", "license")
 
 
+@options.sharing(options.BUDGET, only=("license",))
 def list_models(
-    patterns: Annotated[
-        list[str] | None, typer.Argument(metavar="GLOB", help="Shell globs on `arch` or `zoo/arch`.", show_default=False)
-    ] = None,
+    patterns: Annotated[list[str] | None, typer.Argument(metavar="GLOB", help="Shell globs on `arch` or `zoo/arch`.")] = None,
     zoo: Annotated[list[str] | None, typer.Option(help="Only this zoo. Repeatable. Default: all that are installed.")] = None,
-    task: Annotated[
-        Task | None, typer.Option(metavar="TASK", help=f"Only models for this task: {', '.join(Task)}.", show_default=False)
-    ] = None,
+    task: Annotated[Task | None, typer.Option(metavar="TASK", help=f"Only models for this task: {', '.join(Task)}.")] = None,
     has_weights: Annotated[
         bool, typer.Option("--has-weights", "--pretrained", help="Only architectures with trained weights.")
     ] = False,
-    licence: options.Licence = None,
     weights: Annotated[
         bool, typer.Option("--weights", help="One line for each set of weights, instead of each architecture.")
     ] = False,
     cache: options.Cache = None,
     config: options.ConfigFile = None,
-    form: options.TableForm = TableFormat.TABLE,
+    form: options.TableForm = "table",
+    **shared: Any,
 ) -> None:
     """List architectures and weights that can be selected. Nothing is built or downloaded."""
+    workspace = open_workspace(cache, config)
     everything = [
-        _of_licence(arch, licence or []) for arch in _architectures(zoo or [], cache_address(cache, config), _declared(config))
+        _with_matching_weights(arch, shared["license"] or [])
+        for arch in _list_architectures(zoo or [], workspace.cache, workspace.declared_models)
     ]
-    wanted = _Wanted(tuple(patterns or ()), task, has_weights or bool(licence))
-    found = [arch for arch in everything if wanted.includes(arch)]
+    filters = _Filters(tuple(patterns or ()), task, has_weights or bool(shared["license"]))
+    found = [arch for arch in everything if filters.match(arch)]
     if not found:
-        raise UnknownNameError(_nothing_found(patterns or [], everything))
-    if form is TableFormat.JSON:
+        raise UnknownNameError(_explain_no_match(patterns or [], everything))
+    if form == "json":
         print_json([asdict(arch) for arch in found])
         return
     columns = _WEIGHTS_COLUMNS if weights else _COLUMNS
-    rows = [_cells(line, columns) for arch in found for line in (arch.weights if weights else [arch])]
-    _print_csv(columns, rows) if form is TableFormat.CSV else _print_table(columns, rows, found)
+    rows = [_list_cells(item, columns) for arch in found for item in (arch.weights if weights else [arch])]
+    _print_list_as_csv(columns, rows) if form == "csv" else _print_list(columns, rows, found)
 
 
-def _declared(config: Path | None) -> dict[str, tuple[DeclaredModel, ...]]:
-    if config is None:
-        return {}
-    from reports.config.config_file import load_config
-
-    return load_config(config).declared_models()
-
-
-def _architectures(zoos: Sequence[str], cache: str, declared: Mapping[str, Sequence[DeclaredModel]]) -> list[Architecture]:
-    """What the zoos have. One that was not asked for, and whose library is missing, is left out with a word about it."""
+def _list_architectures(zoos: Sequence[str], cache: str, declared: Mapping[str, Sequence[DeclaredModel]]) -> list[Architecture]:
+    """The architectures of the named zoos, or of all. Of all, those that cannot be opened are left out with a message."""
     from zoo.adapters.registry import open_zoo, zoo_names
 
     found: list[Architecture] = []
     extras: list[str] = []
     for name in zoos or [*zoo_names(), *declared]:
         try:
-            found += open_zoo(name, declared[name]).architectures() if name in declared else _of_zoo(name, cache)
+            found += open_zoo(name, declared[name]).architectures() if name in declared else _list_installed_zoo(name, cache)
         except ZooError as error:
             if zoos:
                 raise
@@ -99,8 +89,8 @@ def _architectures(zoos: Sequence[str], cache: str, declared: Mapping[str, Seque
     return found
 
 
-def _of_zoo(name: str, cache: str) -> Sequence[Architecture]:
-    """From the cache where it knows them as the zoo would list them: asking a zoo can mean to import torch."""
+def _list_installed_zoo(name: str, cache: str) -> Sequence[Architecture]:
+    """The architectures from the cache if its list is up to date: opening a zoo may import torch."""
     from zoo.adapters.registry import open_zoo
     from zoo.cache.store import Store
 
@@ -108,12 +98,12 @@ def _of_zoo(name: str, cache: str) -> Sequence[Architecture]:
     if store.files.has_folder("architectures"):
         from zoo.refresh.catalogue import cached_architectures
 
-        if (kept := cached_architectures(name, store)) is not None:
-            return kept
+        if (cached := cached_architectures(name, store)) is not None:
+            return cached
     return open_zoo(name).architectures()
 
 
-def _of_licence(arch: Architecture, patterns: Sequence[str]) -> Architecture:
+def _with_matching_weights(arch: Architecture, patterns: Sequence[str]) -> Architecture:
     """The architecture with those of its weights whose licence matches."""
     if not patterns:
         return arch
@@ -122,41 +112,41 @@ def _of_licence(arch: Architecture, patterns: Sequence[str]) -> Architecture:
 
 
 @dataclass(frozen=True, slots=True)
-class _Wanted:
-    """What was asked for."""
+class _Filters:
+    """The conditions that an architecture has to satisfy."""
 
     patterns: tuple[str, ...]
     task: Task | None
     has_weights: bool
 
-    def includes(self, arch: Architecture) -> bool:
-        """Whether this architecture is meant."""
+    def match(self, arch: Architecture) -> bool:
+        """Whether this architecture satisfies all of them."""
         if (self.task and arch.task != self.task) or (self.has_weights and not arch.weights):
             return False
         names = (arch.name, f"{arch.zoo}/{arch.name}")
         return not self.patterns or any(fnmatch.fnmatchcase(name, pattern) for pattern in self.patterns for name in names)
 
 
-def _nothing_found(patterns: Sequence[str], everything: Sequence[Architecture]) -> str:
+def _explain_no_match(patterns: Sequence[str], everything: Sequence[Architecture]) -> str:
     if not patterns:
         return "No architecture has all of this. Leave out an option, or see them all with: zoometer list"
     quoted = " or ".join(f"'{pattern}'" for pattern in patterns)
-    if any(_Wanted(tuple(patterns), None, False).includes(arch) for arch in everything):
+    if any(_Filters(tuple(patterns), None, False).match(arch) for arch in everything):
         return f"No architecture matches {quoted} with these options. Leave one out."
     near = did_you_mean(patterns[0], (arch.name for arch in everything))
     return f"No architecture matches {quoted}.{near or ' See them all with: zoometer list'}"
 
 
-def _cells(line: Architecture | Weights, columns: Sequence[str]) -> list[str]:
-    """One line's values as text; nothing is written where nothing is known."""
-    record: dict[str, Any] = asdict(line)
+def _list_cells(item: Architecture | Weights, columns: Sequence[str]) -> list[str]:
+    """The values of an architecture or a set of weights as text, empty where unknown."""
+    record: dict[str, Any] = asdict(item)
     record["arch"] = record.get("arch", record.get("name"))
     if "weights" in record:
         record["weights"] = len(record["weights"])
     return ["" if record[column] is None else str(record[column]) for column in columns]
 
 
-def _print_csv(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+def _print_list_as_csv(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     from reports.exports.safe_text import guarded
 
     writer = csv.writer(sys.stdout, lineterminator="\n")
@@ -164,7 +154,7 @@ def _print_csv(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     writer.writerows(map(guarded, row) for row in rows)
 
 
-def _print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], found: Sequence[Architecture]) -> None:
+def _print_list(columns: Sequence[str], rows: Sequence[Sequence[str]], found: Sequence[Architecture]) -> None:
     from reports.terminal.console import make_console, print_table
 
     # The model's full name comes first: it is what the reader looks for and copies.

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -11,12 +10,12 @@ from reports.cli.common import options
 from reports.cli.common.errors import ExitCode
 from reports.cli.common.help import examples
 from reports.cli.common.opening import open_cache, read_config
-from reports.cli.common.output import print_csv, print_json
+from reports.cli.common.output import print_answer
 from reports.cli.common.parsing import parse_fail_on
 
 if TYPE_CHECKING:
-    from reports.trends.between import Between
-    from zoo.cache.changes import Changes
+    from rich.console import Console
+
     from zoo.cache.store import Store
 
 EXAMPLES = examples(
@@ -36,37 +35,19 @@ EXAMPLES = examples(
 _MOST_ROWS = 40
 
 
-class ChangesFormat(StrEnum):
-    """How the changes are printed."""
-
-    TEXT = "text"
-    JSON = "json"
-    MARKDOWN = "md"
-    CSV = "csv"
-
-
 def changes(
     runs: Annotated[
         list[str] | None,
-        typer.Argument(
-            metavar="[RUN] [RUN]",
-            help="One run: against the one before it. Two: from the first to the second.",
-            show_default=False,
-        ),
+        typer.Argument(metavar="[RUN] [RUN]", help="One run: against the one before it. Two: from the first to the second."),
     ] = None,
     cache: options.Cache = None,
     config: options.ConfigFile = None,
     form: Annotated[
-        ChangesFormat, typer.Option("--format", help="text, md, json or csv (both everything, exact).")
-    ] = ChangesFormat.TEXT,
+        Literal["text", "json", "md", "csv"], typer.Option("--format", help="text, md, json or csv (both everything, exact).")
+    ] = "text",
     since: Annotated[
         str | None,
-        typer.Option(
-            "--since",
-            metavar="DATE|RUN",
-            help="Compare the last run with one before a date (UTC), or with a run.",
-            show_default=False,
-        ),
+        typer.Option("--since", metavar="DATE|RUN", help="Compare the last run with one before a date (UTC), or with a run."),
     ] = None,
     everything: Annotated[
         bool, typer.Option("--all", help=f"Every row of text and Markdown, not the first {_MOST_ROWS} of a kind.")
@@ -78,18 +59,35 @@ def changes(
     Also what entered or left the frontiers, the best accuracy within budgets, and accuracies and measured speeds that changed.
     Counts are deterministic: a figure that changed means that a library, the counter or a model's source did.
     """
-    from reports.trends.between import changes_besides_costs
+    from reports.leaderboard.change_report import build_change_report
+    from reports.terminal import changes_text, trends_text
+    from reports.trends.between import changes_besides_costs, flat_rows
     from zoo.cache.changes import changes_between
 
     alarms = parse_fail_on(fail_on)
     store = open_cache(cache, config)
-    found = changes_between(store, *_chosen(store, runs or [], since))
+    found = changes_between(store, *_runs_to_compare(store, runs or [], since))
     between = changes_besides_costs(store, found, read_config(config, cache) if config else None)
-    _print(found, between, form, None if everything else _MOST_ROWS)
+    most = None if everything else _MOST_ROWS
+
+    def print_text(console: Console) -> None:
+        changes_text.print_changes(console, build_change_report(found), most)
+        trends_text.print_between(console, between, most)
+
+    if form == "md":
+        typer.echo(changes_text.changes_markdown(build_change_report(found), most))
+        typer.echo(trends_text.between_markdown(between, most), nl=False)
+    else:
+        print_answer(
+            form,
+            print_text,
+            lambda: changes_text.changes_record(found) | trends_text.between_record(between),
+            lambda: flat_rows(found, between),
+        )
     raise typer.Exit(ExitCode.CHANGED if any(found.counts()[name] for name in alarms) else ExitCode.OK)
 
 
-def _chosen(store: Store, runs: list[str], since: str | None) -> tuple[str | None, str | None]:
+def _runs_to_compare(store: Store, runs: list[str], since: str | None) -> tuple[str | None, str | None]:
     """The names of the earlier and the later run; None where it is the usual one."""
     from zoo.cache.runs import run_since
 
@@ -101,22 +99,3 @@ def _chosen(store: Store, runs: list[str], since: str | None) -> tuple[str | Non
         raise typer.BadParameter("give --since or runs, not both.")
     earlier = run_since(store.runs(), since).run
     return (None if earlier == store.runs()[-1].run else earlier), None
-
-
-def _print(found: Changes, between: Between | None, form: ChangesFormat, most: int | None) -> None:
-    from reports.leaderboard.change_report import build_change_report
-    from reports.terminal import changes_text, trends_text
-    from reports.terminal.console import make_console
-    from reports.trends.between import flat_rows
-
-    if form is ChangesFormat.JSON:
-        print_json(changes_text.changes_record(found) | trends_text.between_record(between))
-    elif form is ChangesFormat.CSV:
-        print_csv(flat_rows(found, between))
-    elif form is ChangesFormat.MARKDOWN:
-        typer.echo(changes_text.changes_markdown(build_change_report(found), most))
-        typer.echo(trends_text.between_markdown(between, most), nl=False)
-    else:
-        console = make_console()
-        changes_text.print_changes(console, build_change_report(found), most)
-        trends_text.print_between(console, between, most)

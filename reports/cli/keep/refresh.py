@@ -9,21 +9,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from reports.cli.common import options
-from reports.cli.common.counting_run import (
-    count,
-    with_counting,
-)
+from reports.cli.common.counting_run import count, with_counting
 from reports.cli.common.errors import ExitCode
 from reports.cli.common.help import examples
 from reports.cli.common.opening import read_config
-from reports.cli.common.output import TextFormat, is_quiet, print_json
+from reports.cli.common.output import is_quiet, print_answer
 from reports.cli.common.parsing import FAIL_ON, parse_age, parse_fail_on
 from zoo.settings import RefreshOptions
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from reports.config.config import Config
+    from rich.console import Console
+
+    from reports.terminal.run_summary import CommandOutcome
     from zoo.jobs import RunSummary
 
 EXAMPLES = examples(
@@ -45,22 +44,20 @@ EXAMPLES = examples(
 
 @options.sharing(options.COUNTING)
 def refresh(
-    config: Annotated[
-        Path, typer.Argument(metavar="CONFIG", help="Configuration file, as for `zoometer run`.", show_default=False)
-    ],
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="Configuration file, as for `zoometer run`.")],
     rebuild: Annotated[bool, typer.Option("--rebuild", help="Count again what is in the cache already.")] = False,
     only: Annotated[
         list[str] | None, typer.Option(metavar="GLOB", help="Only models whose `arch` or `zoo/arch` matches. Repeatable.")
     ] = None,
     max_age: Annotated[
-        str | None, typer.Option(metavar="AGE", help="Count again what was counted longer ago: 12h, 30d, 8w.", show_default=False)
+        str | None, typer.Option(metavar="AGE", help="Count again what was counted longer ago: 12h, 30d, 8w.")
     ] = None,
     cache: options.Cache = None,
     no_wait: Annotated[
         bool, typer.Option("--no-wait", help="End with code 75 where another refresh of this configuration is running.")
     ] = False,
     fail_on: options.FailOn = None,
-    form: options.Form = TextFormat.TEXT,
+    form: options.Form = "text",
     **shared: Any,
 ) -> None:
     """Bring the cache up to date with a configuration: `run` without its reports. Needs no terminal.
@@ -75,8 +72,11 @@ def refresh(
     chosen = with_counting(read_config(config, cache), shared)
     summary = count(chosen, request)
     code = exit_code(summary, alarms)
-    if form is TextFormat.JSON or not is_quiet():
-        _print(chosen, summary, time.perf_counter() - started, form, code)
+    if form == "json" or not is_quiet():
+        from reports.terminal.run_summary import CommandOutcome, summary_record
+
+        outcome = CommandOutcome(chosen.cache, summary, time.perf_counter() - started)
+        print_answer(form, lambda console: _print_refresh(console, outcome, summary), lambda: summary_record(outcome, code))
     raise typer.Exit(code)
 
 
@@ -89,19 +89,13 @@ def exit_code(summary: RunSummary, alarms: Collection[str]) -> ExitCode:
     return ExitCode.MODELS_FAILED if summary.failing else ExitCode.OK
 
 
-def _print(config: Config, summary: RunSummary, seconds: float, form: TextFormat, code: ExitCode) -> None:
-    from reports.terminal.console import make_console
-    from reports.terminal.run_summary import CommandOutcome, print_summary, summary_record
+def _print_refresh(console: Console, outcome: CommandOutcome, summary: RunSummary) -> None:
+    from reports.terminal.run_summary import print_summary
 
-    outcome = CommandOutcome(config.cache, summary, seconds)
-    if form is TextFormat.JSON:
-        print_json(summary_record(outcome, code))
-        return
-    console = make_console()
     print_summary(console, outcome)
-    found = {name: getattr(summary, figure) for name, figure in FAIL_ON.items()}
-    said = ", ".join(f"{number:,} {name}" for name, number in found.items() if number)
-    cache = "" if config.cache.rstrip("/") == "cache" else f" --cache {config.cache}"
+    counts = {name: getattr(summary, figure) for name, figure in FAIL_ON.items()}
+    changes = ", ".join(f"{number:,} {name}" for name, number in counts.items() if number)
+    cache = "" if outcome.cache.rstrip("/") == "cache" else f" --cache {outcome.cache}"
     console.print(
-        f"  Against the run before: {f'{said}. See them with: zoometer changes{cache}' if said else 'nothing changed.'}"
+        f"  Against the run before: {f'{changes}. See them with: zoometer changes{cache}' if changes else 'nothing changed.'}"
     )

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -21,31 +20,20 @@ EXAMPLES = examples(
 )
 
 
-class Scheduler(StrEnum):
-    """What runs commands at their time."""
-
-    SYSTEMD = "systemd"
-    CRON = "cron"
-    GITHUB = "github"
-    KUBERNETES = "kubernetes"
-
+Scheduler = Literal["systemd", "cron", "github", "kubernetes"]
 
 FILES: Mapping[Scheduler, tuple[str, ...]] = {
-    Scheduler.SYSTEMD: ("zoometer-nightly.service", "zoometer-nightly.timer"),
-    Scheduler.CRON: ("zoometer-nightly.cron",),
-    Scheduler.GITHUB: ("zoometer-nightly.github.yaml",),
-    Scheduler.KUBERNETES: ("zoometer-nightly.kubernetes.yaml",),
+    "systemd": ("zoometer-nightly.service", "zoometer-nightly.timer"),
+    "cron": ("zoometer-nightly.cron",),
+    "github": ("zoometer-nightly.github.yaml",),
+    "kubernetes": ("zoometer-nightly.kubernetes.yaml",),
 }
 """The files of each scheduler, in `configs/schedule/`."""
 
 
 def schedule(
-    scheduler: Annotated[
-        Scheduler, typer.Argument(metavar="SCHEDULER", help="systemd, cron, github or kubernetes.", show_default=False)
-    ],
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FOLDER", help="Write files there instead.", show_default=False)
-    ] = None,
+    scheduler: Annotated[Scheduler, typer.Argument(metavar="SCHEDULER", help="systemd, cron, github or kubernetes.")],
+    output: Annotated[Path | None, typer.Option("--output", "-o", metavar="FOLDER", help="Write files there instead.")] = None,
 ) -> None:
     """Print example files for a nightly refresh: set the folder and the configuration in them to your own."""
     texts = {name: shipped_text(f"schedule/{name}") for name in FILES[scheduler]}

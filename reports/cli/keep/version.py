@@ -9,7 +9,7 @@ import typer
 
 from reports.cli.common import options
 from reports.cli.common.help import examples
-from reports.cli.common.output import TextFormat, print_json
+from reports.cli.common.output import print_json
 
 EXAMPLES = examples("zoometer version", "zoometer --version           only zoometer's own")
 
@@ -17,11 +17,11 @@ EXAMPLES = examples("zoometer version", "zoometer --version           only zoome
 _LIBRARIES = ("torch", "torchvision", "timm", "pandas", "pyarrow")
 
 
-def version(form: options.Form = TextFormat.TEXT) -> None:
+def version(form: options.Form = "text") -> None:
     """Print the versions of zoometer, Python and the libraries a count depends on."""
     found = {"zoometer": _version_of("zoometer"), "python": platform.python_version()}
     found |= {name: _version_of(name) for name in _LIBRARIES}
-    if form is TextFormat.JSON:
+    if form == "json":
         print_json(found)
         return
     width = max(map(len, found))
@@ -29,7 +29,7 @@ def version(form: options.Form = TextFormat.TEXT) -> None:
         typer.echo(f"{name:<{width}}  {number}")
 
 
-def one_line() -> str:
+def version_line() -> str:
     """`zoometer 0.1.0`."""
     return f"zoometer {_version_of('zoometer')}"
 

@@ -11,9 +11,8 @@ import typer
 from reports.cli.common import options
 from reports.cli.common.errors import ExitCode
 from reports.cli.common.help import examples
-from reports.cli.common.opening import read_config
-from reports.cli.common.output import TextFormat, print_json
-from zoo.settings import DEFAULT_CACHE
+from reports.cli.common.opening import open_workspace
+from reports.cli.common.output import print_answer
 
 if TYPE_CHECKING:
     from zoo.validation.calibrate_device import UncalibratedRun
@@ -48,7 +47,7 @@ def calibrate(
     devices: options.DevicesFile = None,
     cache: options.Cache = None,
     config: options.ConfigFile = None,
-    form: options.Form = TextFormat.TEXT,
+    form: options.Form = "text",
 ) -> None:
     """Fit the estimates of a device to what was measured on it, and say how much better that makes them."""
     from reports.cli.common.output import listen
@@ -57,21 +56,17 @@ def calibrate(
     from zoo.validation.measured_models import TraceSource
     from zoo.validation.metrics import CalibratedRun as Done
 
-    loaded = read_config(config, cache) if config else None
-    chosen = look_up_device(device, devices or (loaded.devices if loaded else None))
+    workspace = open_workspace(cache, config)
+    chosen = look_up_device(device, workspace.devices_file(devices))
     assert chosen is not None
     with listen() as listener:
-        source = TraceSource(loaded.cache if loaded else cache or DEFAULT_CACHE, listener=listener)
-        found = calibrate_device(source, chosen, files or ())
-    if form is TextFormat.JSON:
-        print_json([_record(one) for one in found])
-    else:
-        _print(found)
-    if not any(isinstance(one, Done) for one in found):
+        runs = calibrate_device(TraceSource(workspace.cache, listener=listener), chosen, files or ())
+    print_answer(form, lambda _: _echo_runs(runs), lambda: [_run_record(run) for run in runs])
+    if not any(isinstance(run, Done) for run in runs):
         raise typer.Exit(ExitCode.NO)
 
 
-def _record(one: CalibratedRun | UncalibratedRun) -> dict[str, Any]:
+def _run_record(one: CalibratedRun | UncalibratedRun) -> dict[str, Any]:
     from zoo.validation.calibrate_device import UncalibratedRun as No
 
     if isinstance(one, No):
@@ -91,10 +86,10 @@ def _record(one: CalibratedRun | UncalibratedRun) -> dict[str, Any]:
     }
 
 
-def _print(found: list[CalibratedRun | UncalibratedRun]) -> None:
+def _echo_runs(runs: list[CalibratedRun | UncalibratedRun]) -> None:
     from zoo.validation.calibrate_device import UncalibratedRun as No
 
-    for one in found:
+    for one in runs:
         run = one if isinstance(one, No) else one.run
         words = f"{run.precision}, {run.layout}, {'compiled' if run.compiled else 'eager'}"
         if isinstance(one, No):
@@ -105,9 +100,9 @@ def _print(found: list[CalibratedRun | UncalibratedRun]) -> None:
             f"{one.run.device}, {one.platform_run or words}: {one.measurements} measurements, which take {one.factor:.2f} times as long as "
             f"estimated{error}"
         )
-        before = "no estimates without a calibration" if one.before is None else _errors(one.before)
+        before = "no estimates without a calibration" if one.before is None else _agreement_text(one.before)
         typer.echo(f"  not calibrated  {before}")
-        typer.echo(f"  calibrated      {_errors(one.after)}")
+        typer.echo(f"  calibrated      {_agreement_text(one.after)}")
         for sentence in one.unused:
             typer.echo(f"  ! {sentence}")
         if one.left_out:
@@ -115,9 +110,9 @@ def _print(found: list[CalibratedRun | UncalibratedRun]) -> None:
         typer.echo(f"  kept in {one.path}")
 
 
-def _errors(found: Agreement) -> str:
-    covered = "" if found.covered_percent is None else f", {found.covered_percent:.0f} % in their interval"
+def _agreement_text(errors: Agreement) -> str:
+    covered = "" if errors.covered_percent is None else f", {errors.covered_percent:.0f} % in their interval"
     return (
-        f"median error {found.median_error_percent:.1f} %, 90 % below {found.p90_error_percent:.1f} %, "
-        f"{found.close_percent:.0f} % within 25 %{covered}, rank correlation {found.rank_correlation:.3f}"
+        f"median error {errors.median_error_percent:.1f} %, 90 % below {errors.p90_error_percent:.1f} %, "
+        f"{errors.close_percent:.0f} % within 25 %{covered}, rank correlation {errors.rank_correlation:.3f}"
     )

@@ -9,7 +9,7 @@ import typer
 from reports.cli.common import options
 from reports.cli.common.errors import ExitCode
 from reports.cli.common.help import examples
-from reports.cli.common.output import TableFormat, is_quiet
+from reports.cli.common.output import is_quiet
 
 EXAMPLES = examples(
     "zoometer measure timm/resnet50 --dtype float32 --batch 1",
@@ -29,12 +29,12 @@ EXAMPLES = examples(
 def measure(
     targets: Annotated[
         list[str],
-        typer.Argument(metavar="CONFIG|MODEL...", help="A configuration, and models as zoo/glob.", show_default=False),
+        typer.Argument(metavar="CONFIG|MODEL...", help="A configuration, and models as zoo/glob."),
     ],
     device: Annotated[str | None, typer.Option(help="Where to run: cpu, cuda, cuda:1 or mps. Default: cpu.")] = None,
     name: Annotated[
         str | None,
-        typer.Option("--as", metavar="ID", help="What this machine is called among `zoometer devices`.", show_default=False),
+        typer.Option("--as", metavar="ID", help="What this machine is called among `zoometer devices`."),
     ] = None,
     devices: options.DevicesFile = None,
     input: Annotated[
@@ -48,9 +48,7 @@ def measure(
         list[str] | None, typer.Option(help="float32, float16, bfloat16 or amp. Repeatable. Default: float32.")
     ] = None,
     layout: Annotated[list[str] | None, typer.Option(help="nchw or nhwc. Repeatable. Default: nchw.")] = None,
-    compiled: Annotated[
-        bool | None, typer.Option("--compiled/--eager", help="By torch.compile, or as it is.", show_default=False)
-    ] = None,
+    compiled: Annotated[bool | None, typer.Option("--compiled/--eager", help="By torch.compile, or as it is.")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Of a CPU, pinned. Default: one a core.")] = None,
     precision: Annotated[
         str | None, typer.Option(metavar="PERCENT", help="Half-width of the median's 95 % interval. Default: 2%.")
@@ -62,7 +60,7 @@ def measure(
     memory_gb: Annotated[float | None, typer.Option(help="Of a process on the CPU. Default: 80 % of what is free.")] = None,
     rebuild: Annotated[bool, typer.Option("--rebuild", help="Measure again what the cache has.")] = False,
     cache: options.Cache = None,
-    form: options.TableForm = TableFormat.TABLE,
+    form: options.TableForm = "table",
 ) -> None:
     """Measure how fast models run on this machine, one after another, each in a process of its own."""
     from reports.cli.measure.measure_run import MeasureRequest, Progress, print_rows, read_settings
@@ -77,6 +75,6 @@ def measure(
     given = {key: value for key, value in options.items() if value is not None and value != []}
     asked = MeasureRequest(tuple(targets), given, tuple(input or ()), cache, devices, rebuild=rebuild)
     summary = measure_models(read_settings(asked), MeasureListener() if is_quiet() else Progress())
-    print_rows(summary.rows, form.value)
+    print_rows(summary.rows, form)
     if summary.failed:
         raise typer.Exit(ExitCode.MODELS_FAILED)

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reports.cli.common.output import print_json
+from reports.cli.common.output import print_answer
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from zoo.validation.measured_models import TraceSource
     from zoo.validation.platforms.validation import PlatformResult
 
@@ -28,7 +30,7 @@ _HEADERS = (
 )
 
 
-def validate_published(source: TraceSource, write_constants: Path | None, *, as_json: bool) -> None:
+def validate_published(source: TraceSource, write_constants: Path | None, form: str) -> None:
     """Prints every protocol on every platform, and writes the constants where that is asked for."""
     from zoo.estimation.platforms.constants import dump_fitted
     from zoo.validation.platforms.validation import read_published, validate_platforms
@@ -39,25 +41,22 @@ def validate_published(source: TraceSource, write_constants: Path | None, *, as_
         constants.append(fitted)
     if write_constants:
         write_constants.write_text(dump_fitted(constants), encoding="utf-8")
-    if as_json:
-        print_json([dataclasses.asdict(result) for result in results])
-    else:
-        _print(results)
+    print_answer(form, lambda console: _print_results(console, results), lambda: list(map(dataclasses.asdict, results)))
 
 
-def _print(results: Sequence[PlatformResult]) -> None:
-    from reports.terminal.console import make_console, print_table
+def _print_results(console: Console, results: Sequence[PlatformResult]) -> None:
+    from reports.terminal.console import print_table
 
     rows, last = [], None
     for result in results:
         if (result.platform, result.dtype) != last:
             last = (result.platform, result.dtype)
             rows.append((", ".join(last), *[""] * (len(_HEADERS) - 1)))
-        rows.append(_row(result))
-    print_table(make_console(), _HEADERS, rows, right=_HEADERS[1:])
+        rows.append(_result_cells(result))
+    print_table(console, _HEADERS, rows, right=_HEADERS[1:])
 
 
-def _row(result: PlatformResult) -> tuple[str, ...]:
+def _result_cells(result: PlatformResult) -> tuple[str, ...]:
     return (
         f"  {result.protocol}",
         f"{result.measurements:,}",

@@ -11,10 +11,12 @@ import typer
 
 from reports.cli.common import options
 from reports.cli.common.help import examples
-from reports.cli.common.output import TextFormat, note, print_json
-from zoo.settings import DEFAULT_CACHE
+from reports.cli.common.opening import open_workspace
+from reports.cli.common.output import note, print_answer
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from zoo.records import Unmatched
     from zoo.validation.measured_sets import MeasuredSet
     from zoo.validation.protocols import ProtocolResult
@@ -35,22 +37,19 @@ _MOST_LEFT_OUT = 5
 _HEADERS = ("file and protocol", "models", "rank corr.", "median error", "90th pct.", "within 25 %", "covered")
 
 
+@options.sharing(options.COUNTING, only=("workers",))
 def validate_speed(
-    files: Annotated[
-        list[Path] | None, typer.Argument(metavar="FILE", help="timm's speed tables, or your own.", show_default=False)
-    ] = None,
+    files: Annotated[list[Path] | None, typer.Argument(metavar="FILE", help="timm's speed tables, or your own.")] = None,
     published: Annotated[
         bool, typer.Option("--published", help="Test phones, accelerators and boards on the published speeds that come along.")
     ] = False,
     devices: options.DevicesFile = None,
     cache: options.Cache = None,
-    workers: options.Workers = None,
     families: Annotated[bool, typer.Option("--families", help="Show each family too.")] = False,
     worst: Annotated[int, typer.Option(min=0, metavar="N", help="Show the N worst models of each file.")] = 0,
-    write_constants: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write constants fitted to all the files.", show_default=False)
-    ] = None,
-    form: options.Form = TextFormat.TEXT,
+    write_constants: Annotated[Path | None, typer.Option(metavar="FILE", help="Write constants fitted to all the files.")] = None,
+    form: options.Form = "text",
+    **shared: Any,
 ) -> None:
     """Compare estimated with measured speed: by data sheet only, with ten calibrating models, and with families held out."""
     from reports.cli.common.output import listen
@@ -63,9 +62,9 @@ def validate_speed(
     from zoo.validation.protocols import validate
 
     with listen() as listener:
-        source = TraceSource(cache or DEFAULT_CACHE, Execution(workers=workers), listener)
+        source = TraceSource(open_workspace(cache, None).cache, Execution(workers=shared["workers"]), listener)
         if published:
-            validate_published(source, write_constants, as_json=form is TextFormat.JSON)
+            validate_published(source, write_constants, form)
             return
         if not files:
             raise InputError("Give tables of measured speeds, or --published.")
@@ -74,11 +73,16 @@ def validate_speed(
     if write_constants:
         _write_constants(write_constants, groups, files)
     found = [(file, tests) for group in groups for file, tests in zip(group, validate(group), strict=True)]
-    if form is TextFormat.JSON:
-        print_json({"files": [_record(*one) for one in found], "left_out": list(map(dataclasses.asdict, joined.left_out))})
-    else:
-        _print(found, families=families, worst=worst)
-        _print_left_out(joined.left_out)
+
+    def print_text(console: Console) -> None:
+        _print_protocols(console, found, families=families, worst=worst)
+        _note_left_out(joined.left_out)
+
+    print_answer(
+        form,
+        print_text,
+        lambda: {"files": [_file_record(*one) for one in found], "left_out": list(map(dataclasses.asdict, joined.left_out))},
+    )
 
 
 def _write_constants(path: Path, groups: Sequence[Sequence[MeasuredSet]], files: Sequence[Path]) -> None:
@@ -89,7 +93,7 @@ def _write_constants(path: Path, groups: Sequence[Sequence[MeasuredSet]], files:
     path.write_text(dump_constants([fit_constants(group, command=command) for group in groups]), encoding="utf-8")
 
 
-def _record(file: MeasuredSet, tests: Sequence[ProtocolResult]) -> dict[str, Any]:
+def _file_record(file: MeasuredSet, tests: Sequence[ProtocolResult]) -> dict[str, Any]:
     """Everything for programs."""
     return {
         "file": file.name,
@@ -132,10 +136,11 @@ def _worst(file: MeasuredSet, test: ProtocolResult, most: int) -> list[dict[str,
     return [{"model": str(file.model[i]), "estimated_over_measured": float(np.exp(test.log_ratios[i]))} for i in order]
 
 
-def _print(found: Sequence[tuple[MeasuredSet, Sequence[ProtocolResult]]], *, families: bool, worst: int) -> None:
-    from reports.terminal.console import make_console, print_table
+def _print_protocols(
+    console: Console, found: Sequence[tuple[MeasuredSet, Sequence[ProtocolResult]]], *, families: bool, worst: int
+) -> None:
+    from reports.terminal.console import print_table
 
-    console = make_console()
     rows = []
     for file, tests in found:
         rows.append((f"{file.name} ({file.device.id})", *[""] * (len(_HEADERS) - 1)))
@@ -153,7 +158,7 @@ def _print(found: Sequence[tuple[MeasuredSet, Sequence[ProtocolResult]]], *, fam
             typer.echo(f"{file.name}: {one['model']} estimated at {one['estimated_over_measured']:.2f} times what was measured")
 
 
-def _print_families(console: Any, file: MeasuredSet, test: ProtocolResult) -> None:
+def _print_families(console: Console, file: MeasuredSet, test: ProtocolResult) -> None:
     from reports.terminal.console import print_table
 
     rows = [
@@ -164,7 +169,7 @@ def _print_families(console: Any, file: MeasuredSet, test: ProtocolResult) -> No
     print_table(console, headers, rows, right=headers[1:])
 
 
-def _print_left_out(left_out: Sequence[Unmatched]) -> None:
+def _note_left_out(left_out: Sequence[Unmatched]) -> None:
     if left_out:
         note(f"{len(left_out)} rows of the files are not used:")
     for row in left_out[:_MOST_LEFT_OUT]:

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from reports.cli.common import options
 from reports.cli.common.errors import ExitCode
 from reports.cli.common.help import examples
-from reports.cli.common.output import TableFormat, print_csv, print_json
+from reports.cli.common.opening import open_workspace
+from reports.cli.common.output import print_answer
 from zoo.errors import AuditError, did_you_mean
-from zoo.settings import DEFAULT_CACHE
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from reports.audit.audit import Audit
-    from reports.audit.published_table import ColumnMapping, PublishedRow
-    from zoo.adapters.base import Zoo
 
 EXAMPLES = examples(
     "zoometer audit torchvision",
@@ -36,110 +37,87 @@ EXAMPLES = examples(
 
 
 class FailOn(StrEnum):
-    """Verdicts that make the exit code 4."""
+    """Verdicts that make the exit code 4."""  # typer takes no list of literals
 
     UNEXPLAINED = "unexplained"
     EXPLAINED = "explained"
     UNKNOWN = "unknown"
 
 
+@options.sharing(options.COUNTING, only=("workers",))
 def audit(
-    zoo: Annotated[str, typer.Argument(metavar="ZOO", help="Whose models the table is about.", show_default=False)],
-    against: Annotated[
-        Path | None, typer.Option(help="A CSV table. Default: what the zoo itself publishes.", show_default=False)
-    ] = None,
-    other: Annotated[
-        Path | None, typer.Option("--with", help="A second table, to say where the two differ and why.", show_default=False)
-    ] = None,
+    zoo: Annotated[str, typer.Argument(metavar="ZOO", help="Whose models the table is about.")],
+    against: Annotated[Path | None, typer.Option(help="A CSV table. Default: what the zoo itself publishes.")] = None,
+    other: Annotated[Path | None, typer.Option("--with", help="A second table, to say where the two differ and why.")] = None,
     column: Annotated[
         list[str] | None,
-        typer.Option(help="field=heading[:unit] for tables other than timm's: macs=GFLOPs:G. Repeatable.", show_default=False),
+        typer.Option(help="field=heading[:unit] for tables other than timm's: macs=GFLOPs:G. Repeatable."),
     ] = None,
-    explain: Annotated[str | None, typer.Option(help="One model of the table, in full.", show_default=False)] = None,
+    explain: Annotated[str | None, typer.Option(help="One model of the table, in full.")] = None,
     cache: options.Cache = None,
-    workers: options.Workers = None,
     show_all: Annotated[bool, typer.Option("--all", help="Show the rows that agree too.")] = False,
     fail_on: Annotated[
-        list[FailOn] | None, typer.Option(help="Exit with 4 if there is such a row. Repeatable.", show_default=False)
+        list[FailOn] | None,
+        typer.Option(help="Exit with 4 if there is such a row. Repeatable."),
     ] = None,
-    form: options.TableForm = TableFormat.TABLE,
+    form: options.TableForm = "table",
+    **shared: Any,
 ) -> None:
     """Compare published parameters, MACs and activations with exact counts, to the last printed digit."""
     from reports.audit.audit import audit_table, label_classes
-    from reports.audit.published_table import ColumnMapping
+    from reports.audit.cached_counter import CachedCounter
+    from reports.audit.published_table import ColumnMapping, read_published
     from reports.cli.common.output import listen
     from zoo.adapters.registry import open_zoo
     from zoo.refresh.fill_missing import list_architectures
     from zoo.settings import Execution
 
-    opened = open_zoo(zoo)
-    tables = _read_tables(opened, against, other, [ColumnMapping.parse(text) for text in column or ()])
+    opened, columns = open_zoo(zoo), [ColumnMapping.parse(text) for text in column or ()]
+    if other and not against:
+        raise AuditError("--with compares a second table with the first: name that with --against.")
+    tables = [read_published(opened, path, columns) for path in (against, *([other] if other else []))]
     with listen() as listener:
-        from reports.audit.cached_counter import CachedCounter
-
-        kept = cache or DEFAULT_CACHE
-        counter = CachedCounter(kept, Execution(workers=workers), listener)
-        architectures = list_architectures(kept, [zoo])
+        address = open_workspace(cache, None).cache
+        counter = CachedCounter(address, Execution(workers=shared["workers"]), listener)
+        architectures = list_architectures(address, [zoo])
         audits = [
-            audit_table(
-                rows,
-                title=title,
-                zoo=zoo,
-                architectures=architectures,
-                aliases=opened.aliases(),
-                count_models=counter.count_models,
-            )
+            audit_table(rows, title=title, zoo=opened, architectures=architectures, count_models=counter.count_models)
             for title, rows in tables
         ]
-    shown = audits if explain is None else [_narrow(one, explain) for one in audits]
-    _print(shown, label_classes(architectures), form, in_full=explain is not None, show_all=show_all)
-    failing = {verdict.value for verdict in fail_on or ()}
-    if any(row.verdict.value in failing for one in audits for row in one.rows):
+    shown = audits if explain is None else [_only_rows_about(one, explain) for one in audits]
+    _print_audits(shown, label_classes(architectures), form, in_full=explain is not None, show_all=show_all)
+    if any(row.verdict.value in (fail_on or ()) for one in audits for row in one.rows):
         raise typer.Exit(ExitCode.CHANGED)
 
 
-def _read_tables(
-    zoo: Zoo, against: Path | None, other: Path | None, columns: Sequence[ColumnMapping]
-) -> list[tuple[str, list[PublishedRow]]]:
-    """The tables to audit, by title."""
-    from reports.audit.published_table import read_csv, read_zoo_metadata
-
-    if against is not None:
-        return [(path.name, read_csv(path, columns)) for path in (against, other) if path is not None]
-    if other is not None:
-        raise AuditError("--with compares a second table with the first: name that with --against.")
-    return [read_zoo_metadata(zoo)]
-
-
-def _print(audits: Sequence[Audit], class_labels: Mapping[str, str], form: TableFormat, *, in_full: bool, show_all: bool) -> None:
-    from reports.audit.records import audit_record, row_records, table_comparison_record
+def _print_audits(audits: Sequence[Audit], class_labels: Mapping[str, str], form: str, *, in_full: bool, show_all: bool) -> None:
+    from reports.audit.records import audit_record, audits_table, table_comparison_record
     from reports.audit.table_comparison import compare_tables
     from reports.terminal import audit_text
-    from reports.terminal.console import make_console
 
     first = audits[0]
     comparison = compare_tables(first, audits[1], class_labels) if len(audits) == 2 else None
-    if form is TableFormat.JSON:
-        print_json(table_comparison_record(comparison) if comparison else audit_record(first))
-    elif form is TableFormat.CSV:
-        import pandas as pd
 
-        records = [{"table": audit.title, **record} for audit in audits for record in row_records(audit)]
-        print_csv(pd.DataFrame(records))
-    elif in_full:
-        for audit in audits:
-            for row in audit.rows:
-                audit_text.print_row_in_full(make_console(), audit, row)
-    elif comparison:
-        audit_text.print_table_comparison(make_console(), comparison)
-    else:
-        audit_text.print_audit(make_console(), first, show_all=show_all)
+    def print_text(console: Console) -> None:
+        if in_full:
+            for audit in audits:
+                for row in audit.rows:
+                    audit_text.print_row_in_full(console, audit, row)
+        elif comparison:
+            audit_text.print_table_comparison(console, comparison)
+        else:
+            audit_text.print_audit(console, first, show_all=show_all)
+
+    print_answer(
+        form,
+        print_text,
+        lambda: table_comparison_record(comparison) if comparison else audit_record(first),
+        lambda: audits_table(audits),
+    )
 
 
-def _narrow(audit: Audit, model: str) -> Audit:
-    """The audit of the rows about one model."""
-    import dataclasses
-
+def _only_rows_about(audit: Audit, model: str) -> Audit:
+    """The audit, narrowed to the rows about one model."""
     plain = model.removeprefix(f"{audit.zoo}/")
     rows = tuple(
         row

@@ -54,21 +54,20 @@ def plot(
     """Draw accuracy against a cost, with the frontier and the limits, as PNG or SVG."""
     stated = options.stated_budget(shared, dataset=dataset)
     from reports.api.answering import BudgetRequest, draw_answer
-    from reports.cli.common.select_run import option_of
     from reports.plot import picture
     from reports.plot.theme import Style
 
     files = list(dict.fromkeys(out or [Path("plot.png")]))
-    _check_names(files)
+    _check_suffixes(files)
     width, height = _read_size(size)
-    asked = BudgetRequest(config, cache, shared["budget"], stated, devices, tuple(speed or ()), option_of)
-    figure = draw_answer(asked, cost, Style(width, height, is_dark=dark, title=title, most_labels=most))
+    request = BudgetRequest(config, cache, shared["budget"], stated, devices, tuple(speed or ()), options.option_of)
+    figure = draw_answer(request, cost, Style(width, height, is_dark=dark, title=title, most_labels=most))
     for path in files:
         picture.write(figure, path)
         note(f"Wrote {path}")
 
 
-def _check_names(files: list[Path]) -> None:
+def _check_suffixes(files: list[Path]) -> None:
     from reports.plot.picture import FORMATS
 
     for path in files:

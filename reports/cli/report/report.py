@@ -11,7 +11,7 @@ from reports.cli.common import options
 from reports.cli.common.errors import ExitCode
 from reports.cli.common.help import examples
 from reports.cli.common.opening import read_config
-from reports.cli.common.output import TextFormat, print_outcome
+from reports.cli.common.output import print_outcome
 
 EXAMPLES = examples(
     "zoometer report configs/default.yaml",
@@ -21,9 +21,7 @@ EXAMPLES = examples(
 
 
 def report(
-    config: Annotated[
-        Path, typer.Argument(metavar="CONFIG", help="Configuration file, as for `zoometer run`.", show_default=False)
-    ],
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="Configuration file, as for `zoometer run`.")],
     form: Annotated[
         list[str] | None,
         typer.Option(
@@ -38,4 +36,4 @@ def report(
     """Render a configuration's reports from what the cache holds; no model is built or counted."""
     from reports.api.rendering import render_again
 
-    print_outcome(render_again(read_config(config, cache, out), config, form or []), TextFormat.TEXT, ExitCode.OK)
+    print_outcome(render_again(read_config(config, cache, out), config, form or []), "text", ExitCode.OK)

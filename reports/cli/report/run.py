@@ -8,14 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from reports.cli.common import options
-from reports.cli.common.counting_run import (
-    count,
-    with_counting,
-)
+from reports.cli.common.counting_run import count, with_counting
 from reports.cli.common.errors import ExitCode
 from reports.cli.common.help import examples
 from reports.cli.common.opening import read_config
-from reports.cli.common.output import TextFormat, print_outcome
+from reports.cli.common.output import print_outcome
 
 if TYPE_CHECKING:
     from reports.terminal.run_summary import CommandOutcome
@@ -33,12 +30,10 @@ EXAMPLES = examples(
 
 @options.sharing(options.COUNTING)
 def run(
-    config: Annotated[
-        Path, typer.Argument(metavar="CONFIG", help="Configuration file; `zoometer init` writes one.", show_default=False)
-    ],
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="Configuration file; `zoometer init` writes one.")],
     cache: options.Cache = None,
     out: options.Out = None,
-    form: options.Form = TextFormat.TEXT,
+    form: options.Form = "text",
     **shared: Any,
 ) -> None:
     """Count the models a configuration selects, keep the counts, and render its reports.

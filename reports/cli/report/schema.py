@@ -24,12 +24,8 @@ EXAMPLES = examples(
 
 
 def schema(
-    verb: Annotated[
-        list[str] | None, typer.Argument(metavar="VERB", help="Of what this verb prints as JSON.", show_default=False)
-    ] = None,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FOLDER", help="Write it there instead.", show_default=False)
-    ] = None,
+    verb: Annotated[list[str] | None, typer.Argument(metavar="VERB", help="Of what this verb prints as JSON.")] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", metavar="FOLDER", help="Write it there instead.")] = None,
 ) -> None:
     """Print the JSON schema of the configuration, or of a verb's answer: keys with meaning, default and what can be written."""
     from reports.cli.common.answers import answer_schema
