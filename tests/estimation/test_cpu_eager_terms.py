@@ -40,7 +40,7 @@ BYTE_S = 4 / PEAK
 def terms(model: nn.Module, shape: tuple[int, ...], batch: int = 1, spec: DeviceSpec = SPEC) -> dict[str, float]:
     """Those of a whole pass that are not zero."""
     rows = pd.DataFrame(summarise(zoo.trace(model, shape, precision="fp32")))
-    calls = Calls.of(rows, batch, is_compiled=False)
+    calls = Calls(rows, batch)
     sums = {term.name: float((term.seconds * calls["calls"]).sum()) for term in cpu_eager_terms(calls, spec)}
     return {name: value for name, value in sums.items() if value}
 

@@ -249,7 +249,7 @@ def test_the_shipped_constants_name_every_term_and_their_origin() -> None:
     spec = device_spec(CARD, "float16")
     for name, constants in shipped_constants().items():
         model = TERM_MODELS[name]
-        terms = model.terms(Calls.of(rows, 1, is_compiled=model.is_compiled), spec)
+        terms = model.terms(Calls(rows, is_compiled=model.is_compiled), spec)
         assert list(constants.values) == [term.name for term in terms]
         assert constants.of_terms([term.name for term in terms]).min() > 0
         assert constants.fitted_on

@@ -61,7 +61,7 @@ def test_a_setting_without_measurements_has_the_constants_that_all_share() -> No
 
 def test_the_covariance_is_that_of_constants_seen_again_and_again() -> None:
     clean, _ = made_up(settings=1, models=30)
-    hierarchy = Hierarchy(np.zeros(2), (), Level(np.zeros(1, dtype=np.intp), np.eye(2), np.full(2, 3.0)), scale=0.1)
+    hierarchy = Hierarchy(np.zeros(2), (), Level(np.zeros(1, dtype=np.intp), np.eye(2), np.full(2, 3.0)))
     found = []
     for seed in range(60):
         noise = np.random.default_rng(seed).normal(0, 0.1, len(clean.log_time))

@@ -138,10 +138,15 @@ def layers(workloads: pd.DataFrame, device: Device, run: RunConfig = RunConfig()
         raise SpeedError(f"No estimate: {error}.") from None
     matrix = TermMatrix.of(workloads.assign(model=""), basis.model, basis.spec, batch=run.batch, key=["model"])
     parts = (matrix.part_seconds(basis.constants.of_terms(matrix.names)) * matrix.calls["calls"]).T
+    return layer_table(workloads, parts)
+
+
+def layer_table(workloads: pd.DataFrame, part_s: Array, batch: int = 1) -> pd.DataFrame:
+    """The table that `layers` returns, from the seconds of each `TimePart` of each row (rows x 3), which `batch` multiplies."""
     table = workloads[["position", "module", "module_class", "operation", "calls"]].reset_index(drop=True)
-    table["time_ms"] = _MS * parts.sum(axis=1)
+    table["time_ms"] = _MS * batch * part_s.sum(axis=1)
     table["share"] = table["time_ms"] / table["time_ms"].sum()
-    table["bound"] = np.where(parts.sum(axis=1) > 0, np.array([*map(str, TimePart)])[parts.argmax(axis=1)], "")
+    table["bound"] = np.where(part_s.sum(axis=1) > 0, np.array([*map(str, TimePart)])[part_s.argmax(axis=1)], "")
     return table.sort_values("position", kind="stable", ignore_index=True)
 
 

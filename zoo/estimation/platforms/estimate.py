@@ -17,6 +17,7 @@ import pandas as pd
 
 from zoo.devices.device import Device
 from zoo.errors import SpeedError
+from zoo.estimation.estimate import layer_table
 from zoo.estimation.platforms.constants import Fitted
 from zoo.estimation.platforms.features import features_of
 from zoo.estimation.platforms.fleet import PlatformSums
@@ -25,7 +26,6 @@ from zoo.estimation.terms.term import TimePart
 from zoo.run_config import RunConfig
 
 FIGURES = ["latency_ms", "latency_low_ms", "latency_high_ms"]
-_MS = 1000.0
 
 
 def estimate_on_platforms(  # all but three are keyword-only
@@ -90,11 +90,7 @@ def layers_on_platforms(
     amounts = platform_run.fitted.platform.amounts(of_calls) - platform_run.fitted.platform.amounts(of_calls * 0)
     seconds = amounts * np.exp(platform_run.log_constants)
     parts = np.stack([seconds[:, [term.part == part for term in terms]].sum(axis=1) for part in TimePart], axis=1)
-    table = rows[["position", "module", "module_class", "operation", "calls"]].copy()
-    table["time_ms"] = _MS * run.batch * parts.sum(axis=1)
-    table["share"] = table["time_ms"] / table["time_ms"].sum()
-    table["bound"] = np.where(parts.sum(axis=1) > 0, np.array([*map(str, TimePart)])[parts.argmax(axis=1)], "")
-    return table.sort_values("position", kind="stable", ignore_index=True)
+    return layer_table(rows, parts, run.batch)
 
 
 def _origin(platform_run: PlatformRun) -> str:

@@ -25,7 +25,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from zoo.estimation.arrays import Array, Flags, tile_padding
+from zoo.estimation.arrays import Array, tile_padding
+from zoo.estimation.terms.calls import Calls
 from zoo.run_config import Precision, RunConfig
 
 TRACED = RunConfig(precision=Precision.FP32, layout="nchw")
@@ -60,7 +61,7 @@ def features_of(workloads: pd.DataFrame, key: Sequence[str]) -> pd.DataFrame:
     keys = list(key)
     model = workloads.groupby(keys, sort=False, dropna=False, observed=True).ngroup().to_numpy()
     calls = workloads["calls"].to_numpy(float)
-    rows = _amounts(_Calls(workloads))
+    rows = _amounts(Calls(workloads))
     count = int(model.max()) + 1 if len(model) else 0
     sums = {name: np.bincount(model, values * calls, count) for name, values in rows.items()}
     beyond = sums.pop("batch_norm") - _FOLDED * sums["matrix_out"]
@@ -70,90 +71,64 @@ def features_of(workloads: pd.DataFrame, key: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame(sums, index=index)[list(FEATURES)].astype(np.float32).astype(np.float64)
 
 
-class _Calls:
-    """Columns of workloads as arrays."""
-
-    def __init__(self, workloads: pd.DataFrame) -> None:
-        self._columns = {name: workloads[name].to_numpy() for name in USED if name not in {"work", "operation"}}
-        self.work, self.operation = (pd.Categorical(workloads[name]) for name in ("work", "operation"))
-
-    def __getitem__(self, name: str) -> Array:
-        column: Array = self._columns[name].astype(float)
-        return column
-
-    def does(self, *works: str) -> Flags:
-        """Whether a row's work is one of these."""
-        return _is_any(self.work, works)
-
-    def runs(self, *operations: str) -> Flags:
-        """Whether a row's operation is one of these."""
-        return _is_any(self.operation, operations)
-
-
-def _is_any(values: pd.Categorical, names: Sequence[str]) -> Flags:
-    is_named = np.append(np.isin(values.categories.astype(str), names), False)
-    flags: Flags = is_named[values.codes]
-    return flags
-
-
-def _amounts(calls: _Calls) -> dict[str, Array]:
+def _amounts(calls: Calls) -> dict[str, Array]:
     """Of one call of each row."""
-    matrix, out, read = calls.does(*_MATRIX), calls["elements_out"], calls["bytes_in"] / _ITEM_BYTES
+    matrix, out, read = calls.is_work(*_MATRIX), calls["elements_out"], calls["bytes_in"] / _ITEM_BYTES
     weights, m = calls["free_bytes"] / _ITEM_BYTES, calls["m"]
-    linear, attention = calls.does("linear"), calls.does(*_ATTENTION)
+    linear, attention = calls.is_work("linear"), calls.is_work(*_ATTENTION)
     scores = m * calls["n"] * calls["products"] * attention
     return {
         **_macs(calls),
         "weights": weights * matrix,
-        "weights_conv": weights * calls.does("conv", "stem", "grouped", "depthwise"),
+        "weights_conv": weights * calls.is_work("conv", "stem", "grouped", "depthwise"),
         "weights_linear": weights * (linear & (m > 2 * _FEW)),
         "matrix_in": read * matrix,
         "matrix_out": out * matrix,
-        "norm": out * calls.does("norm"),
-        "softmax": out * calls.does("softmax") + scores,
-        "gates": out * calls.runs(*_GATES),
-        "gelu": out * calls.runs("gelu"),
-        "sums": out * calls.runs(*_SUMS),
-        "batch_norm": out * calls.does("batch_norm"),
-        "copy": out * calls.does("copy"),
-        "cat": out * calls.does("cat"),
-        "pool": out * calls.does("pool"),
-        "index": out * calls.runs("index", "roll"),
-        "resample": out * calls.does("resample"),
+        "norm": out * calls.is_work("norm"),
+        "softmax": out * calls.is_work("softmax") + scores,
+        "gates": out * calls.is_operation(*_GATES),
+        "gelu": out * calls.is_operation("gelu"),
+        "sums": out * calls.is_operation(*_SUMS),
+        "batch_norm": out * calls.is_work("batch_norm"),
+        "copy": out * calls.is_work("copy"),
+        "cat": out * calls.is_work("cat"),
+        "pool": out * calls.is_work("pool"),
+        "index": out * calls.is_operation("index", "roll"),
+        "resample": out * calls.is_work("resample"),
         "matrix_calls": matrix.astype(float),
-        "other_calls": (calls.does(*_OTHERS) | calls.runs(*_SUMS, *_GATES, "gelu")).astype(float),
+        "other_calls": (calls.is_work(*_OTHERS) | calls.is_operation(*_SUMS, *_GATES, "gelu")).astype(float),
         "linear_calls": (linear & (m > 2 * _FEW)).astype(float),
-        "attention_calls": calls.does("softmax", *_ATTENTION).astype(float),
-        "norm_calls": calls.does("norm").astype(float),
-        "gemv_calls": (calls.does("conv", "linear") & (m <= _FEW)).astype(float),
-        "recurrent_steps": calls["steps"] * calls.does("recurrent"),
-        "unknown_calls": calls.does("unknown", "fourier", "sort").astype(float),
+        "attention_calls": calls.is_work("softmax", *_ATTENTION).astype(float),
+        "norm_calls": calls.is_work("norm").astype(float),
+        "gemv_calls": (calls.is_work("conv", "linear") & (m <= _FEW)).astype(float),
+        "recurrent_steps": calls["steps"] * calls.is_work("recurrent"),
+        "unknown_calls": calls.is_work("unknown", "fourier", "sort").astype(float),
     }
 
 
-def _macs(calls: _Calls) -> dict[str, Array]:
+def _macs(calls: Calls) -> dict[str, Array]:
     """Multiply-accumulates by the form of the work."""
     macs, m, n, k, kernel, width = (calls[name] for name in ("macs", "m", "n", "k", "kernel", "group_width"))
-    flat = ~calls.runs("conv3d")
+    flat = ~calls.is_operation("conv3d")
     positions = calls["bytes_in"] / _ITEM_BYTES / np.maximum(width * calls["groups"], 1)
-    winograd = calls.does("conv") & flat & (kernel == 9) & (positions <= 2 * m)
+    winograd = calls.is_work("conv") & flat & (kernel == 9) & (positions <= 2 * m)
     side, least = np.sqrt(m), np.maximum(m, 1)
     tiles = np.min([np.ceil(side / tile) ** 2 * products for tile, products in _WINOGRAD], axis=0)
-    grouped, product = calls.does("grouped"), calls.does("product")
+    grouped, product = calls.is_work("grouped"), calls.is_work("product")
     return {
         "macs": macs,
-        "macs_pointwise": macs * (calls.does("conv") & flat & (kernel == 1)),
+        "macs_pointwise": macs * (calls.is_work("conv") & flat & (kernel == 1)),
         "macs_winograd": np.where(winograd, macs / 9 * tiles / least, 0.0),
         "winograd_moves": np.where(winograd, (width + n) * least, 0.0),
-        "macs_spatial": macs * (calls.does("conv", "stem") & ~winograd & ((kernel > 1) | ~flat | calls.does("stem"))),
-        "macs_depthwise": macs * calls.does("depthwise"),
+        "macs_spatial": macs * (calls.is_work("conv", "stem") & ~winograd & ((kernel > 1) | ~flat | calls.is_work("stem"))),
+        "macs_depthwise": macs * calls.is_work("depthwise"),
         "macs_grouped": macs * grouped,
         "macs_grouped_padding": macs * (tile_padding(width, _TILE) * tile_padding(n, _TILE) - 1) * grouped,
-        "macs_linear": macs * calls.does("linear"),
+        "macs_linear": macs * calls.is_work("linear"),
         "macs_product": macs * product,
         "macs_product_padded": macs * tile_padding(n, _TILE) * tile_padding(k, _TILE) * tile_padding(m, _ROW_TILE) * product,
-        "macs_attention": macs * calls.does(*_ATTENTION),
-        "recurrent_macs": macs * calls.does("recurrent"),
+        "macs_attention": macs * calls.is_work(*_ATTENTION),
+        "recurrent_macs": macs * calls.is_work("recurrent"),
     }
 
 

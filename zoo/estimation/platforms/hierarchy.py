@@ -93,7 +93,6 @@ class Hierarchy:
     neutral: Array  # of each term, the log constant that the departures start from
     shared: tuple[Level, ...]
     own: Level
-    scale: float = _SCALE
 
     @property
     def settings(self) -> int:
@@ -168,7 +167,7 @@ class Hierarchy:
     def _loss(self, numbers: _Numbers, data: Data) -> tuple[float, Array, Array]:
         shares, log_time = log_sum(self.log_constants(numbers, data.setting), data.amounts)
         residuals = data.log_time - log_time
-        misfit = (data.weight * (np.sqrt(1 + (residuals / self.scale) ** 2) - 1)).sum()
+        misfit = (data.weight * (np.sqrt(1 + (residuals / _SCALE) ** 2) - 1)).sum()
         prior = (self._shared_precision() * numbers.shared**2).sum() + (self.own.deviation**-2.0 * numbers.own**2).sum()
         return float(misfit + prior / 2), shares, residuals
 
@@ -183,7 +182,7 @@ class Hierarchy:
             width = level.basis.shape[1]
             design[rows, part.start + level.group[data.setting][:, None] * width + np.arange(width)] = shares @ level.basis
         own_design = shares @ self.own.basis
-        weight = data.weight / np.sqrt(1 + (residuals / self.scale) ** 2) / self.scale**2
+        weight = data.weight / np.sqrt(1 + (residuals / _SCALE) ** 2) / _SCALE**2
         weighted, own_weighted = design * weight[:, None], own_design * weight[:, None]
         present, first = np.unique(data.setting, return_index=True)
         width = own_design.shape[1]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import functools
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -14,61 +14,67 @@ from zoo.estimation.arrays import Array, Flags
 from zoo.estimation.workloads.work import WORKS
 
 WorkCodes: TypeAlias = npt.NDArray[np.int8]
-"""Indices into `WORKS`; `FUSED` for a call that joins an earlier kernel."""
+"""Indices into `WORKS`; `FUSED` for a call that a compiler fuses into an earlier kernel."""
 
 FUSED = len(WORKS)
 _CODED = (*WORKS, "")
 
-_EAGER = """calls operation elements_out macs free_macs bytes_in bytes_out free_bytes m n k products groups group_width kernel
-    is_channels_last is_transposed has_bias planes steps model_weight_bytes""".split()
-_FUSED = ["fused_bytes_in", "fused_bytes_out", "fused_free_bytes", "fused_is_transposed"]
 
-
-@dataclass(frozen=True)
 class Calls:
     """Columns of workloads as arrays, and the batch of each row."""
 
-    columns: Mapping[str, npt.NDArray[Any]]
-    work: WorkCodes
-    fused_work: WorkCodes  # that of `work` where nothing is compiled
-    batch: Array
-    is_compiled: bool
-    is_float32: Flags  # computes in it
-
-    @classmethod
-    def of(cls, workloads: pd.DataFrame, batch: int | pd.Series[int], *, is_compiled: bool) -> Calls:
-        """The columns that terms use."""
-        columns = {name: workloads[name].to_numpy() for name in (*_EAGER, *(_FUSED if is_compiled else ()))}
-        works = ("work", "fused_work" if is_compiled else "work")
-        work, fused_work = (pd.Categorical(workloads[name], _CODED).codes for name in works)
-        batches: Array = np.broadcast_to(np.asarray(batch, dtype=np.float64), len(workloads))
-        is_float32 = (workloads["dtype"] == "float32").to_numpy(bool)
-        return cls(columns, work, fused_work, batches, is_compiled, is_float32)
+    def __init__(self, workloads: pd.DataFrame, batch: int | pd.Series[int] = 1, *, is_compiled: bool = False) -> None:
+        self.batch: Array = np.broadcast_to(np.asarray(batch, dtype=np.float64), len(workloads))
+        self.is_compiled = is_compiled
+        self._workloads = workloads
+        self._columns: dict[str, npt.NDArray[Any]] = {}
 
     def __getitem__(self, name: str) -> npt.NDArray[Any]:
-        return self.columns[name]
+        if name not in self._columns:
+            self._columns[name] = self._workloads[name].to_numpy()
+        return self._columns[name]
+
+    @functools.cached_property
+    def work(self) -> WorkCodes:
+        """Work of each row when eager."""
+        return pd.Categorical(self._workloads["work"], _CODED).codes
+
+    @functools.cached_property
+    def fused_work(self) -> WorkCodes:
+        """Work of each row when compiled."""
+        return pd.Categorical(self._workloads["fused_work"], _CODED).codes
+
+    @functools.cached_property
+    def _operations(self) -> pd.Categorical:
+        return pd.Categorical(self._workloads["operation"])
 
     def is_work(self, *works: str) -> Flags:
-        """Whether a row's work is one of these."""
+        """Whether the work of a row is one of these."""
         return is_work(self.work, works)
 
+    def is_operation(self, *operations: str) -> Flags:
+        """Whether the operation of a row is one of these."""
+        is_named = np.append(np.isin(self._operations.categories.astype(str), operations), False)  # the last one: missing
+        flags: Flags = is_named[self._operations.codes]
+        return flags
+
     def flops(self) -> Array:
-        """Of multiply-accumulates."""
+        """FLOPs of the multiply-accumulates of one call of each row, for the whole batch."""
         amounts: Array = 2 * (self["macs"] * self.batch + self["free_macs"])
         return amounts
 
     def activation_bytes(self) -> Array:
-        """Read and written, weights left out."""
+        """Bytes that one call of each row reads and writes, without weights."""
         amounts: Array = (self["bytes_in"] + self["bytes_out"]) * self.batch
         return amounts
 
     def launches(self) -> Array:
-        """Kernels started: none for a call that a compiler fuses into an earlier one."""
+        """Kernels started by one call of each row: none for a call that a compiler fuses into an earlier kernel."""
         return np.where(self.fused_work == FUSED, 0.0, 1.0) if self.is_compiled else np.ones(len(self.batch))
 
 
 def is_work(codes: WorkCodes, works: Sequence[str]) -> Flags:
-    """Whether codes are those of some works."""
+    """Whether codes are those of these works."""
     chosen: Flags = np.isin(_CODED, works)
     flags: Flags = chosen[codes]
     return flags

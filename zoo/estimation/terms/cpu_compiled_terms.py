@@ -33,7 +33,7 @@ def cpu_compiled_terms(calls: Calls, spec: DeviceSpec) -> list[Term]:
         Term("grouped", TimePart.COMPUTE, 3.0, compute_s * calls.is_work("grouped")),
         Term("depthwise", TimePart.COMPUTE, 5.0, compute_s * is_depthwise * ~is_large),
         Term("short_conv", TimePart.COMPUTE, 1.0, compute_s * is_conv * _SHORT / np.maximum(calls["m"], 1.0)),
-        Term("functions", TimePart.COMPUTE, 1.0, elements_s * np.isin(calls["operation"], _FUNCTIONS)),
+        Term("functions", TimePart.COMPUTE, 1.0, elements_s * calls.is_operation(*_FUNCTIONS)),
         Term("norms", TimePart.COMPUTE, 1.0, elements_s * calls.is_work("norm")),
         Term("pools", TimePart.COMPUTE, 1.0, elements_s * calls.is_work("pool")),
         *_memory_terms(calls, spec),
@@ -62,7 +62,7 @@ def _memory_terms(calls: Calls, spec: DeviceSpec) -> list[Term]:
         Term("weights", TimePart.MEMORY, 1.3, weights_s * (1 - cached_share) * ~has_window),
         Term("window_weights", TimePart.MEMORY, 3.0, weights_s * has_window),
         Term("transposed", TimePart.MEMORY, 4.0, seconds * ~straight * ~is_matrix),
-        Term("group_norm", TimePart.MEMORY, 4.0, unfused_s * (calls["operation"] == "group_norm")),
+        Term("group_norm", TimePart.MEMORY, 4.0, unfused_s * calls.is_operation("group_norm")),
         Term("cat", TimePart.MEMORY, 2.0, unfused_s * calls.is_work("cat")),
     ]
 

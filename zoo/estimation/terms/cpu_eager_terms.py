@@ -116,16 +116,17 @@ def _matrix_compute_terms(calls: Calls, spec: DeviceSpec, kernel: _Kernels) -> l
 
 
 def _element_compute_terms(calls: Calls, spec: DeviceSpec) -> list[Term]:
-    operation, window = calls["operation"], np.maximum(calls["kernel"], 1)
+    window = np.maximum(calls["kernel"], 1)
     element_s = calls["elements_out"] * calls.batch * FLOPS_PER_ELEMENT / spec.vector_flops_per_s
     scores = calls.is_work(*_ATTENTION) * calls["m"] * calls["n"] * calls["products"] * calls.batch
     softmax_s = element_s * calls.is_work("softmax") + scores * FLOPS_PER_ELEMENT / spec.vector_flops_per_s
-    is_max = np.isin(operation, _MAX_POOLS)
-    taps = np.where(operation == "upsample_bilinear2d", _BILINEAR, np.where(operation == "upsample_bicubic2d", _BICUBIC, 1.0))
+    is_max = calls.is_operation(*_MAX_POOLS)
+    is_bilinear, is_bicubic = calls.is_operation("upsample_bilinear2d"), calls.is_operation("upsample_bicubic2d")
+    taps = np.where(is_bilinear, _BILINEAR, np.where(is_bicubic, _BICUBIC, 1.0))
     return [
-        Term("functions", TimePart.COMPUTE, 1.2, element_s * np.isin(operation, _FUNCTIONS)),
+        Term("functions", TimePart.COMPUTE, 1.2, element_s * calls.is_operation(*_FUNCTIONS)),
         Term("softmax", TimePart.COMPUTE, 1.6, softmax_s),
-        Term("layer_norm", TimePart.COMPUTE, 0.6, element_s * (operation == "layer_norm")),
+        Term("layer_norm", TimePart.COMPUTE, 0.6, element_s * calls.is_operation("layer_norm")),
         Term("max_pools", TimePart.COMPUTE, 6.0, element_s * window * is_max),
         Term("pools", TimePart.COMPUTE, 2.0, element_s * window * (calls.is_work("pool") & ~is_max)),
         Term("resample", TimePart.COMPUTE, 2.5, element_s * taps * calls.is_work("resample")),

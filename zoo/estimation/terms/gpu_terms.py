@@ -98,7 +98,7 @@ def _compute_s(calls: Calls, spec: DeviceSpec) -> Array:
 def peak_of(calls: Calls) -> npt.NDArray[np.integer]:
     """Which of `PEAKS` each call's multiply-accumulates are held against."""
     is_conv = calls.is_work(*CONVOLUTIONS)
-    is_vector = calls.is_work("depthwise") | (calls.is_float32 & ~is_conv)
+    is_vector = calls.is_work("depthwise") | ((calls["dtype"] == "float32") & ~is_conv)
     return np.where(is_vector, 0, np.where(is_conv, 2, 1))
 
 

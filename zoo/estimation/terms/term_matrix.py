@@ -1,4 +1,4 @@
-"""The matrix of terms of workloads: a row for each call, a column for each term."""
+"""The matrix of terms of workloads: a row for each term, a column for each call."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from zoo.estimation.terms.term import TermModel, TimePart
 
 @dataclass(frozen=True)
 class TermMatrix:
-    """The terms of every call, and which calls make up a model."""
+    """The terms of every call, and the model that each call belongs to."""
 
     model_of: npt.NDArray[np.integer]  # of each row, the number of its model
     calls: Calls
@@ -41,20 +41,17 @@ class TermMatrix:
             key: columns that together name a model.
         """
         model_of = workloads.groupby(list(key), sort=False, dropna=False, observed=True).ngroup().to_numpy()
-        return cls._make(model_of, Calls.of(workloads, batch, is_compiled=model.is_compiled), model, spec)
-
-    @classmethod
-    def _make(cls, model_of: npt.NDArray[np.integer], calls: Calls, model: TermModel, spec: DeviceSpec) -> TermMatrix:
+        calls = Calls(workloads, batch, is_compiled=model.is_compiled)
         names, parts, neutral, seconds = zip(*model.terms(calls, spec), strict=True)
         return cls(model_of, calls, model, names, parts, np.array(neutral), np.stack(seconds))
 
     def by_model(self, values: Array) -> Array:
-        """Sums of a value for one call over all calls of each model, in the order of the models' first calls."""
+        """Sums over the calls of each model, in the order of the models' first calls; `values` are of one call of each row."""
         models = int(self.model_of.max(initial=-1)) + 1
         return np.bincount(self.model_of, values * self.calls["calls"], models).astype(np.float64)
 
     def model_seconds(self) -> Array:
-        """Models x terms."""
+        """Seconds of each term in each model, before constants: models x terms."""
         return np.stack([self.by_model(term) for term in self.seconds], axis=1)
 
     def part_seconds(self, constants: Array) -> Array:
@@ -64,5 +61,5 @@ class TermMatrix:
         return seconds
 
     def host_s(self) -> Array:
-        """By model, the time in which the host hands its calls to the device."""
+        """Seconds in which the host submits the calls of each model to the device."""
         return self.by_model(self.term_model.host_s_per_call * self.calls.launches())
