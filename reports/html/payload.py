@@ -11,7 +11,7 @@ import pandas as pd
 
 from reports.columns.accuracy_columns import ACCURACY_COLUMNS
 from reports.columns.column import Better, Column, ColumnKind
-from reports.columns.leaderboard_columns import COVERAGE, LEADERBOARD, LEADERBOARD_BY_KEY, UNMATCHED, columns_for
+from reports.columns.leaderboard_columns import LEADERBOARD, LEADERBOARD_BY_KEY, columns_for
 from reports.columns.section_columns import SPEEDS
 from reports.html.device_payload import build_devices
 from reports.leaderboard.report import Report, SpeedReport
@@ -57,8 +57,6 @@ def build_payload(report: Report) -> dict[str, Any]:
         "facets": list(FACET_COLUMNS),
         "search": list(SEARCH_COLUMNS),
         "leaderboard": build_table(table, columns_for(table, report.latencies)),
-        "coverage": build_table(report.coverage, COVERAGE),
-        "unmatched": build_table(report.unmatched, UNMATCHED),
         "breakdown": build_breakdown(report.breakdown),
     }
 

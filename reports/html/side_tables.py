@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
@@ -12,9 +12,11 @@ from reports.columns.leaderboard_columns import LEADERBOARD_BY_KEY
 from reports.columns.section_columns import AUDIT, CHANGES
 from reports.leaderboard.report import AuditReport, ChangeReport, Report
 from reports.selection.budget_answer import BudgetAnswer
+from zoo.records import Status
 
 _MOST_ROWS = 200
 _BEST = 10
+_UNFIT = "input: "
 _TO_READ = ("changed", "failed", "recovered", "not compared")
 """Kinds of changes that are listed; what was added or removed is only counted."""
 
@@ -37,6 +39,40 @@ class Part:
     lines: tuple[str, ...]
     listings: tuple[Listing, ...]
     is_answer: bool = False  # to a question of the configuration: unfolded when the page opens
+
+
+@dataclass(frozen=True, slots=True)
+class ModelGroup:
+    """Models or published results that share a label (a status, or a source) and a reason."""
+
+    label: str
+    reason: str
+    names: list[str]
+    status: str = ""  # that the label is coloured by
+
+
+def coverage_groups(table: pd.DataFrame) -> list[ModelGroup]:
+    """What was not counted exactly: failures first, then the largest group."""
+    groups = _group_names(table, "status", table["zoo"].fillna("–") + "/" + table["arch"].fillna("–"))
+    return sorted(map(_with_label, groups), key=lambda group: group.status not in ("", Status.FAILED))
+
+
+def unmatched_groups(table: pd.DataFrame) -> list[ModelGroup]:
+    """Published results without a model, the largest group first."""
+    return _group_names(table, "source", table["name"].fillna("–"))
+
+
+def _group_names(table: pd.DataFrame, label: str, names: pd.Series[str]) -> list[ModelGroup]:
+    named = table.assign(name=names + (" at " + table["input"]).fillna(""))[[label, "reason", "name"]].fillna("")
+    groups = [ModelGroup(*key, rows["name"].tolist()) for key, rows in named.groupby([label, "reason"], sort=False)]
+    return sorted(groups, key=lambda group: -len(group.names))
+
+
+def _with_label(group: ModelGroup) -> ModelGroup:
+    """A size that an architecture cannot take is a property of it, not a failure."""
+    if group.label == Status.FAILED and group.reason.startswith(_UNFIT):
+        return replace(group, label="input does not fit", reason=group.reason.removeprefix(_UNFIT))
+    return replace(group, status=group.label)
 
 
 def parts_of(report: Report) -> list[Part]:

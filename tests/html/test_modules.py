@@ -76,7 +76,8 @@ def test_the_modules_run_unjoined_as_the_browser_loads_them(visitor: Visitor, re
     script = safe_script(join_modules("main.js", lambda path: (folder / path).read_text("utf-8")))
     page = render(zoo_like(60))
     assert page.count(script) == 1
-    page = page.replace(f"<script>{script}</script>", '<script type="module" src="script/main.js"></script>')
+    page = page.replace(f'<script type="module">{script}</script>', '<script type="module" src="script/main.js"></script>')
+    assert script not in page
     page = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", page)  # it allows inline scripts only
     (tmp_path / "page.html").write_text(page, "utf-8")
     with Site(tmp_path) as site:

@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
-from importlib.resources import files
+from itertools import pairwise
 from pathlib import Path
 
-import jinja2
-
-from reports.exports.files import replacing
-from reports.html.inlining import safe_script, safe_style, security_policy
+from reports.html.document import render_document, write_document
 from reports.html.trends.sections import MOST_RUNS, changed_versions, count_moves, figure_texts, summary_lines, task_sections
 from reports.trends.trends import Trends
 
 _SHARED_STYLES = ("tokens", "base", "controls", "explore")
-_READY = """document.getElementById('theme').addEventListener('click', () => document.documentElement.dispatchEvent(new Event('themetoggle')));
-document.documentElement.dataset.ready = 'yes';
-"""
 
 
 def render_trends(trends: Trends, *, title: str, created_at: datetime, leaderboard: str = "") -> str:
@@ -28,20 +22,17 @@ def render_trends(trends: Trends, *, title: str, created_at: datetime, leaderboa
         created_at: when it was made.
         leaderboard: file of the leaderboard beside it; empty for none.
     """
-    page, own = files("reports.html") / "page", files("reports.html") / "trends"
-    theme, ready = safe_script((page / "script" / "theme.js").read_text("utf-8")), safe_script(_READY)
-    sheets = [(page / "style" / f"{name}.css").read_text("utf-8") for name in _SHARED_STYLES]
-    style = safe_style("\n".join([*sheets, (own / "trends.css").read_text("utf-8")]))
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     moves_by_run = {step.run.run: count_moves(step.changes) for step in trends.steps}
-    befores = ["", *(run.versions or "" for run in trends.runs)]
+    versions = ["", *(run.versions or "" for run in trends.runs)]
     runs = [
-        (run, changed_versions(before, run.versions or ""), moves_by_run.get(run.run, ""))
-        for before, run in zip(befores, trends.runs, strict=False)
+        (run, changed_versions(*before_and_after), moves_by_run.get(run.run, ""))
+        for run, before_and_after in zip(trends.runs, pairwise(versions), strict=True)
     ]
-    return environment.from_string((own / "template.html.j2").read_text("utf-8")).render(
+    return render_document(
+        "trends/template.html.j2",
+        styles=(*(f"page/style/{name}.css" for name in _SHARED_STYLES), "trends/trends.css"),
+        title=f"Trends: {title}",
         trends=trends,
-        title=title,
         created_at=created_at,
         leaderboard=leaderboard,
         summary=summary_lines(trends),
@@ -49,10 +40,6 @@ def render_trends(trends: Trends, *, title: str, created_at: datetime, leaderboa
         runs=runs[::-1][:MOST_RUNS],
         older_runs=max(0, len(runs) - MOST_RUNS),
         figure_texts=figure_texts,
-        policy=security_policy([theme, ready], [style]),
-        style=style,
-        theme=theme,
-        ready=ready,
     )
 
 
@@ -62,6 +49,4 @@ def write_trends(trends: Trends, path: Path, *, title: str, created_at: datetime
     Raises:
         OutputError: if the folder or the file cannot be written.
     """
-    text = render_trends(trends, title=title, created_at=created_at, leaderboard=leaderboard)
-    with replacing(path) as temporary:
-        temporary.write_text(text, "utf-8", errors="replace", newline="\n")
+    write_document(render_trends(trends, title=title, created_at=created_at, leaderboard=leaderboard), path)

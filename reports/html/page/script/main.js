@@ -17,7 +17,6 @@ import { hideHint } from './controls/tooltip.js';
 import { showPicked, startCompare } from './drawer/compare.js';
 import { showDrawer, startDialogs } from './drawer/drawer.js';
 import { showAnswer } from './results/answer.js';
-import { showCoverage } from './results/coverage.js';
 import { showLeftOut } from './results/misses.js';
 import { startPaper } from './results/paper.js';
 import { showPicks, showRanking } from './results/ranking.js';
@@ -85,7 +84,6 @@ async function start() {
   byId('search').addEventListener('input', (event) => change({ search: event.target.value }));
   byId('only-frontier').addEventListener('change', (event) => change({ onlyFrontier: event.target.checked }));
   byId('reset').addEventListener('click', resetBudget);
-  byId('theme').addEventListener('click', () => document.documentElement.dispatchEvent(new Event('themetoggle')));
   byId('print').addEventListener('click', () => window.print());
   window.addEventListener('hashchange', async () => { await readAddress(); refresh(); });
   startPlacement();
@@ -107,7 +105,6 @@ async function start() {
   requestAnimationFrame(() => setTimeout(() => {
     performance.mark('zoometer:ready');
     document.documentElement.dataset.ready = 'yes';
-    showCoverage();
   }));
 }
 

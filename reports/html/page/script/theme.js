@@ -12,10 +12,10 @@
   }
 
   system.addEventListener('change', apply);
-  root.addEventListener('themetoggle', () => {
+  document.addEventListener('DOMContentLoaded', () => document.getElementById('theme').addEventListener('click', () => {
     chosen = root.classList.contains('dark') ? 'light' : 'dark';
     try { localStorage.setItem('zoometer-theme', chosen); } catch { /* kept for this visit only */ }
     apply();
-  });
+  }));
   apply();
 })();
