@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import re
 from dataclasses import dataclass
+from pathlib import Path
 
 INCHES_WIDE = 10
 """Fonts and points have their size on a picture this wide; more pixels make it finer, not emptier."""
@@ -22,26 +25,17 @@ class Theme:
     others: str
 
 
-LIGHT = Theme(
-    surface="#ffffff",
-    ink="#17202b",
-    muted="#566374",
-    line="#dde2e9",
-    faint="#b4bcc8",
-    accent="#1d5fc4",
-    families=("#2f6fc1", "#d0651a", "#23895a", "#b2429a", "#7659cc", "#9a7408", "#13899a", "#c43f4c"),
-    others="#7f8a99",
-)
-DARK = Theme(
-    surface="#161d26",
-    ink="#e7ecf2",
-    muted="#9dabbb",
-    line="#2b3644",
-    faint="#4d5a6a",
-    accent="#82b4ff",
-    families=("#6ea8f7", "#f09a57", "#5cc492", "#e383cf", "#ad97f5", "#d9b53d", "#4fc3d4", "#f5828c"),
-    others="#8793a3",
-)
+_TOKENS = Path(__file__).parents[1] / "html" / "page" / "style" / "tokens.css"
+
+
+@functools.cache
+def read_theme(*, is_dark: bool) -> Theme:
+    """The colours of one theme, from the style sheet of the page: `--name: light-dark(#light, #dark);`."""
+    tokens = re.findall(r"--([\w-]+): light-dark\((#\w+), (#\w+)\)", _TOKENS.read_text("utf-8"))
+    colours = {name: dark if is_dark else light for name, light, dark in tokens}
+    families = tuple(colours[f"series-{number}"] for number in range(1, 9))
+    names = ("surface", "ink", "muted", "line", "faint", "accent")
+    return Theme(**{name: colours[name] for name in names}, families=families, others=colours["series-other"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,4 +51,4 @@ class Style:
     @property
     def theme(self) -> Theme:
         """Its colours."""
-        return DARK if self.is_dark else LIGHT
+        return read_theme(is_dark=self.is_dark)

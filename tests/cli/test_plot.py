@@ -20,7 +20,7 @@ from reports.api.answering import BudgetRequest, answer
 from reports.config.budget_section import COSTS, DATASETS
 from reports.plot.picture import draw
 from reports.plot.points import MOST_FAMILIES, Points
-from reports.plot.theme import DARK, Style
+from reports.plot.theme import Style
 
 MODELS = {f"net{place}": (10 ** (7 + place % 4) * (1 + place), 50.0 + 3 * (place % 9)) for place in range(12)}
 """MACs and accuracy, without order."""
@@ -101,7 +101,9 @@ def test_the_most_frequent_families_have_colours_and_the_others_are_one() -> Non
     assert len(points.families) == MOST_FAMILIES
     names = [text.get_text() for text in figure.legends[0].get_texts()]
     assert names == [*(f"{family} {1 + (family in ('family0', 'family1'))}" for family in points.families), "2 others 2"]
-    assert figure.axes[0].get_facecolor()[:3] == pytest.approx([int(DARK.surface[at : at + 2], 16) / 255 for at in (1, 3, 5)])
+    assert figure.axes[0].get_facecolor()[:3] == pytest.approx(
+        [int(Style(is_dark=True).theme.surface[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    )
 
 
 def test_a_budget_of_the_configuration_says_the_cost_unless_it_is_named(tmp_path: Path) -> None:

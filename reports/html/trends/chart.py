@@ -1,6 +1,6 @@
 """A chart of steps as SVG: a value for each run, which holds until the next one.
 
-Its colours are classes that the page's style sheet gives the colours of the theme; a chart needs no script.
+Its colours are names of the page's style sheet, and follow the theme; a chart needs no script.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from itertools import pairwise
 from markupsafe import Markup
 
 SERIES_COLOURS = 8
-"""Classes `s1` to `s8`; then the colours begin anew."""
+"""`--series-1` to `--series-8` of the page's style sheet; then the colours begin anew."""
 
 _BOTTOM, _INSET, _LABEL_GAP, _LETTER = 30, 10, 14, 7
 _MOST_TICKS, _LONGEST_NAME = 6, 16
@@ -64,7 +64,7 @@ def draw(lines: Sequence[Line], stops: Sequence[Stop], title: str, frame: Frame)
     ticks = nice_ticks(min(values), max(values))
     parts = [*_axes(ticks, frame), *_stops(stops, frame)]
     for number, line in enumerate(lines):
-        parts += _line(line, number, ticks, frame)
+        parts.append(Markup('<g stroke="{}">{}</g>').format(_colour(number), Markup("").join(_draw_line(line, ticks, frame))))
     height = frame.height + _LABEL_GAP * (max(len(stop.label) for stop in stops) - 1)
     if frame is WIDE:
         parts += _names(lines, ticks, frame)
@@ -76,7 +76,7 @@ def draw(lines: Sequence[Line], stops: Sequence[Stop], title: str, frame: Frame)
 
 def swatch(number: int, dash: str) -> Markup:
     """A short piece of a line, for a legend."""
-    look = Markup('class="line {}"{}').format(_colour(number), _dashed(dash))
+    look = Markup('class="line" stroke="{}"{}').format(_colour(number), _dashed(dash))
     return Markup('<svg class="swatch" viewBox="0 0 26 8" aria-hidden="true"><path {} d="M1 4H25"/></svg>').format(look)
 
 
@@ -91,7 +91,7 @@ def nice_ticks(low: float, high: float) -> list[float]:
 
 
 def _colour(number: int) -> str:
-    return f"s{number % SERIES_COLOURS + 1}"
+    return f"var(--series-{number % SERIES_COLOURS + 1})"
 
 
 def _dashed(dash: str) -> Markup:
@@ -148,7 +148,7 @@ def _beneath(x: float, label: Sequence[str], frame: Frame) -> Iterator[Markup]:
         yield Markup('<text x="{}" y="{}" class="middle">{}</text>').format(middle, y, text)
 
 
-def _line(line: Line, number: int, ticks: Sequence[float], frame: Frame) -> Iterator[Markup]:
+def _draw_line(line: Line, ticks: Sequence[float], frame: Frame) -> Iterator[Markup]:
     """The steps, and a dot where another model took over; on a wide chart the dot names it."""
     places = len(line.values)
     path, before = "", None
@@ -160,13 +160,13 @@ def _line(line: Line, number: int, ticks: Sequence[float], frame: Frame) -> Iter
             y = _y(value, ticks, frame)
             path += f"M{x} {y}" if before is None else f"H{x}V{y}"
         before = value
-    yield Markup('<path class="line {}"{} d="{}"/>').format(_colour(number), _dashed(line.dash), path)
+    yield Markup('<path class="line"{} d="{}"/>').format(_dashed(line.dash), path)
     for place, value in enumerate(line.values):
         if value is not None and (place == 0 or line.names[place] != line.names[place - 1]):
             said = f"{line.title}: {line.names[place]}, {line.texts[place]}"
             name = Markup("<title>{}</title>").format(said) if frame is WIDE else ""
             at = (_x(place, places, frame), _y(value, ticks, frame))
-            yield Markup('<circle class="dot {}" cx="{}" cy="{}" r="4">{}</circle>').format(_colour(number), *at, name)
+            yield Markup('<circle class="dot" cx="{}" cy="{}" r="4">{}</circle>').format(*at, name)
 
 
 def _names(lines: Sequence[Line], ticks: Sequence[float], frame: Frame) -> Iterator[Markup]:
@@ -174,7 +174,7 @@ def _names(lines: Sequence[Line], ticks: Sequence[float], frame: Frame) -> Itera
     ends = sorted((_y(line.values[-1], ticks, frame), number) for number, line in enumerate(lines) if line.values[-1] is not None)
     x = frame.width - frame.right
     for (y, number), place in zip(ends, _apart([y for y, _ in ends], frame), strict=True):
-        yield Markup('<path class="leader {}" d="M{} {}L{} {}"/>').format(_colour(number), x + 2, y, x + 16, place)
+        yield Markup('<path class="leader" stroke="{}" d="M{} {}L{} {}"/>').format(_colour(number), x + 2, y, x + 16, place)
         text = f"{_short(lines[number].title)}  {lines[number].texts[-1]}"
         yield Markup('<text x="{}" y="{}">{}</text>').format(x + 20, place + 4, text)
 

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
-from itertools import pairwise
+from itertools import pairwise, starmap
 from pathlib import Path
 
+from reports.columns.format import figure_text, value_text
 from reports.html.document import render_document, write_document
-from reports.html.trends.sections import MOST_RUNS, changed_versions, count_moves, figure_texts, summary_lines, task_sections
+from reports.html.trends import sections
+from reports.html.trends.chart import swatch
 from reports.trends.trends import Trends
 
+_SHOWN_BY: tuple[Callable[..., object], ...] = (
+    swatch, figure_text, value_text,
+    sections.accuracy_change, sections.best_since, sections.changed_versions, sections.count_moves, sections.dash_of,
+)  # fmt: skip
+"""What the template calls."""
 _SHARED_STYLES = ("tokens", "base", "controls", "explore")
 
 
@@ -22,12 +30,9 @@ def render_trends(trends: Trends, *, title: str, created_at: datetime, leaderboa
         created_at: when it was made.
         leaderboard: file of the leaderboard beside it; empty for none.
     """
-    moves_by_run = {step.run.run: count_moves(step.changes) for step in trends.steps}
-    versions = ["", *(run.versions or "" for run in trends.runs)]
-    runs = [
-        (run, changed_versions(*before_and_after), moves_by_run.get(run.run, ""))
-        for run, before_and_after in zip(trends.runs, pairwise(versions), strict=True)
-    ]
+    moves_by_run = {step.run.run: sections.count_moves(step.changes) for step in trends.steps}
+    new_versions = starmap(sections.changed_versions, pairwise([None, *(run.versions for run in trends.runs)]))
+    runs = [(run, new, moves_by_run.get(run.run, "")) for run, new in zip(trends.runs, new_versions, strict=True)]
     return render_document(
         "trends/template.html.j2",
         styles=(*(f"page/style/{name}.css" for name in _SHARED_STYLES), "trends/trends.css"),
@@ -35,11 +40,11 @@ def render_trends(trends: Trends, *, title: str, created_at: datetime, leaderboa
         trends=trends,
         created_at=created_at,
         leaderboard=leaderboard,
-        summary=summary_lines(trends),
-        sections=task_sections(trends),
-        runs=runs[::-1][:MOST_RUNS],
-        older_runs=max(0, len(runs) - MOST_RUNS),
-        figure_texts=figure_texts,
+        summary=sections.summary_lines(trends),
+        sections=sections.task_sections(trends),
+        runs=runs[::-1][: sections.MOST_RUNS],
+        older_runs=max(0, len(runs) - sections.MOST_RUNS),
+        **{function.__name__: function for function in _SHOWN_BY},
     )
 
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import accumulate, pairwise, starmap
 
 from markupsafe import Markup
 
 from reports.columns.column import Column
-from reports.columns.format import figure_text, value_text
-from reports.html.trends.chart import NARROW, WIDE, Line, Stop, draw, swatch
-from reports.trends.budgets import Series, value_of
+from reports.columns.format import figure_text
+from reports.html.trends.chart import NARROW, WIDE, Line, Stop, draw
+from reports.trends.budgets import Pick, Series, value_of
 from reports.trends.frontiers import FrontierChange, Move
-from reports.trends.trends import Trends
+from reports.trends.trends import Step, Trends
 
 MOST_MOVES, MOST_MOVES_OF_OTHERS = 80, 20
 """Moves on frontiers that are listed of the largest task and of each other one, the newest; the last run's are all listed."""
@@ -24,52 +25,20 @@ _CONFIGURED_DASH = "2 4"
 
 
 @dataclass(frozen=True)
-class Chart:
-    """One chart in the two sizes of which a screen shows one."""
-
-    title: str
-    wide: Markup
-    narrow: Markup
-
-
-@dataclass(frozen=True)
-class BudgetRow:
-    """The best within one budget, first and now."""
-
-    swatch: Markup
-    budget: str
-    first: str
-    last: str
-    change: str
-    model: str
-    since: str
-
-
-@dataclass(frozen=True)
-class StepMoves:
-    """What one run moved on the frontiers of a task."""
-
-    when: str
-    versions: str  # that changed with it
-    count: str  # `2 entered, 1 left`
-    moves: tuple[FrontierChange, ...]
-
-
-@dataclass(frozen=True)
 class TaskSection:
     """The trends of one task."""
 
     task: str
     accuracy: Column
-    charts: tuple[Chart, ...]
-    budgets: tuple[BudgetRow, ...]
-    steps: tuple[StepMoves, ...]
-    left_out: int  # moves that there are besides
+    charts: tuple[tuple[str, Markup, Markup], ...]  # title, and the chart in the two sizes of which a screen shows one
+    budgets: tuple[Series, ...]  # those within which anything ever fitted
+    steps: tuple[Step, ...]  # with the moves on frontiers of this task, the newest first
+    left_out: int  # moves that are not listed
 
     @property
     def summary(self) -> str:
-        """What a folded section says of itself."""
-        moves = sum(len(step.moves) for step in self.steps) + self.left_out
+        """One line for the folded section."""
+        moves = sum(len(step.changes) for step in self.steps) + self.left_out
         return f"{moves:,} {'move' if moves == 1 else 'moves'} on its frontiers" if moves else "its frontiers are as they were"
 
 
@@ -82,89 +51,78 @@ def task_sections(trends: Trends) -> list[TaskSection]:
             s for s in trends.series if s.task == task or (s.is_configured and s.accuracy == accuracy and s.title not in placed)
         ]
         placed.update(s.title for s in own if s.is_configured)
-        section = _section(trends, task, accuracy, own)
+        section = _task_section(trends, task, accuracy, own)
         if section.budgets or section.steps:
             sections.append(section)
     rest = [series for series in trends.series if series.is_configured and series.title not in placed]
-    others = dict.fromkeys(series.accuracy for series in rest)
-    return sections + [_section(trends, _ANY_TASK, one, [series for series in rest if series.accuracy == one]) for one in others]
+    return sections + [
+        _task_section(trends, _ANY_TASK, accuracy, [series for series in rest if series.accuracy == accuracy])
+        for accuracy in dict.fromkeys(series.accuracy for series in rest)
+    ]
 
 
-def _section(trends: Trends, task: str, accuracy: Column, series: Sequence[Series]) -> TaskSection:
+def _task_section(trends: Trends, task: str, accuracy: Column, series: Sequence[Series]) -> TaskSection:
     is_largest = task == next(iter(trends.tasks), None)
-    drawn = [each for each in series if any(each.picks)]
-    steps = [*_step_moves(trends, task)][::-1]
-    kept, left = [], MOST_MOVES if is_largest else MOST_MOVES_OF_OTHERS
-    for step in steps:
-        if left > 0:
-            kept.append(step)
-            left -= len(step.moves)
-    left_out = sum(len(step.moves) for step in steps) - sum(len(step.moves) for step in kept)
-    rows = tuple(_budget_row(trends, each, number) for number, each in enumerate(drawn))
-    charts = [_chart_by_run(trends, accuracy, drawn)] if drawn else []
-    if drawn and is_largest and 1 < len(trends.releases) < len(trends.points):
-        charts.append(_chart_by_release(trends, accuracy, drawn))
-    return TaskSection(task, accuracy, tuple(charts), rows, tuple(kept), left_out)
+    budgets = tuple(each for each in series if any(each.picks))
+    steps = [replace(s, changes=tuple(c for c in s.changes if c.axis.task == task)) for s in reversed(trends.steps)]
+    steps = [step for step in steps if step.changes]
+    listed = [0, *accumulate(len(step.changes) for step in steps)]  # moves above each step
+    most = MOST_MOVES if is_largest else MOST_MOVES_OF_OTHERS
+    shown = tuple(step for step, above in zip(steps, listed, strict=False) if above < most)
+    charts = [_chart_by_run(trends, budgets)] if budgets else []
+    if budgets and is_largest and 1 < len(trends.releases) < len(trends.points):
+        charts.append(_chart_by_release(trends, budgets))
+    return TaskSection(task, accuracy, tuple(charts), budgets, shown, listed[-1] - listed[len(shown)])
 
 
-def _chart_by_run(trends: Trends, accuracy: Column, series: Sequence[Series]) -> Chart:
-    labels = run_labels(trends)
-    stops, before = [], None
-    for (run, _), label in zip(trends.points, labels, strict=True):
-        versions = run.versions or ""
-        changed = versions != before and before is not None
-        stops.append(Stop((label,), changed_versions(before or "", versions) if changed else ""))
-        before = versions
-    return _chart("Best accuracy at each run", [state for _, state in trends.points], stops, series, accuracy)
+def _chart_by_run(trends: Trends, budgets: Sequence[Series]) -> tuple[str, Markup, Markup]:
+    marks = ["", *starmap(changed_versions, pairwise(run.versions for run in trends.runs))]
+    stops = [Stop((label,), mark) for label, mark in zip(run_labels(trends), marks, strict=True)]
+    return _draw_budgets("Best accuracy at each run", [state for _, state in trends.points], stops, budgets)
 
 
-def _chart_by_release(trends: Trends, accuracy: Column, series: Sequence[Series]) -> Chart:
-    """What the last run with each set of versions left."""
-    releases = trends.releases
-    olds = ["", *(release.versions for release in releases)]
-    changed = [changed_versions(old, release.versions) for old, release in zip(olds, releases, strict=False)]
+def _chart_by_release(trends: Trends, budgets: Sequence[Series]) -> tuple[str, Markup, Markup]:
+    """The best after the last run with each set of versions."""
+    changed = starmap(changed_versions, pairwise([None, *(release.versions for release in trends.releases)]))
     stops = [Stop(tuple(versions.split(", "))) for versions in changed]
-    return _chart("Best accuracy by release of the libraries", [release.state for release in releases], stops, series, accuracy)
+    return _draw_budgets(
+        "Best accuracy by release of the libraries", [release.state for release in trends.releases], stops, budgets
+    )
 
 
-def _chart(title: str, states: Sequence[int], stops: Sequence[Stop], series: Sequence[Series], accuracy: Column) -> Chart:
-    lines = [_line(each, states) for each in series]
-    said = f"{title}: {accuracy.header}, {len(lines)} budgets, {', '.join(stops[0].label)} to {', '.join(stops[-1].label)}. The table below has the values."
-    return Chart(f"{title}: {accuracy.header}", draw(lines, stops, said, WIDE), draw(lines, stops, said, NARROW))
+def _draw_budgets(
+    title: str, states: Sequence[int], stops: Sequence[Stop], budgets: Sequence[Series]
+) -> tuple[str, Markup, Markup]:
+    lines = [_chart_line(series, [series.picks[state] for state in states]) for series in budgets]
+    title = f"{title}: {budgets[0].accuracy.header}"
+    description = f"{title}, {len(lines)} budgets, {', '.join(stops[0].label)} to {', '.join(stops[-1].label)}. The table below has the values."
+    return title, draw(lines, stops, description, WIDE), draw(lines, stops, description, NARROW)
 
 
-def _line(series: Series, states: Sequence[int]) -> Line:
-    picks = [series.picks[state] for state in states]
+def _chart_line(series: Series, picks: Sequence[Pick | None]) -> Line:
     return Line(
         series.name,
         tuple(pick.accuracy / series.accuracy.scale if pick else None for pick in picks),
         tuple(f"{pick.model} at {pick.input}" if pick else "" for pick in picks),
         tuple(value_of(series, pick) for pick in picks),
-        _dash(series),
+        dash_of(series),
     )
 
 
-def _dash(series: Series) -> str:
+def dash_of(series: Series) -> str:
+    """The dashes of a budget's line, which tell limits on MACs, on parameters, and configured budgets apart."""
     return _DASHES[series.cost.key] if series.cost else _CONFIGURED_DASH
 
 
-def _budget_row(trends: Trends, series: Series, number: int) -> BudgetRow:
+def accuracy_change(series: Series) -> str:
+    """How much more accurate the best is now than at first: `+1.20`; nothing where it is not, or either is unknown."""
     first, last = series.picks[0], series.picks[-1]
     change = "" if first is None or last is None else f"{(last.accuracy - first.accuracy) / series.accuracy.scale:+.2f}"
-    model = f"{last.model} at {last.input}" if last else "nothing fits"
-    return BudgetRow(
-        swatch(number, _dash(series)),
-        series.title,
-        figure_text(series.accuracy, first and first.accuracy),
-        figure_text(series.accuracy, last and last.accuracy),
-        "" if change in ("+0.00", "-0.00") else change.replace("-", "−"),
-        model,
-        _since(trends, series),
-    )
+    return "" if change in ("+0.00", "-0.00") else change.replace("-", "−")
 
 
-def _since(trends: Trends, series: Series) -> str:
-    """The first run from which on the pick was that of now."""
+def best_since(trends: Trends, series: Series) -> str:
+    """The day of the first run since which the best has been what it is now."""
     since = trends.points[-1][0]
     for run, state in reversed(trends.points):
         one, now = series.picks[state], series.picks[-1]
@@ -174,24 +132,16 @@ def _since(trends: Trends, series: Series) -> str:
     return f"{since.started_at:%Y-%m-%d}"
 
 
-def _step_moves(trends: Trends, task: str) -> Iterator[StepMoves]:
-    for step in trends.steps:
-        moves = tuple(change for change in step.changes if change.axis.task == task)
-        if moves:
-            versions = changed_versions(step.before.versions or "", step.run.versions or "")
-            yield StepMoves(f"{step.run.started_at:%Y-%m-%d %H:%M}", versions, count_moves(moves), moves)
-
-
 def count_moves(moves: Sequence[FrontierChange]) -> str:
     """`3 entered, 1 left`."""
     numbers = ((move, sum(change.move is move for change in moves)) for move in Move)
     return ", ".join(f"{number:,} {move.value}" for move, number in numbers if number)
 
 
-def changed_versions(old: str, new: str) -> str:
-    """The versions that a run has and the one before it had not: `timm 1.0.31`."""
-    before = old.split(", ")
-    return ", ".join(version for version in new.split(", ") if version and version not in before)
+def changed_versions(old: str | None, new: str | None) -> str:
+    """The versions of a run that the one before it did not have: `timm 1.0.31`."""
+    before = (old or "").split(", ")
+    return ", ".join(version for version in (new or "").split(", ") if version and version not in before)
 
 
 def run_labels(trends: Trends) -> list[str]:
@@ -217,8 +167,3 @@ def summary_lines(trends: Trends) -> list[str]:
         tasks = ", ".join(dict.fromkeys(change.axis.task for change in moves))
         lines.append(f"Frontiers of accuracy against a cost ({tasks}): {entered:,} models entered one, {left:,} left one.")
     return lines or ["No frontier and no best within a budget has changed."]
-
-
-def figure_texts(change: FrontierChange) -> tuple[str, str]:
-    """The accuracy and the cost of a model that moved, with their units."""
-    return value_text(change.axis.accuracy, change.accuracy), value_text(change.axis.cost, change.cost)

@@ -22,8 +22,13 @@ export const chart = {
 const PAGE_FONT = getComputedStyle(document.body).fontFamily;
 
 export function readTheme() {
-  const styles = getComputedStyle(document.documentElement);
-  return themeOf((name) => styles.getPropertyValue(`--${name}`).trim());
+  const probe = document.body.appendChild(h('i', {}));
+  const theme = themeOf((name) => {
+    probe.style.color = `var(--${name})`;
+    return getComputedStyle(probe).color;
+  });
+  probe.remove();
+  return theme;
 }
 
 // For a drawing that stays in the page: the names of the colours, which follow the style of the screen or of paper.
@@ -183,7 +188,7 @@ function describeChart() {
 function showLegend() {
   const key = colourKey();
   const items = chart.groups.map(({ label, value, place, count }) => {
-    const content = [h('span', { class: `swatch series-${place}`, 'aria-hidden': 'true' }), h('bdi', { class: 'clip' }, label), h('span', { class: 'count' }, formatCount(count))];
+    const content = [h('span', { class: 'swatch', style: { background: livingTheme().series[place] }, 'aria-hidden': 'true' }), h('bdi', { class: 'clip' }, label), h('span', { class: 'count' }, formatCount(count))];
     if (value === null) return h('span', { class: 'legend-item' }, content);
     const isOn = isSame(state.only[key], [value]);
     return h('button', {
