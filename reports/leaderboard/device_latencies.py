@@ -14,11 +14,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from reports.columns.budget_columns import LATENCY
 from reports.leaderboard.report import DeviceLatencies, PlatformEstimates
 from reports.selection.candidate_speeds import SpeedSources
 from reports.selection.candidates import build_candidates
 from reports.selection.estimate_rounding import Floats, round_estimates
-from reports.selection.published_speeds import SPEED_KEY, fastest_on_all_devices
+from reports.selection.published_speeds import SPEED_KEY, fastest_on_each_device, published_by_architecture
 from reports.selection.speed_estimates import MODEL_KEY, CachedSpeeds
 from zoo.devices.device import Device
 from zoo.devices.kinds import GPU_KINDS
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from zoo.estimation.platforms.settings import PlatformRun
 
 _MEASURED, _PUBLISHED, _ESTIMATED = range(3)
+_PLACE = "place"
+"""Column with the number of a model."""
 _BY_DATA_SHEET = tuple(
     RunConfig(precision=p, layout=layout) for p in (Precision.FP32, Precision.FP16, Precision.AMP) for layout in LAYOUTS
 )
@@ -163,6 +166,10 @@ class _Known:
     def __init__(self, leaderboard: pd.DataFrame, cached: CachedSpeeds) -> None:
         self._rows = leaderboard
         self._cached = cached
+        models = leaderboard[SPEED_KEY].drop_duplicates(ignore_index=True).reset_index(names=_PLACE)
+        self._places = leaderboard[SPEED_KEY].merge(models, on=SPEED_KEY, how="left")[_PLACE].to_numpy(np.int64)
+        self._models = len(models)
+        self._speeds = published_by_architecture().merge(models, on=SPEED_KEY)
         self._published: dict[Precision, Mapping[str, Floats]] = {}
         self._measured_on = cached.measured_precisions()
 
@@ -173,9 +180,17 @@ class _Known:
     def _with_published(self, known: DeviceLatencies) -> DeviceLatencies:
         precision = known.run.precision
         if precision not in self._published:
-            self._published[precision] = _published(self._rows, precision)
+            self._published[precision] = self._published_in(precision)
         latencies_ms = self._published[precision].get(known.device.id)
         return known if latencies_ms is None else _over(known, latencies_ms, _PUBLISHED)
+
+    def _published_in(self, precision: Precision) -> dict[str, Floats]:
+        """By device, the published latency of each row; NaN where there is none."""
+        found = fastest_on_each_device(self._speeds, RunConfig(precision=precision))
+        device, devices = pd.factorize(found["device"])
+        of_models = np.full((len(devices), self._models), np.nan)
+        of_models[device, found[_PLACE]] = found[LATENCY.key]
+        return dict(zip(map(str, devices), of_models[:, self._places], strict=True))
 
     def _with_measured(self, known: DeviceLatencies) -> DeviceLatencies:
         if known.device.id not in self._measured_on:
@@ -185,23 +200,6 @@ class _Known:
         is_measured = (table["latency_from"] == "measured").fillna(False)
         latencies = table["latency_ms"].where(is_measured).to_numpy(np.float64, na_value=np.nan)
         return _over(known, latencies, _MEASURED) if len(table) == len(self._rows) else known
-
-
-def _published(leaderboard: pd.DataFrame, precision: Precision) -> dict[str, Floats]:
-    """By device, the published latency of each row; NaN where there is none."""
-    models = leaderboard[SPEED_KEY].drop_duplicates(ignore_index=True)
-    place = (
-        leaderboard[SPEED_KEY]
-        .merge(models.assign(model=range(len(models))), on=SPEED_KEY, how="left")["model"]
-        .to_numpy(np.int64)
-    )
-    found = fastest_on_all_devices(RunConfig(precision=precision)).merge(models.assign(model=range(len(models))), on=SPEED_KEY)
-    latencies = {}
-    for device, rows in found.groupby("device"):
-        of_models = np.full(len(models), np.nan)
-        of_models[rows["model"]] = rows["latency_ms"]
-        latencies[str(device)] = of_models[place]
-    return latencies
 
 
 def _places(leaderboard: pd.DataFrame, models: pd.DataFrame) -> npt.NDArray[np.int64]:

@@ -11,7 +11,7 @@ import pytest
 from zoo.estimation.arrays import Array
 from zoo.estimation.platforms.hierarchy import Data, Hierarchy, Level, log_sum
 from zoo.estimation.platforms.platform import SETTING, RelativesPrior, platforms
-from zoo.estimation.platforms.relatives import SettingTraits, predict_constants
+from zoo.estimation.platforms.relatives import Relatives, SettingTraits
 from zoo.validation.platforms.intervals import conformal_quantile, held_out_quantiles, noise_of, weighted_quantile
 
 PARTS = ["compute", "memory"]
@@ -122,7 +122,7 @@ def board(core: str, clock_ghz: float) -> SettingTraits:
 def test_a_device_between_two_like_it_lies_between_them() -> None:
     known = [board("A76", 2.0), board("A76", 2.8), board("A53", 1.5)]
     constants = np.log([[1 / 2.0, 3.0], [1 / 2.8, 3.0 * 2 / 2.8], [4 / 1.5, 9.0]])
-    found = predict_constants(board("A76", 2.4), known, constants, PRIOR)
+    found = Relatives(known, constants, PRIOR).predict(board("A76", 2.4))
     assert found is not None
     assert found.log_constants[0] == pytest.approx(-math.log(2.4), abs=0.05)
     assert found.nearest in ("A76-2.0", "A76-2.8")
@@ -130,14 +130,40 @@ def test_a_device_between_two_like_it_lies_between_them() -> None:
 
 
 def test_what_nothing_is_like_is_refused() -> None:
-    assert predict_constants(board("X4", 3.0), [board("A76", 2.0), board("A53", 1.5)], np.zeros((2, 2)), PRIOR) is None
-    assert predict_constants(board("X4", 3.0), [], np.zeros((0, 2)), PRIOR) is None
+    others = [board("A76", 2.0), board("A53", 1.5)]
+    assert Relatives(others, np.zeros((2, 2)), PRIOR).predict(board("X4", 3.0)) is None
+    assert Relatives([], np.zeros((0, 2)), PRIOR).predict(board("X4", 3.0)) is None
 
 
 def test_the_farther_the_relatives_the_wider() -> None:
-    many = [board("A76", clock) for clock in (2.0, 2.2, 2.4, 2.6)]
-    near = predict_constants(board("A76", 2.3), many, np.zeros((4, 2)), PRIOR)
-    far = predict_constants(board("A76", 0.5), many, np.zeros((4, 2)), PRIOR)
+    many = Relatives([board("A76", clock) for clock in (2.0, 2.2, 2.4, 2.6)], np.zeros((4, 2)), PRIOR)
+    near, far = many.predict(board("A76", 2.3)), many.predict(board("A76", 0.5))
     assert near is not None
     assert far is not None
     assert near.deviation < far.deviation
+
+
+def test_a_prediction_is_the_conditional_of_the_joint_normal_distribution() -> None:
+    """Level, slope and residuals written as one covariance; the same object also predicts what has no clock."""
+    prior = RelativesPrior({"log_clock": (-1.0, 0.2)}, {"core": (0.5, None, 1.0), "series": (0.3, "year", 2.0)}, 0.1)
+    traits = [
+        SettingTraits({"device": str(i), "core": core, "series": "S"}, {"log_clock": clock, "year": year})
+        for i, (core, clock, year) in enumerate([("a", 0.1, 20.0), ("a", 0.5, 21.0), ("b", 0.7, 23.0), ("b", 0.2, 22.0)])
+    ]
+    values, target = np.array([[1.0, -2.0], [0.4, -2.2], [0.9, -1.5]]), traits[3]
+    relatives = Relatives(traits[:3], values, prior)
+    without_clock = relatives.predict(SettingTraits(target.labels, {"year": 22.0}))
+    found = relatives.predict(target)
+    core, series = (np.array([one.labels[label] for one in traits]) for label in ("core", "series"))
+    clock, year = (np.array([one.numbers[number] for one in traits]) for number in ("log_clock", "year"))
+    clock = clock - clock[:3].mean()
+    alike = 0.25 * (core[:, None] == core) + 0.09 * (series[:, None] == series) * np.exp(-(((year[:, None] - year) / 2) ** 2) / 2)
+    residual = alike + 0.01 * np.eye(4)
+    for prediction, slope in ((found, 0.04), (without_clock, 0.0)):
+        covariance = residual + 100.0 + slope * clock[:, None] * clock
+        mean = -clock if slope else 0 * clock
+        weights = np.linalg.solve(covariance[:3, :3], covariance[:3, 3])
+        assert prediction is not None
+        np.testing.assert_allclose(prediction.log_constants, mean[3] + weights @ (values - mean[:3, None]), rtol=1e-6)
+        assert prediction.deviation**2 == pytest.approx(covariance[3, 3] - weights @ covariance[:3, 3], rel=1e-6)
+        assert prediction.nearest == "2"

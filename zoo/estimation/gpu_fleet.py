@@ -13,10 +13,12 @@ instead of once per device.
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from zoo.devices.device import Device
@@ -48,6 +50,19 @@ class FleetEstimate:
     high_ms: Array
 
 
+class _Sums(NamedTuple):
+    """Of each model, the sum of an amount over all calls, and over those of hard work."""
+
+    all: Array
+    hard: Array
+
+    @classmethod
+    def of(cls, sums: Array) -> _Sums:
+        """From those of easy and hard calls in turn."""
+        easy, hard = sums.reshape(-1, 2).T
+        return cls(easy + hard, hard)
+
+
 class GpuSums:
     """What each model asks of a GPU, summed over its calls apart from the GPU's rates."""
 
@@ -63,18 +78,19 @@ class GpuSums:
         self.models = workloads[list(key)].drop_duplicates(ignore_index=True)
         model = GPU_COMPILED if run.compiled else GPU_EAGER
         self._constants = shipped_constants()[model.name]
-        self._matrix = TermMatrix.of(workloads, model, _UNIT, batch=run.batch, key=key)
-        self._hard = self._matrix.calls.is_work(*HARD_WORKS)
-        flops, peak = self._weighted(TimePart.COMPUTE), peak_of(self._matrix.calls)
-        self._compute = {name: self._by_model(flops * (peak == place)) for place, name in enumerate(PEAKS)}
-        self._fixed = self._by_model(self._weighted(TimePart.OVERHEAD))
-        self._uncached_bytes = self._weighted(TimePart.MEMORY, [_UNCACHED])
-        cached = [name for name in self._matrix.names if name != _UNCACHED]
-        self._bytes = self._weighted(TimePart.MEMORY, cached)
-        self._activation_bytes = MemoryTraffic.of(self._matrix.calls, _UNIT).activation_seconds
-        self._host_s = self._matrix.host_s()
-        self._unknown = has_unknown_work(self._matrix)
-        self._need_bytes = needed_bytes(workloads, self._matrix)
+        matrix = TermMatrix.of(workloads, model, _UNIT, batch=run.batch, key=key)
+        is_hard = matrix.calls.is_work(*HARD_WORKS)
+        self._group = 2 * matrix.model_of + is_hard
+        self._groups = 2 * matrix.models
+        self._calls = matrix.calls["calls"]
+        self._fixed = self._by_model(self._weighted(matrix, TimePart.OVERHEAD))
+        self._compute = self._by_peak(self._weighted(matrix, TimePart.COMPUTE), peak_of(matrix.calls))
+        self._uncached_bytes = self._by_model(self._weighted(matrix, TimePart.MEMORY, lambda name: name == _UNCACHED))
+        self._bytes = self._weighted(matrix, TimePart.MEMORY, lambda name: name != _UNCACHED)
+        self._activation_bytes = MemoryTraffic.of(matrix.calls, _UNIT).activation_seconds
+        self._host_s = matrix.host_s()
+        self._unknown = has_unknown_work(matrix)
+        self._need_bytes = needed_bytes(workloads, matrix)
 
     def on(self, device: Device) -> FleetEstimate:
         """The estimates on a device.
@@ -98,20 +114,25 @@ class GpuSums:
         return FleetEstimate(latency_ms, latency_ms * np.exp(-width), latency_ms * np.exp(width))
 
     @functools.cache  # noqa: B019 - lives as long as the sums do
-    def _traffic(self, cache_bytes: float) -> tuple[Array, Array]:
-        """Memory traffic of each model, weighted with the constants and what a cache saves: of all calls, and of hard ones."""
+    def _traffic(self, cache_bytes: float) -> _Sums:
+        """Memory traffic of each model, weighted with the constants and what a cache saves."""
         share = time_share(self._activation_bytes, cache_bytes, is_gpu=True)
-        return self._by_model(self._bytes * share + self._uncached_bytes)
+        cached = self._by_model(self._bytes * share)
+        return _Sums(cached.all + self._uncached_bytes.all, cached.hard + self._uncached_bytes.hard)
 
-    def _weighted(self, part: TimePart, names: Sequence[str] | None = None) -> Array:
-        """The terms of one part, times their constants, of each call."""
-        chosen = [
-            i for i, name in enumerate(self._matrix.names) if self._matrix.parts[i] is part and (names is None or name in names)
-        ]
-        values = self._constants.of_terms([self._matrix.names[i] for i in chosen])
-        total: Array = values @ self._matrix.seconds[chosen]
+    def _weighted(self, matrix: TermMatrix, part: TimePart, is_chosen: Callable[[str], bool] = lambda _: True) -> Array:
+        """The terms of one part, times their constants, of all calls of each row."""
+        total = np.zeros(len(self._calls))
+        for term, constant in zip(matrix.terms, self._constants.of_terms(matrix.names), strict=True):
+            if term.part is part and is_chosen(term.name):
+                total += constant * term.seconds
+        total *= self._calls
         return total
 
-    def _by_model(self, per_call: Array) -> tuple[Array, Array]:
-        """Sums over all calls of each model, and over those of hard work."""
-        return self._matrix.by_model(per_call), self._matrix.by_model(per_call * self._hard)
+    def _by_model(self, values: Array) -> _Sums:
+        return _Sums.of(np.bincount(self._group, values, self._groups).astype(np.float64))
+
+    def _by_peak(self, values: Array, peak: npt.NDArray[np.integer]) -> dict[str, _Sums]:
+        """Sums over the rows of each of `PEAKS`."""
+        sums = np.bincount(self._groups * peak + self._group, values, self._groups * len(PEAKS)).astype(np.float64)
+        return {name: _Sums.of(part) for name, part in zip(PEAKS, np.split(sums, len(PEAKS)), strict=True)}

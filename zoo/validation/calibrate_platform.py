@@ -102,7 +102,8 @@ def _agreement_of(measured: _Measured, parts: Iterable[tuple[Flags, PlatformRun]
     """The agreement of estimates with measurements; `parts` are masks of measurements with the run configuration that estimates them."""
     log_time, half_width = np.zeros(len(measured.rows)), np.zeros(len(measured.rows))
     for chosen, platform_run in parts:
-        all_times, all_widths = measured.sums.log_seconds(platform_run)
-        log_time[chosen], half_width[chosen] = all_times[measured.rows[chosen]], all_widths[measured.rows[chosen]]
+        models = measured.rows[chosen]
+        log_time[chosen] = measured.sums.log_seconds(platform_run)[models]
+        half_width[chosen] = measured.sums.half_width(platform_run, models)
     figures = (measured.log_s, log_time, log_time - half_width, log_time + half_width)
     return agreement(*(_MS * np.exp(one) for one in figures))

@@ -84,7 +84,7 @@ def calibrate_platform_run(platform_run: PlatformRun, sums: PlatformSums, rows: 
         platform=platform.name,
         setting={name: None if pd.isna(value) else _python_value(value) for name, value in platform_run.setting.items()},
         measurements=len(rows),
-        factor=math.exp(float(np.median(log_s - sums.log_seconds(platform_run)[0][rows]))),
+        factor=math.exp(float(np.median(log_s - sums.log_seconds(platform_run)[rows]))),
         log_constants={term.name: float(value) for term, value in zip(platform.terms, constants, strict=True)},
         covariance=tuple(tuple(map(float, row)) for row in covariance),
     )
@@ -104,7 +104,7 @@ def fit_to_few(platform: Platform, prior: PredictedConstants, data: Data) -> tup
 
 def nearest_platform_run(runs: list[PlatformRun], sums: PlatformSums, rows: Indices, log_s: Array) -> PlatformRun:
     """The run configuration whose estimates are nearest to the measurements."""
-    return min(runs, key=lambda one: float(np.median(np.abs(log_s - sums.log_seconds(one)[0][rows]))))
+    return min(runs, key=lambda one: float(np.median(np.abs(log_s - sums.log_seconds(one)[rows]))))
 
 
 def format_platform_calibrations(calibrations: Sequence[PlatformCalibration]) -> str:

@@ -66,6 +66,7 @@ class PlatformSums:
         self.fitted = fitted_platforms() if fitted is None else fitted
         self.is_unknown: Flags = features[_UNKNOWN].to_numpy() > 0
         self._models = models
+        self._names = None if models is None else pd.MultiIndex.from_frame(models[MODEL_COLUMNS])
         self._amounts: dict[str, Array] = {}
         self._effects: dict[tuple[str, str], Effects] = {}
         self._is_related: dict[str, Flags] = {}
@@ -84,34 +85,41 @@ class PlatformSums:
         runs = tuple(platform_runs_on(device, run, self.fitted, calibrated))
         if not runs:
             raise SpeedError(why_not(device, run))
-        log_time, half_width = map(np.stack, zip(*map(self.log_seconds, runs), strict=True))
-        fastest = log_time.argmin(axis=0)
-        places = np.arange(len(self.features))
-        middle, width = log_time[fastest, places], half_width[fastest, places]
+        log_times = np.stack([self.log_seconds(one) for one in runs])
+        fastest = log_times.argmin(axis=0)
+        middle, width = log_times.min(axis=0), np.empty(len(self.features))
+        for place, one in enumerate(runs):
+            models = np.flatnonzero(fastest == place)
+            width[models] = self.half_width(one, models)
         scale = np.where(self.is_unknown, np.nan, run.batch * _MS)
         latency_ms, low_ms, high_ms = (np.exp(log) * scale for log in (middle, middle - width, middle + width))
         return PlatformLatencies(latency_ms, low_ms, high_ms, runs, fastest)
 
-    def log_seconds(self, platform_run: PlatformRun) -> tuple[Array, Array]:
-        """The logarithm of the seconds of one image, and the half-width of its interval."""
-        shares, log_time = log_sum(platform_run.log_constants[None, :], self.amounts(platform_run.fitted))
-        spread, dtype = platform_run.spread, platform_run.setting["dtype"]
-        effects = self.effects(platform_run.fitted, dtype)
-        is_relative = self.has_relatives(platform_run.fitted)
+    def log_seconds(self, platform_run: PlatformRun) -> Array:
+        """The logarithm of the seconds of one image."""
+        _, log_time = log_sum(platform_run.log_constants[None, :], self.amounts(platform_run.fitted))
+        return log_time + self.effects(platform_run.fitted, platform_run.setting["dtype"]).log_effect
+
+    def half_width(self, platform_run: PlatformRun, models: Indices | None = None) -> Array:
+        """The half-width of the interval of the logarithm, of some models or of all."""
+        rows = np.arange(len(self.features)) if models is None else models
+        fitted, spread, dtype = platform_run.fitted, platform_run.spread, platform_run.setting["dtype"]
+        shares, _ = log_sum(platform_run.log_constants[None, :], self.amounts(fitted)[rows])
+        is_known = self.effects(fitted, dtype).is_known[rows]
+        is_relative = self.has_relatives(fitted)[rows]
         noise = np.where(is_relative, spread.model.noise, spread.family.noise)
         quantile = np.where(is_relative, spread.model.quantile, spread.family.quantile)
-        of_constants = _variance(shares, platform_run.fitted.covariance[dtype])
-        of_calibration = (
-            _variance(shares, platform_run.calibrated.covariance) if platform_run.calibrated else np.zeros(len(shares))
-        )
+        of_constants = _variance(shares, fitted.covariance[dtype])
+        calibrated = platform_run.calibrated
+        of_calibration = _variance(shares, calibrated.covariance) if calibrated else np.zeros(len(shares))
         half_width = quantile * np.sqrt(of_constants + of_calibration + noise**2)
         of_known = spread.transfer.quantile * np.sqrt(of_calibration + spread.transfer.noise**2)
-        half_width = np.where(effects.is_known, of_known, half_width)
+        half_width = np.where(is_known, of_known, half_width)
         if platform_run.predicted is not None:
-            of_device = platform_run.predicted.deviation**2 + np.where(effects.is_known, spread.transfer.noise**2, 0.0)
+            of_device = platform_run.predicted.deviation**2 + np.where(is_known, spread.transfer.noise**2, 0.0)
             of_device = spread.device.quantile * np.sqrt(of_device)
-            half_width = np.where(effects.is_known, of_device, np.hypot(half_width, of_device))
-        return log_time + effects.log_effect, half_width
+            half_width = np.where(is_known, of_device, np.hypot(half_width, of_device))
+        return half_width
 
     def effects(self, fitted: Fitted, dtype: str) -> Effects:
         """The effects of the models, from measurements on other devices."""
@@ -119,8 +127,8 @@ class PlatformSums:
         if key not in self._effects:
             known = fitted.effects[fitted.effects["dtype"] == dtype].set_index(MODEL_COLUMNS)["log_effect"]
             effects = np.full(len(self.features), np.nan)
-            if self._models is not None:
-                effects = known.reindex(pd.MultiIndex.from_frame(self._models[MODEL_COLUMNS])).to_numpy(float)
+            if self._names is not None:
+                effects = known.reindex(self._names).to_numpy(float)
             self._effects[key] = Effects(np.nan_to_num(effects), ~np.isnan(effects))
         return self._effects[key]
 
@@ -142,8 +150,12 @@ class PlatformSums:
 
 
 def _variance(shares: Array, covariance: Array) -> Array:
-    """Of the logarithm of a sum, by the covariance of the log constants of its terms."""
-    variance: Array = ((shares @ covariance) * shares).sum(axis=1)
+    """Of the logarithm of a sum, by the covariance of the log constants of its terms.
+
+    BLAS is avoided: at these sizes its threads cost more than they save.
+    """
+    by_term = np.ascontiguousarray(shares.T)
+    variance: Array = np.einsum("um,um->m", np.einsum("tm,tu->um", by_term, covariance), by_term)
     return variance
 
 

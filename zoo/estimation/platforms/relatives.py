@@ -15,6 +15,7 @@ from importlib import resources
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from zoo.devices.device import Cluster, Device
@@ -107,57 +108,140 @@ def comparison_key(setting: Mapping[Any, Any]) -> ComparisonKey:
     return ComparisonKey(*(setting[name] for name in ComparisonKey._fields))
 
 
-def predict_constants(
-    target: SettingTraits, known: Sequence[SettingTraits], log_constants: Array, prior: RelativesPrior
-) -> PredictedConstants | None:
-    """The constants of a setting; None where no measured setting is related and no trend applies.
+class Relatives:
+    """Measured settings of one runtime, processor, dtype and batch, from which the constants of others are predicted."""
 
-    Args:
-        target: the setting.
-        known: settings of the same runtime, dtype and batch that were measured.
-        log_constants: of the known settings: a row each.
-        prior: of the platform.
+    def __init__(self, known: Sequence[SettingTraits], log_constants: Array, prior: RelativesPrior) -> None:
+        """Takes the settings.
+
+        Args:
+            known: the settings.
+            log_constants: of the settings: a row each.
+            prior: of the platform.
+        """
+        self._known, self._log_constants, self._prior = known, log_constants, prior
+        self._alike = _AlikeTraits.of(known, prior)
+        self._processes: dict[tuple[str, ...], _Process] = {}  # by the trends that apply
+
+    def predict(self, target: SettingTraits) -> PredictedConstants | None:
+        """The constants of a setting; None where no measured setting is related and no trend applies."""
+        if not self._known:
+            return None
+        trends = tuple(name for name in self._prior.trends if name in target.numbers)
+        own = _AlikeTraits.of([target], self._prior)
+        towards = own.covariance(self._alike, self._prior)[0]
+        if not towards.any() and not any(name.endswith("_peak") for name in trends):
+            return None
+        process = self._process(trends)
+        towards = towards[process.usable]
+        own_variance = float(own.covariance(own, self._prior)[0, 0]) + self._prior.alone**2
+        log_constants, variance = process.predict(target, towards, own_variance)
+        nearest = self._known[process.usable[int(np.argmax(towards))]].labels["device"] if towards.max() > 0 else None
+        return PredictedConstants(log_constants, math.sqrt(max(variance, 0.0)), nearest)
+
+    def _process(self, trends: tuple[str, ...]) -> _Process:
+        """The process with these trends, or without any if no measured setting has all of their numbers."""
+        if trends not in self._processes:
+            usable = [place for place, one in enumerate(self._known) if all(name in one.numbers for name in trends)]
+            if usable:
+                self._processes[trends] = self._make_process(trends, usable)
+            else:
+                self._processes[trends] = self._make_process((), list(range(len(self._known))))
+        return self._processes[trends]
+
+    def _make_process(self, trends: tuple[str, ...], usable: list[int]) -> _Process:
+        numbers = np.array([[self._known[place].numbers[name] for name in trends] for place in usable])
+        alone = self._prior.alone**2 * np.eye(len(usable))
+        return _Process(
+            trends,
+            usable,
+            numbers.reshape(len(usable), -1),
+            np.array([self._prior.trends[name] for name in trends]).reshape(-1, 2),
+            self._covariance[np.ix_(usable, usable)] + alone,
+            self._log_constants[usable],
+        )
+
+    @functools.cached_property
+    def _covariance(self) -> Array:
+        """Of what the measured settings have in common."""
+        return self._alike.covariance(self._alike, self._prior)
+
+
+class _Process:
+    """The Gaussian process over some measured settings, solved once for all predictions.
+
+    Attributes:
+        usable: places of the settings among the measured ones.
     """
-    if not known:
-        return None
-    trends = {name: slope for name, slope in prior.trends.items() if name in target.numbers}
-    together = _shared([target, *known], prior)
-    if not together[0, 1:].any() and not any(name.endswith("_peak") for name in trends):
-        return None
-    usable = [i for i, one in enumerate(known) if all(name in one.numbers for name in trends)]
-    if not usable:
-        trends, usable = {}, list(range(len(known)))
-    known, values = [known[i] for i in usable], log_constants[usable]
-    together = together[np.ix_(chosen := [0, *(i + 1 for i in usable)], chosen)]
-    covariance, towards = together[1:, 1:] + prior.alone**2 * np.eye(len(known)), together[0, 1:]
-    slopes = np.array([mean for mean, _ in trends.values()])
-    centre = np.array([np.mean([one.numbers[name] for one in known]) for name in trends])
-    numbers = np.array([[one.numbers[name] for name in trends] for one in known]).reshape(len(known), -1) - centre
-    here = np.array([target.numbers[name] for name in trends]) - centre
-    design, at = np.column_stack([np.ones(len(known)), numbers]), np.concatenate([[1.0], here])
-    inverse = np.linalg.inv(covariance)
-    precision = np.diag([_FREE**-2.0, *(deviation**-2.0 for _, deviation in trends.values())])
-    spread = np.linalg.inv(design.T @ inverse @ design + precision)
-    about = values - (numbers @ slopes)[:, None]
-    offsets = spread @ (design.T @ inverse @ about)
-    predicted = at @ offsets + here @ slopes + towards @ inverse @ (about - design @ offsets)
-    rest = at - design.T @ inverse @ towards
-    variance = together[0, 0] + prior.alone**2 - towards @ inverse @ towards + rest @ spread @ rest
-    nearest = known[int(np.argmax(towards))].labels["device"] if len(towards) and towards.max() > 0 else None
-    return PredictedConstants(predicted, math.sqrt(max(variance, 0.0)), nearest)
+
+    def __init__(
+        self, trends: tuple[str, ...], usable: list[int], numbers: Array, slopes: Array, covariance: Array, values: Array
+    ) -> None:
+        """Takes the settings.
+
+        Args:
+            trends: numbers of settings that values follow.
+            usable: places of the settings.
+            numbers: settings x trends.
+            slopes: trends x 2: mean and standard deviation of the prior of each slope.
+            covariance: of the settings' residuals.
+            values: settings x terms.
+        """
+        self.usable = usable
+        self._trends = trends
+        self._slopes = slopes[:, 0]
+        self._centre = numbers.mean(axis=0)
+        numbers = numbers - self._centre
+        design = np.column_stack([np.ones(len(usable)), numbers])
+        self._inverse = np.linalg.inv(covariance)
+        self._weighted = design.T @ self._inverse
+        self._spread = np.linalg.inv(self._weighted @ design + np.diag([_FREE**-2.0, *slopes[:, 1] ** -2.0]))
+        about = values - (numbers @ self._slopes)[:, None]
+        self._offsets = self._spread @ (self._weighted @ about)
+        self._residuals = about - design @ self._offsets
+
+    def predict(self, target: SettingTraits, towards: Array, own_variance: float) -> tuple[Array, float]:
+        """The values of a setting, and their variance.
+
+        Args:
+            target: the setting.
+            towards: its covariances with the settings.
+            own_variance: of its residual.
+        """
+        here = np.array([target.numbers[name] for name in self._trends]) - self._centre
+        at = np.concatenate([[1.0], here])
+        weights = towards @ self._inverse
+        predicted = at @ self._offsets + here @ self._slopes + weights @ self._residuals
+        rest = at - self._weighted @ towards
+        return predicted, float(own_variance - weights @ towards + rest @ self._spread @ rest)
 
 
-def _shared(settings: Sequence[SettingTraits], prior: RelativesPrior) -> Array:
-    """Covariances of what settings have in common."""
-    covariance = np.zeros((len(settings), len(settings)))
-    for label, (deviation, number, distance) in prior.alike.items():
-        codes: dict[str, int] = {}
-        names = np.array([codes.setdefault(one.labels[label], len(codes)) if label in one.labels else -1 for one in settings])
-        is_alike = (names[:, None] == names[None, :]) & (names >= 0)
-        apart = np.zeros_like(covariance)
-        if number is not None:
-            numbers = np.array([one.numbers.get(number, np.nan) for one in settings])
-            apart = (numbers[:, None] - numbers[None, :]) / distance
-            is_alike &= ~np.isnan(apart)
-        covariance += np.where(is_alike, deviation**2 * np.exp(-(np.nan_to_num(apart) ** 2) / 2), 0.0)
-    return covariance
+@dataclass(frozen=True)
+class _AlikeTraits:
+    """What settings may have in common, as arrays: by label the labels, and the numbers by which they fade."""
+
+    labels: Mapping[str, npt.NDArray[np.object_]]  # None where a setting has none
+    numbers: Mapping[str, Array]  # NaN where a setting has none
+
+    @classmethod
+    def of(cls, settings: Sequence[SettingTraits], prior: RelativesPrior) -> _AlikeTraits:
+        """Those of settings."""
+        labels, numbers = {}, {}
+        for label, (_, number, _) in prior.alike.items():
+            labels[label] = np.array([one.labels.get(label) for one in settings], dtype=object)
+            if number is not None:
+                numbers[number] = np.array([one.numbers.get(number, np.nan) for one in settings])
+        return cls(labels, numbers)
+
+    def covariance(self, others: _AlikeTraits, prior: RelativesPrior) -> Array:
+        """Covariances of what settings have in common with others."""
+        covariance = np.zeros((1, 1))
+        for label, (deviation, number, distance) in prior.alike.items():
+            names, other_names = self.labels[label][:, None], others.labels[label][None, :]
+            is_alike = (names == other_names) & ~pd.isna(other_names)
+            apart = np.zeros(is_alike.shape)
+            if number is not None:
+                apart = (self.numbers[number][:, None] - others.numbers[number][None, :]) / distance
+                is_alike &= ~np.isnan(apart)
+            covariance = covariance + np.where(is_alike, deviation**2 * np.exp(-(np.nan_to_num(apart) ** 2) / 2), 0.0)
+        return covariance

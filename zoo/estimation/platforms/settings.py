@@ -17,9 +17,8 @@ from zoo.estimation.platforms.platform import SETTING
 from zoo.estimation.platforms.relatives import (
     ComparisonKey,
     PredictedConstants,
-    SettingTraits,
+    Relatives,
     comparison_key,
-    predict_constants,
     traits_of,
 )
 from zoo.published.published import FLOAT
@@ -117,31 +116,30 @@ def _related_runs(runs: list[PlatformRun]) -> list[PlatformRun]:
 
 
 def _predicted_runs(device: Device, run: RunConfig, fitted: Fitted) -> Iterator[PlatformRun]:
-    for key, (known, log_constants) in _measured_settings(fitted).items():
+    for key, relatives in _relatives(fitted).items():
         for threads, cores in _threads(device, run) if key.processor == "cpu" else [(None, None)]:
             setting: dict[Any, Any] = {**key._asdict(), "device": device.id, "threads": threads, "cores": cores}
             if not accepts(run, setting):
                 continue
-            predicted = predict_constants(traits_of(device, setting), known, log_constants, fitted.platform.relatives)
+            predicted = relatives.predict(traits_of(device, setting))
             if predicted is not None:
                 yield PlatformRun(fitted, {name: setting[name] for name in SETTING}, predicted.log_constants, predicted)
 
 
 @functools.lru_cache(maxsize=16)
-def _measured_settings(fitted: Fitted) -> Mapping[ComparisonKey, tuple[Sequence[SettingTraits], Array]]:
-    """Traits of the measured settings and their log constants, by what makes settings comparable."""
+def _relatives(fitted: Fitted) -> Mapping[ComparisonKey, Relatives]:
+    """The measured settings, by what makes settings comparable."""
     devices = shipped_devices()
     rows: dict[ComparisonKey, list[int]] = {}
     for row, setting in enumerate(fitted.setting_records):
         if setting["device"] in devices:
             rows.setdefault(comparison_key(setting), []).append(row)
-    return {
-        key: (
-            [traits_of(devices[(one := fitted.setting_records[row])["device"]], one) for row in own_rows],
-            fitted.log_constants[own_rows],
-        )
-        for key, own_rows in rows.items()
-    }
+    relatives = {}
+    for key, own_rows in rows.items():
+        settings = [fitted.setting_records[row] for row in own_rows]
+        known = [traits_of(devices[setting["device"]], setting) for setting in settings]
+        relatives[key] = Relatives(known, fitted.log_constants[own_rows], fitted.platform.relatives)
+    return relatives
 
 
 def _threads(device: Device, run: RunConfig) -> list[tuple[int | None, str | None]]:

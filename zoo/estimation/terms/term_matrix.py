@@ -12,7 +12,7 @@ import pandas as pd
 from zoo.devices.device_spec import DeviceSpec
 from zoo.estimation.arrays import Array
 from zoo.estimation.terms.calls import Calls
-from zoo.estimation.terms.term import TermModel, TimePart
+from zoo.estimation.terms.term import Term, TermModel, TimePart
 
 
 @dataclass(frozen=True)
@@ -20,12 +20,10 @@ class TermMatrix:
     """The terms of every call, and the model that each call belongs to."""
 
     model_of: npt.NDArray[np.integer]  # of each row, the number of its model
+    models: int  # how many there are
     calls: Calls
     term_model: TermModel
-    names: tuple[str, ...]  # of the terms
-    parts: tuple[TimePart, ...]
-    neutral: Array  # constants before any measurement
-    seconds: Array  # terms x rows, of one call
+    terms: tuple[Term, ...]  # of one call of each row
 
     @classmethod
     def of(
@@ -42,22 +40,32 @@ class TermMatrix:
         """
         model_of = workloads.groupby(list(key), sort=False, dropna=False, observed=True).ngroup().to_numpy()
         calls = Calls(workloads, batch, is_compiled=model.is_compiled)
-        names, parts, neutral, seconds = zip(*model.terms(calls, spec), strict=True)
-        return cls(model_of, calls, model, names, parts, np.array(neutral), np.stack(seconds))
+        return cls(model_of, int(model_of.max(initial=-1)) + 1, calls, model, tuple(model.terms(calls, spec)))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the terms."""
+        return tuple(term.name for term in self.terms)
+
+    @property
+    def neutral(self) -> Array:
+        """Constants before any measurement."""
+        return np.array([term.neutral for term in self.terms])
 
     def by_model(self, values: Array) -> Array:
         """Sums over the calls of each model, in the order of the models' first calls; `values` are of one call of each row."""
-        models = int(self.model_of.max(initial=-1)) + 1
-        return np.bincount(self.model_of, values * self.calls["calls"], models).astype(np.float64)
+        return np.bincount(self.model_of, values * self.calls["calls"], self.models).astype(np.float64)
 
     def model_seconds(self) -> Array:
         """Seconds of each term in each model, before constants: models x terms."""
-        return np.stack([self.by_model(term) for term in self.seconds], axis=1)
+        return np.stack([self.by_model(term.seconds) for term in self.terms], axis=1)
 
     def part_seconds(self, constants: Array) -> Array:
         """Seconds of one call of each row, by part: 3 x rows."""
-        of_parts = np.array(self.parts) == np.array([*TimePart])[:, None]
-        seconds: Array = (of_parts * constants) @ self.seconds
+        seconds = np.zeros((len(TimePart), len(self.model_of)))
+        places = {part: place for place, part in enumerate(TimePart)}
+        for term, constant in zip(self.terms, constants, strict=True):
+            seconds[places[term.part]] += constant * term.seconds
         return seconds
 
     def host_s(self) -> Array:

@@ -20,7 +20,7 @@ from zoo.devices.device import Device
 from zoo.estimation.arrays import Array, Flags, Indices
 from zoo.estimation.platforms.calibration import fit_to_few
 from zoo.estimation.platforms.hierarchy import Data, Posterior, log_sum
-from zoo.estimation.platforms.relatives import PredictedConstants, comparison_key, predict_constants, traits_of
+from zoo.estimation.platforms.relatives import PredictedConstants, Relatives, comparison_key, traits_of
 from zoo.validation.platforms.effects import effects_of
 from zoo.validation.platforms.measurements import Measurements
 
@@ -121,8 +121,8 @@ def _predicted_constants(
     measured = np.unique(measurements.data.setting[fitted]).tolist()
     rows = [row for row in measured if comparison_key(settings[row]) == comparison_key(target)]
     known = [traits_of(devices[settings[row]["device"]], settings[row]) for row in rows]
-    described = traits_of(devices[target["device"]], target)
-    return predict_constants(described, known, fit.log_constants()[rows], measurements.platform.relatives)
+    relatives = Relatives(known, fit.log_constants()[rows], measurements.platform.relatives)
+    return relatives.predict(traits_of(devices[target["device"]], target))
 
 
 def _with_few(measurements: Measurements, prior: PredictedConstants, rows: Indices, effects: Array) -> list[_Part]:
