@@ -46,8 +46,8 @@ def nothing_is_built_or_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(nn.Module, "__init__", forbid("building a module"))
     for name in ("socket", "create_connection", "getaddrinfo"):
         monkeypatch.setattr(socket, name, forbid("the network"))
-    timm_adapter._make_architecture.cache_clear()
-    torchvision_adapter._make_architecture.cache_clear()
+    timm_adapter._describe_architecture.cache_clear()
+    torchvision_adapter._describe_architecture.cache_clear()
 
 
 def test_timm_lists_all_that_its_registry_has() -> None:

@@ -1,9 +1,9 @@
 """The interface of a zoo.
 
-An adapter lists architectures without building a model or accessing the network, and builds one architecture at a time. In
-`libraries` it may name the distributions that decide what it lists, such as `libraries = ("timm", "torch")`: as long as their
-versions and the adapter's source do not change, its list is cached. Without them every refresh lists the zoo anew.
-`zoo.adapters.timm` is the shorter of the built-in examples.
+An adapter lists architectures without building a model or accessing the network, and builds one architecture at a time. Its `libraries`
+are the distributions that the list depends on, the zoo's own first, such as `libraries = ("timm", "torch")`: the list is cached until one
+of their versions or the adapter's source changes. Without `libraries` every refresh lists the zoo anew. `zoo.adapters.timm` is a short
+example.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import fnmatch
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from functools import cache
+from importlib import metadata
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from zoo.errors import UnknownNameError, did_you_mean
@@ -28,22 +30,25 @@ class Example:
 
     args: tuple[Any, ...] = ()
     kwargs: Mapping[str, Any] = field(default_factory=dict)
-    assumption: str | None = None  # on which the cost depends, because data is unknown; makes the count a bound
-    context: Callable[[], AbstractContextManager[Any]] = nullcontext  # of the pass; replaces operators that depend on data
-    weight_bytes: int | None = None  # of parameters and buffers, if they differ from those of the counted model
+    assumption: str | None = None  # about data that decide on the cost; makes it a bound
+    context: Callable[[], AbstractContextManager[Any]] = nullcontext  # around the pass; may replace operators that depend on data
+    weight_bytes: int | None = None  # bytes of parameters and buffers, if they differ from those of the model that is run
 
 
 @runtime_checkable
 class Zoo(Protocol):
     """A collection of architectures. Every worker creates its own instances, so this must be cheap.
 
-    Subclasses inherit defaults that suit most zoos: no initialisers, aliases or published figures, and one tensor for each of the input.
+    Subclasses inherit defaults that suit most zoos: the version of the first of their `libraries`, no initialisers, aliases or published
+    figures, and the tensors of the input as arguments.
     """
 
     name: str
+    libraries: tuple[str, ...] = ()
 
     def version(self) -> str:
-        """Version of the library. Cached counts of other versions are not valid."""
+        """Version of the library without its build (`0.29.1`, not `0.29.1+cpu`). Cached counts of other versions are not valid."""
+        return installed_version(self.libraries[0])
 
     def architectures(self) -> Sequence[Architecture]:
         """All architectures with their weights. Builds no model and downloads nothing."""
@@ -59,7 +64,7 @@ class Zoo(Protocol):
         """Builds a model without trained weights, in a context that puts new tensors on the meta device."""
 
     def initialisers(self) -> Iterable[Callable[..., Any]]:
-        """Functions of the library that only initialise tensors; they are skipped while building."""
+        """Functions of the library that only initialise tensors. They are skipped while a model is built."""
         return ()
 
     def aliases(self) -> Mapping[str, str]:
@@ -71,9 +76,9 @@ class Zoo(Protocol):
         return ()
 
     def published_accuracy(self) -> Sequence[Accuracy]:
-        """Results that the library itself publishes for its weights, at the input at which they were measured.
+        """Results that the library itself publishes for its weights, at the input of the measurement, read without the network.
 
-        They are read without the network. `retrieved_at` may be empty where the library says no date, only its version.
+        `retrieved_at` may be empty if the library states no date.
         """
         return ()
 
@@ -89,6 +94,12 @@ class Zoo(Protocol):
         return Example(tuple(tensor for name, tensor in tensors if name is None), named)
 
 
+@cache
+def installed_version(distribution: str) -> str:
+    """Version of an installed distribution, without its build: builds share one Python source."""
+    return metadata.version(distribution).partition("+")[0]
+
+
 def options_key(options: dict[str, Any]) -> Hashable:
     """Hashable form of build options."""
     return tuple(sorted((name, repr(value)) for name, value in options.items()))
@@ -102,7 +113,7 @@ def select(architectures: Sequence[Architecture], selection: Selection) -> list[
     """
     names = [a.name for a in architectures]
     _check_patterns(selection, names, architectures[0].zoo if architectures else "")
-    included = _matching(names, selection.include) - _matching(names, selection.exclude)
+    included = _matching_names(names, selection.include) - _matching_names(names, selection.exclude)
     return [
         a
         for a in architectures
@@ -112,13 +123,13 @@ def select(architectures: Sequence[Architecture], selection: Selection) -> list[
     ]
 
 
-def _matching(names: Iterable[str], patterns: Iterable[str]) -> set[str]:
+def _matching_names(names: Iterable[str], patterns: Iterable[str]) -> set[str]:
     names = list(names)
     return {name for pattern in patterns for name in fnmatch.filter(names, pattern)}
 
 
 def _check_patterns(selection: Selection, names: Sequence[str], zoo: str) -> None:
-    """Raises for names that do not exist; only a wildcard in `exclude` may match nothing."""
+    """Checks that every pattern matches a name, except for patterns with wildcards in `exclude`."""
     for pattern in (*selection.include, *selection.exclude):
         is_plain = not any(sign in pattern for sign in "*?[")
         if (is_plain or pattern in selection.include) and not fnmatch.filter(names, pattern):

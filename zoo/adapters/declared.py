@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from torch import nn
 
 _VERSION = "declared"
-"""Replaces the version of a library; changes of a model show in its fingerprint."""
+"""Takes the place of the version of a library; a model that changes gets another fingerprint."""
 
 _SOURCE = "the configuration"
 
 
 class DeclaredZoo(Zoo):
-    """The models of a configuration; in a worker, only the one to build."""
+    """The models of a configuration. In a worker, only the model that is built."""
 
     def __init__(self, name: str, models: Sequence[DeclaredModel]) -> None:
         self.name = name
@@ -45,15 +45,15 @@ class DeclaredZoo(Zoo):
             ZooError: if a module does not exist, or a registry is invalid.
         """
         described: dict[str, Architecture] = {}
-        for model, modules in self._expanded():
+        for model, modules in self._models_with_sources():
             if model.name in described:
                 raise ConfigError(f"Zoo '{self.name}' declares two models '{model.name}'. Give one of them another name.")
-            described[model.name] = self._describe(model, modules)
+            described[model.name] = self._describe_model(model, modules)
         return list(described.values())
 
     def build_options(self, key: CostKey) -> dict[str, Any]:
         """The declared arguments; they do not depend on the input."""
-        options: dict[str, Any] = json.loads(self._find(key.arch).arguments)
+        options: dict[str, Any] = json.loads(self._find_model(key.arch).arguments)
         return options
 
     def build(self, arch: str, options: dict[str, Any]) -> nn.Module:
@@ -62,10 +62,10 @@ class DeclaredZoo(Zoo):
         Raises:
             ZooError: if it does not exist, or returns no module.
         """
-        return call_factory(*_factory(self._find(arch)), options)
+        return call_factory(*_import_factory(self._find_model(arch)), options)
 
     def example(self, model: nn.Module, key: CostKey) -> Example:
-        """The tensors of the input. A model of transformers is asked for no value of a tensor."""
+        """The tensors of the input. Models of transformers run without reading values of tensors."""
         example = super().example(model, key)
         is_of_transformers = type(model).__module__.startswith("transformers.")
         return dataclasses.replace(example, context=independent_of_values) if is_of_transformers else example
@@ -78,8 +78,8 @@ class DeclaredZoo(Zoo):
             for dataset, metric, value in model.accuracy
         ]
 
-    def _expanded(self) -> Iterator[tuple[DeclaredModel, list[str]]]:
-        """Each model, with the modules that contain its source."""
+    def _models_with_sources(self) -> Iterator[tuple[DeclaredModel, list[str]]]:
+        """Each model, those of registries included, with the modules that contain its source."""
         for model in self._models:
             named = [
                 target if is_folder(target) else target.partition(":")[0] for target in (model.factory, model.registry) if target
@@ -92,7 +92,7 @@ class DeclaredZoo(Zoo):
                 module = None if is_folder(model.registry) else getattr(constructor, "__module__", None)
                 yield dataclasses.replace(model, name=name), [*named, *([module] if module else [])]
 
-    def _describe(self, model: DeclaredModel, modules: Iterable[str]) -> Architecture:
+    def _describe_model(self, model: DeclaredModel, modules: Iterable[str]) -> Architecture:
         native = model.inputs[0]
         weights = Weights(self.name, model.name, "", model.task, None, model.classes, native, is_default=True)
         return Architecture(
@@ -108,7 +108,7 @@ class DeclaredZoo(Zoo):
             declared=model,
         )
 
-    def _find(self, name: str) -> DeclaredModel:
+    def _find_model(self, name: str) -> DeclaredModel:
         for model in self._models:
             if model.name == name:
                 return model
@@ -119,10 +119,10 @@ class DeclaredZoo(Zoo):
 
 
 def call_factory(target: str, factory: Any, arguments: Mapping[str, Any]) -> nn.Module:
-    """The module that a factory returns, or that the target already is.
+    """The module that a factory returns; if the target is a module instead of a factory, that module.
 
     Raises:
-        ZooError: if that is no module.
+        ZooError: if the factory returns something else.
     """
     from torch import nn
 
@@ -132,7 +132,7 @@ def call_factory(target: str, factory: Any, arguments: Mapping[str, Any]) -> nn.
     return model
 
 
-def _factory(model: DeclaredModel) -> tuple[str, Callable[..., Any]]:
+def _import_factory(model: DeclaredModel) -> tuple[str, Callable[..., Any]]:
     """The name of the factory for messages, and the factory itself."""
     if model.registry is None:
         assert model.factory is not None

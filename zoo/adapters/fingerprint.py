@@ -21,21 +21,21 @@ _LENGTH = 16  # hexadecimal digits kept: 64 bits, for a few thousand models
 def fingerprint(modules: Iterable[str], arguments: str) -> str:
     """A hash of the arguments, the source of the modules, and all source that they import from the same folder tree.
 
-    For an installed package its version is used. The modules are not run, only the packages that contain them.
+    For an installed package its version is used. The modules are not imported, only the packages that contain them.
 
     Raises:
         UnknownNameError: if there is no such module.
     """
     digest = hashlib.sha256(arguments.encode())
     for module in sorted(set(modules)):
-        digest.update(_source(module).encode())
+        digest.update(_describe_source(module).encode())
     return digest.hexdigest()[:_LENGTH]
 
 
-def _source(module: str) -> str:
-    """The versions of a module's distribution, or hashes of its file and those that it imports; of a folder, of its models'."""
+def _describe_source(module: str) -> str:
+    """Versions of the distribution of a module, or hashes of its file and of the files that it imports; hashes of the models of a folder."""
     if is_folder(module):
-        return " ".join(_hashes(file, file.parent) for file in model_files(module))
+        return " ".join(_hash_files(file, file.parent) for file in model_files(module))
     search_current_folder()
     try:
         spec = importlib.util.find_spec(module)
@@ -49,11 +49,11 @@ def _source(module: str) -> str:
     if _INSTALLED & set(file.parts) and (installed := _installed_version(module)):
         return f"{module} {installed}"
     depth = module.count(".") + (file.name == "__init__.py")
-    return _hashes(file, file.parents[depth])
+    return _hash_files(file, file.parents[depth])
 
 
-def _hashes(file: Path, root: Path) -> str:
-    reached = _reach(file, root)
+def _hash_files(file: Path, root: Path) -> str:
+    reached = _imported_files(file, root)
     return " ".join(f"{path.relative_to(root).as_posix()} {hashlib.sha256(path.read_bytes()).hexdigest()}" for path in reached)
 
 
@@ -69,23 +69,23 @@ def _distributions() -> dict[str, list[str]]:
     return {package: sorted(set(names)) for package, names in packages_distributions().items()}
 
 
-def _reach(file: Path, root: Path) -> list[Path]:
-    """The file and those below `root` that it imports, directly or indirectly, sorted."""
+def _imported_files(file: Path, root: Path) -> list[Path]:
+    """The file and all files below `root` that it imports, directly or indirectly, sorted."""
     reached, pending = set[Path](), [file]
     while pending:
         path = pending.pop()
         if path not in reached:
             reached.add(path)
-            pending.extend(_imported(path, root))
+            pending.extend(_direct_imports(path, root))
     return sorted(reached)
 
 
-def _imported(file: Path, root: Path) -> Iterator[Path]:
+def _direct_imports(file: Path, root: Path) -> Iterator[Path]:
     if file.suffix != ".py":
         return
     try:
         tree = ast.parse(file.read_bytes())
-    except (SyntaxError, ValueError):  # building it will fail with this error
+    except (SyntaxError, ValueError):  # the same error is raised when the model is built
         return
     package = file.parent.relative_to(root).parts
     for node in ast.walk(tree):
@@ -101,7 +101,7 @@ def _imported(file: Path, root: Path) -> Iterator[Path]:
 
 
 def _files_of(module: str, root: Path) -> Iterator[Path]:
-    """The files below `root` that importing a module runs."""
+    """The files below `root` that are run when a module is imported."""
     folder = root
     for part in module.split("."):
         for candidate in (folder / f"{part}.py", folder / part / "__init__.py"):

@@ -1,8 +1,8 @@
 """Folders as sources of models: in the layout of torch.hub, of exported programs and TorchScript, or of configurations of transformers.
 
-A folder with a `hubconf.py` has the public functions of that file, as `torch.hub` has it. Another one has its files: `.pt2` of
-`torch.export.save`, `.pt`, `.pth` and `.ts` of `torch.jit.save`, and each `config.json` of transformers in it or in a folder below,
-which is built without weights. A path may also name one such file.
+The models of a folder with a `hubconf.py` are the public functions of that file, as for `torch.hub`. The models of other folders are their
+files: `.pt2` of `torch.export.save`, `.pt`, `.pth` and `.ts` of `torch.jit.save`, and each `config.json` of transformers in the folder or
+directly below, which is built without weights. A path may also name one such file.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _TORCHSCRIPT = (".pt", ".pth", ".ts")
 
 
 def is_folder(source: str) -> bool:
-    """Whether this names a folder or a file rather than a module: `repository/`, `./repository`, `../models/net.pt2`."""
+    """Whether a source is a folder or a file rather than a module: `repository/`, `./repository`, `../models/net.pt2`."""
     return os.sep in source or source.startswith((".", "~"))
 
 
@@ -37,7 +37,7 @@ def model_files(source: str) -> list[Path]:
     """The `hubconf.py` of a folder, or the files of its models.
 
     Raises:
-        UnknownNameError: if there is none.
+        UnknownNameError: if there are none.
     """
     path = Path(source).expanduser().resolve()
     if path.is_file() and (path.name == _CONFIG_FILE or path.suffix in (_EXPORTED, *_TORCHSCRIPT)):
@@ -57,12 +57,12 @@ def _files_below(folder: Path) -> Iterator[Path]:
 
 
 def models_of_folder(source: str) -> dict[str, Callable[..., Any]]:
-    """The names of the models in a folder with their constructors: files by their stem, configurations by their folder.
+    """Constructors by name of the model: the stem of a file, the folder of a configuration.
 
     Raises:
         UnknownNameError: if there are none.
         MissingLibraryError: if a `hubconf.py` needs a package that is not installed.
-        ZooError: if two have one name.
+        ZooError: if two models have the same name.
     """
     files = model_files(source)
     if files[0].name == _HUB_FILE:
@@ -77,7 +77,7 @@ def models_of_folder(source: str) -> dict[str, Callable[..., Any]]:
 
 
 def untrained(constructor: Callable[..., Any]) -> Callable[..., Any]:
-    """The constructor, told not to load weights where it would by default."""
+    """The constructor, with `pretrained=False` if it would load weights by default."""
     try:
         parameters = inspect.signature(constructor).parameters
     except (TypeError, ValueError):
@@ -101,7 +101,7 @@ def _models_of_hub(file: Path) -> dict[str, Callable[..., Any]]:
 
 @functools.lru_cache(maxsize=16)
 def _run_hub_file(file: Path, _changed_at: int) -> ModuleType:
-    """Runs the file as torch.hub does, with its folder searched first."""
+    """Runs the file as torch.hub does, with its folder first in the import path."""
     spec = importlib.util.spec_from_file_location("hubconf", file)
     assert spec is not None
     assert spec.loader is not None
@@ -120,32 +120,21 @@ def _load_model(file: Path, **arguments: Any) -> nn.Module:
     """The model of a file.
 
     Raises:
-        ZooError: if arguments are given, which a file does not take.
+        ZooError: if there are arguments: a file takes none.
     """
     if arguments:
         raise ZooError(f"{file.name} is a finished model and takes no arguments: {', '.join(arguments)}.")
     if file.name == _CONFIG_FILE:
-        from zoo.adapters.transformers.local import build_from_file
+        from zoo.adapters.transformers.checkpoints import build_from_file
 
         return build_from_file(file)
-    return _load_exported(file) if file.suffix == _EXPORTED else _load_torchscript(file)
-
-
-def _load_exported(file: Path) -> nn.Module:
     import torch
 
     from zoo.meta.build import allocating_as_usual
     from zoo.meta.programs.exported import ExportedModel
-
-    with allocating_as_usual():
-        return ExportedModel(torch.export.load(file).module(check_guards=False))
-
-
-def _load_torchscript(file: Path) -> nn.Module:
-    import torch
-
-    from zoo.meta.build import allocating_as_usual
     from zoo.meta.programs.scripted import ScriptedModel
 
     with allocating_as_usual():
+        if file.suffix == _EXPORTED:
+            return ExportedModel(torch.export.load(file).module(check_guards=False))
         return ScriptedModel(torch.jit.load(file))

@@ -45,18 +45,10 @@ def open_zoo(name: str, models: Sequence[DeclaredModel] = ()) -> Zoo:
     try:
         zoo: Zoo = point.load()()
     except ImportError as error:
-        raise MissingLibraryError(
-            f"Zoo '{name}' needs a package that is missing: {error}. Install it{_how(point)}, or take the zoo out of the config.",
-            _extra(point),
-        ) from error
+        extra = name if point.dist is not None and point.dist.name == _OWN else None  # zoometer's extras are named like its zoos
+        command = f": pip install '{_OWN}[{extra}]'" if extra else ""
+        message = (
+            f"Zoo '{name}' needs a package that is missing: {error}. Install it{command}, or take the zoo out of the config."
+        )
+        raise MissingLibraryError(message, extra) from error
     return zoo
-
-
-def _extra(point: EntryPoint) -> str | None:
-    """What installs the library of a zoo of zoometer's own: the extra of the zoo's name."""
-    return point.name if point.dist is not None and point.dist.name == _OWN else None
-
-
-def _how(point: EntryPoint) -> str:
-    extra = _extra(point)
-    return f": pip install '{_OWN}[{extra}]'" if extra else ""

@@ -1,7 +1,7 @@
 """Where declared models come from: a registry in a module, a whole module, or a folder.
 
-`package.module:REGISTRY` is a mapping of names to constructors, a list of these, or a function that gives one. `package.module` is
-the module itself: its public functions and networks. `path/to/folder` is a folder of models, as `zoo.adapters.folders` has it.
+`package.module:REGISTRY` is a mapping of names to constructors, a list of constructors or names, or a function that returns one of these.
+`package.module` stands for the public functions and networks of a module, `path/to/folder` for a folder (`zoo.adapters.folders`).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from zoo.errors import ZooError
 
 
 def open_source(source: str) -> dict[str, Any]:
-    """The names in a source with their constructors; None for those without one.
+    """Constructors by name of the model; None for a name without a constructor.
 
     Raises:
         UnknownNameError: if there is no such module, attribute or folder.
@@ -31,12 +31,12 @@ def open_source(source: str) -> dict[str, Any]:
     return _models_of_registry(source, import_target(source))
 
 
-def _models_of_registry(source: str, found: Any) -> dict[str, Any]:
-    if callable(found) and not isinstance(found, Mapping):
-        found = found()
-    if isinstance(found, Mapping):
-        return {str(name): constructor for name, constructor in found.items()}
-    entries = list(found) if isinstance(found, Iterable) and not isinstance(found, str) else []
+def _models_of_registry(source: str, registry: Any) -> dict[str, Any]:
+    if callable(registry) and not isinstance(registry, Mapping):
+        registry = registry()
+    if isinstance(registry, Mapping):
+        return {str(name): constructor for name, constructor in registry.items()}
+    entries = list(registry) if isinstance(registry, Iterable) and not isinstance(registry, str) else []
     if not entries or not all(isinstance(entry, str) or hasattr(entry, "__name__") for entry in entries):
         raise ZooError(
             f"{source} is no registry of models. It must be, or give, a mapping of names to factories, a list of factories, or a "
@@ -46,7 +46,7 @@ def _models_of_registry(source: str, found: Any) -> dict[str, Any]:
 
 
 def _models_of_module(module: ModuleType) -> dict[str, Any]:
-    """What `__all__` names; without one, the public functions and networks that the module defines."""
+    """The functions and networks in `__all__`; without `__all__`, those that the module defines and that are public."""
     from torch import nn
 
     exported = getattr(module, "__all__", None)

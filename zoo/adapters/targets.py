@@ -12,7 +12,7 @@ from zoo.errors import UnknownNameError, did_you_mean
 
 
 def search_current_folder() -> None:
-    """Adds the current folder to the import path, as `python script.py` does."""
+    """Adds the current folder to the import path, as `python -m` does."""
     if (folder := str(Path.cwd())) not in sys.path:
         sys.path.insert(0, folder)
 

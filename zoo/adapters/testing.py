@@ -1,13 +1,13 @@
-"""A conformance test that any zoo can run: what zoometer relies on, checked on the zoo itself.
+"""A conformance test for any zoo: checks everything that zoometer relies on.
 
     from zoo.adapters.testing import assert_conforms
 
     def test_acme_conforms():
         assert_conforms(AcmeZoo())
 
-Listing must build no model and open no connection, the records must be consistent, published figures must belong to what is listed,
-and the architectures must be counted on the meta device: at least 98 % of them, while the zoo itself says why it leaves out others.
-Needs neither pytest nor an installed entry point.
+Listing must build no model and open no connection, the records must be consistent, published figures must belong to listed models, and at
+least 98 % of the architectures must be counted on the meta device, apart from those that the zoo declares uncountable with a reason. The
+test needs neither pytest nor an installed entry point.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ from zoo.recording.memo import Memo
 from zoo.records import Architecture, CostKey, Task, Variant, Weights
 
 LEAST_SHARE = 0.98
-"""Share of the listed architectures that must be counted; those that the zoo calls uncountable are not among these."""
+"""Fraction of the listed architectures that must be counted, without those that the zoo declares uncountable."""
 
 
 @dataclass(frozen=True, slots=True)
 class CountReport:
-    """What came of counting architectures at their native inputs."""
+    """Results of counting architectures at their native inputs."""
 
     counted: Mapping[str, Cost] = field(default_factory=dict)
     failed: Mapping[str, str] = field(default_factory=dict)  # exception and message
@@ -48,7 +48,7 @@ class CountReport:
 
     @property
     def share(self) -> float:
-        """Counted architectures, of all that the zoo does not call uncountable; 1 where there are none."""
+        """Fraction of the architectures not declared uncountable that were counted; 1 if there are none."""
         tried = len(self.counted) + len(self.failed)
         return len(self.counted) / tried if tried else 1.0
 
@@ -58,8 +58,8 @@ def assert_conforms(zoo: Zoo, *, count: Iterable[str] | None = None, least_share
 
     Args:
         zoo: an instance of the adapter.
-        count: names of the architectures that are counted. Default: all of them.
-        least_share: of these that must be counted.
+        count: names of the architectures to count. Default: all of them.
+        least_share: fraction of them that must be counted.
 
     Raises:
         AssertionError: with all problems, one per line.
@@ -77,7 +77,7 @@ def assert_conforms(zoo: Zoo, *, count: Iterable[str] | None = None, least_share
 
 
 def check_listing(zoo: Zoo) -> tuple[list[Architecture], list[str]]:
-    """The architectures of a zoo, listed without a model and without the network, and what is wrong with them."""
+    """The architectures of a zoo, listed without building a model and without the network, and the problems with them."""
     problems: list[str] = []
     try:
         with _refusing(nn.Module, "__init__", "a model was built"), _without_network():
@@ -92,7 +92,7 @@ def check_listing(zoo: Zoo) -> tuple[list[Architecture], list[str]]:
         problems.append("nothing is listed")
     problems += [f"{name!r} is listed {n} times" for name, n in Counter(a.name for a in architectures).items() if n > 1]
     problems += [f"{a.name}: {problem}" for a in architectures for problem in _problems_of(a, zoo.name)]
-    for library in getattr(zoo, "libraries", ()):
+    for library in zoo.libraries:
         try:
             metadata.version(library)
         except metadata.PackageNotFoundError:
@@ -142,7 +142,7 @@ def _problems_of_input(text: str) -> Iterator[str]:
 
 
 def check_figures(zoo: Zoo, architectures: Iterable[Architecture]) -> list[str]:
-    """Aliases and published figures that belong to no listed model, or are no figures."""
+    """Problems of aliases and published figures: those that belong to no listed model or have no value."""
     listed = list(architectures)
     names = {a.name for a in listed}
     weights: dict[tuple[str, str], Weights] = {(w.arch, w.tag): w for a in listed for w in a.weights}
@@ -191,10 +191,10 @@ def count_architectures(
 
 def _count_architecture(zoo: Zoo, architecture: Architecture, memo: Memo) -> Cost:
     key = CostKey(zoo.name, architecture.name, architecture.input, architecture.classes)
-    _ask_for_an_odd_size(zoo, key)
+    _try_odd_size(zoo, key)
     options = zoo.build_options(key)
     if options_key(options) != options_key(zoo.build_options(key)):
-        raise ZooError("build_options differ when they are asked for again")
+        raise ZooError("build_options differ between two calls with equal keys")
 
     def build() -> nn.Module:
         return build_on_meta(lambda: zoo.build(key.arch, options), zoo.initialisers())
@@ -208,8 +208,8 @@ def _count_architecture(zoo: Zoo, architecture: Architecture, memo: Memo) -> Cos
     return cost
 
 
-def _ask_for_an_odd_size(zoo: Zoo, key: CostKey) -> None:
-    """A size that the architecture may not take: it is taken, or refused in words."""
+def _try_odd_size(zoo: Zoo, key: CostKey) -> None:
+    """Checks that an unusual size is accepted or refused with an `InputError` or a `VariantError`."""
     shape = image_tensor(key.input).shape
     if len(shape) >= 3:
         odd = resize_input(f"{shape[-2] + 1}x{shape[-1] + 3}", key.input)
@@ -218,7 +218,7 @@ def _ask_for_an_odd_size(zoo: Zoo, key: CostKey) -> None:
 
 
 class _RefusedError(Exception):
-    """Something was done that a zoo must not do."""
+    """The zoo did something forbidden."""
 
 
 def _refusing(owner: Any, name: str, what: str) -> contextlib.AbstractContextManager[Any]:
@@ -232,5 +232,5 @@ def _refusing(owner: Any, name: str, what: str) -> contextlib.AbstractContextMan
 def _without_network() -> Iterator[None]:
     with contextlib.ExitStack() as contexts:
         for owner, name in ((socket.socket, "connect"), (socket, "create_connection"), (socket, "getaddrinfo")):
-            contexts.enter_context(_refusing(owner, name, "the network was asked"))
+            contexts.enter_context(_refusing(owner, name, "the network was used"))
         yield

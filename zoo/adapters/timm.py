@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Any
 
-import timm
 from timm.layers import weight_init
 from timm.models import (
     PretrainedCfg,
@@ -24,7 +23,7 @@ from zoo.inputs import format_input, parse_input
 from zoo.records import Architecture, CostKey, Task, Variant, Weights
 
 _EMBEDDING_WIDTH_STEP = 64
-"""A head whose outputs are a multiple of this (384, 512, …, 1280) is an image-text embedding: no label set of timm's weights (1000,
+"""A head with a multiple of so many outputs (384, 512, …, 1280) is an image-text embedding: no label set of timm's weights (1000,
 11221, 11821, 19168, 21841, 21842, 21843, 115217) has such a size."""
 
 _DATASETS = {
@@ -47,16 +46,12 @@ class TimmZoo(Zoo):
     name = "timm"
     libraries = ("timm", "torch")
 
-    def version(self) -> str:
-        """timm's version."""
-        return timm.__version__
-
     def architectures(self) -> list[Architecture]:
         """All registered architectures with their weights, from timm's tables."""
-        return [_make_architecture(name) for name in list_models()]
+        return [_describe_architecture(name) for name in list_models()]
 
     def build_options(self, key: CostKey) -> dict[str, Any]:
-        """Variant, head and channels and, where timm says that the size is fixed, the image size."""
+        """Variant, head, channels and, for an architecture with `fixed_input_size`, the image size."""
         options: dict[str, Any] = {"variant": key.variant} if key.variant != Variant.BASE else {}
         if key.classes is not None and key.variant != Variant.FEATURES:
             options["num_classes"] = key.classes
@@ -90,11 +85,17 @@ def timm_initialisers() -> list[Callable[..., Any]]:
     return [value for name, value in vars(weight_init).items() if name.endswith("_") and callable(value)]
 
 
+def address_of_weights(hub_id: Any, url: Any) -> str | None:
+    """The page of weights on the hub if it has one, else the address of their file."""
+    hub_id = str(hub_id or "").rstrip("/")
+    return f"https://huggingface.co/{hub_id}" if hub_id.count("/") == 1 else str(url or "") or None
+
+
 @cache
-def _make_architecture(name: str) -> Architecture:
+def _describe_architecture(name: str) -> Architecture:
     cfgs = get_arch_pretrained_cfgs(name)
     default = get_pretrained_cfg(name) or PretrainedCfg()
-    weights = tuple(_make_weights(name, cfg, is_default=cfg.tag == default.tag) for cfg in cfgs.values() if cfg.has_weights)
+    weights = tuple(_describe_weights(name, cfg, is_default=cfg.tag == default.tag) for cfg in cfgs.values() if cfg.has_weights)
     classes = default.num_classes
     family = model_entrypoint(name).__module__.rsplit(".", 1)[-1]
     return Architecture(
@@ -110,10 +111,8 @@ def _make_architecture(name: str) -> Architecture:
     )
 
 
-def _make_weights(arch: str, cfg: PretrainedCfg, *, is_default: bool) -> Weights:
+def _describe_weights(arch: str, cfg: PretrainedCfg, *, is_default: bool) -> Weights:
     tag = cfg.tag or ""
-    hub_id = str(cfg.hf_hub_id or "")
-    is_on_hub = hub_id.count("/") == 1 and not hub_id.endswith("/")
     return Weights(
         zoo="timm",
         arch=arch,
@@ -123,7 +122,7 @@ def _make_weights(arch: str, cfg: PretrainedCfg, *, is_default: bool) -> Weights
         classes=cfg.num_classes,
         input=format_input(cfg.input_size),
         license=cfg.license,
-        source=f"https://huggingface.co/{hub_id}" if is_on_hub else str(cfg.url) if cfg.url else None,
+        source=address_of_weights(cfg.hf_hub_id, cfg.url),
         recipe=cfg.paper_ids if isinstance(cfg.paper_ids, str) else cfg.origin_url,
         is_default=is_default,
     )

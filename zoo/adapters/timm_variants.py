@@ -20,14 +20,14 @@ from zoo.records import Variant
 _METHODS = ("fuse", "reparameterize", "switch_to_deploy")
 """Methods of modules that `timm.models.reparameterize_model` calls."""
 
-_SOME_ONLY = {"byobnet": ("mobileone_*", "repvgg_*"), "ghostnet": ("ghostnetv3_*",)}
-"""Modules of timm in which only some architectures can be re-parameterised. A test compares this with built models."""
+_FUSIBLE_ONLY = {"byobnet": ("mobileone_*", "repvgg_*"), "ghostnet": ("ghostnetv3_*",)}
+"""Patterns of the architectures that can be re-parameterised, for timm's modules in which others cannot. A test builds all of them."""
 
 
 def variants_of(arch: str) -> tuple[str, ...]:
-    """The variants of an architecture, known without building it."""
+    """The variants of an architecture, determined without building it."""
     module = model_entrypoint(arch).__module__
-    globs = _SOME_ONLY.get(module.rsplit(".", 1)[-1], ("*",))
+    globs = _FUSIBLE_ONLY.get(module.rsplit(".", 1)[-1], ("*",))
     if _has_blocks_to_fuse(module) and any(fnmatch.fnmatchcase(arch, glob) for glob in globs):
         return (Variant.BASE, Variant.DEPLOY, Variant.FEATURES)
     return (Variant.BASE, Variant.FEATURES)
@@ -37,7 +37,7 @@ def variants_of(arch: str) -> tuple[str, ...]:
 def _has_blocks_to_fuse(module: str) -> bool:
     """Whether a module of timm defines or imports classes that can be re-parameterised."""
     classes = (value for value in vars(sys.modules[module]).values() if isinstance(value, type) and issubclass(value, nn.Module))
-    return any(hasattr(found, method) for found in classes for method in _METHODS)
+    return any(hasattr(kind, method) for kind in classes for method in _METHODS)
 
 
 def build_variant(arch: str, variant: str = Variant.BASE, **options: Any) -> nn.Module:
@@ -48,7 +48,7 @@ def build_variant(arch: str, variant: str = Variant.BASE, **options: Any) -> nn.
     """
     if variant == Variant.FEATURES:
         return _build_backbone(arch, options)
-    model = _create(arch, options)
+    model = _create_model(arch, options)
     if variant == Variant.DEPLOY:
         with torch.no_grad():
             model = reparameterize_model(model.eval(), inplace=True)
@@ -57,13 +57,13 @@ def build_variant(arch: str, variant: str = Variant.BASE, **options: Any) -> nn.
 
 def _build_backbone(arch: str, options: dict[str, Any]) -> nn.Module:
     try:
-        return _create(arch, {**options, "features_only": True})
+        return _create_model(arch, {**options, "features_only": True})
     except Exception as error:
-        _create(arch, options)  # if this fails too, raise its error
+        _create_model(arch, options)  # if this fails too, raise its error
         raise VariantError("timm cannot take the feature maps of this architecture") from error
 
 
-def _create(arch: str, options: dict[str, Any]) -> nn.Module:
+def _create_model(arch: str, options: dict[str, Any]) -> nn.Module:
     """`timm.create_model`. A CrossViT that cannot be built for a size is built for its native one, to which it resizes images."""
     model: nn.Module = timm.create_model(arch, pretrained=False, **options)
     if isinstance(model, CrossVit) and not _has_whole_patches(model):

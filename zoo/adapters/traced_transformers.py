@@ -1,4 +1,4 @@
-"""How models of transformers run on the meta device, for the zoos that are built from it."""
+"""Runs models of transformers on the meta device; for all zoos with such models."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from unittest import mock
 
 @contextlib.contextmanager
 def independent_of_values() -> Iterator[None]:
-    """Makes transformers ask for no value of a tensor, as when it traces a model. Not thread-safe.
+    """Makes transformers read no value of a tensor, as when it traces a model. Not thread-safe.
 
-    It keeps a mask that masks nothing, which only its values tell, and leaves out checks. The matrix products are the same.
+    Checks are skipped, and masks are kept even if their values would show that they mask nothing. The matrix products are the same.
     """
     with (
         mock.patch("transformers.masking_utils.is_tracing", return_value=True),

@@ -196,4 +196,4 @@ class DaskPool:
 def _libraries(zoos: Iterable[str]) -> list[str]:
     """The libraries that the versions of installed zoos depend on."""
     installed = [name for name in zoos if name in zoo_names()]
-    return sorted({library for name in installed for library in getattr(open_zoo(name), "libraries", ())})
+    return sorted({library for name in installed for library in open_zoo(name).libraries})

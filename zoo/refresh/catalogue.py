@@ -92,7 +92,7 @@ def _cached_listings(names: Iterable[str], store: Store) -> dict[str, ZooListing
 
 def _new_listing(name: str, settings: ZooSettings) -> ZooListing:
     zoo = open_zoo(name, settings.models)
-    libraries: Sequence[str] = () if settings.models else getattr(zoo, "libraries", ())
+    libraries: Sequence[str] = () if settings.models else zoo.libraries
     return ZooListing(list(zoo.architectures()), zoo.version(), dependencies(name, libraries), is_new=True)
 
 

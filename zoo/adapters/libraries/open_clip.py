@@ -2,7 +2,7 @@
 
 `ViT-B-32` is both towers with a similarity of the two, `ViT-B-32-image` and `ViT-B-32-text` are the towers. Zero-shot results and
 costs are those of the project's own tables, docs/openclip_results.csv and docs/model_profile.csv at revision f862f86 of its
-repository (MIT), and of the table in the package's description; they stand beside this file.
+repository (MIT), and of the table in the package's description; both are kept beside this file.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from open_clip.pretrained import get_pretrained_cfg, list_pretrained_tags_by_mod
 from torch import nn
 
 from zoo.adapters.base import Example, Zoo
-from zoo.adapters.timm import timm_initialisers
+from zoo.adapters.timm import address_of_weights, timm_initialisers
 from zoo.adapters.traced_transformers import independent_of_values
 from zoo.inputs import TensorInput, format_tensors, parse_tensors
 from zoo.records import Accuracy, Architecture, CostKey, PublishedCost, Task, Weights
@@ -45,7 +45,7 @@ _RESULTS = {
 }
 
 _TEXT_MODELS: dict[str, tuple[str, dict[str, Any]]] = {
-    # Type and values of the configuration of each text model that open_clip would download; the table of costs has their parameters.
+    # Type and values of the configuration of each text model that open_clip would download; the parameters agree with the table of costs.
     "roberta-base": ("roberta", {"vocab_size": 50265, "max_position_embeddings": 514, "type_vocab_size": 1}),
     "xlm-roberta-base": ("xlm-roberta", {"vocab_size": 250002, "max_position_embeddings": 514, "type_vocab_size": 1}),
     "xlm-roberta-large": (
@@ -76,13 +76,9 @@ class OpenClipZoo(Zoo):
     name = "open_clip"
     libraries = ("open_clip_torch", "transformers", "timm", "torch")
 
-    def version(self) -> str:
-        """open_clip's version."""
-        return str(open_clip.__version__)
-
     def architectures(self) -> list[Architecture]:
         """Both towers, the image tower and the text tower of each configuration."""
-        return [_make_architecture(name, part) for name in open_clip.list_models() for part in ("", _IMAGE, _TEXT)]
+        return [_describe_architecture(name, part) for name in open_clip.list_models() for part in ("", _IMAGE, _TEXT)]
 
     def build_options(self, key: CostKey) -> dict[str, Any]:
         """The size of the image."""
@@ -93,29 +89,32 @@ class OpenClipZoo(Zoo):
         return {} if image == _image_shape(name) else {"image_size": image[1:]}
 
     def build(self, arch: str, options: dict[str, Any]) -> nn.Module:
-        """Both towers, or one, untrained."""
+        """Both towers or one of them, without trained weights."""
         name, part = _split_arch(arch)
-        config = _config(name)
+        config = _config_without_downloads(name)
         config["vision_cfg"] |= options
         quick_gelu = config.get("quick_gelu", False)
+        model: nn.Module
         with _without_downloads():
             if part == _IMAGE:
-                return _module(towers._build_vision_tower(config["embed_dim"], config["vision_cfg"], quick_gelu))  # noqa: SLF001
-            if part == _TEXT:
-                return _module(towers._build_text_tower(config["embed_dim"], config["text_cfg"], quick_gelu))  # noqa: SLF001
-            has_own_text = config.pop("custom_text", False) or "hf_model_name" in config["text_cfg"]
-            model = CoCa if "multimodal_cfg" in config else towers.CustomTextCLIP if has_own_text else towers.CLIP
-            return _module(model(**config))
+                model = towers._build_vision_tower(config["embed_dim"], config["vision_cfg"], quick_gelu)  # noqa: SLF001
+            elif part == _TEXT:
+                model = towers._build_text_tower(config["embed_dim"], config["text_cfg"], quick_gelu)  # noqa: SLF001
+            else:
+                has_own_text = config.pop("custom_text", False) or "hf_model_name" in config["text_cfg"]
+                kind = CoCa if "multimodal_cfg" in config else towers.CustomTextCLIP if has_own_text else towers.CLIP
+                model = kind(**config)
+        return model
 
     def example(self, model: nn.Module, key: CostKey) -> Example:
-        """An image, a text, or both; text models of transformers keep the mask of a text that ends before the last token."""
+        """An image, a text, or both. Text models of transformers keep the mask for texts that end before the last token."""
         example = super().example(model, key)
         name, part = _split_arch(key.arch)
-        has_mask = part != _IMAGE and "hf_model_name" in _own_config(name)["text_cfg"]
+        has_mask = part != _IMAGE and "hf_model_name" in _package_config(name)["text_cfg"]
         return replace(example, context=independent_of_values) if has_mask else example
 
     def initialisers(self) -> Iterable[Callable[..., Any]]:
-        """timm's initialisers of tensors, which build many of the image towers."""
+        """timm's initialisers of tensors: many of the image towers are timm's."""
         return timm_initialisers()
 
     def published_costs(self) -> list[PublishedCost]:
@@ -124,7 +123,7 @@ class OpenClipZoo(Zoo):
             PublishedCost(
                 row["model"] + part,
                 "",
-                format_tensors(_inputs(row["model"], part)),
+                format_tensors(_native_tensors(row["model"], part)),
                 round(float(row[f"{column}mparams"]) * 1e6),
                 None,
                 2,
@@ -157,20 +156,15 @@ def _split_arch(arch: str) -> tuple[str, str]:
     return arch, ""
 
 
-def _module(built: Any) -> nn.Module:
-    module: nn.Module = built
-    return module
-
-
 @cache
-def _own_config(name: str) -> dict[str, Any]:
+def _package_config(name: str) -> dict[str, Any]:
     config: dict[str, Any] = open_clip.get_model_config(name)
     return config
 
 
-def _config(name: str) -> dict[str, Any]:
-    """The configuration without what downloads weights."""
-    config = deepcopy(_own_config(name))
+def _config_without_downloads(name: str) -> dict[str, Any]:
+    """A copy of the configuration with which no weights are downloaded."""
+    config = deepcopy(_package_config(name))
     if "timm_model_name" in config["vision_cfg"]:
         config["vision_cfg"]["timm_model_pretrained"] = False
     if "hf_model_name" in config["text_cfg"]:
@@ -179,21 +173,21 @@ def _config(name: str) -> dict[str, Any]:
 
 
 def _image_shape(name: str) -> tuple[int, ...]:
-    size = _own_config(name)["vision_cfg"].get("image_size", 224)
+    size = _package_config(name)["vision_cfg"].get("image_size", 224)
     return (3, *((size, size) if isinstance(size, int) else size))
 
 
-def _inputs(name: str, part: str) -> list[TensorInput]:
+def _native_tensors(name: str, part: str) -> list[TensorInput]:
     image = TensorInput(_image_shape(name))
-    text = TensorInput((_own_config(name)["text_cfg"].get("context_length", _CONTEXT_LENGTH),), "int64")
+    text = TensorInput((_package_config(name)["text_cfg"].get("context_length", _CONTEXT_LENGTH),), "int64")
     return {_IMAGE: [image], _TEXT: [text]}.get(part, [image, text])
 
 
 @cache
-def _make_architecture(name: str, part: str) -> Architecture:
+def _describe_architecture(name: str, part: str) -> Architecture:
     task = {_IMAGE: Task.FEATURES, _TEXT: Task.OTHER}.get(part, Task.ZERO_SHOT)
-    native = format_tensors(_inputs(name, part))
-    tags = [] if part else list_pretrained_tags_by_model(name)
+    native = format_tensors(_native_tensors(name, part))
+    files = {} if part else {tag: get_pretrained_cfg(name, tag) for tag in list_pretrained_tags_by_model(name)}
     return Architecture(
         zoo="open_clip",
         name=name + part,
@@ -201,15 +195,11 @@ def _make_architecture(name: str, part: str) -> Architecture:
         family=name,
         input=native,
         classes=0,
-        weights=tuple(_make_weights(name, tag, native) for tag in tags),
+        weights=tuple(
+            Weights("open_clip", name, tag, task, None, 0, native, source=address_of_weights(file.get("hf_hub"), file.get("url")))
+            for tag, file in files.items()
+        ),
     )
-
-
-def _make_weights(name: str, tag: str, native: str) -> Weights:
-    found = get_pretrained_cfg(name, tag)
-    hub, url = str(found.get("hf_hub") or "").rstrip("/"), str(found.get("url") or "")
-    source = f"https://huggingface.co/{hub}" if hub.count("/") == 1 else url or None
-    return Weights("open_clip", name, tag, Task.ZERO_SHOT, None, 0, native, source=source)
 
 
 def _read_rows(file: str) -> Iterator[Mapping[str, str]]:

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from typing import Any
 
-import segmentation_models_pytorch
 from segmentation_models_pytorch import MODEL_ARCHITECTURES_MAPPING as DECODERS
 from segmentation_models_pytorch.encoders import encoders as all_encoders
 from torch import nn
@@ -35,21 +34,21 @@ COMMON_ENCODERS = (
     "mit_b2",
     "tu-convnext_tiny",
 )
-"""Encoders that every decoder of the declared set is listed with; `tu-` are timm's."""
+"""Encoders that every decoder of the declared set is combined with; those with `tu-` are timm's."""
 
 _VIT = "tu-vit_{}_patch16_224"
 _VIT_ENCODERS = tuple(_VIT.format(size) for size in ("tiny", "small", "base", "large"))
-"""The only kind that DPT takes."""
+"""The only encoders that DPT accepts."""
 
 _CLASSES = 1
 """The library's default."""
 
 _SIZE, _VIT_SIZE = 512, 224
 _STRIDE = 32
-"""Of the deepest features, by which decoders but Unet's need the size to be divisible."""
+"""Of the deepest features. The size must be divisible by it, except for Unet."""
 
 _DILATED = frozenset({"deeplabv3", "deeplabv3plus", "pan"})
-"""Decoders that dilate their encoder, which one that pools cannot be."""
+"""Decoders that dilate their encoder, which is impossible for encoders with pooling."""
 _POOLING = ("densenet", "inception", "vgg", "xception")
 _WITHOUT_TRANSFORMERS = frozenset({"linknet", "unetplusplus"})
 
@@ -60,28 +59,24 @@ class SmpZoo(Zoo):
     name = "smp"
     libraries = ("segmentation_models_pytorch", "timm", "torch")
 
-    def version(self) -> str:
-        """The library's version."""
-        return str(segmentation_models_pytorch.__version__)
-
     def pairs(self) -> Iterator[tuple[str, str]]:
-        """Decoders and encoders that are listed."""
+        """The listed pairs of decoder and encoder."""
         for decoder in DECODERS:
             encoders = _VIT_ENCODERS if decoder == "dpt" else COMMON_ENCODERS
             if decoder == "unet":
                 encoders = tuple(dict.fromkeys((*COMMON_ENCODERS, *all_encoders)))
-            yield from ((decoder, encoder) for encoder in encoders if _why_refused(decoder, encoder) is None)
+            yield from ((decoder, encoder) for encoder in encoders if _why_uncountable(decoder, encoder) is None)
 
     def architectures(self) -> list[Architecture]:
         """A network for each pair, named `decoder-encoder`."""
-        return [_make_architecture(self.name, *pair) for pair in self.pairs()]
+        return [_describe_architecture(self.name, *pair) for pair in self.pairs()]
 
     def build_options(self, key: CostKey) -> dict[str, Any]:
-        """Classes, channels, and whether a vision transformer has to take another size than its own.
+        """Classes, channels, and for a vision transformer whether the image size differs from its own.
 
         Raises:
             InputError: if the size is not divisible by 32.
-            VariantError: if there is to be no head.
+            VariantError: if the key has no head.
         """
         if key.classes == 0:
             raise VariantError("segmentation_models_pytorch builds no network without a head")
@@ -110,13 +105,13 @@ class SmpProductZoo(SmpZoo):
     name = "smp-product"
 
     def pairs(self) -> Iterator[tuple[str, str]]:
-        """The product, with the pairs that the library refuses."""
+        """All pairs, including those that the library refuses."""
         encoders = tuple(dict.fromkeys((*all_encoders, *COMMON_ENCODERS, *_VIT_ENCODERS)))
         return ((decoder, encoder) for decoder in DECODERS for encoder in encoders)
 
 
 @cache
-def _make_architecture(zoo: str, decoder: str, encoder: str) -> Architecture:
+def _describe_architecture(zoo: str, decoder: str, encoder: str) -> Architecture:
     size = _VIT_SIZE if encoder in _VIT_ENCODERS else _SIZE
     return Architecture(
         zoo=zoo,
@@ -125,12 +120,12 @@ def _make_architecture(zoo: str, decoder: str, encoder: str) -> Architecture:
         family=decoder,
         input=f"3x{size}x{size}",
         classes=_CLASSES,
-        uncountable=_why_refused(decoder, encoder),
+        uncountable=_why_uncountable(decoder, encoder),
     )
 
 
-def _why_refused(decoder: str, encoder: str) -> str | None:
-    """Why the library builds no such network."""
+def _why_uncountable(decoder: str, encoder: str) -> str | None:
+    """Why the library cannot build this pair; None if it can."""
     if decoder == "dpt":
         return None if encoder in _VIT_ENCODERS else "DPT takes vision transformers of timm only"
     if encoder in _VIT_ENCODERS:

@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from copy import deepcopy
 from functools import cache
-from importlib.metadata import metadata, version
+from importlib.metadata import metadata
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -34,7 +34,7 @@ _NOTE = f"ultralytics and its weights are licensed under {LICENCE}, or by a cont
 
 
 class _Head(NamedTuple):
-    """What the last module of a network is for."""
+    """Task, class and input of the networks with a kind of head."""
 
     model: str  # class of the network, in ultralytics.nn.tasks
     task: Task
@@ -55,15 +55,15 @@ _HEADS = {
     "YOLOESegment": _Head("YOLOESegModel", Task.DETECTION),
     "v10Detect": _Head("DetectionModel", Task.DETECTION),
 }
-"""By the class of the head, without the number of its version (`Pose26`); sizes are those of the evaluations in the description."""
+"""By the class of the head without its version (`Pose26`); inputs are those of the evaluations in the description."""
 
 _P6_INPUT = "3x1280x1280"
-"""Of networks with a fourth level of features, which are made for twice the size."""
+"""Input of networks with a fourth level of features, which are made for twice the size."""
 
 _STRIDE = 32
 _METRICS = {
-    # What a heading of the description's tables begins with, without its markup. Networks are counted end to end, so that of the two
-    # mAPs of detectors it is the one without NMS.
+    # Headings of the description's tables, without markup. Networks are counted end to end, so of the two mAPs of detectors the one
+    # without NMS is used.
     "mAPval50-95(e2e)": ("coco-val2017", "box_map"),
     "mAPbox50-95(e2e)": ("coco-val2017", "box_map"),
     "mAPmask50-95(e2e)": ("coco-val2017", "mask_map"),
@@ -74,13 +74,13 @@ _METRICS = {
     "acctop1": ("imagenet-1k", "top1"),
     "acctop5": ("imagenet-1k", "top5"),
 }
-_SHARES = ("delta1",)
-"""Metrics that the description gives as a share of 1; in results they are percent."""
+_FRACTIONS = ("delta1",)
+"""Metrics that the description gives as a fraction of 1; in results they are percent."""
 
 _SUMMARY = re.compile(r"summary: \d+ layers, ([\d,]+) parameters, .*? ([\d.]+) GFLOP", re.IGNORECASE)
 _UNSCALED_SUMMARY = re.compile(r"# \d+ layers, ([\d,]+) parameters, ([\d.]+) GFLOP")
 _SUMMARY_INPUT = "3x640x640"
-"""At which the comments of the YAML files were computed, where the network takes an image of any size."""
+"""The input of the figures in the comments of the YAML files, for networks that take any size."""
 
 
 class UltralyticsZoo(Zoo):
@@ -90,7 +90,7 @@ class UltralyticsZoo(Zoo):
     libraries = ("ultralytics", "torch")
 
     def __init__(self) -> None:
-        """Finds the package.
+        """Reads the YAML files of the installed package.
 
         Raises:
             MissingLibraryError: if it is not installed.
@@ -100,24 +100,20 @@ class UltralyticsZoo(Zoo):
             raise MissingLibraryError("ultralytics is not installed. Install it: pip install 'zoometer[ultralytics]'", self.name)
         self._models = _read_models(Path(spec.origin).parent / "cfg" / "models")
 
-    def version(self) -> str:
-        """ultralytics' version."""
-        return version("ultralytics")
-
     def architectures(self) -> list[Architecture]:
         """All files at all scales, named as ultralytics names them: `yolo26n-seg` is scale n of `yolo26-seg.yaml`."""
-        evaluated = _evaluations()
-        return [_make_architecture(name, config, name in evaluated) for name, config in self._models.items()]
+        evaluated = _published_results()
+        return [_describe_architecture(name, config, name in evaluated) for name, config in self._models.items()]
 
     def build_options(self, key: CostKey) -> dict[str, Any]:
         """Classes and channels.
 
         Raises:
             InputError: if the size is not divisible by 32.
-            VariantError: if there is to be no head.
+            VariantError: if the key has no head.
         """
         channels, *size = parse_input(key.input)
-        head = _head(self._models[key.arch])
+        head = _head_of(self._models[key.arch])
         if key.classes == 0:
             raise VariantError("ultralytics builds no network without a head")
         if any(each % _STRIDE for each in size) and head.task != Task.CLASSIFICATION:
@@ -125,10 +121,10 @@ class UltralyticsZoo(Zoo):
         return {"ch": channels, "nc": key.classes or self._models[key.arch]["nc"]}
 
     def build(self, arch: str, options: dict[str, Any]) -> nn.Module:
-        """The network, untrained."""
-        config, tasks = deepcopy(self._models[arch]), _import("ultralytics.nn.tasks")
+        """The network without trained weights."""
+        config, tasks = deepcopy(self._models[arch]), _import_offline("ultralytics.nn.tasks")
         with _without_biases():
-            model: nn.Module = getattr(tasks, _head(config).model)(config, verbose=False, **options)
+            model: nn.Module = getattr(tasks, _head_of(config).model)(config, verbose=False, **options)
         _set_strides(model, options["ch"])
         return model
 
@@ -138,7 +134,7 @@ class UltralyticsZoo(Zoo):
         for name, config in self._models.items():
             if (summary := config["summary"]) is not None:
                 params, gflops = summary
-                native = _head(config).input
+                native = _head_of(config).input
                 input = native if native.startswith("3x224") else _SUMMARY_INPUT
                 costs.append(PublishedCost(name, "", input, params, None, 1, gflops=gflops))
         return costs
@@ -149,7 +145,7 @@ class UltralyticsZoo(Zoo):
         by_name = {a.name: a for a in self.architectures()}
         return [
             Accuracy(self.name, name, "", dataset, metric, by_name[name].input, value, source, "", self.version())
-            for name, results in _evaluations().items()
+            for name, results in _published_results().items()
             for (dataset, metric), value in results.items()
             if name in by_name
         ]
@@ -164,12 +160,16 @@ def _read_models(folder: Path) -> dict[str, dict[str, Any]]:
         scales = list(config.get("scales", {}))
         for scale in scales or [""]:
             name = file.stem if len(scales) < 2 else re.sub(r"(\d+)", rf"\g<1>{scale}", file.stem, count=1)
-            models[name] = _without_weights(config) | {"scale": scale, "yaml_file": file.name, "summary": _summary(text, scale)}
+            models[name] = _without_weights(config) | {
+                "scale": scale,
+                "yaml_file": file.name,
+                "summary": _parse_summary(text, scale),
+            }
     return models
 
 
 def _without_weights(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The configuration without the weights that a backbone of torchvision would download."""
+    """A copy of the configuration in which backbones of torchvision download no weights."""
     config = deepcopy(dict(given))
     for _, _, module, arguments in config["backbone"]:
         if module == "TorchVision":
@@ -177,19 +177,19 @@ def _without_weights(given: Mapping[str, Any]) -> dict[str, Any]:
     return config
 
 
-def _summary(text: str, scale: str) -> tuple[int, float] | None:
+def _parse_summary(text: str, scale: str) -> tuple[int, float] | None:
     """Parameters and GFLOPs of a scale."""
     line = next((line for line in text.splitlines() if scale and line.strip().startswith(f"{scale}: [")), None)
     found = _UNSCALED_SUMMARY.search(text) if line is None else _SUMMARY.search(line)
     return (int(found[1].replace(",", "")), float(found[2])) if found else None
 
 
-def _head(config: Mapping[str, Any]) -> _Head:
+def _head_of(config: Mapping[str, Any]) -> _Head:
     return _HEADS[str(config["head"][-1][2]).removesuffix("26")]
 
 
-def _make_architecture(name: str, config: Mapping[str, Any], has_weights: bool) -> Architecture:
-    head, classes = _head(config), int(config["nc"])
+def _describe_architecture(name: str, config: Mapping[str, Any], has_weights: bool) -> Architecture:
+    head, classes = _head_of(config), int(config["nc"])
     native = _P6_INPUT if "-p6" in name else head.input
     weights = Weights(
         "ultralytics", name, "", head.task, None, classes, native, license=LICENCE.lower(), is_default=True,
@@ -208,7 +208,7 @@ def _make_architecture(name: str, config: Mapping[str, Any], has_weights: bool) 
 
 
 @cache
-def _evaluations() -> dict[str, dict[tuple[str, str], float]]:
+def _published_results() -> dict[str, dict[tuple[str, str], float]]:
     """Results by network, from the tables of the package's description."""
     results: dict[str, dict[tuple[str, str], float]] = {}
     headings: list[str] = []
@@ -230,29 +230,29 @@ def _row_figures(headings: Iterable[str], cells: Iterable[str]) -> Iterator[tupl
     for heading, cell in zip(headings, cells, strict=True):
         if heading in _METRICS:
             dataset, metric = _METRICS[heading]
-            yield (dataset, metric), round(100 * float(cell), 1) if metric in _SHARES else float(cell)
+            yield (dataset, metric), round(100 * float(cell), 1) if metric in _FRACTIONS else float(cell)
 
 
-def _import(module: str) -> ModuleType:
-    """A module of ultralytics, which must neither install packages nor ask the network when it is imported."""
+def _import_offline(module: str) -> ModuleType:
+    """Imports a module of ultralytics, which would otherwise install packages or use the network."""
     os.environ |= {"YOLO_AUTOINSTALL": "false", "YOLO_OFFLINE": "true"}
     return importlib.import_module(module)
 
 
 @contextlib.contextmanager
 def _without_biases() -> Iterator[None]:
-    """Lets heads leave their biases as they are: filling them needs the strides as numbers. Not thread-safe."""
+    """Skips the initialisation of the heads' biases, which needs the strides as numbers. Not thread-safe."""
     with contextlib.ExitStack() as contexts:
-        for head in vars(_import("ultralytics.nn.modules.head")).values():
+        for head in vars(_import_offline("ultralytics.nn.modules.head")).values():
             if "bias_init" in getattr(head, "__dict__", {}):
                 contexts.enter_context(mock.patch.object(head, "bias_init"))
         yield
 
 
 def _set_strides(model: Any, channels: int) -> None:
-    """The strides of the levels as numbers: the constructor computes them from a pass whose results are on the meta device here."""
+    """Sets the strides of the levels as numbers. The constructor computes them from a pass, whose results have no values here."""
     head = model.model[-1]
-    if not hasattr(head, "bias_init"):  # it has no levels
+    if not hasattr(head, "bias_init"):  # a head without levels
         return
     side = 256  # as the constructor has it
     model.eval()

@@ -24,11 +24,11 @@ METRICS = {
     "per_image_epe": "end_point_error_per_image",
     "fl_all": "fl_all",
 }
-"""torchvision's names of metrics and ours. Others keep their name."""
+"""Names of metrics by torchvision's names. Others keep torchvision's name."""
 
 
 def read_accuracy(weights: Iterable[Weights]) -> list[Accuracy]:
-    """The metrics that torchvision states for its weights, at the input of their evaluation; as old as the installed package."""
+    """The metrics in the metadata of torchvision's weights, at their evaluation input, dated by the installation of the package."""
     version = torchvision.__version__.partition("+")[0]
     installed = datetime.fromtimestamp(Path(torchvision.__file__).stat().st_mtime, UTC).isoformat(timespec="seconds")
     return [

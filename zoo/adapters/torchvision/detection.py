@@ -1,8 +1,8 @@
 """Runs torchvision's detectors on the meta device, with the most boxes that each head accepts.
 
-What a detector computes after its backbone depends on its detections. The model's own code runs here, except that operators whose
-result depends on values are replaced: filters keep every box, so that only the model's own limits apply. The MACs are those of an
-image with that many detections.
+The computation after the backbone of a detector depends on its detections. The model's own code runs here, but operators whose result
+depends on values are replaced: filters keep every box, so that only the model's own limits apply. The MACs are those of an image with
+that many detections.
 """
 
 from __future__ import annotations
@@ -46,13 +46,13 @@ def detection_example(model: nn.Module, shape: tuple[int, ...], batch: int) -> E
     """Images of this shape, the context that replaces data-dependent operators, and the assumption it makes."""
     images = [torch.empty(shape, device="meta") for _ in range(batch)]
     scaled = tuple(model.transform(images[:1])[0].image_sizes[0])  # type: ignore[operator]
-    assumption = _assumption(model)
+    assumption = _describe_assumption(model)
     if scaled != shape[-2:]:
         assumption += f"; the model itself scales {format_input(shape[-2:])} to {format_input(scaled)}"
     return Example((images,), assumption=assumption, context=functools.partial(as_many_as_possible, scaled))
 
 
-def _assumption(model: nn.Module) -> str:
+def _describe_assumption(model: nn.Module) -> str:
     settings: Any = model
     if not isinstance(model, GeneralizedRCNN):
         return (
@@ -60,17 +60,17 @@ def _assumption(model: nn.Module) -> str:
             f"{settings.detections_per_img} detections an image, the most that the model is set to; MACs do not depend on them"
         )
     heads = settings.roi_heads
-    what = "masks" if heads.has_mask() else "keypoints" if heads.has_keypoint() else ""
-    found = f"{what} of {heads.detections_per_img} detections" if what else f"{heads.detections_per_img} detections"
-    return f"counted for {settings.rpn.post_nms_top_n()} proposals and {found} an image, the most that the model is set to"
+    of_what = "masks of " if heads.has_mask() else "keypoints of " if heads.has_keypoint() else ""
+    detections = f"{of_what}{heads.detections_per_img} detections"
+    return f"counted for {settings.rpn.post_nms_top_n()} proposals and {detections} an image, the most that the model is set to"
 
 
 @contextlib.contextmanager
 def as_many_as_possible(image_size: tuple[int, int]) -> Iterator[None]:
-    """Lets detectors run on the meta device. Not thread-safe.
+    """Runs detectors on the meta device with as many boxes as possible. Not thread-safe.
 
-    Boxes whose coordinates are needed cover the image of `image_size` (height and width), and are distributed evenly over the levels
-    of the pyramid. Overlapping boxes are searched in all classes at once, which is equivalent to torchvision's loop over classes.
+    Boxes whose coordinates are needed cover the whole image of `image_size` (height and width). Boxes are distributed evenly over the levels
+    of the pyramid. Non-maximum suppression runs for all classes at once, which is equivalent to torchvision's loop over classes.
     """
     with (
         mock.patch.object(poolers.LevelMapper, "__call__", _spread_over_levels),
@@ -88,7 +88,7 @@ _paste_mask = roi_heads.paste_mask_in_image
 
 
 def _spread_over_levels(mapper: poolers.LevelMapper, boxlists: list[Tensor]) -> Tensor:
-    """The level of each box: in turn, because sizes of boxes are unknown. The original runs too, so that it is counted."""
+    """Assigns boxes to levels in turn, because their sizes are unknown. The original runs too, so that it is counted."""
     computed = _find_level(mapper, boxlists)
     levels = mapper.k_max - mapper.k_min + 1
     return torch.tensor([position % levels for position in range(len(computed))], dtype=torch.int64)
@@ -98,8 +98,8 @@ def _find_keypoints_in(image_size: tuple[int, int], maps: Tensor, rois: Tensor) 
     """Scales heat maps to the whole image, the largest possible box."""
     height, width = image_size
     whole = torch.tensor([[0.0, 0.0, width, height]] * len(rois)).reshape(-1, 4)
-    found: tuple[Tensor, Tensor] = _find_keypoints(maps, whole)
-    return found
+    keypoints: tuple[Tensor, Tensor] = _find_keypoints(maps, whole)
+    return keypoints
 
 
 def _paste_over_image(mask: Tensor, box: Tensor, height: int, width: int) -> Tensor:  # noqa: ARG001  # has no numbers
@@ -109,7 +109,7 @@ def _paste_over_image(mask: Tensor, box: Tensor, height: int, width: int) -> Ten
 
 
 class _KeepEverything(TorchDispatchMode):
-    """Replaces operators whose result depends on values: every condition holds, and no boxes overlap."""
+    """Replaces operators whose result depends on values as if every condition held and no boxes overlapped."""
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         operator = func._overloadpacket  # noqa: SLF001  # has no public name

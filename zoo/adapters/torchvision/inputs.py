@@ -18,7 +18,7 @@ _NATIVE = {
     Task.VIDEO: (3, 16, 224, 224),
     Task.OPTICAL_FLOW: (3, 512, 512),
 }
-"""Native inputs where the weights' transforms have no size: those of torchvision's published `_ops` (pytorch/vision,
+"""Native inputs of models whose transforms state no size: the inputs of torchvision's published `_ops` (pytorch/vision,
 test/common_extended_utils.py and test/test_extended_models.py). Detectors scale every image to this size."""
 
 _SMALL_DETECTORS = {
@@ -31,9 +31,9 @@ LIMITS = ("proposals", "detections")
 """Limits that an input of a detector may set, as in `3x800x800;proposals=300;detections=20`."""
 
 _VISION_TRANSFORMER, _MAXVIT, _MVIT, _RAFT = "vision_transformer", "maxvit", "mvit", "raft"
-_SIZED = frozenset({_VISION_TRANSFORMER, _MAXVIT, _MVIT, "swin_transformer", "efficientnet"})
-"""Families whose `min_size` applies to their weights, not to the architecture."""
-_MAXVIT_STEP = 224  # four halvings and a stem's, times windows of 7
+_WITHOUT_LEAST_SIZE = frozenset({_VISION_TRANSFORMER, _MAXVIT, _MVIT, "swin_transformer", "efficientnet"})
+"""Families whose minimum size in the metadata applies to the weights, not to the architecture."""
+_MAXVIT_STEP = 224  # the stem and four stages halve the size, and windows have 7 pixels
 _RAFT_STEP = 8
 
 
@@ -89,7 +89,7 @@ def _check_size(arch: str, family: str, shape: tuple[int, ...]) -> None:
             raise InputError(f"input must be {format_input(_NATIVE[Task.VIDEO])}: torchvision's MViT is built for no other size")
     elif family == _RAFT:
         _check_multiple(shape, _RAFT_STEP)
-    if family not in _SIZED:
+    if family not in _WITHOUT_LEAST_SIZE:
         _check_least(arch, shape)
 
 

@@ -8,7 +8,7 @@ ASSUMPTION = (
     "counted as its float architecture with weights of int8; activations, memory traffic and peak memory are those of float32"
 )
 
-_LEFT_OUT = "AuxLogits"
+_DROPPED_HEAD = "AuxLogits"
 """The auxiliary head of a quantised Inception, which torchvision drops when it loads the weights."""
 
 _BIAS_BYTES = 4
@@ -30,7 +30,7 @@ def int8_weight_bytes(model: nn.Module, backend: str) -> int:
     layers = [
         module
         for name, module in model.named_modules()
-        if isinstance(module, (nn.Conv2d, nn.Linear)) and not name.startswith(_LEFT_OUT)
+        if isinstance(module, (nn.Conv2d, nn.Linear)) and not name.startswith(_DROPPED_HEAD)
     ]
     outputs = [len(layer.weight) for layer in layers]
     scales = sum(outputs) if backend == "fbgemm" else len(layers)

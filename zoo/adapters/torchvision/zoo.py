@@ -8,7 +8,6 @@ from typing import Any
 from unittest import mock
 
 import torch
-import torchvision
 from torch import nn
 from torchvision import models
 from torchvision.models import WeightsEnum
@@ -34,7 +33,7 @@ _DETECTION = (Task.DETECTION, Task.KEYPOINTS)
 _GOOGLENET = {"aux_logits": False, "init_weights": False, "transform_input": True}
 _INCEPTION = {"aux_logits": True, "init_weights": False, "transform_input": True}
 _AS_WITH_WEIGHTS: dict[str, dict[str, Any]] = {
-    # Options that loading weights sets and the constructor does not; published parameters are those with weights.
+    # Options that are set when weights are loaded, and not by the constructor; published parameters are those with weights.
     "googlenet": _GOOGLENET,  # auxiliary heads are dropped
     "quantized_googlenet": _GOOGLENET,
     "inception_v3": _INCEPTION,  # kept, but unused in evaluation
@@ -60,7 +59,7 @@ _NOTES = {
     "quantized_googlenet": f"{_QUANTIZED}; the published file also holds the two auxiliary heads, which are dropped",
     "quantized_mobilenet_v3_large": f"{_QUANTIZED}; the published file holds float32 weights, which are converted when loaded",
     **dict.fromkeys(("wide_resnet50_2", "wide_resnet101_2"), "the published file of IMAGENET1K_V1 holds float16 weights"),
-    # torchvision measured its own figures on a noise image, in which trained detectors find nothing or one person.
+    # torchvision measured its figures on an image of noise, in which trained detectors detect nothing or one person.
     "fasterrcnn_mobilenet_v3_large_320_fpn": "torchvision publishes the MACs of an image without any proposal",
     "fasterrcnn_mobilenet_v3_large_fpn": "torchvision publishes the MACs of an image without any proposal",
     "maskrcnn_resnet50_fpn": "torchvision publishes the MACs of an image without any detection, and so without masks",
@@ -74,16 +73,12 @@ class TorchvisionZoo(Zoo):
     name = "torchvision"
     libraries = ("torchvision", "torch")
 
-    def version(self) -> str:
-        """torchvision's version without its build (`0.29.1`, not `0.29.1+cpu`): builds share one Python source."""
-        return str(torchvision.__version__).partition("+")[0]
-
     def architectures(self) -> list[Architecture]:
         """All registered architectures with their weights."""
-        return [_make_architecture(name, module) for module in _TASKS for name in models.list_models(module=module)]
+        return [_describe_architecture(name, module) for module in _TASKS for name in models.list_models(module=module)]
 
     def build_options(self, key: CostKey) -> dict[str, Any]:
-        """The head, a built-in image size, limits of a detector, and options that loading weights would set."""
+        """The head, a fixed image size, limits of a detector, and the options that are set when weights are loaded."""
         task = _task(key.arch)
         check_input(key.arch, task, key.input)
         options = dict(_AS_WITH_WEIGHTS.get(key.arch, {}))
@@ -96,8 +91,8 @@ class TorchvisionZoo(Zoo):
     def build(self, arch: str, options: dict[str, Any]) -> nn.Module:
         """`torchvision.models.get_model` without weights.
 
-        Detectors are built as if their backbone's weights were loaded. Otherwise their norms would have parameters that published
-        detectors do not have.
+        Detectors are built as if their backbone's weights were loaded: the normalisation layers of published detectors have no
+        parameters, and others would.
         """
         with (  # not thread-safe
             mock.patch.object(WeightsEnum, "get_state_dict", _load_nothing),
@@ -124,7 +119,11 @@ class TorchvisionZoo(Zoo):
             return detection_example(model, shape, key.batch)
         images = tuple(torch.empty((key.batch, *shape), device="meta") for _ in range(2 if task == Task.OPTICAL_FLOW else 1))
         if is_quantized(key.arch):
-            return Example(images, assumption=ASSUMPTION, weight_bytes=int8_weight_bytes(model, _backend(key.arch)))
+            return Example(
+                images,
+                assumption=ASSUMPTION,
+                weight_bytes=int8_weight_bytes(model, models.get_model_weights(key.arch).DEFAULT.meta["backend"]),
+            )
         return Example(images)
 
 
@@ -141,17 +140,13 @@ def _size_options(arch: str, shape: tuple[int, ...]) -> dict[str, Any]:
 
 
 @cache
-def _tasks() -> dict[str, Task]:
-    by_module = {name: task for module, task in _TASKS.items() for name in models.list_models(module=module)}
-    return {name: Task.KEYPOINTS if name.startswith("keypoint") else task for name, task in by_module.items()}
-
-
 def _task(arch: str) -> Task:
-    return _tasks()[arch]
+    task = next(task for module, task in _TASKS.items() if arch in models.list_models(module=module))
+    return Task.KEYPOINTS if arch.startswith("keypoint") else task
 
 
 @cache
-def _make_architecture(name: str, module: ModuleType) -> Architecture:
+def _describe_architecture(name: str, module: ModuleType) -> Architecture:
     entries = models.get_model_weights(name)
     default = getattr(entries, "DEFAULT", None)
     task = _task(name)
@@ -161,13 +156,13 @@ def _make_architecture(name: str, module: ModuleType) -> Architecture:
         task=task,
         family=models.get_model_builder(name).__module__.rsplit(".", 1)[-1],
         input=native_input(name, task, default),
-        classes=_classes(default),
-        weights=tuple(_make_weights(name, module, entry, is_default=entry is default) for entry in entries),
+        classes=_count_classes(default),
+        weights=tuple(_describe_weights(name, module, entry, is_default=entry is default) for entry in entries),
         note=_NOTES.get(name),
     )
 
 
-def _make_weights(arch: str, module: ModuleType, entry: Any, *, is_default: bool) -> Weights:
+def _describe_weights(arch: str, module: ModuleType, entry: Any, *, is_default: bool) -> Weights:
     meta, task = entry.meta, _task(arch)
     megabyte = 1024 * 1024  # `_file_size` is in binary megabytes, to three decimals
     return Weights(
@@ -176,7 +171,7 @@ def _make_weights(arch: str, module: ModuleType, entry: Any, *, is_default: bool
         tag=entry.name,
         task=task,
         dataset=next(iter(meta.get("_metrics", {})), "").lower() or None,
-        classes=_classes(entry),
+        classes=_count_classes(entry),
         input=native_input(arch, task, entry),
         file_bytes=round(meta["_file_size"] * megabyte) if "_file_size" in meta else None,
         license=meta.get("license"),
@@ -186,12 +181,6 @@ def _make_weights(arch: str, module: ModuleType, entry: Any, *, is_default: bool
     )
 
 
-def _classes(entry: Any) -> int | None:
+def _count_classes(entry: Any) -> int | None:
     categories = entry.meta.get("categories") if entry is not None else None
     return len(categories) if categories else None
-
-
-def _backend(arch: str) -> str:
-    """The backend that the quantised weights are for."""
-    backend: str = models.get_model_weights(arch).DEFAULT.meta["backend"]
-    return backend

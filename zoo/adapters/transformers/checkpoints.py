@@ -1,14 +1,18 @@
-"""Published configurations of transformers by name, from `checkpoints.yaml`."""
+"""Configurations of transformers: the published ones by name, from `checkpoints.yaml`, and those in files of a user."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
 from importlib import resources
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+import transformers
 import yaml
+from torch import nn
+from transformers import AutoConfig, AutoModel
 
 from zoo.adapters.transformers.heads import HEADS, native_input
 from zoo.records import Task
@@ -23,7 +27,7 @@ _TASKS = {
     "ForDepthEstimation": Task.DEPTH,
     "ForVideoClassification": Task.VIDEO,
 }
-"""By the end of the class of the model."""
+"""By the end of the name of the model's class."""
 
 _ZERO_SHOT = frozenset({"CLIPModel", "SiglipModel"})
 _PROMPTED = frozenset({"SamModel"})
@@ -35,20 +39,20 @@ class Checkpoint(NamedTuple):
     model_type: str
     class_name: str
     source: str  # of the weights, as the hub names it
-    values: Mapping[str, Any] = MappingProxyType({})  # that differ from the type's defaults
+    values: Mapping[str, Any] = MappingProxyType({})  # of the configuration, where they differ from the type's defaults
     classes: int = 0
     params: int | None = None  # as published
-    params_step: int = 1  # what these are rounded to
-    input: str | None = None  # None: as the configuration says
+    params_step: int = 1  # the published number is a multiple of it
+    input: str | None = None  # None: the configuration's
 
     @property
     def task(self) -> Task:
-        """What the class of the model is for."""
+        """The task of the model's class."""
         return task_of(self.class_name)
 
     @property
     def head(self) -> str:
-        """The head of `heads.HEADS` that has its kind of input; empty for an image of 224 pixels."""
+        """The head of `heads.HEADS` with the same kind of input; empty for an image of 224 pixels."""
         if self.class_name in _PROMPTED:
             return "prompted"
         return next((name for name, head in HEADS.items() if head.task == self.task), "")
@@ -59,7 +63,7 @@ class Checkpoint(NamedTuple):
 
 
 def task_of(class_name: str) -> Task:
-    """What a class of transformers is for."""
+    """The task of a class of transformers."""
     if class_name in _ZERO_SHOT or class_name in _PROMPTED:
         return Task.ZERO_SHOT if class_name in _ZERO_SHOT else Task.OTHER
     return next((task for end, task in _TASKS.items() if class_name.endswith(end)), Task.FEATURES)
@@ -67,10 +71,20 @@ def task_of(class_name: str) -> Task:
 
 @cache
 def checkpoints() -> dict[str, Checkpoint]:
-    """All of them by name."""
+    """All published configurations by name."""
     text = resources.files("zoo.adapters.transformers").joinpath("checkpoints.yaml").read_text(encoding="utf-8")
     fields = {"type": "model_type", "class": "class_name", "config": "values"}  # others have the same name
     return {
         name: Checkpoint(**{fields.get(key, key): value for key, value in entry.items()})
         for name, entry in yaml.safe_load(text).items()
     }
+
+
+def build_from_file(file: Path) -> nn.Module:
+    """The untrained model of a `config.json`: of the class in its `architectures`, or the base class of its type. Uses no network."""
+    config = AutoConfig.from_pretrained(file.parent, local_files_only=True)
+    if getattr(config, "use_pretrained_backbone", False):
+        config.use_pretrained_backbone = False
+    names = getattr(config, "architectures", None)
+    model: nn.Module = getattr(transformers, names[0])(config) if names else AutoModel.from_config(config)
+    return model

@@ -1,18 +1,18 @@
 """The zoo of transformers: vision models, built from configuration classes without downloads.
 
-An architecture is one of three. `vit` is a model type of the library's registries of classifiers and backbones, in the default size of
-its configuration class; `detr-detection` is another head of a type (`heads.HEADS`), likewise; `vit-large-patch16-224` is a published
-configuration (`checkpoints.yaml`), which has weights.
+There are three kinds of architectures. `vit` is a model type in the library's registries of classifiers and backbones, with the default
+configuration of its class. `detr-detection` is a type with another head (`heads.HEADS`), also with the default configuration.
+`vit-large-patch16-224` is a published configuration (`checkpoints.yaml`), which has weights.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from functools import cache
-from importlib.util import find_spec
 from typing import Any
 
 import transformers
@@ -25,22 +25,16 @@ from zoo.adapters.traced_transformers import independent_of_values
 from zoo.adapters.transformers.checkpoints import checkpoints
 from zoo.adapters.transformers.heads import HEADS, native_input, split_name, why_uncountable
 from zoo.errors import VariantError
-from zoo.inputs import image_tensor, parse_input
+from zoo.inputs import image_tensor
 from zoo.records import Architecture, CostKey, PublishedCost, Task, Variant, Weights
 
 _CLASSES = 1000
-"""Outputs of a classifier. The configuration classes have 2, but nearly all published checkpoints have those of ImageNet-1k."""
+"""Outputs of a classifier. The configuration classes have 2 by default, but nearly all published checkpoints have 1000 (ImageNet-1k)."""
 
 _OF_ANOTHER_ZOO = frozenset({"timm_backbone", "timm_wrapper"})
-_UNCOUNTABLE = {
-    "imagegpt": "takes an image as a sequence of colour tokens, not as pixels",
-    "perceiver": "takes an array of its own making, not an image",
-    "shieldgemma2": "takes text beside the image",
-    "siglip2": "takes patches that were cut out before, not an image",
-}
 
 _WITHOUT_DOWNLOAD = {"use_pretrained_backbone": False}
-"""Of configurations whose backbone is timm's."""
+"""For configurations with a backbone of timm."""
 
 
 class TransformersZoo(Zoo):
@@ -49,19 +43,10 @@ class TransformersZoo(Zoo):
     name = "transformers"
     libraries = ("transformers", "torch", "timm")  # some of its backbones are timm's
 
-    def version(self) -> str:
-        """transformers' version."""
-        return str(transformers.__version__)
-
     def architectures(self) -> list[Architecture]:
-        """All model types of the registries, and the published configurations. The modules of the models are not imported."""
-        model_types = {*MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES, *MODEL_FOR_BACKBONE_MAPPING_NAMES}
+        """All model types of the registries, their other heads, and the published configurations. Imports no module of a model."""
         with _without_warnings():
-            return [
-                *(_make_architecture(model_type) for model_type in sorted(model_types - _OF_ANOTHER_ZOO)),
-                *(_describe_head(name) for name in sorted(_heads())),
-                *(_describe_checkpoint(name) for name in checkpoints()),
-            ]
+            return [_describe_architecture(name) for name in (*sorted(_model_types()), *sorted(_heads()), *checkpoints())]
 
     def build_options(self, key: CostKey) -> dict[str, Any]:
         """Values of the configuration that differ from its defaults, and whether only the backbone is built.
@@ -69,39 +54,34 @@ class TransformersZoo(Zoo):
         Raises:
             VariantError: if the library has no class for the backbone or the classifier.
         """
-        if key.arch in checkpoints() or key.arch in _heads():
-            native = (_describe_checkpoint if key.arch in checkpoints() else _describe_head)(key.arch)
-            head = {"num_labels": key.classes} if key.classes else {}
-            return head | _image_options(_config_of(key.arch, {}), image_tensor(key.input).shape[-3:], native.input)
-        is_backbone = key.classes == 0 or key.variant == Variant.FEATURES
-        if key.arch not in _registry(is_backbone=is_backbone):
-            has, lacks = ("classifier", "backbone") if is_backbone else ("backbone", "classifier")
-            raise VariantError(f"transformers has no {lacks} of {key.arch}, only a {has}")
-        head = {} if is_backbone or key.classes is None else {"num_labels": key.classes}
-        image = _image_options(_default_config(key.arch), parse_input(key.input), _make_architecture(key.arch).input)
-        return {"is_backbone": is_backbone, **head, **image}
+        options: dict[str, Any] = {}
+        if key.arch in _model_types():
+            options["is_backbone"] = is_backbone = key.classes == 0 or key.variant == Variant.FEATURES
+            if key.arch not in _registry(is_backbone=is_backbone):
+                has, lacks = ("classifier", "backbone") if is_backbone else ("backbone", "classifier")
+                raise VariantError(f"transformers has no {lacks} of {key.arch}, only a {has}")
+        if key.classes and not options.get("is_backbone"):
+            options["num_labels"] = key.classes
+        native = _describe_architecture(key.arch).input
+        return options | _image_options(_native_config(key.arch), image_tensor(key.input).shape[-3:], native)
 
     def build(self, arch: str, options: dict[str, Any]) -> nn.Module:
         """The backbone, or the model with its head, of the configuration."""
-        changed = dict(options)
-        model: nn.Module
-        if arch in checkpoints() or arch in _heads():
-            model = _model_class(arch)(_as_loaded(_config_of(arch, changed)))
-        else:
-            names = _registry(is_backbone=changed.pop("is_backbone"))[arch]
-            model = getattr(transformers, _first_class(names))(_as_loaded(CONFIG_MAPPING[arch](**changed)))
+        changed = {name: value for name, value in options.items() if name != "is_backbone"}
+        model_class = getattr(transformers, _class_name(arch, is_backbone=options.get("is_backbone", False)))
+        model: nn.Module = model_class(_as_loaded(_config_of(arch, changed)))
         return model
 
     def example(self, model: nn.Module, key: CostKey) -> Example:
         """An image, a video, or an image and a text."""
         example = super().example(model, key)
-        has_masks = key.arch in checkpoints() or key.arch in _heads()
+        has_masks = key.arch not in _model_types()
         return Example(example.args, example.kwargs, context=independent_of_values) if has_masks else example
 
     def published_costs(self) -> list[PublishedCost]:
         """Numbers of parameters of the published configurations."""
         return [
-            PublishedCost(name, "", _describe_checkpoint(name).input, one.params, None, 0, params_step=one.params_step)
+            PublishedCost(name, "", _describe_architecture(name).input, one.params, None, 0, params_step=one.params_step)
             for name, one in checkpoints().items()
             if one.params is not None
         ]
@@ -109,7 +89,7 @@ class TransformersZoo(Zoo):
 
 @contextlib.contextmanager
 def _without_warnings() -> Iterator[None]:
-    """Keeps the library quiet about defaults of its own configurations."""
+    """Suppresses the library's warnings about defaults of its own configurations."""
     before = transformers.logging.get_verbosity()
     transformers.logging.set_verbosity_error()
     try:
@@ -119,8 +99,14 @@ def _without_warnings() -> Iterator[None]:
 
 
 def _first_class(names: str | tuple[str, ...]) -> str:
-    """Of several classes the first is the plain one; others add a teacher's head."""
+    """The plain class of a model: the first of several, the others have a second head for distillation."""
     return names if isinstance(names, str) else names[0]
+
+
+@cache
+def _model_types() -> frozenset[str]:
+    """Types with a classifier of images or a backbone."""
+    return frozenset({*MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES, *MODEL_FOR_BACKBONE_MAPPING_NAMES}) - _OF_ANOTHER_ZOO
 
 
 @cache
@@ -134,12 +120,14 @@ def _heads() -> dict[str, str]:
     }
 
 
-def _model_class(arch: str) -> Any:
-    return getattr(transformers, checkpoints()[arch].class_name if arch in checkpoints() else _heads()[arch])
+def _class_name(arch: str, *, is_backbone: bool = False) -> str:
+    if arch in checkpoints():
+        return checkpoints()[arch].class_name
+    return _heads()[arch] if arch in _heads() else _first_class(_registry(is_backbone=is_backbone)[arch])
 
 
 def _config_of(arch: str, changed: Mapping[str, Any]) -> Any:
-    """The configuration of a head or a published one, with changed values."""
+    """The configuration of an architecture with changed values."""
     published = checkpoints().get(arch)
     model_type = published.model_type if published else split_name(arch)[0]
     values = _merge_config(published.values if published else {}, changed)
@@ -149,8 +137,13 @@ def _config_of(arch: str, changed: Mapping[str, Any]) -> Any:
     return config_class(**values)
 
 
+@cache
+def _native_config(arch: str) -> Any:
+    return _config_of(arch, {})
+
+
 def _merge_config(values: Mapping[str, Any], changed: Mapping[str, Any]) -> dict[str, Any]:
-    """The values with the changed ones, also inside a part of the configuration."""
+    """The values with changes, which may also be inside a nested configuration."""
     merged = deepcopy(dict(values))
     for name, value in changed.items():
         merged[name] = merged[name] | value if isinstance(value, dict) and isinstance(merged.get(name), dict) else value
@@ -158,7 +151,7 @@ def _merge_config(values: Mapping[str, Any], changed: Mapping[str, Any]) -> dict
 
 
 def _image_options(config: Any, shape: Sequence[int], native: str) -> dict[str, Any]:
-    """Channels and image size that differ from the native ones, as far as the configuration of the vision model has them."""
+    """Channels and image size that differ from the native ones, if the configuration of the vision model has such values."""
     part = getattr(config, "vision_config", config)
     (channels, *size), (native_channels, *native_size) = shape, image_tensor(native).shape[-3:]
     changed: dict[str, Any] = {"num_channels": channels} if channels != native_channels else {}
@@ -168,41 +161,32 @@ def _image_options(config: Any, shape: Sequence[int], native: str) -> dict[str, 
 
 
 @cache
-def _describe_head(name: str) -> Architecture:
-    model_type, head = split_name(name)
-    uncountable = why_uncountable(name) or _why_uncountable(model_type) or _needs_scipy(_heads()[name])
-    return Architecture(
+def _describe_architecture(name: str) -> Architecture:
+    published, (model_type, head) = checkpoints().get(name), split_name(name)
+    model_type = published.model_type if published else model_type
+    is_classifier = name in MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES
+    has_backbone = name in MODEL_FOR_BACKBONE_MAPPING_NAMES
+    describe = functools.partial(
+        Architecture,
         zoo="transformers",
         name=name,
-        task=HEADS[head].task,
         family=model_type_to_module_name(model_type),
-        input=native_input(_default_config(model_type), head),
-        classes=None,
-        uncountable=uncountable,
+        uncountable=why_uncountable(name, model_type, _class_name(name, is_backbone=not is_classifier)),
     )
-
-
-@cache
-def _describe_checkpoint(name: str) -> Architecture:
-    published = checkpoints()[name]
-    native = published.native_input(_config_of(name, {}))
-    source = f"https://huggingface.co/{published.source}"
-    weights = Weights("transformers", name, "", published.task, None, published.classes, native, source=source, is_default=True)
-    return Architecture(
-        zoo="transformers",
-        name=name,
-        task=published.task,
-        family=model_type_to_module_name(published.model_type),
+    if published:
+        native, classes = published.native_input(_native_config(name)), published.classes
+        source = f"https://huggingface.co/{published.source}"
+        weights = Weights("transformers", name, "", published.task, None, classes, native, source=source, is_default=True)
+        return describe(task=published.task, input=native, classes=classes, weights=(weights,))
+    native = native_input(_native_config(name), head)
+    if head:
+        return describe(task=HEADS[head].task, input=native, classes=None)
+    return describe(
+        task=Task.CLASSIFICATION if is_classifier else Task.FEATURES,
         input=native,
-        classes=published.classes,
-        weights=(weights,),
-        uncountable=_needs_scipy(published.class_name),
+        classes=_CLASSES if is_classifier else 0,
+        variants=(Variant.BASE, Variant.FEATURES) if is_classifier and has_backbone else (Variant.BASE,),
     )
-
-
-def _needs_scipy(class_name: str) -> str | None:
-    is_needed = class_name.endswith(("ForUniversalSegmentation", "MaskFormerForInstanceSegmentation"))
-    return "needs the package scipy, which is not installed" if is_needed and find_spec("scipy") is None else None
 
 
 def _registry(*, is_backbone: bool) -> Mapping[str, str | tuple[str, ...]]:
@@ -213,33 +197,6 @@ def _registry(*, is_backbone: bool) -> Mapping[str, str | tuple[str, ...]]:
     return names
 
 
-@cache
-def _default_config(model_type: str) -> Any:
-    return CONFIG_MAPPING[model_type]()
-
-
-@cache
-def _make_architecture(model_type: str) -> Architecture:
-    is_classifier = model_type in MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES
-    has_backbone = model_type in MODEL_FOR_BACKBONE_MAPPING_NAMES
-    return Architecture(
-        zoo="transformers",
-        name=model_type,
-        task=Task.CLASSIFICATION if is_classifier else Task.FEATURES,
-        family=model_type_to_module_name(model_type),
-        input=native_input(_default_config(model_type), ""),
-        classes=_CLASSES if is_classifier else 0,
-        uncountable=_why_uncountable(model_type),
-        variants=(Variant.BASE, Variant.FEATURES) if is_classifier and has_backbone else (Variant.BASE,),
-    )
-
-
-def _why_uncountable(model_type: str) -> str | None:
-    if model_type == "dinat" and find_spec("natten") is None:
-        return "needs the package natten, which is not installed"
-    return _UNCOUNTABLE.get(model_type)
-
-
 def _as_loaded(config: Any) -> Any:
-    """The configuration as read from a checkpoint's file: several backbones concatenate its lists, but defaults are tuples."""
+    """The configuration as if read from a file: several backbones concatenate its lists, and the default values are tuples."""
     return type(config).from_dict(json.loads(config.to_json_string(use_diff=False)))
