@@ -9,7 +9,7 @@ from typing import Any, TextIO
 
 from reports.columns.table_rows import records
 from reports.exports.files import replacing
-from reports.exports.parts import PARTS, ReportPart, audits_of, budgets_of, changes_of
+from reports.exports.parts import PARTS, ReportPart, report_parts
 from reports.exports.tables import TABLES, describe_columns, export_table, provenance
 from reports.leaderboard.report import Report
 
@@ -33,7 +33,7 @@ def write_json(report: Report, path: Path) -> None:
             file.write(f',\n "{name}": [')
             _write_rows(file, records(export_table(report, name)))
             file.write("]")
-        for name, parts in (("changes", changes_of(report)), ("budgets", budgets_of(report)), ("audits", audits_of(report))):
+        for name, parts in report_parts(report).items():
             file.write(f',\n "{name}": [')
             _write_parts(file, parts)
             file.write("]")
@@ -43,7 +43,7 @@ def write_json(report: Report, path: Path) -> None:
 def _write_parts(file: TextIO, parts: Iterable[ReportPart]) -> None:
     separator = "\n  "
     for part in parts:
-        file.write(separator + _dump(part.said).removesuffix("}") + ', "rows": [')
+        file.write(separator + _dump(part.properties).removesuffix("}") + ', "rows": [')
         _write_rows(file, part.rows)
         file.write("]}")
         separator = ",\n  "

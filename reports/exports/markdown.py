@@ -9,8 +9,8 @@ from pathlib import Path
 import pandas as pd
 
 from reports.columns.accuracy_columns import ranking_accuracy
-from reports.columns.column import Better, Column, ColumnKind
-from reports.columns.leaderboard_columns import LEADERBOARD, LEADERBOARD_BY_KEY
+from reports.columns.column import Better, Column
+from reports.columns.leaderboard_columns import LEADERBOARD_BY_KEY
 from reports.columns.table_rows import records
 from reports.exports.files import replacing
 from reports.exports.safe_text import is_web_address, printable
@@ -19,9 +19,6 @@ from reports.leaderboard.report import Report
 KEYS: tuple[str, ...] = ("model", "input", "params", "macs", "peak_activation_bytes")
 """Columns that fit a README; the metric of the task stands before `params`."""
 TOP = 20
-_CARD = next(c for c in LEADERBOARD if c.kind is ColumnKind.LINK)
-_ON_FRONTIER = next(c for c in LEADERBOARD if c.kind is ColumnKind.FLAG)
-_COST = LEADERBOARD_BY_KEY["macs"]
 _SPECIAL = re.compile(r"([\\`*\[\]<>|~&]|(?<!\w)_|_(?!\w))")  # an underscore inside a word does nothing
 
 
@@ -53,12 +50,10 @@ def _render_task(report: Report, rows: pd.DataFrame, top: int, keys: Sequence[st
     columns = [LEADERBOARD_BY_KEY[key] for key in keys or _keys_with(quality)]
     chosen, what = _choose(rows, quality, top)
     title = report.title if is_only else f"{report.title}, {rows['task'].iloc[0]}"
-    lines = [f"**{_escape(title)}**: {what}[^zoometer]", ""]
     cells = [[_markdown_cell(column, record) for column in columns] for record in records(chosen)]
-    return [
-        *lines,
-        *_table_lines([_escape(column.header) for column in columns], cells, [column.is_figure for column in columns]),
-    ]
+    headers = [_escape(column.header) for column in columns]
+    table = _table_lines(headers, cells, [column.is_figure for column in columns])
+    return [f"**{_escape(title)}**: {what}[^zoometer]", "", *table]
 
 
 def table_lines(headers: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[str] = ()) -> list[str]:
@@ -79,9 +74,9 @@ def _keys_with(quality: Column | None) -> tuple[str, ...]:
 
 def _choose(rows: pd.DataFrame, quality: Column | None, top: int) -> tuple[pd.DataFrame, str]:
     if quality is None:
-        fewest = rows.sort_values(_COST.key, na_position="last", kind="stable")
+        fewest = rows.sort_values("macs", na_position="last", kind="stable")
         return fewest.head(top), "fewest MACs first; accuracy is not available."
-    best = rows[rows[_ON_FRONTIER.key].fillna(False).astype(bool)]
+    best = rows[rows["on_frontier"].fillna(False).astype(bool)]
     table = best if len(best) else rows
     what = f"models that no other beats in both {quality.title} and MACs" if len(best) else "models"
     ranked = table.sort_values(quality.key, ascending=quality.better is Better.LOW, na_position="last", kind="stable")
@@ -95,7 +90,7 @@ def _markdown_cell(column: Column, row: Mapping[str, object]) -> str:
     if column.is_figure:
         return f"{float(str(value)) / column.scale:,.{column.digits}f}"
     text = _escape(str(value))
-    card = row.get(_CARD.key)
+    card = row.get("source")
     if column.key == KEYS[0] and isinstance(card, str) and is_web_address(card):
         return f"[{text}]({card.replace('(', '%28').replace(')', '%29')})"
     return text
@@ -109,10 +104,7 @@ def _escape(text: str) -> str:
 def _footnote(report: Report) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in report.versions.items())
     sources = "; ".join(f"{s.name} ({s.address}, {s.retrieved_at})" for s in report.sources) or "none"
-    made = (
-        f"Made {report.created_at:%Y-%m-%d} by `{report.command.replace('`', ' ')}`"
-        if report.command
-        else f"Made {report.created_at:%Y-%m-%d}"
-    )
+    command = f" by `{report.command.replace('`', ' ')}`" if report.command else ""
+    made = f"Made {report.created_at:%Y-%m-%d}{command}"
     facts = f"with {_escape(versions)}. MACs: convention {_escape(report.convention)}; costs are counted, accuracy is published. Sources: {_escape(sources)}."
     return f"{' '.join(printable(made).split())} {facts}"

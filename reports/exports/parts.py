@@ -1,6 +1,6 @@
 """What a report holds beside its tables, as plain data: changes since the last run, answers to budgets, audits.
 
-Each part is an object with what is said of it as a whole, and its `rows` under their export names.
+Each part is an object with its properties as a whole, and its `rows` under their export names.
 """
 
 from __future__ import annotations
@@ -11,57 +11,54 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from reports.columns.column import Column
-from reports.columns.leaderboard_columns import LEADERBOARD
+from reports.columns.leaderboard_columns import LEADERBOARD_BY_KEY
 from reports.columns.section_columns import AUDIT, CHANGES
 from reports.columns.table_rows import records
-from reports.leaderboard.report import AuditReport, ChangeReport, Report
+from reports.leaderboard.report import AuditReport, Report
 from reports.selection.budget_answer import BudgetAnswer
 from reports.selection.selection import State
 
 PARTS = {"changes": CHANGES, "audits": AUDIT}
 """Columns of the parts whose rows always have the same; those of a budget depend on what it asks for."""
 
-_NAMED = tuple(column for column in LEADERBOARD if column.key in {"model", "input"})
-
 
 class ReportPart(NamedTuple):
-    """One part: what is said of it, and its rows."""
+    """One part: its properties as a whole, and its rows."""
 
-    said: dict[str, Any]
+    properties: dict[str, Any]
     rows: Iterator[dict[str, Any]]
 
 
-def changes_of(report: Report) -> list[ReportPart]:
-    """What the last run changed; none where there was no run before it."""
-    return [_changes_part(report.changes)] if report.changes else []
-
-
-def budgets_of(report: Report) -> list[ReportPart]:
-    """Each budget with what fits, the best first."""
-    return [_budget_part(answer) for answer in report.budgets]
-
-
-def audits_of(report: Report) -> list[ReportPart]:
-    """Each published table held against our counts."""
-    return [_audit_part(audit) for audit in report.audits]
-
-
-def _changes_part(changes: ChangeReport) -> ReportPart:
-    return ReportPart({"heading": changes.heading, "counts": dict(changes.counts)}, _part_rows(changes.rows, CHANGES))
+def report_parts(report: Report) -> dict[str, list[ReportPart]]:
+    """What the last run changed (none without a run before it), each budget with what fits, the best first, and each audit."""
+    changes = [report.changes] if report.changes else []
+    return {
+        "changes": [
+            ReportPart({"heading": one.heading, "counts": dict(one.counts)}, _rows(one.rows, CHANGES)) for one in changes
+        ],
+        "budgets": [_budget_part(answer) for answer in report.budgets],
+        "audits": [_audit_part(audit) for audit in report.audits],
+    }
 
 
 def _audit_part(audit: AuditReport) -> ReportPart:
-    causes = [{"causes": causes, "rows": rows} for causes, rows in audit.causes]
-    said = {"title": audit.title, "zoo": audit.zoo, "counts_as": audit.counts_as, "verdicts": dict(audit.verdicts)}
-    return ReportPart({**said, "causes": causes}, _part_rows(audit.rows, AUDIT))
+    properties = {
+        "title": audit.title,
+        "zoo": audit.zoo,
+        "counts_as": audit.counts_as,
+        "verdicts": dict(audit.verdicts),
+        "causes": [{"causes": causes, "rows": rows} for causes, rows in audit.causes],
+    }
+    return ReportPart(properties, _rows(audit.rows, AUDIT))
 
 
 def _budget_part(answer: BudgetAnswer) -> ReportPart:
     selected = answer.selection
     states = selected.verdicts["state"]
-    columns = list({column.key: column for column in (*_NAMED, *answer.columns)}.values())
+    model, shape, on_frontier = (LEADERBOARD_BY_KEY[key] for key in ("model", "input", "on_frontier"))
+    columns = list({column.key: column for column in (model, shape, *answer.columns, on_frontier)}.values())
     table = selected.table.assign(on_frontier=selected.on_frontier)
-    said = {
+    properties = {
         "name": answer.name,
         "limits": list(answer.limits),
         "objectives": [column.export_name for column in selected.objectives],
@@ -71,10 +68,9 @@ def _budget_part(answer: BudgetAnswer) -> ReportPart:
         "relaxations": list(answer.relaxations),
         "notes": list(answer.notes),
     }
-    on_frontier = next(column for column in LEADERBOARD if column.key == "on_frontier")
-    return ReportPart(said, _part_rows(table.iloc[selected.fitting], [*columns, on_frontier]))
+    return ReportPart(properties, _rows(table.iloc[selected.fitting], columns))
 
 
-def _part_rows(table: pd.DataFrame, columns: Sequence[Column]) -> Iterator[dict[str, Any]]:
-    rows = table[[column.key for column in columns]]
-    return records(rows.set_axis([column.export_name for column in columns], axis=1))
+def _rows(table: pd.DataFrame, columns: Sequence[Column]) -> Iterator[dict[str, Any]]:
+    """The rows under the export names of these columns."""
+    return records(table[[column.key for column in columns]].set_axis([column.export_name for column in columns], axis=1))
