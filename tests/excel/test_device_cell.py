@@ -220,7 +220,8 @@ def test_devices_stand_in_a_hidden_sheet_and_are_lists_to_choose_from(written: P
     names = [cell.value for cell in book["Latencies"]["B"]][1:]
     assert [name for name in names if name] == [NO_DEVICE, "NVIDIA T4", "Samsung Galaxy S24", "Hailo-8"]
     lists = {str(rule.sqref): rule.formula1 for rule in book["Summary"].data_validations.dataValidation if rule.type == "list"}
-    assert lists[f"C{limit_cells.DEVICE_ROW + 1}"].startswith("'Latencies'!$B$2:$B$")
+    assert lists[f"C{limit_cells.DEVICE_ROW + 1}"] == "device_names"
+    assert book.defined_names["device_names"].attr_text.startswith("'Latencies'!$B$2:$B$")
     assert "OFFSET" in lists[f"C{limit_cells.PRECISION_ROW + 1}"]
 
 

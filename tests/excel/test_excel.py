@@ -269,8 +269,8 @@ def test_each_task_has_a_leaderboard_of_its_own(tmp_path: Path) -> None:
         for rule in book["Summary"].data_validations.dataValidation
         if str(rule.sqref) == f"C{limit_cells.TASK_ROW + 1}"
     ]
-    sheet, area = tasks[0].split("!")
-    assert [row[0].value for row in book[sheet.strip("'")][area]] == ["classification", "features"]
+    ((sheet, area),) = book.defined_names[tasks[0]].destinations
+    assert [row[0].value for row in book[sheet][area]] == ["classification", "features"]
     assert (len(read(path, "Leaderboard")), len(read(path, "Leaderboard features"))) == (30, 20)
 
 

@@ -1,9 +1,10 @@
 """The choice of a device and a precision on the first sheet: every leaderboard shows their latencies, which can be limited.
 
-    latency_choice   the cell with the number of what is chosen; 0 for nothing
-    latency_codes    the texts of the models, in the hidden sheet *Latencies* (`device_codes.py`)
+latency_choice   the cell with the number of what is chosen; 0 for nothing
+latency_codes    the texts of the models, in the hidden sheet *Latencies* (`device_codes.py`)
 
-The sheet also lists the devices with the precisions that latencies are known in, for the lists to choose from.
+devices          name, first number, count of precisions, usual precision; `device_names` has the names alone
+device_precisions    of each device, the precisions that latencies are known in
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from openpyxl.utils import quote_sheetname
 
 from reports.columns.column import Better, Column, ColumnKind
 from reports.excel.budgets.device_codes import LENGTH, MARKS, NUMBER, encode
@@ -40,11 +40,10 @@ PLACE = Column("latency_place", "Row in Latencies", "Row of the hidden sheet Lat
 COLUMNS = (LATENCY, LATENCY_IS, PLACE)
 
 NO_DEVICE = "none"
-CHOICE_NAME, _CODES_NAME = "latency_choice", "latency_codes"
-_CODE, _DEVICE, _FIRST, _COUNT, _USUAL, _PRECISION = range(6)  # columns of the sheet
+CHOICE_NAME, _CODES = "latency_choice", "latency_codes"
+DEVICE_NAMES, _DEVICES, _PRECISIONS = "device_names", "devices", "device_precisions"
 _MODEL = ["zoo", "arch", "input", "classes", "variant"]
 _PLAIN = (1, "nchw", False, None, None, None)  # batch, layout, compiled, threads, runtime, processor
-_TOP = 1  # row of the sheet from which there are values
 
 
 @dataclass(frozen=True)
@@ -113,9 +112,9 @@ class DeviceCells:
         """Write the hidden sheet."""
         page, plain = book.add_sheet(self.sheet, "", is_hidden=True), book.looks.get()
         texts = encode(self.latencies, np.unique(self.places, return_index=True)[1])
-        book.define(_CODES_NAME, self.sheet, f"$A${_TOP + 1}:$A${_TOP + len(texts)}")
+        book.define(_CODES, self.sheet, f"$A$2:$A${1 + len(texts)}")
         for row, text in enumerate([f"{LENGTH} characters for each device and precision", *texts]):
-            page.put(row, _CODE, text, plain)
+            page.put(row, 0, text, plain)
         lines: list[Sequence[object]] = [
             ("Device", "First number", "Precisions", "Usual precision", "Each precision"),
             (NO_DEVICE,),
@@ -125,43 +124,37 @@ class DeviceCells:
             lines.append((name, number, len(choices), _usual(choices).title, *(one.title for one in choices)))
             number += len(choices)
         for row, values in enumerate(lines):
-            for column, value in enumerate(values, start=_DEVICE):
+            for column, value in enumerate(values, start=1):
                 page.put(row, column, value, plain)
-
-    def device_list(self) -> str:
-        """The range of names to choose a device from."""
-        return self._column(_DEVICE)
-
-    def precision_list(self, device: str) -> str:
-        """The range of precisions to choose from on the device in a cell."""
-        row, corner = self._row(device), address(_TOP - 1, _PRECISION, absolute="both")
-        count = f"INDEX({self._column(_COUNT)},{row})"
-        return f"OFFSET({quote_sheetname(self.sheet)}!{corner},{row},0,1,MAX(1,{count}))"
-
-    def usual_precision(self, device: str) -> str:
-        """The formula of the precision that models usually run in on the device in a cell."""
-        return f'IFERROR(INDEX({self._column(_USUAL)},{self._row(device)})&"","")'
-
-    def number(self, device: str, precision: str) -> str:
-        """The formula of the number of what two cells choose; 0 where they choose nothing."""
-        row, most = self._row(device), max(map(len, self.devices.values()))
-        titles = f"{quote_sheetname(self.sheet)}!{address(_TOP, _PRECISION, absolute='both')}:{address(self._last, _PRECISION + most - 1, absolute='both')}"
-        return f"IFERROR(INDEX({self._column(_FIRST)},{row})+MATCH({precision},INDEX({titles},{row},0),0)-1,0)"
+        last, most = len(lines), max(map(len, self.devices.values()))
+        book.define(DEVICE_NAMES, self.sheet, f"$B$2:$B${last}")
+        book.define(_DEVICES, self.sheet, f"$B$2:$E${last}")
+        book.define(_PRECISIONS, self.sheet, f"$F$2:{address(last - 1, 4 + most, absolute='both')}")
 
     def number_of(self, chosen: DeviceLatencies | None) -> int:
         """The number of a choice."""
         return 0 if chosen is None else 1 + next(place for place, one in enumerate(self.latencies) if one is chosen)
 
-    @property
-    def _last(self) -> int:
-        return _TOP + len(self.devices)
 
-    def _column(self, column: int) -> str:
-        first, last = (address(row, column, absolute="both") for row in (_TOP, self._last))
-        return f"{quote_sheetname(self.sheet)}!{first}:{last}"
+def _device_row(device: str) -> str:
+    return f"MATCH({device},{DEVICE_NAMES},0)"
 
-    def _row(self, device: str) -> str:
-        return f"MATCH({device},{self._column(_DEVICE)},0)"
+
+def precision_list(device: str) -> str:
+    """The formula of the range of precisions to choose from on the device in a cell."""
+    row = _device_row(device)
+    return f"OFFSET(INDEX({_PRECISIONS},{row},1),0,0,1,MAX(1,INDEX({_DEVICES},{row},3)))"
+
+
+def usual_precision(device: str) -> str:
+    """The formula of the precision that models usually run in on the device in a cell."""
+    return f'IFERROR(INDEX({_DEVICES},{_device_row(device)},4)&"","")'
+
+
+def device_number(device: str, precision: str) -> str:
+    """The formula of the number of what two cells choose; 0 where they choose nothing."""
+    row = _device_row(device)
+    return f"IFERROR(INDEX({_DEVICES},{row},2)+MATCH({precision},INDEX({_PRECISIONS},{row},0),0)-1,0)"
 
 
 def _usual(choices: Sequence[DeviceLatencies]) -> DeviceLatencies:
@@ -172,7 +165,7 @@ def _usual(choices: Sequence[DeviceLatencies]) -> DeviceLatencies:
 def formulas(table: str) -> dict[str, str]:
     """Latency, and how it is known, as formulas of a leaderboard's row."""
     place, latency = (f"{table}[[#This Row],[{column.header}]]" for column in (PLACE, LATENCY))
-    codes = f"INDEX({_CODES_NAME},{place})"
+    codes = f"INDEX({_CODES},{place})"
     number = f"MID({codes},{LENGTH}*{CHOICE_NAME}-{LENGTH - 1},{NUMBER})"
     mark = f"MID({codes},{LENGTH}*{CHOICE_NAME}-{LENGTH - NUMBER - 1},{LENGTH - NUMBER})"
     factor = f"EXP(HEX2DEC({mark})/{STEPS_PER_E})"

@@ -8,8 +8,17 @@ from openpyxl.worksheet.datavalidation import DataValidation
 
 from reports.columns.column import Column
 from reports.excel.budgets import limit_cells as at
-from reports.excel.budgets.device_cells import CHOICE_NAME, NO_DEVICE, DeviceCells
-from reports.excel.budgets.limit_cells import ENTRY, LimitCells, TaskColumn, accuracy_title, limit_title, shown_amount
+from reports.excel.budgets.device_cells import CHOICE_NAME, DEVICE_NAMES, NO_DEVICE, precision_list, usual_precision
+from reports.excel.budgets.limit_cells import (
+    ENTRY,
+    LimitCells,
+    TaskColumn,
+    accuracy_title,
+    limit_title,
+    of_budget,
+    of_task,
+    shown_amount,
+)
 from reports.excel.writer import styles
 from reports.excel.writer.cells import Formula, address
 from reports.excel.writer.page import Page
@@ -24,19 +33,19 @@ _NO_CHOICE = "Choose a device to see latencies."
 def write_entries(book: Book, page: Page, cells: LimitCells) -> None:
     """Write the cells that a reader changes."""
     quality, start = cells.boards[0].quality, cells.first
-    _put_choice(book, page, at.TASK_ROW, "Task", cells.boards[0].task, cells.tasks)
-    _put_choice(book, page, at.START_ROW, "Start from the limits of", next(iter(cells.budgets)), cells.names)
+    _put_choice(book, page, at.TASK_ROW, "Task", cells.boards[0].task, at.TASK_NAMES)
+    _put_choice(book, page, at.START_ROW, "Start from the limits of", next(iter(cells.budgets)), at.BUDGET_NAMES)
     if cells.devices:
-        _write_device(book, page, cells, cells.devices)
+        _write_device(book, page, cells)
     else:
         _put_titles(book, page, at.DEVICE_ROW, "Device: no latency is known in this report")
-    title = Formula(cells.of_task(TaskColumn.ACCURACY), accuracy_title(quality))
-    unit = Formula(f'{cells.of_task(TaskColumn.UNIT)}&""', quality.unit if quality else "")
+    title = Formula(of_task(TaskColumn.ACCURACY), accuracy_title(quality))
+    unit = Formula(f'{of_task(TaskColumn.UNIT)}&""', quality.unit if quality else "")
     _put_titles(book, page, at.ACCURACY_ROW, title, unit)
-    amount = cells.of_budget(cells.of_task(TaskColumn.AMOUNT))
+    amount = of_budget(of_task(TaskColumn.AMOUNT))
     _put_amount(book, page, at.ACCURACY_ROW, amount, shown_amount(start, quality), "The accuracy of the chosen task.")
     for place, column in enumerate(cells.columns):
-        row, amount = at.FIRST_LIMIT + place, cells.of_budget(at.FIRST_AMOUNT + place)
+        row, amount = at.FIRST_LIMIT + place, of_budget(at.FIRST_AMOUNT + place)
         _put_titles(book, page, row, limit_title(column), column.unit)
         hint = f"{limit_title(column)}, in {column.unit}. {_known(cells, column)}"
         _put_amount(book, page, row, amount, shown_amount(start, column), hint)
@@ -54,20 +63,20 @@ def _known(cells: LimitCells, column: Column) -> str:
     return f"Known for {sum(int(one.notna().sum()) for one in values):,} of {sum(map(len, values)):,} rows. Empty: no limit."
 
 
-def _write_device(book: Book, page: Page, cells: LimitCells, devices: DeviceCells) -> None:
+def _write_device(book: Book, page: Page, cells: LimitCells) -> None:
     """The cells of device and precision, which begin as the budget has them; of another device, its usual precision."""
     chosen = cells.first.chosen
     device = address(at.DEVICE_ROW, ENTRY, absolute="both")
-    of_budget, name = cells.of_budget(at.DEVICE), chosen.device.name if chosen else NO_DEVICE
-    _put_choice(book, page, at.DEVICE_ROW, "Device", Formula(of_budget, name), devices.device_list())
-    precision = f"IF({device}={of_budget},{cells.of_budget(at.PRECISION)},{devices.usual_precision(device)})"
+    device_of_budget, name = of_budget(at.DEVICE), chosen.device.name if chosen else NO_DEVICE
+    _put_choice(book, page, at.DEVICE_ROW, "Device", Formula(device_of_budget, name), DEVICE_NAMES)
+    precision = f"IF({device}={device_of_budget},{of_budget(at.PRECISION)},{usual_precision(device)})"
     shown = Formula(precision, chosen.title if chosen else NO_DEVICE)
-    _put_choice(book, page, at.PRECISION_ROW, "Precision", shown, devices.precision_list(device))
+    _put_choice(book, page, at.PRECISION_ROW, "Precision", shown, precision_list(device))
 
 
 def message(cells: LimitCells) -> Formula:
     """Which limits of the chosen budget the picks do not apply, and what to do where device and precision give no latencies."""
-    others, shown = cells.of_budget(at.OTHERS), cells.first.other_limits
+    others, shown = of_budget(at.OTHERS), cells.first.other_limits
     not_applied = f'IF({others}="","","{_NOT_APPLIED}"&{others}&". ")'
     shown = f"{_NOT_APPLIED}{shown}. " if shown else ""
     if cells.devices is None:

@@ -1,12 +1,16 @@
 """The cells of the first sheet that a reader changes: task, device, precision and limits.
 
-The hidden sheet *Limits* has what their formulas read: the tasks, the budgets to start from, and the exact limits. Its defined
-names are `task_choice` and `start_choice`, the numbers of the chosen task and budget from 1, and `limit_<column key>`.
+The hidden sheet *Limits* has what their formulas read, under defined names:
+
+    tasks, task_names        a row for each task (`TaskColumn`), and the column of their names
+    budgets, budget_names    a row for each budget to start from and one for none of them, and the column of their names
+    task_choice, start_choice, latency_choice    numbers from 1 of what is chosen
+    limit_<column key>       the exact limits
 """
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -14,11 +18,10 @@ from openpyxl.utils import quote_sheetname
 
 from reports.columns.column import Column
 from reports.excel.budgets import limits_and_formulas
-from reports.excel.budgets.device_cells import CHOICE_NAME, LATENCY, NO_DEVICE, DeviceCells
+from reports.excel.budgets.device_cells import CHOICE_NAME, LATENCY, NO_DEVICE, DeviceCells, device_number
 from reports.excel.budgets.limits_and_formulas import UNLIMITED, StartLimits, is_least, limit_name
 from reports.excel.sheets.board import Board
 from reports.excel.writer.cells import Formula, address
-from reports.excel.writer.page import Page
 from reports.excel.writer.sheet import Book
 from reports.exports.safe_text import is_formula_like
 from reports.selection.uses import USES
@@ -26,20 +29,31 @@ from reports.selection.uses import USES
 TASK_ROW, START_ROW, DEVICE_ROW, PRECISION_ROW, ACCURACY_ROW, FIRST_LIMIT = range(5, 11)  # rows and columns from 0
 ENTRY = 2  # column of the cells to type in
 TASK, START = "task_choice", "start_choice"
+TASK_NAMES, BUDGET_NAMES = "task_names", "budget_names"
 _EXAMPLE = "About a ResNet-50"
 _NO_ACCURACY = "Accuracy: not known, most MACs first"
-BUDGET, DEVICE, PRECISION, OTHERS, FIRST_AMOUNT = range(5)  # columns of the budgets on the sheet Limits
+_BUDGET, DEVICE, PRECISION, OTHERS, FIRST_AMOUNT = range(1, 6)  # columns of `budgets`
 
 
 class TaskColumn(IntEnum):
-    """The columns of the tasks on the sheet *Limits*: of the limit on accuracy its title, unit and column among the budgets from 1."""
+    """The columns of `tasks`; those of the limit on accuracy are its title, its unit and its column in `budgets`."""
 
-    NAME, ACCURACY, UNIT, AMOUNT, SHEET, ROWS, HEADER = range(7)
+    NAME, ACCURACY, UNIT, AMOUNT, SHEET, ROWS, HEADER = range(1, 8)
+
+
+def of_task(column: TaskColumn) -> str:
+    """The formula of what `tasks` has in a column for the chosen task."""
+    return f"INDEX(tasks,{TASK},{column})"
+
+
+def of_budget(column: int | str) -> str:
+    """The formula of what `budgets` has for the chosen budget in a column, which may be a formula itself."""
+    return f"INDEX(budgets,{START},{column})"
 
 
 @dataclass(frozen=True)
 class LimitCells:
-    """The limits of the first sheet, and the ranges of the sheet *Limits*.
+    """The limits of the first sheet.
 
     Attributes:
         boards: the leaderboards; the workbook starts with the task of the first one.
@@ -79,43 +93,9 @@ class LimitCells:
         others = {quality.key for quality in self.qualities if quality != chosen}
         return {key: bound for key, bound in self.first.limits.items() if key not in others}
 
-    def of_task(self, column: TaskColumn) -> str:
-        """What the sheet *Limits* has in a column for the chosen task."""
-        return f"INDEX({self._area(1, column, len(self.boards))},{TASK})"
-
-    def of_budget(self, column: int | str) -> str:
-        """What it has in a column for the chosen budget; the column may be a formula of its number from 1."""
-        if isinstance(column, int):
-            return f"INDEX({self._area(self.first_budget, column, len(self.budgets) + 1)},{START})"
-        return f"INDEX({self._area(self.first_budget, 0, len(self.budgets) + 1, width=FIRST_AMOUNT + len(self.limited) + 1)},{START},{column})"
-
-    @property
-    def tasks(self) -> str:
-        """The range of the names of tasks."""
-        return self._area(1, 0, len(self.boards))
-
-    @property
-    def names(self) -> str:
-        """The range of the names of budgets."""
-        return self._area(self.first_budget, BUDGET, len(self.budgets))
-
-    @property
-    def first_budget(self) -> int:
-        """The row of the sheet *Limits* from which it has budgets."""
-        return len(self.boards) + 3
-
-    @property
-    def first_exact(self) -> int:
-        """The row of the sheet *Limits* from which it has numbers of choices, then exact limits."""
-        return self.first_budget + len(self.budgets) + 3
-
     def entry(self, row: int) -> str:
         """The cell of the first sheet in this row."""
         return f"{quote_sheetname(self.summary)}!{address(row, ENTRY, absolute='both')}"
-
-    def _area(self, row: int, column: int, rows: int, *, width: int = 1) -> str:
-        first, last = (address(*place, absolute="both") for place in ((row, column), (row + rows - 1, column + width - 1)))
-        return f"{quote_sheetname(self.sheet)}!{first}:{last}"
 
 
 def make_limits(book: Book, boards: Sequence[Board], devices: DeviceCells | None, summary: str, sheet: str) -> LimitCells:
@@ -167,48 +147,55 @@ def shown_amount(live: StartLimits, column: Column | None) -> float | str:
 
 def write_hidden_sheet(book: Book, cells: LimitCells) -> None:
     """Write the sheet *Limits*."""
-    page, plain = book.add_sheet(cells.sheet, "", is_hidden=True), book.looks.get()
-    rows: list[tuple[object, ...]] = [tuple(column.name.capitalize() for column in TaskColumn)]
+    page = book.add_sheet(cells.sheet, "", is_hidden=True)
+    tasks: list[tuple[object, ...]] = []
     for board in cells.boards:
         quality = board.quality
-        place = 1 + FIRST_AMOUNT + (cells.limited.index(quality) if quality else len(cells.limited))
-        unit = quality.unit if quality else ""
-        header = quality.header if quality else "Accuracy"
-        rows.append((board.task, accuracy_title(quality), unit, place, board.sheet, len(board.frame), header))
-    rows += [(), ("Budget", "Device", "Precision", "Other limits", *(column.header for column in cells.limited))]
+        place = FIRST_AMOUNT + (cells.limited.index(quality) if quality else len(cells.limited))
+        unit, header = (quality.unit, quality.header) if quality else ("", "Accuracy")
+        tasks.append((board.task, accuracy_title(quality), unit, place, board.sheet, len(board.frame), header))
+    budgets: list[tuple[object, ...]] = []
     for name, live in cells.budgets.items():
         run = (live.chosen.device.name, live.chosen.title) if live.chosen else (NO_DEVICE, NO_DEVICE)
-        rows.append((name, *run, live.other_limits or None, *(shown_amount(live, column) or None for column in cells.limited)))
-    rows.append((None, NO_DEVICE, NO_DEVICE))  # where none of them is chosen
+        budgets.append((name, *run, live.other_limits or None, *(shown_amount(live, column) or None for column in cells.limited)))
+    none = (None, NO_DEVICE, NO_DEVICE)
+    heads = ("Budget", "Device", "Precision", "Other limits", *(column.header for column in cells.limited))
+    rows = [tuple(column.name.capitalize() for column in TaskColumn), *tasks, (), heads, *budgets, none]
     for row, values in enumerate(rows):
         for place, value in enumerate(values):
             page.put(row, place, value, book.looks.get(quoted=is_formula_like(str(value))))
-    _write_numbers(book, page, cells)
-    for row, column in enumerate(cells.limited, start=cells.first_exact + 3):
-        none = 0 if is_least(column) else UNLIMITED
-        bound = cells.first_limits.get(column.key)
-        page.put(row, 0, column.title, plain)
-        formula = _exact(cells, column, f"{none:.0E}")
-        page.put(row, 1, Formula(formula, none if bound is None else bound), plain)
-        book.define(limit_name(column), cells.sheet, address(row, 1, absolute="both"))
-
-
-def _write_numbers(book: Book, page: Page, cells: LimitCells) -> None:
-    """The numbers of what is chosen."""
-    first = cells.first_budget
-    numbered = f"SUMPRODUCT(EXACT({cells.names},{cells.entry(START_ROW)})*(ROW({cells.names})-{first}))"
-    numbers = [
-        ("Task", TASK, Formula(f"IFERROR(MATCH({cells.entry(TASK_ROW)},{cells.tasks},0),1)", 1)),
-        # The row after the last budget has no limits.
-        ("Budget", START, Formula(f"IF({numbered}=0,{len(cells.budgets) + 1},{numbered})", 1)),
-    ]
-    if cells.devices:
-        number = cells.devices.number(cells.entry(DEVICE_ROW), cells.entry(PRECISION_ROW))
-        numbers.append(("Latency", CHOICE_NAME, Formula(number, cells.devices.number_of(cells.first.chosen))))
-    for row, (title, name, formula) in enumerate(numbers, start=cells.first_exact):
+    first_budget = len(tasks) + 3
+    _define(book, cells, "tasks", (1, 0), (len(tasks), len(TaskColumn) - 1))
+    _define(book, cells, TASK_NAMES, (1, 0), (len(tasks), 0))
+    _define(book, cells, "budgets", (first_budget, 0), (first_budget + len(budgets), len(heads)))
+    _define(book, cells, BUDGET_NAMES, (first_budget, 0), (first_budget + len(budgets) - 1, 0))
+    for row, (title, name, formula) in enumerate([*_choices(cells, first_budget), *_exact_limits(cells)], start=len(rows) + 2):
         page.put(row, 0, title, book.looks.get())
         page.put(row, 1, formula, book.looks.get())
-        book.define(name, cells.sheet, address(row, 1, absolute="both"))
+        _define(book, cells, name, (row, 1), (row, 1))
+
+
+def _define(book: Book, cells: LimitCells, name: str, first: tuple[int, int], last: tuple[int, int]) -> None:
+    corners = dict.fromkeys(address(*place, absolute="both") for place in (first, last))
+    book.define(name, cells.sheet, ":".join(corners))
+
+
+def _choices(cells: LimitCells, first_budget: int) -> Iterator[tuple[str, str, Formula]]:
+    """The numbers of what is chosen: title, defined name, formula."""
+    yield "Task", TASK, Formula(f"IFERROR(MATCH({cells.entry(TASK_ROW)},{TASK_NAMES},0),1)", 1)
+    number = f"SUMPRODUCT(EXACT({BUDGET_NAMES},{cells.entry(START_ROW)})*(ROW({BUDGET_NAMES})-{first_budget}))"
+    # The row after the last budget has no limits.
+    yield "Budget", START, Formula(f"IF({number}=0,{len(cells.budgets) + 1},{number})", 1)
+    if cells.devices:
+        chosen = device_number(cells.entry(DEVICE_ROW), cells.entry(PRECISION_ROW))
+        yield "Latency", CHOICE_NAME, Formula(chosen, cells.devices.number_of(cells.first.chosen))
+
+
+def _exact_limits(cells: LimitCells) -> Iterator[tuple[str, str, Formula]]:
+    for column in cells.limited:
+        none = 0 if is_least(column) else UNLIMITED
+        bound = cells.first_limits.get(column.key, none)
+        yield column.title, limit_name(column), Formula(_exact(cells, column, f"{none:.0E}"), bound)
 
 
 def _exact(cells: LimitCells, column: Column, none: str) -> str:

@@ -12,7 +12,7 @@ import pandas as pd
 from reports.columns.column import Column
 from reports.excel.budgets.device_cells import LATENCY_IS
 from reports.excel.budgets.entry_cells import message
-from reports.excel.budgets.limit_cells import TASK, LimitCells, TaskColumn
+from reports.excel.budgets.limit_cells import TASK, LimitCells, TaskColumn, of_task
 from reports.excel.budgets.limits_and_formulas import BINDING, FITS, OF_BUDGET, SLACK, VERDICT
 from reports.excel.sheets.board import COST, MODEL, PEAK, SIZE, Board
 from reports.excel.writer import styles
@@ -76,7 +76,7 @@ def write_live_picks(book: Book, page: Page, cells: LimitCells, row: int) -> int
     fitting, rows = int((first.frame[VERDICT.key] == FITS).sum()), len(first.frame)
     page.put(row, 0, Formula(f'COUNTIF({verdicts},"{FITS}")', fitting), book.looks.get(number_format="#,##0", bold=True))
     text = " rows of this task are within the limits, the best first. Models with missing values never satisfy a limit."
-    counted = Formula(f'"of "&FIXED({cells.of_task(TaskColumn.ROWS)},0)&"{text}"', f"of {rows:,}{text}")
+    counted = Formula(f'"of "&FIXED({of_task(TaskColumn.ROWS)},0)&"{text}"', f"of {rows:,}{text}")
     page.put(row, 1, counted, book.looks.get(colour=styles.GREY))
     best = _lowest_ranks(first, first.frame[VERDICT.key] == FITS, BEST)
     page.put(row + 1, 1, _message(picks, row + 3, best), book.looks.get(colour=styles.WARNING_INK))
@@ -108,7 +108,7 @@ def _write_head(picks: _Picks, row: int) -> int:
     for place, (column, _) in enumerate(picks.columns, start=_MODEL + 1):
         title: object = column.header
         if column in picks.cells.qualities:
-            title = Formula(picks.cells.of_task(TaskColumn.HEADER), column.header)
+            title = Formula(of_task(TaskColumn.HEADER), column.header)
         page.put(row, place, title, looks.header(column))
     return row + 1
 
@@ -150,4 +150,4 @@ def _model_link(picks: _Picks, rank: str) -> str:
     """The formula of a model's name, which leads to its row of the leaderboard."""
     position = _position(picks, rank)
     name = f"INDEX({picks.range(lambda _: MODEL)},{position})"
-    return f'IF({rank}=0,"",HYPERLINK("#\'"&{picks.cells.of_task(TaskColumn.SHEET)}&"\'!A"&({position}+1),{name}))'
+    return f'IF({rank}=0,"",HYPERLINK("#\'"&{of_task(TaskColumn.SHEET)}&"\'!A"&({position}+1),{name}))'

@@ -2,123 +2,90 @@
 
 import { byId } from './dom.js';
 import { formatFigure } from './format.js';
+import { remember } from './remember.js';
 
 export const REPORT = JSON.parse(byId('data').textContent);
 
-// A table of the payload. `figures(key)` and `codes(key)` give whole columns for fast loops, `text` and `exact` one cell.
-export function openTable(source) {
-  const columns = new Map(source.columns.map((column) => [column.key, { ...column, isFigure: isFigure(column) }]));
-  const figureCache = new Map();
-  const rankCache = new Map();
+const { rows: ROWS, columns: DECLARED, values: VALUES } = REPORT.leaderboard;
+const columns = new Map(DECLARED.map((column) => [column.key, { ...column, isFigure: ['integer', 'number'].includes(column.kind) }]));
 
-  function figures(key) {
-    if (!figureCache.has(key)) {
-      const numbers = new Float64Array(source.rows).fill(NaN);
-      (source.values[key] ?? []).forEach((value, row) => { if (value !== null) numbers[row] = value; });
-      figureCache.set(key, numbers);
-    }
-    return figureCache.get(key);
-  }
+const figures = remember((key) => {
+  const numbers = new Float64Array(ROWS).fill(NaN);
+  (VALUES[key] ?? []).forEach((value, row) => { if (value !== null) numbers[row] = value; });
+  return numbers;
+});
 
-  const isText = (key) => Boolean(source.values[key]?.words);
-  const words = (key) => source.values[key]?.words ?? [];
-  const codes = (key) => source.values[key]?.codes ?? [];
-  const text = (key, row) => words(key)[codes(key)[row]] ?? null;
+const isText = (key) => Boolean(VALUES[key]?.words);
+const words = (key) => VALUES[key]?.words ?? [];
+const codes = (key) => VALUES[key]?.codes ?? [];
+const text = (key, row) => words(key)[codes(key)[row]] ?? null;
 
-  // Text ordered as people order names (resnet9 before resnet50), figures by size; unknown is NaN.
-  function ranks(key) {
-    if (!isText(key)) return figures(key);
-    if (!rankCache.has(key)) {
-      const collator = new Intl.Collator('en', { numeric: true });
-      const order = words(key).map((word, code) => ({ word, code })).sort((a, b) => collator.compare(a.word, b.word));
-      const rank = new Float64Array(order.length);
-      order.forEach(({ code }, place) => { rank[code] = place; });
-      rankCache.set(key, Float64Array.from(codes(key), (code) => (code < 0 ? NaN : rank[code])));
-    }
-    return rankCache.get(key);
-  }
+// Text in the natural order of names (resnet9 before resnet50), figures by size; unknown is NaN.
+const textRanks = remember((key) => {
+  const collator = new Intl.Collator('en', { numeric: true });
+  const order = words(key).map((word, code) => ({ word, code })).sort((a, b) => collator.compare(a.word, b.word));
+  const rank = new Float64Array(order.length);
+  order.forEach(({ code }, place) => { rank[code] = place; });
+  return Float64Array.from(codes(key), (code) => (code < 0 ? NaN : rank[code]));
+});
 
-  // The cell as it is stored: number, boolean, text or null.
-  function exact(key, row) {
-    if (isText(key)) return text(key, row);
-    const value = source.values[key]?.[row] ?? null;
-    return value !== null && columns.get(key).kind === 'flag' ? Boolean(value) : value;
-  }
-
-  const shown = (key, row) => {
-    const column = columns.get(key);
-    if (column.isFigure) return formatFigure(column, figures(key)[row]);
-    const value = exact(key, row);
-    return value === null ? '–' : value === true ? 'yes' : value === false ? 'no' : value;
-  };
-
-  // A column that came later: its declaration, and its figures row by row.
-  function addFigures(column, values) {
-    columns.set(column.key, { ...column, isFigure: true });
-    figureCache.set(column.key, values);
-    source.values[column.key] = Array.from(values, (value) => (Number.isNaN(value) ? null : value));
-  }
-
-  return { rows: source.rows, columns, addFigures, column: (key) => columns.get(key), figures, isText, words, codes, text, ranks, exact, shown };
+// The cell as it is stored: number, boolean, text or null.
+function exact(key, row) {
+  if (isText(key)) return text(key, row);
+  const value = VALUES[key]?.[row] ?? null;
+  return value !== null && columns.get(key).kind === 'flag' ? Boolean(value) : value;
 }
+
+function shown(key, row) {
+  const column = columns.get(key);
+  if (column.isFigure) return formatFigure(column, figures(key)[row]);
+  const value = exact(key, row);
+  return value === null ? '–' : value === true ? 'yes' : value === false ? 'no' : value;
+}
+
+// The leaderboard. `figures(key)` and `codes(key)` give whole columns for fast loops, `text`, `exact` and `shown` one cell.
+export const BOARD = {
+  rows: ROWS, columns, column: (key) => columns.get(key), figures, words, codes, text, exact, shown,
+  ranks: (key) => (isText(key) ? textRanks(key) : figures(key)),
+  // Adds a column of a declaration and its figures row by row.
+  addFigures(column, values) {
+    columns.set(column.key, { ...column, isFigure: true });
+    VALUES[column.key] = Array.from(values, (value) => (Number.isNaN(value) ? null : value));
+  },
+};
 
 // Whether less is better, as for errors measured in pixels.
 export const isLowBetter = (key) => BOARD.column(key)?.better === 'low';
 
-const isFigure = (column) => column.kind === 'integer' || column.kind === 'number';
-
-export const BOARD = openTable(REPORT.leaderboard);
-
-// A row's lasting name, for addresses: model@input, and the variant where it is not the plain one.
+// The name of a row in addresses, the same in later reports: model@input, and the variant where it is not the base.
 export function rowName(row) {
   const variant = BOARD.text('variant', row);
   return `${BOARD.text('model', row)}@${BOARD.text('input', row)}${variant && variant !== 'base' ? `~${variant}` : ''}`;
 }
 
-let rowsByName = null;
-export function findRow(name) {
-  if (!rowsByName) {
-    rowsByName = new Map();
-    for (let row = BOARD.rows - 1; row >= 0; row -= 1) rowsByName.set(rowName(row), row);
-  }
-  return rowsByName.get(name) ?? null;
-}
+const rowsByName = remember(() => new Map(Array.from({ length: BOARD.rows }, (_, row) => [rowName(row), row]).reverse()));
+export const findRow = (name) => rowsByName().get(name) ?? null;
 
 // All rows of the architecture that a row belongs to.
 export function rowsOfArchitecture(row) {
   const [zoos, archs] = [BOARD.codes('zoo'), BOARD.codes('arch')];
-  const rows = [];
-  for (let other = 0; other < BOARD.rows; other += 1) {
-    if (archs[other] === archs[row] && zoos[other] === zoos[row]) rows.push(other);
-  }
-  return rows;
+  return [...archs.keys()].filter((other) => archs[other] === archs[row] && zoos[other] === zoos[row]);
 }
 
 export const TASKS = BOARD.words('task').map((name, code) => ({ name, code, rows: BOARD.codes('task').filter((c) => c === code).length }))
   .sort((a, b) => (b.name === 'classification') - (a.name === 'classification')); // the others as the report orders them
 
-const rowsOfTask = new Map();
-export function taskRows(task) {
-  if (!rowsOfTask.has(task)) {
-    const code = BOARD.words('task').indexOf(task);
-    const rows = [];
-    BOARD.codes('task').forEach((c, row) => { if (c === code) rows.push(row); });
-    rowsOfTask.set(task, rows);
-  }
-  return rowsOfTask.get(task);
-}
+export const taskRows = remember((task) => {
+  const code = BOARD.words('task').indexOf(task);
+  return [...BOARD.codes('task').keys()].filter((row) => BOARD.codes('task')[row] === code);
+});
 
 export const hasFigures = (key, rows) => { const values = BOARD.figures(key); return rows.some((row) => !Number.isNaN(values[row])); };
+
 // The known figures of a column among a task's rows, rising.
-const sortedFigures = new Map();
-export function risingFigures(key, task) {
-  const place = `${task} ${key}`;
-  if (!sortedFigures.has(place)) {
-    const values = BOARD.figures(key);
-    sortedFigures.set(place, Float64Array.from(taskRows(task), (row) => values[row]).filter((value) => !Number.isNaN(value)).sort());
-  }
-  return sortedFigures.get(place);
-}
+const risingFiguresOf = remember((task) => remember((key) => (
+  Float64Array.from(taskRows(task), (row) => BOARD.figures(key)[row]).filter((value) => !Number.isNaN(value)).sort())));
+export const risingFigures = (key, task) => risingFiguresOf(task)(key);
 
 export const accuraciesOf = (task) => REPORT.accuracy.filter(({ key }) => hasFigures(key, taskRows(task)));
 export const costsOf = (task) => REPORT.costs.filter((key) => hasFigures(key, taskRows(task)));

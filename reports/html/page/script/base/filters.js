@@ -2,18 +2,14 @@
 
 import { BOARD, REPORT, isLowBetter, taskRows } from './data.js';
 import { formatFigure, parseAmount, withUnit } from './format.js';
+import { remember } from './remember.js';
 import { isSame, state } from './state.js';
 
 export const EXCLUDED = 0; // another task, another value chosen, or words not found
 export const LEFT_OUT = 1; // considered, but beyond a limit, or unknown where a limit is set
 export const FITS = 2;
 
-let searchTexts = null;
-function searchText(row) {
-  searchTexts ??= new Array(BOARD.rows);
-  searchTexts[row] ??= REPORT.search.map((key) => BOARD.text(key, row) ?? '').join('\u0000').toLowerCase();
-  return searchTexts[row];
-}
+const searchText = remember((row) => REPORT.search.map((key) => BOARD.text(key, row) ?? '').join('\u0000').toLowerCase());
 
 // 'resnet a1 -distilled' → a test that every word is there and no word with a minus is.
 function searchTest(search) {

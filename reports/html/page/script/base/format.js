@@ -1,14 +1,11 @@
-// Figures written for people, and amounts typed by people. Exact values stay in the data.
+// Figures as they are shown, and amounts as they are typed. Exact values stay in the data.
+
+import { remember } from './remember.js';
 
 export const NOT_AVAILABLE = 'not available';
-const formatters = new Map();
+const formatterOf = remember((digits) => new Intl.NumberFormat('en-US', { minimumFractionDigits: digits, maximumFractionDigits: digits }));
 
-export function formatFixed(number, digits) {
-  if (!formatters.has(digits)) {
-    formatters.set(digits, new Intl.NumberFormat('en-US', { minimumFractionDigits: digits, maximumFractionDigits: digits }));
-  }
-  return formatters.get(digits).format(number);
-}
+export const formatFixed = (number, digits) => formatterOf(digits).format(number);
 
 export const formatCount = (number) => formatFixed(number, 0);
 export const plural = (count, one, many) => `${formatCount(count)} ${count === 1 ? one : many ?? `${one}s`}`;

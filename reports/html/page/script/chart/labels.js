@@ -1,18 +1,15 @@
 // Names beside the frontier's points, as many as fit.
 
+import { remember } from '../base/remember.js';
+
 export const LABEL_FONT = { size: 11, weight: 500 };
 export const LABEL_HEIGHT = 13;
 const ruler = document.createElement('canvas').getContext('2d');
-const labelWidths = new Map();
-
-export function labelWidth(text, font) {
-  const place = `${font} ${text}`;
-  if (!labelWidths.has(place)) {
-    ruler.font = `${LABEL_FONT.weight} ${LABEL_FONT.size}px ${font}`;
-    labelWidths.set(place, ruler.measureText(text).width);
-  }
-  return labelWidths.get(place);
-}
+const widthsIn = remember((font) => remember((text) => {
+  ruler.font = `${LABEL_FONT.weight} ${LABEL_FONT.size}px ${font}`;
+  return ruler.measureText(text).width;
+}));
+export const labelWidth = (text, font) => widthsIn(font)(text);
 
 const touches = (a, b) => a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
 

@@ -3,6 +3,7 @@
 import { BOARD, areaOf, taskRows } from '../base/data.js';
 import { h } from '../base/dom.js';
 import { formatCount } from '../base/format.js';
+import { remember } from '../base/remember.js';
 import { state } from '../base/state.js';
 import { change } from '../base/view.js';
 
@@ -18,22 +19,15 @@ document.addEventListener('keydown', (event) => {
 });
 
 // Values of a text column among the task's rows: [{value, count}], '' for "not stated"; sizes in order, others by name.
-const facetCache = new Map();
-export function facetValues(key) {
-  const place = `${state.task} ${key}`;
-  if (!facetCache.has(place)) facetCache.set(place, countValues(key));
-  return facetCache.get(place);
-}
-
-const byName = new Intl.Collator('en', { numeric: true }).compare;
-
-function countValues(key) {
+const valuesIn = remember((task) => remember((key) => {
   const [words, codes] = [BOARD.words(key), BOARD.codes(key)];
   const counts = new Uint32Array(words.length + 1); // the last place counts rows that state nothing
-  for (const row of taskRows(state.task)) counts[codes[row] < 0 ? words.length : codes[row]] += 1;
+  for (const row of taskRows(task)) counts[codes[row] < 0 ? words.length : codes[row]] += 1;
   const values = [...words, ''].map((value, code) => ({ value, count: counts[code] })).filter(({ count }) => count);
   return values.sort(key === 'input' ? (a, b) => areaOf(a.value) - areaOf(b.value) || byName(a.value, b.value) : (a, b) => byName(a.value, b.value));
-}
+}));
+const byName = new Intl.Collator('en', { numeric: true }).compare;
+export const facetValues = (key) => valuesIn(state.task)(key);
 
 const MANY_VALUES = 12;
 

@@ -4,6 +4,7 @@ import { BOARD, risingFigures } from '../base/data.js';
 import { latencyNote, originOf } from '../base/devices.js';
 import { externalLink, h, isWebAddress, notify } from '../base/dom.js';
 import { NOT_AVAILABLE } from '../base/format.js';
+import { remember } from '../base/remember.js';
 import { MOST_COMPARED, state } from '../base/state.js';
 import { change, view } from '../base/view.js';
 
@@ -74,22 +75,18 @@ export function isOnAxes(row) {
 }
 
 // Where a bar ends, 0 to 1: costs on a logarithmic scale over the task's range, accuracy linear above its worst twentieth.
-const ranges = new Map();
 export function barOf(column, row) {
   if (!column.isFigure || !column.better) return null;
   const value = BOARD.figures(column.key)[row];
   if (Number.isNaN(value)) return null;
-  const place = `${state.task} ${column.key}`;
-  if (!ranges.has(place)) ranges.set(place, rangeOf(column));
-  const { low, high } = ranges.get(place);
+  const { low, high } = rangesIn(state.task)(column);
   if (!(high > low)) return null;
   const share = column.better === 'low' ? (Math.log(value) - Math.log(low)) / (Math.log(high) - Math.log(low)) : (value - low) / (high - low);
   return Math.min(1, Math.max(0.02, share));
 }
 
-function rangeOf(column) {
-  const values = risingFigures(column.key, state.task);
-  const isCost = column.better === 'low';
-  const start = isCost ? values.findIndex((value) => value > 0) : Math.floor(values.length / 20);
+const rangesIn = remember((task) => remember((column) => {
+  const values = risingFigures(column.key, task);
+  const start = column.better === 'low' ? values.findIndex((value) => value > 0) : Math.floor(values.length / 20);
   return { low: values[Math.max(0, start)], high: values.at(-1) };
-}
+}));

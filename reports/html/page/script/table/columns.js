@@ -4,21 +4,17 @@ import { BOARD, taskRows } from '../base/data.js';
 import { chosenLatency } from '../base/devices.js';
 import { byId, fill, h } from '../base/dom.js';
 import { headerOf } from '../base/format.js';
+import { remember } from '../base/remember.js';
 import { DEFAULT_COLUMNS, isSame, state } from '../base/state.js';
 import { change } from '../base/view.js';
 
 // Columns that hold anything for this task; the rest would be dashes only.
-const filled = new Map();
-function hasContent(key) {
-  const place = `${state.task} ${key}`;
-  if (!filled.has(place)) filled.set(place, taskRows(state.task).some((row) => BOARD.exact(key, row) !== null));
-  return filled.get(place);
-}
+const hasContent = remember((task) => remember((key) => taskRows(task).some((row) => BOARD.exact(key, row) !== null)));
 
 // Columns chosen by the reader stand even if empty; the first choice leaves out what this task has nothing for.
 export function visibleColumns() {
   if (!isSame(state.columns, DEFAULT_COLUMNS)) return state.columns;
-  const columns = DEFAULT_COLUMNS.filter((key) => key === 'model' || hasContent(key));
+  const columns = DEFAULT_COLUMNS.filter((key) => key === 'model' || hasContent(state.task)(key));
   const latency = chosenLatency();
   return latency ? [columns[0], latency, ...columns.slice(1)] : columns;
 }
