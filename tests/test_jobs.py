@@ -5,16 +5,18 @@ import pickle
 import pytest
 
 from zoo.jobs import Failure, Job
-from zoo.records import CostKey, Variant
+from zoo.records import CostKey, TraceKey
 
 
-def test_a_job_promises_one_row_an_input() -> None:
-    job = Job("timm", "vit", 1000, ("3x224x224", "3x384x384"), Variant.DEPLOY)
-    assert job.keys() == tuple(CostKey("timm", "vit", size, 1000, "deploy") for size in job.inputs)
+def test_a_job_is_split_into_one_for_each_row() -> None:
+    keys = tuple(CostKey("timm", "vit", size, 1000, "deploy") for size in ("3x224x224", "3x384x384"))
+    job = Job(keys, "vits", training=True)
+    assert (job.zoo, job.arch) == ("timm", "vit")
+    assert job.split() == [Job((key,), "vits", training=True) for key in keys]
 
 
 def test_records_pickle_because_workers_are_sent_them() -> None:
-    job = Job("timm", "vit", None, ("3x224x224",))
+    job = Job((CostKey("timm", "vit", "3x224x224", None), TraceKey("timm", "vit", "3x224x224", None)))
     assert pickle.loads(pickle.dumps(job)) == job
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass, field
 
-from zoo.records import CostKey, DeclaredModel, Status, TraceKey, Variant
+from zoo.records import CostKey, DeclaredModel, Status, TraceKey
 
 INPUT_STAGE, VARIANT_STAGE = "input", "variant"
-"""Stages of failures that are no fault: the architecture does not support the input, or does not have the variant."""
+"""Stages of failures that are not faults: the architecture does not support the input, or does not have the variant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,50 +30,31 @@ def is_unsupported(status: str, reason: str | None) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """An architecture to build, count and trace; what is sent to a worker."""
+    """Rows of one architecture to count and trace; what is sent to a worker."""
 
-    zoo: str
-    arch: str
-    classes: int | None
-    inputs: tuple[str, ...]  # to count at
-    variant: str = Variant.BASE
-    batch: int = 1
+    keys: tuple[CostKey | TraceKey, ...]  # of the rows; those of an input together, so that they can share a build
     family: str | None = None  # architectures of a family share operations, so a worker gets them together
     declared: DeclaredModel | None = None  # sent along, because workers have no configuration
-    traces: tuple[tuple[str, str, str], ...] = ()  # input, precision and layout of each trace
     training: bool = False  # whether a step of training is counted beside each cost
 
     @property
-    def rows(self) -> int:
-        """Number of rows that this job produces."""
-        return len(self.inputs) + len(self.traces)
+    def zoo(self) -> str:
+        """Zoo of the architecture."""
+        return self.keys[0].zoo
 
-    def keys(self) -> tuple[CostKey, ...]:
-        """Keys of the cost rows."""
-        return tuple(map(self._cost_key, self.inputs))
-
-    def trace_keys(self) -> tuple[TraceKey, ...]:
-        """Keys of the trace rows."""
-        return tuple(TraceKey(*self._cost_key(input), precision, layout) for input, precision, layout in self.traces)
-
-    def row_keys(self) -> list[CostKey | TraceKey]:
-        """Keys of all rows, those of an input together, so that they can share a build."""
-        inputs = list(dict.fromkeys([*self.inputs, *(input for input, _, _ in self.traces)]))
-        keys: list[CostKey | TraceKey] = [*self.keys(), *self.trace_keys()]
-        return sorted(keys, key=lambda key: inputs.index(key.input))
+    @property
+    def arch(self) -> str:
+        """Name of the architecture."""
+        return self.keys[0].arch
 
     def split(self) -> list[Job]:
         """A job for each row."""
-        counts = [dataclasses.replace(self, inputs=(input,), traces=()) for input in self.inputs]
-        return counts + [dataclasses.replace(self, inputs=(), traces=(trace,)) for trace in self.traces]
-
-    def _cost_key(self, input: str) -> CostKey:
-        return CostKey(self.zoo, self.arch, input, self.classes, self.variant, self.batch)
+        return [dataclasses.replace(self, keys=(key,)) for key in self.keys]
 
 
 @dataclass(frozen=True, slots=True)
 class TraceFailure:
-    """Models that cannot be traced, all for one reason."""
+    """Models that cannot be traced for the same reason."""
 
     mode: str
     reason: str
@@ -82,7 +63,7 @@ class TraceFailure:
 
 @dataclass(slots=True)
 class RunSummary:
-    """What a refresh did: a row of the `runs` table."""
+    """What a refresh did; most figures are also in its row of the `runs` table."""
 
     run: str
     planned: int = 0  # cost rows that the configuration asks for

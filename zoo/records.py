@@ -63,6 +63,11 @@ class CostKey(NamedTuple):
     variant: str = Variant.BASE
     batch: int = 1  # images, clips or pairs per forward pass; amounts are totals over the batch
 
+    @property
+    def cost_key(self) -> CostKey:
+        """This key; `TraceKey` has the same property."""
+        return self
+
 
 MODEL_COLUMNS = ["zoo", "arch", "input", "variant"]
 """Columns that together name a model whose time is measured or estimated."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from jobs_for_tests import job_of
 from nets_for_tests import TOKENS, WIDTH
 from typer.testing import CliRunner
 
@@ -21,7 +22,7 @@ from zoo.adapters.sources import open_source
 from zoo.api.count_by_name import InputSpec, count_named
 from zoo.cache.store import Store
 from zoo.errors import ConfigError, InputError, UnknownNameError, ZooError
-from zoo.jobs import Job, RunSummary
+from zoo.jobs import RunSummary
 from zoo.records import CostKey, DeclaredModel
 from zoo.refresh.refresh import refresh
 from zoo.workers.job import JobRunner
@@ -46,7 +47,7 @@ def model(name: str = "net", factory: str | None = f"{NETS}:linear", input: str 
 
 
 def count(declared: DeclaredModel, batch: int = 1, name: str | None = None) -> dict[str, Any]:
-    job = Job("mine", name or declared.name, None, declared.inputs, batch=batch, declared=declared)
+    job = job_of("mine", name or declared.name, None, declared.inputs, batch=batch, declared=declared)
     (counted,) = JobRunner().run(job)
     return counted.row
 
@@ -88,14 +89,14 @@ def test_a_factory_that_gives_no_model_is_a_row_with_the_reason(factory: str, re
 
 def test_an_input_that_is_declared_and_does_not_run_is_a_fault() -> None:
     declared = DeclaredModel("net", f"{NETS}:linear", inputs=("4", "5"))
-    four, five = JobRunner().run(Job("mine", "net", None, declared.inputs, declared=declared))
+    four, five = JobRunner().run(job_of("mine", "net", None, declared.inputs, declared=declared))
     assert (four.row["status"], five.row["status"]) == ("exact", "failed")
     assert five.row["reason"].startswith("run: RuntimeError")
 
 
 def test_an_input_that_is_not_declared_and_does_not_run_is_told_with_the_declared_one() -> None:
     declared = model(input="2x2x4")
-    (row,) = JobRunner().run(Job("mine", "net", None, ("2x2x5",), declared=declared))
+    (row,) = JobRunner().run(job_of("mine", "net", None, ("2x2x5",), declared=declared))
     assert row.row["reason"] == "input: it does not run at 2x2x5; it is made for 2x2x4"
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import timm
 import torch
+from jobs_for_tests import job_of
 from timm.models import model_entrypoint, reparameterize_model
 from torch import nn
 
@@ -16,7 +17,7 @@ from zoo.adapters import timm_variants
 from zoo.adapters.timm import TimmZoo
 from zoo.adapters.timm_variants import build_variant, variants_of
 from zoo.errors import VariantError
-from zoo.jobs import Job, is_unsupported
+from zoo.jobs import is_unsupported
 from zoo.meta.build import build_on_meta, skip_initialisers
 from zoo.records import Architecture, Variant
 from zoo.workers.job import JobRunner
@@ -43,7 +44,7 @@ def _counter_ends_with_the_module() -> Iterator[None]:
 
 
 def rows(arch: str, *inputs: str, variant: str = Variant.BASE, classes: int = 1000) -> list[dict[str, Any]]:
-    job = Job("timm", arch, 0 if variant == Variant.FEATURES else classes, inputs, variant)
+    job = job_of("timm", arch, 0 if variant == Variant.FEATURES else classes, inputs, variant)
     return [counted.row for counted in runner().run(job)]
 
 
@@ -196,7 +197,7 @@ def test_one_build_serves_the_inputs_it_can(arch: str, monkeypatch: pytest.Monke
         return build(zoo, arch, options)
 
     monkeypatch.setattr(TimmZoo, "build", noted)
-    counted = JobRunner().run(Job("timm", arch, 1000, ("3x224x224", "3x240x240", "3x256x256")))
+    counted = JobRunner().run(job_of("timm", arch, 1000, ("3x224x224", "3x240x240", "3x256x256")))
     assert {one.row["status"] for one in counted} == {"exact"}
     assert len(built) == (1 if arch == "resnet18" else 3)
 
@@ -212,5 +213,5 @@ def test_nearly_all_architectures_are_counted_at_a_size_and_the_others_break_a_r
 
 
 def _reason(architecture: Architecture, size: int) -> str | None:
-    (counted,) = runner().run(Job("timm", architecture.name, architecture.classes, (f"3x{size}x{size}",)))
+    (counted,) = runner().run(job_of("timm", architecture.name, architecture.classes, (f"3x{size}x{size}",)))
     return counted.row.get("reason")

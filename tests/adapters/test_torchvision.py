@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from jobs_for_tests import job_of
 from torch import nn
 from torchvision import models
 from torchvision.models import get_model_weights, list_models
@@ -15,7 +16,6 @@ from torchvision.models import get_model_weights, list_models
 from zoo.adapters.torchvision.quantized import int8_weight_bytes
 from zoo.adapters.torchvision.zoo import TorchvisionZoo
 from zoo.errors import InputError
-from zoo.jobs import Job
 from zoo.meta.build import build_on_meta
 from zoo.records import CostKey, Task
 from zoo.workers.job import JobRunner
@@ -37,7 +37,7 @@ def row_of() -> RowOf:
     @functools.cache
     def count(arch: str, input: str | None = None, batch: int = 1) -> dict[str, Any]:
         described = LISTED[arch]
-        job = Job("torchvision", arch, described.classes, (input or described.input,), batch=batch)
+        job = job_of("torchvision", arch, described.classes, (input or described.input,), batch=batch)
         (counted,) = runner.run(job)
         return counted.row
 

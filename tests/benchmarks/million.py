@@ -41,7 +41,7 @@ from zoo.refresh.committer import count_and_commit
 from zoo.refresh.plan import make_plan, requested_costs
 from zoo.refresh.run_tables import plan_table
 from zoo.settings import Execution, Listener, ZooSettings
-from zoo.workers.job import CountResult
+from zoo.workers.job_rows import JobResult
 from zoo.workers.local_pool import Packed
 from zoo.workers.packing import pack
 
@@ -72,7 +72,7 @@ class StubFuture:
     def result(self) -> BatchResult:
         began = time.thread_time()
         outcomes: list[tuple[Job, Packed]] = [
-            (job, pack([count(key, self._operations) for key in job.keys()])) for job in self._jobs
+            (job, pack([count(key.cost_key, self._operations) for key in job.keys])) for job in self._jobs
         ]
         StubClient.made_up_s += time.thread_time() - began
         return BatchResult(outcomes, seconds=JOB_S * len(outcomes))
@@ -95,20 +95,20 @@ class StubClient:
     def cancel(self, _: Any) -> None: ...
 
 
-def count(key: CostKey, operations: int) -> CountResult:
+def count(key: CostKey, operations: int) -> JobResult:
     """Rows as a worker makes them, with figures that follow from the name."""
     number, now = zlib.crc32(key.arch.encode()), datetime.now(UTC)
     versions = {"library_version": VERSIONS.library, "torch_version": VERSIONS.torch, "counter_version": VERSIONS.counter}
     row = {**key._asdict(), **versions, **dict.fromkeys(FIGURES, number), "flops": 2 * number, "counted_at": now}
     row |= {"status": Status.EXACT.value, "operations": operations, "seconds": 0.1}
     if not operations:
-        return CountResult(key, row, None)
+        return JobResult(key, row, None)
     own = {"arch": key.arch, "counted_at": now}
     arrays = [
         pa.repeat(pa.scalar(own[field.name], field.type), operations) if field.name in own else array
         for field, array in zip(OPS, operations_table(operations), strict=True)
     ]
-    return CountResult(key, row, pa.Table.from_arrays(arrays, schema=OPS))
+    return JobResult(key, row, pa.Table.from_arrays(arrays, schema=OPS))
 
 
 @functools.cache
@@ -159,7 +159,7 @@ def run(number: int, store: Store) -> None:
         listed = architectures(number)
     with step("plan", number):
         wanted = requested_costs(listed, ZooSettings(), ())
-        plan = make_plan(wanted, store.costs(), {ZOO: VERSIONS}, listed)
+        plan = make_plan(wanted, {}, [store.costs()], {ZOO: VERSIONS}, listed)
         assert plan.to_count == number
     with step("keep plan", number):
         store.append("plans", plan_table(plan.costs).rows)
@@ -178,7 +178,7 @@ def run(number: int, store: Store) -> None:
     del plan, wanted
     with step("plan again", number):
         wanted = requested_costs(listed, ZooSettings(), ())
-        assert make_plan(wanted, store.costs(columns=PLANNED_BY), {ZOO: VERSIONS}, listed).to_count == 0
+        assert make_plan(wanted, {}, [store.costs(columns=PLANNED_BY)], {ZOO: VERSIONS}, listed).to_count == 0
 
 
 PLANNED_BY = ["status", "reason", "fingerprint", "library_version", "torch_version", "counter_version"]

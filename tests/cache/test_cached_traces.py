@@ -12,6 +12,7 @@ import fsspec
 import pandas as pd
 import pytest
 from cache_rows import NOON
+from jobs_for_tests import job_of
 from models_for_tests import build
 from nets_for_tests import WIDTH
 from typer.testing import CliRunner
@@ -65,33 +66,30 @@ def jobs_for(
     wanted: dict[CostKey, Failure | None], traces: pd.DataFrame, *modes: RunConfig, has_costs: bool = False
 ) -> tuple[Job, ...]:
     costs = cached("costs", *(key._asdict() for key in wanted if has_costs))
-    return tuple(make_plan(wanted, costs, {"timm": NOW}, ARCHITECTURES, requested_traces(wanted, modes), traces).jobs)
+    return tuple(make_plan(wanted, requested_traces(wanted, modes), [costs, traces], {"timm": NOW}, ARCHITECTURES).jobs())
 
 
 def test_traces_are_made_of_the_build_that_is_counted() -> None:
     larger = NET._replace(input="3x16x16")
     (job,) = jobs_for(dict.fromkeys([NET, larger]), cached("traces"), FULL, AMP)
-    assert job.inputs == ("3x8x8", "3x16x16")
-    assert set(job.traces) == {(input, mode.precision, mode.layout) for input in job.inputs for mode in (FULL, AMP)}
-    assert job.rows == len(job.row_keys()) == 2 + 4
-    assert [key.input for key in job.row_keys()] == ["3x8x8"] * 3 + ["3x16x16"] * 3
-    alone = job.split()
-    assert [one.rows for one in alone] == [1] * 6
-    assert {key for one in alone for key in one.row_keys()} == set(job.row_keys())
+    assert [key for key in job.keys if isinstance(key, CostKey)] == [NET, larger]
+    traces = {TraceKey(*key, mode.precision, mode.layout) for key in (NET, larger) for mode in (FULL, AMP)}
+    assert {key for key in job.keys if isinstance(key, TraceKey)} == traces
+    assert [key.input for key in job.keys] == ["3x8x8"] * 3 + ["3x16x16"] * 3
+    assert [one.keys for one in job.split()] == [(key,) for key in job.keys]
 
 
 def test_a_trace_is_of_one_batch_whichever_are_counted() -> None:
     batches: dict[CostKey, Failure | None] = {NET._replace(batch=batch): None for batch in (4, 8)}
     assert set(requested_traces(batches, [AMP])) == {TraceKey(*NET, *MODE)}
-    counted = {job.batch: job for job in jobs_for(batches, cached("traces"), AMP)}
-    assert {batch: (len(job.inputs), len(job.traces)) for batch, job in counted.items()} == {4: (1, 0), 8: (1, 0), 1: (0, 1)}
+    jobs = [job.keys for job in jobs_for(batches, cached("traces"), AMP)]
+    assert sorted(jobs) == sorted([(TraceKey(*NET, *MODE),), *((key,) for key in batches)])
 
 
 def test_what_makes_no_sense_to_count_is_not_traced_either() -> None:
     failure = Failure("plan", "", "no")
-    plan = make_plan({NET: failure}, cached("costs"), {"timm": NOW}, ARCHITECTURES, requested_traces({NET: failure}, [AMP]))
-    assert not plan.jobs
-    assert list(plan.jobs) == []
+    plan = make_plan({NET: failure}, requested_traces({NET: failure}, [AMP]), [cached("costs")], {"timm": NOW}, ARCHITECTURES)
+    assert list(plan.jobs()) == []
     assert plan.known_failures == {NET: failure, TraceKey(*NET, *MODE): failure}
     assert plan.to_count == plan.rows == 2
 
@@ -114,7 +112,7 @@ TRACE = {**NET._asdict(), "precision": AMP.precision, "layout": AMP.layout}
 )
 def test_a_trace_is_made_again_where_a_count_would_be_and_for_another_tracer(row: dict[str, Any], is_made: bool) -> None:
     jobs = jobs_for({NET: None}, cached("traces", {**TRACE, **row}), AMP, has_costs=True)
-    assert jobs == ((Job("timm", "net", 10, (), family="nets", traces=(("3x8x8", *MODE),)),) if is_made else ())
+    assert jobs == ((job_of("timm", "net", 10, (), family="nets", traces=(("3x8x8", *MODE),)),) if is_made else ())
 
 
 @pytest.mark.parametrize(("text", "mode"), [("fp32", FULL), (" AMP-fast-norm/NHWC ", AMP), ("bf16/nchw", BF16)])

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from jobs_for_tests import job_of
 from torch import nn
 from torchvision import models
 from torchvision.models import get_model_weights
@@ -15,11 +16,10 @@ from zoo.adapters.torchvision.zoo import TorchvisionZoo
 from zoo.api.example_cost import example_cost
 from zoo.counting.cost import Cost
 from zoo.counting.count_model import count_model
-from zoo.jobs import Job
 from zoo.meta.build import build_on_meta
 from zoo.recording.memo import Memo
 from zoo.records import Architecture, CostKey, Task, Weights
-from zoo.workers.job import CountResult, JobRunner
+from zoo.workers.job import JobRunner
 
 G = 1e9  # torchvision states GMACs, as "_ops"
 TOLERANCE = 0.005
@@ -71,8 +71,8 @@ def costs() -> Costs:
     inputs: dict[tuple[str, int | None], list[str]] = {}
     for w in WEIGHTS:
         inputs.setdefault((w.arch, w.classes), []).append(w.input)
-    jobs = [Job("torchvision", arch, classes, tuple(dict.fromkeys(sizes))) for (arch, classes), sizes in inputs.items()]
-    return {counted.key: counted.row for job in jobs for counted in runner.run(job) if isinstance(counted, CountResult)}
+    jobs = [job_of("torchvision", arch, classes, dict.fromkeys(sizes)) for (arch, classes), sizes in inputs.items()]
+    return {counted.key: counted.row for job in jobs for counted in runner.run(job) if isinstance(counted.key, CostKey)}
 
 
 def count_with(weights: Weights, **limits: int) -> Cost:

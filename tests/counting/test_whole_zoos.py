@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from fakes_default_run import DefaultRun
+from jobs_for_tests import job_of
 
 from zoo.adapters.registry import open_zoo
 from zoo.cache.store import Store
@@ -17,7 +18,7 @@ from zoo.meta.build import build_on_meta
 from zoo.recording.memo import Memo
 from zoo.records import Architecture, CostKey, Task
 from zoo.settings import Execution
-from zoo.workers.job import CountResult, JobRunner
+from zoo.workers.job import JobRunner
 from zoo.workers.local_pool import preload_workers, run_jobs
 
 pytestmark = pytest.mark.slow
@@ -31,7 +32,7 @@ SHIFTING = ("seconds", "counted_at")  # columns that differ from run to run
 
 
 def job_for(architecture: Architecture) -> Job:
-    return Job(architecture.zoo, architecture.name, architecture.classes, (architecture.input,), family=architecture.family)
+    return job_of(architecture.zoo, architecture.name, architecture.classes, (architecture.input,), family=architecture.family)
 
 
 def count_all(architectures: list[Architecture], workers: int) -> dict[CostKey, dict[str, Any]]:
@@ -40,7 +41,7 @@ def count_all(architectures: list[Architecture], workers: int) -> dict[CostKey, 
     rows: dict[CostKey, dict[str, Any]] = {}
     for job, outcome in filter(None, run_jobs([job_for(a) for a in architectures], Execution(workers=workers), lambda: None)):
         assert not isinstance(outcome, Failure), f"{job.arch}: {outcome}"
-        rows |= {counted.key: counted.row for counted in outcome if isinstance(counted, CountResult)}
+        rows |= {counted.key: counted.row for counted in outcome if isinstance(counted.key, CostKey)}
     return rows
 
 
@@ -55,7 +56,7 @@ def assert_as_in(rows: dict[CostKey, dict[str, Any]], found: dict[CostKey, dict[
 @pytest.fixture(scope="module")
 def rows(default_run: DefaultRun) -> dict[CostKey, dict[str, Any]]:
     """The cost row of everything at its native input, from a run by two processes over all sizes."""
-    wanted = {key for architecture in (*TIMM, *TORCHVISION) for key in job_for(architecture).row_keys()}
+    wanted = {key for architecture in (*TIMM, *TORCHVISION) for key in job_for(architecture).keys}
     costs = Store(default_run.cache).costs().astype(object)
     records = costs.where(costs.notna(), None).to_dict("records")
     found = {
@@ -103,7 +104,7 @@ def test_what_is_remembered_changes_no_figure(rows: dict[CostKey, dict[str, Any]
     """Without a memo, with an empty one, and with one that has seen the same model: all as in the run over everything."""
     memo = Memo()
     costs = [count_cold(architecture, None), count_cold(architecture, memo), count_cold(architecture, memo)]
-    row = rows[job_for(architecture).keys()[0]]
+    row = rows[job_for(architecture).keys[0].cost_key]
     names = ("params", "buffers", "weight_bytes", "macs", "activations", "bytes_read", "bytes_written", "operations")
     for name in (*names, "peak_activation_bytes", "peak_module"):
         assert [getattr(cost, name) for cost in costs] == [row[name]] * 3, name
@@ -112,5 +113,5 @@ def test_what_is_remembered_changes_no_figure(rows: dict[CostKey, dict[str, Any]
 
 def test_the_order_of_the_work_changes_no_figure(rows: dict[CostKey, dict[str, Any]]) -> None:
     runner = JobRunner()
-    counted = [row for a in reversed(SAMPLE) for row in runner.run(job_for(a)) if isinstance(row, CountResult)]
-    assert_as_in(rows, {row.key: row.row for row in counted})
+    counted = [result for a in reversed(SAMPLE) for result in runner.run(job_for(a))]
+    assert_as_in(rows, {result.key.cost_key: result.row for result in counted})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import importlib
 import itertools
 import sys
@@ -13,6 +12,7 @@ from typing import Any
 import pytest
 from fakes_dask import VERSIONS, FakeClient
 from fakes_installed import installed
+from jobs_for_tests import job_of
 from zoo_of_poison import CLASSES, INPUT, declared
 
 from zoo.dask_backend import client as dask
@@ -30,7 +30,7 @@ from zoo.workers.packing import unpack
 
 
 def jobs(number: int, *, families: int = 5, inputs: tuple[str, ...] = ("3x8x8",)) -> Iterator[Job]:
-    return (Job("mine", f"model_{i}", 10, inputs, family=f"family_{i % families}") for i in range(number))
+    return (job_of("mine", f"model_{i}", 10, inputs, family=f"family_{i % families}") for i in range(number))
 
 
 def running(
@@ -98,20 +98,18 @@ def test_a_model_that_takes_a_worker_along_twice_gets_a_failed_row_and_the_other
 def test_of_a_job_with_several_inputs_each_gets_its_own_try() -> None:
     client = FakeClient({"a": 1}, killers=["model_0"])
     outcomes = run(client, jobs(1, inputs=("3x8x8", "3x16x16")))
-    assert [job.inputs for job, _ in outcomes] == [("3x8x8",), ("3x16x16",)]
+    assert [[key.input for key in job.keys] for job, _ in outcomes] == [["3x8x8"], ["3x16x16"]]
     assert client.deaths["model_0"] == 3  # together, and each by itself
 
 
 def test_of_a_job_with_traces_each_row_gets_its_own_try() -> None:
-    mode = ("amp", "nhwc")
-    (job,) = jobs(1)
-    given = dataclasses.replace(job, traces=(("3x8x8", *mode), ("3x16x16", *mode)))
+    given = job_of("mine", "model_0", 10, ["3x8x8"], traces=[(input, "amp", "nhwc") for input in ("3x8x8", "3x16x16")])
     outcomes = run(client := FakeClient({"a": 1}, killers=["model_0"]), [given])
-    assert [key for job, _ in outcomes for key in job.row_keys()] == [*job.keys(), *given.trace_keys()]
+    assert [key for job, _ in outcomes for key in job.keys] == [*given.keys]
     assert client.deaths["model_0"] == 1 + 3  # together, and each by itself
     assert len(reasons(outcomes)) == 1
     ((_, rows),) = run(FakeClient({"a": 1}), [given])
-    assert [row.key for row in rows] == given.row_keys()
+    assert [row.key for row in rows] == [*given.keys]
 
 
 def test_a_scheduler_that_tries_again_itself_is_asked_no_more_than_it_takes_to_tell_jobs_apart() -> None:
@@ -186,7 +184,7 @@ def test_a_job_is_not_begun_with_other_software() -> None:
 def test_a_dask_worker_outlives_what_models_do_to_its_process(tmp_path: Path) -> None:
     models = {model.name: model for model in declared()}
     names = ["hangs_deaf", "healthy_after_hangs_deaf", "ends_process", "raises", "healthy_after_raises"]
-    given = [Job("poison", name, CLASSES, (INPUT,), family="one", declared=models[name]) for name in names]
+    given = [job_of("poison", name, CLASSES, (INPUT,), family="one", declared=models[name]) for name in names]
     with installed(tmp_path):
         outcomes = run_batch(given, Execution(timeout_s=4, memory_gb=1), installed_software()).outcomes
     stop_processes()  # which would wait for another run

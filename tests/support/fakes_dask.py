@@ -12,7 +12,7 @@ from zoo.dask_backend.remote_worker import BatchResult
 from zoo.jobs import Failure, Job
 from zoo.records import Versions
 from zoo.settings import Execution
-from zoo.workers.job import failed_result
+from zoo.workers.job_rows import failed_result
 from zoo.workers.local_pool import Packed
 from zoo.workers.packing import pack
 
@@ -20,7 +20,7 @@ VERSIONS = Versions("1.0", "2.0", "3")
 
 
 def rows_of(job: Job) -> bytes:
-    return pack([failed_result(key, Failure("run", "", "stub"), VERSIONS) for key in job.row_keys()])
+    return pack([failed_result(key, Failure("run", "", "stub"), VERSIONS) for key in job.keys])
 
 
 class FakeFuture:

@@ -15,16 +15,15 @@ from zoo.cache.schema.tables import table_of
 from zoo.cache.store import Store
 from zoo.errors import ZooError
 from zoo.jobs import Failure, RunSummary, is_unsupported
-from zoo.records import Status, TraceKey
+from zoo.records import CostKey, Status, TraceKey
+from zoo.workers.job_rows import JobResult, failed_result
 
 if TYPE_CHECKING:
     from zoo.jobs import Job
     from zoo.records import Versions
     from zoo.refresh.plan import Plan
     from zoo.settings import Execution, Listener
-    from zoo.workers.job import CountResult, JobResult
     from zoo.workers.local_pool import JobOutcome
-    from zoo.workers.trace_job import TraceResult
 
 COMMIT_EVERY_S = 4.0
 """Longest time that a row waits for its commit, but for the second in which workers are polled."""
@@ -34,12 +33,11 @@ _COMPACT_EVERY = 10_000
 
 
 class Committer:
-    """Gathers rows and commits them. Use it in a `with` statement."""
+    """Collects rows and commits them. Use it in a `with` statement."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._counts: list[CountResult] = []
-        self._traces: list[TraceResult] = []
+        self._pending: list[JobResult] = []
         self._oldest_at = 0.0  # when the oldest of them was added
 
     def __enter__(self) -> Self:
@@ -55,31 +53,25 @@ class Committer:
         Raises:
             CacheError: if rows cannot be written.
         """
-        if not (self._counts or self._traces):
+        if not self._pending:
             self._oldest_at = time.monotonic()
-        if isinstance(result.key, TraceKey):
-            self._traces.append(result)
-        else:
-            self._counts.append(result)
+        self._pending.append(result)
         self.commit_if_due()
 
     def commit_if_due(self) -> None:
         """Commits if a row has waited long enough."""
-        if (self._counts or self._traces) and time.monotonic() - self._oldest_at >= COMMIT_EVERY_S:
+        if self._pending and time.monotonic() - self._oldest_at >= COMMIT_EVERY_S:
             self.commit()
 
     def commit(self) -> None:
         """Commits all rows, each after its details."""
-        counts, traces = self._counts, self._traces
-        self._counts, self._traces = [], []  # before they are written, so that an error cannot make them be written twice
-        self._append_details("ops", [result.operations for result in counts])
-        self._store.append("costs", table_of("costs", [result.row for result in counts]))
-        self._append_details("workloads", [result.workload for result in traces])
-        self._store.append("traces", table_of("traces", [result.row for result in traces]))
-
-    def _append_details(self, name: str, tables: list[pa.Table | None]) -> None:
-        if known := [table for table in tables if table is not None]:
-            self._store.append(name, pa.concat_tables(known).combine_chunks())  # writing thousands of short chunks is slow
+        pending, self._pending = self._pending, []  # before they are written, so that an error cannot make them be written twice
+        for owner, details_name, kind in (("costs", "ops", CostKey), ("traces", "workloads", TraceKey)):
+            results = [result for result in pending if isinstance(result.key, kind)]
+            if details := [result.details for result in results if result.details is not None]:
+                table = pa.concat_tables(details).combine_chunks()  # writing thousands of short chunks is slow
+                self._store.append(details_name, table)
+            self._store.append(owner, table_of(owner, [result.row for result in results]))
 
 
 def count_and_commit(
@@ -92,10 +84,9 @@ def count_and_commit(
     """
     if not plan.to_count:
         return
-    from zoo.workers.job import failed_result
 
     def keep(result: JobResult) -> None:
-        result.row["fingerprint"] = plan.fingerprints.get((result.key.zoo, result.key.arch))
+        result.row["fingerprint"] = plan.architectures[result.key.zoo, result.key.arch].fingerprint
         result.row["run"] = summary.run
         committer.add(result)
         _update(summary, result)
@@ -108,9 +99,9 @@ def count_and_commit(
     with Committer(store) as committer:
         for key, failure in plan.known_failures.items():
             keep(failed_result(key, failure, versions[key.zoo]))
-        if not plan.jobs:
+        if not plan.missing:
             return
-        with contextlib.closing(_run_jobs(plan.jobs, execution, versions, interrupted, listener.notify)) as outcomes:
+        with contextlib.closing(_run_jobs(plan.jobs(), execution, versions, interrupted, listener.notify)) as outcomes:
             for number, outcome in enumerate(outcomes, start=1):
                 for result in _results_of(outcome, versions):
                     keep(result)
@@ -137,13 +128,11 @@ def _run_jobs(
 
 
 def _results_of(outcome: JobOutcome | None, versions: Mapping[str, Versions]) -> list[JobResult]:
-    from zoo.workers.job import failed_result
-
     if outcome is None:
         return []
     job, results = outcome
     if isinstance(results, Failure):
-        return [failed_result(key, results, versions[job.zoo]) for key in job.row_keys()]
+        return [failed_result(key, results, versions[job.zoo]) for key in job.keys]
     return results
 
 

@@ -42,8 +42,8 @@ def fill_missing(
     versions = {name: listing.versions for name, listing in listings.items()}
     costs = dict.fromkeys(key for key in keys if isinstance(key, CostKey))
     traces = dict.fromkeys(key for key in keys if isinstance(key, TraceKey))
-    cached_traces = store.traces() if traces else None
-    plan = make_plan(costs, store.costs(), versions, _all_architectures(listings), traces, cached_traces)
+    cached = [store.costs(), *([store.traces()] if traces else [])]
+    plan = make_plan(costs, traces, cached, versions, _all_architectures(listings))
     if not plan.to_count:
         return True
     listener.planned(plan.rows, plan.to_count)

@@ -8,8 +8,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
-from types import MappingProxyType
+from dataclasses import dataclass
 
 import pandas as pd
 
@@ -25,10 +24,10 @@ NATIVE, DEFAULT = "native", "default"
 """Input sizes of a configuration: the native inputs of an architecture and all of its weights, or only its own."""
 
 _TRANSIENT_STAGES = ("timeout", "memory", "worker")
-"""Stages of failures that another run may not have; it counts their rows again."""
+"""Stages of failures that need not happen again; the next run counts these rows again."""
 
 Model = tuple[str, str]
-"""A zoo and an architecture of it."""
+"""Zoo and name of an architecture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +36,10 @@ class Plan:
 
     costs: AbstractSet[CostKey]
     traces: AbstractSet[TraceKey]
-    jobs: Jobs
+    missing: Sequence[CostKey | TraceKey]  # rows to count, those of an architecture together
     known_failures: Mapping[CostKey | TraceKey, Failure]  # rows that are known to fail
-    fingerprints: Mapping[Model, str]  # of the architectures that have one
+    architectures: Mapping[Model, Architecture]
+    training: bool  # whether a step of training is counted beside each cost
 
     @property
     def rows(self) -> int:
@@ -49,58 +49,26 @@ class Plan:
     @property
     def to_count(self) -> int:
         """Number of rows that the run will write."""
-        return self.jobs.rows + len(self.known_failures)
+        return len(self.missing) + len(self.known_failures)
 
+    def jobs(self) -> Iterator[Job]:
+        """The jobs that produce the missing rows, created one by one: a plan of a million rows only holds their keys.
 
-class Jobs:
-    """The jobs of a plan, created one by one: a plan of a million jobs only holds their keys."""
-
-    def __init__(
-        self, keys: Iterable[CostKey | TraceKey], architectures: Mapping[Model, Architecture], *, training: bool = False
-    ) -> None:
-        self._keys = sorted(keys, key=_model_of)
-        self._architectures = architectures
-        self._training = training
-
-    def with_training(self) -> Jobs:
-        """The same, with a step of training beside each cost."""
-        return Jobs(self._keys, self._architectures, training=True)
-
-    @property
-    def rows(self) -> int:
-        """Number of rows that the jobs will produce."""
-        return len(self._keys)
-
-    def __bool__(self) -> bool:
-        return bool(self._keys)
-
-    def __iter__(self) -> Iterator[Job]:
-        for model, keys in itertools.groupby(self._keys, key=_model_of):
-            for job in _jobs_of(self._architectures[model], keys):
-                yield replace(job, training=True) if self._training else job
+        There is one job for each head, variant and batch of an architecture, with all of its inputs and traces.
+        """
+        for model, keys in itertools.groupby(self.missing, key=_model_of):
+            architecture = self.architectures[model]
+            groups: dict[tuple[int | None, str, int], list[CostKey | TraceKey]] = defaultdict(list)
+            for key in keys:
+                groups[key.classes, key.variant, key.batch].append(key)
+            for group in groups.values():
+                inputs = list(dict.fromkeys(key.input for key in group))
+                ordered = sorted(group, key=lambda key: inputs.index(key.input))  # called at once
+                yield Job(tuple(ordered), architecture.family, architecture.declared, self.training)
 
 
 def _model_of(key: CostKey | TraceKey) -> Model:
     return key.zoo, key.arch
-
-
-def _jobs_of(architecture: Architecture, keys: Iterable[CostKey | TraceKey]) -> Iterator[Job]:
-    """One job for each head, variant and batch of an architecture, with all of its inputs and traces."""
-    groups: dict[tuple[int | None, str, int], list[CostKey | TraceKey]] = defaultdict(list)
-    for key in keys:
-        groups[key.classes, key.variant, key.batch].append(key)
-    for (classes, variant, batch), group in groups.items():
-        yield Job(
-            architecture.zoo,
-            architecture.name,
-            classes,
-            tuple(key.input for key in group if isinstance(key, CostKey)),
-            variant,
-            batch,
-            architecture.family,
-            architecture.declared,
-            traces=tuple((key.input, key.precision, key.layout) for key in group if isinstance(key, TraceKey)),
-        )
 
 
 def requested_costs(
@@ -190,32 +158,32 @@ def check_input_globs(listed: Iterable[Architecture], settings: ZooSettings) -> 
 
 def make_plan(
     costs: Mapping[CostKey, Failure | None],
-    cached: pd.DataFrame,
+    traces: Mapping[TraceKey, Failure | None],
+    cached: Iterable[pd.DataFrame],
     versions: Mapping[str, Versions],
     architectures: Iterable[Architecture],
-    traces: Mapping[TraceKey, Failure | None] = MappingProxyType({}),
-    cached_traces: pd.DataFrame | None = None,
+    *,
+    training: bool = False,
 ) -> Plan:
     """Compares the requested rows with the cached ones.
 
     Args:
         costs: requested rows, with their known failures.
-        cached: rows of `costs` in the cache.
+        traces: requested rows, with their known failures.
+        cached: rows of `costs` and of `traces` in the cache.
         versions: installed ones, by zoo.
         architectures: those that the keys name.
-        traces: requested rows, with their known failures.
-        cached_traces: rows of `traces` in the cache; None if no traces are requested.
+        training: whether a step of training is counted beside each cost.
     """
     models = {(a.zoo, a.name): a for a in architectures}
     fingerprints = {model: a.fingerprint for model, a in models.items() if a.fingerprint}
-    current: set[CostKey | TraceKey] = {*cost_keys(current_rows(cached, versions, fingerprints))}
-    if cached_traces is not None:
-        current.update(trace_keys(current_rows(cached_traces, versions, fingerprints)))
-
-    requested: tuple[Mapping[CostKey, Failure | None] | Mapping[TraceKey, Failure | None], ...] = (costs, traces)
-    jobs = Jobs((key for keys in requested for key, failure in keys.items() if failure is None and key not in current), models)
-    failures = {key: failure for keys in requested for key, failure in keys.items() if failure and key not in current}
-    return Plan(costs.keys(), traces.keys(), jobs, failures, fingerprints)
+    current: set[CostKey | TraceKey] = set()
+    for rows in cached:
+        current.update(row_keys(current_rows(rows, versions, fingerprints)))
+    missing = [(key, failure) for requested in (costs, traces) for key, failure in requested.items() if key not in current]
+    to_count = sorted((key for key, failure in missing if failure is None), key=_model_of)
+    failures = {key: failure for key, failure in missing if failure is not None}
+    return Plan(costs.keys(), traces.keys(), to_count, failures, models, training)
 
 
 def current_rows(rows: pd.DataFrame, versions: Mapping[str, Versions], fingerprints: Mapping[Model, str]) -> pd.DataFrame:
@@ -251,3 +219,8 @@ def trace_keys(traces: pd.DataFrame) -> list[TraceKey]:
     """The key of each row of the `traces` table."""
     modes = zip(traces["precision"], traces["layout"], strict=True)
     return [TraceKey(*key, *mode) for key, mode in zip(cost_keys(traces), modes, strict=True)]
+
+
+def row_keys(rows: pd.DataFrame) -> Sequence[CostKey | TraceKey]:
+    """The key of each row of `costs` or `traces`."""
+    return trace_keys(rows) if "precision" in rows else cost_keys(rows)

@@ -72,7 +72,7 @@ def _refresh(settings: RefreshSettings, store: Store, listener: Listener, reques
     listener.planned(plan.rows, plan.to_count)
     tables = (plan_table(plan.costs), results_table(selected, published, settings.zoos))
     with _recorded_run(store, summary, tables, request, _digest(repr(sorted(settings.zoos.items())))):
-        if plan.jobs:
+        if plan.missing:
             preload(settings.execution, settings.zoos)
         count_and_commit(plan, settings.execution, store, summary, listener, versions)
         summary.trace_failures = _trace_failures(store, plan.traces)
@@ -129,16 +129,16 @@ def _plan(
     costs: dict[CostKey, Failure | None] = {}
     for name, architectures in selected.items():
         costs.update(requested_costs(architectures, settings.zoos[name], results.get(name, ())))
-    cached = _valid_rows(store, "ops", request, store.costs(columns=(*_VALIDITY_COLUMNS, "training_status")))
+    cached_costs = _valid_rows(store, "ops", request, store.costs(columns=(*_VALIDITY_COLUMNS, "training_status")))
     if settings.training:  # rows that were counted without it are counted again
-        cached = cached[cached["training_status"].notna() | (cached["status"] == Status.FAILED)]
-    cached_traces = None
+        cached_costs = cached_costs[cached_costs["training_status"].notna() | (cached_costs["status"] == Status.FAILED)]
+    cached = [cached_costs]
     if settings.traces:
-        rows = store.traces(columns=[*_VALIDITY_COLUMNS, "tracer_version"])
-        cached_traces = _valid_rows(store, "workloads", request, rows)
+        cached_traces = store.traces(columns=[*_VALIDITY_COLUMNS, "tracer_version"])
+        cached.append(_valid_rows(store, "workloads", request, cached_traces))
     listed = [a for group in selected.values() for a in group]
-    plan = make_plan(costs, cached, versions, listed, requested_traces(costs, settings.traces), cached_traces)
-    return dataclasses.replace(plan, jobs=plan.jobs.with_training()) if settings.training else plan
+    traces = requested_traces(costs, settings.traces)
+    return make_plan(costs, traces, cached, versions, listed, training=settings.training)
 
 
 def _valid_rows(store: Store, details: str, request: RefreshOptions, rows: pd.DataFrame) -> pd.DataFrame:

@@ -6,8 +6,7 @@ import contextlib
 import functools
 import gc
 import weakref
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -30,10 +29,11 @@ from zoo.meta.build import build_on_meta, buildable
 from zoo.meta.module_stack import followable
 from zoo.operators.operator_kinds import Kind
 from zoo.recording.memo import Memo
-from zoo.records import CostKey, Status, TraceKey, Versions
+from zoo.records import CostKey, TraceKey, Versions
 from zoo.workers.input_constraints import InputConstraints, learn_constraints
 from zoo.workers.isolation import TimeUpError, time_limit, timeout_failure
-from zoo.workers.trace_job import TraceJob, TraceResult, failed_trace
+from zoo.workers.job_rows import JobResult, failed_result, key_columns, version_columns
+from zoo.workers.trace_job import TraceJob
 from zoo.workers.training_job import count_example_training, failed_training
 
 _TOTALS = [name for name in CONVENTIONS if name != "matmul"]  # that is `macs`
@@ -44,18 +44,6 @@ _MESSAGE_LENGTH = 300
 _COLLECT_AT = 1_000_000
 """New objects after which the garbage collector runs; it is disabled otherwise. Only models with reference cycles need it: this is some
 hundred of them."""
-
-
-@dataclass(frozen=True, slots=True)
-class CountResult:
-    """A row of `costs` and its rows of `ops` (None for a failure)."""
-
-    key: CostKey
-    row: dict[str, Any]
-    operations: pa.Table | None
-
-
-JobResult = CountResult | TraceResult
 
 
 class JobRunner:
@@ -91,19 +79,18 @@ class JobRunner:
         """Yields a result for each key. Consecutive keys with equal build options share a model."""
         model: nn.Module | None = None
         built_with: Any = None
-        keys = job.row_keys()
-        for key in keys:
+        for key in job.keys:
             stage = "build"
             try:
                 with time_limit(timeout_s):
-                    options = zoo.build_options(_cost_key(key))
+                    options = zoo.build_options(key.cost_key)
                     if model is None or built_with != options_key(options):
                         model, built_with = None, options_key(options)
                         model = _build(zoo, job.arch, options)
                     stage = "run"
                     result = self._measure(zoo, model, key, versions, job)
-                if job.training and isinstance(result, CountResult):
-                    result.row.update(self._training_of(zoo, model, result.key, timeout_s))
+                if job.training and isinstance(key, CostKey):
+                    result.row.update(self._training_of(zoo, model, key, timeout_s))
                 yield result
             except TimeUpError:
                 assert timeout_s is not None
@@ -118,10 +105,9 @@ class JobRunner:
 
     def _measure(self, zoo: Zoo, model: nn.Module, key: CostKey | TraceKey, versions: Versions, job: Job) -> JobResult:
         """The result for one of the keys of a job; the last one may leave something in the model, if nothing else is done with it."""
-        keys = job.row_keys()
         if isinstance(key, TraceKey):
-            return self._traces.result(zoo, model, key, [k for k in keys if isinstance(k, TraceKey)], versions)
-        return count_result(key, self._count(zoo, model, key, keep=job.training or key != keys[-1]), versions)
+            return self._traces.result(zoo, model, key, [k for k in job.keys if isinstance(k, TraceKey)], versions)
+        return count_result(key, self._count(zoo, model, key, keep=job.training or key != job.keys[-1]), versions)
 
     def _count(self, zoo: Zoo, model: nn.Module, key: CostKey, *, keep: bool) -> Cost:
         rebuild = functools.partial(_build, zoo, key.arch, zoo.build_options(key))
@@ -146,7 +132,7 @@ class JobRunner:
             if needs_values(error):
                 return Failure("trace", "", "what it does depends on the values of tensors, which a trace does not have")
             return Failure("trace", type(error).__name__, short_message(error))
-        return self._diagnose(zoo, _cost_key(key), stage, error)
+        return self._diagnose(zoo, key.cost_key, stage, error)
 
     def _diagnose(self, zoo: Zoo, key: CostKey, stage: str, error: Exception) -> Failure:
         """Distinguishes unsupported inputs from faults: the architecture runs at its native input."""
@@ -195,12 +181,13 @@ def current_versions(zoo: Zoo) -> Versions:
     return Versions(zoo.version(), torch.__version__.partition("+")[0], COUNTER_VERSION)
 
 
-def count_result(key: CostKey, cost: Cost, versions: Versions) -> CountResult:
+def count_result(key: CostKey, cost: Cost, versions: Versions) -> JobResult:
     """The row of a counted model."""
     by_kind, totals = cost.macs_by_kind(), cost.totals()
-    now = datetime.now(UTC)
+    shared = key_columns(key, datetime.now(UTC))
     row = {
-        **_common(key, versions, now),
+        **shared,
+        **version_columns(key, versions),
         "status": cost.status.value,
         "reason": cost.reason,
         "params": cost.params,
@@ -221,36 +208,12 @@ def count_result(key: CostKey, cost: Cost, versions: Versions) -> CountResult:
         "operations": cost.operations,
         "seconds": round(cost.seconds, 4),
     }
-    return CountResult(key, row, _operations_table(key, cost, now))
+    return JobResult(key, row, _operations_table(cost, shared))
 
 
-def failed_result(key: CostKey | TraceKey, failure: Failure, versions: Versions) -> JobResult:
-    """A row that only says why there are no figures."""
-    if isinstance(key, TraceKey):
-        return failed_trace(key, failure, versions)
-    row = {**_common(key, versions, datetime.now(UTC)), "status": Status.FAILED.value, "reason": str(failure)}
-    return CountResult(key, row, None)
-
-
-def _cost_key(key: CostKey | TraceKey) -> CostKey:
-    return key.cost_key if isinstance(key, TraceKey) else key
-
-
-def _common(key: CostKey, versions: Versions, now: datetime) -> dict[str, Any]:
-    return {
-        **key._asdict(),
-        "variant": str(key.variant),
-        "library_version": versions.library,
-        "torch_version": versions.torch,
-        "counter_version": versions.counter,
-        "counted_at": now,
-    }
-
-
-def _operations_table(key: CostKey, cost: Cost, now: datetime) -> pa.Table:
+def _operations_table(cost: Cost, shared: Mapping[str, Any]) -> pa.Table:
     """Rows of the `ops` table. Their figures are totals over `calls`."""
     rows, op = cost.rows, [row.op for row in cost.rows]
-    shared = {**key._asdict(), "variant": str(key.variant), "precision": "fp32", "layout": "nchw", "counted_at": now}
     columns: dict[str, list[Any]] = {
         "position": [row.position for row in rows],
         "module": [row.module for row in rows],
@@ -262,7 +225,7 @@ def _operations_table(key: CostKey, cost: Cost, now: datetime) -> pa.Table:
             for name in ("macs", "elements_in", "elements_out", "bytes_in", "bytes_out")
         },
     }
-    return columns_of("ops", len(rows), columns, shared)
+    return columns_of("ops", len(rows), columns, {**shared, "precision": "fp32", "layout": "nchw"})
 
 
 def short_message(error: BaseException) -> str:

@@ -67,7 +67,7 @@ class JobQueue:
         Returns:
             Whether it was queued.
         """
-        if job.rows == 1:
+        if len(job.keys) == 1:
             self._retries[job] += 1
             if self._retries[job] > limit:
                 return False

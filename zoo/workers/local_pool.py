@@ -23,7 +23,7 @@ from zoo.workers.packing import pack, unpack
 from zoo.workers.processes import NO_WORKER_STARTS, check_main_guard, describe_exit, kill_group, worker_context
 
 if TYPE_CHECKING:
-    from zoo.workers.job import JobResult
+    from zoo.workers.job_rows import JobResult
 
 _WORKER = "zoo.workers.worker"
 _JOBS_PER_WORKER = 2
@@ -157,7 +157,7 @@ class _Worker:
     def submit(self, job: Job, finished: queue.SimpleQueue[_Task | None]) -> None:
         self.family = (job.zoo, job.family)
         timeout_s = self._execution.timeout_s
-        future = self._process.schedule(_run, args=[job, timeout_s], timeout=timeout_s * job.rows + _GRACE_S)
+        future = self._process.schedule(_run, args=[job, timeout_s], timeout=timeout_s * len(job.keys) + _GRACE_S)
         self.futures.add(future)
         future.add_done_callback(lambda future: finished.put(_Task(self, job, future)))
 
@@ -167,7 +167,7 @@ class _Worker:
         try:
             outcome = future.result()
         except FutureTimeoutError:
-            return timeout_failure(self._execution.timeout_s * job.rows)
+            return timeout_failure(self._execution.timeout_s * len(job.keys))
         except BrokenProcessPool:
             return _NOT_STARTED
         except ProcessExpired as error:

@@ -8,20 +8,17 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
-import pyarrow as pa
 from torch import nn
 
 from zoo.adapters.base import Example, Zoo
 from zoo.api.workloads import RecordedWorkload, TraceMode, WorkloadRecorder
 from zoo.cache.schema.tables import TABLES, TRACE_KEY, columns_of
-from zoo.counting.version import TRACER_VERSION
 from zoo.estimation.workloads.workload import Workload
-from zoo.jobs import Failure
 from zoo.records import CostKey, Status, TraceKey, Versions
 from zoo.run_config import parse_trace_mode
 from zoo.tracing.trace import Arguments
+from zoo.workers.job_rows import JobResult, key_columns, version_columns
 
 SUMMARY_COLUMNS = [name for name in TABLES["workloads"].names if name not in (*TRACE_KEY, "counted_at")]
 """Columns of `workloads` that are computed from the pass."""
@@ -29,15 +26,6 @@ SUMMARY_COLUMNS = [name for name in TABLES["workloads"].names if name not in (*T
 
 _MOST_REMEMBERED = 40_000
 """Distinct calls after which a worker forgets them, so that its memory does not grow with the zoo. A family has some thousand."""
-
-
-@dataclass(frozen=True, slots=True)
-class TraceResult:
-    """A row of `traces`, and its rows of `workloads` (None for a failure)."""
-
-    key: TraceKey
-    row: dict[str, Any]
-    workload: pa.Table | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +46,7 @@ class TraceJob:
         self._recorder = WorkloadRecorder()
         self._recorded: _Recorded | None = None  # of the last model and input
 
-    def result(self, zoo: Zoo, model: nn.Module, key: TraceKey, keys: Sequence[TraceKey], versions: Versions) -> TraceResult:
+    def result(self, zoo: Zoo, model: nn.Module, key: TraceKey, keys: Sequence[TraceKey], versions: Versions) -> JobResult:
         """The row of one key.
 
         Args:
@@ -101,12 +89,13 @@ def _mode_of(key: TraceKey) -> TraceMode:
     return parse_trace_mode(key.mode).precision, key.layout
 
 
-def trace_result(key: TraceKey, workload: Workload, assumption: str | None, versions: Versions, seconds: float) -> TraceResult:
+def trace_result(key: TraceKey, workload: Workload, assumption: str | None, versions: Versions, seconds: float) -> JobResult:
     """The row of a key, and its workload."""
-    now = datetime.now(UTC)
     reason = "; ".join(filter(None, [assumption, _uncounted_operators(workload)]))
+    shared = key_columns(key, datetime.now(UTC))
     row = {
-        **_common(key, versions, now),
+        **shared,
+        **version_columns(key, versions),
         "status": (Status.BOUND if reason else Status.EXACT).value,
         "reason": reason or None,
         "operations": sum(call.calls for call in workload.calls),
@@ -114,27 +103,8 @@ def trace_result(key: TraceKey, workload: Workload, assumption: str | None, vers
         "peak_activation_bytes": round(workload.model_peak_bytes),
         "seconds": round(seconds, 4),
     }
-    shared = {**key._asdict(), "variant": str(key.variant), "counted_at": now}
     rows = columns_of("workloads", len(workload.calls), workload.columns(SUMMARY_COLUMNS), shared)
-    return TraceResult(key, row, rows)
-
-
-def failed_trace(key: TraceKey, failure: Failure, versions: Versions) -> TraceResult:
-    """A row that only says why there is no workload."""
-    row = {**_common(key, versions, datetime.now(UTC)), "status": Status.FAILED.value, "reason": str(failure)}
-    return TraceResult(key, row, None)
-
-
-def _common(key: TraceKey, versions: Versions, now: datetime) -> dict[str, Any]:
-    return {
-        **key._asdict(),
-        "variant": str(key.variant),
-        "library_version": versions.library,
-        "torch_version": versions.torch,
-        "counter_version": versions.counter,
-        "tracer_version": TRACER_VERSION,
-        "counted_at": now,
-    }
+    return JobResult(key, row, rows)
 
 
 def _uncounted_operators(workload: Workload) -> str | None:

@@ -19,7 +19,8 @@ import torch
 
 from zoo.jobs import Failure, Job
 from zoo.workers.isolation import WorkerHealth, mapped_bytes, restored_state
-from zoo.workers.job import JobResult, JobRunner, short_message
+from zoo.workers.job import JobRunner, short_message
+from zoo.workers.job_rows import JobResult
 
 _runner = cache(JobRunner)
 _health = WorkerHealth()
