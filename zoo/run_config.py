@@ -92,6 +92,9 @@ RUN_BY_TORCH = (Precision.FP32, Precision.FP16, Precision.BF16, Precision.AMP)
 PROCESSORS = ("npu", "gpu", "cpu")
 """What of a device a model runs on."""
 
+TORCH = "torch"
+"""The runtime of estimates from data sheets, and of what is measured on this machine."""
+
 LAYOUTS = ("nchw", "nhwc")
 """Memory layouts of images; nhwc: weights and input in torch.channels_last."""
 
@@ -123,9 +126,14 @@ class RunConfig:
         return self.device == "cpu"
 
     @property
+    def is_by_torch(self) -> bool:
+        """Whether torch runs the model, as far as a runtime is stated."""
+        return self.runtime is None or self.runtime.lower().startswith(TORCH)
+
+    @property
     def is_on_platform(self) -> bool:
-        """Whether a processor, a runtime or a number of threads is asked for, as published speeds state them."""
-        return bool(self.processor or self.runtime or self.threads)
+        """Whether a processor, another runtime than torch or a number of threads is asked for, as published speeds state them."""
+        return bool(self.processor or self.threads or not self.is_by_torch)
 
     @property
     def execution(self) -> str:
@@ -138,10 +146,11 @@ class RunConfig:
         return f"{self.precision}/{self.layout}"
 
     def describe(self) -> str:
-        """`float16, batch 8, nhwc, compiled`, and what else is stated: `npu, tflite`."""
+        """`float16, batch 8, nhwc, compiled, torch`; of another runtime, which has its own layout, `int8, batch 1, npu, tflite`."""
         threads = f"{self.threads} thread{'s' if self.threads > 1 else ''}" if self.threads else None
+        by_torch = (self.layout, self.execution) if self.is_by_torch or self.layout != LAYOUTS[0] or self.compiled else ()
         stated = [text for text in (self.processor, self.runtime, threads) if text]
-        return ", ".join([self.precision.dtype, f"batch {self.batch}", self.layout, self.execution, *stated])
+        return ", ".join([self.precision.dtype, f"batch {self.batch}", *by_torch, *stated])
 
     def for_trace(self) -> RunConfig:
         """The same without what a trace does not depend on."""

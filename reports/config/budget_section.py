@@ -94,7 +94,7 @@ class BudgetSection(Section):
     compiled: bool | None = None
     """For speed: by torch.compile. Default: as measured for most models; estimates for eager."""
     runtime: str | None = None
-    """For speed: of measured and published speeds, or how its name begins. Default: any."""
+    """For speed: of measured and published speeds, or how its name begins. Default: one for all models, what was measured there, torch on GPUs, elsewhere the fastest."""
     processor: Processor | None = None
     """For speed: of published speeds. Default: the fastest."""
     threads: PositiveInt | None = None

@@ -43,7 +43,7 @@ class RunSection(Section):
     compiled: bool = False
     """By torch.compile."""
     runtime: str | None = None
-    """Of measured and published speeds, or how its name begins: tflite. Default: any."""
+    """Of measured and published speeds, or how its name begins: tflite. Default: one for all models, what was measured there, torch on GPUs, elsewhere the fastest."""
     processor: Processor | None = None
     """Of published speeds. Default: the fastest."""
     threads: PositiveInt | None = None

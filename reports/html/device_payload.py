@@ -93,12 +93,7 @@ def _pack_platforms(platforms: PlatformEstimates, first: npt.NDArray[np.int64]) 
 
 def choice_key(run: RunConfig) -> str:
     """A name for addresses: `float16-nhwc`."""
-    parts = [
-        run.precision.dtype,
-        *([run.layout] if run.layout != RunConfig().layout else []),
-        *([run.runtime] if run.runtime else []),
-    ]
-    return "-".join(parts)
+    return "-".join([run.precision.dtype, *([run.layout] if run.layout != RunConfig().layout else [])])
 
 
 def encode_latencies(latency_ms: npt.NDArray[np.float64]) -> npt.NDArray[np.uint16]:

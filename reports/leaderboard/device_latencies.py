@@ -6,7 +6,7 @@ estimated.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -19,12 +19,12 @@ from reports.leaderboard.report import DeviceLatencies, PlatformEstimates
 from reports.selection.candidate_speeds import SpeedSources
 from reports.selection.candidates import build_candidates
 from reports.selection.estimate_rounding import Floats, round_estimates
-from reports.selection.published_speeds import SPEED_KEY, fastest_on_each_device, published_by_architecture
+from reports.selection.published_speeds import SPEED_KEY, fastest_steps, published_by_architecture
 from reports.selection.speed_estimates import MODEL_KEY, CachedSpeeds
 from zoo.devices.device import Device
 from zoo.devices.kinds import GPU_KINDS
 from zoo.errors import SpeedError
-from zoo.run_config import LAYOUTS, TRACED, Precision, RunConfig
+from zoo.run_config import LAYOUTS, TORCH, TRACED, Precision, RunConfig
 
 if TYPE_CHECKING:
     from zoo.estimation.platforms.fleet import PlatformLatencies, PlatformSums
@@ -65,7 +65,11 @@ def build_device_latencies(leaderboard: pd.DataFrame, cached: CachedSpeeds, devi
     done = {(one.device.id, one.run.precision) for one in found}
     for device in devices:
         runs = (*_BY_PUBLISHED, *(RunConfig(precision=precision) for precision in measured.get(device.id, ())))
-        found += [platforms.on(device, run) for run in dict.fromkeys(runs) if (device.id, run.precision) not in done]
+        found += [
+            platforms.on(device, run, cached.in_runtime(device, run).runtime)
+            for run in dict.fromkeys(runs)
+            if (device.id, run.precision) not in done
+        ]
     order = {device.id: place for place, device in enumerate(devices)}
     latencies = sorted((known.over(one) for one in found), key=lambda one: order[one.device.id])
     return DeviceChoices(tuple(one for one in latencies if (one.origin >= 0).any()), platforms.portable())
@@ -88,17 +92,24 @@ def _from_data_sheets(leaderboard: pd.DataFrame, cached: CachedSpeeds, devices: 
                     estimates = sums.on(device)
                 except SpeedError:
                     continue
-                yield _estimated(device, run, estimates.latency_ms, estimates.high_ms, places)
+                one = _estimated(device, run, estimates.latency_ms, estimates.high_ms, places)
+                runtime = cached.in_runtime(device, run).runtime
+                yield replace(one, runtime=runtime) if runtime == TORCH else _unknown(device, run, len(leaderboard), runtime)
 
 
 def _calibrated(leaderboard: pd.DataFrame, cached: CachedSpeeds, device: Device, run: RunConfig) -> DeviceLatencies:
-    estimator = cached.on_device(device, replace(run, device=device.id)).estimate
-    assert estimator is not None
-    table = estimator(leaderboard)
+    sources = cached.on_device(device, run)
+    assert sources.estimate is not None
+    table = sources.estimate(leaderboard)
     latency_ms, low_ms, high_ms = (
         table[name].to_numpy(np.float64, na_value=np.nan) for name in ("latency_ms", "latency_low_ms", "latency_high_ms")
     )
-    return DeviceLatencies(device, run, latency_ms, low_ms, high_ms, _origins(latency_ms))
+    return DeviceLatencies(device, run, latency_ms, low_ms, high_ms, _origins(latency_ms), sources.runtime)
+
+
+def _unknown(device: Device, run: RunConfig, rows: int, runtime: str | None) -> DeviceLatencies:
+    nothing = np.full(rows, np.nan)
+    return DeviceLatencies(device, run, nothing, nothing, nothing, np.full(rows, -1, np.int8), runtime)
 
 
 def _estimated(
@@ -131,18 +142,18 @@ class _Platforms:
             return cls(len(leaderboard), np.zeros(len(leaderboard), np.int64))
         return cls(len(leaderboard), _places(leaderboard, known[0]), known[1], cached.calibrated_ways)
 
-    def on(self, device: Device, run: RunConfig) -> DeviceLatencies:
-        """The estimates on a device; none where there is no way to make any."""
-        nothing = np.full(self.rows, np.nan)
-        without = DeviceLatencies(device, run, nothing, nothing, nothing, np.full(self.rows, -1, np.int8))
+    def on(self, device: Device, run: RunConfig, runtime: str | None) -> DeviceLatencies:
+        """The estimates on a device in one runtime; none where there is no way to make any."""
+        without = _unknown(device, run, self.rows, runtime)
         if self.sums is None or _rests_on_data_sheet(device, run):
             return without
         try:
-            estimates = self.sums.on(device, replace(run, device=device.id), self.calibrated(device))
+            estimates = self.sums.on(device, replace(run, device=device.id, runtime=runtime), self.calibrated(device))
         except SpeedError:
             return without
         self.found.append((device, run, estimates))
-        return replace(_estimated(device, run, estimates.latency_ms, estimates.high_ms, self.places), is_on_platform=True)
+        one = _estimated(device, run, estimates.latency_ms, estimates.high_ms, self.places)
+        return replace(one, runtime=runtime, is_on_platform=True)
 
     def portable(self) -> PlatformEstimates | None:
         """All of them as plain numbers."""
@@ -169,8 +180,8 @@ class _Known:
         models = leaderboard[SPEED_KEY].drop_duplicates(ignore_index=True).reset_index(names=_PLACE)
         self._places = leaderboard[SPEED_KEY].merge(models, on=SPEED_KEY, how="left")[_PLACE].to_numpy(np.int64)
         self._models = len(models)
-        self._speeds = published_by_architecture().merge(models, on=SPEED_KEY)
-        self._published: dict[Precision, Mapping[str, Floats]] = {}
+        speeds = published_by_architecture().merge(models, on=SPEED_KEY)
+        self._published = {str(device): rows for device, rows in speeds.groupby("device")}
         self._measured_on = cached.measured_precisions()
 
     def over(self, estimated: DeviceLatencies) -> DeviceLatencies:
@@ -178,25 +189,18 @@ class _Known:
         return self._with_measured(self._with_published(estimated))
 
     def _with_published(self, known: DeviceLatencies) -> DeviceLatencies:
-        precision = known.run.precision
-        if precision not in self._published:
-            self._published[precision] = self._published_in(precision)
-        latencies_ms = self._published[precision].get(known.device.id)
-        return known if latencies_ms is None else _over(known, latencies_ms, _PUBLISHED)
-
-    def _published_in(self, precision: Precision) -> dict[str, Floats]:
-        """By device, the published latency of each row; NaN where there is none."""
-        found = fastest_on_each_device(self._speeds, RunConfig(precision=precision))
-        device, devices = pd.factorize(found["device"])
-        of_models = np.full((len(devices), self._models), np.nan)
-        of_models[device, found[_PLACE]] = found[LATENCY.key]
-        return dict(zip(map(str, devices), of_models[:, self._places], strict=True))
+        if known.device.id not in self._published:
+            return known
+        found = fastest_steps(self._published[known.device.id], replace(known.run, runtime=known.runtime))
+        of_models = np.full(self._models, np.nan)
+        of_models[found[_PLACE]] = found[LATENCY.key]
+        return _over(known, of_models[self._places], _PUBLISHED)
 
     def _with_measured(self, known: DeviceLatencies) -> DeviceLatencies:
         if known.device.id not in self._measured_on:
             return known
         measured = self._cached.measured(known.device)
-        table = build_candidates(self._rows, known.run, SpeedSources(known.device, measured)).table
+        table = build_candidates(self._rows, known.run, SpeedSources(known.device, measured, runtime=known.runtime)).table
         is_measured = (table["latency_from"] == "measured").fillna(False)
         latencies = table["latency_ms"].where(is_measured).to_numpy(np.float64, na_value=np.nan)
         return _over(known, latencies, _MEASURED) if len(table) == len(self._rows) else known

@@ -117,6 +117,7 @@ class DeviceLatencies:
     low_ms: npt.NDArray[np.float64]  # of an estimate: nine in ten measured times lie between low and high
     high_ms: npt.NDArray[np.float64]
     origin: npt.NDArray[np.int8]  # index into `ORIGINS`; -1 where nothing is known
+    runtime: str | None = None  # of all of them
     is_on_platform: bool = False  # whether the estimates are among the report's `PlatformEstimates`
 
     @property
@@ -126,7 +127,7 @@ class DeviceLatencies:
         if self.stands_for(Precision.FP32) and self.run.precision is Precision.FP16:
             words = [f"{Precision.FP32.dtype} or {Precision.FP16.dtype}"]
         words += ["channels last"] if self.run.layout == "nhwc" else []
-        words += [self.run.runtime] if self.run.runtime else []
+        words += [self.runtime] if self.runtime else []
         return ", ".join(words)
 
     def stands_for(self, precision: Precision) -> bool:

@@ -16,7 +16,6 @@ from reports.columns.table_rows import typed_table
 from reports.leaderboard.report import SpeedReport
 from reports.selection.candidate_speeds import SpeedSources
 from reports.selection.candidates import build_candidates
-from zoo.devices.device import Device
 from zoo.records import Variant
 from zoo.run_config import RunConfig
 
@@ -49,17 +48,19 @@ def _speed(models: pd.DataFrame, run: RunConfig, sources: SpeedSources, *, is_al
     candidates = build_candidates(models, run, sources)
     stated = {name: value for name, value in run.columns().items() if name in _STATED}
     rows = typed_table(candidates.table.assign(**stated), SPEEDS)
-    return SpeedReport(sources.device, run, _column(sources.device, run, is_alone=is_alone), rows, candidates.notes[LATENCY.key])
+    column = _column(sources, run, is_alone=is_alone)
+    return SpeedReport(sources.device, sources.in_runtime(run), column, rows, candidates.notes[LATENCY.key])
 
 
-def _column(device: Device, run: RunConfig, *, is_alone: bool) -> Column:
-    """The column of latencies; its title says how models run where the device is there more than once."""
+def _column(sources: SpeedSources, run: RunConfig, *, is_alone: bool) -> Column:
+    """The column of latencies, with a key of what is stated; its title says how models run where the device is there more than once."""
+    way = sources.in_runtime(run).describe()
     stated = [run.processor, run.runtime, f"{run.threads}threads" if run.threads else None, "compiled" if run.compiled else None]
     words = [run.device, run.precision.dtype, run.layout, *filter(None, stated), f"batch{run.batch}"]
     return replace(
         LATENCY,
         key=f"latency_{re.sub(r'[^0-9a-z]+', '_', '_'.join(words).lower())}_ms",
-        title=f"Latency {run.device}" if is_alone else f"Latency {run.device}, {run.describe()}",
-        meaning=f"Time of one step on {device.name} ({run.describe()}). How each figure is known stands beside the model.",
+        title=f"Latency {run.device}" if is_alone else f"Latency {run.device}, {way}",
+        meaning=f"Time of one step on {sources.device.name} ({way}). How each figure is known stands beside the model.",
         width=14,
     )

@@ -54,8 +54,8 @@ class ModelLatency:
     latency_from: str  # how it is known and under which conditions; or why it is not, and the next step
 
 
-def find_device_run(name: str, file: Path | None, stated: Mapping[str, Any], cache: str) -> DeviceRun:
-    """A device and how models run on it, by name.
+def stated_device_run(name: str, file: Path | None, stated: Mapping[str, Any], cache: str) -> DeviceRun:
+    """A device and how models run on it, by name, as far as it is stated.
 
     Args:
         name: of the device.
@@ -75,6 +75,12 @@ def find_device_run(name: str, file: Path | None, stated: Mapping[str, Any], cac
     device = look_up_device(name, file, Store(cache))
     assert device is not None
     return DeviceRun(device, replace(section.run(), device=device.id), tuple(field for field in _FREE if field not in stated))
+
+
+def find_device_run(name: str, file: Path | None, stated: Mapping[str, Any], cache: str) -> DeviceRun:
+    """A device and how models run on it, in the one runtime of all latencies there; as `stated_device_run`."""
+    found = stated_device_run(name, file, stated, cache)
+    return replace(found, run=CachedSpeeds(Store(cache)).in_runtime(found.device, found.run, found.unstated))
 
 
 def latencies_on(

@@ -228,7 +228,7 @@ def _write_title(figure: Figure, axes: Axes, points: Points, style: Style, outsi
 def _subtitle(points: Points, outside: int) -> str:
     """How the models run, the limits, and how many fit, or lie outside the view."""
     answer, selection = points.answer, points.answer.selection
-    run = answer.budget.run()
+    run = answer.run
     words = [run.describe()] if answer.device else [f"batch {run.batch}"] if run.batch > 1 else []
     counts = (
         f"{int(points.rows['fits'].sum()):,} of {len(points.rows):,} models fit"

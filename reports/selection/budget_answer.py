@@ -15,6 +15,7 @@ from reports.selection.candidates import build_candidates
 from reports.selection.explanations import explain_pick, explain_relaxation, explain_unknown, limit_text, relevant_columns
 from reports.selection.selection import SelectionResult, State, select_models
 from zoo.devices.device import Device
+from zoo.run_config import RunConfig
 
 _SPEEDS = (LATENCY, THROUGHPUT)
 _SPEED_KEYS = [column.key for column in _SPEEDS]
@@ -28,6 +29,7 @@ class BudgetAnswer:
     budget: BudgetSection
     selection: SelectionResult
     assumptions: tuple[str, ...]
+    run: RunConfig  # how the models run, in the one runtime of all latencies
     device: Device | None = None  # of the budget
     speed_note: str = ""  # where speeds come from, or what would make one known
     left_out: str = ""  # the limits of the budget that could not be tested, in words
@@ -81,6 +83,7 @@ def answer_budget(
     leaderboard = leaderboard.sort_values("model", kind="stable", ignore_index=True)
     device = sources.device if sources else None
     run = replace(budget.run(), device=device.id) if device else budget.run()
+    run = sources.in_runtime(run) if sources else run
     candidates = build_candidates(leaderboard, run, sources)
     limits, objectives = budget.limits(device), budget.objectives()
     ranking = _known(objectives, candidates.table)
@@ -94,7 +97,7 @@ def answer_budget(
     if sources and sources.estimate and candidates.table[_SPEED_KEYS].isna().all(axis=None):
         assumptions = list(dict.fromkeys([*assumptions, speed_note]))
     selection, more = _select(candidates.table, limits, ranking)
-    return BudgetAnswer(name, budget, selection, (*unused, *more, *assumptions), device, speed_note)
+    return BudgetAnswer(name, budget, selection, (*unused, *more, *assumptions), run, device, speed_note)
 
 
 def _select(table: pd.DataFrame, limits: list[AnyLimit], objectives: list[Column]) -> tuple[SelectionResult, list[str]]:

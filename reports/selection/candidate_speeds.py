@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
 from reports.columns.budget_columns import INTERVAL, LATENCY, THROUGHPUT
-from reports.selection.published_speeds import SPEED_KEY, fastest_published, select_stated
+from reports.selection.default_runtime import measured_in
+from reports.selection.published_speeds import SPEED_KEY, fastest_published, published_runtimes, select_stated
 from reports.selection.unknown_speed import NEEDS_DEVICE, explain_refusals, explain_unknown_speed
 from zoo.devices.device import Device
-from zoo.run_config import Precision, RunConfig
+from zoo.run_config import RunConfig
 
 Estimator = Callable[[pd.DataFrame], pd.DataFrame]
 """Estimates rows of the leaderboard. Gives `latency_ms` of one step and its interval `latency_low_ms`, `latency_high_ms`, NA where
@@ -28,6 +29,11 @@ class SpeedSources:
     measured: pd.DataFrame | None = None  # with the columns of the table `speed`
     estimate: Estimator | None = None  # of models that were not measured
     free: tuple[str, ...] = ()  # fields of the run configuration in which measurements may differ: layout, compiled, batch
+    runtime: str | None = None  # of the answers to a run configuration that names none (`reports.selection.default_runtime`)
+
+    def in_runtime(self, run: RunConfig) -> RunConfig:
+        """The run configuration with the runtime of its answers."""
+        return run if run.runtime else replace(run, runtime=self.runtime)
 
 
 def add_speeds(table: pd.DataFrame, run: RunConfig, sources: SpeedSources | None) -> tuple[pd.DataFrame, str]:
@@ -37,6 +43,7 @@ def add_speeds(table: pd.DataFrame, run: RunConfig, sources: SpeedSources | None
     table = table.assign(**speeds, latency_from=empty.astype("string"))
     if sources is None:
         return table, NEEDS_DEVICE
+    run = sources.in_runtime(run)
     notes = [_add_measured(table, run, sources), _add_published(table, run, sources)]
     missing = table[LATENCY.key].isna()
     refusals = pd.Series(dtype="string")
@@ -47,6 +54,7 @@ def add_speeds(table: pd.DataFrame, run: RunConfig, sources: SpeedSources | None
         table[THROUGHPUT.key] = table[THROUGHPUT.key].fillna(1000 * run.batch / table[LATENCY.key])
         refusals = estimates.loc[estimates[LATENCY.key].isna(), "latency_from"].dropna()
         notes += [_estimate_note(estimates), explain_refusals(refusals)]
+    notes.append(_runtime_note(run, sources))
     if table[[LATENCY.key, THROUGHPUT.key]].isna().all(axis=None):
         return table, explain_unknown_speed(sources.device, run, sources.measured, refusals.value_counts().index)
     return table, " ".join(filter(None, notes))
@@ -56,6 +64,14 @@ def _estimate_note(estimates: pd.DataFrame) -> str:
     """The number of estimated latencies by their two most frequent origins."""
     origins = estimates.loc[estimates[LATENCY.key].notna(), "latency_from"].value_counts()
     return " ".join(f"{count:,} latencies are {origin}." for origin, count in origins.head(2).items())
+
+
+def _runtime_note(run: RunConfig, sources: SpeedSources) -> str:
+    """The runtime of all latencies, and which others are known; empty where it is the only one."""
+    measured = pd.DataFrame() if sources.measured is None else measured_in(sources.measured, run, sources.free)
+    names = [*published_runtimes(sources.device, run), *(measured["runtime"].dropna().unique() if len(measured) else [])]
+    others = sorted({str(name) for name in names if not str(name).lower().startswith((run.runtime or "").lower())})
+    return f"All are in {run.runtime}; there are others: --runtime {', '.join(others)}." if others else ""
 
 
 def _add_published(table: pd.DataFrame, run: RunConfig, sources: SpeedSources) -> str:
@@ -78,11 +94,7 @@ def _add_measured(table: pd.DataFrame, run: RunConfig, sources: SpeedSources) ->
     """Measurements of the one configuration that was measured for most candidates, so that they are comparable."""
     if sources.measured is None:
         return ""
-    dtypes = [run.precision.dtype, *([Precision.AMP.dtype] if run.precision is Precision.FP16 else [])]
-    speeds = sources.measured
-    speeds = speeds[(speeds["device"] == sources.device.id) & speeds["dtype"].isin(dtypes)]
-    for name in {"batch", "layout", "compiled"} - set(sources.free):
-        speeds = speeds[speeds[name] == getattr(run, name)]
+    speeds = measured_in(sources.measured[sources.measured["device"] == sources.device.id], run, sources.free)
     speeds = select_stated(speeds, run).merge(table[SPEED_KEY].drop_duplicates(), on=SPEED_KEY)
     if speeds.empty:
         return ""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from zoo.devices.kinds import CPU_KINDS, GPU_KINDS
-from zoo.run_config import STATED, TRACED, Precision, RunConfig
+from zoo.run_config import STATED, TORCH, TRACED, Precision, RunConfig
 
 if TYPE_CHECKING:
     from zoo.cache.store import Store
@@ -29,13 +29,16 @@ def kept_ways_on(device: Device, store: Store) -> list[PlatformRun]:
 
 
 def platform_refusal(device: Device, run: RunConfig, refusal: str | None) -> str | None:
-    """Why there is no estimate from published speeds; of a GPU what its data sheet lacks says more. None: there is one."""
+    """Why there is no estimate from published speeds; where torch runs models, what its estimates lack says more. None: there is one."""
     from zoo.estimation.platforms.fleet import why_not
     from zoo.estimation.platforms.settings import has_platform_runs
 
     if has_platform_runs(device, run):
         return None
-    return refusal if refusal and device.kind in GPU_KINDS else f"no estimate: {why_not(device, run)}"
+    if device.kind in GPU_KINDS and refusal is None and not run.is_by_torch:
+        return f"no estimate: on {device.id} models are estimated in {TORCH}, not in {run.runtime}"
+    is_for_torch = device.kind in GPU_KINDS or (device.kind in CPU_KINDS and run.runtime is not None and run.is_by_torch)
+    return refusal if refusal and is_for_torch else f"no estimate: {why_not(device, run)}"
 
 
 def is_without_relatives(device: Device, run: RunConfig) -> bool:
@@ -67,7 +70,7 @@ def needed_trace(device: Device, run: RunConfig) -> RunConfig:
     """The mode of the traces that estimates are made from: on phones, boards and accelerators float32 whatever the precision."""
     from zoo.estimation.platforms.features import TRACED as ON_PLATFORMS
 
-    is_traced_as_run = run.precision in TRACED and device.kind in (*GPU_KINDS, *CPU_KINDS)
+    is_traced_as_run = run.precision in TRACED and device.kind in (*GPU_KINDS, *CPU_KINDS) and not run.is_on_platform
     return run.for_trace() if is_traced_as_run else ON_PLATFORMS
 
 

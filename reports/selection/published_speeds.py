@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -23,7 +24,7 @@ _DESCRIBED = [
 ]
 """Columns that the origin of a published speed is described by."""
 _PROCESSORS = {"npu": "NPU", "gpu": "GPU", "cpu": "CPU"}
-_OPTIONS = {"processor": "--processor", "runtime": "--runtime", "threads": "--threads"}
+_OPTIONS = {"processor": "--processor", "threads": "--threads"}
 
 
 def published_by_architecture(device: str | None = None) -> pd.DataFrame:
@@ -48,7 +49,7 @@ def fastest_published(models: pd.DataFrame, run: RunConfig, device: Device, *, a
         `SPEED_KEY`, `latency_ms`, `samples_per_s` and `latency_from`; and the note.
     """
     rows = _in_run(published_by_architecture(device.id), run).merge(models[SPEED_KEY].drop_duplicates(), on=SPEED_KEY)
-    steps = _fastest_steps(rows, run, SPEED_KEY)
+    steps = fastest_steps(rows, run)
     fastest = (rows if any_batch else steps).groupby(SPEED_KEY, as_index=False)[THROUGHPUT.key].max()
     if fastest.empty:
         return pd.DataFrame(columns=[*SPEED_KEY, LATENCY.key, THROUGHPUT.key, "latency_from"]), ""
@@ -57,9 +58,16 @@ def fastest_published(models: pd.DataFrame, run: RunConfig, device: Device, *, a
     return speeds, _note(rows, len(steps))
 
 
-def fastest_on_each_device(rows: pd.DataFrame, run: RunConfig) -> pd.DataFrame:
-    """Of published speeds, the fastest steps of each model on each device."""
-    return _fastest_steps(_in_run(rows, run), run, ["device", *SPEED_KEY])
+def fastest_steps(rows: pd.DataFrame, run: RunConfig) -> pd.DataFrame:
+    """Of published speeds, the fastest step of each model in a run configuration."""
+    rows = _in_run(rows, run)
+    return rows[rows["batch"] == run.batch].sort_values(LATENCY.key, kind="stable").drop_duplicates(SPEED_KEY)
+
+
+def published_runtimes(device: Device, run: RunConfig) -> list[str]:
+    """The runtimes in which speeds are published at the dtype and batch of a run configuration."""
+    rows = _in_run(published_speeds(device.id), replace(run, runtime=None))
+    return sorted(rows.loc[rows["batch"] == run.batch, "runtime"].unique())
 
 
 def _in_run(rows: pd.DataFrame, run: RunConfig) -> pd.DataFrame:
@@ -68,19 +76,15 @@ def _in_run(rows: pd.DataFrame, run: RunConfig) -> pd.DataFrame:
     return select_stated(rows[rows["dtype"].isin(dtypes) & (not run.compiled)], run)
 
 
-def _fastest_steps(rows: pd.DataFrame, run: RunConfig, key: list[str]) -> pd.DataFrame:
-    """The fastest step at the batch of a run configuration for each key."""
-    return rows[rows["batch"] == run.batch].sort_values(LATENCY.key, kind="stable").drop_duplicates(key)
-
-
 def select_stated(rows: pd.DataFrame, run: RunConfig) -> pd.DataFrame:
-    """The speeds on the processor, with the threads and in the runtime of a run configuration, as far as it states them."""
+    """The speeds on the processor, with the threads and in the runtime that are stated; what names no runtime stands in any."""
     for name in ("processor", "threads"):
         stated = getattr(run, name)
         if stated is not None and name in rows:
             rows = rows[rows[name] == stated]
     if run.runtime is not None:
-        rows = rows[rows["runtime"].astype("string").fillna("").str.lower().str.startswith(run.runtime.lower())]
+        runtimes = rows["runtime"].astype("string")
+        rows = rows[runtimes.isna() | runtimes.str.lower().str.startswith(run.runtime.lower()).fillna(False)]
     return rows
 
 

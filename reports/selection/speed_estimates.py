@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from reports.selection.candidate_speeds import SpeedSources
+from reports.selection.default_runtime import with_runtime
 from reports.selection.estimate_rounding import round_estimates
 from reports.selection.platform_speeds import PlatformFeatures, kept_ways_on, platform_refusal
 from reports.selection.unknown_speed import NO_WORKLOAD
@@ -70,11 +71,12 @@ def estimate_model(target: str, device: Device, run: RunConfig, size: str | None
     """
     from zoo.api.count_by_name import InputSpec, count_named
     from zoo.estimation.calibration import SHARES
-    from zoo.estimation.estimate import estimate, layers, why_no_estimate
+    from zoo.estimation.estimate import estimate, layers
     from zoo.estimation.workloads.workload import summarise
     from zoo.traces import TRACE_BATCH
 
-    refusal = why_no_estimate(device, run, load_calibration(store, run)) if run.precision in TRACED else _NOT_TRACED
+    run = with_runtime(run, device, store)
+    refusal = _refusal(device, run, store)
     if refusal or run.is_on_platform:
         if (refusal := platform_refusal(device, run, refusal)) is None:
             return _model_on_platform(target, device, run, size, store)
@@ -128,10 +130,15 @@ def _model_on_platform(target: str, device: Device, run: RunConfig, size: str | 
 
 def why_no_estimates(device: Device, run: RunConfig, store: Store) -> str | None:
     """Why no model has an estimate on a device in a run configuration; None where there are estimates."""
+    refusal = _refusal(device, run, store)
+    return platform_refusal(device, run, refusal) if refusal or run.is_on_platform else None
+
+
+def _refusal(device: Device, run: RunConfig, store: Store) -> str | None:
+    """Why there is no estimate from a data sheet or a calibration; None where there is one."""
     from zoo.estimation.estimate import why_no_estimate
 
-    refusal = why_no_estimate(device, run, load_calibration(store, run)) if run.precision in TRACED else _NOT_TRACED
-    return platform_refusal(device, run, refusal) if refusal or run.is_on_platform else None
+    return why_no_estimate(device, run, load_calibration(store, run)) if run.precision in TRACED else _NOT_TRACED
 
 
 def _named_model(target: str, input: str) -> pd.DataFrame | None:
@@ -163,29 +170,32 @@ class CachedSpeeds:
         """Takes a cache, and tables of speeds that are used beside its own."""
         self._store, self._files = store, files
         self._read: dict[tuple[Precision, str, bool], _Workloads] = {}  # by precision, layout and whether for compiled runs
+        self._measured: dict[str, pd.DataFrame] = {}  # by device
         self._on_platforms = PlatformFeatures(store, MODEL_KEY, self._for_platforms)
 
-    def on_device(self, device: Device, run: RunConfig | None, unstated: tuple[str, ...] = ()) -> SpeedSources:
-        """Measurements on a device, and estimates for a run configuration where one is given; they are made when first used."""
-        return SpeedSources(
-            device, self.measured(device), functools.partial(self._estimate, device, run) if run else None, unstated
-        )
+    def on_device(self, device: Device, run: RunConfig, unstated: tuple[str, ...] = ()) -> SpeedSources:
+        """The speeds on a device in one runtime; estimates are made when first used."""
+        run = self.in_runtime(device, run, unstated)
+        estimate = functools.partial(self._estimate, device, run)
+        return SpeedSources(device, self.measured(device), estimate, unstated, run.runtime)
+
+    def in_runtime(self, device: Device, run: RunConfig, unstated: tuple[str, ...] = ()) -> RunConfig:
+        """The run configuration with the runtime of all answers to it."""
+        return with_runtime(replace(run, device=device.id), device, self._store, self.measured(device), unstated)
 
     def for_budget(self, budget: BudgetSection, device: Device | None) -> SpeedSources | None:
-        """The speeds on the device of a budget, estimated only where the budget is about speed; None without a device.
-
-        Where there are no estimates, the sources say why whatever the budget is about: it costs nothing.
-        """
+        """The speeds on the device of a budget, estimated where it is about speed (or cannot be: then they say why); None without one."""
         if device is None:
             return None
         run = replace(budget.run(), device=device.id)
-        is_wanted = budget.is_about_speed or why_no_estimates(device, run, self._store) is not None
-        return self.on_device(device, run if is_wanted else None, budget.unstated)
+        sources = self.on_device(device, run, budget.unstated)
+        is_wanted = budget.is_about_speed or why_no_estimates(device, sources.in_runtime(run), self._store) is not None
+        return sources if is_wanted else replace(sources, estimate=None)
 
     def _estimate(self, device: Device, run: RunConfig, rows: pd.DataFrame) -> pd.DataFrame:
-        from zoo.estimation.estimate import estimate, why_no_estimate
+        from zoo.estimation.estimate import estimate
 
-        refusal = why_no_estimate(device, run, load_calibration(self._store, run)) if run.precision in TRACED else _NOT_TRACED
+        refusal = _refusal(device, run, self._store)
         if refusal or run.is_on_platform:
             return self._estimate_on_platforms(device, run, rows, refusal)
         workloads = self._workloads_for(run)
@@ -233,7 +243,9 @@ class CachedSpeeds:
 
     def measured(self, device: Device) -> pd.DataFrame:
         """The speeds measured on a device."""
-        return known_speeds(self._store, device.id, self._files, DeviceNames([device]))
+        if device.id not in self._measured:
+            self._measured[device.id] = known_speeds(self._store, device.id, self._files, DeviceNames([device]))
+        return self._measured[device.id]
 
     def measured_precisions(self) -> dict[str, set[Precision]]:
         """The devices on which the cache has measurements, and the precisions of these."""

@@ -100,7 +100,7 @@ class ConfiguredBudget:
         """The latency on the budget's device, as a column of its own; None where the budget is not about speed."""
         if self.sources is None or not self.budget.is_about_speed:
             return None
-        words = f"{self.sources.device.name}, {self.budget.run().describe()}"
+        words = f"{self.sources.device.name}, {self.sources.in_runtime(self.budget.run()).describe()}"
         return replace(LATENCY, key=f"latency_ms {words}", title=f"Latency on {words}")
 
 

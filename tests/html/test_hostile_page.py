@@ -44,8 +44,8 @@ def hostile_latencies(rows: int) -> tuple[DeviceLatencies, ...]:
         dataclasses.replace(real, id=f"id {text}", name=text, note=text, chip=text, architecture=text, aliases=(text,))
         for text in SCRIPTS[:3]
     ]
-    run = RunConfig(precision=Precision.FP16, runtime=HOSTILE)
-    return tuple(DeviceLatencies(device, run, figures, figures / 2, figures * 2, origin) for device in devices)
+    run = RunConfig(precision=Precision.FP16)
+    return tuple(DeviceLatencies(device, run, figures, figures / 2, figures * 2, origin, HOSTILE) for device in devices)
 
 
 def every_text_hostile() -> Report:

@@ -141,6 +141,7 @@ def test_one_model_is_estimated_as_in_the_report(speeds: pd.DataFrame) -> None:
 
 
 def test_one_model_without_an_estimate_says_why() -> None:
-    assert "microcontroller" in zoometer("estimate", "timm/test_vit", "--device", "stm32h743", code=1)
-    result = CliRunner().invoke(cli.app, ["estimate", "timm/test_vit", "--device", "rtx-4090", "--dtype", "int8"])
-    assert result.exit_code == 2
+    assert "no device like stm32h743" in zoometer("estimate", "timm/test_vit", "--device", "stm32h743", code=1)
+    assert "not traced in this precision" in zoometer(
+        "estimate", "timm/test_vit", "--device", "rtx-4090", "--dtype", "int8", code=1
+    )

@@ -107,7 +107,7 @@ DEVICE_RUN: Mapping[str, Any] = {
     "batch": _device(int | None, "--batch", min=1, metavar="N", help="Images in a step. Default: 1."),
     "layout": _device(_Text, "--layout", metavar="LAYOUT", help="For speed: nchw, or nhwc (channels last)."),
     "compiled": _device(bool | None, "--compiled/--eager", help="For speed: run by torch.compile, or as it is."),
-    "runtime": _device(_Text, "--runtime", metavar="NAME", help="For speed: measured or published in it, such as tflite."),
+    "runtime": _device(_Text, "--runtime", metavar="NAME", help="For speed, such as tflite. Default: one for all models."),
     "processor": _device(
         _Text, "--processor", metavar="NAME", help="For speed: published on the npu, gpu or cpu. Default: the fastest."
     ),
