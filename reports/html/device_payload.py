@@ -46,14 +46,15 @@ def build_devices(
     place, first = _distinct_models(leaderboard)
     groups = list(GROUPS)
     ordered = sorted(latencies, key=lambda one: (groups.index(group_title(one.device.kind)), one.device.name))
-    estimates = _places_on_platforms(platforms)
+    choices = platforms.record["choices"] if platforms else []
+    on_platforms = {(choice["device"], choice["dtype"]): place for place, choice in enumerate(choices)}
     devices: dict[str, dict[str, Any]] = {}
     for one in ordered:
         device = one.device
         entry = devices.setdefault(
             device.id, {"id": device.id, "name": device.name, "group": group_title(device.kind), "choices": []}
         )
-        entry["choices"].append(_choice(one, first, estimates))
+        entry["choices"].append(_build_choice(one, first, on_platforms))
     return {
         "model": place.tolist(),
         "origins": list(ORIGINS),
@@ -63,7 +64,10 @@ def build_devices(
     }
 
 
-def _choice(one: DeviceLatencies, first: npt.NDArray[np.int64], on_platforms: Mapping[tuple[str, str], int]) -> dict[str, Any]:
+def _build_choice(
+    one: DeviceLatencies, first: npt.NDArray[np.int64], on_platforms: Mapping[tuple[str, str], int]
+) -> dict[str, Any]:
+    """A choice; `on_platforms` has the places of estimates on platforms by device and dtype."""
     origins, latency_ms = one.origin[first], one.latency_ms[first]
     known = {
         str(origin): [places.tolist(), latency_ms[places].tolist()]
@@ -75,12 +79,6 @@ def _choice(one: DeviceLatencies, first: npt.NDArray[np.int64], on_platforms: Ma
         return choice | {"platform": on_platforms[one.device.id, one.run.precision.dtype]}
     is_estimated = origins == _ESTIMATED
     return choice | ({"column": _pack(latency_ms, one.high_ms[first], is_estimated)} if is_estimated.any() else {})
-
-
-def _places_on_platforms(platforms: PlatformEstimates | None) -> dict[tuple[str, str], int]:
-    """By device and dtype, which of the estimates on platforms a choice has."""
-    choices = platforms.record["choices"] if platforms else []
-    return {(choice["device"], choice["dtype"]): place for place, choice in enumerate(choices)}
 
 
 def _pack_platforms(platforms: PlatformEstimates, first: npt.NDArray[np.int64]) -> dict[str, Any]:

@@ -64,7 +64,10 @@ def unmatched_groups(table: pd.DataFrame) -> list[ModelGroup]:
 
 def _group_names(table: pd.DataFrame, label: str, names: pd.Series[str]) -> list[ModelGroup]:
     named = table.assign(name=names + (" at " + table["input"]).fillna(""))[[label, "reason", "name"]].fillna("")
-    groups = [ModelGroup(*key, rows["name"].tolist()) for key, rows in named.groupby([label, "reason"], sort=False)]
+    groups = [
+        ModelGroup(rows[label].iloc[0], rows["reason"].iloc[0], rows["name"].tolist())
+        for _, rows in named.groupby([label, "reason"], sort=False)
+    ]
     return sorted(groups, key=lambda group: -len(group.names))
 
 

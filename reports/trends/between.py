@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,12 +13,12 @@ from reports.trends.budgets import Series
 from reports.trends.frontiers import FrontierChange, Move
 from reports.trends.trends import trends_of
 from zoo.cache.changes import Changes
-from zoo.cache.run_facts import RESULT_KEY, RunFacts, end_of, read_run_facts, speeds_as_of
+from zoo.cache.run_facts import RESULT_KEY, end_of, read_run_facts, speeds_as_of
 from zoo.cache.runs import RunRecord, RunStatus
 from zoo.cache.store import Store
 from zoo.records import SPEED_KEY
 
-_WAY = ("device", "runtime", "dtype", "layout", "compiled", "threads", "batch")
+_SPEED_CONDITIONS = ("device", "runtime", "dtype", "layout", "compiled", "threads", "batch")
 """How a speed was measured: the rest of `SPEED_KEY`."""
 
 FLAT_COLUMNS = ("about", "kind", "model", "input", "figure", "old", "new", "cause")
@@ -27,7 +27,7 @@ FLAT_COLUMNS = ("about", "kind", "model", "input", "figure", "old", "new", "caus
 
 @dataclass(frozen=True)
 class FactChange:
-    """A published accuracy or a measured speed that is there in one run only, or has another value."""
+    """A published accuracy or a measured speed that only one of two runs has, or that has another value."""
 
     kind: str  # added, removed, changed
     model: str
@@ -39,7 +39,7 @@ class FactChange:
 
 @dataclass(frozen=True)
 class Between:
-    """What two runs differ in besides the costs. None where it cannot be told; `why_not` says why."""
+    """What two runs differ in besides the costs. None where they cannot be compared; `why_not` says why."""
 
     accuracies: tuple[FactChange, ...] | None
     speeds: tuple[FactChange, ...]
@@ -53,78 +53,64 @@ def changes_besides_costs(store: Store, changes: Changes, config: Config | None 
     before, after = changes.before, changes.after
     if before is None:
         return None
-    speeds = tuple(_speed_changes(*(speeds_as_of(store, end_of(store, run)) for run in (before, after))))
+    old_speeds, new_speeds = (speeds_as_of(store, end_of(store, run)) for run in (before, after))
+    speeds = _fact_changes(old_speeds, new_speeds, SPEED_KEY, "latency_ms", _describe_speed)
     old, new = read_run_facts(store, [before, after])
     if old.results is None or new.results is None:
         unknown = before if old.results is None else after
-        return Between(None, speeds, None, None, f"The cache keeps no accuracies of run {unknown.run}; later runs keep theirs.")
-    accuracies = tuple(_result_changes(old.results, new.results))
+        why_not = f"The cache has no accuracies of run {unknown.run}; it has those of later runs."
+        return Between(None, speeds, None, None, why_not)
+    accuracies = _fact_changes(old.results, new.results, RESULT_KEY, "value", _describe_result)
     if not _is_comparable(before, after):
-        return Between(
-            accuracies, speeds, None, None, "Frontiers are compared between complete runs of one configuration, without --only."
-        )
-    frontiers, series = _trends(store, [old, new], config)
-    return Between(accuracies, speeds, frontiers, series)
+        why_not = "Frontiers are compared between complete runs of one configuration, without --only."
+        return Between(accuracies, speeds, None, None, why_not)
+    trends = trends_of(store, [old, new], config)
+    frontiers = tuple(change for step in trends.steps for change in step.changes) if trends else ()
+    return Between(accuracies, speeds, frontiers, trends.series if trends else ())
 
 
 def _is_comparable(before: RunRecord, after: RunRecord) -> bool:
     return before.config == after.config and all(run.status == RunStatus.DONE and not run.only for run in (before, after))
 
 
-def _trends(
-    store: Store, facts: Sequence[RunFacts], config: Config | None
-) -> tuple[tuple[FrontierChange, ...], tuple[Series, ...]]:
-    trends = trends_of(store, facts, config)
-    if trends is None:
-        return (), ()
-    return tuple(change for step in trends.steps for change in step.changes), trends.series
+def _fact_changes(
+    old: pd.DataFrame, new: pd.DataFrame, key: Sequence[str], figure: str, describe: Callable[[dict[str, Any]], tuple[str, str]]
+) -> tuple[FactChange, ...]:
+    """The keys whose figure differs or is in one table only, in order; `describe` gives the model and the figure's name."""
+    was, now = (_values_by_key(table, key, figure) for table in (old, new))
+    changes = []
+    for values in sorted(was.keys() | now.keys(), key=str):
+        before, after = was.get(values), now.get(values)
+        if before != after:
+            kind = "added" if before is None else "removed" if after is None else "changed"
+            row = dict(zip(key, values, strict=True))
+            model, name = describe(row)
+            changes.append(FactChange(kind, model, row["input"], name, before, after))
+    return tuple(changes)
 
 
-def _result_changes(old: pd.DataFrame, new: pd.DataFrame) -> Iterator[FactChange]:
-    for row, was, now in _differing(old, new, RESULT_KEY, "value"):
-        model = f"{row['zoo']}/{row['arch']}" + (f".{row['tag']}" if row["tag"] else "")
-        yield _fact_change(model, row["input"], f"{row['dataset']} {row['metric']}", was, now)
-
-
-def _speed_changes(old: pd.DataFrame, new: pd.DataFrame) -> Iterator[FactChange]:
-    for row, was, now in _differing(old, new, SPEED_KEY, "latency_ms"):
-        way = ", ".join(_words(row))
-        model = f"{row['zoo']}/{row['arch']}" + ("" if row["variant"] == "base" else f" ({row['variant']})")
-        yield _fact_change(model, row["input"], f"latency_ms on {way}", was, now)
-
-
-def _words(row: Mapping[str, Any]) -> Iterator[str]:
-    """How a speed was measured, without what is not known."""
-    for name in _WAY:
-        if (value := row[name]) is not None:
-            yield {"compiled": "compiled" if value else "eager", "threads": f"{value} threads", "batch": f"batch {value}"}.get(
-                name, str(value)
-            )
-
-
-def _differing(
-    old: pd.DataFrame, new: pd.DataFrame, key: Sequence[str], figure: str
-) -> Iterator[tuple[dict[str, Any], float | None, float | None]]:
-    """The keys whose figure differs or is there only once, in order, with both values."""
-    was, now = (_values(table, key, figure) for table in (old, new))
-    for name in sorted(was.keys() | now.keys(), key=str):
-        if was.get(name) != now.get(name):
-            yield dict(zip(key, name, strict=True)), was.get(name), now.get(name)
-
-
-def _values(table: pd.DataFrame, key: Sequence[str], figure: str) -> dict[tuple[Any, ...], float]:
+def _values_by_key(table: pd.DataFrame, key: Sequence[str], figure: str) -> dict[tuple[Any, ...], float]:
     """The known values of a figure by key, in which unknown is None."""
     rows = table.loc[table[figure].notna(), [*key, figure]].astype(object)
-    return {
-        name: float(value)
-        for *columns, value in rows.where(rows.notna(), None).itertuples(index=False)
-        if (name := tuple(columns))
-    }
+    return {tuple(columns): float(value) for *columns, value in rows.where(rows.notna(), None).itertuples(index=False)}
 
 
-def _fact_change(model: str, shape: str, figure: str, was: float | None, now: float | None) -> FactChange:
-    kind = "added" if was is None else "removed" if now is None else "changed"
-    return FactChange(kind, model, shape, figure, was, now)
+def _describe_result(row: Mapping[str, Any]) -> tuple[str, str]:
+    tag = f".{row['tag']}" if row["tag"] else ""
+    return f"{row['zoo']}/{row['arch']}{tag}", f"{row['dataset']} {row['metric']}"
+
+
+def _describe_speed(row: Mapping[str, Any]) -> tuple[str, str]:
+    variant = "" if row["variant"] == "base" else f" ({row['variant']})"
+    return f"{row['zoo']}/{row['arch']}{variant}", f"latency_ms on {', '.join(_conditions_of_speed(row))}"
+
+
+def _conditions_of_speed(row: Mapping[str, Any]) -> Iterator[str]:
+    """How a speed was measured, without what is unknown."""
+    for name in _SPEED_CONDITIONS:
+        if (value := row[name]) is not None:
+            words = {"compiled": "compiled" if value else "eager", "threads": f"{value} threads", "batch": f"batch {value}"}
+            yield words.get(name, str(value))
 
 
 def flat_rows(changes: Changes, between: Between | None) -> pd.DataFrame:

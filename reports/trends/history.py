@@ -15,10 +15,10 @@ from zoo.cache.schema.tables import TABLES
 from zoo.cache.store import Store, to_pandas
 
 MOST_STATES = 40
-"""Different leaderboards that are looked at, the newest; nights that find nothing new share one."""
+"""The newest different leaderboards are compared; runs in a row that change nothing share one."""
 
 _OF_WEIGHTS = ["file_bytes", "license", "dataset", "source"]
-"""What is known of weights as of now only."""
+"""Columns of weights of which the cache has only the present values."""
 
 
 @dataclass(frozen=True)
@@ -27,24 +27,6 @@ class LeaderboardState:
 
     runs: tuple[RunRecord, ...]
     leaderboard: pd.DataFrame = field(repr=False)  # LEADERBOARD, of the models whose accuracy was known
-
-    @property
-    def run(self) -> RunRecord:
-        """The run that made it."""
-        return self.runs[0]
-
-
-@dataclass(frozen=True)
-class History:
-    """The states of a cache, the oldest first."""
-
-    states: tuple[LeaderboardState, ...]
-    unknown: int = 0  # runs of which the cache keeps no accuracies
-
-    @property
-    def points(self) -> list[tuple[RunRecord, int]]:
-        """Each run with the number of its state."""
-        return [(run, place) for place, state in enumerate(self.states) for run in state.runs]
 
 
 def comparable_runs(runs: Sequence[RunRecord], config: str | None) -> list[RunRecord]:
@@ -55,18 +37,19 @@ def comparable_runs(runs: Sequence[RunRecord], config: str | None) -> list[RunRe
     return [run for run in complete if run.config == config]
 
 
-def read_history(store: Store, facts: Sequence[RunFacts]) -> History:
-    """The leaderboards that runs left, the oldest first; without those of which the cache keeps no accuracies."""
-    known = [each for each in facts if each.results is not None]
+def read_states(store: Store, facts: Sequence[RunFacts]) -> list[LeaderboardState]:
+    """The leaderboards that runs left, the oldest first; without runs whose accuracies the cache does not have."""
     groups: list[list[RunFacts]] = []
-    for each in known:
+    for each in (each for each in facts if each.results is not None):
         if groups and _is_same(groups[-1][0], each):
             groups[-1].append(each)
         else:
             groups.append([each])
     weights = to_pandas(store.read("weights", ["zoo", "arch", "tag", *_OF_WEIGHTS]))
-    states = [LeaderboardState(tuple(f.run for f in group), _leaderboard(group[0], weights)) for group in groups[-MOST_STATES:]]
-    return History(tuple(states), len(facts) - len(known))
+    return [
+        LeaderboardState(tuple(f.run for f in group), _build_run_leaderboard(group[0], weights))
+        for group in groups[-MOST_STATES:]
+    ]
 
 
 def _is_same(one: RunFacts, other: RunFacts) -> bool:
@@ -77,8 +60,8 @@ def _is_same(one: RunFacts, other: RunFacts) -> bool:
     return one.run.plan == other.run.plan and bool(is_same_results) and one.costs["counted_at"].equals(other.costs["counted_at"])
 
 
-def _leaderboard(facts: RunFacts, weights: pd.DataFrame) -> pd.DataFrame:
-    """The leaderboard of one run."""
+def _build_run_leaderboard(facts: RunFacts, weights: pd.DataFrame) -> pd.DataFrame:
+    """The leaderboard as one run left it."""
     results = facts.results
     assert results is not None
     of_models = results[["zoo", "arch", "tag", "task", "family", "classes", "input"]].drop_duplicates(["zoo", "arch", "tag"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 import pandas as pd
 
@@ -15,7 +15,7 @@ from reports.selection.device_lookup import look_up_device
 from reports.selection.speed_estimates import CachedSpeeds
 from reports.trends.budgets import ConfiguredBudget, Series, configured_series, standing_series
 from reports.trends.frontiers import STANDING_COSTS, Axis, FrontierChange, frontier_changes, ranked_tasks, split_by_task
-from reports.trends.history import History, comparable_runs, read_history
+from reports.trends.history import LeaderboardState, comparable_runs, read_states
 from zoo.cache.run_facts import RunFacts, read_run_facts
 from zoo.cache.runs import RunRecord
 from zoo.cache.store import Store
@@ -38,7 +38,6 @@ class Release:
     """A set of library versions, and the state that the last run with it left."""
 
     versions: str
-    run: RunRecord
     state: int
 
 
@@ -51,7 +50,7 @@ class Trends:
     tasks: dict[str, Column]  # and the accuracy each is ranked by, the largest first
     series: tuple[Series, ...]
     steps: tuple[Step, ...]
-    unknown: int = 0  # runs of which the cache keeps no accuracies
+    unknown: int = 0  # runs whose accuracies the cache does not have
 
     @property
     def runs(self) -> list[RunRecord]:
@@ -61,13 +60,8 @@ class Trends:
     @property
     def releases(self) -> list[Release]:
         """The versions of the libraries in the order in which they were used."""
-        found: list[Release] = []
-        for run, state in self.points:
-            versions = run.versions or ""
-            if found and found[-1].versions == versions:
-                found.pop()
-            found.append(Release(versions, run, state))
-        return found
+        by_versions = groupby(self.points, key=lambda point: point[0].versions or "")
+        return [Release(versions, [state for _, state in points][-1]) for versions, points in by_versions]
 
 
 def build_trends(
@@ -92,24 +86,28 @@ def trends_of(
     store: Store, facts: Sequence[RunFacts], config: Config | None = None, answers: Sequence[BudgetAnswer] = ()
 ) -> Trends | None:
     """The trends over these runs, the oldest first; None where the accuracies of fewer than two are known."""
-    history = read_history(store, facts)
-    if len(history.points) < 2:
+    states = read_states(store, facts)
+    points = tuple((run, number) for number, state in enumerate(states) for run in state.runs)
+    if len(points) < 2:
         return None
-    boards = [state.leaderboard for state in history.states]
+    boards = [state.leaderboard for state in states]
     tasks = ranked_tasks(boards[-1])
     configured, latencies = configured_series(_budgets(config, answers), boards)
     costs = (*STANDING_COSTS, *latencies)
     rows = [split_by_task(board, tasks, costs) for board in boards]
-    steps = _steps(history, rows, [Axis(task, accuracy, cost) for task, accuracy in tasks.items() for cost in costs])
+    steps = _compare_states(states, rows, [Axis(task, accuracy, cost) for task, accuracy in tasks.items() for cost in costs])
     series = (*standing_series(rows, tasks), *configured)
-    return Trends(history.points[-1][0].config, tuple(history.points), tasks, series, steps, history.unknown)
+    unknown = sum(each.results is None for each in facts)
+    return Trends(points[-1][0].config, points, tasks, series, steps, unknown)
 
 
-def _steps(history: History, rows: Sequence[Mapping[str, pd.DataFrame]], axes: Sequence[Axis]) -> tuple[Step, ...]:
+def _compare_states(
+    states: Sequence[LeaderboardState], rows: Sequence[Mapping[str, pd.DataFrame]], axes: Sequence[Axis]
+) -> tuple[Step, ...]:
     steps = []
-    for (old, new), (before, after) in zip(pairwise(history.states), pairwise(rows), strict=True):
+    for (old, new), (before, after) in zip(pairwise(states), pairwise(rows), strict=True):
         changes = (change for axis in axes for change in frontier_changes(before[axis.task], after[axis.task], axis))
-        steps.append(Step(new.run, old.runs[-1], tuple(changes)))
+        steps.append(Step(new.runs[0], old.runs[-1], tuple(changes)))
     return tuple(steps)
 
 

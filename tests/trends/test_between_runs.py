@@ -184,7 +184,7 @@ def test_a_cache_without_the_table_is_read_as_far_as_its_accuracies_are_known(fo
     assert build_trends(store, None) is None  # of three runs, only the last is known: accuracies were written again for it
     found = json.loads(zoometer("changes", "--cache", str(tmp_path / "cache"), "--format", "json").stdout)
     assert (found["frontiers"], found["accuracies"]) == ([], [])
-    assert found["not_compared"].startswith("The cache keeps no accuracies of run")
+    assert found["not_compared"].startswith("The cache has no accuracies of run")
     assert found["not_compared"] in zoometer("changes", "--cache", str(tmp_path / "cache")).stdout
 
 

@@ -61,7 +61,7 @@ class Board:
         """Model and what is shown first, then the budget, then details, which accuracies are that nothing here has."""
         details = device_cells.COLUMNS[1:] if device_cells.LATENCY in self.latencies else ()
         rest = columns_for(self.frame, (*self.latencies, *details))[1:]
-        shown = [c for c in rest if c.shown and not (self._is_blank_accuracy(c))]
+        shown = [c for c in rest if c.shown and (c not in ACCURACIES or self.frame[c.key].notna().any())]
         hidden = [dataclasses.replace(c, shown=False) for c in rest if c not in shown]
         return (MODEL, self.rank, *shown, *limits_and_formulas.COLUMNS, *hidden)
 
@@ -69,9 +69,6 @@ class Board:
     def frontier(self) -> pd.DataFrame:
         """The rows on the frontier, cheapest first."""
         return self.frame[self.frame[ON_FRONTIER.key].fillna(False).astype(bool)].sort_values(COST.key)
-
-    def _is_blank_accuracy(self, column: Column) -> bool:
-        return column in ACCURACIES and not self.frame[column.key].notna().any()
 
 
 _APART = {"input", "variant", "batch"}

@@ -5,8 +5,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 
-import pandas as pd
-
 from reports.columns.column import Column
 from reports.columns.leaderboard_columns import COVERAGE, UNMATCHED
 from reports.columns.section_columns import PUBLISHED_SPEEDS, SPEEDS
@@ -30,21 +28,17 @@ def write_leaderboard(book: Book, board: Board) -> None:
 
 def write_speeds(book: Book) -> None:
     """How fast each architecture is in each run configuration that was asked for, with the interval of estimates."""
-    speeds = book.report.device_speeds
-    if not speeds:
-        return
-    description = f"Speed on {', '.join(dict.fromkeys(speed.device.id for speed in speeds))}"
-    write_table(book, TableSpec(sheet_name("Speed", book.taken), "Speed", description, SPEEDS, book.report.speeds))
+    if speeds := book.report.device_speeds:
+        description = f"Speed on {', '.join(dict.fromkeys(speed.device.id for speed in speeds))}"
+        write_table(book, TableSpec(sheet_name("Speed", book.taken), "Speed", description, SPEEDS, book.report.speeds))
 
 
 def write_published_speeds(book: Book) -> None:
     """What others published of these architectures on phones, accelerators, boards and computers."""
-    rows = book.report.published_speeds
-    if rows.empty:
-        return
-    description = f"{len(rows):,} speeds that others published, on {rows['device'].nunique()} devices"
-    name = sheet_name("Published speed", book.taken)
-    write_table(book, TableSpec(name, "PublishedSpeed", description, PUBLISHED_SPEEDS, rows))
+    if len(rows := book.report.published_speeds):
+        name = sheet_name("Published speed", book.taken)
+        description = f"{len(rows):,} speeds that others published, on {rows['device'].nunique()} devices"
+        write_table(book, TableSpec(name, "PublishedSpeed", description, PUBLISHED_SPEEDS, rows))
 
 
 def write_coverage(book: Book) -> None:
@@ -52,20 +46,16 @@ def write_coverage(book: Book) -> None:
     missing = book.report.coverage
     table = missing.sort_values(["status", "zoo", "arch"], ascending=[False, True, True], na_position="last", kind="stable")
     by_status = ", ".join(f"{count:,} {status}" for status, count in missing["status"].value_counts().items()) or "nothing"
-    columns = [_unfolded(c) for c in (*[c for c in COVERAGE if c.key == "arch"], *[c for c in COVERAGE if c.key != "arch"])]
-    empty = "Every architecture was counted exactly."
+    columns = [_unfold(column) for column in sorted(COVERAGE, key=lambda column: column.key != "arch")]
     description = f"Not counted, or counted with an assumption: {by_status}"
+    empty = "Every architecture was counted exactly."
     write_table(book, TableSpec(sheet_name("Coverage", book.taken), "Coverage", description, columns, table, empty=empty))
-    if len(book.report.unmatched):
-        _write_unmatched(book, book.report.unmatched)
+    if len(unmatched := book.report.unmatched):
+        columns = sorted(UNMATCHED, key=lambda column: column.key != "name")
+        description = f"{len(unmatched):,} published results that match no row of the leaderboards"
+        write_table(book, TableSpec(sheet_name("Unmatched", book.taken), "Unmatched", description, columns, unmatched))
 
 
-def _write_unmatched(book: Book, table: pd.DataFrame) -> None:
-    description = f"{len(table):,} published results that match no row of the leaderboards"
-    columns = [*[c for c in UNMATCHED if c.key == "name"], *[c for c in UNMATCHED if c.key != "name"]]
-    write_table(book, TableSpec(sheet_name("Unmatched", book.taken), "Unmatched", description, columns, table))
-
-
-def _unfolded(column: Column) -> Column:
-    """Nothing is folded away here, and the reason, which comes last, is prose."""
-    return dataclasses.replace(column, shown=True, width=95 if column.key == COVERAGE[-1].key else column.width)
+def _unfold(column: Column) -> Column:
+    """The column as the sheet shows it: unfolded, and wide enough for prose if it is the reason."""
+    return dataclasses.replace(column, shown=True, width=95 if column.key == "reason" else column.width)

@@ -109,17 +109,11 @@ def _y(value: float, ticks: Sequence[float], frame: Frame) -> float:
 
 
 def _axes(ticks: Sequence[float], frame: Frame) -> Iterator[Markup]:
-    digits = max(0, -math.floor(math.log10(ticks[1] - ticks[0]) + 1e-9)) + (1 if _has_quarter(ticks) else 0)
+    digits = max(len(f"{tick:g}".partition(".")[2]) for tick in ticks)
     for tick in ticks:
         y = _y(tick, ticks, frame)
         yield Markup('<path class="grid" d="M{} {}H{}"/>').format(frame.left, y, frame.width - frame.right)
         yield Markup('<text x="{}" y="{}" class="end">{}</text>').format(frame.left - 6, y + 4, f"{tick:.{digits}f}")
-
-
-def _has_quarter(ticks: Sequence[float]) -> bool:
-    """Whether the step is 2.5 or a power of ten of it, which needs one digit more."""
-    step = ticks[1] - ticks[0]
-    return bool(round(step / 10 ** math.floor(math.log10(step) + 1e-9), 6) == 2.5)
 
 
 def _stops(stops: Sequence[Stop], frame: Frame) -> Iterator[Markup]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
 from itertools import pairwise, starmap
 from pathlib import Path
+from typing import Any
 
 from reports.columns.format import figure_text, value_text
 from reports.html.document import render_document, write_document
@@ -13,11 +13,10 @@ from reports.html.trends import sections
 from reports.html.trends.chart import swatch
 from reports.trends.trends import Trends
 
-_SHOWN_BY: tuple[Callable[..., object], ...] = (
+_TEMPLATE_FUNCTIONS: tuple[Any, ...] = (
     swatch, figure_text, value_text,
     sections.accuracy_change, sections.best_since, sections.changed_versions, sections.count_moves, sections.dash_of,
 )  # fmt: skip
-"""What the template calls."""
 _SHARED_STYLES = ("tokens", "base", "controls", "explore")
 
 
@@ -44,7 +43,7 @@ def render_trends(trends: Trends, *, title: str, created_at: datetime, leaderboa
         sections=sections.task_sections(trends),
         runs=runs[::-1][: sections.MOST_RUNS],
         older_runs=max(0, len(runs) - sections.MOST_RUNS),
-        **{function.__name__: function for function in _SHOWN_BY},
+        **{function.__name__: function for function in _TEMPLATE_FUNCTIONS},
     )
 
 

@@ -4,12 +4,12 @@ import { BOARD, REPORT, areaOf, limitsOf } from '../base/data.js';
 import { byId, fill, h } from '../base/dom.js';
 import { formatFixed, headerOf, plural } from '../base/format.js';
 import { state } from '../base/state.js';
+import { figureCell, head, plainTable, scrollBox } from '../base/tables.js';
 import { view } from '../base/view.js';
 import { axisTitles, chart, cleanPen, figureIn, linesOf, plotArea, readTheme } from '../chart/chart.js';
 import { drawPlot } from '../chart/draw.js';
 import { labelWidth } from '../chart/labels.js';
 import { isOnAxes } from '../table/cells.js';
-import { scrollBox } from './tables.js';
 
 const MINI = { width: 250, height: 118, left: 8, right: 8, top: 26, bottom: 20 };
 
@@ -90,11 +90,9 @@ function partsTable(title, parts, nameOf) {
     const share = all ? value / all : 0;
     return h('td', { class: 'figure has-bar', title: formatSize(value), style: { '--bar-share': share } }, value ? formatShare(share) : '–');
   };
-  return scrollBox(title, h('table', { class: 'plain parts', 'aria-label': `Cost by ${title.toLowerCase()}` },
-    h('thead', {}, h('tr', {}, h('th', { scope: 'col' }, title), h('th', { scope: 'col', class: 'figure' }, 'MACs'), h('th', { scope: 'col', class: 'figure' }, 'Traffic'))),
-    h('tbody', {}, parts.map(({ name, macs, bytes }) => h('tr', {},
-      h('th', { scope: 'row' }, h('bdi', {}, nameOf(name))), cell(macs, allMacs), cell(bytes, allBytes)))),
-    h('tfoot', {}, h('tr', {}, h('th', { scope: 'row' }, 'all'), h('td', { class: 'figure' }, `${formatSize(allMacs)}`), h('td', { class: 'figure' }, `${formatSize(allBytes)}B`)))));
+  const rows = parts.map(({ name, macs, bytes }) => h('tr', {}, h('th', { scope: 'row' }, h('bdi', {}, nameOf(name))), cell(macs, allMacs), cell(bytes, allBytes)));
+  const foot = h('tfoot', {}, h('tr', {}, h('th', { scope: 'row' }, 'all'), figureCell(formatSize(allMacs)), figureCell(`${formatSize(allBytes)}B`)));
+  return scrollBox(title, plainTable({ class: 'parts', 'aria-label': `Cost by ${title.toLowerCase()}` }, [title, 'MACs', 'Traffic'].map(head), rows, foot));
 }
 
 const formatShare = (share) => (share < 0.001 ? '< 0.1 %' : `${formatFixed(share * 100, 1)} %`);

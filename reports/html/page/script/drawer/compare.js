@@ -4,6 +4,7 @@ import { BOARD } from '../base/data.js';
 import { byId, externalLink, fill, h } from '../base/dom.js';
 import { formatFixed, headerOf, signed } from '../base/format.js';
 import { state } from '../base/state.js';
+import { head, plainTable } from '../base/tables.js';
 import { change } from '../base/view.js';
 import { hostOf, modelParts, openButton, pick } from '../table/cells.js';
 
@@ -37,11 +38,10 @@ function showComparison() {
     .filter(({ values }) => values.some((value) => value !== null))
     .map((line) => ({ ...line, isDifferent: new Set(line.values).size > 1 }))
     .filter(({ isDifferent }) => isDifferent || !onlyDifferent);
-  const head = h('thead', {}, h('tr', {}, h('th', { scope: 'col' }, 'Column'), rows.map((row) => h('th', { scope: 'col' },
+  const heads = rows.map((row) => h('th', { scope: 'col' },
     openButton(row), h('span', { class: 'compare-tools' }, h('span', { class: 'set-back' }, BOARD.shown('input', row)),
-      h('button', { type: 'button', class: 'quiet', 'aria-label': `Remove ${BOARD.shown('model', row)}`, onclick: () => pick(row, false) }, 'Remove'))))));
-  fill(byId('compare-table'), h('table', { class: 'plain compare', 'aria-label': 'Comparison' }, head,
-    h('tbody', {}, columns.map(comparisonLine))));
+      h('button', { type: 'button', class: 'quiet', 'aria-label': `Remove ${BOARD.shown('model', row)}`, onclick: () => pick(row, false) }, 'Remove'))));
+  fill(byId('compare-table'), plainTable({ class: 'compare', 'aria-label': 'Comparison' }, [head('Column'), ...heads], columns.map(comparisonLine)));
 }
 
 // One column across the models: the best marked, and each against the first.

@@ -2,9 +2,10 @@
 
 import { BOARD, REPORT, hasFigures } from '../base/data.js';
 import { externalLink, h } from '../base/dom.js';
-import { formatCount, formatFigure, headerOf } from '../base/format.js';
+import { formatCount, formatFigure } from '../base/format.js';
 import { qualityOf } from '../base/frontier.js';
 import { state } from '../base/state.js';
+import { columnHead, figureCell, head, plainTable, scrollBox } from '../base/tables.js';
 import { hostOf, pickBox } from '../table/cells.js';
 
 // The different costs of an architecture: its inputs, variants and numbers of classes.
@@ -18,10 +19,8 @@ export function sizeTable(rows) {
   const most = Object.fromEntries(costs.map((key) => [key, lines.reduce((high, row) => Math.max(high, BOARD.figures(key)[row] || 0), 0)]));
   const costCell = (key, row) => h('td', { class: 'figure has-bar', style: { '--bar-share': (BOARD.figures(key)[row] || 0) / (most[key] || 1) } },
     BOARD.shown(key, row));
-  return scrollBox('Cost at each input', h('table', { class: 'plain' },
-    h('thead', {}, h('tr', {}, [...keys, ...costs].map(headerCell))),
-    h('tbody', {}, lines.map((row) => h('tr', {},
-      keys.map((key) => h('td', {}, BOARD.shown(key, row))), costs.map((key) => costCell(key, row)))))));
+  return scrollBox('Cost at each input', plainTable({}, [...keys, ...costs].map(BOARD.column).map(columnHead), lines.map((row) => h('tr', {},
+    keys.map((key) => h('td', {}, BOARD.shown(key, row))), costs.map((key) => costCell(key, row))))));
 }
 
 // How fast the model is at this input on each device that was asked for, and how that is known.
@@ -32,17 +31,12 @@ export function speedSection(row) {
     const { words, codes } = values.latency_from;
     const interval = low === null ? '' : `${formatFigure(BOARD.column(key), low)} – ${formatFigure(BOARD.column(key), high)}`;
     return h('tr', {},
-      h('th', { scope: 'row' }, h('bdi', {}, device), h('small', { class: 'set-back' }, way)), h('td', { class: 'figure' }, BOARD.shown(key, row)),
-      h('td', { class: 'figure' }, interval), h('td', { class: 'figure' }, rate === null ? '–' : formatCount(Math.round(rate))),
+      h('th', { scope: 'row' }, h('bdi', {}, device), h('small', { class: 'set-back' }, way)), figureCell(BOARD.shown(key, row)),
+      figureCell(interval), figureCell(rate === null ? '–' : formatCount(Math.round(rate))),
       h('td', { class: 'wraps' }, codes[row] < 0 ? '–' : words[codes[row]]));
   });
-  const heads = [['Device'], ['Latency (ms)', 'figure'], ['9 in 10 within', 'figure'], ['Images/s', 'figure'], ['How known']];
-  return [
-    h('h3', {}, 'Speed at ', h('bdi', {}, BOARD.shown('input', row))),
-    scrollBox('Speed on each device', h('table', { class: 'plain' },
-      h('thead', {}, h('tr', {}, heads.map(([title, name]) => h('th', { scope: 'col', class: name ?? null }, title)))),
-      h('tbody', {}, lines))),
-  ];
+  const heads = [head('Device'), ...['Latency (ms)', '9 in 10 within', 'Images/s'].map((text) => head(text, true)), head('How known')];
+  return [h('h3', {}, 'Speed at ', h('bdi', {}, BOARD.shown('input', row))), scrollBox('Speed on each device', plainTable({}, heads, lines))];
 }
 
 // What others published of the architecture, at any of its inputs: on each device the fastest way of running in each dtype. All
@@ -56,24 +50,13 @@ export function publishedSection(zoo, arch) {
     const [input, device, dtype, conditions] = flat.slice(at, at + 4).map((place) => words[place]);
     lines.push(h('tr', { title: conditions },
       h('th', { scope: 'row' }, h('bdi', {}, device)), h('td', {}, input), h('td', {}, dtype),
-      h('td', { class: 'figure' }, formatMs(flat[at + 4])), h('td', { class: 'figure' }, formatCount(Math.round(flat[at + 5]))),
-      h('td', {}, conditions.split('; ')[0])));
+      figureCell(formatMs(flat[at + 4])), figureCell(formatCount(Math.round(flat[at + 5]))), h('td', {}, conditions.split('; ')[0])));
   }
-  const heads = [['Device'], ['Input'], ['Dtype'], ['Latency (ms)', 'figure'], ['Images/s', 'figure'], ['How it ran']];
-  return [
-    h('h3', {}, 'Published speeds'),
-    scrollBox('Published speeds', h('table', { class: 'plain' },
-      h('thead', {}, h('tr', {}, heads.map(([title, name]) => h('th', { scope: 'col', class: name ?? null }, title)))),
-      h('tbody', {}, lines))),
-  ];
+  const heads = [head('Device'), head('Input'), head('Dtype'), head('Latency (ms)', true), head('Images/s', true), head('How it ran')];
+  return [h('h3', {}, 'Published speeds'), scrollBox('Published speeds', plainTable({}, heads, lines))];
 }
 
 const formatMs = (value) => value.toLocaleString('en', { maximumSignificantDigits: 4 });
-
-function headerCell(key) {
-  const column = BOARD.column(key);
-  return h('th', { scope: 'col', class: column.isFigure && key !== 'classes' ? 'figure' : null, title: column.meaning }, headerOf(column));
-}
 
 export function weightsTable(rows, current) {
   const accuracies = REPORT.accuracy.map(({ key }) => key).filter((key) => hasFigures(key, rows));
@@ -87,10 +70,6 @@ export function weightsTable(rows, current) {
     return h('td', { class: column.isFigure ? 'figure' : null }, h('bdi', {}, BOARD.shown(key, row)));
   };
   const name = (row) => h('th', { scope: 'row' }, h('label', { class: 'check' }, pickBox(row), h('bdi', {}, BOARD.text('tag', row) ?? 'no trained weights')));
-  return scrollBox('Weights', h('table', { class: 'plain first-frozen' },
-    h('thead', {}, h('tr', {}, h('th', { scope: 'col' }, 'Weights'), keys.map(headerCell))),
-    h('tbody', {}, lines.map((row) => h('tr', { class: row === current ? 'is-current' : null },
-      name(row), keys.map((key) => cell(key, row)))))));
+  return scrollBox('Weights', plainTable({ class: 'first-frozen' }, [head('Weights'), ...keys.map(BOARD.column).map(columnHead)],
+    lines.map((row) => h('tr', { class: row === current ? 'is-current' : null }, name(row), keys.map((key) => cell(key, row))))));
 }
-
-export const scrollBox = (label, content) => h('div', { class: 'scroll-box', tabindex: '0', role: 'region', 'aria-label': label }, content);

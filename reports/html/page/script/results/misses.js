@@ -6,6 +6,7 @@ import { LEFT_OUT, boundText, excessOf } from '../base/filters.js';
 import { formatCount, formatExcess, formatFigure, headerOf, plural, signed, withUnit } from '../base/format.js';
 import { qualityAt, qualityOf } from '../base/frontier.js';
 import { state } from '../base/state.js';
+import { figureCell, head, plainTable } from '../base/tables.js';
 import { view } from '../base/view.js';
 import { figureIn } from '../chart/chart.js';
 import { openButton } from '../table/cells.js';
@@ -66,26 +67,21 @@ export function showLeftOut() {
 }
 
 export function bindingTable(counts) {
-  const head = ['Limit', 'Outside it', 'Outside it alone', 'Unknown'];
-  return h('table', { class: 'plain', 'aria-label': 'Which limit binds' },
-    h('thead', {}, h('tr', {}, head.map((text, place) => h('th', { scope: 'col', class: place ? 'figure' : null }, text)))),
-    h('tbody', {}, counts.map(({ limit, beyond, alone, unknown }) => h('tr', {},
-      h('th', { scope: 'row' }, boundText(limit)), h('td', { class: 'figure' }, formatCount(beyond)),
-      h('td', { class: 'figure' }, formatCount(alone)), h('td', { class: 'figure' }, unknown ? formatCount(unknown) : '0')))));
+  const heads = ['Limit', 'Outside it', 'Outside it alone', 'Unknown'].map(head);
+  return plainTable({ 'aria-label': 'Which limit binds' }, heads, counts.map(({ limit, beyond, alone, unknown }) => h('tr', {},
+    h('th', { scope: 'row' }, boundText(limit)), [beyond, alone, unknown].map((count) => figureCell(formatCount(count))))));
 }
 
 function missTable(misses) {
   const best = view.frontier.at(-1);
   const accuracy = state.accuracy ? BOARD.column(state.accuracy) : null;
-  const head = ['Model', 'Input', 'Most outside', 'Has', 'Outside by', ...(accuracy ? [headerOf(accuracy), 'Against the best'] : [])];
+  const heads = ['Model', 'Input', 'Most outside', 'Has', 'Outside by', ...(accuracy ? [headerOf(accuracy), 'Against the best'] : [])];
   const row = ({ row: at, limit, excess }) => h('tr', {},
     h('th', { scope: 'row' }, openButton(at)), h('td', { class: 'set-back' }, BOARD.shown('input', at)), h('td', {}, boundText(limit)),
-    h('td', { class: 'figure' }, withUnit(limit.column, BOARD.shown(limit.key, at))),
-    h('td', { class: 'figure' }, limit.isLeast ? withUnit(limit.column, formatFigure(limit.column, limit.bound - limit.values[at])) : formatExcess(excess)),
-    accuracy && h('td', { class: 'figure' }, BOARD.shown(state.accuracy, at)),
-    accuracy && h('td', { class: 'figure' }, best === undefined || Number.isNaN(BOARD.figures(state.accuracy)[at]) ? '–'
+    figureCell(withUnit(limit.column, BOARD.shown(limit.key, at))),
+    figureCell(limit.isLeast ? withUnit(limit.column, formatFigure(limit.column, limit.bound - limit.values[at])) : formatExcess(excess)),
+    accuracy && figureCell(BOARD.shown(state.accuracy, at)),
+    accuracy && figureCell(best === undefined || Number.isNaN(BOARD.figures(state.accuracy)[at]) ? '–'
       : signed(figureIn(state.accuracy, at) - figureIn(state.accuracy, best), accuracy.digits)));
-  return h('table', { class: 'plain', 'aria-label': 'Nearest misses' },
-    h('thead', {}, h('tr', {}, head.map((text, place) => h('th', { scope: 'col', class: place > 2 ? 'figure' : null }, text)))),
-    h('tbody', {}, misses.map(row)));
+  return plainTable({ 'aria-label': 'Nearest misses' }, heads.map((text, place) => head(text, place > 2)), misses.map(row));
 }

@@ -6,6 +6,7 @@ import { byId, fill, h } from '../base/dom.js';
 import { boundText } from '../base/filters.js';
 import { formatCount, headerOf, plural, signed, withUnit } from '../base/format.js';
 import { encodeState, state } from '../base/state.js';
+import { columnHead, figureCell, head, plainTable } from '../base/tables.js';
 import { view } from '../base/view.js';
 import { chart, figureIn } from '../chart/chart.js';
 import { paperPicture } from '../chart/picture.js';
@@ -56,12 +57,9 @@ function bestTable({ best, relaxations }) {
     ...relaxations.map((one) => ({ role: `If ${boundText({ ...one.limit, bound: one.limit.values[one.row] })}`, row: one.row })),
   ];
   const columns = columnsOf(lines.map(({ row }) => row));
-  const header = (column) => h('th', { scope: 'col', class: column.isFigure ? 'figure' : null }, headerOf(column));
-  return h('table', { class: 'plain' },
-    h('thead', {}, h('tr', {}, ['', 'Model'].map((text) => h('th', { scope: 'col' }, text)), columns.map(header))),
-    h('tbody', {}, lines.map(({ role, row }, place) => h('tr', { class: place || !best.length || !state.accuracy ? null : 'is-pick' },
-      h('td', { class: place < MOST.ranked ? 'paper-role' : null }, role), nameCell(row, BOARD.text('license', row)),
-      columns.map((column) => cell(column, row))))));
+  return plainTable({}, [head(''), head('Model'), ...columns.map(columnHead)], lines.map(({ role, row }, place) => h('tr',
+    { class: place || !best.length || !state.accuracy ? null : 'is-pick' },
+    h('td', { class: place < MOST.ranked ? 'paper-role' : null }, role), nameCell(row, BOARD.text('license', row)), columns.map((column) => cell(column, row)))));
 }
 
 // The architecture, and under it the input, the weights and what else is to be said.
@@ -82,11 +80,8 @@ function frontierTable() {
   const count = Math.min(MOST.frontier, frontier.length);
   const rows = Array.from({ length: count }, (_, place) => frontier[Math.round((place * (frontier.length - 1)) / Math.max(1, count - 1))]);
   const [accuracy, cost] = [BOARD.column(state.accuracy), BOARD.column(state.cost)];
-  const headers = ['Model', headerOf(accuracy), headerOf(cost)];
-  const table = h('table', { class: 'plain' },
-    h('thead', {}, h('tr', {}, headers.map((text, place) => h('th', { scope: 'col', class: place ? 'figure' : null }, text)))),
-    h('tbody', {}, rows.map((row) => h('tr', {},
-      nameCell(row), [accuracy, cost].map(({ key }) => h('td', { class: 'figure' }, BOARD.shown(key, row)))))));
+  const table = plainTable({}, ['Model', headerOf(accuracy), headerOf(cost)].map(head),
+    rows.map((row) => h('tr', {}, nameCell(row), [accuracy, cost].map(({ key }) => figureCell(BOARD.shown(key, row))))));
   return [table, count < frontier.length && h('p', { class: 'note' }, `${count} of ${formatCount(frontier.length)} on the frontier; the page has all.`)];
 }
 
@@ -95,11 +90,10 @@ function limitsLeaveOut() {
   const { counts, misses } = explainLeftOut();
   const best = view.frontier.at(-1);
   const line = ({ row, limit }) => h('tr', {}, nameCell(row),
-    h('td', { class: 'figure' }, `${limit.column.title} ${withUnit(limit.column, BOARD.shown(limit.key, row))}`),
-    state.accuracy && h('td', { class: 'figure' }, BOARD.shown(state.accuracy, row), best === undefined ? null : ` (${signed(figureIn(state.accuracy, row) - figureIn(state.accuracy, best), BOARD.column(state.accuracy).digits)})`));
+    figureCell(`${limit.column.title} ${withUnit(limit.column, BOARD.shown(limit.key, row))}`),
+    state.accuracy && figureCell(BOARD.shown(state.accuracy, row), best === undefined ? null : ` (${signed(figureIn(state.accuracy, row) - figureIn(state.accuracy, best), BOARD.column(state.accuracy).digits)})`));
   const heads = ['Nearest outside', 'Has', ...(state.accuracy ? [headerOf(BOARD.column(state.accuracy))] : [])];
-  return [bindingTable(counts), misses.length > 0 && h('table', { class: 'plain' },
-    h('thead', {}, h('tr', {}, heads.map((text, place) => h('th', { scope: 'col', class: place ? 'figure' : null }, text)))), h('tbody', {}, misses.slice(0, MOST.misses).map(line)))];
+  return [bindingTable(counts), misses.length > 0 && plainTable({}, heads.map(head), misses.slice(0, MOST.misses).map(line))];
 }
 
 function latencyText() {

@@ -4,6 +4,7 @@ import { BOARD, isLowBetter } from '../base/data.js';
 import { byId, fill, h } from '../base/dom.js';
 import { formatCount, headerOf, signed, withUnit } from '../base/format.js';
 import { state } from '../base/state.js';
+import { figureCell, head, plainTable } from '../base/tables.js';
 import { change, view } from '../base/view.js';
 import { figureIn } from '../chart/chart.js';
 import { formatTick, roundSteps } from '../chart/draw.js';
@@ -13,19 +14,16 @@ export function showRanking() {
   byId('frontier-count').textContent = formatCount(view.frontier.length);
   const [cost, accuracy] = [BOARD.column(state.cost), BOARD.column(state.accuracy)];
   if (!state.accuracy || !state.cost) return;
-  const headers = ['Model', headerOf(accuracy), 'Gain', headerOf(cost)];
-  const head = h('thead', {}, h('tr', {}, headers.map((text, place) => h('th', { scope: 'col', class: place ? 'figure' : null }, text))));
+  const heads = ['Model', headerOf(accuracy), 'Gain', headerOf(cost)].map(head);
   const sign = isLowBetter(state.accuracy) ? -1 : 1;
   let previous = null;
   const rows = view.frontier.map((row) => {
     const gain = previous === null ? '' : signed(sign * (figureIn(state.accuracy, row) - figureIn(state.accuracy, previous)), accuracy.digits);
     previous = row;
-    return h('tr', {},
-      h('th', { scope: 'row' }, stackedButton(row)),
-      h('td', { class: 'figure' }, BOARD.shown(state.accuracy, row)), h('td', { class: 'figure set-back' }, gain),
-      h('td', { class: 'figure' }, BOARD.shown(state.cost, row)));
+    return h('tr', {}, h('th', { scope: 'row' }, stackedButton(row)),
+      figureCell(BOARD.shown(state.accuracy, row)), h('td', { class: 'figure set-back' }, gain), figureCell(BOARD.shown(state.cost, row)));
   });
-  fill(byId('frontier-list'), rows.length ? h('table', { class: 'plain', 'aria-label': 'Frontier by rising cost' }, head, h('tbody', {}, rows))
+  fill(byId('frontier-list'), rows.length ? plainTable({ 'aria-label': 'Frontier by rising cost' }, heads, rows)
     : h('p', { class: 'empty' }, 'No model with an accuracy fits.'));
 }
 
