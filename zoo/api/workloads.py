@@ -13,6 +13,7 @@ from zoo.estimation.workloads.fusion import CallSummary, Kernel, KernelTable, gr
 from zoo.estimation.workloads.workload import (
     SummarisedPass,
     Workload,
+    channels_last,
     kept_storages,
     summarise_call,
     summarise_pass,
@@ -117,6 +118,7 @@ class _Summaries:
         self._batch = batch
         self._of_outcomes: dict[tuple[CallOutcome, int, bool], CallSummary] = {}
         self._of_looks: dict[_Look, CallSummary] = {}
+        self._in_float32: dict[CallSummary, CallSummary] = {}  # by what is like it in float16
         self._growing: dict[CallSummary, bool] = {}
         self._kernels = KernelTable(batch)
         self._grouped: WeakKeyDictionary[MemoryUse, tuple[list[Kernel], list[int]]] = WeakKeyDictionary()
@@ -142,18 +144,35 @@ class _Summaries:
 
     def _add(self, key: tuple[CallOutcome, int, bool], roles: Roles) -> CallSummary:
         outcome, _, is_contraction = key
-        half, layout = outcome.halved, outcome.call.layout
+        layout = outcome.call.layout
         assert layout is not None  # the calls of a pass compute or move data
-        layout = contraction(layout) if is_contraction else layout
-        if half is not None:
-            layout = layout.with_dtype("float16", "float32")
-        look = _Look(layout, *map(_batch_free, roles))
-        summary = self._of_looks.get(look)
-        if summary is None and half is not None and layout.has_only("float32"):
-            half_key = (half, id(roles), is_contraction)
-            summary = self._of_looks[look] = widened(self._of_outcomes.get(half_key) or self._add(half_key, roles))
-        self._of_outcomes[key] = summary = summary or self._describe(look, roles)
+        if is_contraction:
+            layout = contraction(layout)
+        if outcome.planar is not None:
+            summary = self._of_layout(layout, roles, channels_last(self._like(outcome.planar, key, roles)))
+        elif outcome.halved is None:
+            summary = self._of_layout(layout, roles)
+        elif layout.has_only("float16"):
+            summary = self._widen(self._like(outcome.halved, key, roles))
+        else:
+            summary = self._of_layout(layout.with_dtype("float16", "float32"), roles)
+        self._of_outcomes[key] = summary
         return summary
+
+    def _like(self, outcome: CallOutcome, key: tuple[CallOutcome, int, bool], roles: Roles) -> CallSummary:
+        """That of another outcome of the same call."""
+        key = (outcome, *key[1:])
+        return self._of_outcomes.get(key) or self._add(key, roles)
+
+    def _of_layout(self, layout: CallLayout, roles: Roles, known: CallSummary | None = None) -> CallSummary:
+        """One object for calls that look alike; those in float32 are made from those in float16. `known` is it, if nothing like it was met."""
+        if layout.has_only("float32"):
+            return self._widen(self._of_layout(layout.with_dtype("float32", "float16"), roles))
+        look = _Look(layout, *map(_batch_free, roles))
+        return self._of_looks.get(look) or self._of_looks.setdefault(look, known or self._describe(layout, roles))
+
+    def _widen(self, half: CallSummary) -> CallSummary:
+        return self._in_float32.get(half) or self._in_float32.setdefault(half, widened(half))
 
     def mixes_images(self, workload: Workload) -> bool:
         """Whether the size of a call for one image grows with the batch, as where attention goes over images or groups are images."""
@@ -171,9 +190,7 @@ class _Summaries:
         """The workload of a pass that was run."""
         calls = []
         for call in recorded.calls:
-            roles = Roles(tuple(call.read_roles), tuple(call.write_roles))
-            look = _Look(call.layout, *map(_batch_free, roles))
-            calls.append(self._of_looks.get(look) or self._describe(look, roles))
+            calls.append(self._of_layout(call.layout, Roles(tuple(call.read_roles), tuple(call.write_roles))))
         storages = recorded.storages.listed()
         reads, writes = ([getattr(call, name) for call in recorded.calls] for name in ("reads", "writes"))
         kernels = group_calls(calls, reads, writes, kept_storages(storages))
@@ -181,11 +198,10 @@ class _Summaries:
         places = _Places(lambda call: recorded.calls[call].module, names)
         return summarise_pass(SummarisedPass(self._batch, calls, fused, places, weight_bytes(storages), storages))
 
-    def _describe(self, look: _Look, roles: Roles) -> CallSummary:
+    def _describe(self, layout: CallLayout, roles: Roles) -> CallSummary:
         reads, writes = ([0] * len(named) for named in roles)  # which memory it is does not matter here
-        call = RecordedCall(None, look.layout, reads, list(roles.reads), writes, list(roles.writes))
-        summary = self._of_looks[look] = summarise_call(traced_call(call, {}), self._batch)
-        return summary
+        call = RecordedCall(None, layout, reads, list(roles.reads), writes, list(roles.writes))
+        return summarise_call(traced_call(call, {}), self._batch)
 
 
 class _Look(NamedTuple):

@@ -7,7 +7,7 @@ import functools
 import operator
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import torch
@@ -153,7 +153,10 @@ class _Held:
     def __init__(self, module: nn.Module) -> None:
         self.module = module
         self._attributes = module.__dict__.copy()
-        self._contents = {name: value.copy() if type(value) in _CHANGEABLE else value for name, value in module.__dict__.items()}
+        self._contents = {
+            name: (value.copy() if value else _EMPTY[type(value)]) if type(value) in _EMPTY else value
+            for name, value in self._attributes.items()
+        }
 
     def _has_changed(self, held: dict[str, Any]) -> bool:
         if len(held) != len(self._attributes) or not all(map(operator.is_, held.values(), self._attributes.values())):
@@ -173,13 +176,14 @@ class _Held:
         for name, value in self._attributes.items():
             if type(value) is list:
                 value[:] = self._contents[name]
-            elif type(value) in _CHANGEABLE:
+            elif type(value) in _EMPTY:
                 value.clear()
                 value.update(self._contents[name])
         return True
 
 
-_CHANGEABLE = frozenset({dict, OrderedDict, list, set})
+_EMPTY: Mapping[type, Any] = {dict: {}, OrderedDict: {}, list: [], set: set()}
+"""Containers whose contents are put back. Most are empty, and need no copy."""
 
 
 class ModuleRecord(NamedTuple):

@@ -20,6 +20,7 @@ from zoo.operators.op_record import tensors_in
 from zoo.operators.run_operator import on_one_device, run_operator
 from zoo.recording.memo import Operator, signature
 from zoo.tracing.ordered_calls import CallDescription, describe
+from zoo.tracing.restriding import FOLLOW_IMAGES, channels_last_strides, contiguous_strides, is_image, restrided
 
 TensorType = tuple[tuple[int, ...], tuple[int, ...], torch.dtype, bool]
 """All a meta kernel sees of a tensor: shape, strides, dtype, and whether it is on the meta device."""
@@ -38,7 +39,7 @@ _SLOT = _Slot()
 class CallOutcome:
     """What a call does with tensors of certain types."""
 
-    __slots__ = ("call", "halved", "nbytes", "pattern", "sources", "types")
+    __slots__ = ("call", "halved", "nbytes", "pattern", "planar", "sources", "types")
 
     def __init__(
         self,
@@ -48,6 +49,7 @@ class CallOutcome:
         call: CallDescription,
         pattern: int,
         halved: CallOutcome | None = None,
+        planar: CallOutcome | None = None,
     ) -> None:
         self.types = types  # of its results
         self.sources = sources  # for each result the tensor whose storage it shares; -1: it has a storage of its own
@@ -55,6 +57,7 @@ class CallOutcome:
         self.call = call
         self.pattern = pattern  # equal for calls that use memory in the same way
         self.halved = halved  # that of the same call in float16, if this one is like it in all else
+        self.planar = planar  # that of the same call on contiguous images, if this one is like it but for strides
 
 
 class Template:
@@ -94,6 +97,7 @@ class TypeTable:
         self._halves: dict[int, int] = {}  # of each type met in float32, the same in float16
         self._fulls: dict[int, int] = {}
         self._of_images: dict[int, int] = {}  # of each type the same in channels last
+        self._planes: dict[int, int] = {}  # of each type with the strides of channels last the contiguous one; of others themselves
         self._in_dtypes: dict[tuple[int, torch.dtype], int] = {}
         self._patterns: dict[Any, int] = {}
         self._templates: dict[Any, Template] = {}
@@ -167,7 +171,7 @@ class TypeTable:
             if halves is not None:
                 known = self._widened(self.outcome(template, halves))
             else:
-                known = self._cast_outcome(template, types) or self._run(template, types)
+                known = self._cast_outcome(template, types) or self._restrided(template, types) or self._run(template, types)
             template.outcomes[types] = known
         return known
 
@@ -217,6 +221,42 @@ class TypeTable:
         inputs, outputs = (((tensor[0], shape, strides, tensor[3]),) for (tensor,) in (layout.inputs, layout.outputs))
         call = like.call._replace(layout=replace(layout, inputs=inputs, outputs=outputs))
         return CallOutcome((result,), like.sources, (math.prod(shape) * template.cast.itemsize,), call, like.pattern)
+
+    def _restrided(self, template: Template, types: tuple[int, ...]) -> CallOutcome | None:
+        """That of a call on channels-last images, if it is known on contiguous ones and follows from that."""
+        if template.operator.func._overloadpacket not in FOLLOW_IMAGES:
+            return None
+        planes = tuple([self._plane(number) for number in types])
+        like = template.outcomes.get(planes)
+        if like is None or not is_image(self.types[types[0]][0]):
+            return None
+        if any(plane == number and is_image(self.types[number][0]) for plane, number in zip(planes, types, strict=True)):
+            return None  # a contiguous image beside others
+        results = tuple([types[s] if s >= 0 and planes[s] == r else self._image(r) for r, s in zip(like.types, like.sources, strict=True)])
+        if -1 in results:
+            return None
+        call = like.call
+        if call.layout is not None:
+            read, made = ([self.types[number][1] for number in of] for of in ([types[i] for i in call.read], results))
+            call = call._replace(layout=restrided(call.layout, read, made))
+        return CallOutcome(results, like.sources, like.nbytes, call, like.pattern, planar=like)
+
+    def _plane(self, number: int) -> int:
+        """The type of a contiguous tensor in place of a channels-last one; others are as they are."""
+        known = self._planes.get(number)
+        if known is None:
+            shape, strides, dtype, is_meta = self.types[number]
+            is_last = is_meta and len(shape) == 4 and strides == channels_last_strides(shape)
+            known = number if not is_last else self.number((shape, contiguous_strides(shape), dtype, is_meta))
+            self._planes[number] = known
+        return known
+
+    def _image(self, number: int) -> int:
+        """The channels-last type of a contiguous image; -1: it is none."""
+        shape, strides, dtype, is_meta = self.types[number]
+        if not is_meta or not is_image(shape) or strides != contiguous_strides(shape):
+            return -1
+        return self.number((shape, channels_last_strides(shape), dtype, is_meta))
 
     def _in_float16(self, types: tuple[int, ...]) -> tuple[int, ...] | None:
         """The same types in float16, if their only floating-point dtype is float32."""

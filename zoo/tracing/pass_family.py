@@ -118,10 +118,11 @@ class PassFamily:
         """A pass, and what is known of the memory that it uses."""
         graph, memory = self._run(runner, self._given), MemoryTable()
         graph.asks_autocast = runner.state.was_consulted
-        if _may_grow(graph, memory, self.batch):
+        larger = enlarged(self._given, self.batch)
+        if larger is not None and _may_grow(graph, memory, self.batch):
             memory = MemoryTable()
             with contextlib.suppress(Exception):  # a model that takes no larger batch: its constants are those of this one
-                _note_growth(graph, self._run(runner, enlarged(self._given, self.batch)))
+                _note_growth(graph, self._run(runner, larger))
         return graph, memory
 
     def _run(self, runner: PassRunner, given: Arguments) -> Graph:
@@ -260,14 +261,18 @@ def _run(runner: PassRunner, given: Arguments, graph: Graph, around: Around) -> 
 
 @contextlib.contextmanager
 def _dispatching_contiguous(graph: Graph) -> Iterator[None]:
-    """Sends `contiguous` to the dispatcher where it has nothing to do in this layout, and notes who asks for a layout."""
+    """Sends `contiguous` to the dispatcher where it has nothing to do in this layout, and notes if the model asks for a layout.
+
+    Kernels ask too, but not inside of the recorder, which is the innermost of the dispatch modes.
+    """
+    outer_modes = torch._C._len_torch_dispatch_stack()
 
     def contiguous(self: Tensor, memory_format: torch.memory_format = torch.contiguous_format) -> Tensor:
         result: Tensor = torch.ops.aten.contiguous.default(self, memory_format=memory_format)
         return result
 
     def is_contiguous(self: Tensor, memory_format: torch.memory_format = torch.contiguous_format) -> bool:
-        if torch._C._len_torch_dispatch_stack():
+        if torch._C._len_torch_dispatch_stack() > outer_modes:
             graph.asks_contiguity = True
         return torch._C.TensorBase.is_contiguous(self, memory_format=memory_format)
 

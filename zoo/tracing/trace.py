@@ -78,24 +78,27 @@ def record_pass(
     """The calls of a pass, and the paths of modules by their identity."""
     runner = PassRunner(model, precision, layout, memo)
     recorded = runner.record(given)
-    if may_repeat(recorded, batch):
+    larger = enlarged(given, batch)
+    if larger is not None and may_repeat(recorded, batch):
         # A model that takes no larger batch has its reasons; its constants are then those of this one.
         with contextlib.suppress(Exception):
-            growing = _growing(recorded, runner.record(enlarged(given, batch)))
+            growing = _growing(recorded, runner.record(larger))
             if growing is not None:
                 mark_repeated(recorded, growing)
     return recorded, runner.parts.names
 
 
-def enlarged(given: Arguments, batch: int) -> Arguments:
-    """The same inputs with one image more."""
+def enlarged(given: Arguments, batch: int) -> Arguments | None:
+    """The same inputs with one image more; None if no tensor has the images as its first dimension, as in lists of images."""
+
+    def has_batch(tensor: Tensor) -> bool:
+        return tensor.dim() > 0 and tensor.shape[0] == batch
 
     def enlarge(tensor: Tensor) -> Tensor:
-        has_batch = tensor.dim() > 0 and tensor.shape[0] == batch
-        return torch.empty((batch + 1, *tensor.shape[1:]), dtype=tensor.dtype, device=META) if has_batch else tensor
+        return torch.empty((batch + 1, *tensor.shape[1:]), dtype=tensor.dtype, device=META) if has_batch(tensor) else tensor
 
     larger: Arguments = pytree.tree_map_only(Tensor, enlarge, given)
-    return larger
+    return larger if any(map(has_batch, tensors_in(given))) else None
 
 
 class PassRunner:

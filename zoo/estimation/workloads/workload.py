@@ -214,3 +214,8 @@ def widened(call: CallSummary) -> CallSummary:
     columns = {**call.columns, "dtype": "float32", **{name: 2 * call.columns[name] for name in BYTE_COLUMNS}}
     reads, writes = (tuple([2 * nbytes for nbytes in sizes]) for sizes in (call.reads, call.writes))
     return replace(call, columns=columns, reads=reads, writes=writes)
+
+
+def channels_last(call: CallSummary) -> CallSummary:
+    """The same on channels-last images, which makes such an image."""
+    return replace(call, columns={**call.columns, "is_channels_last": True})

@@ -1,0 +1,54 @@
+"""Outcomes of calls on channels-last images from those of the same calls on contiguous images, without running them.
+
+Convolution, batch norm and operators that work on single elements give channels-last results where their images are channels last.
+All else that is known of such a call, its arithmetic and which memory it uses, does not depend on strides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+
+from zoo.tracing.ordered_calls import CallLayout
+
+_aten = torch.ops.aten
+_ELEMENTWISE = """relu relu_ gelu silu silu_ sigmoid tanh hardswish hardswish_ hardsigmoid hardtanh hardtanh_ leaky_relu leaky_relu_ relu6
+    add add_ mul mul_ sub div""".split()
+FOLLOW_IMAGES = frozenset({_aten.conv2d, _aten.batch_norm, *[getattr(_aten, name) for name in _ELEMENTWISE]})
+"""Operators whose results are channels last where all their images are."""
+
+Strides = tuple[int, ...]
+
+
+def is_image(shape: Sequence[int]) -> bool:
+    """Whether channels last and contiguous are different strides for such a tensor."""
+    return len(shape) == 4 and shape[0] > 0 and shape[1] > 1 and shape[2] * shape[3] > 1
+
+
+def channels_last_strides(shape: Sequence[int]) -> Strides:
+    """Those of `torch.channels_last`, of four dimensions."""
+    _, channels, height, width = shape
+    return channels * height * width, 1, width * channels, channels
+
+
+def contiguous_strides(shape: Sequence[int]) -> Strides:
+    """Those of `torch.contiguous_format`, of four dimensions."""
+    _, channels, height, width = shape
+    return channels * height * width, height * width, width, 1
+
+
+def restrided(layout: CallLayout, read: Sequence[Strides], made: Sequence[Strides]) -> CallLayout:
+    """A call like another one, on tensors of other strides.
+
+    Args:
+        layout: of that other one.
+        read: strides of the tensors that it reads.
+        made: strides of its results.
+    """
+    inputs, outputs = (
+        tuple([(name, shape, new, dtype) for (name, shape, _, dtype), new in zip(tensors, strides, strict=True)])
+        for tensors, strides in ((layout.inputs, read), (layout.outputs, made))
+    )
+    return replace(layout, inputs=inputs, outputs=outputs)
