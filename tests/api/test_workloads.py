@@ -10,6 +10,7 @@ from zoo.api.workloads import RecordedWorkload, WorkloadRecorder
 from zoo.counting.count_model import meta_input
 from zoo.estimation.workloads.workload import summarise
 from zoo.run_config import Precision
+from zoo.tracing.pass_model import PassModel
 from zoo.tracing.trace import Arguments
 
 SHAPE = (3, 16, 16)
@@ -24,7 +25,7 @@ def arguments(batch: int) -> Arguments:
 
 def test_workloads_are_those_of_traces() -> None:
     model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 14 * 14, 4)).eval()
-    workloads = WorkloadRecorder().record(model.to("meta"), arguments, MODES)
+    workloads = WorkloadRecorder().record(PassModel(model.to("meta")), arguments, MODES)
     assert list(workloads) == MODES
     for mode, workload in workloads.items():
         assert isinstance(workload, RecordedWorkload)
@@ -40,7 +41,7 @@ class OnlyFull(nn.Module):
 
 
 def test_a_mode_that_fails_leaves_the_others() -> None:
-    workloads = WorkloadRecorder().record(OnlyFull(), arguments, [(Precision.FP16, "nchw"), (Precision.FP32, "nchw")])
+    workloads = WorkloadRecorder().record(PassModel(OnlyFull()), arguments, [(Precision.FP16, "nchw"), (Precision.FP32, "nchw")])
     failed, run = workloads.values()
     assert isinstance(failed, ValueError)
     assert isinstance(run, RecordedWorkload)

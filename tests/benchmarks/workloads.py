@@ -41,6 +41,7 @@ from zoo.meta.module_stack import followable  # noqa: E402
 from zoo.recording.memo import Memo  # noqa: E402
 from zoo.records import CostKey, TraceKey, Versions  # noqa: E402
 from zoo.run_config import LAYOUTS, Precision  # noqa: E402
+from zoo.tracing.pass_model import PassModel  # noqa: E402
 from zoo.tracing.trace import Arguments, trace_model  # noqa: E402
 from zoo.workers.job import count_result, current_versions  # noqa: E402
 from zoo.workers.trace_job import trace_result  # noqa: E402
@@ -58,6 +59,12 @@ def rows_of(key: CostKey, workloads: Mapping[TraceMode, RecordedWorkload | Excep
     for (precision, layout), found in workloads.items():
         if not isinstance(found, Exception):
             trace_result(TraceKey(*key, precision, layout), found.workload, None, versions, 0.0)
+
+
+def _record(
+    recorder: WorkloadRecorder, model: nn.Module, shape: tuple[int, ...]
+) -> dict[TraceMode, RecordedWorkload | Exception]:
+    return recorder.record(PassModel(model), _arguments(shape), MODES)
 
 
 def run_pass(model: nn.Module, shape: tuple[int, ...], **mode: Any) -> None:
@@ -89,7 +96,7 @@ class Run:
             model = self.timed("build", build_quickly, name, shape)
             cost = self.timed("count", count_model, model, [meta_input(shape)], memo)
             self.timed("row", count_result, key, cost, versions)
-            workloads = self.timed("workloads", recorder.record, model, _arguments(shape), MODES)
+            workloads = self.timed("workloads", _record, recorder, model, shape)
             self.timed("rows", rows_of, key, workloads, versions)
             self.made.update(
                 "failed" if isinstance(w, Exception) else "derived" if w.is_derived else "run" for w in workloads.values()

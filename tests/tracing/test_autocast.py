@@ -25,6 +25,7 @@ from zoo.recording.autocast import Autocast, AutocastState, Policy, cpu_autocast
 from zoo.recording.memo import Memo
 from zoo.run_config import Precision
 from zoo.tracing.ordered_calls import OrderedCalls
+from zoo.tracing.pass_model import PassModel
 from zoo.tracing.trace import PassRunner
 
 SMALL = 32
@@ -73,7 +74,7 @@ def named(tensors: list[Tensor]) -> tuple[str, ...]:
 
 def traced_on(autocast: Autocast, model: nn.Module, x: Tensor, memo: Memo, layout: str = "nchw") -> OrderedCalls:
     """A pass under some device's autocast. In inference mode, which torch was observed in, it does not keep casts of weights."""
-    run = PassRunner(model, Precision.AMP, layout, memo)
+    run = PassRunner(PassModel(model), Precision.AMP, layout, memo)
     run.autocast, run.state = autocast, AutocastState(enabled=True, dtype=autocast.dtype, keeps_casts=False)
     return run.record(((x,), {}))
 
@@ -284,7 +285,7 @@ def test_weights_are_cast_once_a_pass_as_torch_does_without_gradients(
     with mode(), torch.autocast("cpu"), Log() as log:
         model(x)
     real = sum(operation in {"to", "_to_copy"} for operation, *_ in log.calls)
-    run = PassRunner(model, Precision.AMP, "nchw", Memo())
+    run = PassRunner(PassModel(model), Precision.AMP, "nchw", Memo())
     run.autocast = cpu_autocast()
     run.state = AutocastState(enabled=True, dtype=run.autocast.dtype, keeps_casts=keeps)
     emulated = [operation for operation, *_ in rows_of(run.record(((x,), {})))].count("to")

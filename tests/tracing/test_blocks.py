@@ -14,6 +14,7 @@ from zoo.counting.count_model import meta_input
 from zoo.estimation.workloads.workload import summarise
 from zoo.run_config import LAYOUTS, Precision
 from zoo.tracing.block_recorder import BlockRecorder
+from zoo.tracing.pass_model import PassModel
 from zoo.tracing.trace import trace_model
 
 SHAPE = (8, 6, 6)
@@ -114,7 +115,7 @@ def repeated(monkeypatch: pytest.MonkeyPatch) -> list[type]:
 
 
 def compare(model: nn.Module, recorder: WorkloadRecorder) -> None:
-    recorded = recorder.record(model, lambda batch: ((meta_input(SHAPE, batch=batch),), {}), MODES)
+    recorded = recorder.record(PassModel(model), lambda batch: ((meta_input(SHAPE, batch=batch),), {}), MODES)
     for (precision, layout), found in recorded.items():
         assert isinstance(found, RecordedWorkload), found
         assert found.workload.rows() == summarise(trace_model(model, SHAPE, precision=precision, layout=layout)), precision
@@ -183,7 +184,7 @@ def test_a_pass_that_fails_leaves_no_blocks() -> None:
             raise ArithmeticError
 
     failed = recorder.record(
-        Failing([Layer(conv) for _ in range(4)]).eval(), lambda batch: ((meta_input(SHAPE, batch=batch),), {}), MODES
+        PassModel(Failing([Layer(conv) for _ in range(4)]).eval()), lambda batch: ((meta_input(SHAPE, batch=batch),), {}), MODES
     )
     assert all(isinstance(found, ArithmeticError) for found in failed.values())
     assert recorder._known.blocks.met

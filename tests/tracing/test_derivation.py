@@ -17,6 +17,7 @@ from zoo.run_config import LAYOUTS, Precision
 from zoo.tracing.call_types import TypeTable
 from zoo.tracing.casts import NotDerivableError
 from zoo.tracing.pass_family import DERIVABLE, Known, PassFamily
+from zoo.tracing.pass_model import PassModel
 from zoo.tracing.trace import trace_model
 
 FEW = "timm/vit_tiny_patch16_224 timm/resnet18 timm/convnext_zepto_rms timm/swiftformer_xs torchvision/swin_t".split()
@@ -39,7 +40,7 @@ def shared() -> Shared:
 def compare(model: nn.Module, shape: tuple[int, ...], shared: Shared) -> list[str]:
     """Holds each derived workload against that of a pass; gives the modes that are not derived."""
     refused = []
-    recorded = shared.recorder.record(model, lambda batch: ((meta_input(shape, batch=batch),), {}), MODES)
+    recorded = shared.recorder.record(PassModel(model), lambda batch: ((meta_input(shape, batch=batch),), {}), MODES)
     for (precision, layout), found in recorded.items():
         assert isinstance(found, RecordedWorkload), found
         run = summarise(trace_model(model, shape, precision=precision, layout=layout, memo=shared.run_memo))
@@ -139,14 +140,14 @@ def test_what_is_not_certain_is_run_and_all_is_exact(
 
 
 def test_fast_norms_are_run() -> None:
-    family = PassFamily(nn.Conv2d(8, 8, 1), ((meta_input(IMAGE, batch=7),), {}), 7, Known.nothing())
+    family = PassFamily(PassModel(nn.Conv2d(8, 8, 1)), ((meta_input(IMAGE, batch=7),), {}), 7, Known.nothing())
     with pytest.raises(NotDerivableError, match="are run"):
         family.derive(Precision.AMP_FAST_NORM, "nchw")
 
 
 def test_tensors_are_as_before_after_a_pass() -> None:
     before = torch.Tensor.contiguous, torch.Tensor.is_contiguous
-    PassFamily(nn.Conv2d(8, 8, 1), ((meta_input(IMAGE, batch=7),), {}), 7, Known.nothing())
+    PassFamily(PassModel(nn.Conv2d(8, 8, 1)), ((meta_input(IMAGE, batch=7),), {}), 7, Known.nothing())
     assert (torch.Tensor.contiguous, torch.Tensor.is_contiguous) == before
 
 

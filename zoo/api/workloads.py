@@ -29,6 +29,7 @@ from zoo.tracing.casts import NotDerivableError
 from zoo.tracing.memory_use import MemoryUse, Roles
 from zoo.tracing.ordered_calls import CallLayout, OrderedCalls, RecordedCall, contraction
 from zoo.tracing.pass_family import DERIVABLE, FAMILY_BATCH, DerivedPass, Known, PassFamily
+from zoo.tracing.pass_model import PassModel
 from zoo.tracing.trace import Arguments, record_pass, traced_call
 
 TraceMode = tuple[Precision, str]
@@ -54,12 +55,12 @@ class WorkloadRecorder:
         return sum(len(summaries) for summaries in self._summaries.values())
 
     def record(
-        self, model: nn.Module, arguments: Callable[[int], Arguments], modes: Iterable[TraceMode]
+        self, model: PassModel, arguments: Callable[[int], Arguments], modes: Iterable[TraceMode]
     ) -> dict[TraceMode, RecordedWorkload | Exception]:
         """The workload in each mode, or what went wrong in its pass.
 
         Args:
-            model: in evaluation mode; it is not changed.
+            model: that the workloads are of.
             arguments: gives those of `forward`, positional and by keyword, for so many images.
             modes: to be recorded.
         """
@@ -79,7 +80,7 @@ class WorkloadRecorder:
         return {mode: results[mode] for mode in modes}
 
     def _derive(
-        self, model: nn.Module, given: Arguments, batch: int, modes: Iterable[TraceMode]
+        self, model: PassModel, given: Arguments, batch: int, modes: Iterable[TraceMode]
     ) -> dict[TraceMode, RecordedWorkload] | None:
         """The workloads that follow from one pass; None if it mixes its images, so that a large batch says nothing of a small one."""
         found: dict[TraceMode, RecordedWorkload] = {}
@@ -89,15 +90,15 @@ class WorkloadRecorder:
             summaries = self._of_batch(batch)
             for mode in modes:
                 with contextlib.suppress(NotDerivableError):
-                    workload = summaries.of_derived(family.derive(*mode), family.names)
+                    workload = summaries.of_derived(family.derive(*mode), model.parts.names)
                     if batch == FAMILY_BATCH and summaries.mixes_images(workload):
                         return None
                     found[mode] = RecordedWorkload(workload, is_derived=True)
         return found
 
-    def _run(self, model: nn.Module, given: Arguments, mode: TraceMode) -> RecordedWorkload:
-        recorded, names = record_pass(model, given, mode[0], mode[1], self._known.memo)
-        return RecordedWorkload(self._of_batch(TRACE_BATCH).of_recorded(recorded, names), is_derived=False)
+    def _run(self, model: PassModel, given: Arguments, mode: TraceMode) -> RecordedWorkload:
+        recorded = record_pass(model, given, *mode, self._known.memo)
+        return RecordedWorkload(self._of_batch(TRACE_BATCH).of_recorded(recorded, model.parts.names), is_derived=False)
 
     def _of_batch(self, batch: int) -> _Summaries:
         return self._summaries.get(batch) or self._summaries.setdefault(batch, _Summaries(batch))
@@ -188,9 +189,7 @@ class _Summaries:
 
     def of_recorded(self, recorded: OrderedCalls, names: Mapping[int, str]) -> Workload:
         """The workload of a pass that was run."""
-        calls = []
-        for call in recorded.calls:
-            calls.append(self._of_layout(call.layout, Roles(tuple(call.read_roles), tuple(call.write_roles))))
+        calls = [self._of_layout(call.layout, Roles(tuple(call.read_roles), tuple(call.write_roles))) for call in recorded.calls]
         storages = recorded.storages.listed()
         reads, writes = ([getattr(call, name) for call in recorded.calls] for name in ("reads", "writes"))
         kernels = group_calls(calls, reads, writes, kept_storages(storages))

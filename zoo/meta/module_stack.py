@@ -131,18 +131,28 @@ def set_evaluation_mode(model: nn.Module) -> None:
             module.__dict__["training"] = False
 
 
-@contextlib.contextmanager
-def unchanged(model: nn.Module) -> Iterator[list[nn.Module]]:
+def unchanged(model: nn.Module) -> contextlib.AbstractContextManager[list[nn.Module]]:
     """Puts back what a forward pass leaves in its modules, such as tables for the next pass, which would then do less work.
 
     Gives a list that has the modules which were changed, when the context has ended.
     """
-    before = [_Held(module) for module in all_modules(model)]
-    changed: list[nn.Module] = []
-    try:
-        yield changed
-    finally:
-        changed += [held.module for held in before if held.put_back()]
+    return Snapshot(model).kept()
+
+
+class Snapshot:
+    """What the modules of a model hold at a moment."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self._held = [_Held(module) for module in all_modules(model)]
+
+    @contextlib.contextmanager
+    def kept(self) -> Iterator[list[nn.Module]]:
+        """Puts that back when the context ends; gives a list that has the modules which were changed by then."""
+        changed: list[nn.Module] = []
+        try:
+            yield changed
+        finally:
+            changed += [held.module for held in self._held if held.put_back()]
 
 
 class _Held:

@@ -49,7 +49,6 @@ class CallOutcome:
         call: CallDescription,
         pattern: int,
         halved: CallOutcome | None = None,
-        planar: CallOutcome | None = None,
     ) -> None:
         self.types = types  # of its results
         self.sources = sources  # for each result the tensor whose storage it shares; -1: it has a storage of its own
@@ -57,7 +56,9 @@ class CallOutcome:
         self.call = call
         self.pattern = pattern  # equal for calls that use memory in the same way
         self.halved = halved  # that of the same call in float16, if this one is like it in all else
-        self.planar = planar  # that of the same call on contiguous images, if this one is like it but for strides
+        self.planar: CallOutcome | None = (
+            None  # that of the same call on contiguous images, if this one is like it but for strides
+        )
 
 
 class Template:
@@ -97,7 +98,9 @@ class TypeTable:
         self._halves: dict[int, int] = {}  # of each type met in float32, the same in float16
         self._fulls: dict[int, int] = {}
         self._of_images: dict[int, int] = {}  # of each type the same in channels last
-        self._planes: dict[int, int] = {}  # of each type with the strides of channels last the contiguous one; of others themselves
+        self._planes: dict[
+            int, int
+        ] = {}  # of each type with the strides of channels last the contiguous one; of others themselves
         self._in_dtypes: dict[tuple[int, torch.dtype], int] = {}
         self._patterns: dict[Any, int] = {}
         self._templates: dict[Any, Template] = {}
@@ -232,14 +235,18 @@ class TypeTable:
             return None
         if any(plane == number and is_image(self.types[number][0]) for plane, number in zip(planes, types, strict=True)):
             return None  # a contiguous image beside others
-        results = tuple([types[s] if s >= 0 and planes[s] == r else self._image(r) for r, s in zip(like.types, like.sources, strict=True)])
+        results = tuple(
+            [types[s] if s >= 0 and planes[s] == r else self._image(r) for r, s in zip(like.types, like.sources, strict=True)]
+        )
         if -1 in results:
             return None
         call = like.call
         if call.layout is not None:
             read, made = ([self.types[number][1] for number in of] for of in ([types[i] for i in call.read], results))
             call = call._replace(layout=restrided(call.layout, read, made))
-        return CallOutcome(results, like.sources, like.nbytes, call, like.pattern, planar=like)
+        outcome = CallOutcome(results, like.sources, like.nbytes, call, like.pattern)
+        outcome.planar = like
+        return outcome
 
     def _plane(self, number: int) -> int:
         """The type of a contiguous tensor in place of a channels-last one; others are as they are."""

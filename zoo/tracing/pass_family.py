@@ -26,6 +26,7 @@ from zoo.tracing.call_types import CallOutcome, TypeTable
 from zoo.tracing.casts import CastInsertion, NotDerivableError, check_castable, outcome_of
 from zoo.tracing.graph import Graph, Node, Program
 from zoo.tracing.memory_use import MemoryTable, MemoryUse
+from zoo.tracing.pass_model import PassModel
 from zoo.tracing.trace import Arguments, PassRunner, enlarged
 
 DERIVABLE = (Precision.FP32, Precision.FP16, Precision.AMP)
@@ -62,7 +63,7 @@ class PassFamily:
     """The passes of one model over one input that differ in precision and layout only.
 
     Args:
-        model: in evaluation mode; it is not changed.
+        model: that the passes are of.
         given: positional and keyword arguments of `forward`.
         batch: images in it.
         known: from other passes.
@@ -71,15 +72,12 @@ class PassFamily:
         Exception: whatever the model raises in float16.
     """
 
-    def __init__(self, model: nn.Module, given: Arguments, batch: int, known: Known) -> None:
+    def __init__(self, model: PassModel, given: Arguments, batch: int, known: Known) -> None:
         self._model, self._given, (self._memo, self._table, self._blocks) = model, given, known
         self._runs: dict[Precision, _Derived] = {}
         self.batch = batch
         runner = PassRunner(model, Precision.FP16, "nchw", self._memo)
-        self._parts = runner.parts
-        self.names = runner.parts.names  # paths of modules by their identity
-        self._originals = [*runner.parts.params, *runner.parts.buffers, *tensors_in(given)]
-        self._structures = self._blocks.structures.of_model(model)
+        self._originals = [*model.parts.params, *model.parts.buffers, *tensors_in(given)]
         self._in_float16, self._memory = self._record(runner)
 
     def derive(self, precision: Precision, layout: str) -> DerivedPass:
@@ -109,7 +107,7 @@ class PassFamily:
             check_castable(graph, autocast)
             program, outcomes = CastInsertion(graph, types, autocast, self._kept_parameters()).program()
         except NotDerivableError:
-            graph, memory = self._record(PassRunner(self._model, precision, "nchw", self._memo, self._parts))
+            graph, memory = self._record(PassRunner(self._model, precision, "nchw", self._memo))
             program, outcomes = graph.program(torch.float16), graph.outcomes
             types = self._source_types(graph, precision)
         return _Derived(program, self._table, types, outcomes, memory)
@@ -130,7 +128,7 @@ class PassFamily:
         while True:
             graph = Graph(self._table)
             runner.state.was_consulted = False
-            recorder = BlockRecorder(graph, self._blocks, runner, self._structures)
+            recorder = BlockRecorder(graph, self._blocks, runner, self._model.structures(self._blocks.structures))
             try:
                 changed = _run(runner, given, graph, recorder.call)
             except BaseException:
@@ -138,7 +136,6 @@ class PassFamily:
                 raise
             if recorder.accepts(changed):
                 return graph
-            self._structures = self._blocks.structures.of_model(self._model)
 
     def _kept_parameters(self) -> set[int]:
         """Sources that autocast casts only once a pass."""

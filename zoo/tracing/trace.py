@@ -14,7 +14,7 @@ from zoo.counting.count_model import meta_input
 from zoo.errors import UnknownNameError, did_you_mean
 from zoo.meta.build import without_collector
 from zoo.meta.dispatch import below_autograd
-from zoo.meta.module_stack import Around, Parts, class_name, follow_modules, list_parts, unchanged
+from zoo.meta.module_stack import Around, class_name, follow_modules
 from zoo.meta.new_tensors import META
 from zoo.meta.weights import without_data
 from zoo.operators.op_record import tensors_in
@@ -24,6 +24,7 @@ from zoo.recording.recorder import Recorder, Sink
 from zoo.run_config import LAYOUTS, TRACED, Precision
 from zoo.traces import TRACE_BATCH, Trace, TracedCall, TracedTensor
 from zoo.tracing.ordered_calls import OrderedCalls, RecordedCall
+from zoo.tracing.pass_model import PassModel
 
 Arguments = tuple[Sequence[Any], Mapping[str, Any]]
 """Positional and keyword arguments of `forward`."""
@@ -63,19 +64,20 @@ def trace_model(  # noqa: PLR0913  # all but two are keyword-only and seldom giv
         raise UnknownNameError(f"There is no layout '{layout}'.{did_you_mean(layout, LAYOUTS)}")
     given: Arguments = (tuple(inputs or ()) if shape is None else (meta_input(shape, batch=batch),), dict(kwargs or {}))
     batch = next((t.shape[0] for t in tensors_in(given) if t.dim()), 1)
-    recorded, names = record_pass(model, given, parsed, layout, Memo() if memo is None else memo, batch)
-    return to_trace(recorded, names, parsed, layout, batch)
+    prepared = PassModel(model)
+    recorded = record_pass(prepared, given, parsed, layout, Memo() if memo is None else memo, batch)
+    return to_trace(recorded, prepared.parts.names, parsed, layout, batch)
 
 
 def record_pass(
-    model: nn.Module,
+    model: PassModel,
     given: Arguments,
     precision: Precision,
     layout: str,
     memo: Memo,
     batch: int = TRACE_BATCH,
-) -> tuple[OrderedCalls, dict[int, str]]:
-    """The calls of a pass, and the paths of modules by their identity."""
+) -> OrderedCalls:
+    """The calls of a pass."""
     runner = PassRunner(model, precision, layout, memo)
     recorded = runner.record(given)
     larger = enlarged(given, batch)
@@ -85,7 +87,7 @@ def record_pass(
             growing = _growing(recorded, runner.record(larger))
             if growing is not None:
                 mark_repeated(recorded, growing)
-    return recorded, runner.parts.names
+    return recorded
 
 
 def enlarged(given: Arguments, batch: int) -> Arguments | None:
@@ -104,8 +106,8 @@ def enlarged(given: Arguments, batch: int) -> Arguments | None:
 class PassRunner:
     """A model prepared for passes in one precision and layout."""
 
-    def __init__(self, model: nn.Module, precision: Precision, layout: str, memo: Memo, parts: Parts | None = None) -> None:
-        self.model = model
+    def __init__(self, model: PassModel, precision: Precision, layout: str, memo: Memo) -> None:
+        self._model = model
         self._precision = precision
         self._memo = memo
         self.dtype = None if precision.is_autocast or precision is Precision.FP32 else getattr(torch, precision.dtype)
@@ -113,7 +115,6 @@ class PassRunner:
         self.autocast = cuda_autocast() if precision.is_autocast else None
         self.state = AutocastState(self.autocast is not None, (self.autocast or cuda_autocast()).dtype)
         self.casts: dict[int, Tensor] = {}  # of parameters, while a pass under autocast lasts
-        self.parts = parts or list_parts(model)
 
     def record(self, given: Arguments) -> OrderedCalls:
         """One pass, its calls in order."""
@@ -138,18 +139,18 @@ class PassRunner:
 
         Gives the modules that the pass has changed, which are as before.
         """
-        model, autocast = self.model, self.autocast or cuda_autocast()
+        model, autocast = self._model.module, self.autocast or cuda_autocast()
         inputs, kwargs = pytree.tree_map_only(Tensor, self.prepare, (given[0], dict(given[1])))
         with contextlib.ExitStack() as contexts:
             contexts.enter_context(without_collector())
-            changed = contexts.enter_context(unchanged(model))
+            changed = contexts.enter_context(self._model.unchanged())
             twins = contexts.enter_context(without_data(model, dtype=self.dtype, channels_last=self.is_channels_last))
             contexts.enter_context(meta_stands_for(autocast.device_type, self.state))
             contexts.enter_context(torch.backends.opt_einsum.flags(enabled=False))
             if self._precision is Precision.AMP_FAST_NORM:
                 _use_fast_norms(model)
             contexts.enter_context(below_autograd())
-            weights = [twins[id(tensor)] for tensor in (*self.parts.params, *self.parts.buffers)]
+            weights = [twins[id(tensor)] for tensor in (*self._model.parts.params, *self._model.parts.buffers)]
             begin(weights, tensors_in((inputs, kwargs)))
             modules = contexts.enter_context(follow_modules(around))
             contexts.callback(self.casts.clear)

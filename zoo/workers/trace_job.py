@@ -17,6 +17,7 @@ from zoo.cache.schema.tables import TABLES, TRACE_KEY, columns_of
 from zoo.estimation.workloads.workload import Workload
 from zoo.records import CostKey, Status, TraceKey, Versions
 from zoo.run_config import parse_trace_mode
+from zoo.tracing.pass_model import PassModel
 from zoo.tracing.trace import Arguments
 from zoo.workers.job_rows import JobResult, key_columns, version_columns
 
@@ -44,6 +45,7 @@ class TraceJob:
 
     def __init__(self) -> None:
         self._recorder = WorkloadRecorder()
+        self._model: PassModel | None = None  # the last one
         self._recorded: _Recorded | None = None  # of the last model and input
 
     def result(self, zoo: Zoo, model: nn.Module, key: TraceKey, keys: Sequence[TraceKey], versions: Versions) -> JobResult:
@@ -81,8 +83,13 @@ class TraceJob:
         # A context of its own changes results of kernels, so such a model shares nothing with others.
         recorder = self._recorder if example.context is nullcontext else WorkloadRecorder()
         with example.context():
-            workloads = recorder.record(model, arguments, modes)
+            workloads = recorder.record(self._prepared(model), arguments, modes)
         return _Recorded(model, key, example.assumption, workloads, (time.perf_counter() - started) / len(modes))
+
+    def _prepared(self, model: nn.Module) -> PassModel:
+        if self._model is None or self._model.module is not model:
+            self._model = PassModel(model)
+        return self._model
 
 
 def _mode_of(key: TraceKey) -> TraceMode:
