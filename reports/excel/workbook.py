@@ -32,15 +32,15 @@ def write(report: Report, path: Path) -> None:
         OutputError: if the folder cannot be written or the disk is full.
     """
     with replacing(path) as temporary:
-        book = _compose(report)
+        book = _build_workbook(report)
         save(book.workbook, book.pages, temporary)
 
 
-def _compose(report: Report) -> Book:
+def _build_workbook(report: Report) -> Book:
     workbook = Workbook()
     for sheet in workbook.worksheets:  # the one every workbook begins with
         workbook.remove(sheet)
-    workbook.properties = _properties(report)
+    workbook.properties = _document_properties(report)
     workbook.calculation = CalcProperties(fullCalcOnLoad=True)  # although values are written beside the formulas
     workbook.views = [BookView(windowWidth=36_000, windowHeight=21_000)]
     book = Book(report, workbook, Styles(workbook))
@@ -82,7 +82,7 @@ def _make_boards(book: Book, first: Page) -> tuple[list[Board], LimitCells | Non
     return boards, cells
 
 
-def _properties(report: Report) -> DocumentProperties:
+def _document_properties(report: Report) -> DocumentProperties:
     made = report.created_at.replace(tzinfo=None)
     versions = ", ".join(f"{name} {version}" for name, version in report.versions.items())
     return DocumentProperties(

@@ -38,7 +38,7 @@ WRITERS: dict[str, Callable[[Report, Path], None]] = {
 
 
 def write(report: Report, path: Path) -> None:
-    """Write the report as what the path's suffix says.
+    """Write the report in the format of the path's suffix.
 
     Raises:
         OutputError: if the suffix is unknown or the file cannot be written.

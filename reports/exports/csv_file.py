@@ -41,7 +41,7 @@ def write_csv(report: Report, path: Path, *, table: str = "leaderboard") -> None
             exported[column.export_name] = exported[column.export_name].map(guarded, na_action="ignore").astype("string")
     with replacing(metadata_path(path)) as temporary:
         temporary.write_text(
-            json.dumps(_metadata(report, path.name, TABLES[table]), indent=1, ensure_ascii=False),
+            json.dumps(_csv_metadata(report, path.name, TABLES[table]), indent=1, ensure_ascii=False),
             encoding="utf-8",
             errors="replace",
         )
@@ -54,7 +54,7 @@ def metadata_path(path: Path) -> Path:
     return path.with_name(f"{path.name}-metadata.json")
 
 
-def _metadata(report: Report, name: str, columns: tuple[Column, ...]) -> dict[str, Any]:
+def _csv_metadata(report: Report, name: str, columns: tuple[Column, ...]) -> dict[str, Any]:
     return {
         "@context": ["http://www.w3.org/ns/csvw", {"@language": "en"}],
         "url": name,

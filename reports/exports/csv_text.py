@@ -1,4 +1,4 @@
-"""Tables that commands print as CSV, or write to a file of it."""
+"""Tables that commands print or write as CSV."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files that are whole or not there at all."""
+"""Files that are written as a whole or not at all."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from zoo.errors import OutputError
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path`, put in its place when the block ends well and removed when it does not.
+    """A temporary path beside `path`, renamed to it when the block succeeds and removed when it raises.
 
     Raises:
         OutputError: if the folder cannot be written or the disk is full.

@@ -28,7 +28,7 @@ def write_json(report: Report, path: Path) -> None:
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8", errors="replace") as file:
         columns = {name: describe_columns(columns) for name, columns in (TABLES | PARTS).items()}
         head = {"schema": SCHEMA_ID, "provenance": provenance(report), "columns": columns}
-        file.write(_dump(head, indent=1).removesuffix("\n}"))
+        file.write(_dump_json(head, indent=1).removesuffix("\n}"))
         for name in TABLES:
             file.write(f',\n "{name}": [')
             _write_rows(file, records(export_table(report, name)))
@@ -43,7 +43,7 @@ def write_json(report: Report, path: Path) -> None:
 def _write_parts(file: TextIO, parts: Iterable[ReportPart]) -> None:
     separator = "\n  "
     for part in parts:
-        file.write(separator + _dump(part.properties).removesuffix("}") + ', "rows": [')
+        file.write(separator + _dump_json(part.properties).removesuffix("}") + ', "rows": [')
         _write_rows(file, part.rows)
         file.write("]}")
         separator = ",\n  "
@@ -53,9 +53,9 @@ def _write_rows(file: TextIO, rows: Iterable[dict[str, Any]]) -> None:
     """One row a line, so that a hundred thousand are never one string in memory and a difference shows line by line."""
     separator = "\n  "
     for row in rows:
-        file.write(separator + _dump(row))
+        file.write(separator + _dump_json(row))
         separator = ",\n  "
 
 
-def _dump(value: Any, indent: int | None = None) -> str:
+def _dump_json(value: Any, indent: int | None = None) -> str:
     return json.dumps(value, ensure_ascii=False, allow_nan=False, indent=indent)

@@ -1,4 +1,4 @@
-"""Markdown: a short table that a README can hold, with its provenance as a footnote."""
+"""Markdown: a short table for a README, with its provenance as a footnote."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ def render_markdown(report: Report, *, top: int = TOP, keys: Sequence[str] = ())
 
 def _render_task(report: Report, rows: pd.DataFrame, top: int, keys: Sequence[str], *, is_only: bool) -> list[str]:
     quality = ranking_accuracy(rows)
-    columns = [LEADERBOARD_BY_KEY[key] for key in keys or _keys_with(quality)]
-    chosen, what = _choose(rows, quality, top)
+    columns = [LEADERBOARD_BY_KEY[key] for key in keys or _default_keys(quality)]
+    chosen, what = _choose_rows(rows, quality, top)
     title = report.title if is_only else f"{report.title}, {rows['task'].iloc[0]}"
     cells = [[_markdown_cell(column, record) for column in columns] for record in records(chosen)]
     headers = [_escape(column.header) for column in columns]
@@ -67,12 +67,12 @@ def _table_lines(headers: Sequence[str], rows: Iterable[Sequence[str]], is_right
     return [f"| {' | '.join(cells)} |" for cells in (headers, dashes, *rows)]
 
 
-def _keys_with(quality: Column | None) -> tuple[str, ...]:
+def _default_keys(quality: Column | None) -> tuple[str, ...]:
     place = KEYS.index("params")
     return (*KEYS[:place], *([quality.key] if quality else []), *KEYS[place:])
 
 
-def _choose(rows: pd.DataFrame, quality: Column | None, top: int) -> tuple[pd.DataFrame, str]:
+def _choose_rows(rows: pd.DataFrame, quality: Column | None, top: int) -> tuple[pd.DataFrame, str]:
     if quality is None:
         fewest = rows.sort_values("macs", na_position="last", kind="stable")
         return fewest.head(top), "fewest MACs first; accuracy is not available."
@@ -97,7 +97,7 @@ def _markdown_cell(column: Column, row: Mapping[str, object]) -> str:
 
 
 def _escape(text: str) -> str:
-    """The text so that Markdown shows it and does nothing else with it."""
+    """The text, escaped so that Markdown shows it as it is."""
     return _SPECIAL.sub(r"\\\1", " ".join(printable(text).split()))
 
 

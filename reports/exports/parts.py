@@ -1,4 +1,4 @@
-"""What a report holds beside its tables, as plain data: changes since the last run, answers to budgets, audits.
+"""The parts of a report besides its tables, as plain data: changes since the last run, answers to budgets, audits.
 
 Each part is an object with its properties as a whole, and its `rows` under their export names.
 """
@@ -34,7 +34,7 @@ def report_parts(report: Report) -> dict[str, list[ReportPart]]:
     changes = [report.changes] if report.changes else []
     return {
         "changes": [
-            ReportPart({"heading": one.heading, "counts": dict(one.counts)}, _rows(one.rows, CHANGES)) for one in changes
+            ReportPart({"heading": one.heading, "counts": dict(one.counts)}, _export_rows(one.rows, CHANGES)) for one in changes
         ],
         "budgets": [_budget_part(answer) for answer in report.budgets],
         "audits": [_audit_part(audit) for audit in report.audits],
@@ -49,7 +49,7 @@ def _audit_part(audit: AuditReport) -> ReportPart:
         "verdicts": dict(audit.verdicts),
         "causes": [{"causes": causes, "rows": rows} for causes, rows in audit.causes],
     }
-    return ReportPart(properties, _rows(audit.rows, AUDIT))
+    return ReportPart(properties, _export_rows(audit.rows, AUDIT))
 
 
 def _budget_part(answer: BudgetAnswer) -> ReportPart:
@@ -68,9 +68,9 @@ def _budget_part(answer: BudgetAnswer) -> ReportPart:
         "relaxations": list(answer.relaxations),
         "notes": list(answer.notes),
     }
-    return ReportPart(properties, _rows(table.iloc[selected.fitting], columns))
+    return ReportPart(properties, _export_rows(table.iloc[selected.fitting], columns))
 
 
-def _rows(table: pd.DataFrame, columns: Sequence[Column]) -> Iterator[dict[str, Any]]:
+def _export_rows(table: pd.DataFrame, columns: Sequence[Column]) -> Iterator[dict[str, Any]]:
     """The rows under the export names of these columns."""
     return records(table[[column.key for column in columns]].set_axis([column.export_name for column in columns], axis=1))

@@ -1,4 +1,4 @@
-"""Text that comes from outside, judged before it is written where something could run, follow or choke on it."""
+"""Text from outside, checked before it is written where it could run as a formula, become a link or be unreadable."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ def is_formula_like(text: str) -> bool:
 
 
 def guarded(text: str) -> str:
-    """A text for CSV: an apostrophe before what a spreadsheet would run, and no characters that readers of CSV stumble over."""
+    """A text for CSV: an apostrophe before what a spreadsheet would run as a formula, and only characters that readers of CSV accept."""
     return f"'{printable(text)}" if is_formula_like(text) and not _NUMBER.fullmatch(text) else printable(text)
 
 
 def is_web_address(text: str) -> bool:
-    """Whether the text may become a link: http or https, and nothing a spreadsheet would run or could not hold."""
+    """Whether the text may become a link: http or https, nothing that a spreadsheet would run, and not too long for it."""
     if len(text) > MAX_ADDRESS or not text.isascii() or not text.isprintable() or " " in text:
         return False
     try:

@@ -31,7 +31,7 @@ def export_table(report: Report, name: str = "leaderboard") -> pd.DataFrame:
 
 
 def provenance(report: Report) -> dict[str, Any]:
-    """Where the figures come from and how to get them again."""
+    """Origin of the figures, and the command that makes them."""
     return {
         "title": report.title,
         "created_at": report.created_at.isoformat(),

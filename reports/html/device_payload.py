@@ -1,12 +1,12 @@
-"""Latencies on all devices as the page holds them: packed, because there are hundreds of columns of which a reader opens a few.
+"""Latencies on all devices, compressed for the page: there are hundreds of columns, of which a reader opens a few.
 
 Estimates from data sheets are columns of codes of two bytes, those of the low bytes after those of the high bytes, and then the steps
 of their intervals (`reports.selection.estimate_rounding`), a byte each, compressed together:
 
     0 for an unknown latency; else 1 + 900 * decade + (digits - 100), for digits / 100 * 10 ** (decade + LEAST_POWER) ms
 
-So three significant digits, which is all that an estimate has, are kept exactly. Estimates on platforms are made in the page, from
-what `zoo.estimation.platforms.portable` writes: a tenth of the bytes. Measured and published latencies stand beside them, as they are.
+So the three significant digits of an estimate are exact. Estimates on platforms are computed in the page, from
+what `zoo.estimation.platforms.portable` writes: a tenth of the bytes. Measured and published latencies are sent as numbers.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ def build_devices(
     """Devices by kind, the choices of each, and their latencies.
 
     `model` is, for each row of the leaderboard, its place in the columns: weights of one architecture and input share a latency. A choice
-    has a packed `column` of estimates, or the place of its estimates among those of `platforms`; `known` has what is better known: for
-    each origin the places of models, and milliseconds.
+    has a packed `column` of estimates, or the place of its estimates among those of `platforms`; `known` has measured and published
+    latencies: for each origin the places of models, and milliseconds.
     """
     place, first = _distinct_models(leaderboard)
     groups = list(GROUPS)
@@ -78,7 +78,7 @@ def _build_choice(
     if one.is_on_platform:
         return choice | {"platform": on_platforms[one.device.id, one.run.precision.dtype]}
     is_estimated = origins == _ESTIMATED
-    return choice | ({"column": _pack(latency_ms, one.high_ms[first], is_estimated)} if is_estimated.any() else {})
+    return choice | ({"column": _pack_estimates(latency_ms, one.high_ms[first], is_estimated)} if is_estimated.any() else {})
 
 
 def _pack_platforms(platforms: PlatformEstimates, first: npt.NDArray[np.int64]) -> dict[str, Any]:
@@ -105,7 +105,9 @@ def encode_latencies(latency_ms: npt.NDArray[np.float64]) -> npt.NDArray[np.uint
     return np.where(is_known & (code >= 1) & (code <= _MOST_CODE), code, 0).astype(np.uint16)
 
 
-def _pack(latency_ms: npt.NDArray[np.float64], high_ms: npt.NDArray[np.float64], is_estimated: npt.NDArray[np.bool_]) -> str:
+def _pack_estimates(
+    latency_ms: npt.NDArray[np.float64], high_ms: npt.NDArray[np.float64], is_estimated: npt.NDArray[np.bool_]
+) -> str:
     """The estimates of one choice: latency (two bytes each) and steps of the interval (one byte)."""
     codes = encode_latencies(np.where(is_estimated, latency_ms, np.nan))
     steps = np.minimum(interval_steps(latency_ms, high_ms) * is_estimated, _MOST_STEPS)

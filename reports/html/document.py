@@ -46,5 +46,5 @@ def write_document(text: str, path: Path) -> None:
         OutputError: if the folder or the file cannot be written.
     """
     with replacing(path) as temporary:
-        # A name may hold what UTF-8 cannot; it must not cost the report.
+        # A name may contain characters that UTF-8 cannot encode; the report is written nevertheless.
         temporary.write_text(text, "utf-8", errors="replace", newline="\n")

@@ -35,7 +35,7 @@ def safe_style(text: str) -> Markup:
 
 
 def safe_json(value: Any) -> Markup:
-    """JSON that holds no `<`, and neither of the two line separators that older engines trip over.
+    """JSON that holds no `<`, and neither of the two line separators that older engines reject.
 
     Raises:
         ValueError: if a number is not finite; unknown is null.

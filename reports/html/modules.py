@@ -30,17 +30,17 @@ def join_modules(entry: str, read: Callable[[str], str]) -> str:
     Raises:
         ValueError: if modules import each other in a circle, or use a form of import or export that is not handled here.
     """
-    sources = _reachable(entry, read)
+    sources = _read_reachable(entry, read)
     imports = {path: {_resolve(path, target) for _, target in _IMPORT.findall(source)} for path, source in sources.items()}
     try:
         order = list(TopologicalSorter(imports).static_order())
     except CycleError as error:
         raise ValueError(f"The page's modules import each other in a circle: {' → '.join(error.args[1])}") from error
     names = {path: f"module{place}" for place, path in enumerate(order)}
-    return "'use strict';\n" + "".join(_as_function(path, sources[path], names) for path in order)
+    return "'use strict';\n" + "".join(_module_function(path, sources[path], names) for path in order)
 
 
-def _reachable(entry: str, read: Callable[[str], str]) -> dict[str, str]:
+def _read_reachable(entry: str, read: Callable[[str], str]) -> dict[str, str]:
     """Every module that the entry needs, with its source."""
     sources: dict[str, str] = {}
     waiting = [entry]
@@ -57,9 +57,9 @@ def _resolve(importer: str, target: str) -> str:
     return posixpath.normpath(posixpath.join(posixpath.dirname(importer), target))
 
 
-def _as_function(path: str, source: str, names: dict[str, str]) -> str:
+def _module_function(path: str, source: str, names: dict[str, str]) -> str:
     exported = _EXPORT.findall(source)
-    body = _IMPORT.sub(lambda found: f"const {{{found[1]}}} = {names[_resolve(path, found[2])]};\n", source)
+    body = _IMPORT.sub(lambda match: f"const {{{match[1]}}} = {names[_resolve(path, match[2])]};\n", source)
     body = _EXPORT.sub("", body)
     if unknown := _OTHER_FORM.search(body):
         raise ValueError(f"{path} has a form of import or export that cannot be joined: {unknown[0]}")

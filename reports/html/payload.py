@@ -17,13 +17,13 @@ from reports.html.device_payload import build_devices
 from reports.leaderboard.report import Report, SpeedReport
 from reports.selection.uses import USES, Use
 
-# What a reader may limit, in the order of the budget bar. A column without a single figure is left out.
+# Columns that can be limited, in the order of the budget bar. Columns without values are left out.
 BUDGET_COLUMNS = ("params", "macs", "activations", "peak_activation_bytes", "file_bytes")
 
-# What a reader may narrow to by choosing values.
+# Columns that can be filtered by their values.
 FACET_COLUMNS = ("input", "zoo", "family", "dataset", "license", "variant", "status")
 
-# What free text is looked for in.
+# Columns that the search looks in.
 SEARCH_COLUMNS = ("model", "family", "input", "dataset", "license", "status", "reason")
 
 DEFAULT_COST = "macs"
@@ -62,7 +62,7 @@ def build_payload(report: Report) -> dict[str, Any]:
 
 
 def build_use(use: Use) -> dict[str, Any]:
-    """A use with its limits as a reader would type them, in the units of the columns."""
+    """A use with its limits as text, in the units of the columns."""
     limits = {key: f"{bound / LEADERBOARD_BY_KEY[key].scale:g}" for key, bound in use.limits.items()}
     run = use.precision.dtype if use.device else ""
     return {
@@ -71,12 +71,12 @@ def build_use(use: Use) -> dict[str, Any]:
 
 
 def build_speed(report: Report, speed: SpeedReport) -> dict[str, Any]:
-    """One run configuration: the column of its latencies, and for each row of the leaderboard the interval and how it is known."""
+    """One run configuration: the column of its latencies, and for each row of the leaderboard the interval and the origin."""
     key = ["zoo", "arch", "input", "classes", "variant"]
     rows = report.leaderboard[key].merge(speed.rows, on=key, how="left", validate="many_to_one")
     columns = {column.key: column for column in SPEEDS}
     values = {
-        name: _encode(rows[name], columns[name])
+        name: _encode_column(rows[name], columns[name])
         for name in ("latency_low_ms", "latency_high_ms", "samples_per_s", "latency_from")
     }
     return {"key": speed.latency.key, "device": speed.device.name, "way": speed.run.describe(), "values": values}
@@ -102,7 +102,7 @@ def build_table(table: pd.DataFrame, columns: tuple[Column, ...]) -> dict[str, A
     return {
         "rows": len(table),
         "columns": [asdict(column) | {"export_name": column.export_name} for column in columns],
-        "values": {c.key: _encode(table[c.key], c) if c.key in table else None for c in columns},
+        "values": {c.key: _encode_column(table[c.key], c) if c.key in table else None for c in columns},
     }
 
 
@@ -126,12 +126,12 @@ def _four_digits(value: float) -> int | float:
     return int(rounded) if rounded.is_integer() else rounded
 
 
-def _encode(values: pd.Series[Any], column: Column) -> Any:
+def _encode_column(values: pd.Series[Any], column: Column) -> Any:
     """Numbers and flags as a list, text as a list of its different words and an index into it for each row."""
     known = values.notna().tolist()
     raw = values.astype(object).tolist()
     if column.is_figure:
-        return [_number(value, column.kind) if there else None for value, there in zip(raw, known, strict=True)]
+        return [_exact_number(value, column.kind) if there else None for value, there in zip(raw, known, strict=True)]
     if column.kind is ColumnKind.FLAG:
         return [int(bool(value)) if there else None for value, there in zip(raw, known, strict=True)]
     words: dict[str, int] = {}
@@ -139,7 +139,7 @@ def _encode(values: pd.Series[Any], column: Column) -> Any:
     return {"words": list(words), "codes": codes}
 
 
-def _number(value: Any, kind: ColumnKind) -> int | float | None:
+def _exact_number(value: Any, kind: ColumnKind) -> int | float | None:
     """A finite number, whole where the column holds whole numbers; None otherwise."""
     if not math.isfinite(value):
         return None

@@ -1,4 +1,4 @@
-"""What the page shows beside the leaderboard: answers to configured budgets, changes since the last run, audits."""
+"""Parts of the page besides the leaderboard: answers to configured budgets, changes since the last run, audits, coverage."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Listing:
     title: str
     columns: tuple[Column, ...]
     rows: list[list[str]]
-    left_out: int = 0  # rows that there are besides
+    left_out: int = 0  # rows that are not listed
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +80,13 @@ def _with_label(group: ModelGroup) -> ModelGroup:
 
 def parts_of(report: Report) -> list[Part]:
     """The sections a report has, in the order of the page."""
-    budgets = [_budget(answer) for answer in report.budgets]
-    changes = [_changes(report.changes)] if report.changes is not None else []
-    return [*budgets, *changes, *map(_audit, report.audits)]
+    budgets = [_budget_section(answer) for answer in report.budgets]
+    changes = [_changes_section(report.changes)] if report.changes is not None else []
+    return [*budgets, *changes, *map(_audit_section, report.audits)]
 
 
 def group_notes(notes: Iterable[str]) -> list[str]:
-    """Notes that say the same of several architectures as one: `timm/a, timm/b: text`."""
+    """Equal notes on several architectures merged into one: `timm/a, timm/b: text`."""
     groups: dict[str, list[str]] = {}
     for note in notes:
         name, _, text = note.partition(": ")
@@ -95,31 +95,33 @@ def group_notes(notes: Iterable[str]) -> list[str]:
     return [f"{', '.join(names)}: {text}" if names else text for text, names in groups.items()]
 
 
-def _budget(answer: BudgetAnswer) -> Part:
+def _budget_section(answer: BudgetAnswer) -> Part:
     table = answer.selection.table
     identity = (LEADERBOARD_BY_KEY["model"], LEADERBOARD_BY_KEY["input"])
     columns = (*identity, *(column for column in answer.columns if column not in identity))
-    listings = [_listing("The best that fit", table.iloc[answer.selection.fitting[:_BEST]], columns)]
+    listings = [_make_listing("The best that fit", table.iloc[answer.selection.fitting[:_BEST]], columns)]
     if answer.selection.misses:
         missing = table.iloc[list(answer.selection.misses)]
-        listings.append(_listing("Nearest misses that would be picked instead", missing, columns))
+        listings.append(_make_listing("Nearest misses that would be picked instead", missing, columns))
     lines = (", ".join(answer.limits) or "No limit is set.", *answer.reasons, *answer.relaxations, *answer.notes)
     return Part(f"Budget {answer.name}", lines, tuple(listing for listing in listings if listing.rows), is_answer=True)
 
 
-def _changes(changes: ChangeReport) -> Part:
+def _changes_section(changes: ChangeReport) -> Part:
     columns = _columns(
         CHANGES, ("arch", "kind", "zoo", "input", "figure", "old", "new", "change", "old_status", "new_status", "cause")
     )
     rows = changes.rows[changes.rows["kind"].isin(_TO_READ)]
-    listing = _listing("", rows, columns)
+    listing = _make_listing("", rows, columns)
     return Part("Changes since the previous run", (changes.heading, str(changes)), (listing,) if listing.rows else ())
 
 
-def _audit(audit: AuditReport) -> Part:
+def _audit_section(audit: AuditReport) -> Part:
     rows = audit.rows[audit.rows["verdict"] != "agrees"].sort_values("verdict", ascending=False, kind="stable")
     causes = (f"{rows} explained by: {causes}" for causes, rows in audit.causes)
-    listing = _listing("Rows that do not simply agree", rows, tuple(c for c in AUDIT if c.key not in ("zoo", "arch", "line")))
+    listing = _make_listing(
+        "Rows that do not simply agree", rows, tuple(c for c in AUDIT if c.key not in ("zoo", "arch", "line"))
+    )
     lines = (f"Counts as: {audit.counts_as}", str(audit), *causes)
     return Part(f"Audit of {audit.title}", lines, (listing,) if listing.rows else ())
 
@@ -129,14 +131,16 @@ def _columns(declared: Iterable[Column], keys: Sequence[str]) -> tuple[Column, .
     return tuple(by_key[key] for key in keys)
 
 
-def _listing(title: str, table: pd.DataFrame, columns: tuple[Column, ...]) -> Listing:
-    """The first rows; a column in which nothing is known is left out."""
+def _make_listing(title: str, table: pd.DataFrame, columns: tuple[Column, ...]) -> Listing:
+    """The first rows, without columns that have no value."""
     shown = tuple(column for column in columns if column.key in table and table[column.key].notna().any())
-    rows = [[_cell(row[c.key], c) for c in shown] for row in table.head(_MOST_ROWS)[[c.key for c in shown]].to_dict("records")]
+    rows = [
+        [_cell_text(row[c.key], c) for c in shown] for row in table.head(_MOST_ROWS)[[c.key for c in shown]].to_dict("records")
+    ]
     return Listing(title, shown, rows, max(0, len(table) - _MOST_ROWS))
 
 
-def _cell(value: object, column: Column) -> str:
+def _cell_text(value: object, column: Column) -> str:
     if value is None or value is pd.NA or value != value:
         return "–"
     if column.is_figure:

@@ -13,11 +13,11 @@ import numpy.typing as npt
 _GAP = 5.0  # between a point and its name
 _MARGIN = 2.0  # around a name
 _MARK = 6.0  # half the side of a point that must stay visible
-_FAR = (16.0, 45.0, 90.0, 150.0)  # how far left a name with a leader may stand
+_FAR = (16.0, 45.0, 90.0, 150.0)  # distances to the left of names with a leader
 _ROWS = 14  # how many lines above or below
 _COVERED = 9.0  # what covering a point weighs, in pixels of distance
 _WRONG_SIDE = 70.0  # what a leader to the right or downwards weighs: there the other models are
-_FARTHEST = 230.0  # a name that would stand further away is left out
+_FARTHEST = 230.0  # a name further away is left out
 _SAMPLES = 12  # points of a leader that are tested
 
 
@@ -44,7 +44,7 @@ class Box(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where a name stands, and whether a line has to lead to its point."""
+    """Position of a name, and whether a leader line connects it to its point."""
 
     box: Box
     has_leader: bool
@@ -52,7 +52,7 @@ class Place(NamedTuple):
 
 @dataclass
 class Room:
-    """What is taken of a picture's area, in pixels; it fills as names are placed."""
+    """Occupied parts of a picture's area, in pixels; each placed name adds one."""
 
     area: Box
     points: npt.NDArray[np.float64]  # of all models: better not covered
@@ -69,39 +69,39 @@ class Room:
             if cost < least:
                 best, least = place, cost
         if best is not None:
-            self.taken.append(_grown(best.box))
+            self.taken.append(_with_margin(best.box))
             if best.has_leader:
-                self._leaders.append(_leader(best.box, x, y))
+                self._leaders.append(_leader_to(best.box, x, y))
         return best
 
     def _is_free(self, place: Place, x: float, y: float) -> bool:
-        box = _grown(place.box)
+        box = _with_margin(place.box)
         if not box.is_inside(self.area) or any(box.overlaps(other) for other in self.taken):
             return False
         if any(box.covers(leader.points) for leader in self._leaders):
             return False
         if not place.has_leader:
             return True
-        own, leader = _grown(mark(x, y)), _leader(place.box, x, y)
+        own, leader = _with_margin(mark(x, y)), _leader_to(place.box, x, y)
         if any(other.covers(leader.points) for other in self.taken if not other.overlaps(own)):
             return False
         return not any(leader.crosses(other) for other in self._leaders)
 
 
 def mark(x: float, y: float) -> Box:
-    """What a point on the frontier takes."""
+    """The box of a point on the frontier."""
     return Box(x - _MARK, y - _MARK, x + _MARK, y + _MARK)
 
 
 def stairs(corners: npt.NDArray[np.float64]) -> list[Box]:
-    """What a line of horizontal and vertical pieces takes."""
+    """The boxes of a line of horizontal and vertical segments."""
     return [
         Box(min(x, x2) - 1, min(y, y2) - 1, max(x, x2) + 1, max(y, y2) + 1) for (x, y), (x2, y2) in itertools.pairwise(corners)
     ]
 
 
 def spread(count: int) -> list[int]:
-    """0 to count - 1 so that any beginning of it is spread over the whole: ends first, then middles."""
+    """0 to count - 1, ordered so that every prefix is spread over the range: ends first, then middles."""
     order, queue = [0, count - 1][: max(count, 0)], [(0, count - 1)]
     for low, high in queue:  # grows while it is walked through
         middle = (low + high) // 2
@@ -112,7 +112,7 @@ def spread(count: int) -> list[int]:
 
 
 def _candidates(x: float, y: float, width: float, height: float) -> Iterator[tuple[Place, float]]:
-    """Places of a name, each with its distance: beside the point, then further up on the left, where no better model is."""
+    """Candidate positions of a name with their distances: beside the point, then on the left, where no better model is."""
     near: Sequence[tuple[float, float]] = (
         (x - _GAP - width, y + _GAP - 2),
         (x - _GAP - width - 3, y - height / 2),
@@ -133,7 +133,7 @@ def _candidates(x: float, y: float, width: float, height: float) -> Iterator[tup
                 yield Place(Box(left, bottom, left + width, bottom + height), has_leader=True), distance
 
 
-def _grown(box: Box) -> Box:
+def _with_margin(box: Box) -> Box:
     return Box(box.left - _MARGIN, box.bottom - _MARGIN, box.right + _MARGIN, box.top + _MARGIN)
 
 
@@ -169,5 +169,5 @@ def _are_apart(line: _Leader, one: tuple[float, float], other: tuple[float, floa
     return sides[0] * sides[1] <= 0
 
 
-def _leader(box: Box, x: float, y: float) -> _Leader:
+def _leader_to(box: Box, x: float, y: float) -> _Leader:
     return _Leader((x, y), anchor(box, x))

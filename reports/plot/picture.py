@@ -52,7 +52,7 @@ def draw(points: Points, style: Style) -> Figure:
         )
         FigureCanvasAgg(figure)  # what measures text, whatever the file's format will be
         axes = figure.add_subplot()
-        _prepare(axes, points, theme)
+        _prepare_axes(axes, points, theme)
         _draw_points(axes, points, theme)
         dashed = _draw_limits(axes, points, theme)
         outside = _set_view(axes, points)
@@ -67,7 +67,7 @@ def draw(points: Points, style: Style) -> Figure:
 
 
 def write(figure: Figure, path: Path) -> None:
-    """Write a picture in the format that the end of its name says: one of `FORMATS`.
+    """Write a picture in the format of its suffix, one of `FORMATS`.
 
     Raises:
         OutputError: if the file cannot be written.
@@ -79,7 +79,7 @@ def write(figure: Figure, path: Path) -> None:
         )
 
 
-def _prepare(axes: Axes, points: Points, theme: Theme) -> None:
+def _prepare_axes(axes: Axes, points: Points, theme: Theme) -> None:
     axes.set_facecolor(theme.surface)
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}" if value >= 1000 else f"{value:g}"))
@@ -95,7 +95,7 @@ def _prepare(axes: Axes, points: Points, theme: Theme) -> None:
 
 
 def _latency_origins(points: Points) -> str:
-    """How the latencies drawn are known: `, estimated` or `; 120 estimated, 3 measured`; nothing for another cost."""
+    """Origins of the latencies drawn: `, estimated` or `; 120 estimated, 3 measured`; empty for another cost."""
     table = points.answer.selection.table
     if points.cost.group != "Speed" or "latency_from" not in table:
         return ""
@@ -127,7 +127,7 @@ def _draw_points(axes: Axes, points: Points, theme: Theme) -> None:
 
 
 def _draw_limits(axes: Axes, points: Points, theme: Theme) -> list[Line2D]:
-    """Dashed lines at the limits on what the axes show."""
+    """Dashed lines at the limits on the quantities of the axes."""
     lines = []
     for limit in points.answer.selection.limits:
         if not isinstance(limit, Limit) or limit.column not in (points.cost, points.accuracy):
@@ -151,7 +151,7 @@ def _draw_limits(axes: Axes, points: Points, theme: Theme) -> list[Line2D]:
 
 
 def _set_view(axes: Axes, points: Points) -> int:
-    """Show what fits and the limits, with some of what does not fit around; how many models lie outside.
+    """Set the view to the models that fit and the limits, with a margin, and return the number of models outside it.
 
     A few of the least accurate models would press all others into a strip: they are left out, unless the frontier has them.
     """
@@ -166,9 +166,9 @@ def _set_view(axes: Axes, points: Points) -> int:
         *(bound for column, bound in bounds if column == points.accuracy),
     ]
     decades, share = _AROUND if has_grey else (0.0, 0.05)
-    low, high = _widened(np.log10(min(x)), np.log10(max(x)), 0.04, 0.04, least=0.3)
+    low, high = _widen(np.log10(min(x)), np.log10(max(x)), 0.04, 0.04, least=0.3)
     low, high = low - decades, high + decades
-    bottom, top = _widened(min(y), max(y), share, 0.12, least=2)
+    bottom, top = _widen(min(y), max(y), share, 0.12, least=2)
     axes.set_xlim(10**low, 10**high)
     axes.xaxis.set_major_locator(LogLocator(subs=next(subs for decades, subs in _TICKS if high - low > decades), numticks=20))
     axes.set_ylim(bottom, top)
@@ -176,14 +176,14 @@ def _set_view(axes: Axes, points: Points) -> int:
     return int((~is_seen).sum())
 
 
-def _widened(low: float, high: float, below: float, above: float, *, least: float) -> tuple[float, float]:
+def _widen(low: float, high: float, below: float, above: float, *, least: float) -> tuple[float, float]:
     """A range with shares of itself added at its ends."""
     span = max(high - low, least)
     return low - below * span, high + above * span
 
 
 def _draw_frontier(axes: Axes, points: Points, theme: Theme) -> Line2D:
-    """The steps, drawn on to the worst cost of those that fit."""
+    """The frontier as steps, up to the worst cost of the models that fit."""
     best = points.frontier
     if best.empty:
         return axes.plot([], [])[0]
@@ -245,7 +245,7 @@ def _align_title(figure: Figure, axes: Axes) -> None:
 
 
 def _write_names(axes: Axes, points: Points, style: Style, lines: list[Line2D]) -> None:
-    """The names of those on the frontier, as many as there is room for."""
+    """Write the names of models on the frontier, as many as there is room for."""
     best, names = points.frontier, points.frontier_names
     if best.empty:
         return
@@ -262,13 +262,13 @@ def _write_names(axes: Axes, points: Points, style: Style, lines: list[Line2D]) 
         text = axes.text(0, 0, names[place], fontsize=8.5, color=theme.ink, transform=None, zorder=6, va="baseline")
         size = text.get_window_extent()
         x, y = at[place] / scale
-        found = room.place(x, y, size.width / scale, size.height / scale)
-        if found is None:
+        label_place = room.place(x, y, size.width / scale, size.height / scale)
+        if label_place is None:
             text.remove()
             continue
-        text.set_position((found.box.left * scale, found.box.bottom * scale - size.y0))
-        if found.has_leader:
-            end = labels.anchor(found.box, x)
+        text.set_position((label_place.box.left * scale, label_place.box.bottom * scale - size.y0))
+        if label_place.has_leader:
+            end = labels.anchor(label_place.box, x)
             axes.plot(
                 [x * scale, end[0] * scale],
                 [y * scale, end[1] * scale],

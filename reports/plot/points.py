@@ -1,4 +1,4 @@
-"""What a picture shows of a budget's answer: its models, their families and the frontier."""
+"""The data of a picture of a budget's answer: its models, their families and the frontier."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Points:
 
     @classmethod
     def of(cls, answer: BudgetAnswer, cost: Column, accuracy: Column) -> Points:
-        """All that can be drawn on a logarithmic axis."""
+        """The models with positive cost and known accuracy."""
         selection = answer.selection
         rows = selection.table[["model", "arch", "input"]].assign(
             family=selection.table["family"].fillna(_OTHERS),
@@ -46,7 +46,7 @@ class Points:
 
     @property
     def frontier(self) -> pd.DataFrame:
-        """Those on the frontier, the least cost first; of equals the first."""
+        """The models on the frontier, the least cost first, without duplicates."""
         rows = self.rows[self.rows["on_frontier"]].drop_duplicates(["x", "y"])
         return rows.sort_values("x", ascending=self.cost.better is not Better.HIGH, kind="stable")
 

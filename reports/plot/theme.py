@@ -1,4 +1,4 @@
-"""Colours and sizes of pictures: those of the page, so that a family looks alike in both."""
+"""Colours and sizes of pictures: those of the page, so that a family has the same colour in both."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def read_theme(*, is_dark: bool) -> Theme:
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """How a picture is to look."""
+    """Size, colours, title and labels of a picture."""
 
     width_px: int = 1600
     height_px: int = 900

@@ -22,7 +22,7 @@ STANDING_LIMITS: tuple[Limit, ...] = tuple(
     for key, bounds in {"macs": (0.3e9, 1e9, 5e9, 20e9, 100e9), "params": (5e6, 25e6, 100e6)}.items()
     for bound in bounds
 )
-"""Budgets that are followed whatever is configured: phones, small and large GPUs, by work and by size."""
+"""Budgets that are always compared, whatever is configured: for phones, small and large GPUs, by MACs and by parameters."""
 
 _IDENTITY = ["zoo", "arch", "tag", "input", "classes", "variant"]
 
@@ -42,7 +42,7 @@ class Series:
 
     name: str  # `MACs ≤ 1 G`, or that of a configured budget
     title: str  # with the limits of a configured budget
-    task: str | None  # None: of a budget that is about no task in particular
+    task: str | None  # None: of a budget that is not for one task
     accuracy: Column
     picks: tuple[Pick | None, ...]  # None: nothing fits
     cost: Column | None = None  # that is limited; None: it is a budget of the configuration
@@ -54,7 +54,7 @@ class Series:
 
 
 def standing_series(states: Sequence[Mapping[str, pd.DataFrame]], tasks: Mapping[str, Column]) -> list[Series]:
-    """The best within each standing limit, task by task; without limits that nothing or everything has satisfied.
+    """The best within each standing limit, task by task; without limits that no row or every row satisfies.
 
     Args:
         states: the rows of each task as of each state, as `split_by_task` gives them.
@@ -64,7 +64,7 @@ def standing_series(states: Sequence[Mapping[str, pd.DataFrame]], tasks: Mapping
     for task, accuracy in tasks.items():
         known = [rows[task][rows[task][accuracy.key].notna()] for rows in states]
         for limit in STANDING_LIMITS:
-            picks = tuple(_best(rows, accuracy, limit) for rows in known)
+            picks = tuple(_best_within(rows, accuracy, limit) for rows in known)
             if any(picks) and any((rows[limit.column.key] > limit.bound).any() for rows in known):
                 name = f"{limit.title} ≤ {_bound_text(limit)}"
                 series.append(Series(name, name, task, accuracy, picks, limit.column))
@@ -76,7 +76,7 @@ def _bound_text(limit: Limit) -> str:
     return f"{limit.bound / limit.column.scale:g} {limit.column.unit}"
 
 
-def _best(rows: pd.DataFrame, accuracy: Column, limit: Limit) -> Pick | None:
+def _best_within(rows: pd.DataFrame, accuracy: Column, limit: Limit) -> Pick | None:
     """The most accurate row within a limit; of equals the one of less cost, then by name."""
     fitting = rows[(rows[limit.column.key] <= limit.bound).fillna(False)]
     if fitting.empty:
@@ -112,26 +112,28 @@ def configured_series(
     Latencies are those measured or estimated now, for the models and costs of then.
 
     Returns:
-        The series, and the columns of latency that the leaderboards have got.
+        The series, and the columns of latency that were added to the leaderboards.
     """
     series: list[Series] = []
     latencies: dict[str, Column] = {}
     for each in budgets:
-        sources = _remembering(each.sources, each.answer)
+        sources = _with_remembered_estimates(each.sources, each.answer)
         answers = [answer_budget(board, each.budget, sources, each.name) for board in leaderboards]
         if each.budget.dataset != NO_DATASET:
             accuracy = DATASETS[each.budget.dataset]
             limits = "; ".join(answers[-1].limits)
             title = f"{each.name}: {limits}" if limits else each.name
-            series.append(Series(each.name, title, None, accuracy, tuple(_pick(answer, accuracy) for answer in answers)))
+            series.append(
+                Series(each.name, title, None, accuracy, tuple(_pick_of_answer(answer, accuracy) for answer in answers))
+            )
         if (latency := each.latency) is not None and latency.key not in latencies:
             latencies[latency.key] = latency
             for board, answer in zip(leaderboards, answers, strict=True):
-                board[latency.key] = _latencies(board, answer)
+                board[latency.key] = _latencies_by_row(board, answer)
     return series, list(latencies.values())
 
 
-def _pick(answer: BudgetAnswer, accuracy: Column) -> Pick | None:
+def _pick_of_answer(answer: BudgetAnswer, accuracy: Column) -> Pick | None:
     table, place = answer.selection.table, answer.selection.pick
     if place is None or pd.isna(table[accuracy.key].iloc[place]):
         return None
@@ -139,22 +141,22 @@ def _pick(answer: BudgetAnswer, accuracy: Column) -> Pick | None:
     return Pick(str(row["model"]), str(row["input"]), float(row[accuracy.key]))
 
 
-def _latencies(board: pd.DataFrame, answer: BudgetAnswer) -> pd.Series[float]:
+def _latencies_by_row(board: pd.DataFrame, answer: BudgetAnswer) -> pd.Series[float]:
     """The latency of each row of a leaderboard, from the candidates of a budget."""
     candidates = answer.selection.table[[*_IDENTITY, LATENCY.key]].drop_duplicates(_IDENTITY)
     joined: pd.Series[float] = board[_IDENTITY].merge(candidates, on=_IDENTITY, how="left")[LATENCY.key].set_axis(board.index)
     return joined
 
 
-def _remembering(sources: SpeedSources | None, answer: BudgetAnswer | None) -> SpeedSources | None:
-    """Sources that estimate each model once, for leaderboards that have most models in common, and none that an answer has."""
+def _with_remembered_estimates(sources: SpeedSources | None, answer: BudgetAnswer | None) -> SpeedSources | None:
+    """Sources that estimate each model once for all leaderboards, and no model that an answer has a latency of."""
     if sources is None or sources.estimate is None:
         return sources
     known = answer.selection.table[[*MODEL_KEY, LATENCY.key, *INTERVAL, "latency_from"]] if answer else pd.DataFrame()
-    return replace(sources, estimate=_remember(sources.estimate, known.drop_duplicates(MODEL_KEY) if answer else known))
+    return replace(sources, estimate=_remember_estimates(sources.estimate, known.drop_duplicates(MODEL_KEY) if answer else known))
 
 
-def _remember(estimate: Estimator, known: pd.DataFrame) -> Estimator:
+def _remember_estimates(estimate: Estimator, known: pd.DataFrame) -> Estimator:
     def estimate_new(rows: pd.DataFrame) -> pd.DataFrame:
         nonlocal known
         unseen = rows.drop_duplicates(MODEL_KEY)

@@ -16,7 +16,7 @@ from reports.columns.frontier import frontier
 from reports.columns.leaderboard_columns import LEADERBOARD_BY_KEY
 
 STANDING_COSTS = (LEADERBOARD_BY_KEY["macs"], LEADERBOARD_BY_KEY["params"])
-"""Costs whose frontiers are always followed; latencies of configured budgets come besides."""
+"""Costs whose frontiers are always compared, in addition to latencies of configured budgets."""
 
 ROW = ["model", "input", "variant"]
 """Columns that name a row of one task at batch 1."""
@@ -25,7 +25,7 @@ _Row = dict[str, Any]
 
 
 class Move(StrEnum):
-    """What happened to a model on a frontier."""
+    """Whether a model entered or left a frontier."""
 
     ENTERED = "entered"
     LEFT = "left"
@@ -85,51 +85,51 @@ def frontier_changes(before: pd.DataFrame, after: pd.DataFrame, axis: Axis) -> l
         after: the same rows later.
         axis: the frontier.
     """
-    on_old, on_new = _members(before, axis), _members(after, axis)
+    on_old, on_new = _frontier_rows(before, axis), _frontier_rows(after, axis)
     entered = [name for name in on_new.index if name not in on_old.index]
     left = [name for name in on_old.index if name not in on_new.index]
-    changes = [_change(axis, Move.ENTERED, name, on_new, _why_entered(name, axis, before, after)) for name in entered]
-    return changes + [_change(axis, Move.LEFT, name, on_old, _why_left(name, axis, before, after)) for name in left]
+    changes = [_frontier_change(axis, Move.ENTERED, name, on_new, _why_entered(name, axis, before, after)) for name in entered]
+    return changes + [_frontier_change(axis, Move.LEFT, name, on_old, _why_left(name, axis, before, after)) for name in left]
 
 
-def _members(rows: pd.DataFrame, axis: Axis) -> pd.DataFrame:
+def _frontier_rows(rows: pd.DataFrame, axis: Axis) -> pd.DataFrame:
     """The rows on the frontier, the most accurate first."""
     is_error = axis.accuracy.better is Better.LOW
     costs, qualities = ([axis.cost.key, axis.accuracy.key], []) if is_error else ([axis.cost.key], [axis.accuracy.key])
     return rows[frontier(rows, costs, qualities)].sort_values([axis.accuracy.key, axis.cost.key], ascending=[is_error, True])
 
 
-def _change(axis: Axis, move: Move, name: Any, members: pd.DataFrame, why: str) -> FrontierChange:
-    row, (model, shape, variant) = _row(members, name), name
+def _frontier_change(axis: Axis, move: Move, name: Any, members: pd.DataFrame, why: str) -> FrontierChange:
+    row, (model, shape, variant) = _figures_of(members, name), name
     return FrontierChange(axis, move, model, shape, variant, float(row[axis.accuracy.key]), float(row[axis.cost.key]), why)
 
 
-def _row(rows: pd.DataFrame, name: Any) -> _Row:
+def _figures_of(rows: pd.DataFrame, name: Any) -> _Row:
     return {str(key): value for key, value in rows.loc[name].items()}
 
 
-def _what_changed(name: Any, axis: Axis, before: pd.DataFrame, after: pd.DataFrame) -> str:
-    return ", ".join(_differences(axis, _row(before, name), _row(after, name)))
+def _changes_of_row(name: Any, axis: Axis, before: pd.DataFrame, after: pd.DataFrame) -> str:
+    return ", ".join(_describe_differences(axis, _figures_of(before, name), _figures_of(after, name)))
 
 
 def _why_entered(name: Any, axis: Axis, before: pd.DataFrame, after: pd.DataFrame) -> str:
     if name not in before.index:
         return "new in the cache"
-    if differing := _what_changed(name, axis, before, after):
+    if differing := _changes_of_row(name, axis, before, after):
         return differing
-    rivals = before[_is_dominating(before, _row(before, name), axis)]
+    rivals = before[_is_dominating(before, _figures_of(before, name), axis)]
     model, shape, _ = rivals.index[0]
     if rivals.index[0] not in after.index:
         return f"{model} at {shape}, which was better, is no longer in the run"
-    return f"{model} at {shape}, which was better, has changed: {_what_changed(rivals.index[0], axis, rivals, after)}"
+    return f"{model} at {shape}, which was better, has changed: {_changes_of_row(rivals.index[0], axis, rivals, after)}"
 
 
 def _why_left(name: Any, axis: Axis, before: pd.DataFrame, after: pd.DataFrame) -> str:
     if name not in after.index:
         return "no longer in the run"
-    if differing := _what_changed(name, axis, before, after):
+    if differing := _changes_of_row(name, axis, before, after):
         return differing
-    rivals = after[_is_dominating(after, _row(after, name), axis)].sort_values(
+    rivals = after[_is_dominating(after, _figures_of(after, name), axis)].sort_values(
         axis.accuracy.key, ascending=axis.accuracy.better is Better.LOW
     )
     model, shape, _ = rivals.index[0]
@@ -137,10 +137,10 @@ def _why_left(name: Any, axis: Axis, before: pd.DataFrame, after: pd.DataFrame) 
     return f"beaten by {model} at {shape}: {accuracy} for {cost}"
 
 
-def _differences(axis: Axis, old: _Row, new: _Row) -> Iterator[str]:
+def _describe_differences(axis: Axis, old: _Row, new: _Row) -> Iterator[str]:
     """`Top-1 75.10 → 76.20 %`, for each figure of a row that differs."""
     for column in (axis.accuracy, axis.cost):
-        was, now = _known(old[column.key]), _known(new[column.key])
+        was, now = _known_value(old[column.key]), _known_value(new[column.key])
         if was is None and now is not None:
             yield f"{column.title} is known now"
         elif now is None and was is not None:
@@ -149,7 +149,7 @@ def _differences(axis: Axis, old: _Row, new: _Row) -> Iterator[str]:
             yield f"{column.title} {figure_text(column, was)} → {value_text(column, now)}"
 
 
-def _known(value: Any) -> float | None:
+def _known_value(value: Any) -> float | None:
     return None if pd.isna(value) else value
 
 

@@ -1,4 +1,4 @@
-"""The leaderboard as each run left it, from the facts that the cache keeps of its runs."""
+"""The leaderboard after each run, from the facts of runs in the cache."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def read_states(store: Store, facts: Sequence[RunFacts]) -> list[LeaderboardStat
     """The leaderboards that runs left, the oldest first; without runs whose accuracies the cache does not have."""
     groups: list[list[RunFacts]] = []
     for each in (each for each in facts if each.results is not None):
-        if groups and _is_same(groups[-1][0], each):
+        if groups and _is_same_state(groups[-1][0], each):
             groups[-1].append(each)
         else:
             groups.append([each])
@@ -52,7 +52,7 @@ def read_states(store: Store, facts: Sequence[RunFacts]) -> list[LeaderboardStat
     ]
 
 
-def _is_same(one: RunFacts, other: RunFacts) -> bool:
+def _is_same_state(one: RunFacts, other: RunFacts) -> bool:
     """Whether two runs left the same costs and accuracies."""
     assert one.results is not None
     assert other.results is not None

@@ -92,7 +92,7 @@ def trends_of(
         return None
     boards = [state.leaderboard for state in states]
     tasks = ranked_tasks(boards[-1])
-    configured, latencies = configured_series(_budgets(config, answers), boards)
+    configured, latencies = configured_series(_configured_budgets(config, answers), boards)
     costs = (*STANDING_COSTS, *latencies)
     rows = [split_by_task(board, tasks, costs) for board in boards]
     steps = _compare_states(states, rows, [Axis(task, accuracy, cost) for task, accuracy in tasks.items() for cost in costs])
@@ -111,14 +111,14 @@ def _compare_states(
     return tuple(steps)
 
 
-def _budgets(config: Config | None, answers: Sequence[BudgetAnswer]) -> list[ConfiguredBudget]:
+def _configured_budgets(config: Config | None, answers: Sequence[BudgetAnswer]) -> list[ConfiguredBudget]:
     if config is None or not config.budgets:
         return []
     store = Store(config.cache)
     cached = CachedSpeeds(store)
     known = {answer.name: answer for answer in answers}
-    found = []
+    configured = []
     for name, budget in config.budgets.items():
         device = look_up_device(budget.device, config.devices, store)
-        found.append(ConfiguredBudget(name, budget, cached.for_budget(budget, device), known.get(name)))
-    return found
+        configured.append(ConfiguredBudget(name, budget, cached.for_budget(budget, device), known.get(name)))
+    return configured

@@ -106,7 +106,7 @@ def test_whole_numbers_and_truth_values_keep_their_kind(value: int, kind: str | 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), object()])
 def test_what_no_cell_can_hold_is_refused(value: object) -> None:
-    with pytest.raises(TypeError, match="cannot stand in a cell"):
+    with pytest.raises(TypeError, match="cannot be written to a cell"):
         render_cell("A1", value, 0)
 
 

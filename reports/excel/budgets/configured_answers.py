@@ -28,18 +28,18 @@ class _AnswerBlock:
     book: Book
     page: Page
     answer: BudgetAnswer
-    rows: dict[tuple[Any, ...], str]  # where the row of each model is listed
+    rows: dict[tuple[Any, ...], str]  # links to the row of each model
 
     @property
     def columns(self) -> list[Column]:
-        """What is shown of a model beside its name."""
+        """The columns of a model after its name."""
         table = self.answer.selection.table
         shown = [c for c in _IDENTITY if c.key == "input" or len(table[c.key].unique()) > 1]
         return [*shown, *(c for c in self.answer.columns if c not in shown)]
 
 
 def write_answers(book: Book, boards: Sequence[Board], name: str) -> dict[str, str]:
-    """Write the sheet of this name; where the answer to each budget is, is returned."""
+    """Write the sheet of this name and return the link to the answer of each budget."""
     answers = book.report.budgets
     if not answers or not boards:
         return {}
@@ -50,13 +50,13 @@ def write_answers(book: Book, boards: Sequence[Board], name: str) -> dict[str, s
     rows, links, row = _rows_of_models(boards), {}, 0
     for answer in answers:
         links[answer.name] = f"#'{name}'!A{row + 1}"
-        row = _write_block(_AnswerBlock(book, page, answer, rows), row) + 1
+        row = _write_answer(_AnswerBlock(book, page, answer, rows), row) + 1
     page.print_nothing(_WIDEST + 1)
     return links
 
 
 def _rows_of_models(boards: Sequence[Board]) -> dict[tuple[Any, ...], str]:
-    """Where each row of the leaderboards is, by what tells it apart."""
+    """The link to each row of the leaderboards, by model, input, variant and batch."""
     links: dict[tuple[Any, ...], str] = {}
     for board in boards:
         for row, key in enumerate(board.frame[_APART].head(MAX_ROWS).itertuples(index=False, name=None), start=2):
@@ -64,19 +64,21 @@ def _rows_of_models(boards: Sequence[Board]) -> dict[tuple[Any, ...], str]:
     return links
 
 
-def _write_block(block: _AnswerBlock, row: int) -> int:
-    """One answer from this row on; the row after it is returned."""
+def _write_answer(block: _AnswerBlock, row: int) -> int:
+    """Write one answer from this row on and return the row after it."""
     answer = block.answer
     row = write_section(block.book, block.page, row, f"Budget {answer.name}", _LAST)
-    row = _write_sentences(block, _write_limits(block, row), "", answer.reasons)
-    row = _write_models(block, row, "The best that fit", answer.selection.fitting[:BEST])
-    row = _write_models(block, row, "Nearest misses that would be picked instead", answer.selection.misses, (OF_BUDGET, BINDING))
+    row = _write_sentences(block, _write_limit_counts(block, row), "", answer.reasons)
+    row = _write_candidates(block, row, "The best that fit", answer.selection.fitting[:BEST])
+    row = _write_candidates(
+        block, row, "Nearest misses that would be picked instead", answer.selection.misses, (OF_BUDGET, BINDING)
+    )
     row = _write_sentences(block, row, "Gained by relaxing a limit", answer.relaxations)
     return _write_sentences(block, row, "Assumptions and missing values", answer.notes)
 
 
-def _write_limits(block: _AnswerBlock, row: int) -> int:
-    """Each limit, and how many it leaves out."""
+def _write_limit_counts(block: _AnswerBlock, row: int) -> int:
+    """Write each limit with the number of models that it leaves out."""
     book, page, answer = block.book, block.page, block.answer
     if not answer.limits:
         page.put(row, MODEL_PLACE, "No limit is set.", book.looks.get(indent=1))
@@ -94,8 +96,8 @@ def _write_limits(block: _AnswerBlock, row: int) -> int:
     return row + 1
 
 
-def _write_models(block: _AnswerBlock, row: int, title: str, models: Sequence[int], more: tuple[Column, ...] = ()) -> int:
-    """A table of candidates, with `more` columns on how far they miss; nothing where there is no candidate."""
+def _write_candidates(block: _AnswerBlock, row: int, title: str, models: Sequence[int], more: tuple[Column, ...] = ()) -> int:
+    """Write a table of models, with `more` columns on how far they miss; nothing without models."""
     if not models:
         return row
     verdicts = block.answer.selection.verdicts

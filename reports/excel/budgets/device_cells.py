@@ -48,7 +48,7 @@ _PLAIN = (1, "nchw", False, None, None, None)  # batch, layout, compiled, thread
 
 @dataclass(frozen=True)
 class DeviceCells:
-    """The devices and precisions that can be chosen, in torch's default memory layout: a sheet has no room for the others."""
+    """The devices and precisions that can be chosen, in torch's default memory layout only."""
 
     devices: Mapping[str, Sequence[DeviceLatencies]]  # by name, grouped by kind
     places: npt.NDArray[np.int64]  # of each row of the leaderboard, the number of its model from 1
@@ -81,26 +81,26 @@ class DeviceCells:
         return cls(devices, places, sheet_name("Latencies", taken))
 
     def of_use(self, use: Use) -> DeviceLatencies | None:
-        """The choice that a use is about."""
+        """The choice of a use's device and precision."""
         return next((one for one in self.latencies if (one.device.id, one.run.precision) == (use.device, use.precision)), None)
 
     def of_budget(self, answer: BudgetAnswer) -> DeviceLatencies | None:
-        """The choice that a budget's latency is about; None where it is run in another way."""
+        """The choice of a budget's device and dtype; None where the budget has other conditions, such as a batch."""
         budget = answer.budget
         run = budget.run()
-        ways = (run.batch, run.layout, run.compiled, run.threads, run.runtime, run.processor)
-        if answer.device is None or ways != _PLAIN:
+        conditions = (run.batch, run.layout, run.compiled, run.threads, run.runtime, run.processor)
+        if answer.device is None or conditions != _PLAIN:
             return None
         choices = self.devices.get(answer.device.name, ())
         return next((one for one in choices if one.stands_for(budget.dtype)), None)
 
     def add_columns(self, leaderboard: pd.DataFrame, chosen: DeviceLatencies | None) -> pd.DataFrame:
-        """The leaderboard with the columns, as they are for what is chosen at first."""
+        """The leaderboard with these columns, as they are for the first choice."""
         latency: list[float | None] = [None] * len(leaderboard)
         texts: list[str | None] = [None] * len(leaderboard)
         if chosen is not None:
             latency = [None if np.isnan(value) else float(value) for value in chosen.latency_ms]
-            texts = [_words(*one) for one in zip(chosen.origin, chosen.low_ms, chosen.high_ms, strict=True)]
+            texts = [_describe_origin(*one) for one in zip(chosen.origin, chosen.low_ms, chosen.high_ms, strict=True)]
         columns = {
             LATENCY.key: pd.Series(latency, leaderboard.index, dtype="Float64"),
             LATENCY_IS.key: pd.Series(texts, leaderboard.index, dtype="string"),
@@ -121,7 +121,7 @@ class DeviceCells:
         ]
         number = 1
         for name, choices in self.devices.items():
-            lines.append((name, number, len(choices), _usual(choices).title, *(one.title for one in choices)))
+            lines.append((name, number, len(choices), _usual_choice(choices).title, *(one.title for one in choices)))
             number += len(choices)
         for row, values in enumerate(lines):
             for column, value in enumerate(values, start=1):
@@ -147,23 +147,23 @@ def precision_list(device: str) -> str:
 
 
 def usual_precision(device: str) -> str:
-    """The formula of the precision that models usually run in on the device in a cell."""
+    """The formula of the default precision of the device in a cell."""
     return f'IFERROR(INDEX({_DEVICES},{_device_row(device)},4)&"","")'
 
 
 def device_number(device: str, precision: str) -> str:
-    """The formula of the number of what two cells choose; 0 where they choose nothing."""
+    """The formula of the number of the device and precision in two cells; 0 for none."""
     row = _device_row(device)
     return f"IFERROR(INDEX({_DEVICES},{row},2)+MATCH({precision},INDEX({_PRECISIONS},{row},0),0)-1,0)"
 
 
-def _usual(choices: Sequence[DeviceLatencies]) -> DeviceLatencies:
+def _usual_choice(choices: Sequence[DeviceLatencies]) -> DeviceLatencies:
     """float16 where the device allows it: half the time and memory of float32 at the same accuracy."""
     return next((one for one in choices if one.run.precision is Precision.FP16), choices[0])
 
 
 def formulas(table: str) -> dict[str, str]:
-    """Latency, and how it is known, as formulas of a leaderboard's row."""
+    """Latency and its origin as formulas of a leaderboard's row."""
     place, latency = (f"{table}[[#This Row],[{column.header}]]" for column in (PLACE, LATENCY))
     codes = f"INDEX({_CODES},{place})"
     number = f"MID({codes},{LENGTH}*{CHOICE_NAME}-{LENGTH - 1},{NUMBER})"
@@ -176,7 +176,7 @@ def formulas(table: str) -> dict[str, str]:
     return {LATENCY.key: f'IF({CHOICE_NAME}=0,"",IFERROR(VALUE({number}),""))', LATENCY_IS.key: f'IF({latency}="","",{words})'}
 
 
-def _words(origin: int, low_ms: float, high_ms: float) -> str | None:
+def _describe_origin(origin: int, low_ms: float, high_ms: float) -> str | None:
     if origin < 0:
         return None
     ends = f", {low_ms:,.2f} to {high_ms:,.2f} ms" if ORIGINS[origin] == "estimated" else ""

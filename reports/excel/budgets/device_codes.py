@@ -1,4 +1,4 @@
-"""Latencies of every model on every device as text: what the sheet *Latencies* holds and formulas read.
+"""Latencies of every model on every device as text: the content of the sheet *Latencies*, which formulas read.
 
 One cell holds all latencies of a model, nine characters for each device and precision. A workbook with a number in a cell for each would
 have 350 x 2,300 of them: twice the bytes, and many times the time to write and to open.
@@ -38,17 +38,17 @@ def encode(latencies: Sequence[DeviceLatencies], rows: npt.NDArray[np.int64]) ->
     """
     characters = np.full((len(rows), len(latencies), LENGTH), _UNKNOWN, np.uint8)
     for place, one in enumerate(latencies):
-        _write(characters[:, place], one.latency_ms[rows], one.high_ms[rows], one.origin[rows])
+        _write_codes(characters[:, place], one.latency_ms[rows], one.high_ms[rows], one.origin[rows])
     return [row.tobytes().decode("ascii") for row in characters.reshape(len(rows), -1)]
 
 
-def _write(
+def _write_codes(
     text: npt.NDArray[np.uint8],
     latency_ms: npt.NDArray[np.float64],
     high_ms: npt.NDArray[np.float64],
     origin: npt.NDArray[np.int8],
 ) -> None:
-    """Nine characters for each model."""
+    """Write the nine characters of each model."""
     safe = np.where(np.isfinite(latency_ms) & (latency_ms > 0), latency_ms, 1.0)
     power = np.floor(np.log10(safe)).astype(np.int64) - (_DIGITS - 1)
     digits = np.round(safe / 10.0**power).astype(np.int64)
@@ -59,13 +59,13 @@ def _write(
     is_known = np.isfinite(latency_ms) & (latency_ms > 0) & (power >= _LEAST_POWER) & (power <= _MOST_POWER)
     columns = [ord("0") + digits // 10**place % 10 for place in range(_DIGITS - 1, -1, -1)]
     columns += [np.full(len(text), ord("E")), np.where(power < 0, ord("-"), ord("+")), ord("0") + abs(power)]
-    text[is_known] = np.stack([*columns, *_marks(latency_ms, high_ms, origin)], axis=1)[is_known]
+    text[is_known] = np.stack([*columns, *_origin_marks(latency_ms, high_ms, origin)], axis=1)[is_known]
 
 
-def _marks(
+def _origin_marks(
     latency_ms: npt.NDArray[np.float64], high_ms: npt.NDArray[np.float64], origin: npt.NDArray[np.int8]
 ) -> list[npt.NDArray[np.int64]]:
-    """The two characters that say how each is known."""
+    """The two characters of the origin of each latency."""
     steps = np.minimum(interval_steps(latency_ms, high_ms), _MOST_STEPS)
     hexadecimal = np.frombuffer(b"0123456789abcdef", np.uint8).astype(np.int64)
     marks = [hexadecimal[steps // 16], hexadecimal[steps % 16]]

@@ -1,4 +1,4 @@
-"""The yellow cells of the first sheet: task, budget to start from, device, precision and limits, each with what it accepts."""
+"""The yellow cells of the first sheet: task, budget to start from, device, precision and limits, with their validation rules."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def write_entries(book: Book, page: Page, cells: LimitCells) -> None:
     for place, column in enumerate(cells.columns):
         row, amount = at.FIRST_LIMIT + place, of_budget(at.FIRST_AMOUNT + place)
         _put_titles(book, page, row, limit_title(column), column.unit)
-        hint = f"{limit_title(column)}, in {column.unit}. {_known(cells, column)}"
+        hint = f"{limit_title(column)}, in {column.unit}. {_known_rows_hint(cells, column)}"
         _put_amount(book, page, row, amount, shown_amount(start, column), hint)
     selection = page.sheet.sheet_view.selection[0]
     selection.activeCell = selection.sqref = address(at.TASK_ROW, ENTRY)
@@ -58,13 +58,13 @@ def _put_titles(book: Book, page: Page, row: int, title: object, unit: object = 
         page.put(row, place, value, book.looks.get(indent=1))
 
 
-def _known(cells: LimitCells, column: Column) -> str:
+def _known_rows_hint(cells: LimitCells, column: Column) -> str:
     values = [board.frame[column.key] for board in cells.boards if column in board.limited]
     return f"Known for {sum(int(one.notna().sum()) for one in values):,} of {sum(map(len, values)):,} rows. Empty: no limit."
 
 
 def _write_device(book: Book, page: Page, cells: LimitCells) -> None:
-    """The cells of device and precision, which begin as the budget has them; of another device, its usual precision."""
+    """Write the cells of device and precision: at first those of the budget; for another device, its default precision."""
     chosen = cells.first.chosen
     device = address(at.DEVICE_ROW, ENTRY, absolute="both")
     device_of_budget, name = of_budget(at.DEVICE), chosen.device.name if chosen else NO_DEVICE
@@ -75,7 +75,7 @@ def _write_device(book: Book, page: Page, cells: LimitCells) -> None:
 
 
 def message(cells: LimitCells) -> Formula:
-    """Which limits of the chosen budget the picks do not apply, and what to do where device and precision give no latencies."""
+    """The limits of the chosen budget that the picks do not apply, and advice where device and precision have no latencies."""
     others, shown = of_budget(at.OTHERS), cells.first.other_limits
     not_applied = f'IF({others}="","","{_NOT_APPLIED}"&{others}&". ")'
     shown = f"{_NOT_APPLIED}{shown}. " if shown else ""

@@ -42,12 +42,12 @@ class TaskColumn(IntEnum):
 
 
 def of_task(column: TaskColumn) -> str:
-    """The formula of what `tasks` has in a column for the chosen task."""
+    """The formula of a column of `tasks` for the chosen task."""
     return f"INDEX(tasks,{TASK},{column})"
 
 
 def of_budget(column: int | str) -> str:
-    """The formula of what `budgets` has for the chosen budget in a column, which may be a formula itself."""
+    """The formula of a column of `budgets` for the chosen budget; the number of the column may be a formula."""
     return f"INDEX(budgets,{START},{column})"
 
 
@@ -99,7 +99,7 @@ class LimitCells:
 
 
 def make_limits(book: Book, boards: Sequence[Board], devices: DeviceCells | None, summary: str, sheet: str) -> LimitCells:
-    """The limits that apply to any of the leaderboards, with the configured budgets; where there is none, an example; then common uses."""
+    """The limits of all leaderboards, with the configured budgets (an example without any) and the common uses to start from."""
     columns = dict.fromkeys(column for board in boards for column in board.limited if column != board.quality)
     ordered = tuple(sorted(columns, key=lambda column: column.group != "Speed"))
     limited = [*ordered, *(board.quality for board in boards if board.quality)]
@@ -108,11 +108,11 @@ def make_limits(book: Book, boards: Sequence[Board], devices: DeviceCells | None
         for answer in book.report.budgets
     }
     named = configured or {_EXAMPLE: StartLimits(dict(limits_and_formulas.EXAMPLE), [])}
-    return LimitCells(boards, ordered, {**named, **_uses(devices, named)}, devices, summary, sheet)
+    return LimitCells(boards, ordered, {**named, **_limits_of_uses(devices, named)}, devices, summary, sheet)
 
 
-def _uses(devices: DeviceCells | None, named: Container[str]) -> dict[str, StartLimits]:
-    """The uses whose latencies are known, apart from those with the name of a budget."""
+def _limits_of_uses(devices: DeviceCells | None, named: Container[str]) -> dict[str, StartLimits]:
+    """The limits of uses whose latencies are known, except uses with the name of a budget."""
     uses: dict[str, StartLimits] = {}
     for use in (use for use in USES if use.title not in named):
         chosen = devices.of_use(use) if devices else None
@@ -122,7 +122,7 @@ def _uses(devices: DeviceCells | None, named: Container[str]) -> dict[str, Start
 
 
 def evaluate_boards(cells: LimitCells) -> None:
-    """Fill the columns of the budget of each leaderboard with what the formulas will give for the limits of the start."""
+    """Set the budget columns of each leaderboard to the results of their formulas for the first limits."""
     for board in cells.boards:
         figures = limits_and_formulas.evaluate(board.frame, cells.first_limits, board.limited)
         for column in limits_and_formulas.COLUMNS:
@@ -135,12 +135,12 @@ def limit_title(column: Column) -> str:
 
 
 def accuracy_title(quality: Column | None) -> str:
-    """What the limit on the accuracy of a task is called."""
+    """The title of the limit on the accuracy of a task."""
     return limit_title(quality) if quality else _NO_ACCURACY
 
 
 def shown_amount(live: StartLimits, column: Column | None) -> float | str:
-    """A limit in the unit that readers type it in; empty where there is none."""
+    """A limit in the unit of its cell; empty without a limit."""
     bound = live.limits.get(column.key) if column else None
     return "" if column is None or bound is None else bound / column.scale
 
@@ -169,7 +169,9 @@ def write_hidden_sheet(book: Book, cells: LimitCells) -> None:
     _define(book, cells, TASK_NAMES, (1, 0), (len(tasks), 0))
     _define(book, cells, "budgets", (first_budget, 0), (first_budget + len(budgets), len(heads)))
     _define(book, cells, BUDGET_NAMES, (first_budget, 0), (first_budget + len(budgets) - 1, 0))
-    for row, (title, name, formula) in enumerate([*_choices(cells, first_budget), *_exact_limits(cells)], start=len(rows) + 2):
+    for row, (title, name, formula) in enumerate(
+        [*_choice_numbers(cells, first_budget), *_exact_limits(cells)], start=len(rows) + 2
+    ):
         page.put(row, 0, title, book.looks.get())
         page.put(row, 1, formula, book.looks.get())
         _define(book, cells, name, (row, 1), (row, 1))
@@ -180,8 +182,8 @@ def _define(book: Book, cells: LimitCells, name: str, first: tuple[int, int], la
     book.define(name, cells.sheet, ":".join(corners))
 
 
-def _choices(cells: LimitCells, first_budget: int) -> Iterator[tuple[str, str, Formula]]:
-    """The numbers of what is chosen: title, defined name, formula."""
+def _choice_numbers(cells: LimitCells, first_budget: int) -> Iterator[tuple[str, str, Formula]]:
+    """The numbers of the chosen task, budget and device: title, defined name, formula."""
     yield "Task", TASK, Formula(f"IFERROR(MATCH({cells.entry(TASK_ROW)},{TASK_NAMES},0),1)", 1)
     number = f"SUMPRODUCT(EXACT({BUDGET_NAMES},{cells.entry(START_ROW)})*(ROW({BUDGET_NAMES})-{first_budget}))"
     # The row after the last budget has no limits.
@@ -195,11 +197,11 @@ def _exact_limits(cells: LimitCells) -> Iterator[tuple[str, str, Formula]]:
     for column in cells.limited:
         none = 0 if is_least(column) else UNLIMITED
         bound = cells.first_limits.get(column.key, none)
-        yield column.title, limit_name(column), Formula(_exact(cells, column, f"{none:.0E}"), bound)
+        yield column.title, limit_name(column), Formula(_exact_limit_formula(cells, column, f"{none:.0E}"), bound)
 
 
-def _exact(cells: LimitCells, column: Column, none: str) -> str:
-    """The exact limit on a column, or what stands for no limit."""
+def _exact_limit_formula(cells: LimitCells, column: Column, none: str) -> str:
+    """The formula of the exact limit on a column; it gives `none` without a limit."""
     if column in cells.columns:
         cell = cells.entry(FIRST_LIMIT + cells.columns.index(column))
         return f"IF(ISNUMBER({cell}),{cell}*{column.scale:.0f},{none})"

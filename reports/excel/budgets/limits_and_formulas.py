@@ -1,4 +1,4 @@
-"""Limits in the workbook: what they are on, and the formulas that compare each row of a leaderboard with them.
+"""Limits in the workbook: their columns, and the formulas that compare each row of a leaderboard with them.
 
 What fits is decided in `reports.selection.selection`. The formulas repeat its rules and recalculate when a
 limit changes. The values written beside them are those of the selection, so that viewers which do not calculate (previews, mail
@@ -24,10 +24,10 @@ from reports.selection.selection import State, limit_shares, select_models
 from zoo.records import Status
 
 FITS, OVER, UNKNOWN, NO_LIMIT = State.FITS.value, State.OVER.value, State.UNKNOWN.value, "–"
-UNLIMITED = 1e300  # stands for an empty limit: every ratio to it is 0
+UNLIMITED = 1e300  # the exact limit of an empty cell: every ratio to it is 0
 SLACK = 0.1  # how far beyond a limit a model may be to be listed as a near miss
-_MOST_WORDS = 240  # letters
-_LEAST_QUALITY = 1e-9  # keeps a ratio finite
+_MOST_LETTERS = 240
+_LEAST_QUALITY = 1e-9  # so that ratios are finite
 
 _WORKBOOK = "computed in this workbook from the limits on the first sheet"
 OF_BUDGET = Column(
@@ -66,11 +66,11 @@ class StartLimits(NamedTuple):
     @property
     def other_limits(self) -> str:
         """The other limits as one text."""
-        return "; ".join(self.others)[:_MOST_WORDS]
+        return "; ".join(self.others)[:_MOST_LETTERS]
 
 
 def is_least(column: Column) -> bool:
-    """Whether a figure has to reach its limit rather than stay under it."""
+    """Whether the limit is a least value rather than a most one."""
     return column.better is Better.HIGH
 
 
@@ -96,20 +96,20 @@ def live_limits(answer: BudgetAnswer, columns: Iterable[Column], chosen: DeviceL
 
 
 def evaluate(table: pd.DataFrame, limits: Mapping[str, float], columns: Sequence[Column]) -> pd.DataFrame:
-    """The budget columns for each row: what the formulas of the workbook give for these limits.
+    """The budget columns of each row: the results of the workbook's formulas for these limits.
 
     Args:
         table: has these columns.
         limits: exact limit by column key; a missing key is no limit.
         columns: those that may be limited in this table.
     """
-    kept = [Limit(column, limits[column.key]) for column in columns if column.key in limits]
-    verdicts = select_models(table, kept, [LEADERBOARD_BY_KEY["macs"]], most_misses=0).verdicts
-    used = np.nan_to_num(limit_shares(table, kept), nan=0.0)
-    for row, limit in zip(used, kept, strict=True):
+    applied = [Limit(column, limits[column.key]) for column in columns if column.key in limits]
+    verdicts = select_models(table, applied, [LEADERBOARD_BY_KEY["macs"]], most_misses=0).verdicts
+    used = np.nan_to_num(limit_shares(table, applied), nan=0.0)
+    for row, limit in zip(used, applied, strict=True):
         row[np.isinf(row)] = limit.bound / _LEAST_QUALITY
     load = used.max(axis=0, initial=0.0)
-    closest = np.array([limit.title for limit in kept] or [NO_LIMIT], dtype=object)[used.argmax(axis=0) if kept else 0]
+    closest = np.array([limit.title for limit in applied] or [NO_LIMIT], dtype=object)[used.argmax(axis=0) if applied else 0]
     binding = verdicts["binding"].fillna(pd.Series(np.where(load > 0, closest, NO_LIMIT), index=table.index, dtype="string"))
     return pd.DataFrame({OF_BUDGET.key: load, VERDICT.key: verdicts["state"], BINDING.key: binding}, index=table.index)
 

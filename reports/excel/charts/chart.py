@@ -30,7 +30,7 @@ _MACS = "MACs at the input size of each row (logarithmic)"
 
 @dataclass(frozen=True)
 class FrontierCells:
-    """Where the points of a frontier are: the sheet, the first row, and the columns of MACs and accuracy."""
+    """The cells of a frontier's points: the sheet, the first row, and the columns of MACs and accuracy."""
 
     sheet: str
     row: int
@@ -44,64 +44,64 @@ def accuracy_chart(board: Board, quality: Column, cells: FrontierCells | None) -
     low, high, outside = _linear_bounds(figures[quality.key])
     unseen = f"; {outside} below {low:g} {quality.unit} not shown" if outside else ""
     chart = chart_parts.new_chart(f"{board.task}: {quality.title} against MACs{unseen}")
-    chart.series.append(_all_models(board, quality))
+    chart.series.append(_models_series(board, quality))
     if cells is not None:
-        chart.series.append(_frontier(board, quality, cells))
+        chart.series.append(_frontier_series(board, quality, cells))
     chart_parts.set_axis(chart.x_axis, _MACS, *_log_bounds(figures[COST.key]), _AMOUNT, is_log=True)
     chart_parts.set_axis(chart.y_axis, f"{quality.title} ({quality.unit})", low, high, "0")
     return chart
 
 
-def _all_models(board: Board, quality: Column) -> XYSeries:
+def _models_series(board: Board, quality: Column) -> XYSeries:
     last = min(len(board.frame), MAX_ROWS, MAX_POINTS)
     places = {column.key: place for place, column in enumerate(board.columns)}
     name = "All models" if last == len(board.frame) else f"Best {last:,} of {len(board.frame):,} rows"
     rows = board.frame.iloc[:last]
-    x_cells, y_cells = (_column_of(board.sheet, places[column.key], rows[column.key]) for column in (COST, quality))
+    x_cells, y_cells = (_column_range(board.sheet, places[column.key], rows[column.key]) for column in (COST, quality))
     points = chart_parts.series(name, x_cells, y_cells)
     chart_parts.show_as_cloud(points)
     return points
 
 
-def _frontier(board: Board, quality: Column, cells: FrontierCells) -> XYSeries:
+def _frontier_series(board: Board, quality: Column, cells: FrontierCells) -> XYSeries:
     rows = board.frontier
     costs, qualities = (
-        _column_of(cells.sheet, cells.cost, rows[COST.key], cells.row),
-        _column_of(cells.sheet, cells.quality, rows[quality.key], cells.row),
+        _column_range(cells.sheet, cells.cost, rows[COST.key], cells.row),
+        _column_range(cells.sheet, cells.quality, rows[quality.key], cells.row),
     )
     points = chart_parts.series("Frontier: none is as accurate with fewer MACs", costs, qualities)
     chart_parts.show_as_line(points, styles.FRONTIER)
     names = [clean_text(str(name))[:60] for name in rows["arch"]]
-    wanted = sorted(_spread(rows[COST.key].to_numpy(dtype=np.float64)))
+    targets = sorted(_spread_positions(rows[COST.key].to_numpy(dtype=np.float64)))
     # A name that would be read as a formula is left out.
     chart_parts.name_points(
-        points, {place: names[place] for place in wanted if not is_formula_like(names[place])}, _steep(rows, quality)
+        points, {place: names[place] for place in targets if not is_formula_like(names[place])}, _steep_positions(rows, quality)
     )
     return points
 
 
-def _column_of(sheet: str, place: int, values: pd.Series, row: int = 1) -> tuple[str, list[object]]:
-    """The range of a table's column of figures from a row on, and what is in it."""
+def _column_range(sheet: str, place: int, values: pd.Series, row: int = 1) -> tuple[str, list[object]]:
+    """The range of a table's column of figures from a row on, and its values."""
     first, last = (address(line, place, absolute="both") for line in (row, row + len(values) - 1))
     return f"{quote_sheetname(sheet)}!{first}:{last}", as_cells(values)
 
 
-def _spread(costs: np.ndarray[Any, np.dtype[np.float64]]) -> set[int]:
+def _spread_positions(costs: np.ndarray[Any, np.dtype[np.float64]]) -> set[int]:
     """Positions of points far enough from each other, on the logarithmic axis, to carry a name."""
     places = np.log10(np.maximum(costs, 1))
     if not len(places):
         return set()
-    wanted = np.linspace(places[0], places[-1], _LABELS)
+    targets = np.linspace(places[0], places[-1], _LABELS)
     chosen: list[int] = []
-    for place in wanted:
+    for place in targets:
         near = int(np.abs(places - place).argmin())
-        if not chosen or places[near] - places[chosen[-1]] > 0.6 * (wanted[1] - wanted[0]):
+        if not chosen or places[near] - places[chosen[-1]] > 0.6 * (targets[1] - targets[0]):
             chosen.append(near)
     return set(chosen)
 
 
-def _steep(frontier: pd.DataFrame, quality: Column) -> frozenset[int]:
-    """Positions from which the line climbs so fast that it would run through a name above the point."""
+def _steep_positions(frontier: pd.DataFrame, quality: Column) -> frozenset[int]:
+    """Positions from which the line is so steep that it would cross a name above the point."""
     costs, qualities = (frontier[key].to_numpy(dtype=np.float64) for key in (COST.key, quality.key))
     gains, decades = np.diff(qualities), np.diff(np.log10(np.maximum(costs, 1)))
     return frozenset(int(place) for place in np.flatnonzero((gains > _STEEP * decades) & (gains > 1)))

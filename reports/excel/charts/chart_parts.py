@@ -47,7 +47,7 @@ def rich_text(text: str | None, size: int, *, bold: bool = False) -> RichText:
 
 
 def title(text: str, size: int, *, bold: bool = False) -> Title:
-    """A title beside what it names, not over it."""
+    """A title that does not overlap the plot."""
     return Title(tx=Text(rich=rich_text(text, size, bold=bold)), overlay=False)
 
 
@@ -83,12 +83,12 @@ def series(name: str, x: tuple[str, Sequence[object]], y: tuple[str, Sequence[ob
     """Points from two ranges of cells, with their values for programs that draw without calculating."""
     made = XYSeries()
     made.tx = SeriesLabel(v=name)
-    made.xVal, made.yVal = AxDataSource(numRef=_figures(*x)), NumDataSource(numRef=_figures(*y))
+    made.xVal, made.yVal = AxDataSource(numRef=_cached_figures(*x)), NumDataSource(numRef=_cached_figures(*y))
     made.smooth = False
     return made
 
 
-def _figures(area: str, values: Sequence[object]) -> NumRef:
+def _cached_figures(area: str, values: Sequence[object]) -> NumRef:
     points = [NumVal(idx=place, v=repr(value)) for place, value in enumerate(values) if value is not None]
     return NumRef(f=area, numCache=NumData(formatCode="General", ptCount=len(values), pt=points))
 

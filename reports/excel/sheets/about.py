@@ -56,13 +56,13 @@ def write_about(book: Book) -> None:
         page.set_width(place, place, width)
     page.put(0, 0, "About this workbook", book.looks.get(bold=True, size=16))
     row = 2
-    for title, lines in _sections(book).items():
-        row = _write_lines(book, page, row, title, lines)
+    for title, lines in _about_sections(book).items():
+        row = _write_about_section(book, page, row, title, lines)
         if title != _NOTES:  # there can be hundreds of notes
             page.print_on(row - 2, len(_WIDTHS) - 1)
 
 
-def _sections(book: Book) -> dict[str, list[tuple[str, ...]]]:
+def _about_sections(book: Book) -> dict[str, list[tuple[str, ...]]]:
     """The lines of each section, in the order of the sheet."""
     report = book.report
     made = [("Made", f"{report.created_at:%Y-%m-%d %H:%M %Z}".strip()), ("Made with", report.command or "not stated")]
@@ -76,20 +76,20 @@ def _sections(book: Book) -> dict[str, list[tuple[str, ...]]]:
         "Speed": [(speed.device.name, f"{speed.run.describe()}. {speed.note}".rstrip()) for speed in report.device_speeds],
         "Words": list(WORDS),
         "Warnings": [("", text) for text in (*report.warnings, *book.notices)],
-        "Licences of the weights": _licences(report.leaderboard),
+        "Licences of the weights": _count_licences(report.leaderboard),
         _NOTES: [("", text) for text in report.notes],
     }
 
 
-def _licences(leaderboard: pd.DataFrame) -> list[tuple[str, ...]]:
+def _count_licences(leaderboard: pd.DataFrame) -> list[tuple[str, ...]]:
     weights = leaderboard.drop_duplicates("model")["license"]
     counts = weights.fillna("not stated by the zoo").value_counts()
     note = [("", "As the zoos state them; the figures here carry none of the weights. Check the model card before you use one.")]
     return [*note, *((str(name), f"{count:,} sets of weights") for name, count in counts.items())]
 
 
-def _write_lines(book: Book, page: Page, first: int, title: str, lines: Sequence[tuple[str, ...]]) -> int:
-    """A heading and its lines; the row after them is returned. Nothing is written for a section without lines."""
+def _write_about_section(book: Book, page: Page, first: int, title: str, lines: Sequence[tuple[str, ...]]) -> int:
+    """Write a heading and its lines, if there are any, and return the row after them."""
     if not lines:
         return first
     top = write_section(book, page, first, title, len(_WIDTHS) - 1)
@@ -101,7 +101,7 @@ def _write_lines(book: Book, page: Page, first: int, title: str, lines: Sequence
 
 
 def write_text(book: Book, page: Page, row: int, place: int, text: str, **look: Any) -> None:
-    """Text from outside in a cell of its own: a web address becomes a link, everything else stays text."""
+    """Write text from outside: a web address becomes a link, all else stays text."""
     if is_web_address(text):
         page.put(row, place, text, book.looks.link(text, valign="top", wrap=look.get("wrap", True)), link=text)
         return

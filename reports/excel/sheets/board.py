@@ -1,4 +1,4 @@
-"""The leaderboard of each task as the workbook shows it: ranked, with the figures of its budget."""
+"""The leaderboard of each task in the workbook: ranked, with its budget columns."""
 
 from __future__ import annotations
 
@@ -47,18 +47,18 @@ class Board:
 
     @property
     def limited(self) -> tuple[Column, ...]:
-        """What a reader may limit here: costs, and the accuracy the task is ranked by."""
+        """The columns that can be limited: costs, and the accuracy that the task is ranked by."""
         costs = (*limits_and_formulas.COSTS, *self.latencies)
         return (*costs, self.quality) if self.quality else costs
 
     @property
     def identity(self) -> tuple[Column, ...]:
-        """What tells rows of one model apart: the input, and variant and batch where there are several."""
+        """The columns in which rows of one model differ: the input, and variant and batch where there are several."""
         return tuple(c for c in self.columns if c.key in _APART and c.shown)
 
     @functools.cached_property
     def columns(self) -> tuple[Column, ...]:
-        """Model and what is shown first, then the budget, then details, which accuracies are that nothing here has."""
+        """Model, rank and shown columns, then the budget, then the details, with the accuracies that no row has."""
         details = device_cells.COLUMNS[1:] if device_cells.LATENCY in self.latencies else ()
         rest = columns_for(self.frame, (*self.latencies, *details))[1:]
         shown = [c for c in rest if c.shown and (c not in ACCURACIES or self.frame[c.key].notna().any())]
@@ -78,7 +78,7 @@ ACCURACIES = tuple(entry.column for entry in ACCURACY_COLUMNS)
 def make_boards(
     leaderboard: pd.DataFrame, taken: set[str], latencies: Sequence[Column] = (), on_devices: npt.NDArray[np.bool_] | None = None
 ) -> list[Board]:
-    """One board a task: those with an accuracy first, then the larger ones. Their budget is still to be evaluated.
+    """A board for each task: those with an accuracy first, the larger first. Their budget columns are not evaluated yet.
 
     Args:
         leaderboard: of the report.
@@ -97,12 +97,12 @@ def make_boards(
             known.append(device_cells.LATENCY)
         sheet = sheet_name(f"Leaderboard {task}" if number else "Leaderboard", taken)
         table = f"Leaderboard{number + 1}" if number else "Leaderboard"
-        boards.append(Board(task, quality, _ranked(rows, quality), sheet, table, tuple(known)))
+        boards.append(Board(task, quality, _rank_rows(rows, quality), sheet, table, tuple(known)))
     return boards
 
 
-def _ranked(rows: pd.DataFrame, quality: Column | None) -> pd.DataFrame:
-    """Best first; rows that cannot be ranked keep no rank and come last."""
+def _rank_rows(rows: pd.DataFrame, quality: Column | None) -> pd.DataFrame:
+    """The rows, best first; rows without accuracy or cost have no rank and come last."""
     keys, ascending = ([quality.key, COST.key], [quality.better is Better.LOW, True]) if quality else ([COST.key], [False])
     ranked = rows.assign(_known=rows[[*keys, COST.key]].notna().all(axis=1))
     by = ["_known", *keys, MODEL.key]

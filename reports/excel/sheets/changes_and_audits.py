@@ -16,20 +16,20 @@ _MOST_CAUSES = 5
 
 
 def write_changes(book: Book) -> None:
-    """What the last run changed; nothing where there was no run before it."""
+    """Write the changes of the last run, if there was a run before it."""
     changes = book.report.changes
     if changes is None:
         return
-    table = changes.rows.sort_values("kind", key=_place_in(changes.KINDS), kind="stable")
+    table = changes.rows.sort_values("kind", key=_sort_by_order(changes.KINDS), kind="stable")
     write_table(book, TableSpec(
         sheet_name("Changes", book.taken), "Changes", f"Changes of the last run: {changes}", CHANGES, table, empty="No value changed.",
     ))  # fmt: skip
 
 
 def write_audits(book: Book) -> None:
-    """A sheet for each published table the configuration names, the rows a person should look at first."""
+    """Write a sheet for each audited table, rows that do not agree first."""
     for number, audit in enumerate(book.report.audits, start=1):
-        table = audit.rows.sort_values("verdict", key=_place_in(audit.VERDICTS), kind="stable")
+        table = audit.rows.sort_values("verdict", key=_sort_by_order(audit.VERDICTS), kind="stable")
         write_table(book, TableSpec(
             sheet_name("Audit" if len(book.report.audits) == 1 else f"Audit {number} {audit.zoo}", book.taken),
             f"Audit{number}", f"{audit.title}, compared with the counts: {audit}", AUDIT, table,
@@ -44,7 +44,7 @@ def explain_audit(audit: AuditReport) -> str:
     return f"Counts as: {audit.counts_as}. {audit}. {causes and f'Most frequent causes: {causes}'}{f'; and {more} more' if more > 0 else ''}"
 
 
-def _place_in(order: tuple[str, ...]) -> Callable[[pd.Series[str]], pd.Series[int]]:
+def _sort_by_order(order: tuple[str, ...]) -> Callable[[pd.Series[str]], pd.Series[int]]:
     """A sorting key: the place of each word in this order."""
     places = {word: place for place, word in enumerate(order)}
     return lambda words: words.map(places).fillna(len(order)).astype(int)

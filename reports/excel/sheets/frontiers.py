@@ -23,7 +23,7 @@ _PRINTED = 90  # rows that are legible on a page
 
 
 def write_frontiers(book: Book, boards: Sequence[Board]) -> dict[str, FrontierCells]:
-    """Write the sheet; where each task's points are is returned. There is no sheet where no accuracy is known."""
+    """Write the sheet and return the cells of each task's points; without accuracies there is no sheet."""
     boards = [board for board in boards if board.quality is not None and len(board.frontier)]
     if not boards:
         return {}
@@ -48,13 +48,13 @@ def write_frontiers(book: Book, boards: Sequence[Board]) -> dict[str, FrontierCe
 
 
 def frontier_columns(board: Board) -> list[Column]:
-    """What the sheet shows of a task."""
+    """The columns of a task."""
     assert board.quality is not None
     return [MODEL, *board.identity, board.quality, GAIN, COST, FACTOR, SIZE, PEAK]
 
 
 def _write_frontier(book: Book, page: Page, board: Board, row: int) -> FrontierCells:
-    """The models of one task, cheapest first, with what each step gains and costs."""
+    """Write the models of one task, cheapest first, with the gain and the cost factor of each step."""
     assert board.quality is not None
     columns, table = frontier_columns(board), board.frontier
     change = table[board.quality.key].diff().round(6)

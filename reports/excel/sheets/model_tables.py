@@ -1,4 +1,4 @@
-"""A small table of models among other things on a sheet: heads, then a row for each model, whose name leads somewhere."""
+"""A small table of models within a sheet: heads, then a row for each model, whose name is a link."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _LINE: dict[str, Any] = {"bottom": "dotted"}
 def write_models(
     book: Book, page: Page, row: int, columns: Sequence[Column], models: pd.DataFrame, links: Sequence[str | None]
 ) -> int:
-    """Write the table from this row on; the row after it is returned.
+    """Write the table from this row on and return the row after it.
 
     Args:
         book: the workbook.
@@ -29,7 +29,7 @@ def write_models(
         row: of the heads.
         columns: from `MODEL_PLACE` on; the first one has names.
         models: a row for each model, with these columns.
-        links: where each name leads.
+        links: target of each name.
     """
     page.heights[row] = 31
     for place, column in enumerate(columns, start=MODEL_PLACE):
@@ -40,11 +40,11 @@ def write_models(
         style = book.looks.link(name, indent=1, **_LINE)
         page.put(row, MODEL_PLACE, name, style, link=link if len(name) <= MAX_ADDRESS else None)
         for place, column in enumerate(columns[1:], start=MODEL_PLACE + 1):
-            _write_value(book, page, row, place, column, model[column.key])
+            _write_model_value(book, page, row, place, column, model[column.key])
     return row + 1
 
 
-def _write_value(book: Book, page: Page, row: int, place: int, column: Column, value: Any) -> None:
+def _write_model_value(book: Book, page: Page, row: int, place: int, column: Column, value: Any) -> None:
     if pd.isna(value):
         page.put(row, place, None, book.looks.get(**_LINE))
     elif column.is_figure:
@@ -54,7 +54,7 @@ def _write_value(book: Book, page: Page, row: int, place: int, column: Column, v
 
 
 def write_section(book: Book, page: Page, row: int, title: str, last: int, *, first: int = 0) -> int:
-    """A heading with a line under it from one column to another; the row after it is returned."""
+    """Write a heading with a line under it from one column to another and return the row after it."""
     form = book.looks.get(bold=True, size=12, colour=styles.ACCENT, bottom="thin", quoted=is_formula_like(title))
     for place in range(first, last + 1):
         page.put(row, place, title if place == first else None, form)

@@ -1,4 +1,4 @@
-"""The first sheet: what to choose and to limit, which models to take, the frontier as a chart, and where to read on."""
+"""The first sheet: cells for choices and limits, the picks, the chart of the frontier, and links to the other sheets."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _INPUT = next(c for c in LEADERBOARD if c.key == "input")
 def write_summary(
     book: Book, page: Page, cells: LimitCells | None, frontiers: Mapping[str, FrontierCells], answers: Mapping[str, str]
 ) -> None:
-    """Fill the sheet that was made first, now that all others are known.
+    """Fill the first sheet; the others are written before it.
 
     Args:
         book: the workbook.
@@ -53,7 +53,7 @@ def write_summary(
     row = _write_budget_picks(book, page, row, answers)
     row = _write_warnings(book, page, row, cells)
     if cells:
-        row = _write_chart(page, row, cells.boards[0], frontiers)
+        row = _write_summary_chart(page, row, cells.boards[0], frontiers)
     page.print_on(row - 1, _LAST)
     page.sheet.print_options.horizontalCentered = True
     page.sheet.sheet_view.tabSelected = True
@@ -74,7 +74,7 @@ def _write_title(book: Book, page: Page) -> None:
 
 
 def _write_contents(book: Book, page: Page) -> int:
-    """The other sheets, beside the cells to type in; the row after them is returned."""
+    """Write links to the other sheets, beside the entry cells, and return the row after them."""
     top = write_section(book, page, TASK_ROW - 1, "In this workbook", _LAST, first=_CONTENTS)
     for row, (name, description) in enumerate(book.contents[1:], start=top):
         page.put(row, _CONTENTS, name, book.looks.link(name), link=f"#'{name}'!A1")
@@ -82,7 +82,7 @@ def _write_contents(book: Book, page: Page) -> int:
     return top + len(book.contents) - 1
 
 
-def _write_chart(page: Page, row: int, board: Board, frontiers: Mapping[str, FrontierCells]) -> int:
+def _write_summary_chart(page: Page, row: int, board: Board, frontiers: Mapping[str, FrontierCells]) -> int:
     if board.quality is None:
         return row
     chart = accuracy_chart(board, board.quality, frontiers.get(board.task))
@@ -111,7 +111,7 @@ def _write_warnings(book: Book, page: Page, row: int, cells: LimitCells | None) 
 
 
 def _write_budget_picks(book: Book, page: Page, row: int, links: Mapping[str, str]) -> int:
-    """What to pick for each budget of the configuration; the model leads to the whole answer."""
+    """Write the pick for each budget of the configuration; the model is a link to the whole answer."""
     answers = book.report.budgets
     if not answers:
         return row

@@ -1,4 +1,4 @@
-"""The sheets that are tables: leaderboards, speeds and what is missing from them."""
+"""Sheets with one table: leaderboards, speeds, coverage and unmatched results."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from reports.exports.safe_text import is_web_address
 
 
 def write_leaderboard(book: Book, board: Board) -> None:
-    """One row per weights and input size, best first; models lead to their cards, and say how they fit the budget."""
+    """One row per weights and input size, best first; models are links to their cards, with how they fit the budget."""
     order = f"best {board.quality.title} first" if board.quality else "most MACs first: no accuracy is known"
     cards = [card if isinstance(card, str) and is_web_address(card) else None for card in as_cells(board.frame[CARD.key])]
     write_table(book, TableSpec(
@@ -27,14 +27,14 @@ def write_leaderboard(book: Book, board: Board) -> None:
 
 
 def write_speeds(book: Book) -> None:
-    """How fast each architecture is in each run configuration that was asked for, with the interval of estimates."""
+    """Write the speeds of each architecture in each configured run configuration, with the interval of estimates."""
     if speeds := book.report.device_speeds:
         description = f"Speed on {', '.join(dict.fromkeys(speed.device.id for speed in speeds))}"
         write_table(book, TableSpec(sheet_name("Speed", book.taken), "Speed", description, SPEEDS, book.report.speeds))
 
 
 def write_published_speeds(book: Book) -> None:
-    """What others published of these architectures on phones, accelerators, boards and computers."""
+    """Write published speeds of these architectures on phones, accelerators, boards and computers."""
     if len(rows := book.report.published_speeds):
         name = sheet_name("Published speed", book.taken)
         description = f"{len(rows):,} speeds that others published, on {rows['device'].nunique()} devices"
@@ -42,7 +42,7 @@ def write_published_speeds(book: Book) -> None:
 
 
 def write_coverage(book: Book) -> None:
-    """What is missing or assumed: failed and bounded architectures, and published results that found no model."""
+    """Write what is missing or assumed: failed and bounded architectures, and published results that match no model."""
     missing = book.report.coverage
     table = missing.sort_values(["status", "zoo", "arch"], ascending=[False, True, True], na_position="last", kind="stable")
     by_status = ", ".join(f"{count:,} {status}" for status, count in missing["status"].value_counts().items()) or "nothing"

@@ -1,1 +1,1 @@
-"""Sheets, cells and styles as the file holds them."""
+"""Sheets, cells and styles as parts of the file."""

@@ -1,4 +1,4 @@
-"""Cells as a sheet's file holds them.
+"""Cells as XML of a sheet's file.
 
 openpyxl's own cell writer is not used, for four reasons. It writes no value beside a formula, so that previews, Protected View
 and pandas would show nothing. It rounds numbers to 16 digits, and a double needs 17 to come back as it was. It takes any text
@@ -24,7 +24,7 @@ _LIKE_AN_ESCAPE = re.compile(r"(?<=_x)(?=[0-9A-Fa-f]{4}_)")
 
 
 class Formula(NamedTuple):
-    """A formula, without the equals sign, and what it gives until a spreadsheet recalculates."""
+    """A formula, without the equals sign, and its result, which is shown until a spreadsheet recalculates."""
 
     text: str
     value: object
@@ -37,7 +37,7 @@ def address(row: int, column: int, *, absolute: str = "") -> str:
 
 
 def render_cell(place: str, value: object, style: int) -> str:
-    """One cell. None gives an empty one that has only its style; text is cut and cleaned as its cell needs it."""
+    """One cell. None is an empty cell with a style; text is cleaned and cut to the length of a cell."""
     head = f'<c r="{place}" s="{style}"'
     if value is None:
         return f"{head}/>"
@@ -45,18 +45,18 @@ def render_cell(place: str, value: object, style: int) -> str:
         return render_formula(place, f"<f>{escape(value.text)}</f>", value.value, style)
     if isinstance(value, str):
         return f'{head} t="inlineStr"><is>{_render_text(clean_text(value))}</is></c>'
-    return f"{head}{_typed(value)}</c>"
+    return f"{head}{_render_number(value)}</c>"
 
 
 def render_formula(place: str, formula: str, value: object, style: int) -> str:
-    """A cell with a formula that is XML already, for those that stand in every row of a table."""
+    """A cell with a formula that is XML already, for formulas of every row of a table."""
     head = f'<c r="{place}" s="{style}"'
     if isinstance(value, str):
         text = _LIKE_AN_ESCAPE.sub("005F_x", clean_text(value))  # _x0041_ becomes _x005F_x0041_: no runs are possible here
         return f'{head} t="str">{formula}<v>{escape(text)}</v></c>'
     if value is None:
         return f"{head}>{formula}</c>"
-    kind, _, rest = _typed(value).partition(">")
+    kind, _, rest = _render_number(value).partition(">")
     return f"{head}{kind}>{formula}{rest}</c>"
 
 
@@ -66,15 +66,15 @@ def render_row(row: int, cells: Iterable[str], height: float | None = None) -> s
     return f'<row r="{row + 1}"{tall}>{"".join(cells)}</row>'
 
 
-def _typed(value: object) -> str:
-    """What comes after the head of a cell with a number or a truth value, up to its end."""
+def _render_number(value: object) -> str:
+    """The type and value of a cell with a number or a truth value."""
     if isinstance(value, bool):
         return f' t="b"><v>{value:d}</v>'
     if isinstance(value, int | Integral):  # the first is quicker to see, the second has numpy's
         return f"><v>{value}</v>"
     if isinstance(value, float) and math.isfinite(value):
         return f"><v>{float(value)!r}</v>"  # numpy's floats are floats with another repr
-    raise TypeError(f"{value!r} cannot stand in a cell")
+    raise TypeError(f"{value!r} cannot be written to a cell")
 
 
 def _render_text(text: str) -> str:

@@ -28,7 +28,7 @@ class Page:
         heights: by row, in points, where it is not the usual one.
         body: rendered rows that follow the other ones; they are read once, while the file is written.
         body_cells: about how many cells they have, to estimate the size of the file.
-        links: where cells lead.
+        links: hyperlinks of cells.
         notes: comments on cells.
         descriptions: of each chart, for readers who cannot see it.
     """
@@ -45,7 +45,7 @@ class Page:
         self._last = (0, 0)
 
     def put(self, row: int, column: int, value: object, style: int, *, link: str | None = None) -> None:
-        """Write a cell, which leads to an address or, if that begins with #, to a place in the workbook."""
+        """Write a cell, with a link to an address or, if that begins with #, to a place in the workbook."""
         place = address(row, column)
         self._cells.setdefault(row, {})[column] = render_cell(place, value, style)
         self.reach(row, column)
@@ -53,7 +53,7 @@ class Page:
             self.add_link(place, link)
 
     def add_link(self, place: str, link: str) -> None:
-        """Make a cell lead somewhere."""
+        """Add a link to a cell."""
         inside = link.startswith("#")
         self.links.append(Hyperlink(ref=place, location=link[1:] if inside else None, target=None if inside else link))
 
@@ -72,7 +72,7 @@ class Page:
         self.descriptions.append(description)
 
     def reach(self, row: int, column: int) -> None:
-        """Note that the sheet has cells up to here."""
+        """Extend the range of cells to this one."""
         self._last = (max(self._last[0], row), max(self._last[1], column))
 
     @property
@@ -96,16 +96,16 @@ class Page:
         """Put a column into the group that a click on [+] unfolds."""
         dimension = self.sheet.column_dimensions[get_column_letter(column + 1)]
         dimension.outlineLevel, dimension.hidden = 1, True
-        self.sheet.column_dimensions.max_outline = 1  # openpyxl would find it out after it wrote where it stands
+        self.sheet.column_dimensions.max_outline = 1  # openpyxl would set it only after it has written it
 
     def end_fold(self, column: int) -> None:
-        """The column after a group, which carries its [+]."""
+        """Mark the column after a group, which has its [+]."""
         self.set_width(column, column, 3)
         self.sheet.column_dimensions[get_column_letter(column + 1)].collapsed = True
 
     def print_on(self, last_row: int, last_column: int) -> None:
         """Print everything up to this cell on one page."""
-        self._set_up(f"A1:{address(last_row, last_column)}", "portrait", 1)
+        self._set_up_printing(f"A1:{address(last_row, last_column)}", "portrait", 1)
 
     def print_nothing(self, column: int) -> None:
         """Leave the sheet out when the workbook is printed: its print area is this column, which is hidden and so never printed.
@@ -113,9 +113,9 @@ class Page:
         Without the print area, the whole sheet prints, one page wide.
         """
         self.sheet.column_dimensions[get_column_letter(column + 1)].hidden = True
-        self._set_up(address(0, column), "landscape", 0)
+        self._set_up_printing(address(0, column), "landscape", 0)
 
-    def _set_up(self, area: str, orientation: Literal["landscape", "portrait"], pages_high: int) -> None:
+    def _set_up_printing(self, area: str, orientation: Literal["landscape", "portrait"], pages_high: int) -> None:
         self.sheet.print_area = area
         self.sheet.sheet_properties.pageSetUpPr = PageSetupProperties(fitToPage=True)
         setup = self.sheet.page_setup

@@ -77,7 +77,7 @@ class Book:
 
 @dataclass(frozen=True)
 class TableSpec:
-    """What to write: where, which columns of which table, and what in it is a formula or leads somewhere."""
+    """A table to write: its sheet and name, its columns and rows, its formulas and its links."""
 
     sheet: str
     table: str
@@ -85,7 +85,7 @@ class TableSpec:
     columns: Sequence[Column]
     frame: pd.DataFrame
     formulas: Callable[[str], dict[str, str]] = lambda _: {}  # column key to formula, given the table's name
-    links: Sequence[str | None] = ()  # where the first column's cells lead
+    links: Sequence[str | None] = ()  # of the first column's cells
     empty: str = "Nothing to list."
     colour: str = styles.RULE
 
@@ -103,12 +103,14 @@ def write_table(book: Book, spec: TableSpec) -> Page:
         name = spec.sheet if part == 0 else sheet_name(f"{spec.sheet} ({part + 1})", book.taken)
         page = book.add_sheet(name, spec.description if part == 0 else f"Continues {spec.sheet}.", colour=spec.colour)
         table = spec.table if part == 0 else f"{spec.table}_{part + 1}"
-        _write_part(book, page, spec, table, spec.frame.iloc[rows], spec.links[rows])
+        _write_table_sheet(book, page, spec, table, spec.frame.iloc[rows], spec.links[rows])
         pages.append(page)
     return pages[0]
 
 
-def _write_part(book: Book, page: Page, spec: TableSpec, table: str, frame: pd.DataFrame, links: Sequence[str | None]) -> None:
+def _write_table_sheet(
+    book: Book, page: Page, spec: TableSpec, table: str, frame: pd.DataFrame, links: Sequence[str | None]
+) -> None:
     _set_widths(page, spec.columns, frame)
     page.sheet.freeze_panes = "B2"
     page.sheet.print_title_rows = "1:1"
@@ -159,14 +161,14 @@ def _write_header(book: Book, page: Page, columns: Sequence[Column]) -> None:
 def _render_body(
     book: Book, columns: Sequence[Column], frame: pd.DataFrame, formulas: dict[str, str], linked: frozenset[int]
 ) -> Iterator[str]:
-    """The rows under the header, one after the other: all of them at once could be more than a machine holds."""
+    """The rows under the header, one after the other: all of them at once may not fit into memory."""
     rendered = []
     for place, column in enumerate(columns):
         values, letter = as_cells(frame[column.key]), get_column_letter(place + 1)
         if column.key in formulas:
             rendered.append(_render_formulas(letter, formulas[column.key], values, book.looks.cell(column)))
         elif place == 0:
-            rendered.append(_render_first(book, values, linked))
+            rendered.append(_render_names(book, values, linked))
         else:
             rendered.append(_render_values(book, letter, column, values))
     heights = _prose_heights(columns, frame)
@@ -188,8 +190,8 @@ def _render_values(book: Book, letter: str, column: Column, values: list[object]
             yield render_cell(f"{letter}{row}", text, quoted if is_formula_like(text) else plain)
 
 
-def _render_first(book: Book, values: list[object], linked: frozenset[int]) -> Iterator[str]:
-    """The column of names, those that lead somewhere in the colour of links."""
+def _render_names(book: Book, values: list[object], linked: frozenset[int]) -> Iterator[str]:
+    """The column of names, links in their colour."""
     for row, value in enumerate(values, start=1):
         text = "" if value is None else str(value)
         look = book.looks.link(text, indent=1) if row in linked else book.looks.get(quoted=is_formula_like(text), indent=1)
@@ -213,20 +215,20 @@ def _prose_heights(columns: Sequence[Column], frame: pd.DataFrame) -> dict[int, 
 
 
 def prose_height(letters: int, width: float) -> float:
-    """Height of a row that holds so much prose in a cell of this width; what is far longer is cut, or no row could show it."""
+    """Height in points of a row with so many letters in a cell of this width, up to a most: longer text is cut off."""
     return 15 * min(_MOST_LINES, max(1, math.ceil(letters / (width * _FILL))))
 
 
 def _add_links(book: Book, page: Page, spec: TableSpec, frame: pd.DataFrame, links: Sequence[str | None]) -> frozenset[int]:
-    """Make the first column's cells lead somewhere and say which rows, from 1; the spec has safe addresses only."""
-    wanted = [(row, link) for row, link in enumerate(links, start=1) if link is not None]
-    if len(wanted) > MAX_LINKS:
+    """Add the links of the first column's cells and return their rows, from 1; the spec has safe addresses only."""
+    linked = [(row, link) for row, link in enumerate(links, start=1) if link is not None]
+    if len(linked) > MAX_LINKS:
         book.notices.append(
-            f"{spec.sheet}: only the first {MAX_LINKS:,} of {len(wanted):,} models are links: Excel allows no more."
+            f"{spec.sheet}: only the first {MAX_LINKS:,} of {len(linked):,} models are links: Excel allows no more."
         )
     texts = as_cells(frame[spec.columns[0].key])
     # A text too long for a link is only text.
-    fitting = [(row, link) for row, link in wanted[:MAX_LINKS] if len(str(texts[row - 1])) <= MAX_ADDRESS]
+    fitting = [(row, link) for row, link in linked[:MAX_LINKS] if len(str(texts[row - 1])) <= MAX_ADDRESS]
     for row, link in fitting:
         page.add_link(address(row, 0), link)
     return frozenset(row for row, _ in fitting)
@@ -239,15 +241,15 @@ def _set_widths(page: Page, columns: Sequence[Column], frame: pd.DataFrame) -> N
         folded += 1
     for place, column in enumerate(columns):
         longest_word = max(len(word) for word in column.header.split())
-        page.set_width(place, place, max(column.width, longest_word + 3, _needed_width(column, frame)))
+        page.set_width(place, place, max(column.width, longest_word + 3, _width_of_texts(column, frame)))
         if place >= len(columns) - folded:
             page.fold(place)
     if folded:
         page.end_fold(len(columns))
 
 
-def _needed_width(column: Column, frame: pd.DataFrame) -> int:
-    """Characters that hold nearly all of the column's texts: one long exception should not push the rest off the screen."""
+def _width_of_texts(column: Column, frame: pd.DataFrame) -> int:
+    """Characters that fit 98 % of the column's texts: one long text should not push the rest off the screen."""
     if column.is_figure or column.kind is not ColumnKind.TEXT or frame.empty:
         return 0
     lengths = frame[column.key].dropna().astype(str).str.len()

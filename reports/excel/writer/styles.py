@@ -58,7 +58,7 @@ class Look:
 
 
 class Styles:
-    """Numbers of styles by their looks; asking twice for the same gives the same."""
+    """Numbers of styles by their looks; the same look always has the same number."""
 
     def __init__(self, workbook: Workbook) -> None:
         self._sheet: Any = SimpleNamespace(parent=workbook)  # all that a cell asks of its sheet for a style
@@ -66,12 +66,12 @@ class Styles:
 
     def get(self, look: Look | None = None, **changes: Any) -> int:
         """Number of the style with this look, or with the usual one, apart from `changes`."""
-        wanted = dataclasses.replace(look or Look(), **changes)
-        if wanted not in self._made:
-            self._made[wanted] = self._make(wanted)
-        return self._made[wanted]
+        new_look = dataclasses.replace(look or Look(), **changes)
+        if new_look not in self._made:
+            self._made[new_look] = self._make_style(new_look)
+        return self._made[new_look]
 
-    def _make(self, look: Look) -> int:
+    def _make_style(self, look: Look) -> int:
         cell = WriteOnlyCell(self._sheet)
         cell.font = Font(name=_FONT, sz=look.size, b=look.bold, i=look.italic, color=f"FF{look.colour}")
         left = "left" if look.indent else None  # an indent counts from a side
@@ -107,7 +107,7 @@ class Styles:
         return self.get(indent=1, wrap=wrap)
 
     def link(self, text: str = "", **changes: Any) -> int:
-        """A cell that leads somewhere, whatever its text."""
+        """A cell with a link."""
         return self.get(colour=ACCENT, quoted=is_formula_like(text), **changes)
 
 

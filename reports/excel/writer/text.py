@@ -15,10 +15,10 @@ _SHEET_NAME_ILLEGAL = re.compile(r"[\[\]:*?/\\'\"\n]")  # quotes and line ends a
 def clean_text(text: str) -> str:
     """The text as a cell can hold it, cut with a notice if it is too long."""
     text = printable(text)
-    return text if len(text) <= MAX_CELL // 2 else _cut(text)
+    return text if len(text) <= MAX_CELL // 2 else _cut_to_cell(text)
 
 
-def _cut(text: str) -> str:
+def _cut_to_cell(text: str) -> str:
     units = len(text.encode("utf-16-le")) // 2
     if units <= MAX_CELL:
         return text
@@ -27,9 +27,9 @@ def _cut(text: str) -> str:
     return head + notice
 
 
-def sheet_name(wanted: str, taken: set[str]) -> str:
+def sheet_name(proposed: str, taken: set[str]) -> str:
     """A legal name for a sheet, not yet in `taken` (lower case), to which it is added."""
-    base = _SHEET_NAME_ILLEGAL.sub(" ", clean_text(wanted)).strip()[:31].strip() or "Sheet"
+    base = _SHEET_NAME_ILLEGAL.sub(" ", clean_text(proposed)).strip()[:31].strip() or "Sheet"
     name, number = base, 2
     while name.lower() in taken or name.lower() == "history":  # Excel keeps `History` for itself
         ending = f" ({number})"

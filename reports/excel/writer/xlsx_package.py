@@ -4,7 +4,7 @@ This is the one place that builds on how openpyxl writes files rather than on wh
 tail come from its `WorksheetWriter`, everything else from its `ExcelWriter`.
 """
 
-# ruff: noqa: SLF001 -- as said above; the tests read every part back
+# ruff: noqa: SLF001 -- see above; the tests read every part back
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class _SheetWriter(WorksheetWriter):
         self.xf.send(Element("dimension", {"ref": self._page.extent}))
 
     def write_rows(self) -> None:
-        """A mark instead of rows, and what openpyxl collects while it writes them."""
+        """A mark instead of rows, and the links and notes that openpyxl collects while it writes rows."""
         sheet: Any = self.ws
         sheet._hyperlinks.extend(self._page.links)
         sheet._comments.extend(self._page.notes)

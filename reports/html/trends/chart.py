@@ -1,4 +1,4 @@
-"""A chart of steps as SVG: a value for each run, which holds until the next one.
+"""A step chart as SVG: each run has a value, which is drawn up to the next run.
 
 Its colours are names of the page's style sheet, and follow the theme; a chart needs no script.
 """
@@ -50,7 +50,7 @@ class Frame:
 
     @property
     def bottom(self) -> int:
-        """Where the horizontal axis lies."""
+        """Position of the horizontal axis."""
         return self.height - _BOTTOM
 
 
@@ -62,12 +62,14 @@ def draw(lines: Sequence[Line], stops: Sequence[Stop], title: str, frame: Frame)
     """The chart; on a wide one, each line is named at its end."""
     values = [value for line in lines for value in line.values if value is not None]
     ticks = nice_ticks(min(values), max(values))
-    parts = [*_axes(ticks, frame), *_stops(stops, frame)]
+    parts = [*_draw_axes(ticks, frame), *_draw_stops(stops, frame)]
     for number, line in enumerate(lines):
-        parts.append(Markup('<g stroke="{}">{}</g>').format(_colour(number), Markup("").join(_draw_line(line, ticks, frame))))
+        parts.append(
+            Markup('<g stroke="{}">{}</g>').format(_series_colour(number), Markup("").join(_draw_line(line, ticks, frame)))
+        )
     height = frame.height + _LABEL_GAP * (max(len(stop.label) for stop in stops) - 1)
     if frame is WIDE:
-        parts += _names(lines, ticks, frame)
+        parts += _draw_line_names(lines, ticks, frame)
     kind = "wide" if frame is WIDE else "narrow"
     return Markup('<svg class="trend {}" viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>').format(
         kind, frame.width, height, title, Markup("").join(parts)
@@ -76,7 +78,7 @@ def draw(lines: Sequence[Line], stops: Sequence[Stop], title: str, frame: Frame)
 
 def swatch(number: int, dash: str) -> Markup:
     """A short piece of a line, for a legend."""
-    look = Markup('class="line" stroke="{}"{}').format(_colour(number), _dashed(dash))
+    look = Markup('class="line" stroke="{}"{}').format(_series_colour(number), _dash_attribute(dash))
     return Markup('<svg class="swatch" viewBox="0 0 26 8" aria-hidden="true"><path {} d="M1 4H25"/></svg>').format(look)
 
 
@@ -90,16 +92,16 @@ def nice_ticks(low: float, high: float) -> list[float]:
     return [number * step for number in range(first, max(last, first + 1) + 1)]
 
 
-def _colour(number: int) -> str:
+def _series_colour(number: int) -> str:
     return f"var(--series-{number % SERIES_COLOURS + 1})"
 
 
-def _dashed(dash: str) -> Markup:
+def _dash_attribute(dash: str) -> Markup:
     return Markup(' stroke-dasharray="{}"').format(dash) if dash else Markup("")
 
 
 def _x(place: int, stops: int, frame: Frame) -> float:
-    """Where a stop begins; the last one lasts until the right edge."""
+    """Left end of a stop; the last one extends to the right edge."""
     return round(frame.left + _INSET + place * (frame.width - frame.left - frame.right - _INSET) / stops, 1)
 
 
@@ -108,7 +110,7 @@ def _y(value: float, ticks: Sequence[float], frame: Frame) -> float:
     return round(frame.bottom - share * (frame.bottom - frame.top), 1)
 
 
-def _axes(ticks: Sequence[float], frame: Frame) -> Iterator[Markup]:
+def _draw_axes(ticks: Sequence[float], frame: Frame) -> Iterator[Markup]:
     digits = max(len(f"{tick:g}".partition(".")[2]) for tick in ticks)
     for tick in ticks:
         y = _y(tick, ticks, frame)
@@ -116,14 +118,14 @@ def _axes(ticks: Sequence[float], frame: Frame) -> Iterator[Markup]:
         yield Markup('<text x="{}" y="{}" class="end">{}</text>').format(frame.left - 6, y + 4, f"{tick:.{digits}f}")
 
 
-def _stops(stops: Sequence[Stop], frame: Frame) -> Iterator[Markup]:
+def _draw_stops(stops: Sequence[Stop], frame: Frame) -> Iterator[Markup]:
     longest = max(len(text) for stop in stops for text in stop.label)
     every = math.ceil((longest * _LETTER + 18) * len(stops) / (frame.width - frame.left - frame.right))
     last_end = -math.inf
     for place, stop in enumerate(stops):
         x = _x(place, len(stops), frame)
         if (len(stops) - 1 - place) % every == 0:  # the last one always has its label
-            yield from _beneath(x, stop.label, frame)
+            yield from _draw_label(x, stop.label, frame)
         if stop.mark:
             yield Markup('<path class="mark" d="M{} {}V{}"/>').format(x, frame.top - 4, frame.bottom)
             length = _LETTER * len(stop.mark)
@@ -133,8 +135,8 @@ def _stops(stops: Sequence[Stop], frame: Frame) -> Iterator[Markup]:
                 last_end = start + length + 6
 
 
-def _beneath(x: float, label: Sequence[str], frame: Frame) -> Iterator[Markup]:
-    """A label under the axis: beneath its stop, as far as the chart has room there."""
+def _draw_label(x: float, label: Sequence[str], frame: Frame) -> Iterator[Markup]:
+    """A label under the axis, centred on its stop and inside the chart."""
     half = _LETTER * max(map(len, label)) / 2
     middle = round(min(max(x, half), frame.width - half), 1)
     for number, text in enumerate(label):
@@ -143,7 +145,7 @@ def _beneath(x: float, label: Sequence[str], frame: Frame) -> Iterator[Markup]:
 
 
 def _draw_line(line: Line, ticks: Sequence[float], frame: Frame) -> Iterator[Markup]:
-    """The steps, and a dot where another model took over; on a wide chart the dot names it."""
+    """The steps, and a dot at each new model; on a wide chart its tooltip has the name."""
     places = len(line.values)
     path, before = "", None
     for place, value in enumerate((*line.values, None)):
@@ -154,31 +156,33 @@ def _draw_line(line: Line, ticks: Sequence[float], frame: Frame) -> Iterator[Mar
             y = _y(value, ticks, frame)
             path += f"M{x} {y}" if before is None else f"H{x}V{y}"
         before = value
-    yield Markup('<path class="line"{} d="{}"/>').format(_dashed(line.dash), path)
+    yield Markup('<path class="line"{} d="{}"/>').format(_dash_attribute(line.dash), path)
     for place, value in enumerate(line.values):
         if value is not None and (place == 0 or line.names[place] != line.names[place - 1]):
-            said = f"{line.title}: {line.names[place]}, {line.texts[place]}"
-            name = Markup("<title>{}</title>").format(said) if frame is WIDE else ""
+            description = f"{line.title}: {line.names[place]}, {line.texts[place]}"
+            name = Markup("<title>{}</title>").format(description) if frame is WIDE else ""
             at = (_x(place, places, frame), _y(value, ticks, frame))
             yield Markup('<circle class="dot" cx="{}" cy="{}" r="4">{}</circle>').format(*at, name)
 
 
-def _names(lines: Sequence[Line], ticks: Sequence[float], frame: Frame) -> Iterator[Markup]:
+def _draw_line_names(lines: Sequence[Line], ticks: Sequence[float], frame: Frame) -> Iterator[Markup]:
     """The name and the last value of each line, moved apart where lines end close together."""
     ends = sorted((_y(line.values[-1], ticks, frame), number) for number, line in enumerate(lines) if line.values[-1] is not None)
     x = frame.width - frame.right
-    for (y, number), place in zip(ends, _apart([y for y, _ in ends], frame), strict=True):
-        yield Markup('<path class="leader" stroke="{}" d="M{} {}L{} {}"/>').format(_colour(number), x + 2, y, x + 16, place)
-        text = f"{_short(lines[number].title)}  {lines[number].texts[-1]}"
+    for (y, number), place in zip(ends, _move_apart([y for y, _ in ends], frame), strict=True):
+        yield Markup('<path class="leader" stroke="{}" d="M{} {}L{} {}"/>').format(
+            _series_colour(number), x + 2, y, x + 16, place
+        )
+        text = f"{_shorten(lines[number].title)}  {lines[number].texts[-1]}"
         yield Markup('<text x="{}" y="{}">{}</text>').format(x + 20, place + 4, text)
 
 
-def _short(text: str) -> str:
+def _shorten(text: str) -> str:
     return text if len(text) <= _LONGEST_NAME else f"{text[: _LONGEST_NAME - 1]}…"
 
 
-def _apart(places: Sequence[float], frame: Frame) -> list[float]:
-    """Places at least a line of text apart, as near to the given ones as a pass down and a pass up bring them."""
+def _move_apart(places: Sequence[float], frame: Frame) -> list[float]:
+    """Positions at least a line of text apart, moved down in a first pass and up into the frame in a second one."""
     moved = list(places)
     for number, (above, _) in enumerate(pairwise(places), start=1):
         moved[number] = max(moved[number], max(above, moved[number - 1]) + _LABEL_GAP)

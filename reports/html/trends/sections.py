@@ -1,4 +1,4 @@
-"""What the page of trends shows, as text: the summary, a chart and a table of budgets, and the moves on frontiers, task by task."""
+"""Content of the page of trends: the summary, charts and budgets, and the moves on frontiers, task by task."""
 
 from __future__ import annotations
 
@@ -110,19 +110,19 @@ def _chart_line(series: Series, picks: Sequence[Pick | None]) -> Line:
 
 
 def dash_of(series: Series) -> str:
-    """The dashes of a budget's line, which tell limits on MACs, on parameters, and configured budgets apart."""
+    """The dashes of a budget's line: solid for limits on MACs, others for limits on parameters and for configured budgets."""
     return _DASHES[series.cost.key] if series.cost else _CONFIGURED_DASH
 
 
 def accuracy_change(series: Series) -> str:
-    """How much more accurate the best is now than at first: `+1.20`; nothing where it is not, or either is unknown."""
+    """Accuracy of the best now less that at first: `+1.20`; empty if they are equal or one is unknown."""
     first, last = series.picks[0], series.picks[-1]
     change = "" if first is None or last is None else f"{(last.accuracy - first.accuracy) / series.accuracy.scale:+.2f}"
     return "" if change in ("+0.00", "-0.00") else change.replace("-", "−")
 
 
 def best_since(trends: Trends, series: Series) -> str:
-    """The day of the first run since which the best has been what it is now."""
+    """The day of the first run since which the present model has been the best."""
     since = trends.points[-1][0]
     for run, state in reversed(trends.points):
         one, now = series.picks[state], series.picks[-1]
@@ -151,7 +151,7 @@ def run_labels(trends: Trends) -> list[str]:
 
 
 def summary_lines(trends: Trends) -> list[str]:
-    """What a reader wants to know first: which best within a budget is another one, and how many models moved."""
+    """The summary: the budgets with another best model, and the number of models that moved on frontiers."""
     lines = []
     main = next(iter(trends.tasks), None)
     for series in trends.series:

@@ -1,8 +1,8 @@
-// The way of the page: the address gives the state, the state gives the view, the view is shown. Every change takes this way.
+// Address → state → view → page: every change goes through these steps.
 
 import { readAddress, writeAddressSoon } from './base/address.js';
 import { TASKS } from './base/data.js';
-import { byId, h } from './base/dom.js';
+import { byId, fill, h } from './base/dom.js';
 import { formatCount } from './base/format.js';
 import { initialState, state } from './base/state.js';
 import { change, computeView, onChange } from './base/view.js';
@@ -47,16 +47,16 @@ function refresh({ keepPage = false } = {}) {
   performance.measure('zoometer:refresh', { start: started });
 }
 
+function startTasks() {
+  byId('tasks').hidden = TASKS.length < 2;
+  fill(byId('tasks'), TASKS.map(({ name, rows }, place) => h('button', {
+    type: 'button', role: 'tab', id: `task-${place}`, 'aria-controls': 'task-panel', 'data-task': name,
+    onclick: () => change({ ...initialState(name), compare: state.compare }),
+  }, name, ' ', h('span', { class: 'count' }, formatCount(rows)))));
+}
+
 function showTasks() {
-  const list = byId('tasks');
-  list.hidden = TASKS.length < 2;
-  if (!list.childElementCount) {
-    list.append(...TASKS.map(({ name, rows }) => h('button', {
-      type: 'button', role: 'tab', id: `task-${TASKS.findIndex((task) => task.name === name)}`, 'aria-controls': 'task-panel', 'data-task': name,
-      onclick: () => change({ ...initialState(name), compare: state.compare }),
-    }, name, ' ', h('span', { class: 'count' }, formatCount(rows)))));
-  }
-  for (const tab of list.children) {
+  for (const tab of byId('tasks').children) {
     const isOn = tab.dataset.task === state.task;
     tab.setAttribute('aria-selected', String(isOn));
     tab.tabIndex = isOn ? 0 : -1;
@@ -86,6 +86,7 @@ async function start() {
   byId('reset').addEventListener('click', resetBudget);
   byId('print').addEventListener('click', () => window.print());
   window.addEventListener('hashchange', async () => { await readAddress(); refresh(); });
+  startTasks();
   startPlacement();
   startDevices();
   startTable();
@@ -101,7 +102,7 @@ async function start() {
   onChange(refresh);
   await readAddress();
   refresh();
-  // Ready is what has been painted, so the mark is set in the frame after the one that shows it.
+  // The page is ready when it has been painted: in the frame after the one that shows it.
   requestAnimationFrame(() => setTimeout(() => {
     performance.mark('zoometer:ready');
     document.documentElement.dataset.ready = 'yes';

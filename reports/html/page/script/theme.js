@@ -1,4 +1,4 @@
-// Runs before anything is painted, so that a dark page never flashes white. The choice is kept where the browser allows it.
+// Runs before anything is painted, so that a dark page never flashes white. The choice is stored if the browser allows it.
 (() => {
   const root = document.documentElement;
   const system = matchMedia('(prefers-color-scheme: dark)');

@@ -1,9 +1,9 @@
-// The state in the address after the `#`: written after changes, read at the start and when the reader goes back.
+// The state in the address after the `#`: written after changes, read at the start and when the address changes.
 
 import { findChoice, findDevice, useChoice } from './devices.js';
 import { decodeState, encodeState, state } from './state.js';
 
-// Writing the address costs more than filtering, and browsers ration it: it waits for a pause in the typing.
+// Browsers limit how often the address may be written, and writing is slower than filtering: it waits for a pause in the typing.
 let addressTimer = 0;
 export function writeAddressSoon() {
   clearTimeout(addressTimer);

@@ -1,13 +1,13 @@
-// Latencies on the device that the reader chose: made when it is chosen, and from then on a column like the others.
+// Latencies on the chosen device: computed when it is chosen, and from then on a column like the others.
 
 import { BOARD, REPORT } from './data.js';
 import { formatFigure } from './format.js';
-import { CAN_UNPACK, unpack } from './packed.js';
+import { unpack } from './packed.js';
 import { estimateOnPlatform } from './platforms.js';
 import { state } from './state.js';
 
 const PACKED = REPORT.devices;
-export const DEVICES = CAN_UNPACK ? PACKED.devices : [];
+export const DEVICES = PACKED.devices;
 
 const MANTISSAS = 900;
 const DIGITS = 3; // of an estimate
@@ -28,7 +28,7 @@ export function chosenLatency() {
   return device ? latencyKey(device, findChoice(device, state.run)) : '';
 }
 
-// Makes the column of a choice known to the table, the limits and the axes, in place of that of another device.
+// Adds the latency column of a choice to the table, the limits and the axes, in place of that of another device.
 export async function useChoice(device, choice) {
   for (const list of [REPORT.costs, REPORT.limits]) {
     const place = list.findIndex((key) => key.startsWith('latency:'));
@@ -59,7 +59,7 @@ async function latenciesOf(choice) {
   return { latency, low, high, origins };
 }
 
-// The inverse of `_pack` in reports/html/device_payload.py.
+// The inverse of `_pack_estimates` in reports/html/device_payload.py.
 function decode(bytes, models) {
   const [high, low, steps] = [0, 1, 2].map((plane) => bytes.subarray(plane * models, (plane + 1) * models));
   const latency = Float64Array.from(high, (byte, model) => {
@@ -90,17 +90,11 @@ function openColumn(key, device, choice, { latency, low, high, origins }) {
 
 const byRow = (values) => Float64Array.from(PACKED.model, (model) => values[model]);
 
-// How the latency of a row is known: 'measured', 'published' or 'estimated'; null where it is not.
-export function originOf(key, row) {
-  return PACKED.origins[opened.get(key)?.origins[row]] ?? null;
-}
+// The origin of the latency of a row: 'measured', 'published' or 'estimated'; null where the latency is unknown.
+export const originOf = (key, row) => PACKED.origins[opened.get(key)?.origins[row]] ?? null;
 
 // 'estimated: 6.11 to 11.70 ms nine times in ten'.
-export function latencyNote(key, row) {
-  const origin = originOf(key, row);
-  if (origin !== 'estimated') return origin ?? '';
-  return `estimated: ${latencyRange(key, row)} ms nine times in ten`;
-}
+export const latencyNote = (key, row) => (originOf(key, row) === 'estimated' ? `estimated: ${latencyRange(key, row)} ms nine times in ten` : originOf(key, row) ?? '');
 
 // The upper end of the interval of an estimate, in ms; NaN where there is none.
 export const latencyHigh = (key, row) => opened.get(key).high[row];
@@ -112,7 +106,7 @@ export function latencyRange(key, row) {
   return Number.isNaN(low[row]) ? '' : `${formatFigure(column, low[row])} to ${formatFigure(column, high[row])}`;
 }
 
-// How many of these rows have a latency of each origin, and how many none.
+// The origins of the latencies of these rows, each with its count; rows of unknown latency are not counted.
 export function countOrigins(key, rows) {
   const counts = new Map(PACKED.origins.map((origin) => [origin, 0]));
   for (const row of rows) {

@@ -1,4 +1,4 @@
-// Building and reading the page. Text from the report reaches it only through textContent, setAttribute and escapeHtml.
+// Building and reading the page. Text from the report is inserted only as text nodes and attributes, never as markup.
 
 export const byId = (id) => document.getElementById(id);
 
@@ -41,7 +41,7 @@ export function download(name, type, content) {
   setTimeout(() => URL.revokeObjectURL(address), 10_000);
 }
 
-// Copies text; the clipboard interface is refused to some pages opened from disk, so the old way is the second try.
+// Copies text. Some pages opened from disk may not use the clipboard API, so execCommand is the second try.
 export async function copyText(text) {
   try {
     await navigator.clipboard.writeText(text);
@@ -57,7 +57,7 @@ export async function copyText(text) {
   }
 }
 
-// Says something once in the corner of the page, and to screen readers.
+// Shows a short message in the corner of the page, which screen readers read out.
 let noticeTimer = 0;
 export function notify(text) {
   const box = byId('notice');

@@ -1,4 +1,4 @@
-// Which rows are considered (words, chosen values), and which of those keep the limits.
+// Which rows are considered (search, filters), and which of those are within the limits.
 
 import { BOARD, REPORT, isLowBetter, taskRows } from './data.js';
 import { formatFigure, parseAmount, withUnit } from './format.js';
@@ -11,29 +11,29 @@ export const FITS = 2;
 
 const searchText = remember((row) => REPORT.search.map((key) => BOARD.text(key, row) ?? '').join('\u0000').toLowerCase());
 
-// 'resnet a1 -distilled' → a test that every word is there and no word with a minus is.
+// 'resnet a1 -distilled' → a test for rows with every word, and without the words after a minus.
 function searchTest(search) {
   const words = search.toLowerCase().split(/\s+/).filter(Boolean);
-  const wanted = words.filter((word) => !word.startsWith('-') || word === '-');
-  const unwanted = words.filter((word) => word.startsWith('-') && word !== '-').map((word) => word.slice(1));
+  const required = words.filter((word) => !word.startsWith('-') || word === '-');
+  const excluded = words.filter((word) => word.startsWith('-') && word !== '-').map((word) => word.slice(1));
   if (!words.length) return null;
   return (row) => {
     const text = searchText(row);
-    return wanted.every((word) => text.includes(word)) && !unwanted.some((word) => text.includes(word));
+    return required.every((word) => text.includes(word)) && !excluded.some((word) => text.includes(word));
   };
 }
 
-// For each narrowed column, whether a code is wanted; the last place stands for "not stated" (code -1).
+// A test for each filtered column; the last place stands for "not stated" (code -1).
 function facetTests() {
   return Object.entries(state.only).filter(([, values]) => values.length).map(([key, values]) => {
     const words = BOARD.words(key);
-    const wanted = Uint8Array.from([...words, ''], (word) => (values.includes(word) ? 1 : 0));
+    const isChosen = Uint8Array.from([...words, ''], (word) => (values.includes(word) ? 1 : 0));
     const codes = BOARD.codes(key);
-    return (row) => wanted[codes[row] < 0 ? words.length : codes[row]] === 1;
+    return (row) => isChosen[codes[row] < 0 ? words.length : codes[row]] === 1;
   });
 }
 
-// The limits in force: {key, column, bound, isLeast}. What cannot be read as an amount limits nothing.
+// The limits that are set: {key, column, values, bound, isLeast}. Text that is no amount is no limit.
 function activeLimits() {
   const limits = [];
   for (const [key, typed] of Object.entries(state.limits)) {
@@ -48,10 +48,10 @@ function activeLimits() {
   return limits;
 }
 
-// An unknown figure keeps no limit: it is left out, and counted as unknown.
+// Unknown values never satisfy a limit.
 export const keeps = (limit, row) => (limit.isLeast ? limit.values[row] >= limit.bound : limit.values[row] <= limit.bound);
 
-// How far a row is beyond a limit, as a share of the limit; NaN where its figure is unknown, 0 where it keeps the limit.
+// How far a row is beyond a limit, as a share of the limit; NaN if its value is unknown, 0 within the limit.
 export function excessOf(limit, row) {
   const value = limit.values[row];
   if (Number.isNaN(value)) return NaN;
@@ -61,7 +61,7 @@ export function excessOf(limit, row) {
 
 export const boundText = ({ column, bound, isLeast }) => `${column.title} ${isLeast ? '≥' : '≤'} ${withUnit(column, formatFigure(column, bound))}`;
 
-// What was not counted fits no limit, even where its latency was published.
+// Models that were not counted satisfy no limit, even if their latency was published.
 function failedTest() {
   const [codes, failed] = [BOARD.codes('status'), BOARD.words('status').indexOf('failed')];
   return (row) => failed >= 0 && codes[row] === failed;
@@ -87,7 +87,7 @@ export function markRows() {
   return { marks, limits, considered, fitting };
 }
 
-// All rows in the wanted order, unknown last whichever way; kept until the order changes.
+// All rows sorted, unknown values last in both directions; the result is kept until the order changes.
 const sorted = { by: null, rows: null };
 export function sortedRows(sort) {
   if (isSame(sorted.by, sort)) return sorted.rows;

@@ -2,7 +2,7 @@
 
 import { BOARD, isLowBetter } from './data.js';
 
-// A metric as numbers of which more is better.
+// A metric with its sign such that higher is better.
 export function qualityOf(key) {
   const values = BOARD.figures(key);
   return isLowBetter(key) ? values.map((value) => -value) : values;

@@ -1,7 +1,4 @@
-// What the page holds packed: bytes that are compressed and written as base64, and unpacked when they are wanted.
-
-// A browser that cannot unpack (before 2023) gets the page without what is packed.
-export const CAN_UNPACK = 'DecompressionStream' in window;
+// Decompresses data of the page: bytes compressed by zlib and encoded as base64.
 
 export async function unpack(text) {
   const packed = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));

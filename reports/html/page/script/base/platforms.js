@@ -1,10 +1,10 @@
-// Estimates on phones, accelerators, boards and CPUs, made in the page: zoo/estimation/platforms/portable.py describes the numbers.
+// Estimates on phones, accelerators, boards and CPUs, computed in the page: zoo/estimation/platforms/portable.py describes the numbers.
 
 import { unpack } from './packed.js';
 
 let opening = null;
 
-// The numbers, with the amounts that each platform's terms take of every model.
+// The numbers, with the amount of each term of a platform for every model.
 async function open(packed) {
   const numbers = JSON.parse(new TextDecoder().decode(await unpack(packed.numbers)));
   const bytes = await unpack(packed.features);
@@ -19,7 +19,7 @@ async function open(packed) {
   return { ...numbers, models, amounts, related: numbers.platforms.map(({ related }) => new Set(related)) };
 }
 
-// Of the models of the page's columns: seconds' logarithm, and half the width of its interval; NaN where there is no estimate.
+// Latencies in ms of the models of the page's columns, and half the width of the interval of their logarithms; NaN without an estimate.
 export async function estimateOnPlatform(packed, place) {
   opening ??= open(packed);
   const numbers = await opening;
@@ -50,7 +50,7 @@ function keepFaster(best, numbers, way) {
   }
 }
 
-// Of a model that was measured elsewhere.
+// Half the width of the interval of a model that was measured on other devices of the platform.
 function widthOfKnown({ transfer: [noise, quantile], device }, { deviation, covariance }, shares) {
   if (deviation !== null) return device[1] * Math.hypot(deviation, noise);
   return quantile * Math.sqrt(varianceOf(covariance, shares) + noise * noise);
@@ -62,7 +62,7 @@ function widthOf({ model, family, device, covariance }, way, shares, isRelated) 
   return way.deviation === null ? width : Math.hypot(width, device[1] * way.deviation);
 }
 
-// Of the logarithm of a sum by the covariance of the logarithms of its terms' constants; nothing, where these are not calibrated.
+// The variance of the logarithm of a sum, from the covariance of the logarithms of its terms' constants; 0 without a covariance.
 function varianceOf(covariance, shares) {
   let variance = 0;
   covariance?.forEach((row, first) => row.forEach((value, second) => { variance += shares[first] * value * shares[second]; }));

@@ -1,4 +1,4 @@
-// What the reader has chosen. All of it lives in the address after the `#`, so any view can be kept or sent.
+// The choices of the reader. All of them are in the address after the `#`, so any view can be saved or sent.
 
 import { BOARD, REPORT, TASKS, accuraciesOf, costsOf, findRow, isLowBetter, limitsOf, rowName } from './data.js';
 
@@ -56,7 +56,7 @@ export function encodeState() {
   return out.toString();
 }
 
-// Reads such a text. What it does not know it leaves out: an old or a hostile address gives a smaller view, never an error.
+// Reads such a text. Unknown keys and values are ignored: an old or hostile address never gives an error.
 export function decodeState(text) {
   const given = new URLSearchParams(text);
   const task = TASKS.some(({ name }) => name === given.get('task')) ? given.get('task') : TASKS[0]?.name ?? '';
@@ -85,6 +85,6 @@ export function decodeState(text) {
   return read;
 }
 
-// What points are coloured by where the reader chose nothing.
+// The column that points are coloured by if none is chosen.
 export const DEFAULT_COLOUR = 'family';
 export const colourKey = () => state.colour || DEFAULT_COLOUR;

@@ -1,4 +1,4 @@
-// What is shown of the report in the present state: the rows that fit, their order, and the frontier among them.
+// The rows that fit in the present state, their order, and the frontier among them.
 
 import { writeAddressSoon } from './address.js';
 import { BOARD, taskRows } from './data.js';
@@ -28,14 +28,14 @@ function orderView() {
   view.rows = sortedRows(view.sort).filter(isShown);
 }
 
-// Called by the table's headers: only the order changes, so only the rows are shown anew.
+// Called by the table's headers, which then show the rows themselves.
 export function sortBy(sort) {
   state.sort = sort;
   orderView();
   writeAddressSoon();
 }
 
-// What a change does not touch is not shown anew: opening a model must not turn the table back to its first page.
+// `keepPage`: rows and order stay, so the table stays on its page, such as when a model is opened.
 export function change(patch, { keepPage = Object.keys(patch).every((key) => key === 'open' || key === 'compare') } = {}) {
   Object.assign(state, patch);
   followers.forEach((follow) => follow({ keepPage }));

@@ -18,7 +18,7 @@ export const chart = {
   key: null, theme: null, points: [], byRow: new Map(), lines: [], groups: [], considered: null, hover: null,
 };
 
-// Read once: asking for a style after a change makes the browser lay out the page at once.
+// Read once: reading a style after a change forces a layout of the page.
 const PAGE_FONT = getComputedStyle(document.body).fontFamily;
 
 export function readTheme() {
@@ -31,7 +31,7 @@ export function readTheme() {
   return theme;
 }
 
-// For a drawing that stays in the page: the names of the colours, which follow the style of the screen or of paper.
+// The colours by name, for drawings that follow the style of the screen or of paper.
 export const livingTheme = () => themeOf((name) => `var(--${name})`);
 
 function themeOf(colour) {
@@ -72,12 +72,7 @@ function makePoints() {
 // The points of the same weights at several input sizes, by rising cost.
 export function linesOf(points) {
   const models = BOARD.codes('model');
-  const lines = new Map();
-  for (const point of points) {
-    const line = lines.get(models[point.row]);
-    if (line) line.push(point);
-    else lines.set(models[point.row], [point]);
-  }
+  const lines = Map.groupBy(points, ({ row }) => models[row]);
   return [...lines.values()].filter((line) => line.length > 1).map((line) => line.sort((a, b) => a.x - b.x));
 }
 
@@ -86,7 +81,7 @@ export function axisTitles() {
   return { x: `${headerOf({ ...cost, title: cost.longTitle ?? cost.title })}, logarithmic`, y: headerOf(BOARD.column(state.accuracy)) };
 }
 
-// Makes the chart follow the view.
+// Draws the chart of the present view.
 export function drawChart() {
   byId('chart-area').hidden = !state.accuracy;
   byId('choosers').hidden = !state.accuracy;
@@ -107,7 +102,7 @@ export function drawChart() {
   drawWindow();
 }
 
-// Draws the window into which the chart is zoomed.
+// Draws the window that the chart is zoomed to.
 function drawWindow() {
   if (!chart.key || !state.accuracy) return;
   chart.theme ??= readTheme();
@@ -145,7 +140,7 @@ export function cleanPen(canvas, { width, height }, scale = window.devicePixelRa
   return canvasPen(context);
 }
 
-// Colours are the screen's unless told.
+// The plot of the points that fit, in the colours of the screen unless another theme is given.
 export function shownPlot(area, theme = chart.theme) {
   const point = (row) => chart.byRow.get(row);
   const isFitting = ({ row }) => view.marks[row] === FITS;
@@ -163,7 +158,7 @@ export function shownPlot(area, theme = chart.theme) {
   };
 }
 
-// The window that holds every considered point, but for the worst hundredth where it lies far off.
+// The window with all considered points, except the worst hundredth.
 function homeWindow() {
   const points = chart.points.filter(({ row }) => view.marks[row] !== EXCLUDED);
   if (!points.length) return { x0: 0.1, x1: 10, y0: 0, y1: 100 };
@@ -208,10 +203,9 @@ export function startChart() {
     measureChart();
     drawWindow();
   }).observe(box);
-  const repaint = () => {
+  document.documentElement.addEventListener('themechange', () => {
     chart.theme = null;
     measureChart();
     drawWindow();
-  };
-  document.documentElement.addEventListener('themechange', repaint);
+  });
 }

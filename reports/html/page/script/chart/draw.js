@@ -31,7 +31,7 @@ export function placesOf({ area, window: { x0, x1, y0, y1 } }) {
   return { x: (x) => area.left + perX * Math.log(x / x0), y: (y) => area.top + perY * (y1 - y) };
 }
 
-// The third quantity is an area: twice as much is twice the ink.
+// The area of a point is proportional to the third quantity.
 function radii({ area, biggest }) {
   const { plain, narrow, least, most } = POINT_RADIUS;
   if (!(biggest > 0)) return () => (area.width < 480 ? narrow : plain);
@@ -80,13 +80,13 @@ function drawFrontier(pen, { area, window, frontier, bounds, colours, theme }, a
   for (const { x, y, c } of frontier) pen.dot(at.x(x), at.y(y), 4, { fill: colours[c], stroke: theme.ink, width: 1.5 });
 }
 
-// 1, 2, 5, 10, … within the domain; the twos and fives only while there is room for them.
+// 1, 2, 5, 10, … within the domain; powers of ten alone over more than three decades.
 function logTicks(low, high) {
   const ticks = roundSteps(low, high, Math.log10(high / low) > 3.2 ? [1] : [1, 2, 5]);
   return ticks.length >= 2 ? ticks : [low, Math.sqrt(low * high), high].map((tick) => Number(tick.toPrecision(3)));
 }
 
-// These times every power of ten, within the domain.
+// `steps` times every power of ten, within the domain.
 export function roundSteps(low, high, steps) {
   const ticks = [];
   for (let power = Math.floor(Math.log10(low)); power <= Math.ceil(Math.log10(high)); power += 1) {

@@ -13,7 +13,7 @@ export const labelWidth = (text, font) => widthsIn(font)(text);
 
 const touches = (a, b) => a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
 
-// The most accurate first; each above and left of its point, or left of it, where the frontier leaves room; else none.
+// Labels the most accurate first: above and left of its point, else left of it; a label that would overlap is left out.
 export function placeLabels(points, area, font) {
   const places = [...points].reverse();
   const boxes = places.map(({ x, y }) => ({ left: x - 4, right: x + 4, top: y - 4, bottom: y + 4 }));

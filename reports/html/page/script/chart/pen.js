@@ -1,4 +1,4 @@
-// What the chart is drawn with: the same few strokes go to a canvas, for the screen and for PNG, or into the text of an SVG.
+// Two implementations of the same few drawing operations: on a canvas, for the screen and for PNG, and as the text of an SVG.
 //
 // A style is {fill, stroke, width, dash, opacity}; places are pixels from the top left.
 

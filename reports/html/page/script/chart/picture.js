@@ -24,7 +24,7 @@ function drawPicture(pen, { width, height, pad, title, legendRow }, theme) {
   }
 }
 
-// Where each name of the legend stands, line by line.
+// The positions of the legend's names, line by line.
 function legendItems(width, theme) {
   let [x, line] = [0, 0];
   if (chart.groups.length < 2) return [];

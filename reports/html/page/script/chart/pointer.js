@@ -1,4 +1,4 @@
-// What the pointer finds on the chart: the nearest point explains itself and opens on a click.
+// The point under the pointer: hovering shows its facts, a click opens its model.
 
 import { BOARD, limitsOf } from '../base/data.js';
 import { latencyNote } from '../base/devices.js';

@@ -6,7 +6,7 @@ import { isSame } from '../base/state.js';
 
 export const zoom = { home: null, now: null, pending: false, redraw: () => {} };
 
-// The whole range. A zoomed view stays when only a filter changed.
+// Sets the window of the whole range. With `keep`, a zoomed view stays.
 export function setHome(home, { keep }) {
   const isZoomed = zoom.now && zoom.home && !isSame(zoom.now, zoom.home);
   zoom.home = home;
@@ -77,7 +77,7 @@ export function startZoom(box, { redraw, shareOf }) {
     moveBy(stepX, stepY);
   });
   window.addEventListener('pointerup', () => {
-    // The click that ends a drag comes right after this, and must still see that it was one.
+    // The click event that ends a drag comes right after this, and must still be recognised as one.
     setTimeout(() => box.classList.remove('is-dragged'));
     drag = null;
   });

@@ -1,4 +1,4 @@
-// The budget bar: limits, chosen values, words, and what the chart's axes show. Made anew for each task.
+// The budget bar: limits, filters, search, and the axes of the chart. Built again for each task and device.
 
 import { BOARD, REPORT, accuraciesOf, costsOf, isLowBetter, limitsOf, risingFigures, taskRows } from '../base/data.js';
 import { chosenLatency } from '../base/devices.js';
@@ -38,7 +38,7 @@ function buildBudget() {
 const colourChoices = () => REPORT.facets.filter((key) => key !== DEFAULT_COLOUR && facetValues(key).length > 1)
   .map((key) => [key, BOARD.column(key).title]);
 
-// The field for the least accuracy is that of the chosen metric.
+// The fields depend on the task, the metric and the latency column.
 const budgetKey = () => `${state.task} ${state.accuracy} ${chosenLatency()}`;
 
 export function showBudget() {
@@ -51,7 +51,7 @@ export function showBudget() {
   byId('only-frontier').disabled = !state.accuracy;
 }
 
-// A field for the most of a cost. It takes the column's unit, or an amount with its own suffix: 0.6 or 600M.
+// A field for an upper limit on a cost: in the column's unit, or with a suffix, such as 0.6 or 600M.
 function limitField(key) {
   const column = BOARD.column(key);
   const known = risingFigures(key, state.task);
@@ -119,7 +119,7 @@ export function resetBudget() {
   change({ search: '', limits: {}, least: '', only: {}, onlyFrontier: false });
 }
 
-// The line that says what the choices come to.
+// The line that counts the rows that fit.
 export function showCounts() {
   const total = taskRows(state.task).length;
   const hasLimits = view.limits.length > 0;

@@ -7,7 +7,7 @@ import { remember } from '../base/remember.js';
 import { state } from '../base/state.js';
 import { change } from '../base/view.js';
 
-// The path is that at the time of the click: a menu's own button may have been replaced since.
+// composedPath() is that at the time of the click: a menu's own button may have been replaced since.
 document.addEventListener('click', (event) => {
   for (const menu of document.querySelectorAll('details.menu[open]')) if (!event.composedPath().includes(menu)) menu.open = false;
 });

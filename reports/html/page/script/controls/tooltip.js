@@ -1,11 +1,11 @@
-// One floating card for everything that explains itself on hover or focus: column headers and points of the chart.
+// One tooltip for column headers (on hover or focus) and points of the chart.
 
 import { byId, fill, h } from '../base/dom.js';
 import { headerOf } from '../base/format.js';
 
 const hint = { box: byId('hint') };
 
-// Shows nodes beside a place given in window coordinates, always inside the window.
+// Shows nodes beside a position in window coordinates, always inside the window.
 export function showHint(nodes, { left, top, gap = 14 }) {
   fill(hint.box, nodes);
   hint.box.hidden = false;
@@ -20,7 +20,7 @@ export function showHint(nodes, { left, top, gap = 14 }) {
 export function hideHint() {
   hint.box.hidden = true;
   document.querySelector('[aria-describedby="hint"]')?.removeAttribute('aria-describedby');
-  // A card left beyond the edge would let a phone scroll sideways.
+  // A hidden tooltip beyond the edge would let a phone scroll sideways.
   hint.box.style.setProperty('left', '0');
   hint.box.style.setProperty('top', '0');
 }
@@ -35,7 +35,7 @@ function columnHint(column) {
   ];
 }
 
-// Explains the headers of a table while the pointer or the focus is on one.
+// Shows the meaning of a column while the pointer or the focus is on its header.
 export function explainHeaders(root, columnOf) {
   const show = (event) => {
     const header = event.target.closest('th[data-key]');

@@ -1,4 +1,4 @@
-// Uses to begin with: a device, a precision and limits in one click.
+// Common uses: a button sets a device, a precision and limits.
 
 import { BOARD, limitsOf, REPORT } from '../base/data.js';
 import { findDevice, latencyKey } from '../base/devices.js';
@@ -15,7 +15,7 @@ function limitsOfUse(use) {
   return use.device === '' ? use.limits : { [latencyKey(findDevice(use.device), choiceOf(use))]: use.latency };
 }
 
-async function take(use) {
+async function takeUse(use) {
   await chooseDevice(use.device, use.run);
   change({ limits: limitsOfUse(use) });
 }
@@ -25,17 +25,15 @@ const isPossible = (use) => Object.keys(use.limits).every((key) => limitsOf(stat
 const isTaken = (use) => state.device === use.device && Object.keys(use.limits).every((key) => BOARD.columns.has(key))
   && isSame(state.limits, limitsOfUse(use));
 
-const buttons = new Map(); // made once, so that the focus stays on the one that was pressed
+// Made once, so that the focus stays on the one that was pressed.
+const buttons = USES.map((use) => h('button', { type: 'button', title: use.meaning, onclick: () => takeUse(use) }, use.title, h('small', {}, use.meaning)));
+byId('uses').append(...buttons);
 
 export function showUses() {
-  const uses = USES.filter(isPossible);
-  byId('uses').hidden = uses.length < 2;
-  for (const use of USES) {
-    if (!buttons.has(use)) {
-      buttons.set(use, h('button', { type: 'button', title: use.meaning, onclick: () => take(use) }, use.title, h('small', {}, use.meaning)));
-      byId('uses').append(buttons.get(use));
-    }
-    buttons.get(use).hidden = !uses.includes(use);
-    buttons.get(use).setAttribute('aria-pressed', String(uses.includes(use) && isTaken(use)));
-  }
+  const isOffered = USES.map(isPossible);
+  byId('uses').hidden = isOffered.filter(Boolean).length < 2;
+  buttons.forEach((button, place) => {
+    button.hidden = !isOffered[place];
+    button.setAttribute('aria-pressed', String(isOffered[place] && isTaken(USES[place])));
+  });
 }

@@ -1,4 +1,4 @@
-// The drawer's pictures: how costs grow with the input, where they are spent, and where the weights stand against the frontier.
+// The drawer's charts: costs by input size, costs by operation and stage, and the weights against the frontier.
 
 import { BOARD, REPORT, areaOf, limitsOf } from '../base/data.js';
 import { byId, fill, h } from '../base/dom.js';
@@ -103,7 +103,7 @@ function formatSize(value) {
   return `${Number((value / scale).toPrecision(3))} ${prefix}`;
 }
 
-// The architecture's own rows before the frontier of what is shown.
+// The architecture's own rows against the frontier of the rows that fit.
 export function drawAgainstFrontier(row, rows) {
   const box = byId('small-chart');
   const own = state.accuracy ? rows.filter((other) => BOARD.text('task', other) === state.task && isOnAxes(other)) : [];

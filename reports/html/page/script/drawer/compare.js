@@ -8,7 +8,7 @@ import { head, plainTable } from '../base/tables.js';
 import { change } from '../base/view.js';
 import { hostOf, modelParts, openButton, pick } from '../table/cells.js';
 
-// The tray at the foot of the window, and the boxes in the table.
+// Updates the tray at the foot of the window, and the boxes in the tables.
 export function showPicked() {
   for (const box of document.querySelectorAll('input.pick')) box.checked = state.compare.includes(Number(box.dataset.row));
   byId('tray').hidden = state.compare.length === 0;
@@ -44,7 +44,7 @@ function showComparison() {
   fill(byId('compare-table'), plainTable({ class: 'compare', 'aria-label': 'Comparison' }, [head('Column'), ...heads], columns.map(comparisonLine)));
 }
 
-// One column across the models: the best marked, and each against the first.
+// A row of the comparison: one column of each model, the best marked, and the difference from the first.
 function comparisonLine({ column, values, isDifferent }) {
   const known = values.filter((value) => typeof value === 'number');
   const best = column.better === 'low' ? Math.min(...known) : column.better === 'high' ? Math.max(...known) : null;

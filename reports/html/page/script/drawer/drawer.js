@@ -35,7 +35,7 @@ function fillDrawer(row) {
     drawerFacts(row),
     statusNotes(rows),
     keyFigures(row),
-    loadSection(row),
+    loadLine(row) && copyLine(loadLine(row)),
     h('h3', {}, 'Cost at each input'), sizeTable(rows), h('div', { id: 'growth-charts', class: 'mini-charts' }),
     speedSection(row),
     publishedSection(zoo, arch),
@@ -57,7 +57,7 @@ function drawerFacts(row) {
   return h('p', { class: 'drawer-facts' }, facts, links);
 }
 
-// Anything but an exact count is explained before its figures are read.
+// The reason of every status but exact, above the figures.
 function statusNotes(rows) {
   const notes = new Map();
   for (const row of rows) {
@@ -67,16 +67,11 @@ function statusNotes(rows) {
   return [...notes].map(([text, name]) => h('p', { class: `status-note ${name ?? ''}` }, text));
 }
 
-// What the reader came for, of the weights and the input that were opened.
+// Accuracy and costs of the weights at the input that were opened.
 function keyFigures(row) {
   const keys = [state.accuracy, ...limitsOf(state.task)].filter((key) => key && BOARD.exact(key, row) !== null);
   return h('dl', { class: 'key-figures', 'aria-label': 'Of these weights at this input' }, keys.map((key) => h('div', {},
     h('dt', {}, BOARD.column(key).title), h('dd', {}, BOARD.shown(key, row), ' ', h('small', {}, BOARD.column(key).unit)))));
-}
-
-function loadSection(row) {
-  const line = loadLine(row);
-  return line ? copyLine(line) : null;
 }
 
 function copyLine(text) {
@@ -85,7 +80,7 @@ function copyLine(text) {
   }, 'Copy'));
 }
 
-// A word the shell takes as it is, quoted where it must be.
+// A word of a shell command, quoted where needed.
 const shellWord = (word) => (/^[\w./@:+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);
 
 export function startDialogs() {

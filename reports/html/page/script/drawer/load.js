@@ -1,4 +1,4 @@
-// How weights are loaded in Python, in the zoos whose own call is known here.
+// The line of Python that loads a set of weights, for the zoos below.
 
 import { BOARD } from '../base/data.js';
 
@@ -7,7 +7,7 @@ const CALLS = {
   torchvision: (arch, tag) => `torchvision.models.get_model(${quoted(arch)}, weights=${quoted(tag)}${arch.startsWith('quantized_') ? ', quantize=True' : ''})`,
 };
 
-// `timm.create_model("resnet50.a1_in1k", pretrained=True)`; '' where no weights are known, or no call.
+// `timm.create_model("resnet50.a1_in1k", pretrained=True)`; '' without weights, or for another zoo.
 export function loadLine(row) {
   const [zoo, arch, tag] = ['zoo', 'arch', 'tag'].map((key) => BOARD.text(key, row));
   return tag && Object.hasOwn(CALLS, zoo) ? CALLS[zoo](arch, tag) : '';

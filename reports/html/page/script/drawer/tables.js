@@ -23,7 +23,7 @@ export function sizeTable(rows) {
     keys.map((key) => h('td', {}, BOARD.shown(key, row))), costs.map((key) => costCell(key, row))))));
 }
 
-// How fast the model is at this input on each device that was asked for, and how that is known.
+// Speeds of the model at this input on each configured device, and their origins.
 export function speedSection(row) {
   if (!REPORT.speeds.length) return null;
   const lines = REPORT.speeds.map(({ key, device, way, values }) => {
@@ -39,8 +39,8 @@ export function speedSection(row) {
   return [h('h3', {}, 'Speed at ', h('bdi', {}, BOARD.shown('input', row))), scrollBox('Speed on each device', plainTable({}, heads, lines))];
 }
 
-// What others published of the architecture, at any of its inputs: on each device the fastest way of running in each dtype. All
-// conditions, and who published it, are on hover.
+// Published speeds of the architecture at all of its inputs: the fastest on each device in each dtype. The tooltip of a row has
+// all conditions and the publisher.
 export function publishedSection(zoo, arch) {
   const { words, models } = REPORT.published;
   const flat = models[`${zoo}/${arch}`];

@@ -1,4 +1,4 @@
-// The answer in words: which model to take, why, which comes next, and what relaxing a limit would gain. As `zoometer select` has it.
+// The answer in words: the pick and its reason, the runner-up, and what relaxing a limit gains, by the rules of `zoometer select`.
 
 import { BOARD, isLowBetter, taskRows } from '../base/data.js';
 import { chosenLatency, findChoice, findDevice, latencyHigh, latencyNote } from '../base/devices.js';
@@ -31,7 +31,7 @@ export function findAnswer() {
   return { best, relaxations: relaxationsOf(best[0]) };
 }
 
-// What the answer is to: 'Jetson Orin Nano, float16 · Latency ≤ 10.00 ms · Top-1 ≥ 80.00 %'.
+// The device and the limits: 'Jetson Orin Nano, float16 · Latency ≤ 10.00 ms · Top-1 ≥ 80.00 %'.
 export function askedText() {
   const device = findDevice(state.device);
   const asked = [...(device ? [`${device.name}, ${findChoice(device, state.run).title}`] : []), ...view.limits.map(boundText)];
@@ -72,13 +72,13 @@ function whyText(row) {
   return `${best}${speed}${closest(row)}`;
 }
 
-// An estimate keeps the limit, but its interval may not.
+// A note where an estimate is within the limit, but the upper end of its interval is not.
 function overAtTheEnd(latency, row) {
   const limit = view.limits.find(({ key }) => key === latency);
   return limit && latencyHigh(latency, row) > limit.bound ? ', over the limit at the upper end' : '';
 }
 
-// The limit of which the pick uses most.
+// The limit of which the pick uses the largest share.
 function closest(row) {
   const limits = view.limits.filter(({ bound, values }) => bound > 0 && values[row] > 0);
   const shares = limits.map(({ isLeast, bound, values }) => (isLeast ? bound / values[row] : values[row] / bound));
@@ -94,7 +94,7 @@ function runnerUp(row, pick) {
   return ['Runner-up: ', openButton(row), ` ${figure(state.accuracy, row)} (${gain(row, pick)})${cost}`];
 }
 
-// For each limit, the row better than the pick for which that limit alone has to move, and by how little: [{limit, row, excess}].
+// For each limit, the row that beats the pick and needs the least relaxation of that limit alone: [{limit, row, excess}].
 function relaxationsOf(pick) {
   const quality = qualityOf(state.accuracy);
   const nearest = new Map();

@@ -1,4 +1,4 @@
-// Why the others fell out: which limit binds, by how much, and who came nearest.
+// Why other models do not fit: how many rows each limit leaves out, and the nearest misses.
 
 import { BOARD, taskRows } from '../base/data.js';
 import { byId, fill, h } from '../base/dom.js';
@@ -13,7 +13,7 @@ import { openButton } from '../table/cells.js';
 
 const MOST_MISSES = 8;
 
-// For every limit: how many rows are beyond it, how many only because of it, how many have no figure.
+// For every limit: the number of rows beyond it, of rows beyond it alone, and of rows with an unknown value.
 export function explainLeftOut() {
   const counts = view.limits.map((limit) => ({ limit, beyond: 0, alone: 0, unknown: 0 }));
   const misses = [];
@@ -36,8 +36,8 @@ export function explainLeftOut() {
   return { counts, misses: nearestMisses(misses) };
 }
 
-// The nearest of those worth knowing: rows that the frontier would take in if the limit gave way. Weights of one architecture
-// at one size cost the same, so the most accurate stands for them.
+// The nearest misses that would be on the frontier without the limits. Weights of one architecture at one input cost the same,
+// so only the most accurate is listed.
 function nearestMisses(misses) {
   const cost = BOARD.figures(state.cost);
   const quality = state.accuracy ? qualityOf(state.accuracy) : null;

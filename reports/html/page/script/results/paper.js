@@ -1,4 +1,4 @@
-// What is printed: two pages to send, made of the present choices when printing begins.
+// The printed summary of two pages, filled in from the present choices when printing begins.
 
 import { BOARD, taskRows } from '../base/data.js';
 import { chosenLatency, countOrigins, findChoice, findDevice, latencyRange } from '../base/devices.js';
@@ -43,7 +43,7 @@ function cheapest() {
   return [...view.rows].sort((a, b) => known(a) - known(b) || 0).slice(0, MOST.ranked);
 }
 
-// The columns that the choice rests on, then those everybody asks for, as far as they are known.
+// The columns of the accuracy, the axes and the limits, then the common ones, as far as they have values.
 function columnsOf(rows) {
   const keys = [state.accuracy, chosenLatency(), state.cost, ...view.limits.map(({ key }) => key), ...ALWAYS].filter(Boolean);
   const isKnown = (key) => BOARD.columns.has(key) && rows.some((row) => BOARD.shown(key, row) !== '–');
@@ -62,7 +62,7 @@ function bestTable({ best, relaxations }) {
     h('td', { class: place < MOST.ranked ? 'paper-role' : null }, role), nameCell(row, BOARD.text('license', row)), columns.map((column) => cell(column, row)))));
 }
 
-// The architecture, and under it the input, the weights and what else is to be said.
+// The architecture, and below it the input, the weights and more facts.
 function nameCell(row, ...more) {
   const { before, main, after } = modelParts(row);
   return h('th', { scope: 'row' }, h('bdi', {}, before, main), h('br'), h('small', {}, h('bdi', {}, [BOARD.shown('input', row), after.slice(1), ...more].filter(Boolean).join(' · '))));
@@ -73,7 +73,7 @@ function cell(column, row) {
   return h('td', { class: column.isFigure ? 'figure' : null }, h('bdi', {}, BOARD.shown(column.key, row)), range && [h('br'), h('small', {}, range)]);
 }
 
-// The frontier, thinned out evenly to what a page holds; its ends stay.
+// As many models of the frontier as fit on a page, evenly spread, with both ends.
 function frontierTable() {
   const { frontier } = view;
   if (!frontier.length) return h('p', { class: 'empty' }, 'No model with an accuracy fits.');

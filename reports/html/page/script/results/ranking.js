@@ -1,4 +1,4 @@
-// The frontier as a list beside the chart: the answer to "which model should I use", and the chart's text alternative.
+// The frontier as a list beside the chart, which is also the chart's text alternative.
 
 import { BOARD, isLowBetter } from '../base/data.js';
 import { byId, fill, h } from '../base/dom.js';
@@ -27,7 +27,7 @@ export function showRanking() {
     : h('p', { class: 'empty' }, 'No model with an accuracy fits.'));
 }
 
-// The same in two lines, for narrow places: the architecture, and under it its input and weights.
+// The name in two lines, for narrow columns: the architecture, and below it its input and weights.
 function stackedButton(row) {
   const { name, before, main, after } = modelParts(row);
   return h('button', { type: 'button', class: 'open stacked', title: name, onclick: () => change({ open: row }) },
@@ -35,7 +35,7 @@ function stackedButton(row) {
     h('small', { class: 'set-back' }, h('bdi', {}, [BOARD.shown('input', row), after.slice(1)].filter(Boolean).join(' · '))));
 }
 
-// The first answer: the best model for a few round costs, out of the frontier.
+// The best models of the frontier up to a few round costs.
 export function showPicks() {
   const best = picksOf(view.frontier);
   byId('picks').hidden = best.length < 2;

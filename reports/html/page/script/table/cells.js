@@ -1,4 +1,4 @@
-// What stands in a cell of the table, and the bar behind a figure.
+// The content of the table's cells, and the bar under a figure.
 
 import { BOARD, risingFigures } from '../base/data.js';
 import { latencyNote, originOf } from '../base/devices.js';
@@ -63,7 +63,7 @@ export const hostOf = (address) => (isWebAddress(address) ? new URL(address).hos
 
 export const STATUS_CLASS = { exact: 'is-exact', bound: 'is-bound', failed: 'is-failed' };
 
-// The frontier of what is shown now, on the axes chosen now; without both figures a row is on no frontier.
+// Whether the row is on the frontier of the rows shown, on the axes of the chart; not available without both figures.
 function frontierContent(row) {
   if (view.isFrontier[row]) return h('span', { class: 'frontier-mark' }, 'yes');
   return isOnAxes(row) ? noElement() : notAvailable();

@@ -8,10 +8,10 @@ import { remember } from '../base/remember.js';
 import { DEFAULT_COLUMNS, isSame, state } from '../base/state.js';
 import { change } from '../base/view.js';
 
-// Columns that hold anything for this task; the rest would be dashes only.
+// Whether a column has any value for a task.
 const hasContent = remember((task) => remember((key) => taskRows(task).some((row) => BOARD.exact(key, row) !== null)));
 
-// Columns chosen by the reader stand even if empty; the first choice leaves out what this task has nothing for.
+// Chosen columns are shown even if empty; the default columns only if they have values.
 export function visibleColumns() {
   if (!isSame(state.columns, DEFAULT_COLUMNS)) return state.columns;
   const columns = DEFAULT_COLUMNS.filter((key) => key === 'model' || hasContent(state.task)(key));
@@ -47,7 +47,7 @@ function toggleColumn(key, isOn) {
   setColumns(isOn ? insertInOrder(now, key) : now.filter((other) => other !== key));
 }
 
-// A column that is switched on stands where the declaration puts it, among those that are there.
+// Inserts a column in the order of the declarations.
 function insertInOrder(now, key) {
   const declared = [...BOARD.columns.keys()];
   const before = now.filter((other) => declared.indexOf(other) < declared.indexOf(key)).at(-1);

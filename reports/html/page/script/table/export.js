@@ -1,4 +1,4 @@
-// Taking away what is shown: rows as CSV, JSON or for the clipboard, and the view as an address.
+// Exports: the rows shown as CSV, as JSON or to the clipboard, and the address of the view.
 
 import { writeAddress } from '../base/address.js';
 import { BOARD } from '../base/data.js';
@@ -9,8 +9,7 @@ import { view } from '../base/view.js';
 import { isOnAxes } from './cells.js';
 import { visibleColumns } from './columns.js';
 
-// What is shown: every row that fits, in the order and with the columns of the table. Values are exact, under the names that
-// every export uses.
+// Every row that fits, in the order and with the columns of the table. Values are exact, under their export names.
 function shownTable() {
   const keys = visibleColumns();
   const rows = Array.from(view.rows, (row) => keys.map((key) => (key === 'on_frontier' && isOnAxes(row) ? Boolean(view.isFrontier[row]) : BOARD.exact(key, row))));
