@@ -12,7 +12,7 @@ from reports.columns.leaderboard_columns import LEADERBOARD, LEADERBOARD_BY_KEY
 from reports.columns.table_rows import typed_table
 from reports.config.budget_section import BudgetSection
 from reports.selection.candidate_speeds import SpeedSources
-from reports.trends.budgets import ConfiguredBudget, _remember, configured_series, standing_series
+from reports.trends.budgets import ConfiguredBudget, _remember_estimates, configured_series, standing_series
 from reports.trends.frontiers import Axis, Move, frontier_changes, ranked_tasks, split_by_task
 from zoo.devices.data_sheets import shipped_devices
 
@@ -137,7 +137,7 @@ def test_each_model_is_estimated_once_and_none_that_is_known() -> None:
     known = (
         rows("known").assign(latency_ms=9.0, latency_low_ms=8.0, latency_high_ms=10.0, latency_from="before").drop(columns="tag")
     )
-    remembering = _remember(estimate, known)
+    remembering = _remember_estimates(estimate, known)
     first = remembering(rows("a", "known", "a"))
     assert first["latency_ms"].tolist() == [1.0, 9.0, 1.0]
     assert list(first.index) == [5, 6, 7]
