@@ -15,7 +15,7 @@ import pytest
 from paths import SHARED
 
 from zoo.accuracy.result_tables import MAIN_TABLE, TABLES, revision_of
-from zoo.accuracy.snapshot import FILE, SCHEMA, Provenance, is_of_snapshot, snapshot_provenance, snapshot_tables
+from zoo.accuracy.snapshot import FILE, Provenance, is_of_snapshot, snapshot_provenance, snapshot_tables
 from zoo.accuracy.timm import join_tables
 from zoo.errors import AccuracyError
 from zoo.records import Weights
@@ -75,7 +75,7 @@ def test_it_says_where_it_is_from_and_is_small() -> None:
     assert set(about.files) == set(TABLES)
     content = resources.files("zoo.accuracy").joinpath(FILE).read_bytes()
     assert len(content) < 200_000
-    assert pq.read_schema(pa.BufferReader(content)).remove_metadata() == SCHEMA
+    assert pq.read_schema(pa.BufferReader(content)).remove_metadata() == making.SCHEMA
 
 
 def test_its_program_makes_the_same_bytes_again(published: Path, tmp_path: Path) -> None:

@@ -1,8 +1,8 @@
 """Downloads timm's result tables into the user's cache of downloads.
 
-A run makes one attempt. Without network it loses at most `FIRST_SIGN_S`: if no data at all arrives in that time, whatever does not
-answer (name server, host or proxy), the run continues without. If data arrives, it waits up to the other limits. A failed attempt is
-not repeated for `PAUSE`.
+A run makes one attempt. Without network it waits `FIRST_SIGN_S` at most: if no data arrives in that time, whatever does not answer (name
+server, host or proxy), the run continues without the tables. If data arrives, it waits up to the other limits. A failed attempt is not
+repeated for `PAUSE`.
 """
 
 from __future__ import annotations
@@ -10,10 +10,12 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from zoo.accuracy.result_tables import MAIN_TABLE, RESULTS, TABLES, ResultTable, csv_table
 from zoo.documents.web import DownloadError, DownloadLimits, download
@@ -35,36 +37,36 @@ TOTAL_S = 60.0
 """Time limit of all tables together."""
 
 PAUSE = timedelta(minutes=15)
-"""How long a failed attempt is not repeated."""
+"""Time after a failed attempt before the next one."""
 
 
 def fetch_tables(version: str, max_age: timedelta) -> str:
-    """Downloads the tables of a release, else of the main branch; returns the reason of a failure, else an empty text.
+    """Downloads the tables of a release, or those of the main branch if it has none. Returns the reason of a failure, else an empty text.
 
-    A release's tables never change and are downloaded once; those of the main branch again if they are older than `max_age`. If
-    nothing arrives in time, the download continues in the background, for the next run.
+    A release's tables never change and are downloaded once; those of the main branch are downloaded again when they are older than
+    `max_age`. If a time limit is exceeded, the download continues in the background, for the next run.
     """
-    job = _Job(_folder(), HOME, version, datetime.now(UTC) - max_age)
-    if job.is_done():
+    attempt = _Attempt(_folder(), HOME, version, datetime.now(UTC) - max_age)
+    if attempt.is_done():
         return ""
-    if at := job.failed_at():
+    if at := attempt.failed_at():
         return f"could not be downloaded at {at:%H:%M} UTC, and are not tried again before {at + PAUSE:%H:%M}"
     import requests  # noqa: F401  # imported here, since it is slow: that is not the network's time
 
-    signs, ended = _Signs(), threading.Event()
-    said: list[str] = []
+    arrivals, ended = deque[float](maxlen=1), threading.Event()  # the time at which data last arrived
+    reasons: list[str] = []
 
     def work() -> None:
         try:
-            said.append(job.run(signs))
+            reasons.append(attempt.run(lambda _: arrivals.append(time.monotonic())))
         finally:
             ended.set()
 
     threading.Thread(target=work, name="timm-results", daemon=True).start()
-    why = _wait(signs, ended) or next(iter(said), "could not be downloaded")
-    if why:
-        job.remember_failure()
-    return why
+    reason = _wait(arrivals, ended) or next(iter(reasons), "could not be downloaded")
+    if reason:
+        attempt.remember_failure()
+    return reason
 
 
 def cached_tables(version: str) -> list[ResultTable]:
@@ -80,45 +82,34 @@ def cached_tables(version: str) -> list[ResultTable]:
     return []
 
 
-class _Signs:
-    """When data last arrived."""
-
-    def __init__(self) -> None:
-        self.is_any = False
-        self.last = time.monotonic()
-
-    def hear(self, _: int) -> None:
-        self.is_any, self.last = True, time.monotonic()
-
-
-def _wait(signs: _Signs, ended: threading.Event) -> str:
-    """Waits until the attempt has ended; returns the reason if it gives up, else an empty text."""
+def _wait(arrivals: Sequence[float], ended: threading.Event) -> str:
+    """Waits until the attempt has ended. Returns the reason if a time limit is exceeded before, else an empty text."""
     started = time.monotonic()
     while not ended.wait(0.02):
         now = time.monotonic()
-        if not signs.is_any and now - started > FIRST_SIGN_S:
+        if not arrivals and now - started > FIRST_SIGN_S:
             return f"could not be downloaded: nothing arrived within {FIRST_SIGN_S:g} s"
-        if now - signs.last > SILENCE_S or now - started > TOTAL_S:
+        if now - (arrivals[-1] if arrivals else started) > SILENCE_S or now - started > TOTAL_S:
             return f"could not be downloaded within {now - started:.0f} s"
     return ""
 
 
 @dataclass(frozen=True, slots=True)
-class _Job:
-    """One attempt: a version, its source and the target folder."""
+class _Attempt:
+    """One attempt to download the tables of a version into a folder."""
 
     folder: Path
     home: str
     version: str
-    newer_than: datetime  # for tables that can change
+    newer_than: datetime  # tables of the main branch that are older are downloaded again
 
-    def run(self, signs: _Signs) -> str:
+    def run(self, heard: Callable[[int], Any]) -> str:
         """Downloads tables that are missing or too old; returns the reason of a failure, else an empty text."""
         try:
             for revision in _revisions(self.version):
-                if self._fetch(revision, MAIN_TABLE, signs):
+                if self._fetch(revision, MAIN_TABLE, heard):
                     for name in TABLES:
-                        self._fetch(revision, name, signs)
+                        self._fetch(revision, name, heard)
                     break
             else:
                 return f"are neither in timm {self.version}'s repository nor in its main branch"
@@ -153,15 +144,15 @@ class _Job:
     def _mark(self) -> Path:
         return self.folder / "failed"
 
-    def _fetch(self, revision: str, name: str, signs: _Signs) -> bool:
-        """Whether there is such a table, downloaded first where it is missing or too old."""
+    def _fetch(self, revision: str, name: str, heard: Callable[[int], Any]) -> bool:
+        """Downloads a table that is missing or too old. Returns whether the table exists."""
         folder = self.folder / revision
         path, fetched = folder / name, folder / f"{name}.new"
         if self._is_cached(revision, name):
             return True
         limits = DownloadLimits(RESULTS.most_bytes, TOTAL_S, SILENCE_S)
         try:
-            content = download(f"{self.home}/{revision}/results/{name}", limits, signs.hear)
+            content = download(f"{self.home}/{revision}/results/{name}", limits, heard)
         except DownloadError as error:
             if error.status not in NOT_THERE:
                 raise

@@ -24,11 +24,11 @@ TABLES = {
     "results-imagenet-r.csv": "imagenet-r",
     "results-imagenet-r-clean.csv": "imagenet-r-clean",
 }
-"""File names in timm's results folder, and the dataset each is about."""
+"""Datasets by the name of their table in timm's folder of results."""
 
 MAIN_TABLE = "results-imagenet.csv"
-NEEDED = ("model", "img_size", "top1", "top5")
-"""Columns that every table has: `arch.tag`, pixels, percent, percent."""
+REQUIRED = ("model", "img_size", "top1", "top5")
+"""Columns of every table: `arch.tag`, pixels, percent, percent."""
 _LIMITS = {"img_size": (1, 100_000), "top1": (0, 100), "top5": (0, 100)}
 
 
@@ -40,11 +40,11 @@ class ResultTable:
     source: str
     retrieved_at: str  # ISO 8601, UTC
     revision: str  # the beginning of the SHA-256 of its CSV file
-    read: Callable[[], pd.DataFrame]  # the columns `NEEDED` and what else it has; raises AccuracyError
+    read: Callable[[], pd.DataFrame]  # the columns `REQUIRED` and any others; raises AccuracyError
 
 
 def csv_table(path: str, content: bytes, dataset: str, source: str, retrieved_at: str) -> ResultTable:
-    """The table that a CSV file of this content is."""
+    """The table in a CSV file of this content."""
     return ResultTable(dataset, source, retrieved_at, revision_of(content), functools.partial(read_result_table, path, content))
 
 
@@ -54,14 +54,14 @@ def revision_of(content: bytes) -> str:
 
 
 def read_result_table(path: str, content: bytes) -> pd.DataFrame:
-    """The rows of a CSV file, its sizes and results as numbers.
+    """The rows of a CSV file, with sizes and results as numbers.
 
     Raises:
-        AccuracyError: if it cannot be read, or lacks a column or a number it must have.
+        AccuracyError: if it cannot be read, a required column or size is missing, or a value is not a number in its range.
     """
     read = parse_table(content, path, RESULTS)
     table = pd.DataFrame([row.cells for row in read.rows], columns=[*read.headings])
-    missing = set(NEEDED) - set(table.columns)
+    missing = set(REQUIRED) - set(table.columns)
     if missing:
         raise AccuracyError(f"'{path}' is not one of timm's result tables: it has no column {', '.join(sorted(missing))}.")
     for column, limits in _LIMITS.items():

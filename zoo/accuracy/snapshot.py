@@ -1,7 +1,7 @@
 """timm's published results as they come with zoometer, for machines that cannot download them.
 
-One typed Parquet file beside this module holds all of timm's result tables as they were at one revision; its schema says where
-they are from. `tests/benchmarks/data_files/make_snapshot.py` makes it.
+One typed Parquet file beside this module holds all of timm's result tables at one revision; the metadata of its schema states their origin.
+`tests/benchmarks/data_files/make_snapshot.py` makes it.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib import resources
 from typing import Self
 
@@ -22,53 +22,37 @@ from zoo.accuracy.result_tables import TABLES, ResultTable
 
 FILE = "timm_results.parquet"
 PROVENANCE = b"zoometer.provenance"
-"""The key of the schema's metadata under which the file says where its figures are from."""
+"""The key of the provenance in the metadata of the file's schema."""
 
-SCHEMA = pa.schema(
-    [
-        pa.field("dataset", pa.string(), nullable=False),
-        pa.field("arch", pa.string(), nullable=False),
-        pa.field("tag", pa.string(), nullable=False),  # of the weights; empty where timm has them without one
-        pa.field("image_pixels", pa.int32(), nullable=False),  # height and width
-        pa.field("crop_share", pa.float64()),  # of the resized image that the crop keeps
-        pa.field("interpolation", pa.string()),
-        pa.field("top1_percent", pa.float64()),
-        pa.field("top5_percent", pa.float64()),
-    ]
-)
 _ORIGIN = "comes with zoometer"
 
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """Where a snapshot's figures are from."""
+    """The origin of a snapshot's figures."""
 
     source: str  # address of the folder of tables
     revision: str  # of that source
     date: str  # of that revision, ISO 8601
     licence: str  # of the figures
-    files: Mapping[str, str]  # names of the tables, and the beginning of the SHA-256 of each
-    command: str  # what makes the snapshot again
+    files: Mapping[str, str]  # the beginning of the SHA-256 of each table, by name
+    command: str  # that makes the snapshot again
 
     @classmethod
     def of(cls, schema: pa.Schema) -> Self:
-        """What a snapshot's schema says."""
+        """The provenance in a snapshot's schema."""
         return cls(**json.loads(schema.metadata[PROVENANCE]))
-
-    def metadata(self) -> dict[bytes, bytes]:
-        """The same for a schema."""
-        return {PROVENANCE: json.dumps(asdict(self), sort_keys=True).encode()}
 
     @property
     def retrieved_at(self) -> str:
-        """The date as results have it."""
+        """The date in the format of `Accuracy.retrieved_at`."""
         return f"{self.date}T00:00:00+00:00"
 
 
 @functools.cache
 def snapshot_provenance() -> Provenance:
-    """Where the figures are from that come with zoometer."""
-    return Provenance.of(pq.read_schema(pa.BufferReader(_content())))
+    """The origin of the figures that come with zoometer."""
+    return Provenance.of(pq.read_schema(pa.BufferReader(_snapshot_bytes())))
 
 
 def snapshot_tables() -> list[ResultTable]:
@@ -84,7 +68,7 @@ def snapshot_tables() -> list[ResultTable]:
 
 
 def is_of_snapshot(source: str) -> bool:
-    """Whether a result of this source came with zoometer, this version or another."""
+    """Whether a result of this source came with zoometer, in this version or another."""
     return source.endswith(f", {_ORIGIN})")
 
 
@@ -98,8 +82,8 @@ def _snapshot_rows(dataset: str) -> pd.DataFrame:
 
 @functools.lru_cache(maxsize=1)
 def _snapshot_table() -> pa.Table:
-    return pq.read_table(pa.BufferReader(_content()))
+    return pq.read_table(pa.BufferReader(_snapshot_bytes()))
 
 
-def _content() -> bytes:
+def _snapshot_bytes() -> bytes:
     return resources.files("zoo.accuracy").joinpath(FILE).read_bytes()

@@ -1,7 +1,7 @@
-"""timm's published results: those a user points at, else those of its release, else those that come with zoometer.
+"""timm's published results: tables that the user configures, else those of timm's release, else those that come with zoometer.
 
-The tables are keyed by `arch.tag` and image size. Results are joined to the weights of the installed timm; those that belong to
-none are returned apart with the reason. Values that a table does not state are unknown, never 0.
+The tables are keyed by `arch.tag` and image size. Results are joined to the weights of the installed timm; results without such weights are
+returned separately, with the reason. Values that a table does not state are missing, never 0.
 """
 
 from __future__ import annotations
@@ -33,31 +33,31 @@ class ResultTables:
     """The result tables to use."""
 
     tables: list[ResultTable]
-    why_not_newer: str = ""  # where all of them came with zoometer: why none were downloaded, as a verb and its clause
+    why_not_newer: str = ""  # if all of them come with zoometer: why none were downloaded, as the predicate of a sentence
 
 
 def find_tables(
     *, version: str, results: str | None = None, fetch: bool = True, max_age: timedelta = timedelta(days=7)
 ) -> ResultTables:
-    """The tables that the user configured; else those of a release, each replaced by the shipped one if it is not available.
+    """The tables that the user configured; else those of a release, and the shipped ones for those that are not available.
 
-    Tables of the main branch that are older than the shipped ones are not used.
+    Tables of the main branch that are older than the shipped ones are ignored.
 
     Args:
         version: of timm.
         results: a folder with timm's CSV tables, one such file, or an address of either; None: the release's own tables.
         fetch: whether missing tables of the release may be downloaded.
-        max_age: after which tables that can change are downloaded again.
+        max_age: age at which tables of the main branch are downloaded again.
 
     Raises:
-        AccuracyError: if `results` names nothing that can be read.
+        AccuracyError: if `results` cannot be read.
     """
     if results:
-        return ResultTables(list(_given_files(results)))
-    why = fetch_tables(version, max_age) if fetch else "may not be downloaded (accuracy: {fetch: false})"
-    at_hand = {table.dataset: table for table in cached_tables(version) if not _is_outdated(table)}
-    tables = [at_hand.get(table.dataset, table) for table in snapshot_tables()]
-    return ResultTables(tables, "" if at_hand else why or "are not due yet (accuracy: {max_age_days: …})")
+        return ResultTables(list(_configured_tables(results)))
+    reason = fetch_tables(version, max_age) if fetch else "may not be downloaded (accuracy: {fetch: false})"
+    available = {table.dataset: table for table in cached_tables(version) if not _is_outdated(table)}
+    tables = [available.get(table.dataset, table) for table in snapshot_tables()]
+    return ResultTables(tables, "" if available else reason or "are not due yet (accuracy: {max_age_days: …})")
 
 
 def _is_outdated(table: ResultTable) -> bool:
@@ -65,10 +65,10 @@ def _is_outdated(table: ResultTable) -> bool:
 
 
 def join_tables(tables: Sequence[ResultTable], weights: Sequence[Weights], version: str) -> AccuracyTable:
-    """The results that belong to the given weights, and those that belong to none.
+    """The results of the given weights, and results without weights.
 
     Raises:
-        AccuracyError: if a table lacks the columns it must have.
+        AccuracyError: if a table cannot be read or lacks a required column.
     """
     rows: list[Accuracy] = []
     unmatched: list[Unmatched] = []
@@ -80,14 +80,14 @@ def join_tables(tables: Sequence[ResultTable], weights: Sequence[Weights], versi
 
 
 def missing_main_table(tables: Sequence[ResultTable]) -> tuple[str, ...]:
-    """A warning where ImageNet-1k's own table is not among them."""
+    """A warning if ImageNet-1k's own table is missing."""
     if any(table.dataset == TABLES[MAIN_TABLE] for table in tables):
         return ()
     return (f"timm's ImageNet-1k accuracy is missing: {MAIN_TABLE} is not among the result tables.",)
 
 
-def _given_files(results: str) -> Iterator[ResultTable]:
-    """The tables a user points at; their time is that of the file where it is known."""
+def _configured_tables(results: str) -> Iterator[ResultTable]:
+    """The tables that the user configured, dated by the time of modification of their file if it is known."""
     if results.endswith(".csv"):
         datasets = {results: TABLES.get(Path(results).name, TABLES[MAIN_TABLE])}
     else:
@@ -99,7 +99,7 @@ def _given_files(results: str) -> Iterator[ResultTable]:
             is_any = True
             source = f"timm {Path(redacted(path).partition('?')[0]).name}"
             yield csv_table(path, content, dataset, source, modified.isoformat(timespec="seconds"))
-    if not is_any and (results in datasets or not _exists(results)):
+    if not is_any and (results in datasets or not _folder_exists(results)):
         raise AccuracyError(
             f"timm's results '{redacted(results)}' do not exist. Name a folder with {MAIN_TABLE}, or one such CSV file."
         )
@@ -107,8 +107,8 @@ def _given_files(results: str) -> Iterator[ResultTable]:
         raise AccuracyError(f"'{redacted(results)}' holds none of timm's result tables ({', '.join(TABLES)}).")
 
 
-def _exists(folder: str) -> bool:
-    """Whether there is such a folder; for one on the web this is unknown, and taken to be so."""
+def _folder_exists(folder: str) -> bool:
+    """Whether a folder exists. Folders on the web cannot be checked and count as existing."""
     if folder.startswith(_WEB):
         return True
     fs, root = fsspec.core.url_to_fs(folder)
@@ -141,7 +141,7 @@ def _read_path(path: str) -> tuple[bytes | None, datetime]:
 
 
 def _modified(fs: fsspec.AbstractFileSystem, path: str) -> datetime:
-    """When a file was written, or now where its file system cannot tell."""
+    """When a file was modified, or now if its file system does not tell."""
     try:
         moment: datetime = fs.modified(path)
     except NotImplementedError:

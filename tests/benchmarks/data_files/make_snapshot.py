@@ -8,9 +8,11 @@ All eight tables are needed; the same ones give the same bytes.
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 
@@ -21,9 +23,21 @@ import pyarrow as pa  # noqa: E402
 import pyarrow.parquet as pq  # noqa: E402
 
 from zoo.accuracy.result_tables import TABLES, read_result_table, revision_of  # noqa: E402
-from zoo.accuracy.snapshot import FILE, SCHEMA, Provenance  # noqa: E402
+from zoo.accuracy.snapshot import FILE, PROVENANCE, Provenance  # noqa: E402
 from zoo.errors import AccuracyError  # noqa: E402
 
+SCHEMA = pa.schema(
+    [
+        pa.field("dataset", pa.string(), nullable=False),
+        pa.field("arch", pa.string(), nullable=False),
+        pa.field("tag", pa.string(), nullable=False),  # of the weights; empty where timm has them without one
+        pa.field("image_pixels", pa.int32(), nullable=False),  # height and width
+        pa.field("crop_share", pa.float64()),  # of the resized image that the crop keeps
+        pa.field("interpolation", pa.string()),
+        pa.field("top1_percent", pa.float64()),
+        pa.field("top5_percent", pa.float64()),
+    ]
+)
 SOURCE = "https://github.com/huggingface/pytorch-image-models/tree/{revision}/results"
 LICENCE = "Apache-2.0"
 _KEY = ["dataset", "arch", "tag", "image_pixels"]
@@ -47,7 +61,8 @@ def make_snapshot(folder: Path, *, revision: str, day: str) -> pa.Table:
         SOURCE.format(revision=revision), revision, day, LICENCE, _revisions(contents),
         f"python tests/benchmarks/data_files/make_snapshot.py FOLDER --revision {revision} --date {day}",
     )  # fmt: skip
-    return pa.Table.from_pandas(rows, schema=SCHEMA, preserve_index=False).replace_schema_metadata(about.metadata())
+    metadata = {PROVENANCE: json.dumps(asdict(about), sort_keys=True).encode()}
+    return pa.Table.from_pandas(rows, schema=SCHEMA, preserve_index=False).replace_schema_metadata(metadata)
 
 
 def write_snapshot(table: pa.Table, path: Path) -> None:
