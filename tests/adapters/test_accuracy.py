@@ -19,8 +19,7 @@ from torchvision.models import get_model_weights
 from zoo.accuracy.result_tables import MAIN_TABLE
 from zoo.accuracy.timm import find_tables, join_tables
 from zoo.adapters.timm import TimmZoo
-from zoo.adapters.torchvision.accuracy import METRICS
-from zoo.adapters.torchvision.zoo import TorchvisionZoo
+from zoo.adapters.torchvision.zoo import METRICS, TorchvisionZoo
 from zoo.errors import AccuracyError
 from zoo.records import Accuracy, AccuracyTable, Weights
 

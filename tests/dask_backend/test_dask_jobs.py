@@ -19,7 +19,7 @@ from zoo.dask_backend import client as dask
 from zoo.dask_backend.client import DaskPool
 from zoo.dask_backend.cluster import ClusterError, connected
 from zoo.dask_backend.remote_worker import run_batch, stop_processes
-from zoo.dask_backend.software_versions import VersionsDifferError, check_software, installed_software
+from zoo.dask_backend.software_versions import VersionsDifferError, installed_software, require_equal
 from zoo.errors import ZooError
 from zoo.jobs import Failure, Job
 from zoo.records import Versions
@@ -163,10 +163,10 @@ def test_rows_of_another_library_are_refused() -> None:
 
 def test_software_is_compared_without_builds_and_every_difference_is_named() -> None:
     here = installed_software(["numpy"])
-    check_software(here, "tcp://w:1")
+    require_equal(here, installed_software(here), "tcp://w:1")
     other = here | {"python": "3.0", "torch": "1.0"}
     with pytest.raises(VersionsDifferError) as raised:
-        check_software(other, "tcp://w:1")
+        require_equal(other, installed_software(other), "tcp://w:1")
     message = str(raised.value)
     assert "Dask worker tcp://w:1 " in message
     assert f"torch {here['torch']} there, 1.0 here" in message

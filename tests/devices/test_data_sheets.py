@@ -132,7 +132,7 @@ def test_a_single_figure_can_have_its_own_source() -> None:
         ({"source": "x", "memory": "1 Gb"}, "memory: '1 Gb' is not an amount of bytes"),
         ({"source": "x", "memory": 0}, "must be more than 0"),
         ({"source": "x", "kind": "gpu"}, "'gpu' is not a kind of device"),
-        ({"source": "x", "peak": {"fp16": "1 TFLOP/s"}}, "'fp16' does not name a way of computing"),
+        ({"source": "x", "peak": {"fp16": "1 TFLOP/s"}}, "'fp16' does not name a peak rate"),
         ({"source": "x", "peak": {"fp16_vector": "1 TFLOPS"}}, "A rate has a slash"),
         ({"source": "x", "peak": {"int8_tensor": "1 TFLOP/s"}}, "rate of integer operations"),
         ({"source": "x", "clusters": [{"cores": "four"}]}, r"clusters: write each as \{cores: 4"),

@@ -15,7 +15,7 @@ from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from zoo.adapters.registry import open_zoo
 from zoo.meta.build import build_on_meta, buildable
-from zoo.meta.module_recipes import OutOfTheOrdinaryError, Recipe
+from zoo.meta.module_recipes import NotReusableError, Recipe
 
 
 def replaced_functions() -> list[Any]:
@@ -262,7 +262,7 @@ def with_attribute(name: str, value: Any) -> nn.Module:
     ],
 )
 def test_only_plain_modules_have_a_recipe(module: nn.Module) -> None:
-    with pytest.raises(OutOfTheOrdinaryError):
+    with pytest.raises(NotReusableError):
         Recipe(module)
 
 

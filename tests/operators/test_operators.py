@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  # torch's own habit
 
 import zoo
-from zoo.operators.operator_kinds import MATRIX_KINDS, WHY_FREE, Kind, find_operation
+from zoo.operators.operator_kinds import MATRIX_KINDS, OPERATIONS, WHY_FREE, Kind
 from zoo.operators.operator_table import COUNTED, FREE, OVERWRITING
 from zoo.recording.memo import Memo
 from zoo.records import Status
@@ -185,11 +185,11 @@ def test_no_operator_of_torch_that_multiplies_matrices_is_left_out() -> None:
         if "backward" in base or not MATRIX_LIKE.search(base) or base in known_uncounted:
             continue
         name = base.removesuffix("_") if not base.endswith("__") else base
-        operation = find_operation(name) or find_operation(f"torchvision::{name}")
+        operation = OPERATIONS.get(name) or OPERATIONS.get(f"torchvision::{name}")
         if operation is None and not _is_made_of_others(names):
             missing.add(base)
     assert not missing
-    assert not {name for name in known_uncounted if find_operation(name)}
+    assert not {name for name in known_uncounted if OPERATIONS.get(name)}
 
 
 def test_every_operator_is_of_one_kind_and_every_free_kind_says_why() -> None:

@@ -20,7 +20,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 import zoo
 from zoo.meta.new_tensors import META
 from zoo.operators.op_record import tensors_in
-from zoo.operators.operator_kinds import Kind, find_operation, operator_name
+from zoo.operators.operator_kinds import OPERATIONS, Kind, operator_name
 from zoo.recording.autocast import Autocast, AutocastState, Policy, cpu_autocast, cuda_autocast, meta_stands_for
 from zoo.recording.memo import Memo
 from zoo.run_config import Precision
@@ -53,14 +53,14 @@ class Log(TorchDispatchMode):
             return func(*args, **kwargs)
         name = operator_name(func)
         is_composite = torch._C._dispatch_has_kernel_for_dispatch_key(func.name(), "CompositeImplicitAutograd")
-        if find_operation(name) is None and is_composite:
+        if OPERATIONS.get(name) is None and is_composite:
             with self:
                 return func._op_dk(torch._C.DispatchKey.CompositeImplicitAutograd, *args, **kwargs)
         ins = list(tensors_in((args, kwargs)))
         before = {t.untyped_storage()._cdata for t in ins}
         out = func(*args, **kwargs)
         outs = list(tensors_in(out))
-        operation = find_operation(name)
+        operation = OPERATIONS.get(name)
         is_allocation = operation is not None and operation.kind == Kind.ALLOCATE
         is_fresh = any(t.untyped_storage()._cdata not in before for t in outs)
         if (is_fresh or func._schema.is_mutable) and not is_allocation:

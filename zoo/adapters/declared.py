@@ -109,11 +109,8 @@ class DeclaredZoo(Zoo):
         )
 
     def _find_model(self, name: str) -> DeclaredModel:
-        for model in self._models:
-            if model.name == name:
-                return model
-        for model in self._models:
-            if not model.name:
+        for model in sorted(self._models, key=lambda model: not model.name):  # registries, whose models have no names, last
+            if model.name in {name, ""}:
                 return dataclasses.replace(model, name=name)
         raise UnknownNameError(f"Zoo '{self.name}' declares no model '{name}'.")
 

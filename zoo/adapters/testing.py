@@ -149,7 +149,9 @@ def check_figures(zoo: Zoo, architectures: Iterable[Architecture]) -> list[str]:
     with _without_network():
         aliases, costs, results = zoo.aliases(), zoo.published_costs(), zoo.published_accuracy()
     problems = [
-        f"alias {old!r} leads to {new!r}, which is not listed" for old, new in aliases.items() if not _is_listed(new, names)
+        f"alias {old!r} leads to {new!r}, which is not listed"
+        for old, new in aliases.items()
+        if new not in names and new.partition(".")[0] not in names
     ]
     for cost in costs:
         is_known = cost.arch in names and (not cost.tag or (cost.arch, cost.tag) in weights)
@@ -162,10 +164,6 @@ def check_figures(zoo: Zoo, architectures: Iterable[Architecture]) -> list[str]:
             problems.append(f"the published {row.metric} of {row.arch!r} lacks a value, a dataset or a source")
     keys = Counter((row.arch, row.tag, row.dataset, row.metric, row.input) for row in results)
     return problems + [f"{n} results are published for {key}" for key, n in keys.items() if n > 1]
-
-
-def _is_listed(name: str, names: set[str]) -> bool:
-    return name in names or name.partition(".")[0] in names
 
 
 def count_architectures(

@@ -1,9 +1,9 @@
 """The rules of the convention `all`: every arithmetic operation of a call, in FLOPs.
 
-A MAC is two; each other addition, product, quotient, comparison or function evaluated (`exp`, `erf`, `sigmoid`, `gelu`) is one. What an
-operator does is written next to its rate; a test holds each rate against the same arithmetic spelled out in single operations. Work
-once a row or channel of a normalisation or softmax (a division by its length, a root, a logarithm) is left out, as are sorting, random
-numbers, and copies.
+A MAC counts as two; each other addition, product, quotient, comparison or function evaluation (`exp`, `erf`, `sigmoid`, `gelu`) as one. The
+arithmetic of an operator is stated next to its rate, and a test compares each rate with that arithmetic in single operations. Operations
+once per row or channel of a normalisation or softmax (a division by its length, a root, a logarithm) are left out, as are sorting,
+random numbers, and copies.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ _SOFTMAX = 5  # largest, difference, exp, sum, and quotient (or difference of th
 
 
 def _arguments(op: Call) -> list[str]:
-    """The arguments of a call that are no tensors, in order; what is in brackets is one."""
+    """The arguments of a call that are not tensors, in order; a list in brackets is one argument."""
     parts, depth = [""], 0
     for sign in op.arguments:
         depth += (sign == "[") - (sign == "]")
@@ -79,12 +79,12 @@ def _arguments(op: Call) -> list[str]:
 
 
 def _numbers(op: Call) -> list[float]:
-    """Those of the arguments that are single numbers."""
-    found = []
+    """The arguments that are single numbers."""
+    numbers = []
     for argument in _arguments(op):
         with contextlib.suppress(ValueError):
-            found.append(float(argument))
-    return found
+            numbers.append(float(argument))
+    return numbers
 
 
 def _per_element(rate: Rate) -> Rule:
@@ -96,7 +96,7 @@ def _doubled(op: Call, shapes: Shapes) -> int:
 
 
 def _with_bias(position: int) -> Rule:
-    """A product and the addition of a bias, the argument at a position."""
+    """A product, and the addition of a bias if the tensor at this position is present."""
     return lambda op, shapes: 2 * op.macs + (op.elements_out if shapes.has(position) else 0)
 
 
@@ -120,13 +120,13 @@ def _attention(op: Call, shapes: Shapes) -> int:
 
 
 def _flex_attention(op: Call, shapes: Shapes) -> int:
-    """Attention in the blocks that its mask leaves; what changes single scores is not counted."""
+    """Attention in the blocks that the mask does not exclude; functions of single scores are not counted."""
     scores = op.macs // (shapes.input(1)[-1] + shapes.input(2)[-1])
     return 2 * op.macs + shapes.elements(0) + _SOFTMAX * scores
 
 
 def _normalised(plain: int, weight: int, bias: int) -> Rule:
-    """A rate for each element, and one more with a weight, one more with a bias, at their positions among the tensors."""
+    """A rate for each element, plus one with a weight and one with a bias, at these positions among the tensors."""
     return lambda op, shapes: shapes.elements(0) * (plain + shapes.has(weight) + shapes.has(bias))
 
 
@@ -144,12 +144,12 @@ def _vector_norm(op: Call, shapes: Shapes) -> int:
 
 
 def _with_mean(op: Call, shapes: Shapes) -> int:
-    """Variance or deviation, and the mean that it is made with anyway."""
+    """Variance or deviation with the mean, which it needs anyway."""
     return 4 * shapes.elements(0) + (3 if op.operation == "std_mean" else 2) * op.elements_out // 2
 
 
 def _loss(op: Call, shapes: Shapes) -> int:
-    """An element's loss, and the sum over all unless none is asked for; the mean is one division more."""
+    """The loss of each element, and the sum over all unless the reduction is `none`; the mean has one more division."""
     reduction = next(iter(_arguments(op)), "1")
     reduced = {"0": 0, "1": shapes.elements(0) + 1, "2": shapes.elements(0)}.get(reduction, shapes.elements(0) + 1)
     return _LOSSES[op.operation] * shapes.elements(0) + reduced
@@ -168,7 +168,7 @@ def _window(op: Call, shapes: Shapes) -> int:
 
 
 def _embedding_bag(op: Call, shapes: Shapes) -> int:
-    """(table, indices, …): every row that is looked up is added, after its product with a weight where it has one."""
+    """(table, indices, …): the sum of the looked-up rows, each times its weight if there are weights."""
     return 2 * op.macs or shapes.elements(1) * shapes.input(0)[-1]
 
 
@@ -195,8 +195,8 @@ def _grid_sample(op: Call, shapes: Shapes) -> int:
 def _fourier(op: Call, shapes: Shapes) -> int:
     """5 n log2(n) for each complex transform of n points, the field's customary figure (fftw.org/speed); real ones take half.
 
-    Several dimensions are transformed one after another, which adds up to n = their product. Real transforms are those where the
-    two sides differ in size; the larger one, which is not complex, says how many points there are.
+    Several dimensions are transformed one after another, which is the same as n = their product. In real transforms the input and the output
+    differ in size; the larger one, which is real, has the number of points.
     """
     dims = [int(dim) for dim in op.arguments.partition("]")[0].lstrip("[").split(", ")]
     inputs, outputs = shapes.input(0), shapes.output()

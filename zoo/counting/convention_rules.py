@@ -1,6 +1,6 @@
-"""The rules of conventions: what one call of each operation weighs, by operation, by kind and by module.
+"""The rules of conventions: what one call adds to a total, by operation, by kind and by module.
 
-Each rule is stated as its tool states it, with the tool's own constants. Those of `all` are in `zoo.counting.arithmetic_rules`.
+Each rule has the form and the constants of its tool. Those of `all` are in `zoo.counting.arithmetic_rules`.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def _macs_and_bias(op: Call, shapes: Shapes) -> int:
 
 
 def _affine(plain: int, with_weight: int) -> Rule:
-    """Normalisations (x, weight, bias, …), a multiple of |x| that depends on whether there is a weight."""
+    """Normalisations (x, weight, bias, …): a multiple of |x|, which is larger with a weight."""
     return lambda op, shapes: shapes.elements(0) * (with_weight if shapes.has(1) else plain)
 
 
@@ -59,7 +59,7 @@ def _ptflops_attention(op: Call, shapes: Shapes) -> int:
 
 
 RECURRENT_ELEMENTWISE = {"lstm": 10, "gru": 7, "rnn_tanh": 1, "rnn_relu": 1}
-"""Elementwise operations a hidden unit takes in a time step, as ptflops' `rnn_flops` adds them up."""
+"""Elementwise operations of a hidden unit in a time step, as in ptflops' `rnn_flops`."""
 
 
 def recurrent_work(op: Call, shapes: Shapes) -> int:

@@ -1,8 +1,8 @@
 """Conventions: which operations a total includes, and with what weight.
 
-A convention is a pure function over recorded operations, so a total in another convention never needs a new count. Each names
-its unit, the tool and version whose rules it states, and where that tool departs from its own rules (its *defects*), which are
-not imitated unless the tool's own figure is asked for.
+A convention is a pure function over recorded operations, so a total in another convention never needs a new count. Each states its unit,
+the tool and version whose rules it has, and where that tool deviates from its own rules (its *defects*). Defects are only imitated with
+`as_tool`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from zoo.errors import UnknownNameError, did_you_mean
 from zoo.operators.operator_kinds import Kind
 from zoo.operators.shape_text import parse_shapes
 
-_FAST_PATH_MODULE = "MultiheadAttention"  # in evaluation without gradients, one opaque kernel on real devices
+_FAST_PATH_MODULE = "MultiheadAttention"  # one opaque kernel on real devices, in evaluation without gradients
 _SEEN_PRODUCTS = frozenset([*CONVOLUTIONS, "linear", "matmul", "mm", "bmm", "addmm", "einsum"])
 _SEEN_BY_FVCORE = _SEEN_PRODUCTS | FVCORE_RULES.keys()
 _SEEN_BY_PTFLOPS_ATEN = _SEEN_PRODUCTS | {"lstm_cell", "gru_cell", "rnn_tanh_cell", "rnn_relu_cell"}
@@ -30,7 +30,7 @@ def _is_unseen_by_fvcore(row: CallRow) -> bool:
 
 
 def _is_unseen_by_ptflops_aten(row: CallRow) -> bool:
-    """On the CPU attention is fused for 4-dimensional operands and masks of 2 or 4; else its matrix products are seen."""
+    """On the CPU attention is fused for 4-dimensional operands and masks of 2 or 4 dimensions; else its matrix products are seen."""
     op = row.op
     if row.module_class == _FAST_PATH_MODULE:
         return True
@@ -42,10 +42,10 @@ def _is_unseen_by_ptflops_aten(row: CallRow) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Convention:
-    """A way of adding up operations.
+    """Rules for a total over operations.
 
-    `defects` say where the tool itself gives another figure than its own rules; `unseen_by_tool` and `opaque_to_tool` are what
-    is behind them, which `as_tool` leaves out.
+    `defects` describe where the tool's own result differs from its rules. `unseen_by_tool` and `opaque_to_tool` are the causes: the operations
+    that `as_tool` leaves out.
     """
 
     name: str
@@ -61,13 +61,13 @@ class Convention:
     opaque_to_tool: frozenset[str] = frozenset()  # classes of modules inside which the tool does not look
 
     def weight(self, row: CallRow) -> int:
-        """What all calls of a row weigh."""
+        """The contribution of all calls of a row to the total."""
         rules = self.rules if self.module_rules is None else self.module_rules.get(row.module_class, {})
         rule = rules.get(row.op.operation) or self.kind_rules.get(row.op.kind)
         return rule(row.op, parse_shapes(row.op.shapes)) * row.calls if rule else 0
 
     def total(self, rows: Iterable[CallRow], *, as_tool: bool = False) -> int:
-        """The sum over a model, by the rules; with `as_tool`, by what the tool itself makes of them."""
+        """The sum over a model by the rules; with `as_tool`, the result of the tool itself."""
         rows = list(rows)
         if not as_tool:
             return sum(self.weight(row) for row in rows)

@@ -1,4 +1,4 @@
-"""What one forward pass costs: totals, and a row for each operation of each module."""
+"""The cost of one forward pass: totals, and a row for each operation of each module."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Cost:
-    """What one image (or one input of another kind) costs in a forward pass.
+    """The cost of a forward pass for one image (or one input of another kind).
 
     Sizes count elements or bytes; `macs` are those of the `matmul` convention: the sums of products in convolutions, linear
     layers, matrix products, attention and recurrent layers.
@@ -30,17 +30,17 @@ class Cost:
     params: int
     buffers: int
     weight_bytes: int  # of parameters and buffers, shared storage once
-    peak_activation_bytes: int  # most bytes of activations alive at once; input, weights and kernel scratch excluded
+    peak_activation_bytes: int  # peak of live activations; input, weights and scratch memory of kernels excluded
     peak_module: str  # the module running then
     rows: tuple[OperationRow, ...] = field(repr=False)
     modules: tuple[ModuleRecord, ...] = field(repr=False)
     seconds: float = field(default=0.0, compare=False)
-    assumption: str | None = None  # what was assumed where the cost depends on data
-    never_called: tuple[str, ...] = ()  # paths of modules that the pass did not reach, the outermost of each
-    left_out: tuple[str, ...] = ()  # paths of modules that were asked not to be counted
+    assumption: str | None = None  # about data that the cost depends on
+    never_called: tuple[str, ...] = ()  # paths of modules that the pass did not call, without modules inside them
+    left_out: tuple[str, ...] = ()  # paths of modules that are excluded from the cost
 
     def assuming(self, assumption: str) -> Cost:
-        """The same, with one assumption more."""
+        """The same cost with one more assumption."""
         return replace(self, assumption="; ".join(filter(None, [self.assumption, assumption])))
 
     @property
@@ -74,7 +74,7 @@ class Cost:
 
     @property
     def operations(self) -> int:
-        """Calls that compute or move data; views are none."""
+        """Number of calls that compute or move data; views do not."""
         return sum(r.calls for r in self.rows)
 
     @property
@@ -97,7 +97,7 @@ class Cost:
 
         Args:
             convention: matmul, all, fvcore, ptflops-aten, ptflops-pytorch or weights-only.
-            as_tool: the figure of the tool itself, its known defects included.
+            as_tool: the result of the tool itself, with its known defects.
 
         Raises:
             UnknownNameError: if there is no such convention.
@@ -105,7 +105,7 @@ class Cost:
         return find_convention(convention).total(self.rows, as_tool=as_tool)
 
     def totals(self) -> dict[str, int]:
-        """The totals in all conventions, by their own rules; many times faster than asking for each, where rows are alike."""
+        """The totals in all conventions, by their own rules; many times faster than `total` for each, because equal calls share their results."""
         sums = [0] * len(_BY_ROW)
         for row in self.rows:
             weights = row.op.weights.get(row.module_class)
@@ -123,7 +123,7 @@ class Cost:
 
         Args:
             depth: levels of modules shown; None for all.
-            convention: what `macs` (or `flops`, where that is the convention's unit) counts.
+            convention: that `macs` (or `flops`, if that is the convention's unit) is counted in.
         """
         chosen = find_convention(convention)
         amounts = {
@@ -135,7 +135,7 @@ class Cost:
         return sum_by_module({module.path: module.module_class for module in self.modules}, amounts, depth)
 
     def by_operation(self, convention: str = "matmul") -> pd.DataFrame:
-        """Total, elements, bytes and calls of each operator, the heaviest first."""
+        """Total, elements, bytes and calls of each operator, the largest total first."""
         chosen = find_convention(convention)
         unit = chosen.unit.lower()
         frame = self.to_frame()
@@ -168,7 +168,7 @@ class Cost:
         )
 
     def summary(self, *, digits: int = 2) -> dict[str, str]:
-        """The totals in words: `{"MACs": "4.09 GMACs", …}`."""
+        """The totals as text: `{"MACs": "4.09 GMACs", …}`."""
         status = self.status.value + (f" ({self.reason})" if self.reason else "")
         return {
             "MACs": format_amount(self.macs, "MACs", digits=digits),
@@ -183,19 +183,19 @@ class Cost:
     def __str__(self) -> str:
         width = max(map(len, self.summary()))
         totals = "\n".join(f"{name:<{width}}  {value}" for name, value in self.summary().items())
-        return f"{totals}\n\n{_shown(self.by_module(depth=2)).to_string(index=False)}"
+        return f"{totals}\n\n{_format_amounts(self.by_module(depth=2)).to_string(index=False)}"
 
     def _repr_html_(self) -> str:
-        shown = _shown(self.by_module(depth=2))
-        names = [name.replace("_", " ") for name in shown.columns]
-        return html_totals(self.summary()) + html_table(names, shown.to_numpy().tolist(), right=names[2:])
+        table = _format_amounts(self.by_module(depth=2))
+        names = [name.replace("_", " ") for name in table.columns]
+        return html_totals(self.summary()) + html_table(names, table.to_numpy().tolist(), right=names[2:])
 
     def plot(self, depth: int = 1, *, convention: str = "matmul") -> Figure:
-        """Bars of where the MACs are, a module each, as a figure of matplotlib that a notebook shows.
+        """A bar of the MACs for each module, as a figure of matplotlib that a notebook shows.
 
         Args:
-            depth: levels of modules; what a module does outside of those inside it has no bar.
-            convention: what is counted.
+            depth: levels of modules. A module with modules inside has no bar of its own.
+            convention: which operations are counted.
         """
         frame = self.by_module(depth, convention)
         unit = find_convention(convention).unit
@@ -209,7 +209,7 @@ _BY_ROW = [convention for convention in CONVENTIONS.values() if type(convention)
 """Conventions whose totals are sums over rows."""
 
 
-def _shown(frame: pd.DataFrame) -> pd.DataFrame:
-    """Amounts written for people."""
+def _format_amounts(frame: pd.DataFrame) -> pd.DataFrame:
+    """The table with amounts as text with units."""
     amounts = [name for name in frame.columns if name in ("params", "macs", "flops", "activations")]
     return frame.assign(module=frame["module"].replace("", "(all)"), **{name: frame[name].map(format_amount) for name in amounts})

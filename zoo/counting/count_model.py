@@ -1,4 +1,4 @@
-"""Counting one forward pass: the way from a model and its inputs to a `Cost`."""
+"""Counts one forward pass: from a model and its inputs to a `Cost`."""
 
 from __future__ import annotations
 
@@ -31,27 +31,27 @@ def count_model(
     keep: bool = True,
     has_gradients: bool = False,
 ) -> Cost:
-    """Runs a model on inputs on the meta device and counts what happens.
+    """Runs a model on inputs on the meta device and counts its operations and memory.
 
     Args:
         model: in evaluation mode, its parameters on the meta device.
         inputs: positional arguments of `forward`, tensors on the meta device.
         kwargs: its keyword arguments.
         memo: results remembered from other passes; sharing one makes counting several times faster and changes no figure.
-        keep: leave the model as it was; otherwise what the pass leaves in it stays, which is faster and does for a model's last.
-        has_gradients: for a model whose forward pass differentiates, such as one that gives forces as the gradient of an energy.
+        keep: restore the model after the pass. Not restoring it is faster, and enough for its last pass.
+        has_gradients: for a model whose forward pass differentiates, such as one that computes forces from an energy.
 
     Raises:
         Exception: whatever the model raises.
     """
     started = time.perf_counter()
     with without_collector(), unchanged(model) if keep else contextlib.nullcontext():
-        parts = list_parts(model)  # before the pass, which may leave something in the model
+        parts = list_parts(model)  # before the pass, which may add tensors to the model
         totals = (GradientTotals if has_gradients else Totals)(Memo() if memo is None else memo)
         return cost_of_pass(model, inputs, kwargs or {}, totals, memo, parts, started)
 
 
-def cost_of_pass(  # noqa: PLR0913, PLR0917  # one call for each of the ways to count
+def cost_of_pass(  # noqa: PLR0913, PLR0917  # called once without and once with values
     model: nn.Module,
     inputs: Sequence[Any],
     kwargs: Mapping[str, Any],
@@ -60,7 +60,7 @@ def cost_of_pass(  # noqa: PLR0913, PLR0917  # one call for each of the ways to 
     parts: Parts,
     started: float,
 ) -> Cost:
-    """Runs one pass and gives its cost.
+    """Runs one pass and returns its cost.
 
     Args:
         model: in evaluation mode.
@@ -68,7 +68,7 @@ def cost_of_pass(  # noqa: PLR0913, PLR0917  # one call for each of the ways to 
         kwargs: its keyword arguments.
         totals: an empty sink for the pass.
         memo: results remembered from other passes; None remembers nothing.
-        parts: of the model before the pass.
+        parts: of the model, listed before the pass.
         started: `time.perf_counter()` when the count began.
 
     Raises:
@@ -97,7 +97,7 @@ def cost_of_pass(  # noqa: PLR0913, PLR0917  # one call for each of the ways to 
 
 
 def meta_input(shape: Sequence[int], *, batch: int = 1, dtype: torch.dtype = torch.float32) -> Tensor:
-    """An empty input of this shape, the batch put before it."""
+    """An input of this shape without data, with the batch before it."""
     return torch.empty((batch, *shape), dtype=dtype, device=META)
 
 
@@ -107,7 +107,7 @@ def storage_bytes(tensors: Iterable[Tensor]) -> int:
 
 
 def join_calls(calls: Iterable[tuple[nn.Module | None, OpRecord]], names: Mapping[int, str]) -> tuple[OperationRow, ...]:
-    """Joins equal calls of a module, in the order of their first call; `names` are the paths of modules by their identity."""
+    """A row for all equal calls of a module, in the order of first calls; `names` are paths of modules by their identity."""
     joined: dict[tuple[int, int], list[Any]] = {}
     for position, (module, op) in enumerate(calls):
         row = joined.get((id(module), id(op)))  # equal records are one object

@@ -1,7 +1,7 @@
-"""The second way to count: one pass with values on the CPU, for models that the meta device cannot run.
+"""Counts a pass with values on the CPU, for models that cannot run on the meta device.
 
-A model may decide by values what it does, or call what only runs with data. It is then run on random input from a fixed seed and
-counted by the same recorder.
+The operations of a model may depend on values, or exist for tensors with data only. Then it runs on the given input or on random input from
+a fixed seed, with the same recorder.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ from zoo.units import format_bytes
 
 _SECONDS = 60.0
 _SHARE_OF_MEMORY = 0.5
-"""Of the memory that is free, which weights and activations may take."""
+"""Of the free memory, for weights and activations."""
 _SEED = 0
 
 
 def count_with_values(model: nn.Module, inputs: Sequence[Any], kwargs: Mapping[str, Any], *, has_gradients: bool = False) -> Cost:
-    """Counts one pass with values; what depends on them makes the cost a bound.
+    """Counts one pass with values. The cost is a bound if the model reads values that another input would change.
 
     Args:
-        model: in evaluation mode. Weights on other devices than the CPU, or without data, are exchanged for random ones meanwhile.
+        model: in evaluation mode. For the pass, weights on other devices are copied to the CPU, and weights without data become random.
         inputs: positional arguments of `forward`; tensors without data become random ones.
         kwargs: its keyword arguments.
         has_gradients: for a model whose forward pass differentiates.
@@ -55,10 +55,10 @@ def count_with_values(model: nn.Module, inputs: Sequence[Any], kwargs: Mapping[s
             f"The model's work depends on data, and its weights with values take {format_bytes(needed)} of the {format_bytes(free)} that may "
             "be used: count a smaller one."
         )
-    _seed()
+    _seed_generators()
     given = list(tensors_in((inputs, kwargs)))
     is_random = any(map(without_values, given)) or not any(t.is_floating_point() for t in given)
-    args, named = pytree.tree_map_only(Tensor, _with_data, (tuple(inputs), dict(kwargs)))
+    args, named = pytree.tree_map_only(Tensor, _on_cpu, (tuple(inputs), dict(kwargs)))
     unknown = {name for name, buffer in model.named_buffers() if without_values(buffer)}
     with with_values(model):
         passed = list(tensors_in((args, named)))
@@ -68,15 +68,15 @@ def count_with_values(model: nn.Module, inputs: Sequence[Any], kwargs: Mapping[s
         known = [new for old, new in zip(given, passed, strict=True) if not without_values(old)]
         dependence = DataDependence((*data, *made), known)
         totals = ValueTotals(dependence, Limits(_SECONDS, free - needed), has_gradients=has_gradients)
-        with dependence.watching_exports(), dependence.knowing_masks(), _without_fast_paths():
+        with dependence.watching_exports(), dependence.allowing_mask_checks(), _without_fast_paths():
             cost = cost_of_pass(model, args, named, totals, None, parts, started)
     if not dependence.was_read:
         return cost
     return cost.assuming(f"depends on data: counted for {'a random' if is_random else 'the given'} input")
 
 
-def _with_data(tensor: Tensor) -> Tensor:
-    """A tensor on the CPU, of its own values or of random ones; whole numbers are 0 or 1, which any table of embeddings has."""
+def _on_cpu(tensor: Tensor) -> Tensor:
+    """A tensor on the CPU with its own values or random ones; random integers are 0 or 1, which are valid indices of any embedding."""
     if not without_values(tensor):
         return tensor.detach().clone().requires_grad_(tensor.requires_grad)
     if tensor.is_meta and (tensor.is_floating_point() or tensor.is_complex()):
@@ -86,7 +86,7 @@ def _with_data(tensor: Tensor) -> Tensor:
 
 @contextlib.contextmanager
 def _without_fast_paths() -> Iterator[None]:
-    """Lets torch's transformer layers run part by part, as they do on the meta device, not as one kernel that hides its modules."""
+    """Makes torch's transformer layers call their modules, as on the meta device, instead of one kernel."""
     was_enabled = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
     try:
@@ -95,7 +95,7 @@ def _without_fast_paths() -> Iterator[None]:
         torch.backends.mha.set_fastpath_enabled(was_enabled)
 
 
-def _seed() -> None:
+def _seed_generators() -> None:
     torch.manual_seed(_SEED)
     random.seed(_SEED)
     if "numpy" in sys.modules:
@@ -105,6 +105,6 @@ def _seed() -> None:
 def _free_bytes() -> int:
     try:
         free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (ValueError, OSError):  # a system that does not say
+    except (ValueError, OSError):  # the system does not tell
         free = 8_000_000_000
     return int(free * _SHARE_OF_MEMORY)

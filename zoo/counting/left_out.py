@@ -1,4 +1,4 @@
-"""Leaving modules out of a cost: what they do and hold is not counted."""
+"""Excludes modules from a cost."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from zoo.counting.count_model import storage_bytes
 from zoo.errors import UnknownNameError, did_you_mean
 
 Ignored = str | type[nn.Module] | nn.Module
-"""A module by its path, all modules of a class, or a module itself; each with all modules inside it."""
+"""A path of a module, a class for all its modules, or a module itself; modules inside are included."""
 
 
 def leave_out(cost: Cost, model: nn.Module, ignored: Iterable[Ignored]) -> Cost:
-    """The cost without the operations, parameters and buffers of some modules and of all inside them.
+    """The cost without the operations, parameters and buffers of some modules and of all modules inside them.
 
-    The peak of memory stays: it is that of the whole pass. What a module shares with one that is not left out is counted.
+    The peak of memory remains that of the whole pass. Tensors that an excluded module shares with another one are counted.
 
     Args:
         cost: of the model.
@@ -26,9 +26,9 @@ def leave_out(cost: Cost, model: nn.Module, ignored: Iterable[Ignored]) -> Cost:
         ignored: modules by path, class or identity.
 
     Raises:
-        UnknownNameError: if one of them names no module of the model.
+        UnknownNameError: if one of them fits no module of the model.
     """
-    roots = sorted({path for one in ignored for path in _paths(model, one)})
+    roots = sorted({path for one in ignored for path in _find_paths(model, one)})
     if not roots:
         return cost
 
@@ -50,21 +50,21 @@ def leave_out(cost: Cost, model: nn.Module, ignored: Iterable[Ignored]) -> Cost:
     )
 
 
-def _paths(model: nn.Module, ignored: Ignored) -> list[str]:
-    """The paths that one of the ignored means.
+def _find_paths(model: nn.Module, ignored: Ignored) -> list[str]:
+    """The paths of the modules that are ignored.
 
     Raises:
         UnknownNameError: if there is none.
     """
     modules = dict(model.named_modules())
-    paths = [path for path, module in modules.items() if _is_meant(path, module, ignored)]
+    paths = [path for path, module in modules.items() if _is_ignored(path, module, ignored)]
     if not paths:
         name = ignored if isinstance(ignored, str) else getattr(ignored, "__name__", type(ignored).__name__)
         raise UnknownNameError(f"ignore: the model has no module '{name}'.{did_you_mean(name, modules)}")
     return paths
 
 
-def _is_meant(path: str, module: nn.Module, ignored: Ignored) -> bool:
+def _is_ignored(path: str, module: nn.Module, ignored: Ignored) -> bool:
     if isinstance(ignored, str):
         return path == ignored
     return isinstance(module, ignored) if isinstance(ignored, type) else module is ignored

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class ModuleParameters(NamedTuple):
-    """What one module has itself, apart from the modules inside it; what is shared belongs to the first module that has it."""
+    """The tensors of one module, without the modules inside it. Shared tensors belong to the first module that has them."""
 
     path: str
     module_class: str
@@ -29,7 +29,7 @@ class ModuleParameters(NamedTuple):
 class ParameterCounts:
     """Elements and bytes of a model's parameters and buffers, each shared one once."""
 
-    trainable: int  # elements of parameters that need a gradient
+    trainable: int  # elements of parameters that require a gradient
     frozen: int  # of the others
     buffers: int  # elements of buffers, such as running statistics
     weight_bytes: int  # of parameters and buffers together

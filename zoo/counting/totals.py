@@ -1,6 +1,6 @@
-"""What a count records of a pass: the operations of each module, and the bytes of activations alive.
+"""Records of a pass for counts: the operations of each module, and the bytes of live activations.
 
-Sizes are those of storages, before any allocator's rounding; scratch memory inside kernels belongs to the backend and is excluded.
+Sizes are those of storages, before any allocator's rounding; scratch memory inside kernels depends on the backend and is excluded.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from zoo.operators.device_layouts import CPU_SHORTCUTS, TRAINING_SHORTCUTS
 from zoo.operators.op_record import OpRecord, make_op_record
 from zoo.operators.operator_kinds import UNRECORDED, Kind
 from zoo.recording.lifetimes import LifetimeObserver
-from zoo.recording.memo import CallEntry, Memo, Operator
+from zoo.recording.memo import CallEntry, Memo, Operator, Storages
 
 
 class LiveBytes(LifetimeObserver):
-    """Running sum and maximum of the bytes alive."""
+    """Sum of the bytes alive now, and its maximum."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -29,7 +29,7 @@ class LiveBytes(LifetimeObserver):
         self.peak_owner: Any = None
 
     def add(self, storage: torch.UntypedStorage, nbytes: int, owner: Any) -> None:
-        """Counts a storage an operator has just made, unless it is known; `owner` is remembered if this is a new peak."""
+        """Adds a new storage, unless it was added before; keeps `owner` if the sum is a new maximum."""
         if self.observe(storage, storage._cdata, nbytes):
             self.live += nbytes
             if self.live > self.peak:
@@ -41,7 +41,7 @@ class LiveBytes(LifetimeObserver):
 
 
 class Totals:
-    """A sink for `zoo.recording.recorder.Recorder`: each operation with the module that asked for it, and the peak of memory."""
+    """A sink for `zoo.recording.recorder.Recorder`: each operation with its module, and the peak of memory."""
 
     name = "totals"
     shortcuts = CPU_SHORTCUTS
@@ -56,7 +56,7 @@ class Totals:
         self.memory = LiveBytes()
 
     def describe(self, operator: Operator, args: Any, kwargs: Any, out: Any, is_fresh: bool) -> tuple[OpRecord, ...]:
-        """The record of a call that computes or moves data, or none."""
+        """The record of a call that computes or moves data; empty for other calls."""
         operation = operator.operation
         is_work = is_fresh or operator.is_mutable or operation.macs is not None or operation.kind == Kind.UNKNOWN
         if operation.kind in UNRECORDED or not is_work:
@@ -64,7 +64,7 @@ class Totals:
         return (self._shared(make_op_record(operator.name, operation, args, kwargs, out)),)
 
     def _shared(self, record: OpRecord) -> OpRecord:
-        """One object for equal records, so that they compare by identity."""
+        """The one object for all equal records, so that they compare by identity."""
         shared: OpRecord = self._memo.records.setdefault(record, record)
         return shared
 
@@ -73,7 +73,7 @@ class Totals:
         return tuple([record for _, record in self.calls])
 
     def empty(self) -> Totals:
-        return Totals(self._memo)
+        return type(self)(self._memo)
 
     def stop(self) -> None:
         self.memory.stop()
@@ -86,14 +86,7 @@ class Totals:
         contraction = replace(record, operation="einsum", kind=Kind.MATMUL, macs=record.elements_out)
         self.calls[position] = module, self._shared(contraction)
 
-    def add(
-        self,
-        entry: CallEntry,
-        module: nn.Module | None,
-        tensors: Sequence[Tensor],
-        out: Any,
-        made: Sequence[torch.UntypedStorage],
-    ) -> None:
+    def add(self, entry: CallEntry, module: nn.Module | None, tensors: Sequence[Tensor], out: Any, made: Storages) -> None:
         for record in entry.description:
             self.calls.append((module, record))
         for storage in made:
@@ -101,11 +94,8 @@ class Totals:
 
 
 class GradientTotals(Totals):
-    """The same of a pass that differentiates: operators arrive as autograd takes them apart, such as `linear` as `addmm`."""
+    """The same for a pass with gradients: operators arrive as autograd decomposes them, such as `linear` as `addmm`."""
 
     name = "totals with gradients"
     shortcuts = TRAINING_SHORTCUTS
     has_gradients = True
-
-    def empty(self) -> GradientTotals:
-        return GradientTotals(self._memo)

@@ -1,8 +1,8 @@
-"""What a count records of a pass with values: beside operations and memory, whether the work depends on data.
+"""Records a pass with values for a count: operations, memory, and whether the work depends on data.
 
-Data are floating-point inputs, given or random, weights, and whatever is computed from them. Where a model reads such values, to choose
-a branch or a size, another input may cost something else. Whole numbers and truth values that a user gives, such as lengths and masks
-of padding, are part of the question.
+Data are floating-point inputs, given or random, weights, and everything computed from them. If a model reads such values, to choose a branch
+or a size, another input may have another cost. Integers and booleans in the given input, such as lengths and masks of padding, are not
+data: the cost holds for them.
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ from zoo.errors import ZooError
 from zoo.meta.patching import Patches
 from zoo.operators.op_record import OpRecord, storage_of, tensors_in
 from zoo.operators.shape_inference import Shortcut
-from zoo.recording.memo import CallEntry, Memo, Operator
+from zoo.recording.memo import CallEntry, Memo, Operator, Storages
 from zoo.units import format_bytes
 
 _READERS = frozenset(
     """_local_scalar_dense item is_nonzero nonzero nonzero_numpy _unique _unique2 unique_dim unique_consecutive unique_dim_consecutive
     masked_select equal allclose bincount torchvision::nms to_sparse _to_sparse""".split()
 )
-"""Operators whose result has a size, or is a number, that depends on values."""
-_PACKING = "_pack_padded_sequence"  # gives packed data, and batch sizes that come from the lengths alone
+"""Operators with a result whose size depends on values, or that is a number."""
+_PACKING = "_pack_padded_sequence"  # returns packed data, and batch sizes that depend on the lengths only
 _READ_ARGUMENT = {_PACKING: 1, "repeat_interleave": 1, "tensor_split": 1}
-"""Operators for which that holds of the values of one argument."""
+"""Operators whose result depends on the values of one argument in this way, with the position of the argument."""
 
 
 class DataDependence:
-    """Which storages hold data, and whether any was read.
+    """The storages that hold data, and whether the model has read any.
 
     Args:
-        data: tensors whose values another input, or other weights, would change.
-        given: those among them whose values a user gave; alive as long as this.
+        data: tensors whose values would change with another input or other weights.
+        given: those of them whose values the user gave; they must live as long as this object.
     """
 
     def __init__(self, data: Iterable[Tensor], given: Iterable[Tensor] = ()) -> None:
@@ -50,13 +50,13 @@ class DataDependence:
             self.mark(tensor)
 
     def mark(self, tensor: Tensor) -> None:
-        """Says that a tensor holds data."""
+        """Marks a tensor as data."""
         storage = storage_of(tensor)
         if storage is not None:
             self._data[storage._cdata] = weakref.ref(storage)
 
     def holds(self, tensor: Tensor) -> bool:
-        """Whether a tensor holds data; of one without a storage of its own nothing better is known."""
+        """Whether a tensor holds data; assumed of a sparse tensor, which has no single storage."""
         storage = storage_of(tensor)
         if storage is None:
             return True
@@ -64,15 +64,15 @@ class DataDependence:
         return known is not None and known() is not None
 
     def read(self, tensors: Iterable[Tensor]) -> None:
-        """Says that the values of tensors decide something."""
+        """Notes that the model reads the values of tensors."""
         self.was_read = self.was_read or any(map(self.holds, tensors))
 
     @contextlib.contextmanager
-    def knowing_masks(self) -> Iterator[None]:
-        """Takes a given mask of attention as part of the question, though torch asks whether it is causal.
+    def allowing_mask_checks(self) -> Iterator[None]:
+        """Does not regard a given attention mask as read when torch checks whether it is causal.
 
         `nn.Transformer` compares a mask of floating-point numbers with a causal one, and calls attention with the mask or with
-        `is_causal`. Both have all products, whatever the values.
+        `is_causal`. Both compute all products, whatever the values.
         """
         detect = torch.nn.modules.transformer._detect_is_causal_mask
 
@@ -89,7 +89,7 @@ class DataDependence:
 
     @contextlib.contextmanager
     def watching_exports(self) -> Iterator[None]:
-        """Notices what leaves torch without an operator: `tolist` and `numpy`."""
+        """Notes calls that read values without an operator: `tolist` and `numpy`."""
         originals = {name: getattr(Tensor, name) for name in ("tolist", "numpy", "__array__")}
 
         def make(name: str) -> Any:
@@ -108,7 +108,7 @@ class ValueTotals(Totals):
     """A sink for a pass with values on the CPU, within limits of time and memory."""
 
     name = "totals with values"
-    shortcuts: dict[Any, Shortcut] = {}  # noqa: RUF012  # their results hold no values
+    shortcuts: dict[Any, Shortcut] = {}  # noqa: RUF012  # a shortcut's result holds no values
 
     def __init__(self, dependence: DataDependence, limits: Limits, *, has_gradients: bool = False) -> None:
         super().__init__(Memo())
@@ -116,20 +116,13 @@ class ValueTotals(Totals):
         self.has_gradients = has_gradients
 
     def describe(self, operator: Operator, args: Any, kwargs: Any, out: Any, is_fresh: bool) -> tuple[OpRecord, ...]:
-        self._dependence.read(_deciding(operator.name, args, kwargs))
+        self._dependence.read(_values_read(operator.name, args, kwargs))
         return super().describe(operator, args, kwargs, out, is_fresh)
 
     def empty(self) -> ValueTotals:
         return ValueTotals(self._dependence, self._limits, has_gradients=self.has_gradients)
 
-    def add(
-        self,
-        entry: CallEntry,
-        module: nn.Module | None,
-        tensors: Sequence[Tensor],
-        out: Any,
-        made: Sequence[torch.UntypedStorage],
-    ) -> None:
+    def add(self, entry: CallEntry, module: nn.Module | None, tensors: Sequence[Tensor], out: Any, made: Storages) -> None:
         super().add(entry, module, tensors, out, made)
         if any(map(self._dependence.holds, tensors)):
             is_packing = any(record.operation == _PACKING for record in entry.description)
@@ -138,8 +131,8 @@ class ValueTotals(Totals):
         self._limits.check(self.memory.live)
 
 
-def _deciding(name: str, args: Any, kwargs: Any) -> Iterable[Tensor]:
-    """The tensors whose values decide on the result of a call."""
+def _values_read(name: str, args: Any, kwargs: Any) -> Iterable[Tensor]:
+    """The tensors whose values decide on the size of the result of a call, or on a number."""
     if name in _READERS or (name == "where" and len(args) == 1):  # of a condition alone: the places where it holds
         return tensors_in((args, kwargs))
     if name in _READ_ARGUMENT:
@@ -150,11 +143,11 @@ def _deciding(name: str, args: Any, kwargs: Any) -> Iterable[Tensor]:
 
 
 class Limits:
-    """What a pass with values may take.
+    """Limits of time and memory for a pass with values.
 
     Args:
-        seconds: of this thread's processor from now on, so that a busy machine changes no result.
-        nbytes: of tensors alive at once.
+        seconds: CPU time of this thread from now on, so that the load of the machine changes no result.
+        nbytes: bytes of live tensors.
     """
 
     def __init__(self, seconds: float, nbytes: int) -> None:
@@ -162,7 +155,7 @@ class Limits:
         self._until = time.thread_time() + seconds
 
     def check(self, live_bytes: int) -> None:
-        """Stops the pass where it takes too much.
+        """Stops the pass if it exceeds a limit.
 
         Raises:
             ZooError: if a limit is exceeded.

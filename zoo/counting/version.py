@@ -1,7 +1,7 @@
-"""The counter's own version, which needs no torch to be known."""
+"""Versions of the counter and the tracer, in a module that does not import torch."""
 
 COUNTER_VERSION = "3"
-"""Raised whenever a count could come out differently; cached costs of another version are counted again."""
+"""Increased whenever a count could change; cached costs of another version are counted again."""
 
 TRACER_VERSION = "3"
-"""Likewise for traces and the workloads made of them, which also are of a counter's version, as they have its MACs."""
+"""The same for traces and workloads. They also depend on the version of the counter, because they contain MACs."""

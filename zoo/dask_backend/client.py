@@ -1,8 +1,8 @@
 """Runs jobs on a Dask cluster. Its workers run them as local workers do, and return the rows.
 
-Only a few batches of jobs for each thread of the cluster are in flight, so `Client.map` over the plan is not used: it would hold all
-of a long plan. Each batch is a task of its own, which Dask may run anywhere. Jobs of a batch whose worker died are run again one at a
-time, when nothing else is in flight: a worker that dies then was crashed by its job.
+Only a few batches of jobs for each thread of the cluster are in flight. `Client.map` over the plan is not used, because it would keep a long
+plan in memory. Each batch is a task that Dask may run on any worker. Jobs of a batch whose worker died run again one at a time, when
+nothing else is in flight: if the worker dies then, its job was the cause.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ _FIRST_BATCH, _MAX_BATCH = 8, 64
 """Jobs in a batch while durations are unknown, and at most."""
 
 _BATCHES_PER_THREAD = 2
-"""The running batch and the next."""
+"""The running batch and the next one."""
 
 _REFRESH_S = 1.0
-"""How often workers that have joined or left are noticed."""
+"""Time between two checks for workers that have joined or left."""
 
 _MAX_DEATHS = 2
 """Workers that a job may crash before it is recorded as failed."""
@@ -59,11 +59,11 @@ def run_jobs(
     The first Ctrl-C calls `interrupted`, waits for the batches in flight and ends; the second raises.
 
     Args:
-        jobs: are read while others run.
+        jobs: read while others run.
         execution: the cluster, and the limits of each job.
-        versions: by zoo, what the rows must be counted with.
-        interrupted: is called by the first Ctrl-C.
-        notify: gets messages about the cluster.
+        versions: that the rows must be counted with, by zoo.
+        interrupted: called at the first Ctrl-C.
+        notify: called with messages about the cluster.
 
     Yields:
         Each job with its rows, or with the reason why it has none; None whenever no job has finished for a second.
@@ -87,7 +87,7 @@ class DaskPool:
         self.finished: queue.SimpleQueue[Future | None] = queue.SimpleQueue()
         self._client, self._versions, self._notify = client, versions, notify
         self._limits = Execution(workers=1, timeout_s=execution.timeout_s, memory_gb=execution.memory_gb)
-        self._software = installed_software(_libraries(versions))
+        self._software = installed_software(_libraries_of(versions))
         self._batches: dict[Future, list[Job]] = {}
         self._deaths: Counter[Job] = Counter()  # of workers, by job of one row
         self._job_s = _BATCH_S / _FIRST_BATCH  # a moving average
@@ -111,7 +111,7 @@ class DaskPool:
         return len(self._batches)
 
     def submit(self, jobs: JobQueue) -> None:
-        """Submits batches until each thread of the cluster has its share; smaller ones at the end, so that workers finish together."""
+        """Submits batches until each thread of the cluster has enough; smaller ones at the end, so that workers finish together."""
         self._refresh_workers()
         most = _BATCHES_PER_THREAD * sum(self._threads.values())
         while len(self._batches) < most:
@@ -119,11 +119,11 @@ class DaskPool:
             families = {(batch[-1].zoo, batch[-1].family) for batch in self._batches.values()}
             if not (batch := jobs.take(max(1, size), others=families)):
                 break
-            self._submit(batch)
+            self._submit_batch(batch)
         if not self._batches:
             for address in self._threads:
                 if jobs.isolated:
-                    self._submit([jobs.isolated.popleft()], address)
+                    self._submit_batch([jobs.isolated.popleft()], address)
 
     def collect(self, task: Future, jobs: JobQueue) -> Iterator[JobOutcome]:
         """The rows of a finished batch, and the failures of jobs that will not be retried.
@@ -156,10 +156,10 @@ class DaskPool:
             task.release()
         self._job_s = (self._job_s + result.seconds / len(batch)) / 2 or 1e-6
         for job, outcome in result.outcomes:
-            yield job, self._unpack(job, outcome)
+            yield job, self._unpack_rows(job, outcome)
 
     def _retry_or_fail(self, batch: Sequence[Job], deaths: int, jobs: JobQueue) -> Iterator[JobOutcome]:
-        """Isolates each row of a batch whose workers died; one that was isolated and died too often has failed."""
+        """Isolates each row of a batch whose workers died. An isolated row fails when too many workers have died."""
         for row in (row for job in batch for row in job.split()):
             self._deaths[row] += deaths
             if [row] == batch and self._deaths[row] >= _MAX_DEATHS:
@@ -167,17 +167,17 @@ class DaskPool:
             else:
                 jobs.isolated.append(row)
 
-    def _unpack(self, job: Job, outcome: Packed) -> Any:
-        """The rows of a job; a zoo need not name the libraries that its version comes from, so it is compared here."""
+    def _unpack_rows(self, job: Job, outcome: Packed) -> Any:
+        """The rows of a job. Versions of zoos are compared here, because a zoo need not state its libraries."""
         if isinstance(outcome, Failure):
             return outcome
         rows = unpack(outcome)
         for result in rows:
-            found, expected = result.row["library_version"], self._versions[job.zoo].library
-            require_equal({job.zoo: expected}, {job.zoo: found}, f"that counted {job.zoo}/{job.arch}")
+            counted_with, expected = result.row["library_version"], self._versions[job.zoo].library
+            require_equal({job.zoo: expected}, {job.zoo: counted_with}, f"that counted {job.zoo}/{job.arch}")
         return rows
 
-    def _submit(self, batch: list[Job], address: str | None = None) -> None:
+    def _submit_batch(self, batch: list[Job], address: str | None = None) -> None:
         workers = {"workers": [address], "allow_other_workers": True} if address else {}  # it may leave before it starts
         task = self._client.submit(run_batch, batch, self._limits, self._software, key=next(self._names), pure=False, **workers)
         self._batches[task] = batch
@@ -193,7 +193,7 @@ class DaskPool:
         self._is_waiting = not self._threads
 
 
-def _libraries(zoos: Iterable[str]) -> list[str]:
+def _libraries_of(zoos: Iterable[str]) -> list[str]:
     """The libraries that the versions of installed zoos depend on."""
     installed = [name for name in zoos if name in zoo_names()]
     return sorted({library for name in installed for library in open_zoo(name).libraries})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import pkgutil
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +37,7 @@ def connected(execution: Execution, notify: Callable[[str], None]) -> Iterator[C
     """
     distributed = _import_distributed()
     with contextlib.ExitStack() as stack:
-        target = execution.address or stack.enter_context(_started(execution))
+        target = execution.address or stack.enter_context(_start_cluster(execution))
         try:
             client = stack.enter_context(distributed.Client(target, timeout=_CONNECT_S, set_as_default=False))
         except (OSError, TimeoutError, ValueError) as error:
@@ -57,12 +58,12 @@ def _import_distributed() -> Any:
 
 
 @contextlib.contextmanager
-def _started(execution: Execution) -> Iterator[Any]:
+def _start_cluster(execution: Execution) -> Iterator[Any]:
     settings = importlib.import_module("dask.config")
-    make = _class_of(execution.cluster)
+    cluster_class = _find_class(execution.cluster)
     with settings.set(_SETTINGS):
         try:
-            cluster = make(**_arguments(execution))
+            cluster = cluster_class(**_cluster_arguments(execution))
             if execution.cluster != LOCAL and execution.workers:
                 cluster.scale(execution.workers)
         except Exception as error:  # noqa: BLE001 - any class may be configured
@@ -75,23 +76,20 @@ def _started(execution: Execution) -> Iterator[Any]:
         yield cluster
 
 
-def _class_of(name: str) -> Callable[..., Any]:
-    if name == LOCAL:
-        name = "distributed.LocalCluster"
-    module, _, attribute = name.rpartition(".")
+def _find_class(name: str) -> Callable[..., Any]:
     try:
-        made: Callable[..., Any] = getattr(importlib.import_module(module), attribute)
+        cluster: Callable[..., Any] = pkgutil.resolve_name("distributed.LocalCluster" if name == LOCAL else name)
     except (ImportError, AttributeError, ValueError) as error:
         package = name.partition(".")[0].replace("_", "-")
         raise ClusterError(f"There is no cluster class '{name}': {error}. Is it installed? pip install {package}") from error
-    return made
+    return cluster
 
 
-def _arguments(execution: Execution) -> dict[str, Any]:
+def _cluster_arguments(execution: Execution) -> dict[str, Any]:
     """Arguments of the cluster class.
 
-    A local cluster runs in threads of this process. One worker is enough, with a thread for each worker process: it only passes jobs
-    on, and its processes share what they import.
+    A local cluster runs in threads of this process. One Dask worker with a thread for each worker process is enough, because it only
+    passes jobs on. Its processes share imported modules.
     """
     if execution.cluster != LOCAL:
         return dict(execution.arguments)

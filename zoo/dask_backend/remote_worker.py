@@ -1,7 +1,7 @@
-"""What runs inside a Dask worker. Jobs run in worker processes, as in a local run, so that no model can crash the Dask worker itself.
+"""Runs jobs inside a Dask worker, in worker processes as in a local run, so that no model can crash the Dask worker itself.
 
-Neither torch nor a zoo is imported here, and rows are passed on packed. The processes are kept for the next batch. They end when
-none has come for a while, and with the Dask worker.
+Neither torch nor a zoo is imported here, and rows are passed on in packed form. The processes are kept for the next batch. They end when
+they have been idle for a while, and with the Dask worker.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from multiprocessing.util import Finalize
 from typing import NamedTuple
 
 from zoo.adapters.registry import adapter_modules
-from zoo.dask_backend.software_versions import check_software
+from zoo.dask_backend.software_versions import installed_software, require_equal
 from zoo.jobs import Job
 from zoo.settings import Execution
 from zoo.workers.job_queue import Family, JobQueue, complete_jobs
@@ -29,14 +29,14 @@ class BatchResult(NamedTuple):
     """Results of jobs that were sent together."""
 
     outcomes: list[tuple[Job, Packed]]
-    seconds: float  # they took
+    seconds: float  # for all of them
 
 
 def run_batch(jobs: Sequence[Job], limits: Execution, software: Mapping[str, str]) -> BatchResult:
     """Runs jobs one after another, with the limits and retries of a local run.
 
     Args:
-        jobs: preferably of one family.
+        jobs: preferably of one family, which a process runs faster.
         limits: time and memory, of one worker process.
         software: versions that must be installed here.
 
@@ -45,7 +45,7 @@ def run_batch(jobs: Sequence[Job], limits: Execution, software: Mapping[str, str
         ZooError: if no worker process starts.
     """
     began = time.monotonic()
-    check_software(software, _own_address())
+    require_equal(software, installed_software(software), _worker_address())
     preload_workers(adapter_modules(dict.fromkeys(job.zoo for job in jobs)))
     with _pools.borrow(limits, (jobs[0].zoo, jobs[0].family)) as pool:
         outcomes = [outcome for outcome in complete_jobs(JobQueue(jobs), pool, lambda: None) if outcome]
@@ -58,18 +58,18 @@ def stop_processes() -> None:
 
 
 class _Pools:
-    """Worker processes that are reused, one for each thread of the Dask workers in this process."""
+    """Worker processes that are reused; one for each thread of the Dask workers in this process."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._busy: list[LocalPool] = []
-        self._idle: list[tuple[float, LocalPool]] = []  # with the time since when
+        self._idle: list[tuple[float, LocalPool]] = []  # with the time since when they are idle
         self._janitor: threading.Thread | None = None
         Finalize(None, self.stop, exitpriority=1)  # before multiprocessing joins its processes
 
     @contextlib.contextmanager
     def borrow(self, limits: Execution, family: Family) -> Iterator[LocalPool]:
-        """A process, if possible one whose last job was of this family; after an exception it is not reused."""
+        """A worker process, if possible one that has run this family; after an exception it is not reused."""
         pool = self._take(limits, family)
         try:
             yield pool
@@ -115,7 +115,7 @@ class _Pools:
 _pools = _Pools()
 
 
-def _own_address() -> str:
+def _worker_address() -> str:
     from distributed import get_worker
 
     try:

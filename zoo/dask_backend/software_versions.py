@@ -1,4 +1,4 @@
-"""Versions of the software that counts depend on, which must be equal on all workers. Read from metadata: nothing is imported."""
+"""Versions of the software that counts depend on, which must be equal on all workers. They are read without importing anything."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _MISSING = "none"
 
 
 class VersionsDifferError(ZooError):
-    """Other versions are installed on a worker than in the process that commits its rows."""
+    """A worker has other versions than the process that commits its rows."""
 
 
 def installed_software(libraries: Iterable[str] = ()) -> dict[str, str]:
@@ -23,34 +23,24 @@ def installed_software(libraries: Iterable[str] = ()) -> dict[str, str]:
 
     Local versions are left out (`2.14.1`, not `2.14.1+cu130`): they do not change a count.
     """
-    return _own() | {name: _version(name) for name in (*_ALWAYS, *libraries)}
+    python = ".".join(platform.python_version_tuple()[:2])
+    own = {"python": python, "counter": COUNTER_VERSION, "tracer": TRACER_VERSION}
+    return own | {name: _version(name) for name in (*_ALWAYS, *libraries) if name not in own}
 
 
-def check_software(expected: Mapping[str, str], where: str) -> None:
-    """Compares the installed versions with the expected ones.
-
-    Raises:
-        VersionsDifferError: if any differ.
-    """
-    require_equal(expected, installed_software(expected.keys() - _own().keys()), where)
-
-
-def require_equal(expected: Mapping[str, str], found: Mapping[str, str], where: str) -> None:
-    """Compares two sets of versions.
+def require_equal(expected: Mapping[str, str], installed: Mapping[str, str], where: str) -> None:
+    """Compares the versions on a worker with the expected ones.
 
     Raises:
         VersionsDifferError: if any differ.
     """
-    differing = [f"{name} {found[name]} there, {expected[name]} here" for name in expected if found[name] != expected[name]]
+    differing = [
+        f"{name} {installed[name]} there, {expected[name]} here" for name in expected if installed[name] != expected[name]
+    ]
     if differing:
         raise VersionsDifferError(
             f"Dask worker {where} has other software than this process: {'; '.join(differing)}. Install the same versions on both."
         )
-
-
-def _own() -> dict[str, str]:
-    python = ".".join(platform.python_version_tuple()[:2])
-    return {"python": python, "counter": COUNTER_VERSION, "tracer": TRACER_VERSION}
 
 
 @cache

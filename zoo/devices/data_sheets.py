@@ -1,7 +1,7 @@
 """Reads data sheets: those of `sheets/` beside this module, and a user's own file of devices.
 
-`sheets/` has a file for each kind of device; `documents.yaml` there lists the documents and explains the words. A user's own devices
-are written the same way, and are added to them or replace those of the same name.
+`sheets/` has a file for each kind of device, and `documents.yaml` with the documents and an explanation of the terms. A user's own file has
+the same format; its devices are added, or replace those of the same name.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from zoo.devices.device import FIGURES, Cluster, Device, Figure, FigureSource
 from zoo.devices.kinds import KINDS
@@ -31,8 +31,11 @@ _TEXTS = ("name", "kind", "architecture", "chip", "note", "source")
 _KEYS = (*_TEXTS, "aliases", "peak", *FIGURES, "clusters", "sources")
 _FORMATS = "fp64|fp32|tf32|fp16|bf16|fp8|fp4|int8|int4"
 _PATH = re.compile(rf"(?P<format>{_FORMATS})_(vector|tensor(_(fp64|fp32|fp16|int32)_acc)?)")
+_KNOWN = " Known: {}."
 _INTEGER = "int"
 _USERS_FILE = DocumentKind("file of devices", DeviceError, 2_000_000)
+_Collection = TypeVar("_Collection", dict[str, Any], list[Any])
+_COLLECTIONS: Mapping[type, str] = {dict: "mapping", list: "list"}
 
 
 @functools.cache
@@ -46,7 +49,7 @@ def shipped_devices() -> Mapping[str, Device]:
 
 
 def read_devices(path: str | Path) -> dict[str, Device]:
-    """The devices of a user's file: those under its key `devices`, or the whole of it.
+    """The devices of a user's file: under its key `devices`, or at its top level.
 
     Raises:
         DeviceError: if there is no such file, or a device in it cannot be read; the message names the figure.
@@ -62,12 +65,12 @@ def read_devices(path: str | Path) -> dict[str, Device]:
 
 
 def parse_device(device_id: str, entry: Any, sources: Mapping[str, FigureSource] | None = None) -> Device:
-    """A device from what a file says of it.
+    """A device from its entry in a file.
 
     Args:
         device_id: its name in the file.
         entry: its keys and values.
-        sources: documents that `source` and `sources` may name; any other text stands for itself.
+        sources: documents by the name that `source` and `sources` may use; any other text is a title itself.
 
     Raises:
         DeviceError: if a key is unknown or missing, or a figure cannot be read.
@@ -76,7 +79,9 @@ def parse_device(device_id: str, entry: Any, sources: Mapping[str, FigureSource]
         raise DeviceError(f"Device '{device_id}' must be a mapping of keys, such as memory: 8 GiB.")
     for key in entry:
         if key not in _KEYS:
-            raise DeviceError(f"Device '{device_id}': '{key}' is not a known key.{did_you_mean(str(key), _KEYS) or _list(_KEYS)}")
+            raise DeviceError(
+                f"Device '{device_id}': '{key}' is not a known key.{did_you_mean(str(key), _KEYS) or _KNOWN.format(', '.join(_KEYS))}"
+            )
     texts: dict[str, Any] = {key: str(entry[key]) for key in _TEXTS if entry.get(key) is not None}
     source = texts.pop("source", None)
     if source is None:
@@ -85,23 +90,23 @@ def parse_device(device_id: str, entry: Any, sources: Mapping[str, FigureSource]
         )
     kind = texts.setdefault("kind", "board")
     if kind not in KINDS:
-        raise DeviceError(f"Device '{device_id}': '{kind}' is not a kind of device.{_list(KINDS)}")
+        raise DeviceError(f"Device '{device_id}': '{kind}' is not a kind of device.{_KNOWN.format(', '.join(KINDS))}")
     texts.setdefault("name", device_id)
-    named = _Sources(device_id, source, _mapping(device_id, entry, "sources"), sources or {})
-    peaks = _mapping(device_id, entry, "peak")
+    named = _Sources(device_id, source, _check_collection(device_id, entry, "sources", dict), sources or {})
+    peaks = _check_collection(device_id, entry, "peak", dict)
     figures: dict[str, Any] = {
         attribute: named.figure(key, entry[key], kind) for key, (attribute, kind) in FIGURES.items() if key in entry
     }
-    peak_per_s = {path: named.figure(path, value, _peak_kind(device_id, path)) for path, value in peaks.items()}
-    clusters = tuple(named.cluster(one) for one in _list_at(device_id, entry, "clusters"))
+    peak_per_s = {path: named.figure(path, value, _peak_quantity(device_id, path)) for path, value in peaks.items()}
+    clusters = tuple(named.cluster(one) for one in _check_collection(device_id, entry, "clusters", list))
     named.check_used([*peaks, *(key for key in (*FIGURES, "clusters") if key in entry), "peak"])
-    aliases = tuple(str(alias) for alias in _list_at(device_id, entry, "aliases"))
+    aliases = tuple(str(alias) for alias in _check_collection(device_id, entry, "aliases", list))
     return Device(id=device_id, **texts, aliases=aliases, peak_per_s=peak_per_s, **figures, clusters=clusters)
 
 
 @dataclass(frozen=True, slots=True)
 class _Sources:
-    """Where the figures of one device come from."""
+    """Sources of the figures of one device."""
 
     device_id: str
     default: str
@@ -109,7 +114,7 @@ class _Sources:
     documents: Mapping[str, FigureSource]
 
     def figure(self, key: str, value: Any, kind: Quantity) -> Figure:
-        """A figure with its source: its own, that of all peaks, or the device's."""
+        """A figure with its source: its own, else the source of all peaks, else the device's."""
         name = self.exceptions.get(key) or (_PATH.fullmatch(key) and self.exceptions.get("peak")) or self.default
         try:
             number = parse_quantity(value, kind)
@@ -117,7 +122,7 @@ class _Sources:
             raise DeviceError(f"Device '{self.device_id}', {key}: {error}") from None
         if number <= 0:
             raise DeviceError(f"Device '{self.device_id}', {key}: must be more than 0. Leave it out where it is not known.")
-        return Figure(number, self._document(name))
+        return Figure(number, self._find_document(name))
 
     def cluster(self, entry: Any) -> Cluster:
         """Cores of one kind, as `{cores: 4, clock: 2.4 GHz, core: Cortex-A76}`."""
@@ -127,13 +132,13 @@ class _Sources:
             )
         clock = self.figure("clock", entry["clock"], HERTZ).value if "clock" in entry else None
         core = None if entry.get("core") is None else str(entry["core"])
-        return Cluster(entry["cores"], clock, core, self._document(self.exceptions.get("clusters") or self.default))
+        return Cluster(entry["cores"], clock, core, self._find_document(self.exceptions.get("clusters") or self.default))
 
-    def _document(self, name: Any) -> FigureSource:
+    def _find_document(self, name: Any) -> FigureSource:
         return self.documents.get(str(name)) or FigureSource(str(name))
 
     def check_used(self, keys: list[str]) -> None:
-        """A source for a figure that is not there is a spelling mistake."""
+        """Checks that every source is for an existing figure."""
         for key in self.exceptions:
             if key not in keys:
                 raise DeviceError(
@@ -141,28 +146,17 @@ class _Sources:
                 )
 
 
-def _peak_kind(device_id: str, path: Any) -> Quantity:
+def _peak_quantity(device_id: str, path: Any) -> Quantity:
     if not (match := _PATH.fullmatch(str(path))):
         raise DeviceError(
-            f"Device '{device_id}': '{path}' does not name a way of computing. Write a format ({_FORMATS.replace('|', ', ')}) with "
-            "_vector, _tensor, or _tensor and what it accumulates in: fp32_vector, fp16_tensor_fp32_acc, int8_tensor_int32_acc."
+            f"Device '{device_id}': '{path}' does not name a peak rate. Write a format ({_FORMATS.replace('|', ', ')}) with "
+            "_vector, _tensor, or _tensor and the format of accumulation: fp32_vector, fp16_tensor_fp32_acc, int8_tensor_int32_acc."
         )
     return OPERATIONS_PER_S if match["format"].startswith(_INTEGER) else FLOPS_PER_S
 
 
-def _mapping(device_id: str, entry: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    value = entry.get(key) or {}
-    if not isinstance(value, dict):
-        raise DeviceError(f"Device '{device_id}': {key} must be a mapping.")
+def _check_collection(device_id: str, entry: Mapping[str, Any], key: str, kind: type[_Collection]) -> _Collection:
+    value = entry.get(key) or kind()
+    if not isinstance(value, kind):
+        raise DeviceError(f"Device '{device_id}': {key} must be a {_COLLECTIONS[kind]}.")
     return value
-
-
-def _list_at(device_id: str, entry: Mapping[str, Any], key: str) -> list[Any]:
-    value = entry.get(key) or []
-    if not isinstance(value, list):
-        raise DeviceError(f"Device '{device_id}': {key} must be a list.")
-    return value
-
-
-def _list(names: tuple[str, ...]) -> str:
-    return f" Known: {', '.join(names)}."

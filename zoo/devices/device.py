@@ -1,4 +1,4 @@
-"""A device: what its maker states of it, each figure with its source."""
+"""A device: the figures that its maker states, each with its source."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ FIGURES: Mapping[str, tuple[str, Quantity]] = {
     "cores": ("cores", COUNT),
     "compute_units": ("compute_units", COUNT),
 }
-"""Key in a file of devices: the attribute of `Device` it becomes, which names the unit, and how it is read."""
+"""By key in a file of devices: the attribute of `Device`, whose name has the unit, and the quantity that is parsed."""
 
 
 @dataclass(frozen=True, slots=True)
 class FigureSource:
-    """A document a figure comes from, or what it was computed from."""
+    """The document of a figure, or how it was computed."""
 
     title: str
     url: str | None = None
@@ -38,7 +38,7 @@ class FigureSource:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A number in the unit that its name says, and where it comes from."""
+    """A number, in the unit in its name, with its source."""
 
     value: float
     source: FigureSource
@@ -49,7 +49,7 @@ class Cluster:
     """Cores of one kind in a processor."""
 
     cores: int
-    clock_hz: float | None  # the most they run at
+    clock_hz: float | None  # maximum
     core: str | None  # its name: Cortex-A76
     source: FigureSource
 
@@ -67,14 +67,14 @@ class Device:
     name: str
     kind: str
     architecture: str | None = None
-    chip: str | None = None  # the system on a chip inside: devices with the same one are relatives
+    chip: str | None = None  # the system on a chip; devices with the same one are related
     note: str | None = None
-    aliases: tuple[str, ...] = ()  # other names it goes by
+    aliases: tuple[str, ...] = ()  # other names
     peak_per_s: Mapping[str, Figure] = field(default_factory=dict)
     memory_bandwidth_bytes_per_s: Figure | None = None
     memory_bytes: Figure | None = None
     flash_bytes: Figure | None = None
-    cache_bytes: Figure | None = None  # the last one before memory
+    cache_bytes: Figure | None = None  # of the last level
     power_w: Figure | None = None
     base_clock_hz: Figure | None = None
     boost_clock_hz: Figure | None = None

@@ -20,9 +20,9 @@ _PEAKS = {
     "float32": ("fp32_vector",),
     "tf32": ("tf32_tensor_fp32_acc", "tf32_tensor", "fp32_vector"),
 }
-"""Peaks of a dtype, the preferred one first. torch accumulates in float32."""
+"""Peaks for a dtype in order of preference. torch accumulates in float32."""
 
-_HALF_RATE = 0.75  # between half and the whole
+_HALF_RATE = 0.75  # threshold between half and full rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class DeviceSpec:
     is_gpu: bool
     vector_flops_per_s: float  # float32 on vector units
     matrix_flops_per_s: float  # sustained rate of products in the requested dtype
-    conv_flops_per_s: float  # convolutions in it: on GPUs, torch lets those of float32 use TF32
+    conv_flops_per_s: float  # of convolutions in that dtype; on GPUs torch computes those of float32 in TF32
     bytes_per_s: float
     cache_bytes: float  # 0: unknown
     memory_bytes: float | None
@@ -45,10 +45,10 @@ def device_spec(device: Device, dtype: str) -> DeviceSpec:
         SpeedError: if a figure is unknown.
     """
     is_gpu = device.kind in GPU_KINDS
-    peak = _peak(device, dtype)
-    conv = _peak(device, "tf32") if is_gpu and dtype == "float32" else peak
+    peak = _peak_flops_per_s(device, dtype)
+    conv = _peak_flops_per_s(device, "tf32") if is_gpu and dtype == "float32" else peak
     share = sustained_share(device) if is_gpu else 1.0
-    vector = _peak(device, "float32")
+    vector = _peak_flops_per_s(device, "float32")
     if peak is None or conv is None or vector is None:
         raise SpeedError(f"the peak rate of {device.id} in {dtype if vector is not None else 'float32'} is not known")
     if device.memory_bandwidth_bytes_per_s is None:
@@ -65,8 +65,8 @@ def device_spec(device: Device, dtype: str) -> DeviceSpec:
 
 
 def sustained_share(device: Device) -> float:
-    """What a GPU's matrix units sustain, as a share of their stated peak in 16 bits (`sustained.yaml` names the measurements)."""
-    known, peak = _sustained(), _peak(device, "float16")
+    """Sustained rate of a GPU's matrix units, as a fraction of their stated peak in 16 bits (measurements: `sustained.yaml`)."""
+    known, peak = _read_sustained_rates(), _peak_flops_per_s(device, "float16")
     if peak is not None and device.id in known["cards"]:
         return parse_quantity(known["cards"][device.id]["rate"], FLOPS_PER_S) / peak
     otherwise = known["otherwise"]
@@ -77,22 +77,22 @@ def sustained_share(device: Device) -> float:
 
 
 def _power_per_unit(device: Device) -> float:
-    """Watts for a compute unit; infinite if unknown."""
+    """Watts per compute unit; infinite if unknown."""
     if device.power_w is None or device.compute_units is None:
         return math.inf
     return device.power_w.value / device.compute_units.value
 
 
 def _is_half_rate(device: Device) -> bool:
-    """Whether matrix units accumulate products of 16 bits in 32 bits at half the rate of 16."""
+    """Whether matrix units accumulate 16-bit products in 32 bits at half the rate of accumulation in 16 bits."""
     fast, exact = (device.peak_per_s.get(f"fp16_tensor_fp{bits}_acc") for bits in (16, 32))
     return fast is not None and exact is not None and exact.value < _HALF_RATE * fast.value
 
 
 @functools.cache
-def _sustained() -> Any:
+def _read_sustained_rates() -> Any:
     return load_own_yaml(resources.files("zoo.devices").joinpath("sustained.yaml").read_text(encoding="utf-8"))
 
 
-def _peak(device: Device, dtype: str) -> float | None:
+def _peak_flops_per_s(device: Device, dtype: str) -> float | None:
     return next((device.peak_per_s[name].value for name in _PEAKS[dtype] if name in device.peak_per_s), None)

@@ -1,4 +1,4 @@
-"""What a device is: the kinds that data sheets name, and the groups in which people look for one."""
+"""Kinds of devices in data sheets, and the groups in which they are listed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "Microcontroller": ("microcontroller",),
     "CPU": ("desktop-cpu", "server-cpu", "laptop-cpu"),
 }
-"""Title of a group: the kinds of device in it. Both in the order in which they are listed, in the terminal and on the page."""
+"""Kinds of device by the title of their group, in the order of lists in the terminal and on the page."""
 
 KINDS = tuple(kind for kinds in GROUPS.values() for kind in kinds)
 
@@ -33,12 +33,12 @@ _TITLES = {kind: title for title, kinds in GROUPS.items() for kind in kinds}
 
 
 def group_title(kind: str) -> str:
-    """The title of the group that a kind of device is in: `Jetson` for `embedded-gpu`."""
+    """The title of the group of a kind: `Jetson` for `embedded-gpu`."""
     return _TITLES[kind]
 
 
 def group_devices(devices: Iterable[Device]) -> dict[str, list[Device]]:
-    """Devices by the title of their group; groups that have none are left out."""
+    """Devices by the title of their group; empty groups are left out."""
     by_title: dict[str, list[Device]] = {title: [] for title in GROUPS}
     for device in sorted(devices, key=lambda device: KINDS.index(device.kind)):
         by_title[group_title(device.kind)].append(device)
@@ -46,14 +46,14 @@ def group_devices(devices: Iterable[Device]) -> dict[str, list[Device]]:
 
 
 def find_kinds(name: str) -> tuple[str, ...]:
-    """The kinds that a name means: those of a group (`cloud GPU`, `phones`), or one alone (`laptop-gpu`).
+    """The kinds of a group (`cloud GPU`, `phones`), or a single kind (`laptop-gpu`).
 
     Raises:
-        UnknownNameError: if it is the name of neither.
+        UnknownNameError: if there is no such group or kind.
     """
     plain = " ".join(name.lower().replace("-", " ").replace("_", " ").split())
     known = {title.lower(): kinds for title, kinds in GROUPS.items()} | {kind.replace("-", " "): (kind,) for kind in KINDS}
-    if found := known.get(plain) or known.get(plain.removesuffix("s")):
-        return found
+    if kinds := known.get(plain) or known.get(plain.removesuffix("s")):
+        return kinds
     near = did_you_mean(plain, known) or f" Write one of {', '.join(GROUPS)}."
     raise UnknownNameError(f"'{name}' is not a kind of device.{near}")

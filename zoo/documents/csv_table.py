@@ -1,7 +1,6 @@
-"""Reads tables that users give: CSV with a line of headings, in UTF-8.
+"""Reads tables of users: CSV with a line of headings, in UTF-8.
 
-Cells are text without the space around them; those that are empty, or written `NA`, `nan`, `null` or the like, are left out. A column
-without a heading is not read.
+Cells are text without surrounding space; empty cells and `NA`, `nan`, `null` and the like are left out, as are columns without a heading.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ MOST_COLUMNS = 1_000
 LONGEST_CELL = 10_000
 
 _MISSING = frozenset("#N/A #NA -1.#IND -NaN -nan 1.#QNAN <NA> N/A NA NULL NaN None n/a nan null".split()) | {""}
-"""What spreadsheets and pandas write for a missing value."""
+"""Missing values as spreadsheets and pandas write them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +42,8 @@ def read_table(path: str | Path, kind: DocumentKind) -> CsvTable:
     """The table in a file.
 
     Raises:
-        ZooError: the error of the kind, if the file cannot be read, is no text in UTF-8, has a heading twice or a row without one,
-            or is beyond the limits.
+        ZooError: the error of the kind, if the file cannot be read, is no text in UTF-8, has a heading twice or a row with more cells
+            than headings, or exceeds a limit.
     """
     return parse_table(read_bytes(path, kind), path, kind)
 
@@ -59,8 +58,8 @@ def parse_table(content: bytes, path: str | Path, kind: DocumentKind) -> CsvTabl
     try:
         headings = _read_headings(next(reader, []), path, kind)
         return CsvTable(tuple(filter(None, headings)), list(_read_rows(reader, headings, path, kind)))
-    except csv.Error:  # the only one is a cell beyond the reader's own limit
-        raise _long_cell(path, reader.line_num, kind) from None
+    except csv.Error:  # raised only for a cell beyond the reader's own limit
+        raise _long_cell_error(path, reader.line_num, kind) from None
 
 
 def _read_headings(cells: list[str], path: str | Path, kind: DocumentKind) -> list[str]:
@@ -70,7 +69,7 @@ def _read_headings(cells: list[str], path: str | Path, kind: DocumentKind) -> li
     if len(headings) > MOST_COLUMNS:
         raise kind.error(f"'{path}' has {len(headings):,} columns: a {kind.name} has at most {MOST_COLUMNS:,}.")
     if max(map(len, headings)) > LONGEST_CELL:
-        raise _long_cell(path, 1, kind)
+        raise _long_cell_error(path, 1, kind)
     if twice := [name for name, count in Counter(filter(None, headings)).items() if count > 1]:
         raise kind.error(f"'{path}' has two columns '{twice[0]}'. Rename one of them.")
     return headings
@@ -82,7 +81,7 @@ def _read_rows(reader: Iterator[list[str]], headings: list[str], path: str | Pat
         if number > MOST_ROWS:
             raise kind.error(f"'{path}' has more than {MOST_ROWS:,} rows. Split it.")
         if any(len(cell) > LONGEST_CELL for cell in cells):
-            raise _long_cell(path, line, kind)
+            raise _long_cell_error(path, line, kind)
         if len(cells) > len(headings) and any(cell.strip() for cell in cells[len(headings) :]):
             raise kind.error(
                 f"'{path}' is not a {kind.name} in CSV: line {line} has {len(cells)} cells, and the first line {len(headings)} headings. "
@@ -97,5 +96,5 @@ def _read_rows(reader: Iterator[list[str]], headings: list[str], path: str | Pat
             yield CsvRow(line, named)
 
 
-def _long_cell(path: str | Path, line: int, kind: DocumentKind) -> Exception:
+def _long_cell_error(path: str | Path, line: int, kind: DocumentKind) -> Exception:
     return kind.error(f"'{path}', line {line}: a cell has more than {LONGEST_CELL:,} characters. Is a quote left open before it?")

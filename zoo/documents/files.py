@@ -1,6 +1,6 @@
-"""Opens the files that users name. Whatever a path leads to, the answer is its content or a sentence.
+"""Reads files that users name. The result is the content, or an error with a sentence for the user.
 
-Only regular files and pipes are read: a device may have no end. A pipe, such as the shell's `<(…)`, may be silent for `SILENCE_S`.
+Only regular files and pipes are read: a device may have no end. A pipe, such as the shell's `<(…)`, may send nothing for `SILENCE_S`.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from typing import NoReturn
 from zoo.errors import ZooError
 
 SILENCE_S = 4
-"""How long a pipe is waited for."""
+"""Time limit for data from a pipe."""
 
 _CHUNK = 2**16
 
 
 @dataclass(frozen=True, slots=True)
 class DocumentKind:
-    """What a file is read as."""
+    """A kind of file that users name."""
 
     name: str  # as in "is a folder, not a {name}"
     error: type[ZooError]
@@ -43,7 +43,7 @@ def read_bytes(path: str | Path, kind: DocumentKind) -> bytes:
             raise kind.error(f"'{path}' is a folder, not a {kind.name}.")
         if not stat.S_ISREG(mode) and not stat.S_ISFIFO(mode):
             raise kind.error(f"'{path}' is a device, not a {kind.name}.")
-        # Opening a pipe that nobody writes to would wait without end.
+        # Without O_NONBLOCK, opening a pipe without a writer would never return.
         with io.FileIO(os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0))) as file:
             content = _read_limited(file, kind.most_bytes, is_pipe=stat.S_ISFIFO(mode))
     except (OSError, ValueError) as error:
@@ -80,7 +80,7 @@ def decode_text(content: bytes, path: str | Path, kind: DocumentKind) -> str:
 
 
 def _read_limited(file: io.FileIO, most: int, *, is_pipe: bool) -> bytes:
-    """The content, or its first bytes where there are more than `most`."""
+    """The content; if there are more than `most` bytes, a longer beginning."""
     content = bytearray()
     while len(content) <= most:
         chunk = _read_pipe(file) if is_pipe else file.read(_CHUNK)

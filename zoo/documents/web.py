@@ -1,6 +1,6 @@
 """Downloads files: limited in size and time, from one scheme, and unpacked within the limit.
 
-A redirect is followed where it keeps the scheme: an address of https never leads to http, nor one of either to a file.
+A redirect is followed if it keeps the scheme: https never leads to http, and neither leads to a file.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import queue
 import threading
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
@@ -17,14 +17,14 @@ from urllib.parse import urljoin, urlsplit
 if TYPE_CHECKING:
     import requests
 
-_CHUNK = 1024  # small, so that what arrives slowly is a sign of life too
+_CHUNK = 1024  # small, so that slow data are noticed as well
 _MOST_REDIRECTS = 5
 _GZIP = ("gzip", "x-gzip")
 
 
 @dataclass(frozen=True, slots=True)
 class DownloadLimits:
-    """What a download may take."""
+    """Limits of size and time for a download."""
 
     most_bytes: int  # as sent, and as unpacked
     total_s: float
@@ -33,9 +33,9 @@ class DownloadLimits:
 
 
 class DownloadError(Exception):
-    """A file cannot be downloaded. The message ends a sentence that begins with its address.
+    """A file cannot be downloaded. The message is the end of a sentence that begins with its address.
 
-    `status` is that of an answer that is none of success.
+    `status` is the HTTP status of an answer without the file.
     """
 
     def __init__(self, message: str, status: int | None = None) -> None:
@@ -62,12 +62,12 @@ def download(address: str, limits: DownloadLimits, heard: Callable[[int], Any] =
         except Exception as error:  # noqa: BLE001 - the caller raises it
             ended.put(error)
 
-    # A header may come so slowly that no time limit of a socket ends it: the time of the whole is that of another thread.
+    # Time limits of a socket do not end a header that arrives slowly, so another thread waits for the whole.
     threading.Thread(target=work, name="download", daemon=True).start()
     try:
         result = ended.get(timeout=limits.total_s)
     except queue.Empty:
-        raise _late(limits) from None
+        raise _timeout_error(limits) from None
     if isinstance(result, Exception):
         raise result
     return result
@@ -91,7 +91,7 @@ def _download(address: str, limits: DownloadLimits, heard: Callable[[int], Any])
 
 
 def _follow_redirects(session: requests.Session, address: str, limits: DownloadLimits) -> requests.Response:
-    """The answer of the address, or of the one it leads to."""
+    """The answer of an address, after redirects."""
     for _ in range(_MOST_REDIRECTS + 1):
         response = session.get(
             address,
@@ -116,23 +116,18 @@ def _read_answer(response: requests.Response, limits: DownloadLimits, deadline: 
         raise DownloadError(f"the answer is packed as {encoding}, which was not requested")
     unpacker = zlib.decompressobj(wbits=31) if encoding in _GZIP else None
     content, received = bytearray(), 0
-    for chunk in _chunks(response):
+    for chunk in iter(lambda: response.raw.read(_CHUNK, decode_content=False), b""):
         heard(len(chunk))
         received += len(chunk)
         content += unpacker.decompress(chunk, limits.most_bytes + 1 - len(content)) if unpacker else chunk
         if max(received, len(content)) > limits.most_bytes:
             raise DownloadError(f"it is larger than {limits.most_bytes / 1e6:g} MB")
         if time.monotonic() > deadline:
-            raise _late(limits)
+            raise _timeout_error(limits)
     if unpacker and not unpacker.eof:
         raise DownloadError("the answer ended early")
     return bytes(content)
 
 
-def _chunks(response: requests.Response) -> Iterator[bytes]:
-    while chunk := response.raw.read(_CHUNK, decode_content=False):
-        yield chunk
-
-
-def _late(limits: DownloadLimits) -> DownloadError:
+def _timeout_error(limits: DownloadLimits) -> DownloadError:
     return DownloadError(f"it took longer than {limits.total_s:g} s")

@@ -1,7 +1,7 @@
 """Reads YAML as plain data: mappings, lists, text, numbers, true, false and null.
 
-Size, depth and what aliases expand to are limited while a document is composed, before any of it is built. Dates are text: nothing
-here is a date. A scalar that its tag refuses (`!!int abc`) is a mistake with its line and column.
+Size, depth and the expansion of aliases are limited while a document is composed, before values are constructed. Dates are read as text.
+Errors, such as a scalar that does not fit its tag (`!!int abc`), have a line and a column.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ Location = tuple[str | int, ...]
 """The path of a value: `("reports", 0, "name")`."""
 
 MOST_VALUES = 20_000
-"""Values and keys of a document, those of aliases counted wherever they stand. The largest of `configs/` has 200."""
+"""Limit of values and keys of a document, with every alias expanded. The largest of `configs/` has 200."""
 
 MOST_LEVELS = 40
-"""How deep mappings and lists may stand in each other."""
+"""Limit of the depth of nested mappings and lists."""
 
 _LARGEST = 2**63 - 1
-"""Whole numbers fit 64 bits: tables hold no larger ones, and floats hardly."""
+"""Integers are limited to 64 bits, as in tables."""
 
 _TIMESTAMP = "tag:yaml.org,2002:timestamp"
 _PREFIX = "tag:yaml.org,2002:"
@@ -54,7 +54,7 @@ class Document:
     lines: dict[Location, int]
 
     def line(self, location: Location) -> int:
-        """The line of the value, or of the nearest section around it (a missing key has no line of its own)."""
+        """The line of a value, or of the innermost section around it if the key is missing."""
         while location and location not in self.lines:
             location = location[:-1]
         return self.lines.get(location, 1)
@@ -73,7 +73,7 @@ def read_yaml(path: str | Path, kind: DocumentKind) -> Document:
         raise kind.error(f"'{path}' is not readable as YAML: {_explain_yaml_error(error)}") from None
     lines: dict[Location, int] = {}
     repeated: list[str] = []
-    _walk(node, (), lines, repeated)
+    _collect_lines(node, (), lines, repeated)
     if repeated:
         raise kind.error(list_mistakes(path, repeated))
     return Document(content, lines)
@@ -92,12 +92,12 @@ def parse_yaml(text: str) -> Any:
 
 
 def load_own_yaml(text: str) -> Any:
-    """The content of a file that comes with zoometer: by libyaml where it is there, in a third of the time."""
+    """The content of a file that comes with zoometer; with libyaml, if installed, in a third of the time."""
     return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - safe, only faster
 
 
 def list_mistakes(path: str | Path, mistakes: list[str]) -> str:
-    """A sentence for a single mistake, a list for several."""
+    """A sentence for one mistake, a list for several."""
     if len(mistakes) == 1:
         return f"{path}, {mistakes[0]}"
     return "\n".join([f"{path} has {len(mistakes)} mistakes:", *(f"  {mistake}" for mistake in mistakes)])
@@ -110,7 +110,7 @@ def dotted(location: Location) -> str:
 
 
 class _Loader(Composer, _Parser, SafeConstructor, Resolver):
-    """libyaml's parser below PyYAML's composer, which counts."""
+    """libyaml's parser with PyYAML's composer, which counts values and levels."""
 
     yaml_implicit_resolvers = {  # noqa: RUF012 - PyYAML's own form
         first: [(tag, pattern) for tag, pattern in resolvers if tag != _TIMESTAMP]
@@ -126,7 +126,7 @@ class _Loader(Composer, _Parser, SafeConstructor, Resolver):
         self._expanded: dict[str, int] = {}  # values below an anchor, aliases expanded
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        """The next node, counted with all that is below it."""
+        """Composes and counts the next node."""
         event: Any = self.peek_event()
         anchor, mark, before = event.anchor, event.start_mark, self._values
         self._values += 1
@@ -146,7 +146,7 @@ class _Loader(Composer, _Parser, SafeConstructor, Resolver):
         return node
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
-        """The value of a node; one that its tag refuses is a mistake at its place."""
+        """The value of a node; an error at its place if it does not fit its tag."""
         if node.tag not in _TAGS:
             raise ConstructorError(None, None, f"the tag {node.tag.replace(_PREFIX, '!!')} is not read", node.start_mark)
         try:
@@ -169,12 +169,12 @@ def _load_yaml(text: str) -> tuple[Any, yaml.Node | None]:
         loader.dispose()
 
 
-def _walk(node: yaml.Node | None, location: Location, lines: dict[Location, int], repeated: list[str]) -> None:
-    """Collects the line of everything below `node`, and the keys that occur twice in one mapping (YAML silently uses the last)."""
+def _collect_lines(node: yaml.Node | None, location: Location, lines: dict[Location, int], repeated: list[str]) -> None:
+    """Collects the lines of all values below a node, and the keys that a mapping has twice (YAML silently uses the last)."""
     if isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):
             lines[(*location, index)] = item.start_mark.line + 1
-            _walk(item, (*location, index), lines, repeated)
+            _collect_lines(item, (*location, index), lines, repeated)
     if not isinstance(node, yaml.MappingNode):
         return
     for key, value in node.value:
@@ -184,7 +184,7 @@ def _walk(node: yaml.Node | None, location: Location, lines: dict[Location, int]
             repeated.append(f"line {line}: {dotted(inner)} is given twice, first on line {lines[inner]}.")
             continue
         lines[inner] = line
-        _walk(value, inner, lines, repeated)
+        _collect_lines(value, inner, lines, repeated)
 
 
 def _explain_yaml_error(error: yaml.YAMLError) -> str:

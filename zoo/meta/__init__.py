@@ -1,1 +1,1 @@
-"""Models without numbers: built on the meta device, with the modules that are running and the weights they would have."""
+"""Models without data: building them on the meta device, following their modules, and exchanging their weights."""

@@ -1,8 +1,8 @@
-"""Building models that hold no numbers: every parameter on torch's meta device, and no time spent on start values.
+"""Builds models without data: with every parameter on torch's meta device, and without initialisation.
 
-Most of the time of building on the meta device goes into initialisers that fill tensors which hold nothing, into choosing the
-device of every tensor, into constructing layers again that have been constructed before (`zoo.meta.module_cache`), and into the
-garbage collector walking the many small objects of a model under construction. All of this is spared here.
+Most of the time of building on the meta device is spent on initialisers of tensors without data, on the choice of the device of every
+tensor, on constructing layers that were constructed before (`zoo.meta.module_cache`), and on garbage collections among the many small
+objects of a model. All of this is avoided here.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ _TORCH_INITIALISERS = tuple(
 
 @contextlib.contextmanager
 def skip_initialisers(functions: Iterable[Callable[..., Any]] = ()) -> Iterator[None]:
-    """Makes torch's initialisers, and the given ones, return their tensor untouched.
+    """Makes torch's initialisers, and the given ones, return their tensor unchanged.
 
-    The functions' code is exchanged rather than the names that refer to them, because libraries import the names.
-    Not safe against another thread that initialises a real model meanwhile.
+    The code of the functions is replaced instead of their names, because libraries import the names. Not thread-safe: another thread
+    must not initialise a real model meanwhile.
     """
     changed = [f for f in (*_TORCH_INITIALISERS, *functions) if isinstance(f, types.FunctionType) and not f.__code__.co_freevars]
     saved = [(f, f.__code__, f.__defaults__, f.__kwdefaults__) for f in changed]
@@ -56,7 +56,7 @@ def skip_initialisers(functions: Iterable[Callable[..., Any]] = ()) -> Iterator[
 
 @contextlib.contextmanager
 def without_collector() -> Iterator[None]:
-    """Switches the cyclic garbage collector off; what is unreachable stays until the next collection."""
+    """Disables the cyclic garbage collector; unreachable objects remain until the next collection."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:
@@ -71,9 +71,9 @@ _empty = torch.empty
 
 
 def _allocating(function: Callable[..., Any], name: str) -> Callable[..., Any]:
-    """The function with the meta device as its default, as `torch.device("meta")` has it, but without a mode for all of torch.
+    """The function with the meta device as its default, as in the context `torch.device("meta")`, but without a mode for all of torch.
 
-    Random numbers are not drawn: torch's meta kernels for these are slow.
+    `rand` and `randn` are replaced by `empty`, because their meta kernels are slow.
     """
     draws = name in ("rand", "randn")
 
@@ -104,39 +104,39 @@ _ALLOCATORS = {
 _FILLS = {(torch.Tensor, name): _filling(getattr(torch.Tensor, name)) for name in ("normal_", "uniform_")}
 _patches = Patches({**_ALLOCATORS, **_FILLS})
 
-_EVERYTHING = frozenset(name for _, name in _ALLOCATORS)
-_PARAMETERS = frozenset({"empty", "rand", "randn"})
-"""What layers allocate their parameters with. With only these on the meta device, a constructor can compute with small tensors
+_ALL_ALLOCATORS = frozenset(name for _, name in _ALLOCATORS)
+_PARAMETER_ALLOCATORS = frozenset({"empty", "rand", "randn"})
+"""Functions with which layers allocate their parameters. If only these use the meta device, a constructor can compute with small tensors
 and read the results, as torchvision's RegNet does for its widths."""
 
 
 @contextlib.contextmanager
 def buildable() -> Iterator[None]:
-    """Prepares torch for `build_on_meta` while the context lasts. Worth holding open over many builds: it changes base classes.
+    """Prepares torch for `build_on_meta` while the context lasts. Keep it open over many builds: entering it changes base classes.
 
-    Nothing is different on threads that do not build. Contexts nest, also over threads.
+    Other threads are not affected. Contexts may be nested, also on several threads.
     """
     with reusable_constructors(), _patches.held():
         yield
 
 
 def allocating_as_usual() -> contextlib.AbstractContextManager[None]:
-    """Lets a part of a constructor allocate where it would without `build_on_meta`: reading a file needs memory behind its tensors."""
+    """Allocates on the usual devices inside `build_on_meta`, because reading a file needs tensors with data."""
     return setting(_on_meta, frozenset())
 
 
 def build_on_meta(
     constructor: Callable[[], nn.Module], initialisers: Iterable[Callable[..., Any]] = (), *, reuse: bool = False
 ) -> nn.Module:
-    """The model a constructor makes, in evaluation mode, with all its parameters on the meta device.
+    """The model of a constructor, in evaluation mode, with all its parameters on the meta device.
 
-    Buffers of whole numbers stay where the constructor put them: their values can decide what the model does.
+    Integer buffers stay on the constructor's device: their values can decide on the model's operations.
 
     Args:
         constructor: makes the model.
-        initialisers: functions that only fill tensors; they are skipped, and torch's own with them.
-        reuse: make modules of torch, torchvision and timm that are like earlier ones from recipes. For constructors that leave
-            the configuration of these libraries as it is.
+        initialisers: functions that only fill tensors; they are skipped like torch's own.
+        reuse: make modules of torch, torchvision and timm from recipes if their arguments have occurred before. For constructors that do
+            not change the configuration of these libraries.
 
     Raises:
         Exception: whatever the constructor raises.
@@ -144,19 +144,19 @@ def build_on_meta(
     reusing = reusing_constructors if reuse else contextlib.nullcontext
     with buildable(), skip_initialisers(initialisers), without_collector(), reusing():
         try:
-            with setting(_on_meta, _EVERYTHING):
+            with setting(_on_meta, _ALL_ALLOCATORS):
                 model = constructor()
         except (NotImplementedError, RuntimeError) as error:
             if "meta" not in str(error):
                 raise
-            with setting(_on_meta, _PARAMETERS):
+            with setting(_on_meta, _PARAMETER_ALLOCATORS):
                 model = constructor()
         _finish_model(model)
     return model
 
 
 def _finish_model(model: nn.Module) -> None:
-    """Evaluation mode, and what the constructor left elsewhere moved to the meta device; shared parameters stay shared."""
+    """Sets evaluation mode and moves the remaining tensors to the meta device; shared parameters stay shared."""
     moved: dict[int, nn.Parameter] = {}
     for module in all_modules(model):
         held = module.__dict__

@@ -1,4 +1,4 @@
-"""Where in torch's dispatcher a pass is seen: before operators are decomposed, and without marks on the tensors that it makes."""
+"""Contexts for a pass that select where torch's dispatcher shows operators: whole, or as autograd decomposes them."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from torch import Tensor, nn
 
 @contextlib.contextmanager
 def below_autograd() -> Iterator[None]:
-    """Lets a dispatch mode see operators whole (`conv2d`, `linear`), as `torch.inference_mode()` does.
+    """Makes dispatch modes see operators whole (`conv2d`, `linear`), as in `torch.inference_mode()`.
 
-    Tensors made in inference mode are inference tensors for ever: one that a model keeps, in a cache or a buffer, could never take
-    part in training again. Leaving out autograd's dispatch keys has the same effect on dispatch, and the tensors are plain ones.
+    Tensors made in inference mode remain inference tensors: one that a model keeps, in a cache or a buffer, could not be used in training.
+    Excluding autograd's dispatch keys has the same effect on dispatch, and makes normal tensors.
     """
     with torch.no_grad(), torch._C._AutoDispatchBelowADInplaceOrView():
         yield
@@ -22,7 +22,7 @@ def below_autograd() -> Iterator[None]:
 
 @contextlib.contextmanager
 def differentiating(model: nn.Module) -> Iterator[None]:
-    """Lets a pass compute gradients, as in training; those that its tensors hold are put back when the context ends."""
+    """Enables gradients for a pass; the gradients in the model's tensors are restored when the context ends."""
     attributes = (value for module in model.modules() for value in vars(module).values())
     tensors = {
         id(one): one for one in (*model.parameters(), *model.buffers(), *attributes) if isinstance(one, Tensor) and one.is_leaf

@@ -1,4 +1,4 @@
-"""Recipes of modules: the state after the constructor, from which equal modules are made without running it again."""
+"""Recipes of modules: their state after the constructor, from which equal modules are made without calling it."""
 
 from __future__ import annotations
 
@@ -14,34 +14,34 @@ from torch import Tensor, nn
 from zoo.meta.new_tensors import META
 
 CONSTANT = frozenset({int, float, bool, str, bytes, type(None), torch.dtype, torch.device, torch.Size})
-"""Types of values that never change, and are equal only if they are the same in every respect but their type."""
+"""Types of immutable values. Equal values of one type are interchangeable."""
 
 _CONTAINERS = frozenset({dict, OrderedDict, list, set})
 _TENSORS = ("_parameters", "_buffers", "_modules")
 _empty = torch.empty
 
 
-class OutOfTheOrdinaryError(Exception):
-    """A module that cannot be made from a recipe, or arguments that cannot be compared."""
+class NotReusableError(Exception):
+    """A module cannot be made from a recipe, or its arguments cannot be compared."""
 
 
 class Recipe:
-    """A module without its numbers.
+    """The state of a module without data.
 
     Args:
-        module: fresh from its constructor, which it is not changed by. It and all inside it must have nothing but plain values and
-            parameters, buffers and modules of their own on the meta device.
+        module: directly after its constructor; it is not changed. It and all modules inside it must have only plain values, and parameters,
+            buffers and modules of their own on the meta device.
 
     Raises:
-        OutOfTheOrdinaryError: if it has anything else.
+        NotReusableError: if they have anything else.
     """
 
     __slots__ = ("_buffers", "_children", "_contents", "_empties", "_kind", "_parameters", "_state", "modules")
 
     def __init__(self, module: Any, seen: set[int] | None = None) -> None:
         seen = set() if seen is None else seen
-        if id(module) in seen or not _is_all_in_its_dictionary(module.__class__):
-            raise OutOfTheOrdinaryError
+        if id(module) in seen or not _has_plain_instances(module.__class__):
+            raise NotReusableError
         seen.add(id(module))
         self._kind = type(module)
         self._state = state = module.__dict__.copy()
@@ -72,7 +72,7 @@ class Recipe:
     __hash__ = None  # type: ignore[assignment]
 
     def fill(self, held: dict[str, Any]) -> None:
-        """Gives a bare module, whose dictionary this is, all that it has after its constructor."""
+        """Fills the dictionary of an empty module with the state after the constructor."""
         held.update(self._state)
         for name, kind in self._empties:
             held[name] = kind()
@@ -88,37 +88,37 @@ class Recipe:
             held["_modules"][name] = child and child.make()
 
     def make(self) -> nn.Module:
-        """Another such module."""
+        """A new module in this state."""
         module: nn.Module = object.__new__(self._kind)
         self.fill(module.__dict__)
         return module
 
 
 @functools.cache
-def _is_all_in_its_dictionary(kind: Any) -> bool:
-    """Whether an instance of a class is no more than what its dictionary holds."""
+def _has_plain_instances(kind: Any) -> bool:
+    """Whether the instances of a class have no state outside their dictionary."""
     return kind.__new__ is nn.Module.__new__ and not any(vars(base).get("__slots__") for base in kind.__mro__)
 
 
 def _tensor_spec(tensor: Tensor | None, kind: type, seen: set[int]) -> tuple[torch.Size, torch.dtype, bool] | None:
-    """Shape, dtype and whether gradients are required, of a tensor that fills a storage of its own."""
+    """Shape, dtype and `requires_grad` of a tensor that has its own storage and fills it."""
     if tensor is None:
         return None
     storage = tensor.untyped_storage()
     is_plain = type(tensor) is kind and tensor.is_meta and tensor.is_leaf and tensor.is_contiguous() and not tensor.__dict__
     if not is_plain or storage._cdata in seen or storage.nbytes() != tensor.numel() * tensor.element_size():
-        raise OutOfTheOrdinaryError
+        raise NotReusableError
     if tensor._backward_hooks or (kind is Tensor and tensor.requires_grad):
-        raise OutOfTheOrdinaryError
+        raise NotReusableError
     seen.add(storage._cdata)
     return tensor.shape, tensor.dtype, tensor.requires_grad
 
 
 def comparable(value: Any) -> Any:
-    """A plain value as one that is equal to another's only if the two are the same: 1, 1.0 and True are not.
+    """A key of a plain value that distinguishes types: 1, 1.0 and True have different keys.
 
     Raises:
-        OutOfTheOrdinaryError: if it is not plain, as an object with attributes of its own.
+        NotReusableError: if the value is not plain, such as an object with attributes.
     """
     kind = type(value)
     if kind in CONSTANT:
@@ -131,10 +131,10 @@ def comparable(value: Any) -> Any:
         return value
     if kind is types.BuiltinFunctionType and isinstance(value.__self__, types.ModuleType | type):  # no method of an object
         return value
-    raise OutOfTheOrdinaryError
+    raise NotReusableError
 
 
 def all_comparable(values: Sequence[Any]) -> Any:
-    """The same for several, all of one type in the usual case."""
+    """A key of several plain values, usually all of constant types."""
     kinds = tuple(map(type, values))
     return kinds, values if CONSTANT.issuperset(kinds) else tuple(map(comparable, values))

@@ -1,8 +1,8 @@
-"""Leaving a user's model, and what its code can reach, as it was before a pass.
+"""Restores a user's model, and everything that its code can reach, after a pass.
 
-A forward pass may keep things: a count of its calls, outputs that a hook collects, a table for the next pass. A pass without data
-would leave tensors without data there, and the next one would do less. So everything that can change is put back: attributes,
-lists, dictionaries and arrays of the model and of its hooks, variables that its functions name, random states, and tensors' values.
+A forward pass may keep objects: a count of its calls, outputs that a hook collects, a table for the next pass. A pass without data would
+leave tensors without data there, and the next pass would fail or do less. So all mutable objects are restored: attributes, lists,
+dictionaries and arrays of the model and of its hooks, variables that its functions name, random states, and values of tensors.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ from zoo.meta.written_values import written_values_kept
 Restore = Callable[[], Any]
 
 _DEEPEST = 5
-"""Containers inside containers that are looked into, counted from a module, a hook or a variable of a function."""
+"""Depth of nested containers that are searched, from a module, a hook or a variable of a function."""
 _LONGEST = 10_000
-"""Elements of a container that are looked at one by one; a longer one is put back, but not what its elements hold."""
+"""Longest container whose elements are searched; of a longer one only the container itself is restored."""
 _FOREIGN = sys.stdlib_module_names | {"torch", "numpy", "zoo", "reports"}
-"""Packages whose functions and classes keep nothing of a model."""
+"""Packages whose functions and classes keep no objects of a model."""
 _MISSING = object()
 _CACHED = type(functools.lru_cache(lambda: None))
 _ATOMS = frozenset({str, bytes, int, bool, float, complex, type(None), torch.dtype, torch.device, Tensor, nn.Parameter})
@@ -42,10 +42,10 @@ _ATOMS = frozenset({str, bytes, int, bool, float, complex, type(None), torch.dty
 
 @contextlib.contextmanager
 def protected(model: nn.Module) -> Iterator[None]:
-    """Puts back, at the end, what the code of a model has changed meanwhile.
+    """Restores everything that the code of a model has changed, at the end of the context.
 
     Args:
-        model: a user's own. Models that nobody else holds need no such care.
+        model: a user's own model. Models that are used nowhere else need no protection.
     """
     with contextlib.ExitStack() as contexts:
         contexts.enter_context(without_collector())  # thousands of containers are copied
@@ -63,7 +63,7 @@ def protected(model: nn.Module) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _random_states_kept() -> Iterator[None]:
-    """Those of Python, numpy and torch, on every device in use."""
+    """Restores the random states of Python, numpy and torch, on every device in use."""
     numpy_random = sys.modules["numpy"].random if "numpy" in sys.modules else None
     python, numpy_state = random.getstate(), numpy_random.get_state() if numpy_random else None
     devices = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
@@ -77,16 +77,16 @@ def _random_states_kept() -> Iterator[None]:
 
 
 class _Reached:
-    """Everything changeable that was reached, and how to put it back."""
+    """All mutable objects that were reached, and how to restore them."""
 
     def __init__(self) -> None:
         self._seen: set[int] = set()
-        self._contents: list[tuple[Any, Any]] = []  # containers and what was in them
+        self._contents: list[tuple[Any, Any]] = []  # containers and copies of their content
         self._restores: list[Restore] = []
-        self._kept: list[Any] = []  # alive, so that no identity is used twice
+        self._kept: list[Any] = []  # kept alive, so that identities remain unique
 
     def put_back(self) -> None:
-        """Gives everything its former content, in the order in which it was reached."""
+        """Restores everything, in the order in which it was reached."""
         for container, kept in self._contents:
             if (container or kept) and _identities(container) != _identities(kept):
                 container.clear()
@@ -95,7 +95,7 @@ class _Reached:
             restore()
 
     def add(self, value: Any, depth: int) -> None:
-        """Remembers what a value holds, and what that holds in turn."""
+        """Keeps the content of a value, and of all values inside it."""
         if type(value) in _ATOMS or depth <= 0 or id(value) in self._seen:
             return
         self._seen.add(id(value))
@@ -124,16 +124,16 @@ class _Reached:
         self.add_all(kept, depth - 1)
 
     def _add_object(self, value: Any, depth: int) -> None:
-        """A module, or an object of a class that is not a library's: its attributes, and the functions of its class."""
+        """A module, or an object whose class belongs to no library: its attributes, and the functions of its class."""
         kind = type(value)
-        if isinstance(value, LazyModuleMixin):  # one that knows its sizes becomes a module of another class
+        if isinstance(value, LazyModuleMixin):  # its first pass changes its class
             self._restores.append(functools.partial(setattr, value, "__class__", kind))
         if isinstance(value, nn.Module | types.SimpleNamespace) or not _is_foreign(kind):
             attributes = getattr(value, "__dict__", None)
             if type(attributes) is dict:
                 self._add_mapping(attributes, depth)
             self._add_class(kind, depth)
-        saved = _saved_state(value)
+        saved = _restore_of_state(value)
         if saved is not None:
             self._restores.append(saved)
 
@@ -148,11 +148,11 @@ class _Reached:
                 self.add(value, depth - 1)
 
     def _add_function(self, function: types.FunctionType, depth: int) -> None:
-        """What a function can change without being given it: variables around it, of its module and in its defaults."""
+        """Objects that a function can change beside its arguments: variables of its closure and of its module, and its defaults."""
         if _is_foreign(function):
             return
         for cell in function.__closure__ or ():
-            with contextlib.suppress(ValueError):  # an empty one
+            with contextlib.suppress(ValueError):  # an empty cell
                 self._restores.append(functools.partial(setattr, cell, "cell_contents", cell.cell_contents))
                 self.add(cell.cell_contents, depth)
         self.add_all((function.__defaults__ or (), function.__kwdefaults__ or {}, vars(function)), depth)
@@ -170,9 +170,9 @@ class _Reached:
             self.add(value, depth - 1 if not isinstance(value, types.FunctionType) else depth)
 
     def _add_cache(self, cached: Any, depth: int) -> None:
-        """What functools.lru_cache remembers; one entry cannot be taken out, so a cache with any that must not stay is emptied."""
+        """The entries of functools.lru_cache. They cannot be removed singly, so the whole cache is cleared if one must be removed."""
         before = cached.cache_info()
-        self._restores.append(functools.partial(_empty_if_spoiled, cached, before.misses, before.currsize))
+        self._restores.append(functools.partial(_clear_if_changed, cached, before.misses, before.currsize))
         self.add(cached.__wrapped__, depth)
 
 
@@ -235,8 +235,8 @@ def _restore_attributes(kind: type, kept: dict[str, Any]) -> None:
             setattr(kind, name, value)
 
 
-def _empty_if_spoiled(cached: Any, misses: int, entries: int) -> None:
-    """Empties a cache that was empty, or that has got tensors without data, which no later pass with data could use."""
+def _clear_if_changed(cached: Any, misses: int, entries: int) -> None:
+    """Clears a cache that was empty, or that now has tensors without data, which a later pass with data could not use."""
     if cached.cache_info().misses == misses:
         return
     held = [item for value in gc.get_referents(cached) for item in (value.values() if isinstance(value, dict) else (value,))]
@@ -244,8 +244,8 @@ def _empty_if_spoiled(cached: Any, misses: int, entries: int) -> None:
         cached.cache_clear()
 
 
-def _saved_state(value: Any) -> Restore | None:
-    """How to put back the state of a random generator or an array."""
+def _restore_of_state(value: Any) -> Restore | None:
+    """Restores the state of a random generator or an array; None for other objects."""
     if isinstance(value, torch.Generator):
         return functools.partial(value.set_state, value.get_state())
     if isinstance(value, random.Random):

@@ -1,7 +1,7 @@
-"""What tensors with data held before a pass wrote to them, so that it can be put back.
+"""Restores the values of tensors with data that a pass overwrites.
 
-Weights are exchanged for ones without data, but whole numbers keep theirs, as do tensors that a model does not register: constants in
-lists, in closures, in other modules. Whatever writes to these goes through the dispatcher, where their bytes are kept the first time.
+Weights are exchanged for tensors without data, but integer tensors keep their data, as do tensors that a model does not register: constants
+in lists, in closures, in other modules. All writes go through the dispatcher, where the bytes are kept before the first write.
 """
 
 from __future__ import annotations
@@ -20,28 +20,28 @@ from zoo.meta.patching import setting
 
 
 class WrittenValues:
-    """Bytes of storages as they were at the first write to each. Storages that die meanwhile are not kept alive."""
+    """Copies of storages before the first write to each. The storages themselves are not kept alive."""
 
     def __init__(self) -> None:
         self._kept: dict[int, tuple[weakref.ref[torch.UntypedStorage], torch.UntypedStorage]] = {}
 
     def keep(self, func: Any, args: Any, kwargs: Any) -> None:
-        """Keeps what a call is about to write over, where that has data."""
+        """Copies the storages with data that a call is going to overwrite."""
         for position, argument in enumerate(func._schema.arguments):
             if argument.alias_info is None or not argument.alias_info.is_write:
                 continue
             value = args[position] if position < len(args) else kwargs.get(argument.name)
             for tensor in value if isinstance(value, (tuple, list)) else (value,):
                 if isinstance(tensor, Tensor) and not tensor.is_meta and tensor.layout == torch.strided:
-                    self._keep_one(tensor.untyped_storage())
+                    self._copy_storage(tensor.untyped_storage())
 
-    def _keep_one(self, storage: torch.UntypedStorage) -> None:
+    def _copy_storage(self, storage: torch.UntypedStorage) -> None:
         known = self._kept.get(storage._cdata)
         if known is None or known[0]() is None:
             self._kept[storage._cdata] = weakref.ref(storage), storage.clone()
 
     def put_back(self) -> None:
-        """Gives every storage that still exists its bytes again."""
+        """Restores the bytes of all storages that still exist."""
         for reference, kept in self._kept.values():
             storage = reference()
             if storage is not None and storage.nbytes() == kept.nbytes():
@@ -52,7 +52,7 @@ _values: ContextVar[WrittenValues | None] = ContextVar("where this thread keeps 
 
 
 def keep_written(func: Any, args: Any, kwargs: Any) -> None:
-    """Keeps what a call with data is about to write over, where somebody wants it back."""
+    """Copies what a call is going to overwrite, inside `written_values_kept`."""
     values = _values.get()
     if values is not None and func._schema.is_mutable:
         values.keep(func, args, kwargs)
@@ -60,7 +60,7 @@ def keep_written(func: Any, args: Any, kwargs: Any) -> None:
 
 @contextlib.contextmanager
 def written_values_kept() -> Iterator[None]:
-    """Puts back, at the end, all data that recorded calls have written over on this thread."""
+    """Restores all data that recorded calls of this thread have overwritten, at the end of the context."""
     values = WrittenValues()
     try:
         with setting(_values, values):
@@ -70,7 +70,7 @@ def written_values_kept() -> Iterator[None]:
 
 
 class KeepWritten(TorchDispatchMode):
-    """Keeps what is written over outside a recorded pass."""
+    """Copies what is overwritten outside a recorded pass."""
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         keep_written(func, args, kwargs or {})

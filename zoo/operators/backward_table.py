@@ -1,7 +1,6 @@
-"""The operators that gradients are computed with, by class of operation.
+"""The table of operators that only compute gradients, by kind of operation.
 
-autograd differentiates most operators by operators that `zoo.operators.operator_table` has: the gradient of `mm` is two `mm`. The ones
-here exist for gradients only.
+autograd computes most gradients with operators of `zoo.operators.operator_table`: the gradient of `mm` is two `mm`.
 """
 
 from __future__ import annotations
@@ -16,8 +15,8 @@ from zoo.operators.macs_formulas import Formula
 def convolution_backward_macs(args: Sequence[Any], kwargs: dict[str, Any], out: Any) -> int:
     """(grad, x, weight, bias sizes, stride, padding, dilation, transposed, output padding, groups, output mask).
 
-    Each product of the forward pass gives one in the gradient of the input and one in that of the weight, as far as the mask asks
-    for them; the bias' gradient is a sum. torch's FlopCounterMode (2.14) multiplies the weight's gradient by the groups.
+    Each product of the forward pass occurs once in the gradient of the input and once in that of the weight, if the mask selects them. The
+    gradient of the bias is a sum. torch's FlopCounterMode (2.14) multiplies the gradient of the weight by the groups.
     """
     grad, x, weight = args[:3]
     is_transposed, mask = args[7], args[10]
@@ -28,14 +27,14 @@ def convolution_backward_macs(args: Sequence[Any], kwargs: dict[str, Any], out: 
 def attention_backward_macs(args: Sequence[Any], kwargs: dict[str, Any], out: Any) -> int:
     """(grad, q, k, v, …): the gradients of k, v, q and of the scores, twice the products of the forward pass.
 
-    A fused kernel computes the scores again, which is no part of the gradient: `rebuilt_scores_macs`.
+    A fused kernel also computes the scores again, which is not part of the gradient: `recomputed_scores_macs`.
     """
     _, q, k, v = args[:4]
     return int(2 * math.prod(q.shape[:-1]) * k.shape[-2] * (q.shape[-1] + v.shape[-1]))
 
 
-def rebuilt_scores_macs(q_shape: Sequence[int], k_shape: Sequence[int]) -> int:
-    """Products that a fused backward kernel repeats, because the scores were not kept: heads * L * S * E."""
+def recomputed_scores_macs(q_shape: Sequence[int], k_shape: Sequence[int]) -> int:
+    """Products of the scores in a fused backward kernel, which computes them again: heads * L * S * E."""
     return math.prod(q_shape) * k_shape[-2]
 
 
@@ -46,13 +45,13 @@ def deformable_backward_macs(args: Sequence[Any], kwargs: dict[str, Any], out: A
 
 
 def linear_backward_macs(args: Sequence[Any], kwargs: dict[str, Any], out: Any) -> int:
-    """`linear_backward` (x, grad, weight, mask): the gradients of x and of the weight, as far as the mask asks for them."""
+    """`linear_backward` (x, grad, weight, mask): the gradients of x and of the weight, if the mask selects them."""
     _, grad, weight, mask = args[:4]
     return int(grad.numel() * weight.shape[-1] * (bool(mask[0]) + bool(mask[1])))
 
 
 def distance_backward_macs(args: Sequence[Any], kwargs: dict[str, Any], out: Any) -> int:
-    """`_cdist_backward` (grad, x1, x2, …): each distance sums over the features once more for the gradient of x1."""
+    """`_cdist_backward` (grad, x1, x2, …): for each distance one product for each feature, in the gradient of x1."""
     grad, x1 = args[:2]
     return int(grad.numel() * x1.shape[-1])
 
@@ -101,4 +100,4 @@ BACKWARD_FREE: dict[str, str] = {
         reflection_pad1d_backward reflection_pad2d_backward reflection_pad3d_backward replication_pad1d_backward
         replication_pad2d_backward replication_pad3d_backward _pack_padded_sequence_backward""",
 }
-"""Names of operators without multiply-accumulates, by kind; `zoo.operators.operator_kinds.WHY_FREE` says why."""
+"""Names of operators without multiply-accumulates, by kind; `zoo.operators.operator_kinds.WHY_FREE` has the reasons."""

@@ -1,7 +1,7 @@
 """Results of convolution, batch norm and attention, in the memory layout of a device.
 
-Strides decide which later calls are free views and which are real copies. Most meta kernels give those of devices; the ones here
-do not: convolution forgets channels last, and attention takes the decomposed path, whose layout no device's fused kernel has.
+Strides decide which later calls are free views and which are copies. Most meta kernels return the strides of devices; the operators here
+do not: convolution ignores channels last, and attention is decomposed, with another layout than the fused kernels of devices.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _FLASH_WIDEST_HEAD = 256
 def _conv2d(args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor | None:
     """(input, weight, bias, stride, padding, dilation, groups).
 
-    Real kernels give a channels-last result where the input or the weight is so; the meta kernel forgets it.
+    Kernels of devices return channels last if the input or the weight is so; the meta kernel does not.
     """
     x, weight = args[0], args[1]
     if x.dim() != 4:
@@ -47,7 +47,7 @@ def _conv2d_shape(  # noqa: PLR0913, PLR0917  # they are the operator's own
     dilation: Sequence[int] = (1, 1),
     groups: int = 1,
 ) -> tuple[int, ...] | None:
-    """(N, C_out, H, W), each side (size + 2 padding - dilation (kernel - 1) - 1) / stride + 1; None where something is amiss."""
+    """(N, C_out, H, W), each side (size + 2 padding - dilation (kernel - 1) - 1) / stride + 1; None if arguments do not fit."""
     if isinstance(padding, str) or weight.dim() != 4 or not all(len(each) == 2 for each in (stride, padding, dilation)):
         return None
     channels, inner, *kernel = weight.shape
@@ -66,7 +66,7 @@ def _conv2d_shape(  # noqa: PLR0913, PLR0917  # they are the operator's own
 
 
 def _cpu_batch_norm(args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor | None:
-    """(input, weight, bias, running mean, running variance, training, …), with statistics or in training, which makes its own."""
+    """(input, weight, bias, running mean, running variance, training, …), with statistics or in training, which computes them."""
     if len(args) < 6 or (args[3] is None) != (args[4] is None) or (args[3] is None and not args[5]):
         return None
     if args[5] and (args[0].dim() < 2 or args[0].numel() <= args[0].shape[1]):  # one value has no variance
@@ -75,9 +75,9 @@ def _cpu_batch_norm(args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor | Non
 
 
 def is_fused_on_cpu(args: Sequence[Any], kwargs: dict[str, Any]) -> bool:
-    """Whether CPU flash attention takes a call of `scaled_dot_product_attention`.
+    """Whether the CPU's flash attention computes a call of `scaled_dot_product_attention`.
 
-    The conditions are those of torch's `use_flash_attention_cpp`, found by experiment.
+    The conditions are those of torch's `use_flash_attention_cpp`, confirmed by experiment.
     """
     q, k, v = args[:3]
     mask = args[3] if len(args) > 3 else kwargs.get("attn_mask")
@@ -97,16 +97,15 @@ def is_fused_on_cpu(args: Sequence[Any], kwargs: dict[str, Any]) -> bool:
 
 
 def _cpu_attention(args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor | None:
-    """Where CPU flash attention takes the call, the result has the layout of q.
+    """The result has the layout of q if the CPU's flash attention computes the call.
 
-    Here the shortcut is not like the meta kernel: that takes the decomposed path, whose layout would turn later reshapes into
-    copies that no real device makes.
+    The meta kernel decomposes attention, and with its layout later reshapes would be copies that no device makes.
     """
     return torch.empty_like(args[0]) if is_fused_on_cpu(args, kwargs) else None
 
 
 def _other_convolution(func: Any) -> Shortcut:
-    """Convolutions without a shortcut for their shape: cuDNN's layout is channels last where the input or the weight is so."""
+    """Convolutions without a shortcut for their shape, in cuDNN's layout: channels last if the input or the weight is so."""
 
     def infer(args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor | None:
         if args[0].dim() != 4 or not (is_channels_last(args[0]) or is_channels_last(args[1])):
@@ -117,15 +116,15 @@ def _other_convolution(func: Any) -> Shortcut:
 
 
 def _cuda_batch_norm(args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor | None:
-    """In evaluation like its input, whatever its strides and the dtype of its statistics."""
+    """In evaluation the same as the input, for any strides and any dtype of the statistics."""
     return _cpu_batch_norm(args, kwargs) if args[5] or args[3] is None else torch.empty_like(args[0])
 
 
 def _cuda_attention(args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor | None:
-    """By the kernel that takes the call, as torch's `sdp_utils.cpp` chooses.
+    """In the layout of the kernel that torch's `sdp_utils.cpp` chooses.
 
-    Flash attention (half precision, no mask, one head width) works on (batch, length, heads, width) and gives the layout of its
-    queries. Memory-efficient attention (float32, or a mask) gives that order whatever it gets. Others multiply matrices.
+    Flash attention (half precision, no mask, one head width) works on (batch, length, heads, width) and returns the layout of its
+    queries. Memory-efficient attention (float32, or a mask) always returns that order. Other calls are matrix products.
     """
     q, k, v = args[:3]
     mask = args[3] if len(args) > 3 else kwargs.get("attn_mask")
@@ -146,7 +145,7 @@ CPU_SHORTCUTS: Mapping[Any, Shortcut] = {
     _aten.batch_norm: _cpu_batch_norm,
     _aten.scaled_dot_product_attention: _cpu_attention,
 }
-"""By operator, all overloads: each gives the result, or None to leave the call to the meta kernel."""
+"""By operator, for all overloads: a shortcut returns the result, or None to run the meta kernel."""
 
 CUDA_SHORTCUTS: Mapping[Any, Shortcut] = {
     **CPU_SHORTCUTS,

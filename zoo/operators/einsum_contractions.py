@@ -1,7 +1,7 @@
-"""Which products of an einsum are summed over.
+"""Finds the contractions among the products of an einsum.
 
-torch takes an einsum apart into one product after another, from the left. A product over an index of size 1 reaches the device as
-an elementwise one, but it is the same operation as with any other size, and counts as a matrix product in every convention.
+torch decomposes an einsum into one product after another, from the left. A contraction over an index of size 1 arrives at the device as
+an elementwise product, but it is the same operation as with any other size, and is a matrix product in every convention.
 """
 
 from __future__ import annotations
@@ -14,25 +14,25 @@ _PRODUCTS = frozenset({"mul", "bmm"})
 
 
 def find_products(equation: str, shapes: Sequence[Sequence[int]], operations: Sequence[str]) -> list[int]:
-    """Positions of elementwise products that are contractions, among the operations an einsum was taken apart into.
+    """Positions of elementwise products that are contractions, among the operations of a decomposed einsum.
 
     Args:
-        equation: as torch.einsum takes it, with an ellipsis or an implicit output as well.
+        equation: of torch.einsum, which may have an ellipsis or an implicit output.
         shapes: of the operands.
-        operations: names of what was done, in order.
+        operations: names of the operations, in order.
     """
     products = [position for position, name in enumerate(operations) if name in _PRODUCTS]
     steps = contractions(equation, shapes)
-    if len(products) != len(steps):  # torch took it apart differently
+    if len(products) != len(steps):  # torch has decomposed it differently
         return []
     return [p for p, is_summed in zip(products, steps, strict=True) if is_summed and operations[p] == "mul"]
 
 
 def contractions(equation: str, shapes: Sequence[Sequence[int]]) -> list[bool]:
-    """For each operand after the first: whether an index that it shares with the product so far is summed when it is multiplied.
+    """For each operand after the first: whether its product with the preceding ones sums over a common index.
 
-    An index is kept while the output or a later operand has it. One that later operands have with size 1 only, to be broadcast,
-    is summed as soon as torch can: where both factors have more.
+    An index is not summed while the output or a later operand has it. An index that later operands only have with size 1, to be broadcast,
+    is summed as soon as torch can: if both factors have more elements.
     """
     operands, out = parse(equation, list(map(len, shapes)))
     sizes = [dict(zip(labels, shape, strict=True)) for labels, shape in zip(operands, shapes, strict=True)]
@@ -53,7 +53,7 @@ def contractions(equation: str, shapes: Sequence[Sequence[int]]) -> list[bool]:
 
 
 def parse(equation: str, dims: Sequence[int]) -> tuple[list[Labels], Labels]:
-    """The labels of each operand and of the output. Dimensions under an ellipsis are called by their place from the right."""
+    """The labels of each operand and of the output. Dimensions of an ellipsis are named by their position from the right."""
     sides = equation.replace(" ", "").split("->")
     operands = [_labels(term, dim) for term, dim in zip(sides[0].split(","), dims, strict=True)]
     hidden = sorted({label for labels in operands for label in labels if label.isdigit()}, key=int, reverse=True)

@@ -1,8 +1,8 @@
 """Multiply-accumulates of single operations, from shapes alone.
 
-Every formula is the arithmetic definition of its operation: the number of products that are summed. Bias, scaling, masks and
-softmax are not products of this kind; conventions that count them do so from the recorded elements (`zoo.counting.conventions`).
-Shapes are those of aten's arguments: activations (N, C, *spatial), weights (C_out, C_in / groups, *kernel).
+Every formula is the number of products that are summed according to the definition of its operation. Bias, scaling, masks and softmax are
+not such products; conventions that include them compute them from the recorded elements (`zoo.counting.conventions`). Shapes are
+those of aten's arguments: activations (N, C, *spatial), weights (C_out, C_in / groups, *kernel).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Formula = Callable[[Sequence[Any], dict[str, Any], Any], int]
 def conv_macs(args: Sequence[Any], kwargs: dict[str, Any], out: Tensor) -> int:
     """Each output element sums over one filter: |out| * C_in / groups * |kernel|. Padding is counted like data.
 
-    Of a deformable convolution too: the bilinear sampling of its input is not counted as MACs.
+    Also for deformable convolutions: the bilinear sampling of their input is not counted as MACs.
     """
     weight = args[1]
     return int(out.numel() * math.prod(weight.shape[1:]))
@@ -37,7 +37,7 @@ def conv_transpose_macs(args: Sequence[Any], kwargs: dict[str, Any], out: Tensor
 
 
 def convolution_macs(args: Sequence[Any], kwargs: dict[str, Any], out: Tensor) -> int:
-    """`aten::convolution`, whose seventh argument says whether it is transposed."""
+    """`aten::convolution`, whose seventh argument tells whether it is transposed."""
     return conv_transpose_macs(args, kwargs, out) if args[6] else conv_macs(args, kwargs, out)
 
 
@@ -48,10 +48,10 @@ def linear_macs(args: Sequence[Any], kwargs: dict[str, Any], out: Tensor) -> int
 
 
 def matmul_macs(args: Sequence[Any], kwargs: dict[str, Any], out: Tensor) -> int:
-    """(..., M, K) with (..., K, N), batch dimensions broadcast: |out| * K. Serves matmul, mm, bmm, mv and dot.
+    """(..., M, K) with (..., K, N), batch dimensions broadcast: |out| * K. For matmul, mm, bmm, mv and dot.
 
-    Also products with packed weights, such as `_weight_int4pack_mm`, where only the first operand shows K. A sparse operand is
-    multiplied where it has entries.
+    Also for products with packed weights, such as `_weight_int4pack_mm`, where only the first operand shows K. Of a sparse operand only the
+    stored entries are multiplied.
     """
     if args[0].layout != torch.strided:
         return int(args[0]._nnz() * args[1].shape[-1])
@@ -78,9 +78,9 @@ def conv_tbc_macs(args: Sequence[Any], kwargs: dict[str, Any], out: Tensor) -> i
 
 
 def grouped_matmul_macs(args: Sequence[Any], kwargs: dict[str, Any], out: Tensor) -> int:
-    """`_grouped_mm`: rows, columns or the inner dimension are shared out among groups, or each group has matrices of its own.
+    """`_grouped_mm`: rows, columns or the inner dimension are divided among groups, or each group has its own matrices.
 
-    With two matrices the groups share K between them, so each of the group's results sums over its own part of K only.
+    With two 2-dimensional operands K is divided among the groups, so that each result sums over its group's part of K only.
     """
     first, second = args[0], args[1]
     if first.dim() == second.dim() == 2:
@@ -99,7 +99,7 @@ def row_products_macs(args: Sequence[Any], kwargs: dict[str, Any], out: Tensor) 
 
 
 def embedding_bag_macs(args: Sequence[Any], kwargs: dict[str, Any], out: Any) -> int:
-    """(table, indices, offsets, …, per_sample_weights): each looked-up row times its weight, summed; without weights rows are added."""
+    """(table, indices, offsets, …, per_sample_weights): each looked-up row times its weight, summed; 0 without weights."""
     table, indices = args[:2]
     weights = args[6] if len(args) > 6 else kwargs.get("per_sample_weights")
     return 0 if weights is None else int(indices.numel() * table.shape[-1])
@@ -136,7 +136,7 @@ def attention_macs(args: Sequence[Any], kwargs: dict[str, Any], out: Any) -> int
 
 
 def multi_head_attention_macs(args: Sequence[Any], kwargs: dict[str, Any], out: Any) -> int:
-    """torch's fast path of nn.MultiheadAttention: q, k, v (B, L, E) each projected, attended, and projected once more."""
+    """torch's fast path of nn.MultiheadAttention: projections of q, k and v (B, L, E), attention, and the output projection."""
     q, k, v, width = args[:4]
     batch, length, _ = q.shape
     projected = (2 * q.numel() + k.numel() + v.numel()) * width  # the result is as large as q
@@ -153,8 +153,8 @@ def transformer_layer_macs(args: Sequence[Any], kwargs: dict[str, Any], out: Any
 def recurrent_macs(args: Sequence[Any], kwargs: dict[str, Any], out: Any) -> int:
     """LSTM, GRU and RNN over a sequence: every time step multiplies every weight matrix once.
 
-    A projection matrix (LSTM with `proj_size`) is multiplied once a step as well. x is (T, N, I), (N, T, I) or (T, I), so
-    |x| / I steps; of packed sequences it is (sum of lengths, I), followed by their batch sizes.
+    This includes projection matrices (LSTM with `proj_size`). x is (T, N, I), (N, T, I) or (T, I), so there are |x| / I steps; for packed
+    sequences it is (sum of lengths, I), followed by their batch sizes.
     """
     x, second = args[0], args[1]
     is_packed = isinstance(second, Tensor) and not second.is_floating_point()
@@ -164,7 +164,7 @@ def recurrent_macs(args: Sequence[Any], kwargs: dict[str, Any], out: Any) -> int
 
 
 def quantized_recurrent_macs(gates: int) -> Formula:
-    """`quantized_lstm` and `quantized_gru`, whose matrices are packed: their sizes are those of inputs, states, layers and directions."""
+    """`quantized_lstm` and `quantized_gru`. Their matrices are packed: sizes follow from inputs, states, layers and directions."""
 
     def count(args: Sequence[Any], kwargs: dict[str, Any], out: Any) -> int:
         x, second = args[:2]
@@ -197,5 +197,5 @@ def recurrent_cell_macs(args: Sequence[Any], kwargs: dict[str, Any], out: Any) -
 
 
 def distance_macs(args: Sequence[Any], kwargs: dict[str, Any], out: Tensor) -> int:
-    """cdist of (..., P, M) and (..., R, M), pdist of (P, M): one difference squared and summed for each of |out| * M."""
+    """cdist of (..., P, M) and (..., R, M), pdist of (P, M): |out| * M squared differences."""
     return int(out.numel() * args[0].shape[-1])

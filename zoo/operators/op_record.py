@@ -29,14 +29,14 @@ class OpRecord:
     bytes_in: int
     bytes_out: int
     weights: dict[str, tuple[int, ...]] = field(default_factory=dict, init=False, repr=False, compare=False)
-    """What one call weighs in each convention, by the class of its module, computed on demand."""
+    """The total of one call in each convention, by the class of its module, computed on demand."""
 
 
 def make_op_record(name: str, operation: Operation, args: Any, kwargs: Any, out: Any) -> OpRecord:
     """Describes a call from its arguments and its result."""
     arguments = (*args, *kwargs.values())
     ins, outs = list(tensors_in(arguments)), list(tensors_in(out))
-    # What a new tensor is shaped like, what is overwritten, and what `out=` names, is not read.
+    # The data of these are not read: a tensor whose shape a new one gets, one that is overwritten, and `out=`.
     unread = (kwargs.get("out"), args[0] if operation.overwrites else None)
     read = [] if operation.kind == Kind.CREATE else [t for t in ins if t is not unread[0] and t is not unread[1]]
     elements_in, bytes_in = _unique_sizes(read)
@@ -57,12 +57,12 @@ def make_op_record(name: str, operation: Operation, args: Any, kwargs: Any, out:
 
 
 def _unique_sizes(tensors: Sequence[Tensor]) -> tuple[int, int]:
-    """Elements and bytes that differ in memory: an expanded dimension (stride 0) is read once."""
+    """Distinct elements and their bytes in memory: an expanded dimension (stride 0) counts once."""
     elements = nbytes = 0
     for tensor in tensors:
         try:
             strides = tensor.stride()
-        except RuntimeError:  # a sparse one has none
+        except RuntimeError:  # a sparse tensor has no strides
             parts = _stored_parts(tensor)
             elements += parts[0].numel()
             nbytes += sum(part.numel() * part.element_size() for part in parts)
@@ -74,7 +74,7 @@ def _unique_sizes(tensors: Sequence[Tensor]) -> tuple[int, int]:
 
 
 def _stored_parts(tensor: Tensor) -> tuple[Tensor, ...]:
-    """What a sparse tensor stores: its values, then its indices."""
+    """The tensors in a sparse tensor: its values, then its indices."""
     if tensor.layout == torch.sparse_coo:
         return tensor._values(), tensor._indices()
     is_by_rows = tensor.layout in {torch.sparse_csr, torch.sparse_bsr}
@@ -111,12 +111,12 @@ def _argument_text(value: Any) -> str:
 
 
 def plain_text(value: Any) -> str:
-    """An argument that is no tensor, as text that is the same in every pass: a random generator without its address."""
+    """An argument that is not a tensor, as text that is equal in every pass: without the address of a random generator."""
     return "generator" if isinstance(value, torch.Generator) else str(value).removeprefix("torch.")
 
 
 def storage_of(tensor: Tensor) -> torch.UntypedStorage | None:
-    """A tensor's storage; a sparse one has several, and none of its own."""
+    """A tensor's storage; None for a sparse tensor, which consists of several tensors."""
     return tensor.untyped_storage() if tensor.layout == torch.strided else None
 
 

@@ -1,9 +1,9 @@
-"""What each operator is: one table, so that no operation can be silently zero.
+"""Kinds of operators and their table, which ensures that no operation is silently counted as zero.
 
 The recorder sees operators before torch decomposes them (`conv2d`, `linear`, `scaled_dot_product_attention`). An operator is
-either *counted* (a formula gives its MACs), *free* of multiply-accumulates (its kind says why), taken apart into operators that
-are (composites such as `einsum`), or unknown: then the model's status becomes `bound` and the operator is named. A user's own
-formulas (`zoo.operators.own_formulas`) go before the table.
+either *counted* (a formula gives its MACs), *free* of multiply-accumulates (its kind explains why), composed of such operators (`einsum`),
+or unknown: then the status of the model is `bound`, and the reason names the operator. A user's own formulas
+(`zoo.operators.own_formulas`) take precedence over the table.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from zoo.operators.operator_table import COUNTED, FREE, OVERWRITING, SOMETIMES_M
 
 
 class Kind(enum.StrEnum):
-    """Classes of operations. Conventions give weights to these, reports sum by them."""
+    """Classes of operations, for conventions and for sums in reports."""
 
     CONV = "conv"
     LINEAR = "linear"
@@ -62,7 +62,7 @@ WHY_FREE: dict[Kind, str] = {
     Kind.VIEW: "gives the same memory another shape",
     Kind.MARK: "tells a profiler or an allocator where the program is",
 }
-"""Why operations of a kind have no multiply-accumulates in the `matmul` convention."""
+"""Reasons why operations of a kind have no multiply-accumulates in the `matmul` convention."""
 
 UNRECORDED = frozenset({Kind.VIEW, Kind.ALLOCATE, Kind.MARK})
 """Kinds that neither compute nor move data."""
@@ -75,10 +75,10 @@ class Operation:
     kind: Kind
     macs: Formula | None = None
     overwrites: bool = False  # fills its first argument without reading it
-    kind_without_macs: Kind | None = None  # of a call in which nothing is multiplied; None: the same
+    kind_without_macs: Kind | None = None  # of a call that multiplies nothing; None: the same kind
 
     def unread(self, names: Iterable[str]) -> set[str]:
-        """Which arguments give no data, only a shape or a place to write to; `names` are the operator's."""
+        """Those of an operator's arguments whose data are not read: they give a shape or a place to write to."""
         names = tuple(names)
         if self.kind == Kind.CREATE:
             return set(names)
@@ -90,7 +90,7 @@ class Operation:
         return (self.kind if macs or self.kind_without_macs is None else self.kind_without_macs), macs
 
 
-_TABLE: dict[str, Operation] = {
+OPERATIONS: dict[str, Operation] = {
     **{
         name: Operation(Kind(kind), formula, kind_without_macs=Kind.REDUCE if name in SOMETIMES_MULTIPLYING else None)
         for kind, formula, names in (*COUNTED, *BACKWARD_COUNTED)
@@ -99,22 +99,18 @@ _TABLE: dict[str, Operation] = {
     **{name: Operation(Kind(kind), overwrites=name in OVERWRITING) for kind, names in FREE.items() for name in names.split()},
     **{name: Operation(Kind(kind)) for kind, names in BACKWARD_FREE.items() for name in names.split()},
 }
+"""All operators with a formula or free of multiply-accumulates, by name."""
 
 _RENAMED = {"linalg_matmul": "matmul", "multiply": "mul", "divide": "div", "subtract": "sub", "concatenate": "cat"}
 
 
 def operator_name(func: Any) -> str:
-    """`conv2d` for aten's overloads of it, `library::name` for other libraries', the in-place underscore removed."""
+    """`conv2d` for all overloads of `aten::conv2d`, `library::name` for other libraries, without the underscore of in-place operators."""
     library, _, name = func._schema.name.partition("::")
     base = name[:-1] if name.endswith("_") and not name.endswith("__") and func._schema.is_mutable else name
     return short_name(library, base)
 
 
 def short_name(library: str, base: str) -> str:
-    """The name in the table: aten's operators without their library, several names of one operator as one."""
+    """The name in the table: operators of aten without their library, and one name for operators with several."""
     return _RENAMED.get(base, base) if library == "aten" else f"{library}::{base}"
-
-
-def find_operation(name: str) -> Operation | None:
-    """What the table says of an operator, or None."""
-    return _TABLE.get(name)

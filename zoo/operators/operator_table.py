@@ -1,8 +1,8 @@
-"""The table of operators: what each is, by class of operation.
+"""The table of operators of forward passes, by kind of operation.
 
-Names are those of aten's packets without the in-place underscore; other libraries' are `library::name`. What is in neither table
-is taken apart if it is made of other operators, and otherwise makes a cost a bound. A test goes through torch's registry of
-operators, so that a new torch's new matrix product is noticed: it must be here, or in the test's list of uncounted ones.
+Names are those of aten's operators without the underscore of in-place ones, and `library::name` for other libraries. An operator in neither
+table is decomposed if torch composes it of others; otherwise it makes a cost a bound. A test goes through torch's registry of operators, so
+that a matrix product of a new torch is noticed: it must be in this table or in the test's list of uncounted ones.
 """
 
 from __future__ import annotations
@@ -137,10 +137,10 @@ FREE: dict[str, str] = {
     "mark": """record_stream profiler::_record_function_enter profiler::_record_function_enter_new profiler::_record_function_exit
         profiler::_call_end_callbacks_on_jit_fut""",
 }
-"""Names of operators without multiply-accumulates, by kind; `zoo.operators.operator_kinds.WHY_FREE` says why."""
+"""Names of operators without multiply-accumulates, by kind; `zoo.operators.operator_kinds.WHY_FREE` has the reasons."""
 
 SOMETIMES_MULTIPLYING = frozenset({"_embedding_bag", "_embedding_bag_forward_only"})
-"""Operators with a formula that only add where it gives 0."""
+"""Operators with a formula that are sums without products if it gives 0."""
 
 OVERWRITING = frozenset({"copy", "fill", "zero"})
 """Operators that fill their first argument without reading it."""

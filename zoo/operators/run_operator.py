@@ -1,4 +1,4 @@
-"""Running single operators on the meta device, whatever devices a model's tensors are on, without slow kernels where possible."""
+"""Runs single operators on the meta device, also if tensors are on several devices, without slow kernels where possible."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from zoo.meta.new_tensors import META
 from zoo.operators.op_record import tensors_in
-from zoo.operators.shape_inference import ANSWERS, Shortcut
+from zoo.operators.shape_inference import FIXED_RESULTS, Shortcut
 
 _aten = torch.ops.aten
 _TAKES_REAL_INDICES = frozenset({_aten.index, _aten.index_put, _aten.index_put_})
@@ -21,7 +21,7 @@ _TAKES_REAL_LENGTHS = frozenset({_aten.lstm, _aten.gru, _aten.rnn_tanh, _aten.rn
 
 @cache
 def is_view(func: Any) -> bool:
-    """True views: their results alias an argument and own nothing. `reshape` and `contiguous` may copy and are none."""
+    """Whether the result always aliases an argument. `reshape` and `contiguous` may copy and are not views."""
     schema = func._schema
     aliases = any(r.alias_info is not None for r in schema.returns)
     return bool(aliases and not schema.is_mutable and not is_composite(func))
@@ -29,15 +29,15 @@ def is_view(func: Any) -> bool:
 
 @cache
 def is_composite(func: Any) -> bool:
-    """Whether torch itself makes an operator of others."""
+    """Whether torch composes an operator of others."""
     return bool(torch._C._dispatch_has_kernel_for_dispatch_key(func.name(), "CompositeImplicitAutograd"))
 
 
 def on_one_device(func: Any, args: Any, kwargs: Any) -> tuple[Any, Any]:
-    """The arguments with real tensors replaced by meta ones where both kinds meet; without any meta tensor, as they are.
+    """The arguments with real tensors replaced by meta ones if both kinds occur; unchanged if there is no meta tensor.
 
-    A constant that a model keeps on the CPU, or a whole model there, then meets activations without any arithmetic. Numbers
-    (0-dimensional tensors) and real indices stay, because torch mixes these and an index's values can decide a shape.
+    So a constant on the CPU can be combined with activations on the meta device. 0-dimensional tensors and real indices stay, because torch
+    accepts these, and the values of an index can decide on a shape.
     """
     tensors = list(tensors_in((args, kwargs)))
     if not any(t.is_meta for t in tensors):
@@ -62,9 +62,9 @@ def _to_meta(value: Any, keeps_whole_numbers: bool) -> Any:
 
 
 def run_operator(func: Any, args: Any, kwargs: Any, shortcuts: Mapping[Any, Shortcut]) -> Any:
-    """The operator's result: known results of common operators without their slow meta kernels, else the kernel's own."""
-    if func._overloadpacket in ANSWERS:
-        return ANSWERS[func._overloadpacket]
+    """The operator's result: from a shortcut if there is one, which avoids slow meta kernels, else from the kernel."""
+    if func._overloadpacket in FIXED_RESULTS:
+        return FIXED_RESULTS[func._overloadpacket]
     shortcut = shortcuts.get(func._overloadpacket)
     out = shortcut(args, kwargs) if shortcut is not None else None
     return func(*args, **kwargs) if out is None else out

@@ -1,8 +1,8 @@
 """Results of common operators on the meta device, without running their kernels.
 
-Many of torch's meta kernels are written in Python and take milliseconds, once for each new shape. Where a result is simply
-"like the first argument", saying so takes microseconds. A shortcut declines (gives None) wherever that is not certain, and a
-test compares every one with the kernel it stands for, layout included. Where the layout is that of a device, not of the meta kernel, see
+Many of torch's meta kernels are written in Python and take milliseconds for each new shape. Where a result is simply like the first
+argument, a shortcut makes it in microseconds. A shortcut returns None if it is not certain of the result, and a test compares every
+shortcut with its kernel, layout included. Results in the layout of a device instead of the meta kernel's are in
 `zoo.operators.device_layouts`.
 """
 
@@ -27,12 +27,12 @@ def is_float(value: Any) -> bool:
 
 
 def _is_plain(value: Any) -> bool:
-    """A contiguous one."""
+    """Such a tensor that is contiguous."""
     return is_float(value) and value.is_contiguous()
 
 
 def _like_first(args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor | None:
-    """Works on single elements of one tensor: the same shape, layout and dtype."""
+    """Elementwise functions of one tensor: the same shape, layout and dtype."""
     others = (*args[1:], *kwargs.values())  # a second operand, or the tensor that `out=` names
     if not is_float(args[0]) or any(isinstance(a, (Tensor, torch.dtype)) for a in others):
         return None
@@ -40,12 +40,12 @@ def _like_first(args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor | None:
 
 
 def _first_itself(args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor | None:
-    """The in-place forms give back their argument."""
+    """In-place operators return their argument."""
     return args[0] if _is_plain(args[0]) and not any(isinstance(a, Tensor) for a in args[1:]) else None
 
 
-def _of_two(args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor | None:
-    """Works on the elements of two operands, repeated to one shape, or of one and a number."""
+def _elementwise_of_two(args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor | None:
+    """Elementwise functions of two tensors, broadcast to one shape, or of a tensor and a number."""
     if kwargs or len(args) != 2 or not is_float(args[0]):
         return None
     x, y = args
@@ -76,17 +76,17 @@ def _layer_norm(args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor | None:
 
 
 def _may_be_channels_last(tensor: Tensor) -> bool:
-    """Whether its strides do not exclude that at first sight, which spares most tensors torch's own slow test."""
+    """A fast test that excludes most tensors which are not channels last; torch's own is slow."""
     return tensor.dim() == 4 and tensor.stride(3) >= tensor.stride(1) * tensor.shape[1]
 
 
 def is_channels_last(tensor: Tensor) -> bool:
-    """What torch takes an image's layout for, of two names it can have."""
+    """Whether torch regards a tensor as channels last; some strides fit both layouts."""
     return _may_be_channels_last(tensor) and suggest_memory_format(tensor) == torch.channels_last
 
 
 def _norm(args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor | None:
-    """(input, order, dimensions, whether they are kept as 1). Some orders are undefined for no elements."""
+    """(input, order, dimensions, whether they are kept as 1). Some orders are undefined without elements."""
     is_known = len(args) > 2 and type(args[1]) in (int, float) and args[0].numel()
     return _mean((args[0], *args[2:]), kwargs) if is_known else None
 
@@ -128,9 +128,9 @@ def _mean(args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor | None:
 
 
 def _cat(args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor | None:
-    """(tensors, dimension): of the same shape but for that dimension, joined in a new tensor that is contiguous.
+    """(tensors, dimension): a new contiguous tensor. The shapes differ in that dimension only.
 
-    Images are otherwise where they are channels last.
+    The result of images that are channels last has another layout.
     """
     tensors, dim = args[0], args[1] if len(args) > 1 else 0
     if kwargs or not tensors or not all(is_float(t) and t.numel() for t in tensors) or not is_one_type(tensors):
@@ -157,7 +157,7 @@ def _linear(args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor | None:
 
 
 def _moved(args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor | None:
-    """`x.to("cpu")` of what has no data: a model is taken to be on one device, so a move is none, and a dtype is still given."""
+    """`x.to("cpu")` of a tensor without data stays on the meta device, as if the whole model were on one device; dtypes are applied."""
     if not args[0].is_meta:
         return None
     moved = tuple(META if _is_device(arg) else arg for arg in args)
@@ -183,7 +183,7 @@ SHORTCUTS: dict[Any, Shortcut] = {
         for name in ("relu", "gelu", "silu", "sigmoid", "tanh", "hardswish", "hardsigmoid", "hardtanh", "leaky_relu", "elu", "mish", "relu6")
     },
     _aten.to: _moved,
-    **dict.fromkeys([_aten.add, _aten.sub, _aten.mul, _aten.div, _aten.pow, _aten.clamp_min], _of_two),
+    **dict.fromkeys([_aten.add, _aten.sub, _aten.mul, _aten.div, _aten.pow, _aten.clamp_min], _elementwise_of_two),
     _aten.mean: _mean,
     _aten.linalg_vector_norm: _norm,
     _aten.roll: _roll,
@@ -193,10 +193,10 @@ SHORTCUTS: dict[Any, Shortcut] = {
     _aten.group_norm: normalised,
     _aten.linear: _linear,
 }  # fmt: skip
-"""By operator, all overloads. Each gives the result, or None to leave the call to the kernel."""
+"""By operator, for all overloads. A shortcut returns the result, or None to run the kernel."""
 
-ANSWERS: dict[Any, Any] = {
-    # Whether a padding mask allows nested tensors: "no" counts the dense layer, its padding included.
+FIXED_RESULTS: dict[Any, Any] = {
+    # Whether a padding mask allows nested tensors: without them the dense layer is counted, its padding included.
     _aten._nested_tensor_from_mask_left_aligned: False,
 }
-"""Operators that ask about values, which meta tensors do not have, and what they are told."""
+"""Fixed results of operators that read values, which meta tensors do not have."""

@@ -1,4 +1,4 @@
-"""Reading back the shapes that an operation's record holds as text: `1x64x56x56, 64x64x3x3, - -> 1x64x56x56`."""
+"""Parses the shapes in the record of an operation: `1x64x56x56, 64x64x3x3, - -> 1x64x56x56`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Shapes:
         return position < len(self.inputs) and self.inputs[position] is not None
 
     def input(self, position: int) -> Shape:
-        """The shape of the input at this position, which must be a single tensor; () where there is none."""
+        """The shape of the input at this position, which must be a single tensor; () if it is absent."""
         shape = self.inputs[position] if position < len(self.inputs) else None
         return () if shape is None or _is_list(shape) else cast(Shape, shape)
 
@@ -48,7 +48,7 @@ class Shapes:
 
 @lru_cache(maxsize=100_000)
 def parse_shapes(text: str) -> Shapes:
-    """The shapes of a record. The text is our own, so anything unreadable is a bug."""
+    """The shapes of a record. The text comes from `make_op_record`, so that other text is a bug."""
     ins, _, outs = text.partition(" -> ")
     return Shapes(_parse_side(ins), _parse_side(outs))
 

@@ -28,6 +28,9 @@ class Action:
     FRESH = 3  # its results are known: make empty tensors like them
 
 
+Storages = Sequence[torch.UntypedStorage]
+
+
 class CallEntry:
     """What is remembered of one distinct call."""
 

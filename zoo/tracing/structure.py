@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from zoo.meta.module_recipes import CONSTANT, OutOfTheOrdinaryError, all_comparable, comparable
+from zoo.meta.module_recipes import CONSTANT, NotReusableError, all_comparable, comparable
 
 TENSOR_PLACES = ("_parameters", "_buffers")
 _LIBRARIES = frozenset({"torch", "torchvision", "timm"})
@@ -38,7 +38,7 @@ class Structures:
         children = [(name, None if m is None else self._visit(m, found, tensors) or -1) for name, m in module._modules.items()]
         try:
             key = self._describe(module, tensors)
-        except OutOfTheOrdinaryError:
+        except NotReusableError:
             return None
         if any(number == -1 for _, number in children):
             return None
@@ -49,7 +49,7 @@ class Structures:
         kind, held = type(module), module.__dict__
         is_plain = kind.__module__.partition(".")[0] in _LIBRARIES and kind not in self.changing
         if not is_plain or any(map(held.__getitem__, _HOOKS)):
-            raise OutOfTheOrdinaryError
+            raise NotReusableError
         names = [name for name in held if name not in _COMMON]
         values = [held[name] for name in names]
         kinds = tuple(map(type, values))
@@ -66,7 +66,7 @@ def _describe_weights(held: dict[str, Tensor | None], seen: set[int]) -> list[An
             described.append((name,))
             continue
         if id(tensor) in seen or not tensor.is_meta:
-            raise OutOfTheOrdinaryError
+            raise NotReusableError
         seen.add(id(tensor))
         described.append((name, type(tensor), tensor.shape, tensor.stride(), tensor.dtype, tensor.requires_grad))
     return described

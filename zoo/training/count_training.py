@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.graph import saved_tensors_hooks
 
 from zoo.counting.count_model import storage_bytes
 from zoo.errors import InputError
@@ -68,16 +69,16 @@ def count_training(  # all but two are keyword-only and seldom given
     memo, named = Memo() if memo is None else memo, kwargs or {}
     with without_collector(), _trainable_stand_ins(model), follow_calls() as (modules, called):
         parts = list_parts(model)
-        totals, saved = TrainingTotals(memo, parts.names), SavedTensors(modules, (*parts.params, *parts.buffers))
+        totals, saved = TrainingTotals(memo), SavedTensors(modules, (*parts.params, *parts.buffers))
         with _differentiating(), Recorder(totals, modules, memo):
-            with saved.saving():
+            with saved_tensors_hooks(saved.save, lambda tensor: tensor):
                 outputs = model(*inputs, **named)  # alive until the end, as in a training loop that gives them a name
                 scalar = loss(outputs)
             saved_bytes = saved.nbytes()
             saved.stop()
-            forward = totals.end_phase()
+            forward = totals.end_phase(parts.names)
             scalar.backward()
-            backward = totals.end_phase()
+            backward = totals.end_phase(parts.names)
         totals.stop()
         trained = [param for param in parts.params if param.grad is not None]
         return TrainingCost(

@@ -1,7 +1,7 @@
-"""Attention as the CPU's fused kernel computes it, which keeps no scores for the backward pass.
+"""Attention as the CPU's fused kernel computes it, without saving scores for the backward pass.
 
-On the meta device torch takes `scaled_dot_product_attention` apart into matrix products and keeps the scores of all heads, which no
-device does where its fused kernel takes the call. Both have the same products, but far different saved memory.
+On the meta device torch decomposes `scaled_dot_product_attention` into matrix products and saves the scores of all heads. A fused kernel of a
+device has the same products, but saves far less memory.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _fuses = ContextVar("whether attention is fused on this thread", default=False)
 
 
 def _patched_attention(*args: Any, **kwargs: Any) -> Tensor:
-    fused = _fused(*args, **kwargs) if _fuses.get() else None
+    fused = _fused_result(*args, **kwargs) if _fuses.get() else None
     if fused is not None:
         return fused
     out: Tensor = _patches.original(F, _NAME)(*args, **kwargs)
@@ -37,15 +37,15 @@ _patches = Patches({(F, _NAME): _patched_attention})
 
 @contextlib.contextmanager
 def fused_attention() -> Iterator[None]:
-    """Sends calls of attention on the meta device to the CPU's fused operator, wherever the CPU would; calls of this thread only.
+    """Uses the CPU's fused operator for attention on the meta device if the CPU would; for calls of this thread only.
 
-    The function is exchanged: a mode for functions would not see the calls inside others, such as `multi_head_attention_forward`.
+    The function is replaced: a `TorchFunctionMode` would not see calls inside other functions, such as `multi_head_attention_forward`.
     """
     with _patches.held(), setting(_fuses, True):
         yield
 
 
-def _fused(  # noqa: PLR0913, PLR0917  # they are the function's own
+def _fused_result(  # noqa: PLR0913, PLR0917  # they are the function's own
     query: Tensor,
     key: Tensor,
     value: Tensor,
@@ -55,7 +55,7 @@ def _fused(  # noqa: PLR0913, PLR0917  # they are the function's own
     scale: float | None = None,
     enable_gqa: bool = False,
 ) -> Tensor | None:
-    """The result, or None where the CPU multiplies matrices as well: its kernel gives a mask no gradient and has no dropout."""
+    """The result; None if the CPU does not use its fused kernel either, which has no dropout and no gradient of the mask."""
     is_plain = all(t.is_meta and t.dim() == 4 for t in (query, key, value)) and not enable_gqa
     has_gradient = attn_mask is not None and attn_mask.requires_grad
     if not is_plain or has_gradient or not is_fused_on_cpu((query, key, value, attn_mask, dropout_p), {}):

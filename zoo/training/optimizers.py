@@ -10,7 +10,6 @@ import functools
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -23,7 +22,7 @@ from zoo.recording.memo import Memo
 from zoo.recording.recorder import Recorder
 
 OptimizerFactory = Callable[[Iterable[nn.Parameter]], Optimizer]
-"""Makes an optimiser of parameters, such as `torch.optim.AdamW`."""
+"""Makes an optimiser for parameters, such as `torch.optim.AdamW`."""
 
 OPTIMIZERS: Mapping[str, OptimizerFactory] = {
     "sgd": functools.partial(SGD, lr=0.1),
@@ -31,7 +30,7 @@ OPTIMIZERS: Mapping[str, OptimizerFactory] = {
     "adam": Adam,
     "adamw": AdamW,
 }
-"""Those of every count, by name, with torch's defaults."""
+"""Optimisers of every count by name, with torch's defaults."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +38,8 @@ class OptimizerCost:
     """Memory of an optimiser."""
 
     state_bytes: int  # between steps, of all parameters with a gradient; numbers on the host, such as the step count, excluded
-    temporary_bytes: int  # most bytes that a step allocates and frees, beside parameters, gradients and state, one after another
-    foreach_bytes: int  # the same where all parameters are updated together, as far as the optimiser can
+    temporary_bytes: int  # peak of what a step allocates and frees, if it updates one parameter after another
+    foreach_bytes: int  # the same if it updates all parameters together, where the optimiser supports that
 
 
 def optimizer_cost(factory: OptimizerFactory, params: Sequence[Tensor], memo: Memo) -> OptimizerCost:
@@ -51,18 +50,14 @@ def optimizer_cost(factory: OptimizerFactory, params: Sequence[Tensor], memo: Me
         param = nn.Parameter(torch.empty_strided(shape, strides, dtype=dtype, device=META))
         param.grad = torch.empty_like(param)
         optimizer = factory([param])
-        optimizer.step()  # the first one makes the state
-        state += count * _state_bytes(optimizer)
+        optimizer.step()  # the first step makes the state
+        state_tensors = tensors_in(list(optimizer.state.values()))
+        state += count * sum(tensor.untyped_storage().nbytes() for tensor in state_tensors if tensor.is_meta)
         temporary = max(temporary, _temporary_bytes(optimizer, memo))
         for group in optimizer.param_groups:
             group.update({"foreach": True} if "foreach" in group else {})
         together += count * _temporary_bytes(optimizer, memo)
     return OptimizerCost(state, temporary, together)
-
-
-def _state_bytes(optimizer: Optimizer) -> int:
-    kept: Any = list(optimizer.state.values())
-    return sum(tensor.untyped_storage().nbytes() for tensor in tensors_in(kept) if tensor.is_meta)
 
 
 def _temporary_bytes(optimizer: Optimizer, memo: Memo) -> int:

@@ -1,22 +1,20 @@
-"""What autograd keeps of a forward pass for the backward pass, observed through its hooks for saved tensors."""
+"""Observes what autograd saves for the backward pass, through its hooks for saved tensors."""
 
 from __future__ import annotations
 
-import contextlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-import torch
 from torch import Tensor, nn
 
 from zoo.recording.lifetimes import LifetimeObserver
 
 
 class SavedTensors(LifetimeObserver):
-    """The storages that are saved at a moment, each once, with the module that was the first to save it.
+    """The storages that are saved now, each once, with the first module that saved it.
 
     Args:
-        modules: stack of the modules being called.
+        modules: the stack of running modules.
         excluded: tensors whose memory is not activations, such as parameters and buffers.
     """
 
@@ -26,10 +24,6 @@ class SavedTensors(LifetimeObserver):
         self._excluded = {tensor.untyped_storage()._cdata for tensor in excluded}
         self._saved: dict[int, tuple[int, nn.Module | None]] = {}
         self._labels = 0
-
-    def saving(self) -> contextlib.AbstractContextManager[None]:
-        """Observes what is saved while the context lasts."""
-        return torch.autograd.graph.saved_tensors_hooks(self._save, lambda tensor: tensor)
 
     def on_death(self, label: int) -> None:
         self._saved.pop(label, None)
@@ -41,7 +35,8 @@ class SavedTensors(LifetimeObserver):
             total[module] += nbytes
         return total
 
-    def _save(self, tensor: Tensor) -> Tensor:
+    def save(self, tensor: Tensor) -> Tensor:
+        """The hook that autograd calls with a tensor to be saved."""
         storage = tensor.untyped_storage()
         if storage._cdata not in self._excluded and self.observe(storage, storage._cdata, self._labels):
             self._saved[self._labels] = storage.nbytes(), self._modules[-1] if self._modules else None

@@ -1,4 +1,4 @@
-"""What one step of training costs."""
+"""The cost of one step of training."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from zoo.counting.rows import OperationRow, sum_by_module, uncounted_calls, why_
 from zoo.errors import UnknownNameError, did_you_mean
 from zoo.meta.module_stack import ModuleRecord
 from zoo.notebook import draw_bars, html_totals, innermost
-from zoo.operators.backward_table import rebuilt_scores_macs
+from zoo.operators.backward_table import recomputed_scores_macs
 from zoo.operators.operator_kinds import Kind
 from zoo.operators.shape_text import parse_shapes
 from zoo.records import Status
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 
 class PhaseCost(NamedTuple):
-    """The forward or the backward pass: a row for each operation of each module, and the most memory alive in it."""
+    """The forward or the backward pass: a row for each operation of each module, and its peak of memory."""
 
     rows: tuple[OperationRow, ...]
-    peak_bytes: int  # of what the step has made so far; weights, input and optimiser state apart
-    peak_module: str  # the module whose operation made that peak
+    peak_bytes: int  # of all tensors made in the step; weights, input and optimiser state excluded
+    peak_module: str  # the module whose operation reached the peak
 
     @property
     def macs(self) -> int:
@@ -38,10 +38,10 @@ class PhaseCost(NamedTuple):
 
 @dataclass(frozen=True)
 class TrainingCost:
-    """What one step of training costs: a forward pass in training mode, the gradients of a scalar, and the optimiser's step.
+    """The cost of one step of training: a forward pass in training mode, the gradients of a scalar, and the optimiser's step.
 
     MACs are those of the `matmul` convention: sums of products in both passes. Bytes are those of tensors, before any allocator's
-    rounding; scratch memory inside kernels belongs to the backend and is excluded.
+    rounding; scratch memory inside kernels depends on the backend and is excluded.
     """
 
     params: int
@@ -70,22 +70,22 @@ class TrainingCost:
 
     @property
     def repeated_attention_macs(self) -> int:
-        """Products of the scores that fused attention computes a second time in the backward pass, which `macs` does not count.
+        """Products of the scores that fused attention computes again in the backward pass, which `macs` does not include.
 
-        The gradient of attention has twice the products of its forward pass. A fused kernel keeps no scores and has them in addition,
-        which makes it 2.5 times, as FlopCounterMode counts the kernels of GPUs.
+        The gradient of attention has twice the products of its forward pass. A fused kernel does not save the scores and computes them
+        again, which makes 2.5 times, as FlopCounterMode counts the kernels of GPUs.
         """
         attention = [row for row in self.backward.rows if row.op.kind == Kind.ATTENTION]
         shapes = [parse_shapes(row.op.shapes) for row in attention]
-        return sum(row.calls * rebuilt_scores_macs(s.input(1), s.input(2)) for row, s in zip(attention, shapes, strict=True))
+        return sum(row.calls * recomputed_scores_macs(s.input(1), s.input(2)) for row, s in zip(attention, shapes, strict=True))
 
     @property
     def saved_bytes(self) -> int:
-        """What autograd keeps of the forward pass for the backward pass, the input included; parameters and buffers excluded."""
+        """Bytes that autograd saves for the backward pass, the input included; parameters and buffers excluded."""
         return sum(self.saved_bytes_by_module.values())
 
     def optimizer_state_bytes(self, optimizer: str = "adamw") -> int:
-        """What the optimiser keeps between steps.
+        """Bytes of the optimiser's state between steps.
 
         Raises:
             UnknownNameError: if no optimiser of that name was counted.
@@ -93,14 +93,14 @@ class TrainingCost:
         return self._optimizer(optimizer).state_bytes
 
     def step_bytes(self, optimizer: str = "adamw", *, foreach: bool = False) -> int:
-        """The most memory of a step: weights, input, optimiser state, and the most of everything else that is alive at once.
+        """Peak of memory of a step: weights, input, optimiser state, and the peak of all other tensors.
 
-        Taken between operations, over forward, backward and the optimiser's step, from the second step on, which finds the state
-        made; gradients are freed before the forward pass, as `zero_grad` does.
+        It is the maximum between operations over the forward pass, the backward pass and the optimiser's step, from the second step on,
+        when the state exists. Gradients are freed before the forward pass, as by `zero_grad`.
 
         Args:
-            optimizer: sgd, sgd-momentum, adam, adamw, or the name of another one that was counted.
-            foreach: whether the optimiser updates all parameters together, torch's default on a GPU, or one after another.
+            optimizer: sgd, sgd-momentum, adam, adamw, or another one that was counted.
+            foreach: the optimiser updates all parameters together, as by default on a GPU, instead of one after another.
 
         Raises:
             UnknownNameError: if no optimiser of that name was counted.
@@ -140,7 +140,7 @@ class TrainingCost:
         return sum_by_module({module.path: module.module_class for module in self.modules}, amounts, depth)
 
     def summary(self, *, digits: int = 2) -> dict[str, str]:
-        """The totals in words: `{"MACs": "12.27 GMACs", …}`."""
+        """The totals as text: `{"MACs": "12.27 GMACs", …}`."""
         memory = {
             f"Memory of a step with {name}": f"{format_bytes(self.step_bytes(name), digits=digits)}, "
             f"of it state {format_bytes(cost.state_bytes, digits=digits)}"
@@ -166,10 +166,10 @@ class TrainingCost:
         return html_totals(self.summary())
 
     def plot(self, depth: int = 1) -> Figure:
-        """Bars of where the MACs of both passes are, a module each, as a figure of matplotlib that a notebook shows.
+        """A bar of the MACs of both passes for each module, as a figure of matplotlib that a notebook shows.
 
         Args:
-            depth: levels of modules; what a module does outside of those inside it has no bar.
+            depth: levels of modules. A module with modules inside has no bar of its own.
         """
         frame = self.by_module(depth)
         frame = frame[innermost(frame["module"])]

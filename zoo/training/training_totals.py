@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from zoo.counting.count_model import join_calls
 from zoo.counting.totals import GradientTotals
-from zoo.recording.memo import CallEntry, Memo
+from zoo.recording.memo import CallEntry, Memo, Storages
 from zoo.training.training_cost import PhaseCost
 
 _next_sequence_number = torch._C._autograd._get_sequence_nr
@@ -25,39 +25,27 @@ class TrainingTotals(GradientTotals):
     autograd numbers its nodes in the order of the forward pass. So an operation of the backward pass belongs to the module whose
     forward operation made the running node. If that node belongs to no recorded operation, such as a view, the operation belongs to the
     module of the next node.
-
-    Args:
-        memo: calls remembered from other passes.
-        names: paths of the model's modules by their identity.
     """
 
     name = "training"
 
-    def __init__(self, memo: Memo, names: Mapping[int, str]) -> None:
+    def __init__(self, memo: Memo) -> None:
         super().__init__(memo)
-        self._names = names
         self._node_numbers: list[int] = []
         self._node_modules: list[nn.Module] = []
         self._phase_start = 0
 
-    def add(
-        self,
-        entry: CallEntry,
-        module: nn.Module | None,
-        tensors: Sequence[Tensor],
-        out: Any,
-        made: Sequence[torch.UntypedStorage],
-    ) -> None:
+    def add(self, entry: CallEntry, module: nn.Module | None, tensors: Sequence[Tensor], out: Any, made: Storages) -> None:
         if module is None:
             module = self._module_of_running_node()
         else:
             self._note_module_of_new_node(module)
         super().add(entry, module, tensors, out, made)
 
-    def end_phase(self) -> PhaseCost:
-        """The cost of all calls since the last phase ended; starts the next phase."""
-        rows = join_calls(self.calls[self._phase_start :], self._names)
-        phase = PhaseCost(rows, self.memory.peak, self._names.get(id(self.memory.peak_owner), ""))
+    def end_phase(self, names: Mapping[int, str]) -> PhaseCost:
+        """The cost of all calls since the last phase ended; starts the next phase. `names` are paths of modules by their identity."""
+        rows = join_calls(self.calls[self._phase_start :], names)
+        phase = PhaseCost(rows, self.memory.peak, names.get(id(self.memory.peak_owner), ""))
         self._phase_start = len(self.calls)
         self.memory.peak, self.memory.peak_owner = self.memory.live, None
         return phase

@@ -20,19 +20,9 @@ from zoo.errors import InputError, VariantError
 from zoo.inputs import parse_input
 from zoo.records import Architecture, CostKey, Task
 
-COMMON_ENCODERS = (
-    "resnet18",
-    "resnet34",
-    "resnet50",
-    "resnet101",
-    "resnext50_32x4d",
-    "efficientnet-b0",
-    "efficientnet-b3",
-    "mobilenet_v2",
-    "mobileone_s0",
-    "mit_b0",
-    "mit_b2",
-    "tu-convnext_tiny",
+COMMON_ENCODERS = tuple(
+    """resnet18 resnet34 resnet50 resnet101 resnext50_32x4d efficientnet-b0 efficientnet-b3 mobilenet_v2 mobileone_s0 mit_b0 mit_b2
+    tu-convnext_tiny""".split()
 )
 """Encoders that every decoder of the declared set is combined with; those with `tu-` are timm's."""
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import math
+from datetime import UTC, datetime
 from functools import cache
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 from unittest import mock
 
 import torch
+import torchvision
 from torch import nn
 from torchvision import models
 from torchvision.models import WeightsEnum
 
 from zoo.adapters.base import Example, Zoo
-from zoo.adapters.torchvision.accuracy import read_accuracy
 from zoo.adapters.torchvision.detection import detection_example, limit_options
 from zoo.adapters.torchvision.inputs import check_input, limits_of, native_input
 from zoo.adapters.torchvision.quantized import ASSUMPTION, int8_weight_bytes, is_quantized
@@ -45,6 +48,20 @@ _AS_WITH_WEIGHTS: dict[str, dict[str, Any]] = {
         if name.startswith(("fcn", "deeplab"))  # run in evaluation as well
     },
 }
+
+METRICS = {
+    "acc@1": "top1",
+    "acc@5": "top5",
+    "box_map": "box_map",
+    "mask_map": "mask_map",
+    "kp_map": "keypoint_map",
+    "miou": "miou",
+    "pixel_acc": "pixel_accuracy",
+    "epe": "end_point_error",
+    "per_image_epe": "end_point_error_per_image",
+    "fl_all": "fl_all",
+}
+"""Names of metrics by torchvision's names. Others keep torchvision's name."""
 
 _GMACS_DECIMALS = 3
 """`_ops` is in 10**9 multiply-accumulates, rounded to three decimals (torchvision's `test_ops`)."""
@@ -109,8 +126,20 @@ class TorchvisionZoo(Zoo):
         ]
 
     def published_accuracy(self) -> list[Accuracy]:
-        """The metrics in the metadata of all weights."""
-        return read_accuracy(w for a in self.architectures() for w in a.weights)
+        """The metrics in the metadata of all weights, at their evaluation input, dated by the installation of the package."""
+        installed = datetime.fromtimestamp(Path(torchvision.__file__).stat().st_mtime, UTC).isoformat(timespec="seconds")
+        version = self.version()
+        return [
+            Accuracy(
+                w.zoo, w.arch, w.tag, dataset.lower(), METRICS.get(metric, metric), w.input, float(value),
+                f"torchvision {version}, metadata of the weights", installed, version,
+            )
+            for a in self.architectures()
+            for w in a.weights
+            for dataset, metrics in models.get_model_weights(w.arch)[w.tag].meta.get("_metrics", {}).items()
+            for metric, value in metrics.items()
+            if math.isfinite(value)  # weights without a classifier state nan
+        ]  # fmt: skip
 
     def example(self, model: nn.Module, key: CostKey) -> Example:
         """One image or clip, a list of images for detectors, a pair for optical flow."""

@@ -79,7 +79,8 @@ def native_input(config: Any, head: str) -> str:
     channels = getattr(vision, "num_channels", None) or 3
     image = f"{channels}x{height}x{width}"
     if head == "video":
-        return f"{_count_frames(config)}x{image}"
+        stated = (getattr(config, name, None) for name in ("num_frames", "frames_per_clip"))
+        return f"{next(filter(None, stated), _FRAMES)}x{image}"
     if head == "zero-shot":
         tokens = getattr(config.text_config, "max_position_embeddings", None) or _TOKENS
         return f"pixel_values={image};input_ids={tokens}:int64"
@@ -100,8 +101,3 @@ def _configured_size(config: Any) -> Any:
         return size
     parts = (getattr(config, "vision_config", config), config, getattr(config, "backbone_config", None))
     return next((size for part in parts if (size := getattr(part, "image_size", None))), None)
-
-
-def _count_frames(config: Any) -> int:
-    named = (getattr(config, name, None) for name in ("num_frames", "frames_per_clip"))
-    return next((frames for frames in named if frames), _FRAMES)

@@ -37,6 +37,13 @@ _WITHOUT_DOWNLOAD = {"use_pretrained_backbone": False}
 """For configurations with a backbone of timm."""
 
 
+_REGISTRIES: Mapping[bool, Mapping[str, str | tuple[str, ...]]] = {
+    True: MODEL_FOR_BACKBONE_MAPPING_NAMES,
+    False: MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES,
+}
+"""Names of model classes by model type; of backbones, and of classifiers."""
+
+
 class TransformersZoo(Zoo):
     """Model types with a classifier of images or a backbone, their other heads for images and video, and published configurations."""
 
@@ -57,7 +64,7 @@ class TransformersZoo(Zoo):
         options: dict[str, Any] = {}
         if key.arch in _model_types():
             options["is_backbone"] = is_backbone = key.classes == 0 or key.variant == Variant.FEATURES
-            if key.arch not in _registry(is_backbone=is_backbone):
+            if key.arch not in _REGISTRIES[is_backbone]:
                 has, lacks = ("classifier", "backbone") if is_backbone else ("backbone", "classifier")
                 raise VariantError(f"transformers has no {lacks} of {key.arch}, only a {has}")
         if key.classes and not options.get("is_backbone"):
@@ -123,7 +130,7 @@ def _heads() -> dict[str, str]:
 def _class_name(arch: str, *, is_backbone: bool = False) -> str:
     if arch in checkpoints():
         return checkpoints()[arch].class_name
-    return _heads()[arch] if arch in _heads() else _first_class(_registry(is_backbone=is_backbone)[arch])
+    return _heads()[arch] if arch in _heads() else _first_class(_REGISTRIES[is_backbone][arch])
 
 
 def _config_of(arch: str, changed: Mapping[str, Any]) -> Any:
@@ -187,14 +194,6 @@ def _describe_architecture(name: str) -> Architecture:
         classes=_CLASSES if is_classifier else 0,
         variants=(Variant.BASE, Variant.FEATURES) if is_classifier and has_backbone else (Variant.BASE,),
     )
-
-
-def _registry(*, is_backbone: bool) -> Mapping[str, str | tuple[str, ...]]:
-    """Names of model classes by model type."""
-    names: Mapping[str, str | tuple[str, ...]] = (
-        MODEL_FOR_BACKBONE_MAPPING_NAMES if is_backbone else MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES
-    )
-    return names
 
 
 def _as_loaded(config: Any) -> Any:

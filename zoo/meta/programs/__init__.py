@@ -1,1 +1,1 @@
-"""Programs that torch made of models (TorchScript, `torch.export`), run as modules."""
+"""Models as programs of torch (TorchScript, `torch.export`), run as modules."""

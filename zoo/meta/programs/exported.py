@@ -1,24 +1,25 @@
-"""Exported programs (`torch.export`) as modules: run node by node, each under the module that it came from."""
+"""Exported programs (`torch.export`) as modules: each node runs in the module of the original model that it came from."""
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import torch
-from torch import Tensor, fx, nn
+from torch import fx, nn
 
 from zoo.meta.programs.program_parts import ProgramPart, part_at, register
 
 
 def is_exported(model: Any) -> bool:
-    """Whether a module is the graph of an exported program, whose nodes know the modules that they came from."""
+    """Whether a module is the graph of an exported program, whose nodes have metadata of their modules."""
     if not isinstance(model, fx.GraphModule):
         return False
     return any("nn_module_stack" in node.meta and isinstance(node.target, torch._ops.OpOverload) for node in model.graph.nodes)
 
 
 class ExportedModel(nn.Module):
-    """An exported program with the modules that its nodes came from.
+    """An exported program with the modules of the original model.
 
     Args:
         graph: of the program, as `ExportedProgram.module()` gives it.
@@ -26,41 +27,34 @@ class ExportedModel(nn.Module):
 
     def __init__(self, graph: fx.GraphModule) -> None:
         super().__init__()
-        self._program = (graph,)  # in a tuple, so that it is no part
-        self._places: dict[str, tuple[nn.Module, str]] = {}
+        self._program = (graph,)  # in a tuple, so that it is not a submodule
         for name, tensor in (*graph.named_parameters(remove_duplicate=False), *graph.named_buffers(remove_duplicate=False)):
             path, _, own = name.rpartition(".")
-            part = part_at(self, path, "Module") if path else self
-            register(part, own, tensor)
-            self._places[name] = part, own
+            register(part_at(self, path, "Module"), own, tensor)
         for node in graph.graph.nodes:
-            path, kind = _origin(node)
-            if path:
-                part_at(self, path, kind)
+            part_at(self, *_origin(node))
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Runs the program."""
         graph = self._program[0]
         return _Interpreter(graph, self).run(*args, *kwargs.values())
 
-    def tensor_named(self, name: str) -> Tensor | None:
-        """A weight by its name, as it is now."""
-        if name not in self._places:
-            return None
-        part, own = self._places[name]
-        return part._parameters[own] if own in part._parameters else part._buffers[own]
-
 
 class _Interpreter(fx.Interpreter):
-    """Runs a graph with the weights of its model, and operators under their modules."""
+    """Runs a graph with the weights of an `ExportedModel`, and operators in their modules."""
 
     def __init__(self, graph: fx.GraphModule, model: ExportedModel) -> None:
         super().__init__(graph)
         self._model = model
 
     def fetch_attr(self, target: str) -> Any:
-        tensor = self._model.tensor_named(target)
-        return super().fetch_attr(target) if tensor is None else tensor
+        path, _, name = target.rpartition(".")
+        with contextlib.suppress(AttributeError):  # there is no such module
+            part = self._model.get_submodule(path)
+            for held in (part._parameters, part._buffers):
+                if name in held:
+                    return held[name]
+        return super().fetch_attr(target)
 
     def run_node(self, n: fx.Node) -> Any:
         path, kind = _origin(n)
@@ -73,7 +67,7 @@ class _Interpreter(fx.Interpreter):
 
 
 def _origin(node: fx.Node) -> tuple[str, str]:
-    """Path and class of the module that a node came from; empty for the model itself."""
+    """Path and class of a node's module; empty for the model itself."""
     stack = node.meta.get("nn_module_stack")
     if not stack:
         return "", ""

@@ -1,4 +1,4 @@
-"""Modules of programs that torch made of models: each part of a scripted or exported model, as a module to be followed."""
+"""Modules of scripted and exported models, whose calls can be followed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 
 class ProgramPart(nn.Module):
-    """Stands for a module of the model that a program was made of: has its path, its class by name, its weights, and no code."""
+    """Stands for a module of the original model: it has the module's path, class name and weights, but no code."""
 
     def forward(self, function: Callable[..., Any], args: Iterable[Any], kwargs: dict[str, Any]) -> Any:
         """Calls an operator of the module."""
@@ -18,7 +18,7 @@ class ProgramPart(nn.Module):
 
 
 def part_at(root: nn.Module, path: str, class_path: str) -> nn.Module:
-    """The part at a path, made if it does not exist, with the parts around it."""
+    """The module at a path; modules that do not exist are made. The empty path is the root itself."""
     part = root
     for name in filter(None, path.split(".")):
         child = part._modules.get(name)
@@ -32,7 +32,7 @@ def part_at(root: nn.Module, path: str, class_path: str) -> nn.Module:
 
 @functools.cache
 def _class_named(path: str) -> type[ProgramPart]:
-    """A class of this name, so that rules for classes of modules hold for its parts."""
+    """A class of this name, so that rules for classes of modules apply."""
     module, _, name = path.rpartition(".")
     if not module and isinstance(getattr(nn, name, None), type):
         module = getattr(nn, name).__module__
@@ -40,7 +40,7 @@ def _class_named(path: str) -> type[ProgramPart]:
 
 
 def register(part: nn.Module, name: str, tensor: Tensor) -> None:
-    """Gives a part a tensor: as a parameter where it is one, else as a buffer."""
+    """Adds a tensor to a module: as a parameter if it is one, else as a buffer."""
     if isinstance(tensor, nn.Parameter):
         part._parameters[name] = tensor
     else:

@@ -1,4 +1,4 @@
-"""What the nodes of a script do that are no operators on tensors: constants, branches, lists, arithmetic of sizes."""
+"""Nodes of scripts that are not operators on tensors: constants, branches, lists, arithmetic of sizes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Environment = dict[str, Any]
 """Values by their names in a graph."""
 
 
-def _raise(model: Any, node: Any, args: list[Any], values: Environment) -> Any:
+def _raise_exception(model: Any, node: Any, args: list[Any], values: Environment) -> Any:
     raise RuntimeError(str(args[0]))
 
 
@@ -23,7 +23,7 @@ def _set_attribute(model: Any, node: Any, args: list[Any], values: Environment) 
     held[node.s("name")] = value
 
 
-def _applying(function: Callable[..., Any]) -> Callable[..., Any]:
+def _ignoring_node(function: Callable[..., Any]) -> Callable[..., Any]:
     return lambda model, node, args, values: function(*args)
 
 
@@ -33,24 +33,24 @@ NODES: dict[str, Callable[[Any, Any, list[Any], Environment], Any]] = {
     "prim::SetAttr": _set_attribute,
     "prim::If": lambda model, node, args, values: model.choose(node, args, values),
     "prim::Loop": lambda model, node, args, values: model.loop(node, args, values),
-    "prim::RaiseException": _raise,
+    "prim::RaiseException": _raise_exception,
     "prim::ListConstruct": lambda model, node, args, values: list(args),
     "prim::TupleConstruct": lambda model, node, args, values: tuple(args),
     "prim::DictConstruct": lambda model, node, args, values: dict(zip(args[::2], args[1::2], strict=True)),
     "prim::ListUnpack": lambda model, node, args, values: args[0][0] if len(args[0]) == 1 else args[0],
     "prim::TupleUnpack": lambda model, node, args, values: args[0][0] if len(args[0]) == 1 else args[0],
-    "prim::TupleIndex": _applying(operator.getitem),
-    "prim::NumToTensor": _applying(lambda number: number),
-    "prim::Uninitialized": _applying(lambda: None),
-    "prim::Print": _applying(lambda *_: None),
-    "prim::dtype": _applying(lambda tensor: tensor.dtype),
-    "prim::device": _applying(lambda tensor: tensor.device),
-    "prim::layout": _applying(lambda tensor: tensor.layout),
-    "prim::is_cuda": _applying(lambda tensor: tensor.is_cuda),
-    "prim::data": _applying(lambda tensor: tensor),
-    "prim::min": _applying(min),
-    "prim::max": _applying(max),
-    **dict.fromkeys(["prim::unchecked_cast", "prim::unchecked_unwrap_optional"], _applying(lambda value: value)),
+    "prim::TupleIndex": _ignoring_node(operator.getitem),
+    "prim::NumToTensor": _ignoring_node(lambda number: number),
+    "prim::Uninitialized": _ignoring_node(lambda: None),
+    "prim::Print": _ignoring_node(lambda *_: None),
+    "prim::dtype": _ignoring_node(lambda tensor: tensor.dtype),
+    "prim::device": _ignoring_node(lambda tensor: tensor.device),
+    "prim::layout": _ignoring_node(lambda tensor: tensor.layout),
+    "prim::is_cuda": _ignoring_node(lambda tensor: tensor.is_cuda),
+    "prim::data": _ignoring_node(lambda tensor: tensor),
+    "prim::min": _ignoring_node(min),
+    "prim::max": _ignoring_node(max),
+    **dict.fromkeys(["prim::unchecked_cast", "prim::unchecked_unwrap_optional"], _ignoring_node(lambda value: value)),
 }
 
 OF_NUMBERS: dict[str, Callable[..., Any]] = {
@@ -61,7 +61,7 @@ OF_NUMBERS: dict[str, Callable[..., Any]] = {
     "aten::ge": operator.ge, "aten::detach": lambda a: a, "aten::floor": math.floor, "aten::ceil": math.ceil, "aten::sqrt": math.sqrt,
     "aten::to": lambda a, *_: a, "aten::slice": lambda items, start=None, end=None, step=1: items[start:end:step], "aten::abs": abs,
 }  # fmt: skip
-"""What traces compute of sizes, lists and texts."""
+"""Functions of numbers, lists and texts, such as sizes in traces."""
 
 PYTHON: dict[str, Callable[..., Any]] = {
     "aten::Int": int, "aten::IntImplicit": int, "aten::Float": float, "aten::FloatImplicit": float, "aten::Bool": bool,

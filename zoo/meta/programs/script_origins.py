@@ -1,7 +1,7 @@
-"""Which module each operation of a script came from.
+"""Finds the module of each operation of a script.
 
-A node names the modules that were called on the way to it, but not the lists that hold them: `0(Block).conv(Conv2d)` may be in `stem.0`
-or in `layers.0`. An operation on a module's own weights tells which one it is; others are taken to be in the same as those before.
+A node names the modules that were called to reach it, but not the lists that contain them: `0(Block).conv(Conv2d)` may be in `stem.0` or in
+`layers.0`. The weights of an operation identify its module; an operation without weights is assigned to the module found last for its names.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _UNKNOWN = frozenset({"SELF", "UNKNOWN_INSTANCE"})
 
 
 def called_modules(node: Any) -> list[tuple[str, str]]:
-    """Names and classes of the modules that were called on the way to a node."""
+    """Names and classes of the modules that were called to reach a node, from the outside in."""
     parts = re.findall(r"([^.()]+)\(([^()]*)\)", node.getModuleHierarchy())
     return [(name, kind) for name, kind in parts if name not in _UNKNOWN]
 
@@ -28,10 +28,10 @@ class Origins:
         self._root = root
         self._paths = {id(module): path for path, module in root.named_modules()}
         self._owners: dict[int, str] = {}  # of weights, by identity
-        self._known: dict[tuple[str, ...], str] = {}  # where a chain of names was found last
+        self._known: dict[tuple[str, ...], str] = {}  # the last path of a chain of names
 
     def note_owner(self, tensor: Any, owner: nn.Module) -> None:
-        """Says which module a weight was taken from."""
+        """Notes the module of a weight."""
         if isinstance(tensor, Tensor):
             self._owners[id(tensor)] = self._paths.get(id(owner), "")
 
@@ -61,17 +61,17 @@ class Origins:
         known = next((length for length in range(len(names), 0, -1) if names[:length] in self._known), 0)
         path = self._known[names[:known]] if known else ""
         for name in names[known:]:
-            found = next(_inside(self._root.get_submodule(path), name), None)
-            if found is None:
+            module = next(_modules_named(name, self._root.get_submodule(path)), None)
+            if module is None:
                 return path
-            path = self._paths[id(found)]
+            path = self._paths[id(module)]
         return path
 
 
-def _inside(module: nn.Module, name: str) -> Iterator[nn.Module]:
-    """Modules of this name in a module, or in lists and dictionaries in it, which are never called."""
+def _modules_named(name: str, module: nn.Module) -> Iterator[nn.Module]:
+    """Modules of this name in a module, also in lists and dictionaries of modules, which are never called themselves."""
     if (child := module._modules.get(name)) is not None:
         yield child
     for child in module._modules.values():
         if child is not None and type(child).__name__ in {"ModuleList", "ModuleDict"}:
-            yield from _inside(child, name)
+            yield from _modules_named(name, child)

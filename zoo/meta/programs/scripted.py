@@ -1,6 +1,6 @@
-"""Scripted, traced and frozen models as modules: their code is run node by node, each under the module that it came from.
+"""Scripted, traced and frozen models as modules: each node of their code runs in the module that it came from.
 
-TorchScript runs a model without calling its modules, so that nothing could be said of them; but every node knows its module.
+TorchScript itself runs a model without calling modules that can be followed, but the nodes of its code name their modules.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ class ScriptedModel(nn.Module):
 
     def __init__(self, script: Any) -> None:
         super().__init__()
-        self._script = (script,)  # in a tuple, so that it is no part
+        self._script = (script,)  # in a tuple, so that it is not a submodule
         self._scripts: dict[int, Any] = {id(self): script._c}
         for path, part in script.named_modules():
-            stand_in = part_at(self, path, _class_path(part)) if path else self
+            stand_in = part_at(self, path, _class_path(part))
             self._scripts[id(stand_in)] = part._c
             for name, tensor in part.named_parameters(recurse=False):
                 register(stand_in, name, _as_parameter(tensor))
@@ -44,14 +44,14 @@ class ScriptedModel(nn.Module):
         if not any(True for _ in script.parameters()):
             self._register_constants()
         self.is_readable = all(node.kind() in NODES or not node.kind().startswith("prim::") for node in _nodes_in(self._graph))
-        """Whether its code can be run node by node; otherwise it runs as a whole."""
+        """Whether the code can run node by node; otherwise it runs as a whole."""
 
     def _register_constants(self) -> None:
-        """A frozen script has its weights as constants, and no modules but those that its nodes name."""
+        """Registers the weights of a frozen script, which are constants, and makes the modules that its nodes name."""
         for node in _nodes_in(self._graph):
             called = called_modules(node)
             part_at(self, ".".join(name for name, _ in called), called[-1][1] if called else "")
-            value = _constant(node) if node.kind() == "prim::Constant" else None
+            value = _constant_value(node) if node.kind() == "prim::Constant" else None
             if isinstance(value, Tensor) and value.is_floating_point() and value.dim():
                 name = node.output().debugName()
                 self._constants[name] = re.sub(r"\W", "_", name)
@@ -93,7 +93,7 @@ class ScriptedModel(nn.Module):
         return self.get_submodule(path)(function, args, kwargs) if path else function(*args, **kwargs)
 
     def attribute(self, owner: Any, name: str) -> Any:
-        """What a node takes from a module, or from another object of the script."""
+        """An attribute of a module or of another object of the script."""
         if not isinstance(owner, nn.Module):
             return getattr(owner, name)
         if name == "training":
@@ -106,12 +106,12 @@ class ScriptedModel(nn.Module):
         return self._scripts[id(owner)].getattr(name)
 
     def choose(self, node: Any, args: list[Any], values: Environment) -> Any:
-        """Runs one of two branches."""
+        """Runs the branch of a condition."""
         results = self._run_block(list(node.blocks())[0 if args[0] else 1], values)
         return results[0] if len(results) == 1 else results
 
     def loop(self, node: Any, args: list[Any], values: Environment) -> Any:
-        """Runs a block as often as it says."""
+        """Runs the block of a loop."""
         (block,) = node.blocks()
         count, goes_on, *carried = args
         names = [value.debugName() for value in block.inputs()]
@@ -123,18 +123,18 @@ class ScriptedModel(nn.Module):
         return carried[0] if len(carried) == 1 else carried
 
     def constant_of(self, node: Any) -> Any:
-        """A constant, or the weight that it was made of."""
+        """A constant, or the weight registered for it."""
         name = self._constants.get(node.output().debugName())
-        return _constant(node) if name is None else self._parameters[name]
+        return _constant_value(node) if name is None else self._parameters[name]
 
 
 def _as_parameter(tensor: Tensor) -> nn.Parameter:
-    """A parameter of a script read from a file, which is a plain tensor there."""
+    """A parameter of a script as an `nn.Parameter`; in scripts from files it is a plain tensor."""
     return tensor if isinstance(tensor, nn.Parameter) else nn.Parameter(tensor.detach(), requires_grad=tensor.requires_grad)
 
 
 def _inlined_graph(script: Any) -> Any:
-    """The code of a script with all calls in their place. One that has none, as if frozen, is not copied: copies forget modules."""
+    """The code of a script with all calls inlined. Code without calls is not copied, because a copy loses the names of modules."""
     graph = script._c._get_method("forward").graph
     if any(node.kind() in {"prim::CallMethod", "prim::CallFunction"} for node in _nodes_in(graph)):
         graph = graph.copy()
@@ -149,27 +149,27 @@ def _nodes_in(block: Any) -> Iterator[Any]:
             yield from _nodes_in(inside)
 
 
-def _constant(node: Any) -> Any:
+def _constant_value(node: Any) -> Any:
     if node.output().type().kind() in {"NoneType", "FunctionType"}:
         return None
     return node.output().toIValue()
 
 
 def _class_path(part: Any) -> str:
-    """Full name of the class that a module of a script was made of."""
+    """Full name of the original class of a script's module."""
     name = part._c._type().qualified_name().removeprefix("__torch__.")
     return ".".join(piece for piece in name.split(".") if not piece.startswith("___torch_mangle"))
 
 
 def _operator_of(node: Any, args: list[Any]) -> tuple[Callable[..., Any], list[Any], dict[str, Any]]:
-    """The operator of a node, its positional and its keyword arguments: a script gives all by their places."""
+    """The operator of a node, its positional and its keyword arguments, which are all positional in a script."""
     library, _, name = node.kind().partition("::")
     packet: Callable[..., Any] = getattr(getattr(torch.ops, library), name)
     if not any(isinstance(value, Tensor) for value in pytree.tree_leaves(args)):
         return packet, args, {}
     schema = torch._C.parse_schema(node.schema())
     overload = getattr(packet, schema.overload_name or "default")
-    # What a trace computes of sizes is a tensor to it, and a number here.
+    # Sizes are tensors in a trace, and numbers here.
     numbers = [
         torch.tensor(value) if isinstance(value, int | float) and str(argument.type) == "Tensor" else value
         for argument, value in zip(schema.arguments, args, strict=True)
@@ -180,7 +180,7 @@ def _operator_of(node: Any, args: list[Any]) -> tuple[Callable[..., Any], list[A
 
 @contextlib.contextmanager
 def scripts_as_modules(model: nn.Module) -> Iterator[None]:
-    """Exchanges scripts inside a model for modules that run them; the model itself is exchanged by its owner."""
+    """Replaces scripts inside a model by modules that run them; not the model itself."""
     swapped = []
     try:
         for module in all_modules(model):
