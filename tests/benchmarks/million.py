@@ -32,7 +32,7 @@ import pyarrow as pa
 import zoo.dask_backend.client as dask_backend
 from zoo.cache.changes import FIGURES
 from zoo.cache.maintenance import compact
-from zoo.cache.schema.tables import OPS, columns_of
+from zoo.cache.schema.tables import TABLES, columns_of
 from zoo.cache.store import Store
 from zoo.dask_backend.remote_worker import BatchResult
 from zoo.jobs import Job, RunSummary
@@ -106,9 +106,9 @@ def count(key: CostKey, operations: int) -> JobResult:
     own = {"arch": key.arch, "counted_at": now}
     arrays = [
         pa.repeat(pa.scalar(own[field.name], field.type), operations) if field.name in own else array
-        for field, array in zip(OPS, operations_table(operations), strict=True)
+        for field, array in zip(TABLES["ops"], operations_table(operations), strict=True)
     ]
-    return JobResult(key, row, pa.Table.from_arrays(arrays, schema=OPS))
+    return JobResult(key, row, pa.Table.from_arrays(arrays, schema=TABLES["ops"]))
 
 
 @functools.cache

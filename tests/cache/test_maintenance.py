@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from paths import REPOSITORY
 
 from zoo.cache import maintenance
 from zoo.cache.health import inspect, lacking_details, verify
-from zoo.cache.maintenance import compact, find_cutoff, is_scattered, prune
+from zoo.cache.maintenance import compact, compact_if_scattered, find_cutoff, prune
 from zoo.cache.run_facts import end_of
 from zoo.cache.schema.tables import KEY, table_of
 from zoo.cache.storage.locks import locked
@@ -156,15 +157,15 @@ def test_compactions_at_the_same_time_double_nothing(store: Store, monkeypatch: 
     other = Store(store.address)
     for name in ("a", "b", "c"):
         store.append("costs", costs_of(cost(name, macs=1)))
-    merged = maintenance._merged
+    rows = store.rows
 
-    def compact_meanwhile(*arguments: Any, **more: Any) -> pa.Table:
-        monkeypatch.setattr(maintenance, "_merged", merged)
+    def compact_meanwhile(*arguments: Any) -> Iterator[tuple[str, pa.Table]]:
+        monkeypatch.setattr(store, "rows", rows)
+        yield from rows(*arguments)
         other.append("costs", costs_of(cost("d", macs=1)))
         maintenance._compact_table(other, "costs")
-        return merged(*arguments, **more)
 
-    monkeypatch.setattr(maintenance, "_merged", compact_meanwhile)
+    monkeypatch.setattr(store, "rows", compact_meanwhile)
     maintenance._compact_table(store, "costs")
     assert len(parts(store)) == 2
     for columns in (None, ["arch"], ["macs"]):
@@ -189,10 +190,10 @@ def test_a_run_that_ended_replaces_its_beginning_even_after_a_compaction_between
 
 def test_many_parts_are_worth_a_compaction(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(maintenance, "_MANY_PARTS", 2)
-    for i in range(3):
-        assert not is_scattered(store)
-        store.append("costs", costs_of(cost(f"a{i}")))
-    assert is_scattered(store)
+    for number in (1, 2, 3):
+        store.append("costs", costs_of(cost(f"a{number}")))
+        compact_if_scattered(store)
+        assert len(store.files.names("costs")) == (number if number <= 2 else 1)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What changed between two runs, with the likely cause: counts are deterministic, so every change has one."""
+"""Differences between two runs, with their likely causes: counts are deterministic, so every change has a cause."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from zoo.records import Status
 
 
 class ChangeKind(enum.StrEnum):
-    """What happened to a key."""
+    """How a key changed."""
 
     ADDED = "added"  # had no value before
     REMOVED = "removed"  # is no longer planned by the same configuration
@@ -32,7 +32,7 @@ class ChangeKind(enum.StrEnum):
 FIGURES = tuple(
     field.name for field in TABLES["costs"] if field.type == pa.int64() and field.name not in (*KEY, "flops", "batch", "classes")
 )
-"""Figures that are compared; `flops` are always twice `macs`."""
+"""Figures that are compared; `flops` is not one of them, because it is always twice `macs`."""
 
 COLUMNS: Mapping[str, Any] = {
     "kind": "string",
@@ -46,17 +46,17 @@ COLUMNS: Mapping[str, Any] = {
 }
 """Columns of `Changes.rows` and their types.
 
-`figure`, `old` and `new` are those of a changed figure; `figure` is `status` where a cost has become a bound or the reverse.
-`cause` names the versions that differ, why one of the values is missing, or the reason of a failure.
+`figure`, `old` and `new` describe a changed figure; `figure` is `status` if a cost became a bound or the reverse. `cause` names the
+versions that differ, the reason why a value is missing, or the reason of a failure.
 """
 
 _VERSIONS = {"library_version": None, "counter_version": "counter", "torch_version": "torch", "fingerprint": "source"}
-"""Columns that say how a value was made, and what they are called; a library is called by the name of its zoo."""
+"""Columns with the versions that a value depends on, and their names in a cause; a library has the name of its zoo."""
 
-_NEEDED = [*KEY, "status", "reason", *FIGURES, *_VERSIONS, "run", "counted_at"]
+_COMPARED = [*KEY, "status", "reason", *FIGURES, *_VERSIONS, "run", "counted_at"]
 
 _Key = tuple[Any, ...]
-_Value = Mapping[str, Any]
+_Value = Mapping[Any, Any]
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Changes:
 
 
 def changes_between(store: Store, before: str | None = None, after: str | None = None) -> Changes:
-    """What changed from one run to another; by default from the run before the last one, of the same configuration, to the last.
+    """The differences between two runs; by default between the last run and the run of the same configuration before it.
 
     Raises:
         UnknownNameError: if there is no such run.
@@ -100,7 +100,7 @@ def previous_run(runs: Iterable[RunRecord], run: RunRecord) -> RunRecord | None:
 
 def compare(store: Store, before: RunRecord | None, after: RunRecord) -> Changes:
     """The differences between two runs; without the first, everything is new."""
-    history = to_pandas(store.read("costs", _NEEDED))
+    history = to_pandas(store.read("costs", _COMPARED))
     counted_at = history["counted_at"]
     old = newest_rows(history[counted_at <= end_in(history, before) if before else counted_at < after.started_at])
     new = newest_rows(history[counted_at <= end_in(history, after)])
@@ -109,16 +109,16 @@ def compare(store: Store, before: RunRecord | None, after: RunRecord) -> Changes
         new[[*KEY, "counted_at"]], how="left", on=list(KEY), suffixes=("_old", "_new")
     )
     differing = times[~(times["counted_at_old"] == times["counted_at_new"]).fillna(False)]
-    old_values, new_values = _values(old, differing), _values(new, differing)
-    changes = {key: _changes_of(old_values.get(key), new_values.get(key)) for key in _keys(differing)}
+    old_values, new_values = _values_by_key(old, differing), _values_by_key(new, differing)
+    changes = {key: _compare_values(old_values.get(key), new_values.get(key)) for key in _keys(differing)}
     unchanged = len(times) - sum(map(bool, changes.values()))
     if before and before.plan:
         both = planned_keys(read_plan(store, before), old).merge(planned, how="left", on=list(KEY), indicator=True)
         missing = both[both["_merge"] == "left_only"]
-        old_values = _values(old, missing)
-        changes |= {key: [_removal(before, after, old_values.get(key))] for key in _keys(missing)}
-    rows = [{**dict(zip(KEY, key, strict=True)), **change} for key, found in changes.items() for change in found]
-    return Changes(before, after, _table(rows), unchanged, _failing(planned.merge(new, on=list(KEY))))
+        old_values = _values_by_key(old, missing)
+        changes |= {key: [_describe_removal(before, after, old_values.get(key))] for key in _keys(missing)}
+    rows = [{**dict(zip(KEY, key, strict=True)), **change} for key, of_key in changes.items() for change in of_key]
+    return Changes(before, after, _to_frame(rows), unchanged, _count_failing(planned.merge(new, on=list(KEY))))
 
 
 def _keys(rows: pd.DataFrame) -> list[_Key]:
@@ -126,22 +126,22 @@ def _keys(rows: pd.DataFrame) -> list[_Key]:
     return list(keys.where(keys.notna(), None).itertuples(index=False, name=None))
 
 
-def _values(rows: pd.DataFrame, keys: pd.DataFrame) -> dict[_Key, _Value]:
-    """The rows that have one of the keys."""
-    found = rows.merge(keys[list(KEY)], on=list(KEY)).astype(object)
-    records = found.where(found.notna(), None).to_dict("records")
-    return dict(zip(_keys(found), ({str(name): value for name, value in row.items()} for row in records), strict=True))
+def _values_by_key(rows: pd.DataFrame, keys: pd.DataFrame) -> dict[_Key, _Value]:
+    """The rows that have one of the keys, with None for missing values."""
+    matching = rows.merge(keys[list(KEY)], on=list(KEY)).astype(object)
+    records = matching.where(matching.notna(), None).to_dict("records")
+    return {tuple(row[name] for name in KEY): row for row in records}
 
 
-def _failing(rows: pd.DataFrame) -> int:
+def _count_failing(rows: pd.DataFrame) -> int:
     failed = rows[rows["status"] == Status.FAILED]
     return sum(
         not is_unsupported(status, reason) for status, reason in zip(failed["status"], failed["reason"].fillna(""), strict=True)
     )
 
 
-def _changes_of(old: _Value | None, new: _Value | None) -> list[dict[str, Any]]:
-    """The changes of one key: none if its value is the same, one for each figure that differs."""
+def _compare_values(old: _Value | None, new: _Value | None) -> list[dict[str, Any]]:
+    """The changes of one key: one for each figure that differs, or one that says what happened to the key."""
     statuses = _statuses(old, new)
     if new is None:
         return [{"kind": ChangeKind.NOT_COMPARED, "cause": "the run did not get to it", **statuses}]
@@ -151,7 +151,7 @@ def _changes_of(old: _Value | None, new: _Value | None) -> list[dict[str, Any]]:
         return [{"kind": ChangeKind.ADDED, "cause": None, **statuses}]
     if _is_failure(old) and not _is_failure(new):
         return [{"kind": ChangeKind.RECOVERED, "cause": cause(old, new), **statuses}]
-    # A figure of training is missing where no training was asked for: no change.
+    # A figure of training that one of the runs did not request is no change.
     figures = [name for name in FIGURES if None not in (old[name], new[name]) and old[name] != new[name]]
     changes: list[dict[str, Any]] = [{"figure": name, "old": old[name], "new": new[name]} for name in figures]
     if old["status"] != new["status"]:
@@ -169,7 +169,7 @@ def cause(old: _Value, new: _Value) -> str:
     return ", ".join(differing) or "unknown: counted from the same versions"
 
 
-def _removal(before: RunRecord, after: RunRecord, old: _Value | None) -> dict[str, Any]:
+def _describe_removal(before: RunRecord, after: RunRecord, old: _Value | None) -> dict[str, Any]:
     """The change of a key that only the earlier run planned."""
     statuses = _statuses(old, None)
     if after.only:
@@ -190,7 +190,7 @@ def _statuses(old: _Value | None, new: _Value | None) -> dict[str, Any]:
     return {"old_status": old and old["status"], "new_status": new and new["status"]}
 
 
-def _table(rows: list[dict[str, Any]]) -> pd.DataFrame:
+def _to_frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
     table = pd.DataFrame({name: pd.array([row.get(name) for row in rows], dtype=dtype) for name, dtype in COLUMNS.items()})
     order = {kind: place for place, kind in enumerate(ChangeKind)}
     table["_order"] = table["kind"].map(order)

@@ -1,4 +1,4 @@
-"""What a cache consists of, and whether it is intact. Nothing is changed."""
+"""The size and the integrity of a cache. Nothing in it is changed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class TableInfo:
 
 @dataclass(frozen=True, slots=True)
 class CacheInfo:
-    """What a cache consists of."""
+    """Tables, costs and unreadable files of a cache."""
 
     address: str
     tables: tuple[TableInfo, ...]
@@ -40,7 +40,7 @@ class CacheInfo:
 
 @dataclass(frozen=True, slots=True)
 class CacheProblem:
-    """Something in a cache that is not as it should be."""
+    """An inconsistency in a cache."""
 
     what: str
     is_harmful: bool  # rows are missing until they are counted again; otherwise compaction corrects it
@@ -68,7 +68,7 @@ def _table_info(store: Store, name: str) -> TableInfo:
 
 
 def verify(store: Store) -> Iterator[CacheProblem]:
-    """Reads every file in full and compares the tables with each other."""
+    """Reads every file completely and checks that the tables are consistent with each other."""
     for name in TABLES:
         yield from _verify_files(store, name)
         state = store.load(name, ())
@@ -82,8 +82,8 @@ def verify(store: Store) -> Iterator[CacheProblem]:
             yield CacheProblem(f"{owner}: {repeated} rows are repeated", is_harmful=False)
     for name, owner in DETAILS.items():
         columns = [*OWNERS[owner], "counted_at"]
-        named = _owners_named(store, name, columns)
-        if orphans := pc.sum(pc.invert(is_among(named, store.read(owner, columns), columns))).as_py():
+        details_of = _owner_keys(store, name, columns)
+        if orphans := pc.sum(pc.invert(is_among(details_of, store.read(owner, columns), columns))).as_py():
             yield CacheProblem(f"{name}: details of {orphans} counts that were never committed", is_harmful=False)
         if lacking := len(lacking_details(store, name)):
             what = f"{lacking} {owner} lack their {'operations' if name == 'ops' else name}"
@@ -96,13 +96,13 @@ def lacking_details(store: Store, name: str) -> set[tuple[object, ...]]:
     owners = store.in_force(DETAILS[name], ["operations"])
     owners = owners.filter(pc.greater(pc.fill_null(owners["operations"], 0), 0))
     columns = [*key, "counted_at"]
-    has_details = is_among(owners, _owners_named(store, name, columns), columns)
+    has_details = is_among(owners, _owner_keys(store, name, columns), columns)
     lacking = owners.filter(pc.invert(has_details)).select(list(key)).to_pylist()
     return {tuple(row.values()) for row in lacking}
 
 
-def _owners_named(store: Store, name: str, columns: list[str]) -> pa.Table:
-    """The owners that details belong to. Details are read a part at a time: all of them may not fit into memory."""
+def _owner_keys(store: Store, name: str, columns: list[str]) -> pa.Table:
+    """Keys and times of the owners that details belong to. Details are read part by part: all of them may not fit into memory."""
     schema = pa.schema([TABLES[name].field(column) for column in columns])
     tables = [distinct_rows(rows, columns) for rows in store.iterate(name, columns)]
     return distinct_rows(pa.concat_tables([schema.empty_table(), *tables]), columns)

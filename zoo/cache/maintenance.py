@@ -1,7 +1,7 @@
-"""Compaction and pruning. Readers and refreshes go on meanwhile; a lock keeps two processes from merging the same parts in vain.
+"""Compaction and pruning. Readers and refreshes may run meanwhile; a lock keeps two processes from merging the same parts.
 
-Parts are merged in batches that fit into memory. Each batch becomes one part that replaces those it was made of; after a crash
-either they count or the new part does.
+Parts are merged in batches that fit into memory. Each batch becomes one part that replaces its source parts; after a crash, either
+the source parts count or the new part does.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from zoo.cache.store import Store
 from zoo.errors import BusyError
 
 FULL_ROWS = 250_000
-"""Rows of a full part, which compaction leaves as it is: readers skip most of it by row groups, and it fits into memory."""
+"""Rows of a full part. Compaction does not rewrite full parts: readers skip most of their row groups, and a part fits into memory."""
 
 _MANY_PARTS = 40
-"""Parts of one table above which a refresh compacts at its end."""
+"""Number of parts of one table above which a refresh compacts at its end."""
 
 _ORPHAN_AGE = timedelta(days=1)
-"""Age of details from which on their owner will not come any more: the two are written within seconds of each other."""
+"""Age after which details without an owner are dropped: both are written within seconds of each other."""
 
 Keep = Callable[[pa.Table], pa.Table]
 """Selects the rows to keep."""
@@ -38,7 +38,7 @@ Keep = Callable[[pa.Table], pa.Table]
 
 @dataclass(frozen=True, slots=True)
 class TableRewrite:
-    """What was done to one table."""
+    """Files and rows of one table before and after it was rewritten."""
 
     table: str
     files_before: int
@@ -59,14 +59,9 @@ def compact(store: Store, *, wait: bool = True) -> list[TableRewrite]:
         return [_compact_table(store, name) for name in TABLES]
 
 
-def is_scattered(store: Store) -> bool:
-    """Whether a table has so many parts that reading it takes noticeably longer."""
-    return any(len(store.files.names(name)) > _MANY_PARTS for name in TABLES)
-
-
 def compact_if_scattered(store: Store) -> None:
-    """Compacts after many small commits, unless another process does."""
-    if is_scattered(store):
+    """Compacts if a table has so many parts that reading it takes noticeably longer, unless another process compacts."""
+    if any(len(store.files.names(name)) > _MANY_PARTS for name in TABLES):
         with suppress(BusyError):
             compact(store, wait=False)
 
@@ -83,7 +78,7 @@ def find_cutoff(
 
 
 def prune(store: Store, cutoff: datetime, *, wait: bool = True, dry_run: bool = False) -> list[TableRewrite]:
-    """Removes rows that were superseded before a moment, and the runs before it but the last.
+    """Removes rows that were superseded before a moment, and the runs before it except the last one.
 
     Reading as of any run that is kept gives the same as before.
 
@@ -96,15 +91,15 @@ def prune(store: Store, cutoff: datetime, *, wait: bool = True, dry_run: bool = 
         runs = store.runs()
         gone = [run for run in runs[:-1] if run.started_at < cutoff]
         kept = [run for run in runs if run not in gone]
-        plans = {run.plan for run in gone} - {run.plan for run in kept}
-        results = {run.results for run in gone} - {run.results for run in kept}
-        # Conditions say what is removed, not what is kept: rows that others commit meanwhile are kept.
-        keeps: dict[str, Keep] = {
-            **_without_superseded(store, cutoff),
-            "runs": _without("run", [run.run for run in gone]),
-            "plans": _without("plan", [plan for plan in plans if plan]),
-            "results": _without("results", [name for name in results if name]),
-        }
+        # Rows are selected for removal, not for keeping: rows that others commit meanwhile are kept.
+        keeps: dict[str, Keep] = {}
+        for owner, key in OWNERS.items():
+            superseded = _superseded(store, owner, cutoff)
+            details = [name for name, owned_by in DETAILS.items() if owned_by == owner]
+            keeps.update(dict.fromkeys((owner, *details), _without(superseded, (*key, "counted_at"))))
+        for name, column in (("runs", "run"), ("plans", "plan"), ("results", "results")):
+            removed = {getattr(run, column) for run in gone} - {getattr(run, column) for run in kept} - {None, ""}
+            keeps[name] = _without(pa.table({column: pa.array(sorted(removed), pa.string())}), (column,))
         return [_rewrite(store, name, keep, include_full=True, dry_run=dry_run) for name, keep in keeps.items()]
 
 
@@ -120,57 +115,51 @@ def _compact_table(store: Store, name: str) -> TableRewrite:
         return TableRewrite(name, files, len(state.parts), state.rows, state.rows)
     if name in DETAILS:
         return _rewrite(store, name, _with_owner(store, DETAILS[name]))
-    return _rewrite(store, name, _without_begun if name == "runs" else lambda table: table)
+    return _rewrite(store, name, _without_starts if name == "runs" else lambda table: table)
 
 
 def _rewrite(store: Store, name: str, keep: Keep, *, include_full: bool = False, dry_run: bool = False) -> TableRewrite:
-    """Merges the parts of a table in batches with the rows to keep; full parts stay as they are unless they are included."""
+    """Merges the parts of a table in batches and selects the rows to keep; full parts are left as they are unless included."""
     files_before = len(store.files.names(name))
     state = store.load(name, ())  # sizes only: the rows of all parts may not fit into memory
     if not dry_run:
         store.remove_replaced(name, state.replaced)
+    order = [(column, "ascending") for column in ORDER if column in TABLES[name].names]
     files, rows = len(state.parts), state.rows
-    for batch in _batches(state, FULL_ROWS, include_full=include_full):
-        is_repeated = not state.merged_twice.isdisjoint(batch)
+    for batch in _batches(state, include_full=include_full):
         tables = dict(store.rows(name, batch))
-        merged = _merged(name, tables, keep, is_repeated=is_repeated)
-        dropped = sum(len(table) for table in tables.values()) - len(merged)
-        if not tables or (not dropped and _is_done(batch)):
+        if not tables:
+            continue
+        merged = all_rows = pa.concat_tables(tables.values())
+        if not state.merged_twice.isdisjoint(batch):
+            merged = distinct_rows(merged, TABLES[name].names)
+        merged = keep(merged)
+        dropped = len(all_rows) - len(merged)
+        if not dropped and _is_done(batch):
             continue
         rows -= dropped
         files -= len(tables) - (len(merged) > 0)
-        if not dry_run:
-            _replace(store, name, list(tables), merged)
+        if dry_run:
+            continue
+        if len(merged):
+            store.append(name, merged.sort_by(order) if order else merged, replaces=tables)
+        else:
+            store.remove_replaced(name, tables)
     return TableRewrite(name, files_before, files, state.rows, rows)
 
 
-def _merged(name: str, tables: Mapping[str, pa.Table], keep: Keep, *, is_repeated: bool) -> pa.Table:
-    empty = [] if tables else [TABLES[name].empty_table()]
-    merged = pa.concat_tables([*empty, *tables.values()])
-    return keep(distinct_rows(merged, TABLES[name].names) if is_repeated else merged)
-
-
-def _replace(store: Store, name: str, files: list[str], merged: pa.Table) -> None:
-    """Puts the merged rows in the place of these files."""
-    if not len(merged):
-        store.remove_replaced(name, files)
-        return
-    order = [(column, "ascending") for column in ORDER if column in merged.column_names]
-    store.append(name, merged.sort_by(order) if order else merged, replaces=files)
-
-
-def _batches(state: TableState, full_rows: int, *, include_full: bool) -> Iterator[dict[str, LoadedPart]]:
-    """Parts in the order of their age, as many together as make a full one; those merged twice make the first batch."""
+def _batches(state: TableState, *, include_full: bool) -> Iterator[dict[str, LoadedPart]]:
+    """Batches of parts that together make a full one, the oldest first; parts that were merged twice make the first batch."""
     repeated = {file: state.parts[file] for file in state.parts if file in state.merged_twice}
     if repeated:
         yield repeated
     batch: dict[str, LoadedPart] = {}
     rows = 0
     for file, part in state.parts.items():
-        is_full = part.rows >= full_rows // 2 and _is_done({file: part})
+        is_full = part.rows >= FULL_ROWS // 2 and _is_done({file: part})
         if file in repeated or (is_full and not include_full):
             continue
-        if batch and rows + part.rows > full_rows:
+        if batch and rows + part.rows > FULL_ROWS:
             yield batch
             batch, rows = {}, 0
         batch[file] = part
@@ -180,40 +169,25 @@ def _batches(state: TableState, full_rows: int, *, include_full: bool) -> Iterat
 
 
 def _is_done(batch: Mapping[str, LoadedPart]) -> bool:
-    """Whether this is a single part, sorted and in the present format."""
+    """Whether a batch is a single part that is sorted and has the present format."""
     ((file, part), *others) = batch.items()
     return not others and part.version == SCHEMA_VERSION and is_replacing(file)
 
 
 def _with_owner(store: Store, owner: str) -> Keep:
-    """Keeps details that have an owner, and those so young that it may still come."""
+    """Keeps details that have an owner, and recent ones, whose owner may not have been written yet."""
     state = store.load(owner, ["counted_at"])
-    if state.unreadable:  # its details are not orphans
+    if state.unreadable:  # details of the owners in these files are not orphans
         return lambda table: table
     counted_at = pc.unique(state.table(pa.schema([TABLES[owner].field("counted_at")]))["counted_at"])
     young = pa.scalar(datetime.now(UTC) - _ORPHAN_AGE, counted_at.type)
     return lambda table: table.filter(pc.or_(pc.is_in(table["counted_at"], counted_at), pc.greater(table["counted_at"], young)))
 
 
-def _without(column: str, values: list[str]) -> Keep:
-    return lambda table: table.filter(pc.invert(pc.is_in(table[column], pa.array(values, pa.string()))))
-
-
-def _without_begun(table: pa.Table) -> pa.Table:
-    """Drops the row that says that a run began, where another says that it ended."""
+def _without_starts(table: pa.Table) -> pa.Table:
+    """Drops the row that was written at the start of a run if there is one that was written at its end."""
     ended = pc.unique(table.filter(pc.is_valid(table["finished_at"]))["run"])
     return table.filter(pc.or_(pc.is_valid(table["finished_at"]), pc.invert(pc.is_in(table["run"], ended))))
-
-
-def _without_superseded(store: Store, cutoff: datetime) -> dict[str, Keep]:
-    """For the tables of owners and details: drops the rows that were no longer in force at the cutoff."""
-    keeps: dict[str, Keep] = {}
-    for owner, key in OWNERS.items():
-        columns = (*key, "counted_at")
-        superseded = _superseded(store, owner, cutoff)
-        details = [name for name, owned_by in DETAILS.items() if owned_by == owner]
-        keeps.update(dict.fromkeys((owner, *details), _without_rows(superseded, columns)))
-    return keeps
 
 
 def _superseded(store: Store, owner: str, cutoff: datetime) -> pa.Table:
@@ -224,5 +198,6 @@ def _superseded(store: Store, owner: str, cutoff: datetime) -> pa.Table:
     return before.filter(pc.invert(is_among(before, latest_rows(before, OWNERS[owner]), columns)))
 
 
-def _without_rows(others: pa.Table, columns: Sequence[str]) -> Keep:
+def _without(others: pa.Table, columns: Sequence[str]) -> Keep:
+    """Drops the rows that equal one of the others in these columns."""
     return lambda table: table.filter(pc.invert(is_among(table, others, columns)))

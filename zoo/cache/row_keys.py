@@ -1,4 +1,4 @@
-"""Comparing rows by several columns at once, on whole tables. A missing value equals a missing value."""
+"""Compares rows of whole tables by several columns at once. A missing value equals a missing value."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ def details_of(table: pa.Table, owners: pa.Table, key: Sequence[str]) -> pa.Tabl
     spans = equal_spans(table, own)
     codes, owner_codes = _row_codes([table.select(own).take(pa.array(spans.starts)), owners], own)
     is_owned = np.isin(codes, owner_codes)
-    if len(np.unique(codes)) == len(codes) and spans.are_rising(_integers(table["position"])):  # sorted, as writers leave them
+    if len(np.unique(codes)) == len(codes) and spans.are_rising(_integers(table["position"])):  # sorted, as writers write them
         return table if is_owned.all() else table.filter(pa.array(np.repeat(is_owned, spans.lengths)))
     return distinct_rows(table.filter(is_among(table, owners, own)), (*own, "position"))
 
 
 @dataclass(frozen=True, slots=True)
 class Spans:
-    """Neighbouring rows that are equal in some columns: far fewer than rows, where a table is sorted."""
+    """Runs of neighbouring rows that are equal in some columns. A sorted table has far fewer spans than rows."""
 
     starts: Integers  # position of each span's first row
     rows: int
@@ -79,7 +79,7 @@ def equal_spans(table: pa.Table, columns: Sequence[str]) -> Spans:
 
 
 def factorize(table: pa.Table, columns: Sequence[str]) -> tuple[pa.Table, Integers]:
-    """The distinct values of these columns in the order of their first rows, and for each row the position of its own."""
+    """The distinct values of these columns in the order of their first rows, and for each row the position of its values."""
     spans = equal_spans(table, columns)
     heads = table.select(columns).take(pa.array(spans.starts))
     (codes,) = _row_codes([heads], columns)
@@ -91,7 +91,7 @@ def factorize(table: pa.Table, columns: Sequence[str]) -> tuple[pa.Table, Intege
 
 
 def _row_codes(tables: Sequence[pa.Table], columns: Sequence[str]) -> list[Integers]:
-    """For each table one number a row, equal where rows are equal in these columns, also between the tables."""
+    """For each table a number for each row; rows that are equal in these columns have equal numbers, also across tables."""
     codes, kinds = np.zeros(sum(map(len, tables)), dtype=np.int64), 1
     for column in columns:
         values = pa.chunked_array([chunk for table in tables for chunk in table[column].chunks], tables[0][column].type)

@@ -18,16 +18,16 @@ _LISTED_RUNS = 5
 
 
 class RunStatus(enum.StrEnum):
-    """How a run went."""
+    """State of a run."""
 
-    RUNNING = "running"  # or killed: a killed run cannot say so
+    RUNNING = "running"  # or killed: a killed run cannot update its row
     DONE = "done"
     INTERRUPTED = "interrupted"
 
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """A row of the `runs` table; what an older version did not record is None."""
+    """A row of the `runs` table; columns that an older version did not write are None."""
 
     run: str
     status: str
@@ -53,18 +53,18 @@ class RunRecord:
 
     @property
     def ended_at(self) -> datetime:
-        """When the run ended; its start, if it was killed."""
-        with contextlib.suppress(OverflowError, ValueError):  # of a duration that is none
+        """When the run ended; its start if it was killed."""
+        with contextlib.suppress(OverflowError, ValueError):  # an invalid duration
             return self.finished_at or self.started_at + timedelta(seconds=self.seconds or 0)
         return self.started_at
 
 
 def run_records(rows: Iterable[Mapping[str, Any]]) -> list[RunRecord]:
-    """The runs in the order they began. Of a run's two rows, the one that says that it ended counts."""
+    """The runs in the order in which they began. If a run has a row from its start and one from its end, the latter counts."""
     names = [field.name for field in dataclasses.fields(RunRecord)]
     records: dict[str, RunRecord] = {}
     for row in rows:
-        if row["run"] is None or row["started_at"] is None:  # no run of ours
+        if row["run"] is None or row["started_at"] is None:  # not written by zoometer
             continue
         record = RunRecord(**{name: row[name] for name in names})
         if record.run not in records or records[record.run].status == RunStatus.RUNNING:

@@ -1,4 +1,4 @@
-"""The cache as its readers ask for it: what models cost, their operations and traces, what was measured, and what exists."""
+"""Reads the cache as DataFrames and records: costs, operations, traces, measured speeds, runs, architectures and accuracies."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Store(TableStore):
         rows = self._details("workloads", _where(equal), columns)
         figures = [field.name for field in rows.schema if not (field.nullable or pa.types.is_string(field.type))]
         others = to_pandas(rows.drop_columns(figures))
-        both: pd.DataFrame = pd.concat([others, rows.select(figures).to_pandas()], axis=1)  # such as numpy calculates with
+        both: pd.DataFrame = pd.concat([others, rows.select(figures).to_pandas()], axis=1)  # figures with numpy dtypes
         return both.reindex(columns=rows.column_names)
 
     def workloads_by_model(
@@ -56,7 +56,12 @@ class Store(TableStore):
             The models by `key`, and the calls with `model`, the row number of their model.
         """
         rows = self._details("workloads", {"precision": [precision], "layout": [layout]}, [*key, *columns])
-        return _by_model(rows, key, columns)
+        models, model = factorize(rows, key)
+        rows = rows.select(columns)
+        for place, field in enumerate(rows.schema):
+            if pa.types.is_string(field.type):
+                rows = rows.set_column(place, field.name, rows[field.name].combine_chunks().dictionary_encode())
+        return to_pandas(models), rows.to_pandas(split_blocks=True).assign(model=model)
 
     def details(self, name: str, **equal: str) -> pd.DataFrame:
         """The rows of a detail table whose owner is in force."""
@@ -69,7 +74,7 @@ class Store(TableStore):
         key = OWNERS[name]
         table = self.read(name, dict.fromkeys([*key, *columns, "counted_at"]) if columns else None, where)
         if as_of is not None:
-            table = table.filter(pc.less_equal(table["counted_at"], pa.scalar(as_of, table.schema.field("counted_at").type)))
+            table = table.filter(_until(table, "counted_at", as_of))
         return latest_rows(table, key)
 
     def _details(self, name: str, where: Where, columns: Iterable[str] | None = None) -> pa.Table:
@@ -79,11 +84,13 @@ class Store(TableStore):
         rows = self.read(name, dict.fromkeys([*columns, *key, "position", "counted_at"]), where)
         return details_of(rows, owners, key).select(columns)
 
-    def speeds(self, device: str | None = None, *, failed: bool = False) -> pd.DataFrame:
-        """The newest measurement of each `SPEED_KEY`, on one device or all; with `failed`, the newest attempt."""
+    def speeds(self, device: str | None = None, *, failed: bool = False, as_of: datetime | None = None) -> pd.DataFrame:
+        """The newest measurement of each `SPEED_KEY`, on one device or all; optionally also failures, and as of a moment."""
         table = self.read("speed", where={} if device is None else {"device": [device]})
         if not failed:
             table = table.filter(pc.equal(table["status"], "measured"))
+        if as_of is not None:
+            table = table.filter(_until(table, "added_at", as_of))
         frame = to_pandas(table).sort_values(["measured_at", "added_at"], kind="stable", na_position="first")
         return frame.drop_duplicates(list(SPEED_KEY), keep="last").reset_index(drop=True)
 
@@ -106,18 +113,13 @@ class Store(TableStore):
         return [Accuracy(**row) for row in self.read("accuracy", names).to_pylist()]
 
 
-def _by_model(rows: pa.Table, key: Sequence[str], columns: Sequence[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The models of calls, and the calls with the row number of their model."""
-    models, model = factorize(rows, key)
-    rows = rows.select(columns)
-    for place, field_ in enumerate(rows.schema):
-        if pa.types.is_string(field_.type):
-            rows = rows.set_column(place, field_.name, rows[field_.name].combine_chunks().dictionary_encode())
-    return to_pandas(models), rows.to_pandas(split_blocks=True).assign(model=model)
+def _until(table: pa.Table, column: str, moment: datetime) -> pa.ChunkedArray:
+    """Which rows have a time that is not after a moment."""
+    return pc.less_equal(table[column], pa.scalar(moment, table.schema.field(column).type))
 
 
 _REQUIRED = ("zoo", "arch", "task", "input")
-"""What a row of `architectures` has to say; one of a stranger may leave it out."""
+"""Columns of `architectures` that are never missing in rows that zoometer wrote."""
 
 
 def _where(equal: Mapping[str, Any]) -> Where:
@@ -127,9 +129,11 @@ def _where(equal: Mapping[str, Any]) -> Where:
 def _architecture(row: Mapping[str, Any], weights: tuple[Weights, ...]) -> Architecture:
     """A row of `architectures` as a record; lists become tuples, and missing values the record's defaults."""
     names = {field.name for field in dataclasses.fields(Architecture)}
-    known = {name: tuple(value) if isinstance(value, list) else value for name, value in row.items() if value is not None}
-    given: dict[str, Any] = {"classes": None, "family": None} | {name: value for name, value in known.items() if name in names}
-    return Architecture(name=row["arch"], weights=weights, **given)
+    values: dict[str, Any] = {"classes": None, "family": None}
+    for name, value in row.items():
+        if value is not None and name in names:
+            values[name] = tuple(value) if isinstance(value, list) else value
+    return Architecture(name=row["arch"], weights=weights, **values)
 
 
 _NULLABLE: dict[Any, Any] = {
@@ -142,6 +146,6 @@ _NULLABLE: dict[Any, Any] = {
 
 
 def to_pandas(table: pa.Table) -> pd.DataFrame:
-    """A DataFrame with nullable types, so that integers stay exact where some are missing."""
+    """A DataFrame with nullable dtypes, so that integers stay exact where some are missing."""
     frame: pd.DataFrame = table.to_pandas(types_mapper=_NULLABLE.get)
     return frame

@@ -1,4 +1,4 @@
-"""Plans measurements: models in run configurations, without those that the table has from the same environment."""
+"""Plans measurements: models in run configurations, without those that the table `speed` has from the same environment."""
 
 from __future__ import annotations
 
@@ -26,6 +26,9 @@ TOO_LARGE = "memory:"
 
 _PASSING = ("timeout:", "worker:")
 """Prefixes of failures that are retried."""
+
+SpeedRows = Mapping[tuple[Any, ...], dict[Any, Any]]
+"""Rows of the table `speed` by `speed_key`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,20 +76,16 @@ def _input_of_size(size: str, architecture: Architecture) -> str | None:
         return None
 
 
-class KnownSpeeds:
-    """Rows of the table `speed` that are not measured again, by key and environment."""
+def speed_key(row: Mapping[Any, Any], environment: str) -> tuple[Any, ...]:
+    """Identifies a measurement in exactly one environment."""
+    return (*(row[name] for name in SPEED_KEY), environment)
 
-    def __init__(self, table: pd.DataFrame) -> None:
-        rows = table.astype(object).where(table.notna(), None)
-        self._rows = {
-            (tuple(row[name] for name in SPEED_KEY), row["environment"]): row
-            for row in rows.to_dict("records")
-            if row["status"] == MEASURED or not str(row["reason"]).startswith(_PASSING)
-        }
 
-    def find(self, key: Mapping[str, Any], environment: str) -> dict[Any, Any] | None:
-        """The row of exactly this measurement in exactly this environment."""
-        return self._rows.get((tuple(key[name] for name in SPEED_KEY), environment))
+def index_speeds(table: pd.DataFrame) -> SpeedRows:
+    """The rows of the table `speed` that are not measured again, by `speed_key`."""
+    rows = table.astype(object).where(table.notna(), None).to_dict("records")
+    is_final = [row["status"] == MEASURED or not str(row["reason"]).startswith(_PASSING) for row in rows]
+    return {speed_key(row, row["environment"]): row for row, keep in zip(rows, is_final, strict=True) if keep}
 
 
 def is_too_large(row: Mapping[Any, Any]) -> bool:
@@ -95,7 +94,7 @@ def is_too_large(row: Mapping[Any, Any]) -> bool:
 
 
 def missing_batches(batches: Iterable[int], max_batch: int | None, recall: Callable[[int], dict[Any, Any] | None]) -> list[int]:
-    """The batches of one job that have to be measured; of the search for the largest that fits, the next one."""
+    """The batches of one job that have to be measured, and the next one of the search for the largest that fits."""
     absent = [batch for batch in batches if recall(batch) is None]
     if max_batch is None:
         return absent

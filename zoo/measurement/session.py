@@ -19,7 +19,17 @@ from zoo.cache.store import Store
 from zoo.errors import SpeedError
 from zoo.jobs import Failure
 from zoo.measurement.environment import device_id, environment_json
-from zoo.measurement.plan import FAILED, MEASURED, KnownSpeeds, MeasureJob, is_too_large, measure_jobs, missing_batches
+from zoo.measurement.plan import (
+    FAILED,
+    MEASURED,
+    MeasureJob,
+    SpeedRows,
+    index_speeds,
+    is_too_large,
+    measure_jobs,
+    missing_batches,
+    speed_key,
+)
 from zoo.measurement.repetition import halving
 from zoo.measurement.settings import MeasureListener, MeasureSettings
 from zoo.measurement.time_left import TimeLeft
@@ -30,6 +40,7 @@ from zoo.workers.local_pool import preload_workers
 from zoo.workers.processes import check_main_guard
 from zoo.workers.supervised_process import SupervisedProcess
 
+_WORKER = "zoo.measurement.worker"
 Row = dict[Any, Any]
 
 
@@ -51,7 +62,7 @@ class _MeasureTask:
     job: MeasureJob
     run: RunConfig  # with the device's id, and its runtime and threads
     environment: str
-    known: KnownSpeeds
+    known: SpeedRows
 
     def row_key(self, batch: int) -> Row:
         """The columns that name the measurement of a batch."""
@@ -61,7 +72,7 @@ class _MeasureTask:
 
     def known_row(self, batch: int) -> Row | None:
         """The row of a batch, if the table has it from this environment."""
-        return self.known.find(self.row_key(batch), self.environment)
+        return self.known.get(speed_key(self.row_key(batch), self.environment))
 
 
 def measure(settings: MeasureSettings, listener: MeasureListener | None = None) -> MeasureSummary:
@@ -90,7 +101,7 @@ class _Session:
         started = time.perf_counter()
         listings = list_zoos(RefreshSettings(self._settings.cache, dict(self._settings.zoos)), self._store)
         save_listings(self._store, listings)
-        preload_workers(["zoo.measurement.worker", *adapter_modules(listings)])
+        preload_workers([_WORKER, *adapter_modules(listings)])
         tasks = self._make_tasks(listings)
         left = self._plan(tasks)
         for task in tasks:
@@ -104,7 +115,7 @@ class _Session:
         chosen = {name: select(one.architectures, settings.zoos[name].selection) for name, one in listings.items()}
         jobs = measure_jobs(settings, listings, chosen)
         machines = {run: self._environment(run) for run in dict.fromkeys(settings.runs)}
-        known = KnownSpeeds(self._store.speeds(failed=True).iloc[: 0 if settings.rebuild else None])
+        known = index_speeds(self._store.speeds(failed=True).iloc[: 0 if settings.rebuild else None])
         tasks = []
         for job in jobs:
             machine, zoo = machines[job.run], job.key.zoo
@@ -146,11 +157,11 @@ class _Session:
         return dict(environment)
 
     def _request(self, what: str, run: RunConfig) -> Any:
-        with SupervisedProcess(_serve_machine, run) as process:
+        with SupervisedProcess(f"{_WORKER}:machine_answers", run) as process:
             return process.request(what, self._settings.timeout_s)
 
     def _measure(self, task: _MeasureTask, left: TimeLeft) -> None:
-        with SupervisedProcess(_serve_model, task.job) as process:
+        with SupervisedProcess(f"{_WORKER}:model_answers", task.job) as process:
 
             def attempt(batch: int) -> Row:
                 row = task.known_row(batch)
@@ -207,15 +218,3 @@ def _imprecision(half_width: float | None, repetitions: int, target: float) -> s
         return None
     known = "" if half_width is None else f", where the median is known to ±{half_width:.1%}"
     return f"stopped after {repetitions} repetition{'s' if repetitions > 1 else ''}{known}; ±{target:.1%} was the target"
-
-
-def _serve_machine(*args: Any) -> None:
-    from zoo.measurement.worker import serve_machine  # here, because importing it imports torch
-
-    serve_machine(*args)
-
-
-def _serve_model(*args: Any) -> None:
-    from zoo.measurement.worker import serve_model
-
-    serve_model(*args)

@@ -22,7 +22,6 @@ import math
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -83,30 +82,6 @@ class SpeedTable(NamedTuple):
     unmatched: tuple[Unmatched, ...] = ()
 
 
-@dataclass(slots=True)
-class _ArchitectureNames:
-    """The architectures by `zoo/arch` and by `arch`."""
-
-    by_name: dict[str, list[Architecture]] = field(default_factory=lambda: defaultdict(list))
-
-    @classmethod
-    def of(cls, architectures: Iterable[Architecture]) -> _ArchitectureNames:
-        known = cls()
-        for architecture in architectures:
-            known.by_name[architecture.name].append(architecture)
-            known.by_name[f"{architecture.zoo}/{architecture.name}"].append(architecture)
-        return known
-
-    def find(self, name: str) -> Architecture:
-        """The architecture of `zoo/arch`, `zoo/arch.tag` or `arch`; raises InputError with the reason there is none."""
-        matches = self.by_name.get(name) or self.by_name.get(name.partition(".")[0], [])
-        if not matches:
-            raise InputError(f"no architecture {name.partition('.')[0]}")
-        if len(matches) > 1:
-            raise InputError(f"{' and '.join(a.zoo for a in matches)} both have it; write zoo/{name}")
-        return matches[0]
-
-
 def read_speeds(
     path: str | Path,
     architectures: Iterable[Architecture],
@@ -131,12 +106,15 @@ def read_speeds(
         candidates = [architecture for architecture in candidates if architecture.zoo == "timm"]
         defaults |= timm_columns(path)
     _check_columns(table, path, defaults)
-    known, names = _ArchitectureNames.of(candidates), devices or DeviceNames(())
+    by_name: dict[str, list[Architecture]] = defaultdict(list)
+    for architecture in candidates:
+        by_name[architecture.name].append(architecture)
+        by_name[f"{architecture.zoo}/{architecture.name}"].append(architecture)
     rows: dict[tuple[Any, ...], Speed] = {}
     unmatched, mistakes = [], []
     for line, stated in ((row.line, row.cells) for row in table.rows):
         try:
-            row = _parse_speed(defaults | stated, known, names)
+            row = _parse_speed(defaults | stated, by_name, devices or DeviceNames(()))
             key = tuple(getattr(row, name) for name in SPEED_KEY)
             if key in rows:
                 raise InputError("measured by an earlier row of the table already")
@@ -207,12 +185,12 @@ def _check_columns(table: CsvTable, path: str | Path, defaults: Mapping[str, Any
             raise SpeedError(f"'{path}' does not say the {name}. Add a column {name}.")
 
 
-def _parse_speed(values: Mapping[str, Any], known: _ArchitectureNames, devices: DeviceNames) -> Speed:
+def _parse_speed(values: Mapping[str, Any], by_name: Mapping[str, list[Architecture]], devices: DeviceNames) -> Speed:
     """One row; InputError excludes it with the reason, ValueError is a mistake in the table."""
     for name in ("model", "device", "dtype"):
         if name not in values:
             raise InputError(f"no {name} is named")
-    architecture = known.find(str(values["model"]))
+    architecture = _find_architecture(str(values["model"]), by_name)
     size = str(values.get("input", "native"))
     batch, threads = int(_positive(values, "batch") or 1), _positive(values, "threads")
     latency_ms, samples_per_s = _both(_positive(values, "latency_ms"), _positive(values, "samples_per_s"), batch)
@@ -237,6 +215,16 @@ def _parse_speed(values: Mapping[str, Any], known: _ArchitectureNames, devices: 
         values.get("measured_at"),
         None if threads is None else int(threads),
     )
+
+
+def _find_architecture(name: str, by_name: Mapping[str, list[Architecture]]) -> Architecture:
+    """The architecture of `zoo/arch`, `zoo/arch.tag` or `arch`; raises InputError with the reason if there is not exactly one."""
+    matches = by_name.get(name) or by_name.get(name.partition(".")[0], [])
+    if not matches:
+        raise InputError(f"no architecture {name.partition('.')[0]}")
+    if len(matches) > 1:
+        raise InputError(f"{' and '.join(a.zoo for a in matches)} both have it; write zoo/{name}")
+    return matches[0]
 
 
 def _positive(values: Mapping[str, Any], name: str) -> float | None:

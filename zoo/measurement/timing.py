@@ -1,7 +1,7 @@
 """Measures steps of a model on a device. Importing this module imports torch.
 
-A step is one forward pass of a batch that is on the device already, in inference mode, from the call until the device has done
-all of it. Weights are random, so time that depends on their values is not that of a trained model; subnormal numbers, which
+A step is one forward pass of a batch that is already on the device, in inference mode, from the call until the device has completed
+it. Weights are random, so time that depends on their values is not that of a trained model; subnormal numbers, which
 random weights make and trained ones do not, are flushed to zero.
 """
 
@@ -28,10 +28,10 @@ _SEED = 0
 _PRODUCT = TimingTarget(half_width=0.05, least=6, most=200, time_s=0.5, warm_up=2, warm_up_s=0.05)
 _FIRST_SIZE, _LARGEST_SIZE = 512, 16_384
 _LONG_ENOUGH_S = 0.03
-"""A product that takes longer is large enough: its rate no longer grows."""
+"""A product that takes longer is large enough: larger ones do not reach a higher rate."""
 
-_PROCESS = Path("/proc/self")
-_RESET_PEAK = "5"  # as proc(5) has it
+_RESET_PEAK = "5"
+"""Written to `clear_refs`, it resets the peak of resident memory (proc(5))."""
 
 _WORDS_OF_NO_MEMORY = (
     "out of memory",
@@ -87,20 +87,20 @@ def time_steps(model: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any],
         Exception: whatever the model raises; `is_out_of_memory` tells one kind from the others.
     """
     with inference_context(run):
-        return repeat(lambda: _seconds(lambda: model(*args, **kwargs), run), target)
+        return repeat(lambda: _time_call(lambda: model(*args, **kwargs), run), target)
 
 
 def measure_peak(run: RunConfig) -> float:
-    """The rate of a matrix product in GFLOP/s, which is 2 n^3 operations: what the device reaches at its best in this dtype.
+    """The rate of a matrix product (2 n^3 operations) in GFLOP/s: the best that the device reaches in this dtype.
 
-    Squares grow until one takes long enough; the best rate counts. Of amp it is that of float16.
+    Square matrices grow until a product takes long enough, and the best rate is returned. The rate for amp is that of float16.
     """
     dtype = getattr(torch, run.precision.product_dtype)
     size, best = _FIRST_SIZE, 0.0
     with inference_context(RunConfig(run.device)):
         while True:
             left, right = (torch.randn(size, size, device=run.device).to(dtype) for _ in range(2))
-            timing = repeat(lambda: _seconds(lambda: left @ right, run), _PRODUCT)  # noqa: B023  # called before they change
+            timing = repeat(lambda: _time_call(lambda: left @ right, run), _PRODUCT)  # noqa: B023  # called before they change
             best = max(best, 2 * size**3 / timing.median_s / 1e9)
             if timing.median_s >= _LONG_ENOUGH_S or size >= _LARGEST_SIZE:
                 return best
@@ -133,8 +133,8 @@ def reset_peak_memory(run: RunConfig) -> None:
     elif run.device == "mps":
         torch.mps.empty_cache()
     else:
-        with contextlib.suppress(OSError):  # only where the system keeps count
-            _PROCESS.joinpath("clear_refs").write_text(_RESET_PEAK, encoding="ascii")
+        with contextlib.suppress(OSError):  # not every system records a peak
+            Path("/proc/self/clear_refs").write_text(_RESET_PEAK, encoding="ascii")
 
 
 def peak_memory_bytes(run: RunConfig, before: int | None) -> int | None:
@@ -150,13 +150,17 @@ def peak_memory_bytes(run: RunConfig, before: int | None) -> int | None:
 
 
 def resident_bytes(*, most: bool = False) -> int | None:
-    """Memory of this process, now or at most since `reset_peak_memory`; None where the system does not say."""
+    """Resident memory of this process, now or at most since `reset_peak_memory`; None where it is not available."""
+    return proc_bytes("/proc/self/status", "VmHWM" if most else "VmRSS")
+
+
+def proc_bytes(path: str, name: str) -> int | None:
+    """An amount in a file of Linux's proc file system, whose lines are `name: 123 kB`; None without such a file or line."""
     try:
-        lines = _PROCESS.joinpath("status").read_text(encoding="ascii", errors="replace").splitlines()
+        lines = Path(path).read_text(encoding="ascii", errors="replace").splitlines()
     except OSError:
         return None
-    name = "VmHWM:" if most else "VmRSS:"
-    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(name)), None)
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{name}:")), None)
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -166,8 +170,8 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and any(words in str(error).lower() for words in _WORDS_OF_NO_MEMORY)
 
 
-def _seconds(call: Callable[[], object], run: RunConfig) -> float:
-    """From the call until the device is done, the time of launching kernels included."""
+def _time_call(call: Callable[[], object], run: RunConfig) -> float:
+    """Seconds from the call until the device is done, including the time of launching kernels."""
     _synchronise(run)
     started = time.perf_counter()
     call()

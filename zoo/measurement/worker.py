@@ -1,13 +1,11 @@
-"""The inside of a process that measures. Importing this module imports torch."""
+"""Measures in a process of its own. Importing this module imports torch."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
-from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from torch import nn
 
@@ -26,6 +24,7 @@ from zoo.measurement.timing import (
     peak_memory_bytes,
     place_inputs,
     place_model,
+    proc_bytes,
     reset_peak_memory,
     resident_bytes,
     time_steps,
@@ -35,7 +34,9 @@ from zoo.workers import worker
 from zoo.workers.job import short_message
 
 _FREE_SHARE = 0.8
-"""Of the memory that is free when a process begins: the rest is for what else the machine does."""
+"""Share of the available memory that a process may use; the rest is for other processes."""
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,39 +48,28 @@ class BatchMeasurement:
     peak_memory_bytes: int | None
 
 
-def serve_machine(connection: Connection, run: RunConfig) -> None:
+def machine_answers(run: RunConfig) -> Callable[[str], Any]:
     """Answers `environment` with the facts of the machine, and `peak` with the rate of a matrix product in GFLOP/s."""
     worker.prepare_process()
     configure_torch(run)
-    answers: dict[str, Callable[[], Any]] = {"environment": lambda: environment(run), "peak": lambda: measure_peak(run)}
-    while True:
-        request = _receive(connection)
-        connection.send(_guarded(answers[request]))
+    answers: dict[str, Callable[[RunConfig], Any]] = {"environment": environment, "peak": measure_peak}
+    return lambda request: _failing(answers[request], run)
 
 
-def serve_model(connection: Connection, job: MeasureJob) -> None:
-    """Answers a batch with its measurement; the model is built at the first."""
+def model_answers(job: MeasureJob) -> Callable[[int], Any]:
+    """Answers a batch with its measurement; the first request builds the model."""
     worker.prepare_process()
-    if job.run.is_cpu and (limit := job.memory_gb or _free_gb() * _FREE_SHARE):
+    if job.run.is_cpu and (limit := job.memory_gb or (proc_bytes("/proc/meminfo", "MemAvailable") or 0) / 1e9 * _FREE_SHARE):
         worker.limit_memory(limit)
     configure_torch(job.run)
     model = _Model(job)
-    while True:
-        batch = _receive(connection)
-        connection.send(_guarded(lambda batch=batch: model.measure(batch)))  # type: ignore[misc]
+    return lambda batch: _failing(model.measure, batch)
 
 
-def _receive(connection: Connection) -> Any:
+def _failing(answer: Callable[[T], Any], request: T) -> Any:
+    """The answer to a request, or the failure if it raises."""
     try:
-        return connection.recv()
-    except EOFError:
-        raise SystemExit(0) from None
-
-
-def _guarded(answer: Callable[[], Any]) -> Any:
-    """The answer, or the failure that a model's exception is."""
-    try:
-        return answer()
+        return answer(request)
     except InputError as error:
         return Failure(INPUT_STAGE, "", str(error))
     except VariantError as error:
@@ -134,18 +124,9 @@ class _Model:
         return example
 
     def _count(self) -> int | None:
-        """FLOPs of one image; None if it cannot be counted, which does not prevent measuring."""
+        """FLOPs of one image; None if the model cannot be counted, which does not prevent measuring."""
         example = self._example(1)
         try:
             return count(self._plain, inputs=example.args, kwargs=example.kwargs).flops  # type: ignore[arg-type]
-        except Exception:  # noqa: BLE001  # that it fails is the answer
+        except Exception:  # noqa: BLE001  # a model may raise anything
             return None
-
-
-def _free_gb() -> float:
-    """Available memory in units of 10^9 bytes; 0 if unknown."""
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-    except OSError:
-        return 0.0
-    return next((int(line.split()[1]) * 1024 / 1e9 for line in lines if line.startswith("MemAvailable:")), 0.0)

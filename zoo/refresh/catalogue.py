@@ -65,7 +65,7 @@ def list_zoos(settings: RefreshSettings, store: Store, listener: Listener | None
 
 
 def preload(execution: Execution, zoos: Iterable[str]) -> None:
-    """Starts importing what workers need, if they are children of this process."""
+    """Starts importing the modules that workers need, if workers are children of this process."""
     if execution.uses_child_processes:
         from zoo.workers.local_pool import preload_workers
 
@@ -116,12 +116,12 @@ def _notes(listing: ZooListing) -> Notes:
 
 
 def _sizes(architectures: Sequence[Architecture]) -> list[int]:
-    """Numbers of architectures and of weights. They are two tables, of which one may be lost."""
+    """Numbers of architectures and of weights. A cached list is only valid if both tables have all rows."""
     return [len(architectures), sum(len(a.weights) for a in architectures)]
 
 
 def dependencies(name: str, libraries: Iterable[str]) -> Notes | None:
-    """What the list of an installed zoo depends on; None if that cannot be told without importing the zoo."""
+    """What the list of an installed zoo depends on; None if it is not known without importing the zoo."""
     modules = adapter_modules([name])
     versions = {library: _release_version(library) for library in libraries}
     if not modules or not versions or None in versions.values():
@@ -148,7 +148,7 @@ def _release_version(library: str) -> str | None:
 
 
 def _package_of(distribution: metadata.Distribution) -> str:
-    """The package that a distribution installs: mostly of its own name, but `open_clip` of `open_clip_torch`."""
+    """The package that a distribution installs: usually of the same name, but `open_clip_torch` installs `open_clip`."""
     own_name = distribution.name.replace("-", "_")
     if importlib.util.find_spec(own_name) is not None:
         return own_name

@@ -1,10 +1,10 @@
-"""Commits rows while others are counted, in small parts: a killed run loses a few seconds of work."""
+"""Commits rows in small parts while others are counted: a killed run loses a few seconds of work."""
 
 from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -19,17 +19,16 @@ from zoo.records import CostKey, Status, TraceKey
 from zoo.workers.job_rows import JobResult, failed_result
 
 if TYPE_CHECKING:
-    from zoo.jobs import Job
     from zoo.records import Versions
     from zoo.refresh.plan import Plan
     from zoo.settings import Execution, Listener
     from zoo.workers.local_pool import JobOutcome
 
 COMMIT_EVERY_S = 4.0
-"""Longest time that a row waits for its commit, but for the second in which workers are polled."""
+"""Longest time that a row waits for its commit, apart from the second in which workers are polled."""
 
 _COMPACT_EVERY = 10_000
-"""Jobs after which a long run checks whether its many small parts should be merged."""
+"""Number of jobs after which a long run checks whether its small parts should be merged."""
 
 
 class Committer:
@@ -85,11 +84,11 @@ def count_and_commit(
     if not plan.to_count:
         return
 
-    def keep(result: JobResult) -> None:
+    def add_row(result: JobResult) -> None:
         result.row["fingerprint"] = plan.architectures[result.key.zoo, result.key.arch].fingerprint
         result.row["run"] = summary.run
         committer.add(result)
-        _update(summary, result)
+        _update_summary(summary, result)
         listener.counted(result.key, Status(result.row["status"]), result.row.get("reason"))
 
     def interrupted() -> None:
@@ -98,45 +97,39 @@ def count_and_commit(
 
     with Committer(store) as committer:
         for key, failure in plan.known_failures.items():
-            keep(failed_result(key, failure, versions[key.zoo]))
+            add_row(failed_result(key, failure, versions[key.zoo]))
         if not plan.missing:
             return
-        with contextlib.closing(_run_jobs(plan.jobs(), execution, versions, interrupted, listener.notify)) as outcomes:
+        with contextlib.closing(_run_jobs(plan, execution, versions, interrupted, listener)) as outcomes:
             for number, outcome in enumerate(outcomes, start=1):
                 for result in _results_of(outcome, versions):
-                    keep(result)
+                    add_row(result)
                 committer.commit_if_due()
                 if number % _COMPACT_EVERY == 0:
                     compact_if_scattered(store)
 
 
 def _run_jobs(
-    jobs: Iterable[Job],
-    execution: Execution,
-    versions: Mapping[str, Versions],
-    interrupted: Callable[[], None],
-    notify: Callable[[str], None],
+    plan: Plan, execution: Execution, versions: Mapping[str, Versions], interrupted: Callable[[], None], listener: Listener
 ) -> Generator[JobOutcome | None]:
-    """Runs jobs on the configured backend."""
+    """Runs the jobs of a plan on the configured backend."""
     if execution.backend == "dask":
         from zoo.dask_backend import client as dask
 
-        return dask.run_jobs(jobs, execution, versions, interrupted, notify)
+        return dask.run_jobs(plan.jobs(), execution, versions, interrupted, listener.notify)
     from zoo.workers import local_pool as local
 
-    return local.run_jobs(jobs, execution, interrupted)
+    return local.run_jobs(plan.jobs(), execution, interrupted)
 
 
 def _results_of(outcome: JobOutcome | None, versions: Mapping[str, Versions]) -> list[JobResult]:
     if outcome is None:
         return []
     job, results = outcome
-    if isinstance(results, Failure):
-        return [failed_result(key, results, versions[job.zoo]) for key in job.keys]
-    return results
+    return [failed_result(key, results, versions[job.zoo]) for key in job.keys] if isinstance(results, Failure) else results
 
 
-def _update(summary: RunSummary, result: JobResult) -> None:
+def _update_summary(summary: RunSummary, result: JobResult) -> None:
     has_failed = result.row["status"] == Status.FAILED
     if isinstance(result.key, TraceKey):
         summary.traced += not has_failed

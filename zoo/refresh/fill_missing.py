@@ -1,4 +1,4 @@
-"""Fills in certain costs or traces that the cache lacks, whatever a configuration asks for."""
+"""Counts or traces given keys that the cache lacks, independently of a configuration."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ def list_architectures(cache: str, zoos: Collection[str]) -> list[Architecture]:
 def fill_missing(
     keys: Collection[CostKey | TraceKey], cache: str, execution: Execution = Execution(), listener: Listener | None = None
 ) -> bool:
-    """Counts or traces what the cache lacks from the installed versions.
+    """Counts or traces the keys that the cache lacks for the installed versions.
 
     Returns:
-        Whether all was done; False after Ctrl-C.
+        Whether everything was done; False after Ctrl-C.
 
     Raises:
         ZooError: if a zoo is not installed, or the cache cannot be written.

@@ -1,4 +1,4 @@
-"""What a refresh has to count: the rows that a configuration asks for, without those that the cache has."""
+"""Plans a refresh: the rows that a configuration requests, without those that the cache has."""
 
 from __future__ import annotations
 
@@ -74,12 +74,12 @@ def _model_of(key: CostKey | TraceKey) -> Model:
 def requested_costs(
     architectures: Iterable[Architecture], settings: ZooSettings, results: Iterable[Accuracy]
 ) -> dict[CostKey, Failure | None]:
-    """The cost rows that the settings ask for, with the failures that are known before counting.
+    """The cost rows that the settings request, with the failures that are known before counting.
 
     Each architecture is counted with its own head at every configured input. With the head of each of its weights it is counted
     wherever an accuracy of them was measured and, if `native` is configured, at their native input. All this applies to every
-    configured batch and variant. A variant that an architecture does not have is left out, but feature maps that it does not have are
-    a failure that says why.
+    configured batch and variant. Variants that an architecture does not have are left out, except feature maps: their rows are
+    failures with the reason.
     """
     measured: dict[tuple[str, str], set[str]] = defaultdict(set)
     for result in results:
@@ -98,7 +98,7 @@ def requested_costs(
 def _requested_inputs(
     architecture: Architecture, settings: ZooSettings, measured: Mapping[tuple[str, str], set[str]]
 ) -> Iterator[tuple[str, int | None, Failure | None]]:
-    """Inputs with the classes of the head at them, or with a failure if the architecture cannot have such an input."""
+    """Inputs with the classes of the head, or with a failure if the architecture cannot have such an input."""
     sizes = settings.inputs_of(architecture.name)
     requested: list[tuple[str, int | None]] = []
     for size in sizes:

@@ -1,4 +1,4 @@
-"""Refreshes the cache: counts what the settings ask for and the cache lacks, and records what that changed."""
+"""Refreshes the cache: counts the requested rows that it lacks, and records what changed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import hashlib
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 
 import pandas as pd
@@ -40,9 +41,9 @@ _VALIDITY_COLUMNS = ("status", "reason", "fingerprint", "library_version", "torc
 def refresh(
     settings: RefreshSettings, listener: Listener | None = None, request: RefreshOptions = RefreshOptions()
 ) -> RunSummary:
-    """Counts what the settings ask for and the cache lacks, and commits it meanwhile.
+    """Counts the requested rows that the cache lacks, and commits them meanwhile.
 
-    Every refresh leaves a row in the table `runs`, even if nothing was to do or it was killed.
+    Every refresh writes a row of the table `runs`, even if there was nothing to do or it was killed.
 
     Raises:
         BusyError: if another refresh of the same name is running, and the request is not to wait for it.
@@ -81,27 +82,24 @@ def _refresh(settings: RefreshSettings, store: Store, listener: Listener, reques
     return summary
 
 
-@contextlib.contextmanager
-def _exclusive(store: Store, request: RefreshOptions, listener: Listener) -> Iterator[None]:
-    """Keeps two refreshes of one name from counting the same rows."""
+def _exclusive(store: Store, request: RefreshOptions, listener: Listener) -> AbstractContextManager[None]:
+    """Prevents two refreshes of the same name from counting the same rows."""
     if request.config is None:
-        yield
-        return
+        return contextlib.nullcontext()
     what = f"Another refresh of '{request.config}' is running"
-    with locked(
+    return locked(
         store.files,
         f"refresh-{_digest(request.config)}",
         what=what,
         wait=request.wait,
         on_wait=lambda: listener.notify(f"{what}; waiting for it to end."),
-    ):
-        yield
+    )
 
 
 def _select_architectures(
     settings: RefreshSettings, listings: Mapping[str, ZooListing], only: Sequence[str]
 ) -> dict[str, list[Architecture]]:
-    """The architectures that the settings select and that match one of the globs in `only`, if there are any."""
+    """The architectures that the settings select; with globs in `only`, those that match one of them."""
     selected = {name: select(listing.architectures, settings.zoos[name].selection) for name, listing in listings.items()}
     for name, listing in listings.items():
         check_input_globs(listing.architectures, settings.zoos[name])
@@ -142,7 +140,7 @@ def _plan(
 
 
 def _valid_rows(store: Store, details: str, request: RefreshOptions, rows: pd.DataFrame) -> pd.DataFrame:
-    """Cached rows, without those that the request counts again and those whose details are lost."""
+    """The cached rows that are not counted again: neither on request nor because their details are lost."""
     if request.rebuild:
         return rows.head(0)
     if request.max_age is not None:
@@ -192,37 +190,39 @@ def _recorded_run(
         planned=summary.planned,
         versions=summary.versions,
     )
-    first = _write_run(store, run)
-    _write_named(store, plan, results)
+    first = _append_run(store, run)
+    _append_missing(store, tables)
     try:
         yield
     except BaseException:
-        with contextlib.suppress(CacheError):  # the disk may be full, which is what the first exception says
+        with contextlib.suppress(CacheError):  # the disk may be full, and then the first exception says so
             _end_run(store, dataclasses.replace(run, status=RunStatus.INTERRUPTED), summary, first)
         raise
-    _write_named(store, plan, results)  # a pruning that had read the runs before this one may have removed them
+    _append_missing(store, tables)  # a pruning that read the runs before this one was written may have removed them
     status = RunStatus.INTERRUPTED if summary.interrupted else RunStatus.DONE
     _end_run(store, dataclasses.replace(run, status=status), summary, first)
 
 
-def _write_named(store: Store, plan: NamedTable, results: NamedTable) -> None:
-    for table, column, (name, rows) in (("plans", "plan", plan), ("results", "results", results)):
+def _append_missing(store: Store, tables: Iterable[NamedTable]) -> None:
+    """Appends the plan and the results of a run unless another run wrote the same ones."""
+    for table, name, rows in tables:
+        column = rows.column_names[0]
         if not len(store.read(table, [column], {column: [name]})):
             store.append(table, rows)
 
 
 def _end_run(store: Store, run: RunRecord, summary: RunSummary, first: str | None) -> None:
-    """Compares the cache with the previous run of the same configuration, and replaces the first row of this one."""
+    """Compares the cache with the previous run of the same configuration, and replaces the first row of this run."""
     run = dataclasses.replace(run, finished_at=datetime.now(UTC), seconds=summary.seconds)
     changes = compare(store, previous_run(store.runs(), run), run)
     for kind in (ChangeKind.ADDED, ChangeKind.CHANGED, ChangeKind.REMOVED, ChangeKind.RECOVERED):
         setattr(summary, kind.value, changes.count(kind))
     summary.broken, summary.failing = changes.count(ChangeKind.FAILED), changes.failing
     names = ("counted", "failed", "unsupported", "broken", "failing", "added", "changed", "removed", "recovered")
-    _write_run(store, dataclasses.replace(run, **{name: getattr(summary, name) for name in names}), first)
+    _append_run(store, dataclasses.replace(run, **{name: getattr(summary, name) for name in names}), first)
 
 
-def _write_run(store: Store, run: RunRecord, replaces: str | None = None) -> str | None:
+def _append_run(store: Store, run: RunRecord, replaces: str | None = None) -> str | None:
     return store.append("runs", table_of("runs", [dataclasses.asdict(run)]), replaces=[replaces] if replaces else [])
 
 

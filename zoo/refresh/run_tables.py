@@ -1,6 +1,6 @@
-"""What a run leaves beside its row in `runs`: the keys it planned, and the accuracies that were in force for its models.
+"""Tables that a run writes beside its row of `runs`: the keys it planned, and the accuracies in force for its models.
 
-Both are named by a digest of their rows, so that runs with the same ones share them: a night that finds nothing new adds none.
+The name of both is a digest of their rows, so that runs with equal rows share them: a nightly run without changes adds none.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ _DIGEST_BATCH = 10_000
 
 
 class NamedTable(NamedTuple):
-    """Rows of a table whose first column holds their name."""
+    """Rows of a table whose first column contains their name."""
 
+    table: str
     name: str
     rows: pa.Table
 
@@ -30,17 +31,17 @@ class NamedTable(NamedTuple):
 def plan_table(keys: Collection[CostKey]) -> NamedTable:
     """The keys of a plan. Built by columns, because plans may be long."""
     columns = {column: [key[place] for key in keys] for place, column in enumerate(CostKey._fields)}
-    return _named("plans", columns_of("plans", len(keys), columns, {"plan": ""}), CostKey._fields)
+    return _with_digest("plans", columns_of("plans", len(keys), columns, {"plan": ""}), CostKey._fields)
 
 
 def results_table(
     selected: Mapping[str, Sequence[Architecture]], published: Mapping[str, Sequence[Accuracy]], zoos: Mapping[str, ZooSettings]
 ) -> NamedTable:
-    """The published accuracies of the selected models, at the inputs and with the heads that the settings ask for."""
+    """The published accuracies of the selected models, with the inputs and heads that the settings request."""
     rows = [
         row for name, architectures in selected.items() for row in _results(architectures, published.get(name, ()), zoos[name])
     ]
-    return _named("results", table_of("results", rows), ("zoo", "arch", "tag", "input", "dataset", "metric"))
+    return _with_digest("results", table_of("results", rows), ("zoo", "arch", "tag", "input", "dataset", "metric"))
 
 
 def _results(
@@ -49,15 +50,15 @@ def _results(
     weights = {(w.arch, w.tag): (architecture, w) for architecture in architectures for w in architecture.weights}
     for result in published:
         if (result.arch, result.tag) in weights:
-            architecture, of = weights[result.arch, result.tag]
+            architecture, own = weights[result.arch, result.tag]
             yield {
                 "results": "",
                 "zoo": architecture.zoo,
                 "arch": result.arch,
                 "tag": result.tag,
-                "task": of.task,
+                "task": own.task,
                 "family": architecture.family,
-                "classes": requested_classes(of.classes, settings),
+                "classes": requested_classes(own.classes, settings),
                 "input": requested_input(result.input, settings),
                 "dataset": result.dataset,
                 "metric": result.metric,
@@ -65,11 +66,11 @@ def _results(
             }
 
 
-def _named(table: str, rows: pa.Table, order: Sequence[str]) -> NamedTable:
-    """The rows in order, with a digest of them as their name."""
+def _with_digest(table: str, rows: pa.Table, order: Sequence[str]) -> NamedTable:
+    """The sorted rows, named by their digest."""
     rows = rows.sort_by([(column, "ascending") for column in order])
     digest = hashlib.sha256()
     for batch in rows.to_batches(max_chunksize=_DIGEST_BATCH):
         digest.update(repr(batch.to_pydict()).encode())
     name = digest.hexdigest()[:16]
-    return NamedTable(name, rows.set_column(0, TABLES[table].field(0), pa.repeat(pa.scalar(name), len(rows))))
+    return NamedTable(table, name, rows.set_column(0, TABLES[table].field(0), pa.repeat(pa.scalar(name), len(rows))))

@@ -1,7 +1,7 @@
-"""Finds out why an architecture does not support an input size, by running it at others.
+"""Finds the reason why an architecture does not support an input size, by running it at other sizes.
 
-Exceptions of libraries do not help users: mostly shapes mismatch somewhere inside a model. The rule is searched among those that
-vision models usually have, and only reported if it agrees with every size that was tried.
+Exceptions of libraries do not help users: usually shapes do not match somewhere inside a model. The rule is one of those that vision
+models usually have, and it is only reported if it agrees with every size that was tried.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ Size = tuple[int, int]
 """Height and width."""
 
 _MAX_TRIED = 48
-"""Sizes at which one architecture is built and run at most; each costs as much as a row."""
+"""Largest number of sizes at which one architecture is built and run; each takes as long as counting a row."""
 
 _COARSEST = 32
 """Largest step of the search for a minimum or maximum size, which is then bisected."""
 
 _NEARBY = (-32, -16, -8, -4, 4, 8, 16, 32)
-"""Distances from the native size that are tried before it is reported as the only one."""
+"""Distances from the native size that are tried before it is reported as the only supported size."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class _SearchLimitError(Exception):
 
 @dataclass(slots=True)
 class InputConstraints:
-    """What is known of the input sizes that one architecture supports."""
+    """Input sizes at which one architecture was run, and the rules that follow from them."""
 
     native: Sequence[str]  # inputs, at which it runs
     runs: Callable[[str], bool]  # whether it runs at another input
@@ -46,7 +46,7 @@ class InputConstraints:
     _rules: list[SizeRule] = field(default_factory=list)
 
     def explain(self, input: str) -> str:
-        """Why the architecture does not run at an input, where it has failed."""
+        """The reason why the architecture does not run at an input at which it failed."""
         made_for = f"it is made for {' and '.join(self.native)}"
         rule = self._broken_rule(_size(input)) if len(image_tensor(self.native[0]).shape) >= 3 else None
         return f"{rule.text}; {made_for}" if rule else f"it does not run at {input}; {made_for}"
@@ -75,7 +75,7 @@ class InputConstraints:
                 yield from self._bounds(side)
 
     def _multiples(self, side: int) -> Iterator[SizeRule]:
-        """Steps, the smallest first, that divide the native size but not this one, and at whose nearest multiples the model runs."""
+        """Rules of multiples, the smallest step first: steps that divide the native size but not this one, whose nearest multiples run."""
         native = min(_size(self.native[0]))
         for step in range(2, native + 1):
             if native % step or side % step == 0:
@@ -120,7 +120,7 @@ class InputConstraints:
             self._try((side, side))
 
     def _holds(self, rule: SizeRule) -> bool:
-        """Whether all tried sizes agree: those that ran satisfy the rule, the others violate it or a known one."""
+        """Whether all tried sizes agree: those that ran satisfy the rule, and the others violate it or a known rule."""
         rules = [*self._rules, rule]
         return all(rule.allows(size) if ran else any(not r.allows(size) for r in rules) for size, ran in self._tried.items())
 
@@ -137,7 +137,7 @@ class InputConstraints:
 
 
 def learn_constraints(native: Sequence[str], runs: Callable[[str], bool]) -> InputConstraints | None:
-    """The constraints of an architecture, to be learned; None if it does not run at its native input either."""
+    """The constraints of an architecture, without rules yet; None if it does not run at its native input either."""
     return InputConstraints(native, runs) if runs(native[0]) else None
 
 

@@ -1,6 +1,6 @@
 """Isolates models from each other inside a worker: limits their time, and restores the state of the process after each job.
 
-A model may change anything in its process. Where the change cannot be undone, the process runs no further job and is replaced.
+A model may change anything in its process. If the change cannot be undone, the process runs no further job and is replaced.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from zoo.jobs import Failure
 
 _SEED = 0
 _MOST_RETAINED = 0.5
-"""Share of the memory limit that a worker may hold after a job; more would leave the next job too little."""
+"""Share of the memory limit that a worker may still use after a job; more would leave too little for the next job."""
 
 _INTERRUPTED = ("timeout:", "memory:")
-"""How the reasons of models begin that were interrupted, and may have left anything half done."""
+"""Prefixes of the reasons of models that were interrupted, and may have left the process in any state."""
 
 _SIGNALS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGALRM", "SIGCHLD") if hasattr(signal, name))
 
@@ -74,9 +74,9 @@ def restored_state() -> Iterator[None]:
     restore = [*_python_state(), *_torch_state()]
     with contextlib.ExitStack() as contexts:
         contexts.enter_context(warnings.catch_warnings())
-        nowhere = contexts.enter_context(Path(os.devnull).open("w", encoding="utf-8"))
-        contexts.enter_context(contextlib.redirect_stdout(nowhere))
-        contexts.enter_context(contextlib.redirect_stderr(nowhere))
+        devnull = contexts.enter_context(Path(os.devnull).open("w", encoding="utf-8"))
+        contexts.enter_context(contextlib.redirect_stdout(devnull))
+        contexts.enter_context(contextlib.redirect_stderr(devnull))
         try:
             yield
         finally:
@@ -124,7 +124,7 @@ class WorkerHealth:
 
     def __init__(self) -> None:
         self.needs_restart = False
-        self._threads: int | None = None  # at the start; None: nobody replaces this process, so it must go on
+        self._threads: int | None = None  # at the start; None: this process cannot be replaced, so it runs all jobs
         self._most_mapped = 0.0
 
     def set_baseline(self, memory_gb: float) -> None:
@@ -133,12 +133,12 @@ class WorkerHealth:
         self._most_mapped = mapped_bytes() + memory_gb * 1e9 * _MOST_RETAINED
 
     def check(self, reasons: Iterable[str]) -> None:
-        """Checks what a job with rows of these reasons left behind: an interrupted model, a thread or much memory."""
+        """Checks whether a job, whose rows have these reasons, left an interrupted model, a thread or much memory."""
         if self._threads is not None:
             was_interrupted = any(reason.startswith(_INTERRUPTED) for reason in reasons)
-            self.needs_restart = was_interrupted or threading.active_count() > self._threads or self._holds_much()
+            self.needs_restart = was_interrupted or threading.active_count() > self._threads or self._uses_much_memory()
 
-    def _holds_much(self) -> bool:
+    def _uses_much_memory(self) -> bool:
         if mapped_bytes() <= self._most_mapped:
             return False
         gc.collect()

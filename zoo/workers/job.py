@@ -38,12 +38,12 @@ from zoo.workers.training_job import count_example_training, failed_training
 
 _TOTALS = [name for name in CONVENTIONS if name != "matmul"]  # that is `macs`
 _WITH_PLAIN_CONSTRUCTORS = frozenset({"torchvision", "timm"})
-"""Zoos whose constructors change no global state, so that their modules can be cached and built again."""
+"""Zoos whose constructors do not change global state, so that their modules can be cached and rebuilt."""
 
 _MESSAGE_LENGTH = 300
 _COLLECT_AT = 1_000_000
-"""New objects after which the garbage collector runs; it is disabled otherwise. Only models with reference cycles need it: this is some
-hundred of them."""
+"""Number of new objects after which the garbage collector runs; otherwise it is disabled. Only models with reference cycles need it: some
+hundred of them create as many objects."""
 
 
 class JobRunner:
@@ -67,7 +67,7 @@ class JobRunner:
         results = list(self._results_of(zoo, job, versions, timeout_s))
         if gc.get_count()[0] > _COLLECT_AT:
             gc.collect()
-            gc.freeze()  # what is left are caches, which the collector need not scan again
+            gc.freeze()  # the remaining objects are caches, which the collector need not scan again
         return results
 
     def _zoo_of(self, job: Job) -> Zoo:
@@ -101,10 +101,10 @@ class JobRunner:
             except VariantError as error:
                 yield failed_result(key, Failure(VARIANT_STAGE, "", str(error)), versions)
             except Exception as error:  # noqa: BLE001  # a model may raise anything
-                yield failed_result(key, self._diagnose_any(zoo, key, stage, error), versions)
+                yield failed_result(key, self._diagnose_row(zoo, key, stage, error), versions)
 
     def _measure(self, zoo: Zoo, model: nn.Module, key: CostKey | TraceKey, versions: Versions, job: Job) -> JobResult:
-        """The result for one of the keys of a job; the last one may leave something in the model, if nothing else is done with it."""
+        """The result for one of the keys of a job; the last one may change the model, because it is not used any more."""
         if isinstance(key, TraceKey):
             return self._traces.result(zoo, model, key, [k for k in job.keys if isinstance(k, TraceKey)], versions)
         return count_result(key, self._count(zoo, model, key, keep=job.training or key != job.keys[-1]), versions)
@@ -114,7 +114,7 @@ class JobRunner:
         return count_example(model, zoo.example(model, key), self._memo, rebuild, keep=keep)
 
     def _training_of(self, zoo: Zoo, model: nn.Module, key: CostKey, timeout_s: float | None) -> dict[str, Any]:
-        """The columns of a step of training, within a time limit of its own; an exception costs these columns only."""
+        """The columns of a step of training, with its own time limit; an exception only affects these columns."""
         try:
             with time_limit(timeout_s):
                 return count_example_training(model, zoo.example(model, key), self._memo)
@@ -124,8 +124,8 @@ class JobRunner:
         except Exception as error:  # noqa: BLE001  # a model may raise anything
             return failed_training(f"{type(error).__name__}: {short_message(error)}")
 
-    def _diagnose_any(self, zoo: Zoo, key: CostKey | TraceKey, stage: str, error: Exception) -> Failure:
-        """Diagnoses a failure; one of a trace only is a fault of the tracer if the same model can be counted."""
+    def _diagnose_row(self, zoo: Zoo, key: CostKey | TraceKey, stage: str, error: Exception) -> Failure:
+        """Diagnoses a failure; if a trace fails and the same model can be counted, the tracer failed."""
         if isinstance(key, TraceKey) and stage == "run" and self._runs(zoo, key.cost_key):
             if needs_gradients(error):
                 return Failure("trace", "", "its forward pass computes gradients, which a trace does not do")
@@ -135,7 +135,7 @@ class JobRunner:
         return self._diagnose(zoo, key.cost_key, stage, error)
 
     def _diagnose(self, zoo: Zoo, key: CostKey, stage: str, error: Exception) -> Failure:
-        """Distinguishes unsupported inputs from faults: the architecture runs at its native input."""
+        """Distinguishes unsupported inputs from other failures: with an unsupported input, the architecture runs at its native one."""
         message = short_message(error)
         if is_out_of_memory(error):
             return Failure("memory", type(error).__name__, message)
@@ -182,7 +182,7 @@ def current_versions(zoo: Zoo) -> Versions:
 
 
 def count_result(key: CostKey, cost: Cost, versions: Versions) -> JobResult:
-    """The row of a counted model."""
+    """The rows of a counted model."""
     by_kind, totals = cost.macs_by_kind(), cost.totals()
     shared = key_columns(key, datetime.now(UTC))
     row = {

@@ -1,4 +1,4 @@
-"""The queue of pending jobs, and the loop in which a pool of workers completes them."""
+"""The queue of pending jobs, and the loop that completes them with a pool of workers."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from typing import Any, Protocol, TypeVar
 from zoo.jobs import Job
 
 LOOKAHEAD = 10_000
-"""Jobs read ahead of the workers: enough to group them by family, few enough to bound the memory."""
+"""Number of jobs that are read in advance: enough to group them by family, few enough to bound the memory."""
 
 _POLL_S = 1.0
-"""How often a pool can look for new workers, and results are committed, while no task finishes."""
+"""Interval at which a pool looks for new workers and results are committed while no task finishes."""
 
 Family = tuple[str, str | None]
-"""A zoo, and a family of its architectures. They share operations, whose results a worker memoizes."""
+"""A zoo and a family of its architectures. Architectures of a family share operations, whose results a worker memoizes."""
 
 R_co = TypeVar("R_co", covariant=True)
 
@@ -37,7 +37,7 @@ class JobQueue:
         self._read_ahead()
 
     def __len__(self) -> int:
-        """Jobs that were read and wait for a worker; 0 if no job is left."""
+        """Number of jobs that were read and wait for a worker; 0 if no job is left."""
         return self._size + len(self.isolated)
 
     def put(self, jobs: Iterable[Job]) -> None:
@@ -81,7 +81,7 @@ class JobQueue:
 
 
 class WorkerPool(Protocol[R_co]):
-    """Workers that complete jobs, in this process's own machine or elsewhere."""
+    """Workers that complete jobs, on this machine or in a cluster."""
 
     finished: queue.SimpleQueue[Any]  # tasks; None: stop
 
@@ -90,10 +90,10 @@ class WorkerPool(Protocol[R_co]):
         """Number of submitted tasks that were not collected."""
 
     def submit(self, jobs: JobQueue) -> None:
-        """Gives the workers as many jobs as they can hold."""
+        """Submits jobs until the queues of all workers are full."""
 
     def collect(self, task: Any, jobs: JobQueue) -> Iterable[tuple[Job, R_co]]:
-        """The results of a finished task; jobs to be tried again return to the queue."""
+        """The results of a finished task; jobs that are retried return to the queue."""
 
 
 def complete_jobs(jobs: JobQueue, pool: WorkerPool[R_co], interrupted: Callable[[], None]) -> Generator[tuple[Job, R_co] | None]:
@@ -123,7 +123,7 @@ def complete_jobs(jobs: JobQueue, pool: WorkerPool[R_co], interrupted: Callable[
 
 @contextlib.contextmanager
 def _deferred_interrupt(notify: Callable[[], None]) -> Iterator[None]:
-    """Lets the first Ctrl-C only notify, so that it cannot interrupt a commit; the next one raises as usual."""
+    """Makes the first Ctrl-C call `notify` only, so that it cannot interrupt a commit; the next one raises as usual."""
     usual = signal.getsignal(signal.SIGINT)
     if threading.current_thread() is not threading.main_thread() or not callable(usual):
         yield

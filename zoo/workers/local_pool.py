@@ -1,4 +1,4 @@
-"""Worker processes on this machine. A model that raises, hangs or crashes its process fails its own row only."""
+"""Worker processes on this machine. If a model raises, hangs or crashes its process, only its own row fails."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ if TYPE_CHECKING:
 
 _WORKER = "zoo.workers.worker"
 _JOBS_PER_WORKER = 2
-"""The running one and the next, so that a worker never waits for the parent."""
+"""The running job and the next one, so that a worker never waits for the parent."""
 
 _GRACE_S = 2.0
-"""Time for a worker to interrupt a model itself, before it is killed."""
+"""Time in which a worker can interrupt a model itself before it is killed."""
 
 _NOT_STARTED = Failure("worker", "", "its process ended before it had begun with it")
 _RETRIES_AFTER_CRASH, _RETRIES_NOT_STARTED = 1, 5
-"""A process may crash so early in a job that the job seems not to have started: such jobs have more retries."""
+"""A process may crash so early that its job seems not to have started, so such jobs have more retries."""
 
 _MOST_NOT_STARTED = 20
-"""Consecutive jobs that no process started, after which no process is expected to."""
+"""Number of consecutive jobs that no process started after which the run fails."""
 
 Packed = bytes | Failure
 JobOutcome = tuple[Job, "list[JobResult] | Failure"]
@@ -105,7 +105,7 @@ class LocalPool:
         return {worker.family for worker in self._workers}
 
     def submit(self, jobs: JobQueue) -> None:
-        """Gives each worker a running and a next job, of the same family as long as there are some."""
+        """Gives each worker a running and a next job, of the same family as long as it has jobs."""
         for worker in self._workers:
             others = {other.family for other in self._workers if other is not worker}
             while not self._is_stopped and worker.is_ready() and (taken := jobs.take(1, worker.family, others)):
@@ -138,7 +138,7 @@ class LocalPool:
 
 
 class _Worker:
-    """One process, which is replaced when it dies or a model has changed it for good."""
+    """One process, which is replaced when it dies or a model has changed it irreversibly."""
 
     def __init__(self, execution: Execution) -> None:
         self.family: Family | None = None
@@ -148,7 +148,7 @@ class _Worker:
         self._needs_restart = False
 
     def is_ready(self) -> bool:
-        """Whether it can hold another job."""
+        """Whether it can accept another job."""
         if (self._needs_restart and not self.futures) or not self._process.active:
             self._kill()
             self._process, self._needs_restart = self._start(), False
@@ -173,7 +173,7 @@ class _Worker:
         except ProcessExpired as error:
             kill_group(error.pid)
             return Failure("worker", "", f"its process {describe_exit(error.exitcode)}")
-        except Exception as error:  # noqa: BLE001  # whatever came back from a worker fails its job only
+        except Exception as error:  # noqa: BLE001  # any exception of a worker fails its job only
             return Failure("worker", type(error).__name__, str(error))
         self._needs_restart |= outcome is None
         return outcome

@@ -1,7 +1,7 @@
-"""Serializes the results of a job, so that they can pass through processes that have no torch.
+"""Serializes the results of a job, so that processes without torch can pass them on.
 
-Tables of the cache become Arrow record batches without their schemas, which both sides know: pickling each column is slow, and a
-schema is larger than the short tables of one model.
+Tables of the cache become Arrow record batches without their schemas, which are known to both sides: pickling each column is slow, and
+a schema is larger than the short tables of one model.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ def unpack(data: bytes) -> Any:
     return pickle.loads(data)  # noqa: S301 - packed by our own worker
 
 
-def _reduced(table: pa.Table) -> tuple[Any, tuple[str, list[bytes]]]:
+def _reduce_table(table: pa.Table) -> tuple[Any, tuple[str, list[bytes]]]:
     name = next(name for name, schema in _SCHEMAS.items() if table.schema.equals(schema))
-    return _table_of, (name, [batch.serialize().to_pybytes() for batch in table.to_batches()])
+    return _restore_table, (name, [batch.serialize().to_pybytes() for batch in table.to_batches()])
 
 
 class _Packer(pickle.Pickler):
-    dispatch_table = copyreg.dispatch_table | {pa.Table: _reduced}
+    dispatch_table = copyreg.dispatch_table | {pa.Table: _reduce_table}
 
 
-def _table_of(name: str, batches: list[bytes]) -> pa.Table:
+def _restore_table(name: str, batches: list[bytes]) -> pa.Table:
     schema = _SCHEMAS[name]
     return pa.Table.from_batches([pa.ipc.read_record_batch(batch, schema) for batch in batches], schema)

@@ -1,4 +1,4 @@
-"""Worker processes whose exit is always noticed, and that are killed together with what models started in them."""
+"""Worker processes whose exit is always detected, and that are killed together with the processes that models started."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from typing import Any, ClassVar
 
 from zoo.errors import ZooError
 
-_ENDED_WELL = 256
-"""Replaces exit code 0, which pebble ignores; no process can exit with it."""
+_EXIT_OK = 256
+"""Replaces exit code 0, which pebble ignores; no process can exit with this code."""
 
 NO_WORKER_STARTS = (
     "Worker processes end before they begin to count; their output says why. "
@@ -25,7 +25,7 @@ NO_WORKER_STARTS = (
 
 
 def check_main_guard() -> None:
-    """A worker imports the main script. If that starts workers without a guard, each would start others, without end.
+    """Checks that the main script starts workers under a guard: workers import it, and would start other workers endlessly.
 
     Raises:
         ZooError: in a process that is still starting; multiprocessing's own test for that is `_inheriting`.
@@ -35,39 +35,39 @@ def check_main_guard() -> None:
 
 
 def kill_group(worker: int | None) -> None:
-    """Kills what models started in a worker, which leads a process group."""
+    """Kills the processes that models started in a worker, which is the leader of their process group."""
     if worker and hasattr(os, "killpg"):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(worker, signal.SIGKILL)
 
 
 def describe_exit(code: int) -> str:
-    """How a process ended, from its exit code or, if negative, signal."""
+    """How a process ended, from its exit code or, if negative, its signal."""
     if code >= 0:
-        return f"ended with code {code % _ENDED_WELL}"
+        return f"ended with code {code % _EXIT_OK}"
     hint = ", which the system does where memory runs out" if -code == signal.SIGKILL else ""
     names = {number.value: number.name for number in signal.Signals}
     return f"was ended by {names.get(-code, f'signal {-code}')}{hint}"
 
 
 def worker_context() -> multiprocessing.context.BaseContext:
-    """Forks workers from a server that has imported what they need, or spawns them where the system cannot fork."""
+    """Forks workers from a server that has imported the modules they need, or spawns them if the system cannot fork."""
     if sys.platform != "win32" and "forkserver" in multiprocessing.get_all_start_methods():
         return _ForkServerContext()
     return _SpawnContext()
 
 
 class _WatchedProcess(BaseProcess):
-    """A process whose exit is always noticed, and whose group is killed with it."""
+    """A process whose exit is always detected, and whose process group is killed with it."""
 
     @property
     def exitcode(self) -> int | None:
-        """256 instead of 0: pebble takes 0 for a worker that it stopped itself, and would wait for the job's timeout."""
+        """256 instead of 0: pebble assumes that it stopped a worker with 0 itself, and would wait for the timeout of the job."""
         code = super().exitcode
-        return _ENDED_WELL if code == 0 else code
+        return _EXIT_OK if code == 0 else code
 
     def start(self) -> None:
-        """Starts in daemons too, such as Dask's workers: ours always exit with their parent."""
+        """Starts in daemon processes too, such as Dask's workers: workers always exit with their parent."""
         config = multiprocessing.current_process()._config  # type: ignore[attr-defined]  # noqa: SLF001 - multiprocessing refuses daemons by it
         is_daemon = config.pop("daemon", False)
         try:

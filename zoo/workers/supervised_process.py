@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import importlib
 from multiprocessing import Pipe, connection
 from typing import Any, Self
 
@@ -14,13 +14,16 @@ _EXIT_S = 5.0
 
 
 class SupervisedProcess:
-    """A process that starts with the first request, and again after a crash. Use it in a `with` statement.
+    """A process that starts with the first request, and again after a crash. Use it in a `with` statement."""
 
-    `serve` is called with a connection and the arguments. It replies to each request until the connection is closed.
-    """
+    def __init__(self, factory: str, *args: Any) -> None:
+        """Prepares the process.
 
-    def __init__(self, serve: Callable[..., None], *args: Any) -> None:
-        self._serve, self._args = serve, args
+        Args:
+            factory: `package.module:function`, which only the process imports. It returns a function that answers a request.
+            args: of the factory.
+        """
+        self._factory, self._args = factory, args
         self._process: Any = None
         self._connection: connection.Connection[Any, Any] | None = None
 
@@ -48,7 +51,7 @@ class SupervisedProcess:
             return Failure("worker", "", f"its process {'did not end' if code is None else describe_exit(code)}")
 
     def kill(self) -> None:
-        """Kills the process, if there is one, and all that it started."""
+        """Kills the process, if there is one, and all processes that it started."""
         if self._connection is None:
             return
         self._connection.close()
@@ -59,7 +62,20 @@ class SupervisedProcess:
 
     def _start(self) -> None:
         ours, theirs = Pipe()
-        self._process = worker_context().Process(target=self._serve, args=(theirs, *self._args), daemon=True)  # type: ignore[attr-defined]
+        args = (theirs, self._factory, *self._args)
+        self._process = worker_context().Process(target=_answer_requests, args=args, daemon=True)  # type: ignore[attr-defined]
         self._process.start()
         theirs.close()  # the process holds the only other end, so that its exit closes the connection
         self._connection = ours
+
+
+def _answer_requests(connection: connection.Connection[Any, Any], factory: str, *args: Any) -> None:
+    """Runs in the process, until the parent closes the connection."""
+    module, _, name = factory.partition(":")
+    answer = getattr(importlib.import_module(module), name)(*args)
+    while True:
+        try:
+            request = connection.recv()
+        except EOFError:
+            return
+        connection.send(answer(request))

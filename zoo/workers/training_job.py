@@ -1,4 +1,4 @@
-"""The training columns of a cost: a step of training of the same model at the same input, or why there is none."""
+"""The training columns of a cost: a step of training of the same model at the same input, or the reason why there is none."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from zoo.training.training_cost import TrainingCost
 
 
 def count_example_training(model: nn.Module, example: Example, memo: Memo) -> dict[str, Any]:
-    """The columns of a step with what a zoo says a model is called with.
+    """The columns of a step with the example input of a zoo.
 
     Raises:
         Exception: whatever the model raises, such as a normalisation that cannot be trained with one image.
@@ -39,5 +39,5 @@ def training_columns(cost: TrainingCost) -> dict[str, Any]:
 
 
 def failed_training(reason: str) -> dict[str, Any]:
-    """The columns of a step that cannot be counted; the cost of inference stands."""
+    """The columns of a step that cannot be counted; the columns of inference do not change."""
     return {"training_status": Status.FAILED.value, "training_reason": reason}

@@ -1,4 +1,4 @@
-"""The inside of a worker process. Importing this module imports torch, so that a fork server can do so once for all workers."""
+"""Runs in worker processes. Importing this module imports torch, so that a fork server can do so once for all workers."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ _health = WorkerHealth()
 
 
 def initialize(memory_gb: float) -> None:
-    """Prepares a fresh process for jobs, with one thread and a limit of memory."""
+    """Prepares a new process for jobs, with one thread and a memory limit."""
     prepare_process()
     torch.set_num_threads(1)
     gc.disable()
-    gc.freeze()  # imported modules stay for good
+    gc.freeze()  # imported modules are never freed
     limit_memory(memory_gb)
     _health.set_baseline(memory_gb)
 
@@ -43,11 +43,11 @@ def prepare_process() -> None:
     faulthandler.disable()
     warnings.simplefilter("ignore")
     os.environ["HF_HUB_OFFLINE"] = "1"
-    _silence()
+    _discard_output()
 
 
 def run(job: Job, timeout_s: float | None = None) -> list[JobResult] | Failure | None:
-    """Runs one job, each of its rows within the time; any exception of the model is a failure. None: the process needs a restart."""
+    """Runs one job with a time limit for each row; exceptions of the model become failures. None: the process needs a restart."""
     if _health.needs_restart:
         return None
     worker = os.getpid()
@@ -58,45 +58,45 @@ def run(job: Job, timeout_s: float | None = None) -> list[JobResult] | Failure |
         except BaseException as error:  # noqa: BLE001  # SystemExit and the like too
             outcome = Failure("run", type(error).__name__, short_message(error))
         finally:
-            if os.getpid() != worker:  # the model forked: the copy must not go on as a second worker
+            if os.getpid() != worker:  # the model forked: the copy must not continue as a second worker
                 os._exit(0)
     _health.check([str(result.row["reason"]) for result in outcome] if isinstance(outcome, list) else [])
     return outcome
 
 
 def _tie_lifetimes() -> None:
-    """When this process ends, kills what models started in it; when its parent ends, kills this process."""
+    """When this process ends, kills the processes that models started; when its parent ends, kills this process."""
     if hasattr(os, "setpgid"):
         with contextlib.suppress(OSError):
             os.setpgid(0, 0)
         signal.signal(signal.SIGTERM, _kill_own_group)
         Finalize(None, _kill_own_group, exitpriority=0)
     if (parent := multiprocessing.parent_process()) is not None:
-        threading.Thread(target=_exit_with, args=[parent.sentinel], daemon=True).start()
+        threading.Thread(target=_exit_after, args=[parent.sentinel], daemon=True).start()
 
 
-def _exit_with(parent: int) -> None:
+def _exit_after(parent: int) -> None:
     connection.wait([parent])
     _kill_own_group()
 
 
 def _kill_own_group(*_: object) -> None:
     if hasattr(os, "killpg"):
-        with contextlib.suppress(OSError):  # a fork of this process leads no group
+        with contextlib.suppress(OSError):  # a fork of this process is not the leader of a group
             os.killpg(os.getpid(), signal.SIGKILL)
     os._exit(1)
 
 
-def _silence() -> None:
-    """Discards what models print."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
+def _discard_output() -> None:
+    """Discards the output of models."""
+    devnull = os.open(os.devnull, os.O_WRONLY)
     for stream in (1, 2):
-        os.dup2(nowhere, stream)
-    os.close(nowhere)
+        os.dup2(devnull, stream)
+    os.close(devnull)
 
 
 def limit_memory(memory_gb: float) -> None:
-    """Makes allocations fail once the process has grown by this much, where the system supports it."""
+    """Makes allocations fail once the process has grown by this much, on systems that support it."""
     with contextlib.suppress(ImportError, OSError, ValueError):
         import resource
 

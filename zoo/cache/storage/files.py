@@ -1,4 +1,4 @@
-"""The files of a cache in a local folder: written whole or not at all, listed, read, removed, set aside.
+"""The files of a cache in a local folder: atomic writes, listings, reads, removals and moves.
 
 A file is written under a temporary name, flushed to disk, read back, and renamed. `remote_files` has the same interface for
 caches at other addresses.
@@ -25,16 +25,16 @@ if TYPE_CHECKING:
     from zoo.cache.storage.remote_files import PickRanges, Read, RemoteFiles
 
 _LEFTOVER_AGE_S = 3600
-"""Age of a temporary file from which on its writer counts as dead."""
+"""Age at which a temporary file is removed, because its writer must have died."""
 
 _LISTINGS = 100
-"""Attempts at a listing during which nothing changes."""
+"""Number of attempts to list a folder without a change meanwhile."""
 
 _LOCAL = ("file://", "local://")
 
 
 def open_files(address: Address) -> Files | RemoteFiles:
-    """The files at an address; without a scheme it is a folder.
+    """The files at an address; an address without a scheme is a folder.
 
     Raises:
         CacheError: if the address cannot be opened.
@@ -50,7 +50,7 @@ def open_files(address: Address) -> Files | RemoteFiles:
 
 
 class Files:
-    """The files in one folder, by `folder/name`."""
+    """The files under one folder, each addressed by subfolder and name."""
 
     is_local = True
 
@@ -125,7 +125,7 @@ class Files:
         return Path(self.path(folder, name)).read_bytes()
 
     def reads(self, folder: str, names: Iterable[str], _: PickRanges | None = None) -> Iterator[tuple[str, Read]]:
-        """Each file with a function that reads it whole, as `read` does."""
+        """Each file with a function that reads all of it, as `read` does."""
         return ((name, partial(self.read, folder, name)) for name in names)
 
     def size(self, folder: str, name: str) -> int:
@@ -136,7 +136,7 @@ class Files:
             return 0
 
     def write(self, folder: str, name: str, data: pa.Buffer) -> None:
-        """Writes a new file, which is durable when this returns.
+        """Writes a new file; it is durable when this returns.
 
         Raises:
             CacheError: if it cannot be written; everything written before is intact.
@@ -150,15 +150,15 @@ class Files:
             ) from error
 
     def remove(self, folder: str, name: str) -> None:
-        """Removes a file that another has replaced. One that cannot be removed is not read either way."""
+        """Removes a file that another one has replaced. If that fails, the file is still not read."""
         with contextlib.suppress(OSError):
             Path(self.path(folder, name)).unlink()
 
     def flush(self, folder: str) -> None:
-        """Makes all changes of a folder durable, those of other processes too.
+        """Makes all changes of a folder durable, including those of other processes.
 
         Raises:
-            CacheError: if the disk refuses.
+            CacheError: if the disk reports an error.
         """
         try:
             _sync_folder(Path(self.root, folder))
@@ -185,7 +185,7 @@ def _write_durably(path: Path, data: pa.Buffer) -> None:
             _drop_from_page_cache(file.fileno())
             file.seek(0)
             if checksum(file.read()) != checksum(data):
-                raise OSError(None, "the disk gives back other bytes than were written")
+                raise OSError(None, "the disk returns other bytes than were written")
         temporary.replace(path)
     except BaseException:  # Ctrl-C as well
         temporary.unlink(missing_ok=True)
@@ -194,14 +194,14 @@ def _write_durably(path: Path, data: pa.Buffer) -> None:
 
 
 def _drop_from_page_cache(descriptor: int) -> None:
-    """Makes the next read of a file come from the disk, where the system allows that."""
+    """Drops a file from the page cache, so that the next read comes from the disk, on systems that support it."""
     if hasattr(os, "posix_fadvise"):
         with contextlib.suppress(OSError):
             os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def _sync_folder(folder: Path) -> None:
-    """Makes renames in a folder durable, where the system lets folders be flushed."""
+    """Makes renames in a folder durable, on systems that can flush folders."""
     if not hasattr(os, "O_DIRECTORY"):
         return
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)

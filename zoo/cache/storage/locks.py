@@ -1,7 +1,7 @@
-"""Locks of the operating system: they are released when their process ends, however it ends.
+"""Locks of the operating system, which are released when their process ends for whatever reason.
 
-They hold on one machine and on shared file systems that support locks (NFS 4, SMB, Lustre). An object store has none: its cache
-is locked on this machine only. Nothing is lost or read twice where two machines compact at the same time; see `table_store`.
+They work on one machine and on shared file systems that support locks (NFS 4, SMB, Lustre). An object store has no locks: its cache
+is locked on this machine only. If two machines compact it at the same time, no row is lost or read twice; see `table_store`.
 """
 
 from __future__ import annotations

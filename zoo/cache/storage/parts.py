@@ -1,4 +1,4 @@
-"""Part files as bytes: rows and notes are encoded as Parquet, and decoded only if the file is exactly what was written.
+"""Encodes rows and notes as the bytes of a part, a Parquet file, and decodes them if the file is exactly what was written.
 
 The name of a part holds the time it was written, a random number, and the beginning of the SHA-256 of the whole file:
 `part-20260102T030405123456-0f3a9c71-5d41402abc4b2a76.parquet`. A name that ends in `-replacing` belongs to a part whose notes
@@ -30,11 +30,11 @@ from zoo.cache.storage.range_reads import Range, column_ranges
 SUFFIX = ".parquet"
 
 CALIBRATIONS = "calibrations"
-"""The folder of calibrations, which are short texts."""
+"""The folder of calibrations, which are YAML and JSON files."""
 
 
 def belongs(folder: str, name: str) -> bool:
-    """Whether a file is one that a folder of the cache is made of; others are left alone."""
+    """Whether a file of a folder of the cache is read, by its name; other files are ignored."""
     return name.endswith((".yaml", ".json") if folder == CALIBRATIONS else SUFFIX)
 
 
@@ -44,14 +44,14 @@ _NAME = re.compile(
 _STAMP = "%Y%m%dT%H%M%S%f"
 _NOTES = "zoometer.notes"
 Where = Mapping[str, Collection[Any]]
-"""The values a column may have, by column; rows with other values are left out."""
+"""Allowed values by column; rows with other values are left out."""
 
 Notes = Mapping[str, Any]
-"""Facts about a part as a whole; stored as JSON."""
+"""Metadata of a part, stored as JSON."""
 
 
 class UnreadableError(Exception):
-    """A file is no part that can be read. The message ends a sentence that begins with its path."""
+    """A file cannot be read as a part. The message is the end of a sentence that begins with the path."""
 
     def __init__(self, reason: str, *, is_newer: bool = False) -> None:
         super().__init__(reason)
@@ -60,7 +60,7 @@ class UnreadableError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class LoadedPart:
-    """The content of a part: the rows and columns that were asked for, its notes and its size."""
+    """The content of a part: the requested rows and columns, its notes and its size."""
 
     table: pa.Table
     notes: Notes = field(default_factory=dict)
@@ -74,7 +74,7 @@ class LoadedPart:
 
     @property
     def zoos(self) -> list[str]:
-        """The zoos whose state a part of a snapshot table gives; without a note, those of its rows."""
+        """The zoos whose state a part of a snapshot table contains; without a note, the zoos of its rows."""
         return list(self.notes["zoos"] if "zoos" in self.notes else pc.unique(self.table["zoo"]).to_pylist())
 
 
@@ -110,7 +110,7 @@ def checksum(data: pa.Buffer | bytes) -> str:
 
 
 def _parse_name(file: str) -> re.Match[str] | None:
-    """What the name of a part says; None if it is no such name, or its time is none."""
+    """The fields of the name of a part; None if it is not such a name or its time is invalid."""
     if match := _NAME.fullmatch(file):
         with contextlib.suppress(ValueError):
             datetime.strptime(match["stamp"], _STAMP).replace(tzinfo=UTC)
@@ -125,7 +125,7 @@ def is_replacing(file: str) -> bool:
 
 
 def written_at(file: str) -> datetime:
-    """When a part was written, by its name; the earliest time for a file that is not named as a part."""
+    """When a part was written, according to its name; the earliest time for a file without such a name."""
     match = _parse_name(file)
     if match is None:
         return datetime.min.replace(tzinfo=UTC)
@@ -181,12 +181,12 @@ def _read_notes(schema: pa.Schema) -> Notes:
     notes = json.loads((schema.metadata or {}).get(_NOTES.encode(), b"{}"))
     lists = [notes.get(key, []) for key in ("replaces", "zoos")] if isinstance(notes, dict) else [notes]
     if not all(isinstance(names, list) and all(isinstance(one, str) for one in names) for names in lists):
-        raise ValueError("its notes are not those of a part")
+        raise ValueError("its notes are invalid")
     return dict(notes)
 
 
 def _unfilled(parquet: pq.ParquetFile, schema: pa.Schema, name: str) -> list[str]:
-    """Required columns that a stranger left empty in some rows, by the statistics of the file."""
+    """Required columns that are null in some rows, by the statistics of a file that zoometer did not write."""
     lax = [field.name for field in TABLES[name] if not field.nullable and schema.field(field.name).nullable]
     groups = range(parquet.num_row_groups) if lax else range(0)
     return [column for column in lax if any(known is None or known.null_count for known in _statistics(parquet, column, groups))]
@@ -232,14 +232,14 @@ def _read(parquet: pq.ParquetFile, name: str, version: int, columns: list[str], 
 
 
 def _matching_groups(parquet: pq.ParquetFile, where: Where) -> list[int]:
-    """The row groups that may hold matching rows, by their statistics."""
+    """The row groups that may contain matching rows, by their statistics."""
     groups = range(parquet.num_row_groups)
     statistics = {column: _statistics(parquet, column, groups) for column in where}
     return [group for group in groups if all(_may_match(statistics[column][group], where[column]) for column in where)]
 
 
 def _all_match(parquet: pq.ParquetFile, groups: list[int], column: str, values: Collection[Any]) -> bool:
-    """Whether the statistics show that each of these row groups has a single value, and that it is one of these."""
+    """Whether the statistics show that each of these row groups has a single value, which is one of `values`."""
     return all(
         known is not None
         and known.has_min_max

@@ -1,8 +1,8 @@
-"""Reads of a large remote part that transfer only its footer and the pages asked for.
+"""Reads only the footer and the requested pages of a large remote part.
 
-pyarrow's `pre_buffer` over an fsspec file asks for one range after the other, and `fsspec.parquet` needs one request more for
-each file and cannot choose row groups; the README has the figures. Pages are checked against their own checksums. Whatever is
-rewritten or verified is read whole.
+pyarrow's `pre_buffer` over an fsspec file requests one range after the other, and `fsspec.parquet` needs one more request for each
+file and cannot select row groups; the README has the figures. Pages are checked against their own checksums. Parts that are rewritten
+or verified are read completely.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ Range = tuple[int, int]
 """The first byte, and the one after the last."""
 
 ReadRanges = Callable[[Sequence[Range]], Sequence[bytes]]
-"""Gives the bytes of each range."""
+"""Reads the bytes of each range."""
 
 WHOLE_BELOW = 2**20
-"""Bytes of a part up to which it is read whole: the latency of a second request would cost more."""
+"""Size below which a part is read completely: the latency of a second request would cost more."""
 
 _END = 2**16
-"""Bytes at the end of a part that are read first; a footer is seldom longer."""
+"""Bytes at the end of a part that are read first; few footers are longer."""
 
 _GAP = 2**17
-"""Bytes between two ranges up to which they are read as one."""
+"""Largest gap, in bytes, between two ranges that are read as one."""
 
 
 def read_part(read: ReadRanges, size: int, pick: Callable[[pq.ParquetFile], Iterable[Range]]) -> pa.Buffer:
     """A buffer of the part's size that holds its footer and the picked ranges; all other bytes are 0 and take no memory.
 
-    A file that is no Parquet file is read whole, so that its error message does not depend on what was picked.
+    A file that is not a Parquet file is read completely, so that its error message does not depend on the picked ranges.
     """
     data = mmap.mmap(-1, size)
 

@@ -1,8 +1,8 @@
-"""The files of a cache at an fsspec address: an object store, or a file server.
+"""The files of a cache at an fsspec address: an object store or a file server.
 
-Of an object store no more is expected than this: a file is put whole or not at all, has a unique name and never changes, and a
-listing is in order of names. Folders, renames and locks are not needed. Where a file could be seen half written (SFTP, FTP, SMB,
-HDFS), it is put under a temporary name and renamed.
+An object store only has to put a file atomically and to list files in order of their names. Files have unique names and never change;
+folders, renames and locks are not needed. Where a file could be seen half written (SFTP, FTP, SMB, HDFS), it is put under a temporary
+name and renamed.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ from zoo.cache.storage.range_reads import WHOLE_BELOW, Range, read_part
 from zoo.errors import CacheError
 
 _PUT_WHOLE = {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oss", "oci", "memory"}
-"""File systems that show a file only when all of it is there."""
+"""File systems that put a file atomically."""
 
 _LISTING_AGE_S = 60.0
-"""Seconds for which a listing is used again: a command lists the whole cache once, not each table many times."""
+"""Seconds for which a listing is reused: a command lists the whole cache once, not each table many times."""
 
 _CONCURRENT_READS = 16
 
 Read = Callable[[], "bytes | pa.Buffer"]
 PickRanges = Callable[[pq.ParquetFile], Iterable[Range]]
-"""Chooses what is read of a large part."""
+"""Selects the byte ranges of a large part that are read."""
 
 _Listing = dict[str, dict[str, int]]
 """Bytes of each file, by folder and name."""
@@ -56,7 +56,7 @@ class RemoteFiles:
         except ImportError as error:
             hint = f" Install it with: pip install 'zoometer[{_EXTRAS[self._protocol]}]'" if self._protocol in _EXTRAS else ""
             raise CacheError(f"Cache '{address}' cannot be opened: {error}.{hint}") from None
-        except Exception as error:  # noqa: BLE001 - the file system is anybody's
+        except Exception as error:  # noqa: BLE001 - a file system may raise anything
             raise CacheError(f"Cache '{address}' cannot be opened: {self._message(error)}") from None
         self._listing: _Listing | None = None
         self._listed_at = 0.0
@@ -96,7 +96,7 @@ class RemoteFiles:
         return set(self._list().get(folder, ()))
 
     def forget_listing(self) -> None:
-        """Makes the next question list the files again."""
+        """Discards the listing, so that the next access lists the files again."""
         self._listing = None
 
     def read(self, folder: str, name: str) -> bytes:
@@ -106,7 +106,7 @@ class RemoteFiles:
             FileNotFoundError: if it is gone.
             OSError: if it cannot be read.
         """
-        with self._forgetting_what_is_gone(), self._as_os_errors():
+        with self._forget_listing_of_missing_file(), self._as_os_errors():
             data: bytes = self._fs.cat_file(self.path(folder, name))
         return data
 
@@ -118,7 +118,7 @@ class RemoteFiles:
             names: of the files; consumed as they are needed.
             pick: what to read of a large part; None: all of it.
         """
-        if not getattr(self._fs, "async_impl", False):  # a connection that answers one request at a time
+        if not getattr(self._fs, "async_impl", False):  # one connection that answers one request at a time
             yield from ((name, partial(self.read, folder, name)) for name in names)
             return
         names = iter(names)
@@ -146,7 +146,7 @@ class RemoteFiles:
                 pieces: list[bytes] = self._fs.cat_ranges([path] * len(ranges), list(starts), list(stops), on_error="raise")
             return pieces
 
-        with self._forgetting_what_is_gone():
+        with self._forget_listing_of_missing_file():
             return read_part(read_ranges, size, pick)
 
     def size(self, folder: str, name: str) -> int:
@@ -154,7 +154,7 @@ class RemoteFiles:
         return self._list().get(folder, {}).get(name, 0)
 
     def write(self, folder: str, name: str, data: pa.Buffer) -> None:
-        """Puts a new file, which is durable when this returns.
+        """Puts a new file; it is durable when this returns.
 
         Raises:
             CacheError: if it cannot be put; everything written before is intact.
@@ -163,7 +163,7 @@ class RemoteFiles:
             with self._as_os_errors():
                 self._put(self.path(folder, name), data.to_pybytes())
         except OSError as error:
-            self.forget_listing()  # the file may be there all the same: only the answer was lost
+            self.forget_listing()  # the file may exist: perhaps only the answer was lost
             raise CacheError(
                 f"Cache '{self.address}' cannot be written: {error.strerror or error}. What was committed before is intact; "
                 "run again to go on from there."
@@ -172,14 +172,14 @@ class RemoteFiles:
             self._listing[folder][name] = data.size
 
     def remove(self, folder: str, name: str) -> None:
-        """Removes a file that another has replaced. One that cannot be removed is not read either way."""
+        """Removes a file that another one has replaced. If that fails, the file is still not read."""
         with contextlib.suppress(OSError), self._as_os_errors():
             self._fs.rm_file(self.path(folder, name))
             if self._listing is not None:
                 self._listing[folder].pop(name, None)
 
     def flush(self, folder: str) -> None:
-        """Does nothing: an object is durable once it was put."""
+        """Does nothing: an object is durable once it has been put."""
 
     def move(self, name: str, source: str, target: str) -> bool:
         """Copies a file to another folder, removes it, and tells whether that succeeded."""
@@ -205,29 +205,29 @@ class RemoteFiles:
         if self._listing is None or time.monotonic() - self._listed_at > _LISTING_AGE_S:
             listed_at = time.monotonic()
             try:
-                self._listing = self._find()
+                self._listing = self._list_remote()
             except OSError as error:
                 raise CacheError(f"Cache '{self.address}' cannot be read: {error.strerror or error}. Try again.") from None
             self._listed_at = listed_at
         return self._listing
 
-    def _find(self) -> _Listing:
+    def _list_remote(self) -> _Listing:
         try:
             with self._as_os_errors():
                 self._fs.invalidate_cache()
-                found = self._fs.find(self.root, detail=True)
+                files = self._fs.find(self.root, detail=True)
         except FileNotFoundError:
-            found = {}
+            files = {}
         listing: _Listing = defaultdict(dict)
-        for path, info in found.items():
+        for path, info in files.items():
             folder, _, name = str(path).removeprefix(f"{self.root}/").rpartition("/")
             if belongs(folder, name):
                 listing[folder][name] = int(info.get("size") or 0)
         return listing
 
     @contextlib.contextmanager
-    def _forgetting_what_is_gone(self) -> Iterator[None]:
-        """Forgets a listing that has a file which is gone."""
+    def _forget_listing_of_missing_file(self) -> Iterator[None]:
+        """Forgets the listing if a listed file does not exist any more."""
         try:
             yield
         except FileNotFoundError:
@@ -236,12 +236,12 @@ class RemoteFiles:
 
     @contextlib.contextmanager
     def _as_os_errors(self) -> Iterator[None]:
-        """Turns whatever a file system raises into an `OSError` that shows no credentials."""
+        """Converts all exceptions of a file system to `OSError` without credentials in the message."""
         try:
             yield
         except (FileNotFoundError, FileExistsError) as error:
             raise type(error)(error.errno, self._message(error)) from None
-        except Exception as error:  # noqa: BLE001 - the file system is anybody's
+        except Exception as error:  # noqa: BLE001 - a file system may raise anything
             raise OSError(getattr(error, "errno", None), self._message(error)) from None
 
     def _message(self, error: Exception) -> str:

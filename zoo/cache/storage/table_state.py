@@ -1,4 +1,4 @@
-"""Which parts of a table count at one moment, and which files do not."""
+"""The parts of a table that are in force at one moment, and the files that are not."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from zoo.cache.storage.parts import LoadedPart
 class TableState:
     """The parts of a table at one moment."""
 
-    parts: dict[str, LoadedPart] = field(default_factory=dict)  # those that count, by file name, the oldest first
-    replaced: set[str] = field(default_factory=set)  # files that do not count and can be removed
+    parts: dict[str, LoadedPart] = field(default_factory=dict)  # in force, by file name, the oldest first
+    replaced: set[str] = field(default_factory=set)  # files that are not in force and can be removed
     unreadable: set[str] = field(default_factory=set)  # other files, whose rows are missing
 
     @property
     def merged_twice(self) -> set[str]:
-        """Parts of which another one may hold some rows as well, because both replace the same part."""
+        """Parts that may share rows with another part, because both replace the same part."""
         claims = Counter(old for part in self.parts.values() for old in part.replaces)
         return {file for file, part in self.parts.items() if any(claims[old] > 1 for old in part.replaces)}
 
     @property
     def rows(self) -> int:
-        """Rows of the parts that count."""
+        """Number of rows of the parts in force."""
         return sum(part.rows for part in self.parts.values())
 
     def table(self, schema: pa.Schema) -> pa.Table:
