@@ -87,12 +87,12 @@ def test_constants_are_read_as_they_are_written() -> None:
     ("device", "run", "origin"),
     [
         ("galaxy-s25", INT8, "from 19 published models"),
-        ("galaxy-s23", INT8, "foreseen from qcs8550"),  # it has the same chip
-        ("galaxy-s24", INT8, "foreseen from"),
+        ("galaxy-s23", INT8, "predicted from qcs8550"),  # it has the same chip
+        ("galaxy-s24", INT8, "predicted from"),
         ("raspberry-pi-5", RunConfig(), "CPU"),
-        ("raspberry-pi-4", RunConfig(), "foreseen from"),
+        ("raspberry-pi-4", RunConfig(), "predicted from"),
         ("hailo-8", INT8, "of a stream's images a second"),
-        ("hailo-8l", INT8, "foreseen from hailo-8"),
+        ("hailo-8l", INT8, "predicted from hailo-8"),
     ],
 )
 def test_a_model_of_ones_own_has_an_estimate_with_its_interval(device: str, run: RunConfig, origin: str) -> None:

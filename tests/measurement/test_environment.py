@@ -86,7 +86,7 @@ def test_facts_of_a_gpu_are_those_of_the_one_that_is_used(monkeypatch: pytest.Mo
         asked.extend(command)
         return "GPU-uuid-0, 580.1, 450.00 W, 3105 MHz, 10501 MHz\nGPU-uuid-1, 580.1, 300.00 W, 3105 MHz, 10501 MHz\n"
 
-    monkeypatch.setattr(environment, "_output", smi)
+    monkeypatch.setattr(environment, "_run_program", smi)
     facts = environment._cuda_facts(Torch, "cuda:1")
     assert (facts["gpu"], facts["power.limit"], facts["clocks.max.sm"]) == ("Card 1", "300.00 W", "3105 MHz")
     assert facts["tf32"] == {"convolution": True, "matmul": False}
@@ -94,4 +94,4 @@ def test_facts_of_a_gpu_are_those_of_the_one_that_is_used(monkeypatch: pytest.Mo
 
 
 def test_a_program_that_is_not_there_says_nothing() -> None:
-    assert environment._output("no-such-program-anywhere") == ""
+    assert environment._run_program("no-such-program-anywhere") == ""

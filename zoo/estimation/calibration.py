@@ -1,9 +1,9 @@
-"""Calibration: what a few measurements on a device say of how far its estimates are off.
+"""Calibration: corrects the estimates of a device with a few measurements on it.
 
 The logarithm of measured over estimated time is modelled as one factor for all, plus one each for the shares of time that an
-estimate gives to computing, to memory and to overhead; the latter three are shrunk towards nothing, so that ten measurements
-suffice: a card that does not keep its clock is slow where it computes, and as fast as others where it waits for memory. It is a
-linear regression with normal priors, reweighted so that single outliers (Huber) do not decide.
+estimate gives to computing, to memory and to overhead; the latter three are shrunk towards zero, so that ten measurements
+suffice. They are needed because a card that throttles its clock is slow where it computes, and as fast as others where it waits for
+memory. It is a linear regression with normal priors, reweighted (Huber) so that single outliers have little influence.
 """
 
 from __future__ import annotations
@@ -27,26 +27,27 @@ SHARES = ("share_compute", "share_memory", "share_overhead")
 """Columns of an estimate: the parts of its time."""
 
 LEAST_MEASUREMENTS = 5
-"""Fewer give no calibration: the factor would be as uncertain as the estimates. The tested protocol of platforms has as many."""
+"""Smallest number of measurements: with fewer, the factor would be as uncertain as the estimates. The tested protocol of platforms uses
+this number too."""
 
 _NOISE = 0.1
-"""Standard deviation of log (measured over estimated) between models, once the factor is right."""
+"""Standard deviation of log (measured over estimated) between models, after the correction by the factor."""
 _FACTOR_DEVIATION = 2.0
-"""Prior standard deviation of the factor for all: nearly free."""
+"""Prior standard deviation of the factor for all: hardly a restriction."""
 _SHARE_DEVIATION = 0.2
 """Prior standard deviation of the factors of the shares."""
 _OUTLIER = 0.25
-"""Residuals beyond this many standard deviations weigh less (Huber): few do not, so that the result is close to a median."""
+"""Residuals beyond this many standard deviations have less weight (Huber). Most residuals are, so the result is close to a median."""
 _EFFICIENCY = 2 / math.pi
-"""Of a median, against a mean of normal values: as many measurements as this share of them say as much."""
+"""Statistical efficiency of a median relative to the mean of normal values."""
 _ROUNDS = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """How the estimates of one device and run configuration are corrected.
+    """The correction of the estimates of one device and run configuration.
 
-    `coefficients` are of 1 and of `SHARES`, in the logarithm; `covariance` is theirs.
+    The logarithm of the correction is linear in 1 and `SHARES`, with these coefficients and their covariance.
     """
 
     run: RunConfig  # of any batch: `RunConfig.for_calibration`
@@ -61,11 +62,11 @@ class Calibration:
 
     @property
     def standard_error(self) -> float:
-        """Of the logarithm of `factor`."""
+        """Standard error of the logarithm of `factor`."""
         return float(self.errors(np.full((1, len(SHARES)), 1 / len(SHARES)))[0])
 
     def log_factors(self, shares: Array) -> Array:
-        """By how much to correct, for models with these shares (models x 3)."""
+        """Logarithms of the corrections of models with these shares (models x 3)."""
         corrections: Array = _design(shares) @ np.array(self.coefficients)
         return corrections
 
@@ -87,12 +88,12 @@ def check_enough(measurements: int) -> None:
 
 
 def calibrate(estimates: pd.DataFrame, measurements: pd.DataFrame, key: Sequence[str] = MODEL_COLUMNS) -> Calibration:
-    """The calibration that measurements give to uncalibrated estimates.
+    """Fits a calibration of uncalibrated estimates to measurements.
 
     Args:
         estimates: what `zoo.estimation.estimate.estimate` gave, without a calibration.
         measurements: `latency_ms` of a step by the columns of `key` and `batch`.
-        key: what names a model in both.
+        key: columns that together name a model in both.
 
     Raises:
         SpeedError: if fewer than `LEAST_MEASUREMENTS` of the measurements have an estimate.
@@ -163,7 +164,7 @@ def parse_calibration(text: str) -> Calibration:
 
 
 def _run_from_record(record: Mapping[str, Any] | pd.Series) -> RunConfig:
-    """What a row of estimates, or a file, says of how the models ran."""
+    """The run configuration of a row of estimates, or of a file."""
     precision = Precision.parse(str(record["precision"]))
     if precision is None:
         raise ValueError("precision")

@@ -1,4 +1,4 @@
-"""The constants of the estimate: read from `constants.yaml` beside this module, which says what they were fitted on."""
+"""The constants of estimates, in `constants.yaml` beside this module, which also names the measurements they were fitted to."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Constants:
     """The constants of one term model."""
 
     name: str  # of the term model, such as gpu-eager
-    values: Mapping[str, float]  # by term; how many times as long as the data sheet says, or seconds
+    values: Mapping[str, float]  # by term: factors of the time by the data sheet, or seconds
     half_widths: tuple[float, ...]  # of the interval that holds 90 % of log (measured over estimated), by hardness, easy first
     hardness: tuple[float, ...]  # the bounds between these: shares of time in hard work
     device_deviation: float  # of the factor between devices like those fitted on

@@ -1,4 +1,4 @@
-"""Estimates of speed: how long a model takes on a device that is not at hand.
+"""Estimates the speed of models on devices, from data sheets.
 
     rows = pd.DataFrame(summarise(zoo.trace(model, (3, 224, 224), precision="amp"))).assign(model="mine")
     run = RunConfig(precision=Precision.AMP, batch=64)
@@ -10,9 +10,9 @@ work over a rate of the data sheet (the modules of `zoo.estimation.terms` state 
 is a roofline (Williams, Waterman and Patterson, 2009) with tile padding, with a sum in place of its maximum, and with constants fitted
 to measurements: published ones, and for eager models on CPUs our own (`constants.yaml`).
 
-The interval is meant to hold the measured time of nine in ten models: the spread that was seen between models held out of a fit, wider
-where more of the time goes into work that is hard to predict, and, without a calibration, the spread between devices. Without a basis
-for a figure there is none, and `latency_from` says why.
+The interval is to contain the measured time of nine in ten models. Its width is the spread of models held out of a fit, which is larger
+where more of the time goes into work that is hard to predict, and, without a calibration, the spread between devices. A model without
+an estimate has no figures, and `latency_from` has the reason.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ from zoo.records import MODEL_COLUMNS
 from zoo.run_config import TRACED, RunConfig
 
 FIGURES = ("latency_ms", "latency_low_ms", "latency_high_ms", "samples_per_s", *SHARES)
-"""Columns of an estimate that are missing where there is none."""
+"""Columns of an estimate, which are missing for models without one."""
 
 QUANTILE = 1.645
-"""Of the normal distribution: 90 % lie within this many standard deviations."""
+"""Quantile of the normal distribution: 90 % of values lie within this many standard deviations."""
 _OTHER_DEVICE_DEVIATION = 0.18
 """Standard deviation of the factor on a device unlike those fitted to. On two cards of a newer architecture, of which only the data
 sheet was used, median errors were reported of 11.4 % (RTX 5090) and 23.8 % (RTX PRO 6000 Max-Q, held to half its sibling's power): the root
@@ -53,7 +53,7 @@ HARD_WORKS = (
     "depthwise", "grouped", "stem", "product", "masked_attention", "softmax", "reduce", "pool", "resample", "copy", "cat",
     "recurrent", "fourier", "sort",
 )  # fmt: skip
-"""Work whose time is hard to predict: many kernels compete for it, or threads idle."""
+"""Work whose time is hard to predict: libraries choose between many kernels, or threads are idle."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ def estimate(  # noqa: PLR0913  # all but three are keyword-only
 
     Returns:
         A row for each model: `key`, device, precision, layout, compiled, batch, `FIGURES` (NA where there is no estimate), and
-        latency_from: how the figure came about, or why there is none.
+        latency_from: the origin of the figures, or the reason why there are none.
     """
     run = replace(run, device=device.id)
     for name in ("precision", "layout"):
@@ -108,7 +108,7 @@ def estimate(  # noqa: PLR0913  # all but three are keyword-only
 
 
 def why_no_estimate(device: Device, run: RunConfig, calibration: Calibration | None = None) -> str | None:
-    """Why no model has an estimate on this device; None where there are estimates."""
+    """Why no model has an estimate on this device; None if there are estimates."""
     try:
         _check_calibration(calibration, device, replace(run, device=device.id), _basis(device, run).constants)
     except SpeedError as error:
@@ -117,7 +117,7 @@ def why_no_estimate(device: Device, run: RunConfig, calibration: Calibration | N
 
 
 def layers(workloads: pd.DataFrame, device: Device, run: RunConfig = RunConfig()) -> pd.DataFrame:
-    """Where the time of one model goes, call by call in their order.
+    """The time of each call of one model, in their order.
 
     Args:
         workloads: of one model, in one precision and layout; `summarise(trace, by_module=True)` keeps its layers apart.

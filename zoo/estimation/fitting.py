@@ -1,9 +1,9 @@
-"""Fitting the constants of the estimate to measured times.
+"""Fits the constants of estimates to measured times.
 
-An estimate is a sum of terms (`zoo.estimation.terms.term`), each a quantity of work divided by a rate of the data sheet; a constant is how
-many times as long as that a term takes. Constants are fitted in the logarithm, so that they stay positive, by Gauss-Newton steps
+An estimate is a sum of terms (`zoo.estimation.terms.term`), each a constant times a quantity of work over a rate of the data sheet. Constants are fitted in the logarithm, so that they stay positive, by Gauss-Newton steps
 with Levenberg's damping on a loss that is quadratic for small relative errors and linear for large ones (Charbonnier's:
-sqrt(1 + (e/s)^2) - 1), plus a weak pull towards neutral values: a term that the data do not determine stays there.
+sqrt(1 + (e/s)^2) - 1), plus a weak penalty for departures from neutral values: a term that the data do not determine keeps its
+neutral value.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 from zoo.estimation.arrays import Array, Flags
 
 _SCALE = 0.12
-"""Relative error from which the loss grows in proportion; about the standard error of a good estimate."""
+"""Relative error above which the loss grows linearly; about the standard error of a good estimate."""
 _MOST_STEPS = 100
 _LEAST_GAIN = 1e-10
 _MOST_DAMPING = 1e8
@@ -35,12 +35,12 @@ class Sample:
         return step_seconds(self.terms @ constants, self.host_s)
 
     def select(self, rows: Flags) -> Sample:
-        """Some of the models."""
+        """The sample of these models only."""
         return Sample(self.terms[rows], self.host_s[rows], self.measured_s[rows])
 
 
 def step_seconds(device_s: Array, host_s: Array) -> Array:
-    """Time of a step: a smooth maximum of that of the device and that of the host which feeds it."""
+    """Time of a step: a smooth maximum of the time of the device and the time of the host that submits calls to it."""
     whole: Array = (device_s**4 + host_s**4) ** 0.25
     return whole
 
@@ -49,9 +49,9 @@ def fit(samples: Sequence[Sample], neutral: Array, pull: Array) -> Array:
     """The constants that fit the samples best.
 
     Args:
-        samples: each weighs as many models as it has.
-        neutral: values the constants start from and are pulled to.
-        pull: how strongly, for each constant.
+        samples: their weights are their numbers of models.
+        neutral: values that the constants start from.
+        pull: weight of the penalty for departures from them, for each constant.
     """
     terms = np.concatenate([sample.terms for sample in samples])
     host = np.concatenate([sample.host_s for sample in samples])

@@ -38,7 +38,7 @@ from zoo.run_config import RunConfig
 _UNIT = DeviceSpec(True, 1.0, 1.0, 1.0, 1.0, 0.0, None)
 """A GPU on which a term is its amount: FLOPs, padding included, and bytes."""
 _UNCACHED = "recurrent"
-"""The memory term whose bytes the cache does not save."""
+"""The memory term whose bytes are not cached."""
 
 
 @dataclass(frozen=True)
@@ -51,20 +51,20 @@ class FleetEstimate:
 
 
 class _Sums(NamedTuple):
-    """Of each model, the sum of an amount over all calls, and over those of hard work."""
+    """Sums of an amount for each model: over all calls, and over calls of hard work."""
 
     all: Array
     hard: Array
 
     @classmethod
     def of(cls, sums: Array) -> _Sums:
-        """From those of easy and hard calls in turn."""
+        """From sums that alternate between easy and hard calls of a model."""
         easy, hard = sums.reshape(-1, 2).T
         return cls(easy + hard, hard)
 
 
 class GpuSums:
-    """What each model asks of a GPU, summed over its calls apart from the GPU's rates."""
+    """Work of each model, summed over its calls independently of the rates of a GPU."""
 
     def __init__(self, workloads: pd.DataFrame, run: RunConfig, *, key: Sequence[str]) -> None:
         """Sums the calls of each model.
@@ -88,6 +88,7 @@ class GpuSums:
         self._uncached_bytes = self._by_model(self._weighted(matrix, TimePart.MEMORY, lambda name: name == _UNCACHED))
         self._bytes = self._weighted(matrix, TimePart.MEMORY, lambda name: name != _UNCACHED)
         self._activation_bytes = MemoryTraffic.of(matrix.calls, _UNIT).activation_seconds
+        self._traffic = functools.cache(self._sum_traffic)
         self._host_s = matrix.host_s()
         self._unknown = has_unknown_work(matrix)
         self._need_bytes = needed_bytes(workloads, matrix)
@@ -113,9 +114,8 @@ class GpuSums:
         latency_ms = 1000 * step_s
         return FleetEstimate(latency_ms, latency_ms * np.exp(-width), latency_ms * np.exp(width))
 
-    @functools.cache  # noqa: B019 - lives as long as the sums do
-    def _traffic(self, cache_bytes: float) -> _Sums:
-        """Memory traffic of each model, weighted with the constants and what a cache saves."""
+    def _sum_traffic(self, cache_bytes: float) -> _Sums:
+        """Memory traffic of each model, weighted with the constants and the share that a cache of this size leaves."""
         share = time_share(self._activation_bytes, cache_bytes, is_gpu=True)
         cached = self._by_model(self._bytes * share)
         return _Sums(cached.all + self._uncached_bytes.all, cached.hard + self._uncached_bytes.hard)

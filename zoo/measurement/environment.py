@@ -26,7 +26,7 @@ _NOISE = re.compile(r"\((?:R|TM|C)\)|\bCPU\b|\bProcessor\b|@.*|\b\d+-Core\b", re
 
 
 def environment(run: RunConfig) -> dict[str, Any]:
-    """The facts of this process and machine; imports torch. Unknown ones are absent."""
+    """The facts about this process and machine, without unknown ones; imports torch."""
     import torch
 
     facts: dict[str, Any] = {
@@ -41,12 +41,12 @@ def environment(run: RunConfig) -> dict[str, Any]:
     elif run.device.startswith("cuda"):
         facts |= _cuda_facts(torch, run.device)
     else:
-        facts["gpu"] = cpu_name()  # of Apple's chips both are one
+        facts["gpu"] = cpu_name()  # on Apple's chips the CPU and the GPU are one chip
     return {name: value for name, value in facts.items() if value not in (None, "")}
 
 
 def environment_json(facts: Mapping[str, Any]) -> str:
-    """An environment as the table `speed` has it."""
+    """An environment as text in the table `speed`."""
     return json.dumps(facts, sort_keys=True)
 
 
@@ -67,12 +67,12 @@ def physical_cores() -> tuple[int, ...]:
 
 @cache
 def cpu_name() -> str:
-    """What the processor calls itself."""
+    """Name of the processor, as it reports it."""
     for line in (_read_stripped(Path("/proc/cpuinfo")) or "").splitlines():
         if line.lower().startswith("model name"):
             return line.partition(":")[2].strip()
     if platform.system() == "Darwin":
-        return _output("sysctl", "-n", "machdep.cpu.brand_string").strip()
+        return _run_program("sysctl", "-n", "machdep.cpu.brand_string").strip()
     return platform.processor() or platform.machine()
 
 
@@ -98,7 +98,7 @@ def _cuda_facts(torch: Any, device: str) -> dict[str, Any]:
     }
     uuid = _plain_uuid(str(getattr(torch.cuda.get_device_properties(index), "uuid", "")))
     rows = list(
-        csv.reader(_output("nvidia-smi", f"--query-gpu=uuid,{','.join(_GPU_FIELDS)}", "--format=csv,noheader").splitlines())
+        csv.reader(_run_program("nvidia-smi", f"--query-gpu=uuid,{','.join(_GPU_FIELDS)}", "--format=csv,noheader").splitlines())
     )
     for own_uuid, *values in rows:
         if _plain_uuid(own_uuid) == uuid:
@@ -107,7 +107,7 @@ def _cuda_facts(torch: Any, device: str) -> dict[str, Any]:
 
 
 def _plain_uuid(text: str) -> str:
-    """As torch writes it; NVIDIA's tool puts `GPU-` before it."""
+    """A UUID as torch writes it; NVIDIA's tool adds the prefix `GPU-`."""
     return text.strip().removeprefix("GPU-")
 
 
@@ -122,8 +122,8 @@ def _read_stripped(path: Path) -> str | None:
         return None
 
 
-def _output(*command: str) -> str:
-    """What a program prints; nothing where it is not there or fails."""
+def _run_program(*command: str) -> str:
+    """Output of a program; empty if it is missing or fails."""
     try:
         return subprocess.run(command, capture_output=True, text=True, timeout=20, check=True).stdout
     except (OSError, subprocess.SubprocessError):

@@ -19,7 +19,7 @@ from zoo.run_config import RunConfig
 from zoo.settings import ZooSettings
 
 MEASURED, FAILED = "measured", "failed"
-"""What the column `status` of the table `speed` says."""
+"""Values of the column `status` of the table `speed`."""
 
 TOO_LARGE = "memory:"
 """Prefix of the reason where a batch did not fit into memory."""

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 _UNCERTAINTY = 0.05
-"""Share of intervals that may miss the true median."""
+"""Share of intervals that may not contain the true median."""
 
 T = TypeVar("T")
 
@@ -28,7 +28,7 @@ class TimingTarget:
     half_width: float = 0.02  # of the interval of the median, as a share of the median
     least: int = 10
     most: int = 1000
-    time_s: float = 10.0  # for the repetitions of one measurement; goes before `least`
+    time_s: float = 10.0  # for the repetitions of one measurement; takes precedence over `least`
     warm_up: int = 3
     warm_up_s: float = 0.5  # warms up at least as often and as long, but no longer than `time_s`
 
@@ -87,7 +87,7 @@ def timing_of(seconds: list[float]) -> Timing:
 
 @functools.cache
 def _rank_outside(count: int) -> int | None:
-    """How many of the smallest times lie below the interval of the median, and as many of the largest above it.
+    """The number of times on either side of the interval of the median.
 
     The true median lies below the k-th smallest of n times if at most k - 1 of them are below it, which has the probability
     sum of C(n, i) / 2^n for i < k. None: even the whole range is no such interval.
@@ -102,7 +102,7 @@ def _rank_outside(count: int) -> int | None:
 
 
 def halving(batch: int, attempt: Callable[[int], T], is_too_large: Callable[[T], bool]) -> Iterator[tuple[int, T]]:
-    """Tries a batch, and half of it as long as it is too large. The last one given is the largest that fits, if one does."""
+    """Tries a batch, and half of it as long as it is too large. The last one yielded is the largest that fits, if any does."""
     while True:
         result = attempt(batch)
         yield batch, result

@@ -1,4 +1,4 @@
-"""Measures models on this machine, one after another, each in its own process, and commits each time when it is measured."""
+"""Measures models on this machine, one after another, each in its own process, and commits each result at once."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ Row = dict[Any, Any]
 
 @dataclass
 class MeasureSummary:
-    """What one run of measuring did."""
+    """The result of one measurement run."""
 
     run: str
     rows: list[Row] = field(default_factory=list)  # all requested ones, from the table or new
@@ -76,10 +76,10 @@ class _MeasureTask:
 
 
 def measure(settings: MeasureSettings, listener: MeasureListener | None = None) -> MeasureSummary:
-    """Measures what the settings ask for and the table `speed` does not have from this environment.
+    """Measures the requested speeds that the table `speed` does not have from this environment.
 
     Raises:
-        BusyError: if another process measures with this cache: they would disturb each other.
+        BusyError: if another process measures with this cache; both would slow each other down.
         ZooError: if a zoo or model is unknown, a device of torch is not there, or the cache cannot be written.
     """
     check_main_guard()
@@ -103,7 +103,7 @@ class _Session:
         save_listings(self._store, listings)
         preload_workers([_WORKER, *adapter_modules(listings)])
         tasks = self._make_tasks(listings)
-        left = self._plan(tasks)
+        left = self._plan_missing(tasks)
         for task in tasks:
             self._measure(task, left)
         compact_if_scattered(self._store)
@@ -130,7 +130,7 @@ class _Session:
         device = self._settings.device_id or device_id(machine, self._settings.devices.values())
         return replace(run, device=device, runtime=runtime, threads=machine.get("threads"))
 
-    def _plan(self, tasks: Sequence[_MeasureTask]) -> TimeLeft:
+    def _plan_missing(self, tasks: Sequence[_MeasureTask]) -> TimeLeft:
         settings = self._settings
         absent = [
             (task.job, batch) for task in tasks for batch in missing_batches(settings.batches, settings.max_batch, task.known_row)
@@ -166,7 +166,7 @@ class _Session:
             def attempt(batch: int) -> Row:
                 row = task.known_row(batch)
                 if row is None:
-                    row = self._row(task, batch, process.request(batch, self._settings.timeout_s))
+                    row = self._speed_row(task, batch, process.request(batch, self._settings.timeout_s))
                     self._commit(row, left)
                 return dict(row)
 
@@ -175,7 +175,7 @@ class _Session:
                 rows += [row for _, row in halving(self._settings.max_batch, attempt, is_too_large)]
         self._summary.rows += list({row["batch"]: row for row in rows}.values())
 
-    def _row(self, task: _MeasureTask, batch: int, outcome: Any) -> Row:
+    def _speed_row(self, task: _MeasureTask, batch: int, outcome: Any) -> Row:
         """A row of the table `speed`."""
         now, peak = datetime.now(UTC), self._peaks[task.job.run]
         row: Row = {
@@ -213,7 +213,7 @@ class _Session:
 
 
 def _imprecision(half_width: float | None, repetitions: int, target: float) -> str | None:
-    """The remark on a time that is less precise than its target."""
+    """A note on a time that is less precise than its target; None if it is precise enough."""
     if half_width is not None and half_width <= target:
         return None
     known = "" if half_width is None else f", where the median is known to ±{half_width:.1%}"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class MeasureSettings:
-    """What is measured, how, and the cache of the results."""
+    """What is measured and how, and the cache for the results."""
 
     cache: str
     zoos: Mapping[str, ZooSettings]
@@ -24,15 +24,15 @@ class MeasureSettings:
     batches: tuple[int, ...] = (1,)
     max_batch: int | None = None  # also the largest batch that fits: this one, halved as long as memory runs out
     target: TimingTarget = field(default_factory=TimingTarget)
-    device_id: str | None = None  # what this machine is called in `devices.yaml`; None: by the name of its hardware
-    devices: Mapping[str, Device] = field(default_factory=dict)  # among which that name is looked for
+    device_id: str | None = None  # id of this machine; None: that of the known device with the name of its hardware
+    devices: Mapping[str, Device] = field(default_factory=dict)  # known devices, by id
     timeout_s: float = 300.0  # for one measurement, building the model included
     memory_gb: float | None = None  # of a process that measures on the CPU; None: four fifths of what is free
     rebuild: bool = False  # measure again what the table has
 
 
 class MeasureListener:
-    """Receives the progress of a run; this one ignores it."""
+    """Receives the progress of a run. This one ignores it; others override its methods."""
 
     def planned(self, total: int, to_measure: int, expected_s: float, most_s: float) -> None:
         """`to_measure` of `total` measurements are to be made, which takes about `expected_s`, and at most `most_s`."""

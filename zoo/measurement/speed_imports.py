@@ -1,4 +1,4 @@
-"""Imports speeds that others measured into the table `speed`."""
+"""Imports measured speeds from files into the table `speed`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from zoo.measurement.speed_tables import Speed, read_speeds
 from zoo.records import SPEED_KEY, Architecture, Unmatched
 
 _ZOOS = ("timm", "torchvision")
-"""Listed where the cache knows no architecture yet."""
+"""Zoos that are listed if the cache has no architectures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Imported:
 def import_speeds(
     cache: str, files: Sequence[Path], devices: DeviceNames | None = None, given: Mapping[str, Any] | None = None
 ) -> list[Imported]:
-    """Puts the rows of timm's tables, or of a user's own, into the table `speed`. What is there already is not added again.
+    """Adds the rows of timm's tables, or of a user's own, to the table `speed`, except rows that it already has.
 
     Args:
         cache: where the table is.
@@ -86,7 +86,7 @@ def known_speeds(
 
 
 def known_architectures(store: Store) -> list[Architecture]:
-    """Those that the cache has, or those of the installed zoos."""
+    """The architectures in the cache or, if it has none, those of the installed zoos."""
     from zoo.refresh.fill_missing import list_architectures  # slow to import, and seldom needed
 
     return store.architectures() or list_architectures(store.address, _ZOOS)
@@ -97,10 +97,10 @@ def _speed_rows(file: Path, rows: Iterable[Speed]) -> list[dict[str, Any]]:
 
     now = datetime.now(UTC)
     more = {"status": MEASURED, "added_at": now}
-    return [{**row._asdict(), **more, "measured_at": _moment(file, row.measured_at)} for row in rows]
+    return [{**row._asdict(), **more, "measured_at": _parse_time(file, row.measured_at)} for row in rows]
 
 
-def _moment(file: Path, text: str | None) -> datetime | None:
+def _parse_time(file: Path, text: str | None) -> datetime | None:
     if text is None:
         return None
     try:

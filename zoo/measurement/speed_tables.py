@@ -1,4 +1,4 @@
-"""Speeds that others measured: timm's tables of inference speed, and a table of a user's own.
+"""Reads measured speeds: timm's tables of inference speed, and tables of users.
 
 timm's tables (`benchmark-infer-*.csv`, `speed-infer-*.csv`) say what was measured in their file name; rates are per image, times
 per step of a whole batch. A user's table is a CSV with a header. Its columns:
@@ -76,7 +76,7 @@ class Speed(NamedTuple):
 
 
 class SpeedTable(NamedTuple):
-    """What a table gave: its rows, and those that could not be used, each with the reason."""
+    """The rows of a table, and those that cannot be used, each with the reason."""
 
     rows: tuple[Speed, ...] = ()
     unmatched: tuple[Unmatched, ...] = ()
@@ -142,7 +142,7 @@ def precision_of(dtype: str, source: str | Path) -> Precision | None:
 
 
 def timm_columns(path: str | Path) -> dict[str, Any]:
-    """What the name of one of timm's files says: `speed-infer-amp-nhwc-pt240-cu124-rtx4090-dynamo.csv`."""
+    """Values of columns from the name of one of timm's files: `speed-infer-amp-nhwc-pt240-cu124-rtx4090-dynamo.csv`."""
     match = _TIMM_NAME.fullmatch(Path(path).stem)
     if not match:
         return {}
@@ -192,10 +192,12 @@ def _parse_speed(values: Mapping[str, Any], by_name: Mapping[str, list[Architect
             raise InputError(f"no {name} is named")
     architecture = _find_architecture(str(values["model"]), by_name)
     size = str(values.get("input", "native"))
-    batch, threads = int(_positive(values, "batch") or 1), _positive(values, "threads")
-    latency_ms, samples_per_s = _both(_positive(values, "latency_ms"), _positive(values, "samples_per_s"), batch)
+    batch, threads = int(_parse_positive(values, "batch") or 1), _parse_positive(values, "threads")
+    latency_ms, samples_per_s = _complete_speed(
+        _parse_positive(values, "latency_ms"), _parse_positive(values, "samples_per_s"), batch
+    )
     device = str(values["device"])
-    spread = _positive(values, "spread_percent")
+    spread = _parse_positive(values, "spread_percent")
     variant = str(values.get("variant", Variant.BASE))
     return Speed(
         architecture.zoo,
@@ -206,7 +208,7 @@ def _parse_speed(values: Mapping[str, Any], by_name: Mapping[str, list[Architect
         values.get("runtime"),
         canonical_dtype(str(values["dtype"])),
         values.get("layout"),
-        _flag(values.get("compiled")),
+        _parse_flag(values.get("compiled")),
         batch,
         samples_per_s,
         latency_ms,
@@ -227,7 +229,7 @@ def _find_architecture(name: str, by_name: Mapping[str, list[Architecture]]) -> 
     return matches[0]
 
 
-def _positive(values: Mapping[str, Any], name: str) -> float | None:
+def _parse_positive(values: Mapping[str, Any], name: str) -> float | None:
     if name not in values:
         return None
     try:
@@ -239,11 +241,11 @@ def _positive(values: Mapping[str, Any], name: str) -> float | None:
     return number
 
 
-def _both(latency_ms: float | None, samples_per_s: float | None, batch: int) -> tuple[float, float]:
+def _complete_speed(latency_ms: float | None, samples_per_s: float | None, batch: int) -> tuple[float, float]:
     """Time of a step and rate, the missing one from the other: samples_per_s = 1000 x batch / latency_ms.
 
-    Where both are there, they must agree as far as they are printed: 0.05 images a second may be 0.047. Of the two, the one that
-    is printed to fewer digits gives way.
+    If both are given, they must agree within their rounding: 0.05 images a second may be 0.047. The one with fewer digits is then
+    computed from the other.
     """
     if latency_ms is None and samples_per_s is None:
         raise InputError("neither a latency nor a rate")
@@ -259,12 +261,12 @@ def _both(latency_ms: float | None, samples_per_s: float | None, batch: int) -> 
 
 
 def _rounding(number: float) -> float:
-    """How far a number may be from what was rounded to it, as a share of it: half a unit of its last digit."""
+    """Rounding error of a number as a share of it: half a unit of its last digit."""
     digits = f"{number:.12f}".rstrip("0").partition(".")[2]
     return 0.5 * 10.0 ** -len(digits) / number
 
 
-def _flag(value: Any) -> bool | None:
+def _parse_flag(value: Any) -> bool | None:
     if value is None:
         return None
     words = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}

@@ -35,7 +35,7 @@ class TimeLeft:
         counted = costs[costs["flops"].notna() & (costs["batch"] == 1)]
         flops = {tuple(key): int(amount) for *key, amount in counted[[*MODEL_COLUMNS, "flops"]].itertuples(index=False)}
         self._expected_s = {
-            _job_name({**job.key._asdict(), **replace(job.run, batch=batch).columns()}): _expect(
+            _job_name({**job.key._asdict(), **replace(job.run, batch=batch).columns()}): _expected_s_of(
                 job, batch, flops.get(tuple(str(getattr(job.key, name)) for name in MODEL_COLUMNS)), peaks.get(job.run)
             )
             for job, batch in absent
@@ -45,13 +45,13 @@ class TimeLeft:
         self.most_s = sum(2 * job.target.time_s + _BUILDING_S for job, _ in absent)  # where no model hangs
 
     def done(self, row: Mapping[Any, Any]) -> None:
-        """Notes a finished measurement, possibly of a smaller batch than planned."""
+        """Records a finished measurement, possibly of a smaller batch than planned."""
         name = _job_name(row)
         if name in self._expected_s:
             self._done_s += self._expected_s.pop(name)
 
     def seconds(self) -> float:
-        """Expected seconds, at the pace so far."""
+        """Expected remaining seconds, in proportion to the time so far."""
         pace = (self._clock() - self._started) / self._done_s if self._done_s else 1.0
         return pace * sum(self._expected_s.values())
 
@@ -60,7 +60,7 @@ def _job_name(row: Mapping[Any, Any]) -> tuple[str, ...]:
     return tuple(str(row[name]) for name in (*MODEL_COLUMNS, "dtype", "layout", "compiled", "batch"))
 
 
-def _expect(job: MeasureJob, batch: int, flops: int | None, peak_gflops_per_s: float | None) -> float:
+def _expected_s_of(job: MeasureJob, batch: int, flops: int | None, peak_gflops_per_s: float | None) -> float:
     """Seconds of one measurement; the time limit for a model without a count."""
     target = job.target
     if flops is None or not peak_gflops_per_s:

@@ -29,7 +29,7 @@ NOTE = "zoometer.published"
 """The schema's metadata: sources, and what was not joined with the reasons, as JSON."""
 
 FLOAT = "float"
-"""The dtype of a model given in float32 that its runtime runs in float16 or float32, as it chooses."""
+"""The dtype of a float32 model whose runtime chooses between float16 and float32."""
 
 SCHEMA = pa.schema(
     [
@@ -75,7 +75,7 @@ class Check(enum.StrEnum):
 
 
 FOR_FITTING = (Check.BUILT, Check.NONE)
-"""Models that are no architecture of a zoo."""
+"""Checks of models that are not an architecture of a zoo."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,1 +1,1 @@
-"""Estimates held against measurements: metrics, held-out validation, calibration of a device."""
+"""Comparison of estimates with measurements: metrics, held-out validation, calibration of a device."""

@@ -136,13 +136,13 @@ def calibrate_on_data_sheet(source: TraceSource, device: Device, run: RunConfig,
         path=save_calibration(source.store, calibration),
         before=None if needs_calibration else compare_estimates(estimates, chosen),
         after=compare_estimates(after, chosen),
-        unused=tuple(_unused(estimates, chosen)),
+        unused=tuple(_explain_unused(estimates, chosen)),
         left_out=len(rows) - len(chosen),
     )
 
 
 def _of_one_runtime(rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows of the runtime and number of threads that most were measured with: they must not be mixed."""
+    """The rows of the most frequent combination of runtime and number of threads: combinations must not be mixed."""
     groups = rows.groupby(["runtime", "threads"], dropna=False, sort=False)
     largest = max((group for _, group in groups), key=len)
     return largest.astype({"latency_ms": float, "batch": int})
@@ -163,7 +163,7 @@ def estimate_measured(
 def _cross_validated(
     device: Device, run: RunConfig, workloads: pd.DataFrame, estimates: pd.DataFrame, rows: pd.DataFrame
 ) -> Iterator[pd.DataFrame]:
-    """Estimates with calibrations that have not seen the model's own measurement, as far as enough are left."""
+    """Estimates with calibrations from the measurements of other models, as long as these are enough."""
     names = rows[MODEL_COLUMNS].astype(str).agg("/".join, axis=1)
     distinct = sorted(set(names))
     folds = {name: index % min(CALIBRATION_FOLDS, len(distinct)) for index, name in enumerate(distinct)}
@@ -171,19 +171,19 @@ def _cross_validated(
     for number in np.unique(fold):
         try:
             calibration = calibrate(estimates, rows[fold != number])
-        except SpeedError:  # too few are left: then all of them serve
+        except SpeedError:  # too few are left: all of them are used
             calibration = calibrate(estimates, rows)
         yield estimate_measured(device, run, workloads, rows[fold == number], calibration)
 
 
 def compare_estimates(estimates: pd.DataFrame, rows: pd.DataFrame) -> Agreement:
-    """How well estimates agree with what was measured, where there are both."""
+    """Agreement of estimates with measurements, for models with both."""
     joined = rows.merge(estimates[estimates["latency_ms"].notna()], on=[*MODEL_COLUMNS, "batch"], suffixes=("_measured", ""))
     columns = ("latency_ms_measured", "latency_ms", "latency_low_ms", "latency_high_ms")
     return agreement(*(joined[name].to_numpy(float) for name in columns))
 
 
-def _unused(estimates: pd.DataFrame, rows: pd.DataFrame) -> Iterator[str]:
+def _explain_unused(estimates: pd.DataFrame, rows: pd.DataFrame) -> Iterator[str]:
     joined = rows[MODEL_COLUMNS].drop_duplicates().merge(estimates, on=MODEL_COLUMNS, how="left")
     for row in joined[joined["latency_ms"].isna()].drop_duplicates(MODEL_COLUMNS).to_dict("records"):
         why = row["latency_from"] if isinstance(row["latency_from"], str) else "it could not be traced"

@@ -1,14 +1,14 @@
 """Validation: constants fitted to some measurements, tested on others.
 
-Sets of one term model (such as gpu-eager) are validated together. Protocols, none of which tests on a row that its constants or its
-calibration saw:
+Sets of one term model (such as gpu-eager) are validated together. No protocol tests on rows that its constants or its calibration were
+fitted to:
 
 - data sheet only: fitted to the sets of all other devices, tested on this one's;
 - family held out: the same, with the tested model's family left out of the fit too, in five folds. Where no other device was
   measured, the fit is to the same device, and the name of the protocol says so;
 - model held out, for these: fitted to the same device, the tested model left out in one of five random folds;
-- ten: either of these, calibrated with ten random models of the tested set, tested on the rest; the median of many draws;
-- constants as shipped: no fit to the sets at hand; the constants that come with zoometer, which may have seen some of them;
+- ten calibrating: either of these, calibrated with ten random models of the tested set and tested on the rest; median of many draws;
+- constants as shipped: the constants that come with zoometer, which may have been fitted to some of the sets;
 - GMACs alone: one factor, from ten random models.
 
 Intervals come from the devices fitted to: the spread of models whose family was held out.
@@ -36,14 +36,15 @@ FOLDS = 5
 CALIBRATING = 10
 DRAWS = 200
 DEVICE_DEVIATION = 0.05
-"""Standard deviation of the factor between devices of a kind that was fitted to. Two cards cannot tell; theirs were within 5 %."""
+"""Standard deviation of the factor between devices of a kind that constants were fitted to: a judgement, because two cards are too few
+to compute it; their factors were within 5 %."""
 _COVERAGE = 0.9
 _REGIMES = 3
 
 
 @dataclass(frozen=True)
 class ProtocolResult:
-    """What one protocol gave on one set."""
+    """The result of one protocol on one set."""
 
     protocol: str
     agreement: Agreement
@@ -52,10 +53,10 @@ class ProtocolResult:
 
 @dataclass(frozen=True)
 class Prediction:
-    """Predicted times of the models of one set, without anything of their own measurements."""
+    """Predicted times of the models of one set, independent of their own measurements."""
 
     log_step: Array
-    half_width: Array  # of models among themselves, without that between devices
+    half_width: Array  # by the spread between models, without the spread between devices
     shares: Array
 
 
@@ -73,8 +74,8 @@ def validate(sets: Sequence[MeasuredSet], draws: int = DRAWS) -> list[list[Proto
         second = f"{'other' if others else 'same'} device, family held out"
         results.append(
             [
-                *_test(first, tested, prediction, deviation, draws),
-                *_test(second, tested, _held_out_prediction(sets, tested, folds), deviation, draws),
+                *_test_protocol(first, tested, prediction, deviation, draws),
+                *_test_protocol(second, tested, _held_out_prediction(sets, tested, folds), deviation, draws),
                 as_shipped(tested),
                 _test_macs(tested, draws),
             ]
@@ -83,7 +84,7 @@ def validate(sets: Sequence[MeasuredSet], draws: int = DRAWS) -> list[list[Proto
 
 
 def as_shipped(tested: MeasuredSet) -> ProtocolResult:
-    """By the constants that come with zoometer, without a fit to any set at hand. Those may have been fitted to this very set."""
+    """The result with the constants that come with zoometer, which may have been fitted to this set."""
     constants = shipped_constants()[tested.matrix.term_model.name]
     prediction = predict(tested, constants)
     truth, deviation = np.log(tested.measured_s), device_deviation(constants, tested.device)
@@ -129,7 +130,7 @@ def _family_folds(sets: Sequence[MeasuredSet]) -> dict[str, int]:
 
 
 def _random_folds(names: AbstractSet[str]) -> dict[str, int]:
-    """A fold for each name, at random but the same each time."""
+    """A pseudo-random fold for each name, the same in each run."""
     ordered = sorted(names)
     np.random.default_rng(1).shuffle(ordered)
     return {name: i % FOLDS for i, name in enumerate(ordered)}
@@ -146,7 +147,7 @@ def _fit(sets: Sequence[MeasuredSet], rows: Sequence[Flags] | None = None) -> Ar
 
 
 def _widths(residuals: Array, hardness: Array) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Half-widths that hold 90 % of the residuals about their median, by thirds of hardness, and the bounds of these."""
+    """Half-widths that contain 90 % of the residuals about their median, by thirds of hardness, and the bounds of the thirds."""
     bounds = np.quantile(hardness, np.arange(1, _REGIMES) / _REGIMES)
     regime = np.searchsorted(bounds, hardness)
     centred = np.abs(residuals - np.median(residuals))
@@ -161,7 +162,7 @@ def predict(tested: MeasuredSet, constants: Constants) -> Prediction:
 
 
 def _held_out_prediction(sets: Sequence[MeasuredSet], tested: MeasuredSet, family_folds: Mapping[str, int] | None) -> Prediction:
-    """Each model by constants that saw neither its family nor, where there are others, its device.
+    """Predictions of each model by constants that were fitted without its family and, if there are other devices, without its device.
 
     Without folds of families, the sets are of one device, and only the model itself is held out.
     """
@@ -182,8 +183,10 @@ def _held_out_prediction(sets: Sequence[MeasuredSet], tested: MeasuredSet, famil
     return prediction
 
 
-def _test(name: str, tested: MeasuredSet, prediction: Prediction, device_deviation: float, draws: int) -> list[ProtocolResult]:
-    """A protocol as it is, and with ten calibrating models."""
+def _test_protocol(
+    name: str, tested: MeasuredSet, prediction: Prediction, device_deviation: float, draws: int
+) -> list[ProtocolResult]:
+    """A protocol without a calibration, and with ten calibrating models."""
     truth, log_step, half_width = np.log(tested.measured_s), prediction.log_step, prediction.half_width
     alone = _log_agreement(truth, log_step, np.hypot(half_width, QUANTILE * device_deviation))
     calibrated = []

@@ -103,7 +103,7 @@ def fit_to_few(platform: Platform, prior: PredictedConstants, data: Data) -> tup
 
 
 def nearest_platform_run(runs: list[PlatformRun], sums: PlatformSums, rows: Indices, log_s: Array) -> PlatformRun:
-    """The run configuration whose estimates are nearest to the measurements."""
+    """The run configuration whose estimates are closest to the measurements."""
     return min(runs, key=lambda one: float(np.median(np.abs(log_s - sums.log_seconds(one)[rows]))))
 
 

@@ -1,4 +1,4 @@
-"""The constants of platforms, fitted to published measurements: `constants.json` beside this module, and how it is written."""
+"""The constants of platforms, fitted to published measurements: reads and writes `constants.json` beside this module."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Fitted:
     spread: Mapping[str, Spread]  # by dtype
     families: frozenset[str]  # of which a model was measured
     effects: pd.DataFrame  # dtype, `MODEL_COLUMNS`, log_effect: of measured models, log of measured over estimated time
-    provenance: Mapping[str, Any]  # what was fitted, of which revision, by which command
+    provenance: Mapping[str, Any]  # source of the measurements, and the command of the fit
 
     @functools.cached_property
     def setting_records(self) -> Sequence[Mapping[Any, Any]]:
@@ -64,12 +64,12 @@ class Fitted:
 
 @functools.cache
 def fitted_platforms() -> Mapping[str, Fitted]:
-    """Those that come with zoometer, by name."""
+    """The fitted platforms that come with zoometer, by name."""
     return parse_fitted(resources.files("zoo.estimation.platforms").joinpath(FILE).read_text(encoding="utf-8"))
 
 
 def parse_fitted(text: str) -> Mapping[str, Fitted]:
-    """From JSON."""
+    """Fitted platforms in JSON, by name."""
     return {name: _parse_platform_constants(platforms()[name], entry) for name, entry in json.loads(text).items()}
 
 
@@ -93,7 +93,7 @@ def _parse_spread(figures: Mapping[str, Any]) -> Spread:
 
 
 def dump_fitted(fitted: Sequence[Fitted]) -> str:
-    """As JSON, one line for each list of numbers."""
+    """Fitted platforms as JSON, with one line for each list of numbers."""
     lines = []
     for one in fitted:
         record = {

@@ -67,7 +67,7 @@ def estimate_on_platforms(  # all but three are keyword-only
 def layers_on_platforms(
     workloads: pd.DataFrame, device: Device, run: RunConfig = RunConfig(), calibrated: Sequence[PlatformRun] = ()
 ) -> pd.DataFrame:
-    """Where the time of one model goes, call by call: the terms of each call, without what a pass takes at least.
+    """The time of each call of one model: the terms of the call, without the fixed time of a pass.
 
     Args:
         workloads: of one model; `summarise(trace, by_module=True)` keeps its layers apart.
@@ -94,13 +94,13 @@ def layers_on_platforms(
 
 
 def _origin(platform_run: PlatformRun) -> str:
-    """How the latencies of a run configuration were obtained."""
+    """The origin of the latencies of a run configuration."""
     rate = ", of a stream's images a second" if platform_run.fitted.platform.is_rate else ""
     if platform_run.calibrated is not None:
         return f"estimated: {platform_run.describe()}{rate}; calibrated with {platform_run.calibrated.measurements} measurements on it"
     if platform_run.predicted is None:
         return f"estimated: {platform_run.describe()}{rate}; from {platform_run.spread.models} published models"
     from_where = (
-        f"foreseen from {platform_run.predicted.nearest}" if platform_run.predicted.nearest else "foreseen from the data sheet"
+        f"predicted from {platform_run.predicted.nearest}" if platform_run.predicted.nearest else "predicted from the data sheet"
     )
     return f"estimated: {platform_run.describe()}{rate}; nothing was published there, {from_where}"

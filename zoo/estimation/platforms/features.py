@@ -30,7 +30,7 @@ from zoo.estimation.terms.calls import Calls
 from zoo.run_config import Precision, RunConfig
 
 TRACED = RunConfig(precision=Precision.FP32, layout="nchw")
-"""How models are traced for features."""
+"""Run configuration of the traces from which features are computed."""
 
 USED = """work operation calls macs m n k kernel groups group_width bytes_in free_bytes elements_out products steps""".split()
 """The columns of workloads that features are computed from."""
@@ -38,9 +38,9 @@ USED = """work operation calls macs m n k kernel groups group_width bytes_in fre
 _ITEM_BYTES = 4
 _TILE, _ROW_TILE = 32, 8
 _FEW = 4
-"""Positions up to which matrix work is a product with a vector."""
+"""Largest number of positions for which matrix work is a matrix-vector product."""
 _FOLDED = 1.02
-"""A batch norm follows each convolution: what is written by batch norms beyond this times what matrix work writes, stands alone."""
+"""Batch norms follow convolutions: elements that they write beyond this factor of those of matrix work belong to standalone ones."""
 _WINOGRAD = ((6, 64), (4, 36), (2, 16))
 """Positions along a side that a tile of Winograd's F(n x n, 3 x 3) gives, and the products it takes for a pair of channels."""
 
@@ -72,7 +72,7 @@ def features_of(workloads: pd.DataFrame, key: Sequence[str]) -> pd.DataFrame:
 
 
 def _amounts(calls: Calls) -> dict[str, Array]:
-    """Of one call of each row."""
+    """Amounts of one call of each row."""
     matrix, out, read = calls.is_work(*_MATRIX), calls["elements_out"], calls["bytes_in"] / _ITEM_BYTES
     weights, m = calls["free_bytes"] / _ITEM_BYTES, calls["m"]
     linear, attention = calls.is_work("linear"), calls.is_work(*_ATTENTION)

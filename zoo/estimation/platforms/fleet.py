@@ -42,7 +42,7 @@ class PlatformLatencies:
 
 
 class Effects(NamedTuple):
-    """By model in one dtype: log of measured over estimated time where it was measured."""
+    """Effects of models in one dtype: log of measured over estimated time of models that were measured."""
 
     log_effect: Array  # 0 where unknown
     is_known: Flags
@@ -133,7 +133,7 @@ class PlatformSums:
         return self._effects[key]
 
     def has_relatives(self, fitted: Fitted) -> Flags:
-        """By model, whether models of its family were measured."""
+        """For each model, whether models of its family were measured."""
         if self._models is None or "family" not in self._models:
             return np.zeros(len(self.features), dtype=bool)
         name = fitted.platform.name
@@ -142,7 +142,7 @@ class PlatformSums:
         return self._is_related[name]
 
     def amounts(self, fitted: Fitted) -> Array:
-        """Models x terms, in seconds at nominal rates."""
+        """Amounts of the terms in seconds at nominal rates: models x terms."""
         name = fitted.platform.name
         if name not in self._amounts:
             self._amounts[name] = fitted.platform.amounts(self.features)
@@ -150,7 +150,7 @@ class PlatformSums:
 
 
 def _variance(shares: Array, covariance: Array) -> Array:
-    """Of the logarithm of a sum, by the covariance of the log constants of its terms.
+    """Variance of the logarithm of a sum, from the covariance of the log constants of its terms.
 
     BLAS is avoided: at these sizes its threads cost more than they save.
     """

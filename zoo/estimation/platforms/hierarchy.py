@@ -22,7 +22,7 @@ import numpy as np
 from zoo.estimation.arrays import Array, Flags, Indices
 
 _SCALE = 0.1
-"""Residual from which the loss grows in proportion: about the noise of a published measurement."""
+"""Residual above which the loss grows linearly: about the noise of a published measurement."""
 _MOST_STEPS = 80
 _MOST_DAMPING = 1e8
 _LEAST_GAIN = 1e-6
@@ -31,7 +31,7 @@ _LONGEST_STEP = 1.0
 
 @dataclass(frozen=True)
 class Level:
-    """A grouping of settings and the prior of its departures."""
+    """A grouping of settings, and the prior of the departures of its groups."""
 
     group: Indices  # of each setting, the group it belongs to
     basis: Array  # terms x numbers that a group has: which of them each term's constant gets
@@ -39,13 +39,13 @@ class Level:
 
     @property
     def groups(self) -> int:
-        """How many there are."""
+        """Number of groups."""
         return int(self.group.max()) + 1 if len(self.group) else 0
 
 
 @dataclass(frozen=True)
 class Data:
-    """Measurements: of each, the amounts of its model, its setting, the logarithm of its time and its weight."""
+    """Measurements, with the amounts of their models."""
 
     amounts: Array  # measurements x terms, in seconds at nominal rates
     setting: Indices
@@ -53,12 +53,12 @@ class Data:
     weight: Array
 
     def select(self, rows: Flags | Indices) -> Data:
-        """Some of them."""
+        """These measurements only."""
         return Data(self.amounts[rows], self.setting[rows], self.log_time[rows], self.weight[rows])
 
 
 class _Numbers(NamedTuple):
-    """Departures: of levels that span settings, one vector; of settings by themselves, a row each."""
+    """Departures: one vector for levels that span settings, and a row for each setting by itself."""
 
     shared: Array
     own: Array
@@ -79,7 +79,7 @@ class Posterior:
         return self.model.log_constants(self.numbers, np.arange(self.model.settings))
 
     def covariance(self, setting: int) -> Array:
-        """Of the log constants of one setting, by the curvature at the mode: terms x terms."""
+        """Covariance of the log constants of one setting, from the curvature at the mode: terms x terms."""
         shared, own = self.model.shared_design(setting), self.model.own.basis
         mixed = shared - own @ self._coupling[setting]
         covariance: Array = mixed @ self._shared_covariance @ mixed.T + own @ self._own_inverse[setting] @ own.T
@@ -88,7 +88,7 @@ class Posterior:
 
 @dataclass(frozen=True)
 class Hierarchy:
-    """Which levels there are: those that span settings, and that of each setting by itself."""
+    """A hierarchical model: the levels that span settings, and the level of each setting by itself."""
 
     neutral: Array  # of each term, the log constant that the departures start from
     shared: tuple[Level, ...]
@@ -96,7 +96,7 @@ class Hierarchy:
 
     @property
     def settings(self) -> int:
-        """How many there are."""
+        """Number of settings."""
         return len(self.own.group)
 
     def fit(self, data: Data, start: Posterior | None = None, most_steps: int = _MOST_STEPS) -> Posterior:
@@ -104,8 +104,8 @@ class Hierarchy:
 
         Args:
             data: the measurements.
-            start: of a fit to similar data, from which fewer steps are needed.
-            most_steps: after which the fit stops.
+            start: result of a fit to similar data, from which fewer steps are needed.
+            most_steps: number of steps after which the fit stops.
         """
         data = data.select(np.argsort(data.setting, kind="stable"))
         numbers = start.numbers if start else self._start(data)
@@ -132,14 +132,14 @@ class Hierarchy:
         return Posterior(self, numbers, *curvature.inverse())
 
     def log_constants(self, numbers: _Numbers, settings: Indices) -> Array:
-        """Of these settings: a row each."""
+        """Log constants of these settings: a row each."""
         constants = np.broadcast_to(self.neutral, (len(settings), len(self.neutral))) + numbers.own[settings] @ self.own.basis.T
         for level, part in zip(self.shared, self._parts(), strict=True):
             constants = constants + numbers.shared[part].reshape(level.groups, -1)[level.group[settings]] @ level.basis.T
         return constants
 
     def shared_design(self, setting: int) -> Array:
-        """Of one setting: terms x numbers of the levels that span settings."""
+        """Design matrix of one setting: terms x numbers of the levels that span settings."""
         design = np.zeros((len(self.neutral), self._shared_size()))
         for level, part in zip(self.shared, self._parts(), strict=True):
             first = part.start + level.group[setting] * level.basis.shape[1]
@@ -226,7 +226,7 @@ def _damped(matrix: Array, damping: float) -> Array:
 
 
 def log_sum(log_constants: Array, amounts: Array) -> tuple[Array, Array]:
-    """Of each row: the shares of its terms in the sum of constants x amounts, and the logarithm of the sum."""
+    """For each row, the shares of its terms in the sum of constants x amounts, and the logarithm of the sum."""
     largest = log_constants.max(axis=1, keepdims=True)
     parts = amounts * np.exp(log_constants - largest)
     whole = parts.sum(axis=1)

@@ -21,7 +21,7 @@ SETTING = ["device", "runtime", "processor", "threads", "cores", "dtype", "batch
 """Columns of published measurements that together name how models run on a device."""
 
 _ONE = "one"
-"""In place of a feature: a time that each pass takes."""
+"""Stands for a feature: the fixed time of each pass."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class PlatformTerm:
 
 @dataclass(frozen=True, slots=True)
 class LevelPrior:
-    """By what settings are grouped, and prior standard deviations of the departures of a group; None: it has none of the kind."""
+    """Columns by which settings are grouped, and prior standard deviations of the departures of a group; None: no departures."""
 
     of: tuple[str, ...]
     main: float | None = None
@@ -56,21 +56,21 @@ class RelativesPrior:
 
 @dataclass(frozen=True)
 class Platform:
-    """Ways of running models whose published times are fitted together."""
+    """Run configurations whose published times are fitted together."""
 
     name: str
     title: str
     source: str
     processor: str
     dtypes: tuple[str, ...]
-    unlike: tuple[str, ...]  # zoo/arch of architectures that measured models only bear the name of
+    unlike: tuple[str, ...]  # zoo/arch of architectures that only share the name with measured models
     chips: tuple[str, ...]  # globs of chips, or of ids of devices, that it runs on
-    is_rate: bool  # published are images a second of a stream, no time of one
+    is_rate: bool  # published are images per second of a stream, not the time of one image
     terms: tuple[PlatformTerm, ...]
     neutral: float  # log constant of terms beyond the main ones, before any measurement
     levels: tuple[LevelPrior, ...]
     own: LevelPrior
-    evidence: float  # the most measurements that those of one model count as
+    evidence: float  # largest total weight of the measurements of one model
     relatives: RelativesPrior
 
     def runs_on(self, device: Device) -> bool:
@@ -133,7 +133,7 @@ def _codes(settings: pd.DataFrame, names: Sequence[str]) -> Any:
 
 @functools.cache
 def platforms() -> Mapping[str, Platform]:
-    """All of them, by name."""
+    """The platforms in `platforms.yaml`, by name."""
     text = resources.files("zoo.estimation.platforms").joinpath("platforms.yaml").read_text(encoding="utf-8")
     return {name: _parse_platform(name, entry) for name, entry in load_own_yaml(text).items()}
 
@@ -150,8 +150,8 @@ def _parse_platform(name: str, entry: Mapping[str, Any]) -> Platform:
         chips=tuple(measured.get("chips", ("*",))),
         is_rate=bool(measured.get("rates", False)),
         terms=tuple(
-            PlatformTerm(term, said["part"], dict(said["takes"]), not said.get("beyond", False))
-            for term, said in entry["terms"].items()
+            PlatformTerm(term, spec["part"], dict(spec["takes"]), not spec.get("beyond", False))
+            for term, spec in entry["terms"].items()
         ),
         neutral=float(entry["neutral"]),
         levels=tuple(LevelPrior(tuple(level.pop("of")), **level) for level in map(dict, entry["levels"])),
@@ -159,11 +159,11 @@ def _parse_platform(name: str, entry: Mapping[str, Any]) -> Platform:
         evidence=float(entry["evidence"]),
         relatives=RelativesPrior(
             {number: (float(mean), float(deviation)) for number, (mean, deviation) in relatives["trends"].items()},
-            {label: _fading(said) for label, said in relatives["alike"].items()},
+            {label: _parse_similarity(spec) for label, spec in relatives["alike"].items()},
             float(relatives["alone"]),
         ),
     )
 
 
-def _fading(said: Sequence[Any]) -> tuple[float, str | None, float]:
-    return (float(said[0]), str(said[1]), float(said[2])) if len(said) > 1 else (float(said[0]), None, 1.0)
+def _parse_similarity(spec: Sequence[Any]) -> tuple[float, str | None, float]:
+    return (float(spec[0]), str(spec[1]), float(spec[2])) if len(spec) > 1 else (float(spec[0]), None, 1.0)

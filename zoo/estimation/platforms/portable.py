@@ -31,16 +31,16 @@ A record of `record["choices"]`, one for each device and run with an estimate: d
 | covariance | of the constants, where they are calibrated: terms x terms; else null |
 | title | in words |
 
-The time of model i in a way is the sum over terms of a = exp(constant) x amount, the amount of a term being the sum of its
+The time of model i in a run configuration is the sum over terms of a = exp(constant) x amount, the amount of a term being the sum of its
 [feature, seconds] pairs. With s = a / sum(a), the squared deviation by the constants is v = s' covariance s, and w the
-same of the way's own covariance, or 0. The logarithm of the
+same of the run configuration's own covariance, or 0. The logarithm of the
 seconds of an image is log(sum(a)) + effect (0 where unknown), its interval is +- h:
 
     h = q sqrt(v + w + n^2), [n, q] of `model` where the model is related, else of `family`; known: h = q sqrt(w + n^2) of `transfer`
     with a deviation d of predicted constants, and the quantile Q of `device`: h = sqrt(h^2 + (Q d)^2); known: h = Q sqrt(d^2 + n^2), n of `transfer`
 
-The least of the ways is the estimate; a latency is exp of it x 1000 x batch. Models of `record["unknown"]` have none. Ways that are
-the fastest for no model are left out.
+The least of these times is the estimate; a latency is exp of it x 1000 x batch. Models of `record["unknown"]` have none. Run
+configurations that are not the fastest for any model are left out.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ from zoo.estimation.platforms.settings import PlatformRun
 from zoo.run_config import RunConfig
 
 _DECIMALS = 12
-"""Of the log constants: a latency changes by less than one part in a trillion, and a page gets smaller."""
+"""Decimals of log constants: a latency changes by less than one part in a trillion, and a page gets smaller."""
 
 _KINDS = ("model", "family", "transfer", "device")
 

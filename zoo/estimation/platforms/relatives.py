@@ -163,7 +163,7 @@ class Relatives:
 
     @functools.cached_property
     def _covariance(self) -> Array:
-        """Of what the measured settings have in common."""
+        """Covariance of the residuals of measured settings."""
         return self._alike.covariance(self._alike, self._prior)
 
 
@@ -218,14 +218,14 @@ class _Process:
 
 @dataclass(frozen=True)
 class _AlikeTraits:
-    """What settings may have in common, as arrays: by label the labels, and the numbers by which they fade."""
+    """Labels of settings by kind of label, and the numbers over whose distance their similarity decreases, as arrays."""
 
     labels: Mapping[str, npt.NDArray[np.object_]]  # None where a setting has none
     numbers: Mapping[str, Array]  # NaN where a setting has none
 
     @classmethod
     def of(cls, settings: Sequence[SettingTraits], prior: RelativesPrior) -> _AlikeTraits:
-        """Those of settings."""
+        """The arrays of these settings."""
         labels, numbers = {}, {}
         for label, (_, number, _) in prior.alike.items():
             labels[label] = np.array([one.labels.get(label) for one in settings], dtype=object)
@@ -234,7 +234,7 @@ class _AlikeTraits:
         return cls(labels, numbers)
 
     def covariance(self, others: _AlikeTraits, prior: RelativesPrior) -> Array:
-        """Covariances of what settings have in common with others."""
+        """Covariances of the residuals of these settings with those of others."""
         covariance = np.zeros((1, 1))
         for label, (deviation, number, distance) in prior.alike.items():
             names, other_names = self.labels[label][:, None], others.labels[label][None, :]

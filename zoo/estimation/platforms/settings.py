@@ -42,7 +42,7 @@ def accepts(run: RunConfig, setting: Mapping[Any, Any]) -> bool:
 
 @dataclass(frozen=True)
 class CalibratedConstants:
-    """How certain constants are that were fitted to the user's own measurements."""
+    """Uncertainty of constants that were fitted to the user's own measurements."""
 
     covariance: Array  # of the log constants
     measurements: int
@@ -111,7 +111,7 @@ def platform_runs_on(
 
 
 def _related_runs(runs: list[PlatformRun]) -> list[PlatformRun]:
-    """Those predicted from a related device, if there are any: a prediction from a data sheet alone is less certain."""
+    """The runs predicted from a related device, if there are any: a prediction from a data sheet alone is less certain."""
     return [one for one in runs if one.predicted is not None and one.predicted.nearest] or runs
 
 

@@ -1,7 +1,7 @@
 """The terms of compiled models on CPUs.
 
-Matrix work computes 2 x MACs / peak. What a compiler leaves of the rest moves its tensors at the memory's bandwidth; what the last
-cache keeps from the call before takes a fifth of the time. Functions, norms and pools compute for each element.
+Matrix work takes 2 x MACs / peak. Other work that a compiler does not fuse moves its tensors at the memory's bandwidth; bytes that are
+still in the last cache take a fifth of that time. Functions, norms and pools also take time for each element.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from zoo.estimation.terms.term import Term, TermModel, TimePart
 from zoo.estimation.workloads.work import MATRIX_WORKS
 
 _SHORT = 64.0
-"""Positions below which a CPU's convolutions are not full: the constant of `short_conv` is in multiples of it."""
+"""Positions below which convolutions do not fill a CPU: the constant of `short_conv` is in multiples of it."""
 _FUNCTIONS = ("gelu", "silu", "sigmoid", "tanh", "exp", "erf", "mish", "softplus", "hardswish")
 _ELEMENT_S = 1e-9
-"""The constants of `functions`, `norms` and `pools` are in multiples of it for an element."""
+"""Seconds for an element, of which the constants of `functions`, `norms` and `pools` are multiples."""
 
 
 def cpu_compiled_terms(calls: Calls, spec: DeviceSpec) -> list[Term]:
@@ -43,7 +43,7 @@ def cpu_compiled_terms(calls: Calls, spec: DeviceSpec) -> list[Term]:
 
 
 def _memory_terms(calls: Calls, spec: DeviceSpec) -> list[Term]:
-    """weights: read from memory at every step where the model does not fit into the cache."""
+    """Memory terms. Weights are read from memory at every step if the model does not fit into the cache."""
     traffic = MemoryTraffic.of(calls, spec)
     seconds, straight = traffic.activation_seconds, ~traffic.is_transposed
     is_matrix, streams, normalises = (
@@ -68,7 +68,7 @@ def _memory_terms(calls: Calls, spec: DeviceSpec) -> list[Term]:
 
 
 def _overhead_terms(calls: Calls) -> list[Term]:
-    """Their constants are in seconds."""
+    """Terms whose constants are in seconds."""
     launches, is_matrix = calls.launches(), calls.is_work(*MATRIX_WORKS)
     is_conv, is_depthwise = calls.is_work("conv", "stem", "grouped"), calls.is_work("depthwise")
     return [

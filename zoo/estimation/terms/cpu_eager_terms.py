@@ -1,4 +1,4 @@
-"""The terms of models that run eagerly on CPUs, after what torch's CPU kernels do.
+"""The terms of models that run eagerly on CPUs, modelled on torch's CPU kernels.
 
 torch chooses the kernel of a float32 convolution (`ConvParams::use_mkldnn` in aten/src/ATen/native/Convolution.cpp):
 
@@ -36,12 +36,12 @@ from zoo.estimation.workloads.work import MATRIX_WORKS
 
 FLOPS_PER_CACHED_BYTE = 4.0
 FLOPS_PER_ELEMENT = 64.0
-"""Of functions, softmax, norms, pools (for each position of the window) and resampling."""
+"""FLOPs for an element of functions, softmax, norms, pools (for each position of the window) and resampling."""
 
 _THIN = 16.0
 """The constants of thin products are in multiples of it over a size."""
 _COLUMN_FLOPS = 2 * 4 * FLOPS_PER_CACHED_BYTE
-"""To write a float32 of a column and read it again."""
+"""FLOPs that take as long as writing and reading a float32 of a column."""
 _BLOCK = 8.0
 """Channels that oneDNN computes together with 256-bit vectors."""
 _LEAST_BATCH_OF_POINTS = 16
@@ -50,7 +50,7 @@ _FLOAT32_BYTES = 4.0
 _FUNCTIONS = ("gelu", "silu", "sigmoid", "tanh", "exp", "erf", "mish", "softplus", "elu", "log_sigmoid", "sin", "cos", "log")
 _MAX_POOLS = ("max_pool1d", "max_pool2d", "max_pool3d", "max_pool2d_with_indices", "adaptive_max_pool2d")
 _BILINEAR, _BICUBIC = 2.7, 5.0
-"""How many times as long as for the nearest neighbour an element takes: 5.5 and 10 ns where that takes 2."""
+"""Time of an element relative to nearest-neighbour resampling: 5.5 and 10 ns compared with 2 ns."""
 _ATTENTION = ("attention", "masked_attention")
 
 
@@ -67,7 +67,7 @@ def cpu_eager_terms(calls: Calls, spec: DeviceSpec) -> list[Term]:
 
 @dataclass(frozen=True, slots=True)
 class _Kernels:
-    """Which kernel each call gets. Dense, grouped and depthwise are oneDNN's."""
+    """The kernel of each call. Dense, grouped and depthwise kernels are oneDNN's."""
 
     is_gemm: Flags
     is_onednn: Flags
@@ -78,7 +78,7 @@ class _Kernels:
 
     @classmethod
     def of(cls, calls: Calls) -> _Kernels:
-        """As torch chooses them on one thread."""
+        """The kernels that torch chooses on one thread."""
         elements_in = calls["bytes_in"] / _FLOAT32_BYTES
         groups, width = np.maximum(calls["groups"], 1), np.maximum(calls["group_width"], 1)
         is_strided = 2 * calls["m"] <= elements_in / (groups * width)
@@ -134,7 +134,7 @@ def _element_compute_terms(calls: Calls, spec: DeviceSpec) -> list[Term]:
 
 
 def _memory_terms(calls: Calls, spec: DeviceSpec, kernel: _Kernels) -> list[Term]:
-    """Traffic through the caches, and beyond them."""
+    """Memory traffic in the caches, and to memory."""
     moved_bytes = calls.activation_bytes() + calls["free_bytes"] * ~calls.is_work(*MATRIX_WORKS)
     cached_s = moved_bytes * FLOPS_PER_CACHED_BYTE / spec.matrix_flops_per_s
     weights_s = calls["free_bytes"] * FLOPS_PER_CACHED_BYTE / spec.matrix_flops_per_s
@@ -161,7 +161,7 @@ def _memory_terms(calls: Calls, spec: DeviceSpec, kernel: _Kernels) -> list[Term
 
 
 def _beyond_cache_s(calls: Calls, spec: DeviceSpec) -> Array:
-    """Activations that are too large for the last cache, and weights of models that are, at the memory's bandwidth."""
+    """Time at the memory's bandwidth of activations, and of weights of models, that are too large for the last cache."""
     activations = calls.activation_bytes()
     cache = CACHE_SHARE * max(spec.cache_bytes, 1.0)
     weights = calls["free_bytes"] * calls.is_work(*MATRIX_WORKS)
@@ -171,7 +171,7 @@ def _beyond_cache_s(calls: Calls, spec: DeviceSpec) -> Array:
 
 
 def _overhead_terms(calls: Calls, kernel: _Kernels) -> list[Term]:
-    """Their constants are in seconds. conv_call: of oneDNN; group_call: of each group that is a product of its own."""
+    """Terms whose constants are in seconds. conv_call: calls of oneDNN; group_call: groups that are computed as separate products."""
     group_calls = calls["groups"] * calls.batch * (kernel.is_gemm & (calls["groups"] > 1))
     reduces = calls.is_work("norm", "batch_norm", "softmax", "reduce", "pool", "resample")
     return [
@@ -186,4 +186,4 @@ def _overhead_terms(calls: Calls, kernel: _Kernels) -> list[Term]:
 
 
 CPU_EAGER = TermModel("cpu-eager", is_compiled=False, terms=cpu_eager_terms, pull=0.2)
-"""Pulled more strongly than others: few models were measured, and the neutral values come from the times of single operators."""
+"""Its penalty is larger than that of others: few models were measured, and the neutral values come from times of single operators."""

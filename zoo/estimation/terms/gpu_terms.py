@@ -24,7 +24,7 @@ PEAKS = ("vector_flops_per_s", "matrix_flops_per_s", "conv_flops_per_s")
 """Peak rates of a `DeviceSpec`."""
 
 _GATE_PASSES = 8.0
-"""How often a recurrent layer moves as much as its result: each of its four gates is written and read once."""
+"""Memory traffic of a recurrent layer as a multiple of its result: each of its four gates is written and read once."""
 
 
 def gpu_terms(calls: Calls, spec: DeviceSpec) -> list[Term]:
@@ -72,7 +72,7 @@ def _memory_terms(calls: Calls, spec: DeviceSpec, traffic: MemoryTraffic) -> lis
 
 
 def _overhead_terms(calls: Calls) -> list[Term]:
-    """Their constants are in seconds: for an image and channel, and for a kernel."""
+    """Terms whose constants are in seconds: for an image and channel, and for a kernel."""
     return [
         Term("bilinear", TimePart.OVERHEAD, 2e-7, calls["planes"] * calls.batch * (not calls.is_compiled)),
         Term("kernel", TimePart.OVERHEAD, 5e-6, calls.launches()),
@@ -96,7 +96,7 @@ def _compute_s(calls: Calls, spec: DeviceSpec) -> Array:
 
 
 def peak_of(calls: Calls) -> npt.NDArray[np.integer]:
-    """Which of `PEAKS` each call's multiply-accumulates are held against."""
+    """Index into `PEAKS` of the rate of each call's multiply-accumulates."""
     is_conv = calls.is_work(*CONVOLUTIONS)
     is_vector = calls.is_work("depthwise") | ((calls["dtype"] == "float32") & ~is_conv)
     return np.where(is_vector, 0, np.where(is_conv, 2, 1))

@@ -1,4 +1,4 @@
-"""Memory traffic: what calls read and write, on a GPU or compiled."""
+"""Memory traffic of calls on GPUs, and of compiled models on CPUs."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from zoo.estimation.workloads.work import MATRIX_WORKS
 PRODUCTS = ("product", "attention", "masked_attention")
 CONVOLUTIONS = ("conv", "stem", "grouped")
 STREAMS = ("elementwise", "cast", "batch_norm", *(work for work in MATRIX_WORKS if work != "depthwise"))
-"""Work that goes through its tensors from their beginning to their end."""
+"""Work that reads and writes its tensors sequentially."""
 
 LARGE_KERNEL = 25
-"""Positions of a depthwise convolution's window above which it has other kernels."""
+"""Size of the window of a depthwise convolution, in positions, above which libraries use other kernels."""
 
 CACHE_SHARE = 0.6
-"""Of the last cache, what activations find room in."""
+"""Share of the last cache that holds activations."""
 
 _CACHE_TIME = 0.35
 """Time of bytes that are in the cache, as a share of their time in memory."""
@@ -29,12 +29,12 @@ _CPU_CACHE_TIME = 0.2
 
 @dataclass(frozen=True, slots=True)
 class MemoryTraffic:
-    """What one call of each row reads and writes, eager or fused."""
+    """Memory traffic of one call of each row, eager or fused."""
 
     work: WorkCodes
     seconds: Array  # at the data sheet's bandwidth, less what the cache saves
     activation_seconds: Array  # of activations alone
-    free_bytes: Array  # of what does not grow with the batch
+    free_bytes: Array  # of tensors that do not grow with the batch
     is_transposed: Flags
     is_channels_last: Flags
 
@@ -69,7 +69,7 @@ class MemoryTraffic:
 
 
 def time_share(activation_bytes: Array, cache_bytes: float, *, is_gpu: bool) -> Array:
-    """Time of moving these bytes, as a share of that at the memory's bandwidth: the last cache holds a part of them."""
+    """Time of moving these bytes as a share of the time at the memory's bandwidth: the last cache holds a part of them."""
     if not cache_bytes:
         return np.ones_like(activation_bytes)
     cached = _CACHE_TIME if is_gpu else _CPU_CACHE_TIME

@@ -1,10 +1,10 @@
-"""What an estimate is a sum of.
+"""The terms of the sum that an estimate is.
 
     time of a call = sum over terms of constant x term
 
-A term is what a call needs of the device, in seconds at the rates of its data sheet. A constant is how many times as long as that it
-takes; constants of fixed costs are in seconds. Sums fit measured times better than the maximum of computing and moving data: kernels
-overlap the two only in part.
+A term is the time of a call at the rates of the data sheet of a device. A constant is the ratio of the real time to it; constants of
+fixed costs are in seconds. Sums fit measured times better than the maximum of the times for computing and for moving data: kernels
+overlap them only partly.
 """
 
 from __future__ import annotations
@@ -42,6 +42,6 @@ class TermModel(NamedTuple):
     is_compiled: bool
     terms: Callable[[Calls, DeviceSpec], list[Term]]
     host_s_per_call: float = 0.0
-    """In which the host hands a call to the device; a step takes at least as long as that of all its calls."""
+    """Seconds in which the host submits a call to the device; a step takes at least the sum over its calls."""
     pull: float = 1e-3
-    """How strongly a fit pulls constants to their neutral values."""
+    """Weight of the penalty of a fit for departures of constants from their neutral values."""

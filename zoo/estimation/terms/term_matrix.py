@@ -44,7 +44,7 @@ class TermMatrix:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Of the terms."""
+        """Names of the terms."""
         return tuple(term.name for term in self.terms)
 
     @property

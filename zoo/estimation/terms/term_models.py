@@ -1,4 +1,4 @@
-"""Which terms an estimate is a sum of, by device and run configuration."""
+"""The term model of a device and run configuration."""
 
 from __future__ import annotations
 

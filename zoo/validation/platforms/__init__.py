@@ -1,1 +1,1 @@
-"""Estimates on platforms held against published measurements, and the fit of their constants."""
+"""Comparison of estimates on platforms with published measurements, and the fit of their constants."""

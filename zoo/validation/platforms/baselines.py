@@ -15,7 +15,7 @@ from zoo.validation.platforms.protocols import HeldOut, Protocol
 MACS_ALONE, FOUR_FEATURES = "MACs alone, model held out", "four summed features, model held out"
 
 _LEAST_MODELS = 6
-"""In a setting with fewer models nothing is fitted to the others."""
+"""Smallest number of models in a setting; settings with fewer are not used."""
 _ROUNDS = 60
 _Fit = Callable[[Array, Array], Array]
 
@@ -29,13 +29,13 @@ def baselines(measurements: Measurements, features: pd.DataFrame) -> dict[str, H
         layers=of_models["matrix_calls"] / 100, gmacs=of_models["macs"] / 1e9,
     )[["one", "gmacs", "traffic", "parameters", "layers"]].to_numpy()  # fmt: skip
     return {
-        MACS_ALONE: _left_out(measurements, macs, _median_ratio),
-        FOUR_FEATURES: _left_out(measurements, summed, relative_least_squares),
+        MACS_ALONE: _predict_left_out(measurements, macs, _median_ratio),
+        FOUR_FEATURES: _predict_left_out(measurements, summed, relative_least_squares),
     }
 
 
-def _left_out(measurements: Measurements, amounts: Array, fit: _Fit) -> HeldOut:
-    """Each model by a fit to the others of its setting."""
+def _predict_left_out(measurements: Measurements, amounts: Array, fit: _Fit) -> HeldOut:
+    """Predictions of each model by a fit to the other models of its setting."""
     data = measurements.data
     rows: list[int] = []
     residuals: list[float] = []

@@ -18,7 +18,7 @@ _DOUBT = 0.25
 
 
 def effects_of(measurements: Measurements, fit: Posterior, rows: Flags | None = None) -> Array:
-    """By `Measurements.effect_row`; 0 where a model was not measured."""
+    """Effects in the order of `Measurements.effect_row`; 0 for models that were not measured."""
     data, effect_row = measurements.data, measurements.effect_row
     residuals = data.log_time - log_sum(fit.log_constants()[data.setting], data.amounts)[1]
     if rows is not None:

@@ -21,19 +21,19 @@ from zoo.validation.platforms.protocols import HeldOut, Protocol
 
 _LEAST_GROUPS = 3
 _WIDE = 3.0
-"""Quantile where fewer groups than these were tested: a judgement."""
+"""Least quantile if fewer groups were tested: a judgement."""
 
 
 @dataclass(frozen=True)
 class Context:
-    """Facts that the fit needs besides measurements."""
+    """Input of the fit besides measurements."""
 
     families: Mapping[tuple[str, str], str]  # by zoo and architecture
     same_as: pd.DataFrame  # `MODEL_COLUMNS` and same_as of published measurements: the architectures that compute the same
     command: str  # that fits them
 
     def family(self, zoo: str, arch: str) -> str:
-        """Of an architecture; itself where none is known."""
+        """The family of an architecture; if it is unknown, its own name."""
         return self.families.get((zoo, arch), arch)
 
 
@@ -49,7 +49,7 @@ def fit_platform(measurements: Measurements, full: Posterior, tests: Sequence[He
         covariance={dtype: _covariance(measurements, full, dtype) for dtype in platform.dtypes},
         spread={dtype: spread_of(measurements, by_protocol, dtype) for dtype in platform.dtypes},
         families=frozenset(context.family(zoo, arch) for zoo, arch in measurements.architectures()),
-        effects=_with_same(effect_table(measurements, full), context.same_as),
+        effects=_extend_to_equals(effect_table(measurements, full), context.same_as),
         provenance={
             "source": f"{source.title}, {', '.join(source.dates) or 'undated'}",
             "measurements": len(measurements.data.log_time),
@@ -61,7 +61,7 @@ def fit_platform(measurements: Measurements, full: Posterior, tests: Sequence[He
 
 
 def _covariance(measurements: Measurements, full: Posterior, dtype: str) -> Array:
-    """The mean over settings."""
+    """Covariance of the log constants in a dtype: the mean over settings."""
     settings = np.flatnonzero((measurements.settings["dtype"] == dtype).to_numpy())
     mean: Array = np.mean([full.covariance(int(setting)) for setting in settings], axis=0)
     return mean
@@ -85,7 +85,7 @@ def spread_of(measurements: Measurements, tests: Mapping[str, HeldOut], dtype: s
 def _residuals(
     measurements: Measurements, test: HeldOut, dtype: str, *, instead: Residuals | None = None, noise: float | None = None
 ) -> Residuals:
-    """Of one protocol, of models whose calls are known exactly: joined to an architecture, or built."""
+    """Residuals of one protocol, of models whose calls are known exactly: joined to an architecture, or built."""
     rows = (measurements.dtype[test.row] == dtype) & measurements.is_exact[test.row]
     group = test.group[rows]
     groups = len(np.unique(group))
@@ -96,8 +96,8 @@ def _residuals(
     return Residuals(noise, conformal_quantile(scores, group), groups)
 
 
-def _with_same(effects: pd.DataFrame, same_as: pd.DataFrame) -> pd.DataFrame:
-    """With the architectures that compute the same as one that was measured."""
+def _extend_to_equals(effects: pd.DataFrame, same_as: pd.DataFrame) -> pd.DataFrame:
+    """The effects, extended to architectures that compute the same as a measured one."""
     others = same_as.explode("same_as").dropna(subset=["same_as"]).drop_duplicates([*MODEL_COLUMNS, "same_as"])
     rows = effects.merge(others, on=MODEL_COLUMNS)
     names = rows["same_as"].str.partition("/")

@@ -1,9 +1,9 @@
-"""Intervals that hold nine times in ten by construction, from residuals of groups that were left out of a fit.
+"""Intervals that contain nine in ten measurements by construction, from residuals of groups that were left out of a fit.
 
-A residual is divided by its predicted deviation; the quantile of these scores over whole groups that were left out (models,
-families, devices) is what an interval is widened by. Each group weighs the same, however many measurements it has. Few groups say
-little of the next one: the quantile is multiplied by the lesser of two corrections, that of Student's distribution for as many
-groups, and the factor with which the quantiles of all groups but one hold nine in ten scores of that one. So it is a conformal
+A score is a residual over its predicted deviation; an interval is widened by the quantile of the scores of groups that were left out
+(models, families, devices). Each group has the same weight, independently of its number of measurements. A quantile of few groups is
+uncertain for the next one, so it is multiplied by the smaller of two corrections: that of Student's distribution for this number of
+groups, and the factor with which the quantile of all groups but one contains nine in ten scores of that one. This is a conformal
 prediction (Vovk, Gammerman and Shafer, 2005; Barber and others, 2021, for the jackknife) for groups that are exchangeable.
 """
 
@@ -30,7 +30,7 @@ def noise_of(residuals: Array, groups: Indices) -> float:
 
 
 def conformal_quantile(scores: Array, groups: Indices) -> float:
-    """The bound that holds nine in ten scores of another group."""
+    """The bound that contains nine in ten scores of another group."""
     weights, quantile = _group_weights(groups), weighted_quantile(scores, _group_weights(groups), COVERAGE)
     names = np.unique(groups)
     if len(names) == 1:
@@ -51,7 +51,7 @@ def _small_sample(groups: int) -> float:
 
 
 def held_out_quantiles(scores: Array, groups: Indices) -> Array:
-    """For each score, the quantile of the other groups."""
+    """For each score, the conformal quantile of the other groups."""
     quantiles = np.zeros(len(scores))
     for group in np.unique(groups):
         own = groups == group
@@ -60,7 +60,7 @@ def held_out_quantiles(scores: Array, groups: Indices) -> Array:
 
 
 def weighted_quantile(values: Array, weights: Array, level: float) -> float:
-    """The least value up to which a share of the weight lies."""
+    """The least value such that the values up to it have this share of the weight."""
     order = np.argsort(values, kind="stable")
     reached = np.cumsum(weights[order]) / weights.sum()
     return float(values[order][min(int(np.searchsorted(reached, level - 1e-12)), len(values) - 1)])

@@ -15,18 +15,18 @@ from zoo.published.published import Check
 from zoo.records import MODEL_COLUMNS
 
 _NEAR_WEIGHT = 0.5
-"""Of measurements of models that only come near to an architecture, which differs from them by a few percent."""
+"""Weight of measurements of models that are only similar to an architecture, which differs from them by a few percent."""
 
 
 @dataclass(frozen=True)
 class Measurements:
-    """Of one platform. A model's time in a setting is there once, the least of those published."""
+    """The measurements of one platform. Of several published times of a model in a setting, the least one is used."""
 
     platform: Platform
     settings: pd.DataFrame  # `SETTING`, a row each
     models: pd.DataFrame  # `MODEL_COLUMNS`, a row each
     model: Indices  # of each measurement, its row of `models`
-    is_exact: Flags  # of models that are an architecture or a built network, not merely near to one
+    is_exact: Flags  # of models that are an architecture or a built network, not only similar to one
     data: Data  # the measurements in their order; times are of one image
 
     def hierarchy(self) -> Hierarchy:
@@ -35,7 +35,7 @@ class Measurements:
 
     @property
     def dtype(self) -> npt.NDArray[np.object_]:
-        """Of each measurement."""
+        """The dtype of each measurement."""
         return self.settings["dtype"].to_numpy(object)[self.data.setting]
 
     def architectures(self) -> list[tuple[str, str]]:
@@ -44,12 +44,12 @@ class Measurements:
 
     @property
     def effects(self) -> int:
-        """How many effects there are: of each model, one in each dtype."""
+        """Number of effects: one for each model and dtype."""
         return len(self.platform.dtypes) * len(self.models)
 
     @property
     def effect_row(self) -> Indices:
-        """Of each measurement, the number of the effect of its model."""
+        """For each measurement, the index of the effect of its model."""
         dtype = np.array([self.platform.dtypes.index(name) for name in self.settings["dtype"]], dtype=np.intp)
         rows: Indices = dtype[self.data.setting] * len(self.models) + self.model
         return rows
@@ -86,7 +86,7 @@ def measurements_of(platform: Platform, rows: pd.DataFrame, features: pd.DataFra
     amounts = platform.amounts(features.loc[pd.MultiIndex.from_frame(models)])[rows["model"]]
     times = rows.groupby(["model", "dtype"])["batch"].transform("size").to_numpy(float)
     data = Data(
-        amounts=_as_published(platform, amounts, rows, is_near),
+        amounts=_scale_to_published(platform, amounts, rows, is_near),
         setting=rows["setting"].to_numpy(np.intp),
         log_time=np.log(rows["latency_ms"].to_numpy(float) / rows["batch"].to_numpy(float) / 1000),
         weight=np.where(is_near, _NEAR_WEIGHT, 1.0) * np.minimum(1, platform.evidence / times),
@@ -94,8 +94,8 @@ def measurements_of(platform: Platform, rows: pd.DataFrame, features: pd.DataFra
     return Measurements(platform, settings, models, rows["model"].to_numpy(np.intp), ~is_near, data)
 
 
-def _as_published(platform: Platform, amounts: Array, rows: pd.DataFrame, is_near: Flags) -> Array:
-    """With the multiply-accumulates that a model has which only comes near to an architecture, where they are published."""
+def _scale_to_published(platform: Platform, amounts: Array, rows: pd.DataFrame, is_near: Flags) -> Array:
+    """The amounts; those of models that are only similar to an architecture are scaled to their published multiply-accumulates."""
     ratio = (rows["published_macs"] / rows["macs"]).where(is_near).fillna(1.0).to_numpy(float)
     computes = np.array([term.part == "compute" for term in platform.terms])
     return np.where(computes, amounts * ratio[:, None], amounts)

@@ -1,4 +1,4 @@
-"""Cross-validation of estimates on platforms: each protocol predicts measurements that its fit did not see.
+"""Cross-validation of estimates on platforms: each protocol predicts measurements that it was not fitted to.
 
 - model held out: the model is in no row of the fit, on any device, in any dtype;
 - family held out: nor is any model of its family;
@@ -28,7 +28,7 @@ FEW = 5
 """Models measured on a device that was held out."""
 DRAWS = 20
 _MOST_STEPS = 6
-"""Of a fit that starts from a fit to nearly the same data."""
+"""Largest number of steps of a fit that starts from a fit to nearly the same data."""
 
 
 class Protocol(enum.StrEnum):
@@ -52,12 +52,12 @@ class HeldOut:
 
 
 def model_held_out(measurements: Measurements, full: Posterior) -> HeldOut:
-    """Each model by a fit without it."""
+    """Predictions of each model by a fit without it."""
     return _held_out(Protocol.MODEL, measurements, full, measurements.model)
 
 
 def family_held_out(measurements: Measurements, full: Posterior, families: Mapping[tuple[str, str], str]) -> HeldOut:
-    """Each model by a fit without its family, which is given by zoo and architecture."""
+    """Predictions of each model by a fit without its family; `families` are by zoo and architecture."""
     names = [families.get((zoo, arch), arch) for zoo, arch in measurements.architectures()]
     return _held_out(Protocol.FAMILY, measurements, full, pd.factorize(np.array(names, dtype=object))[0][measurements.model])
 
@@ -67,11 +67,11 @@ def _held_out(protocol: Protocol, measurements: Measurements, full: Posterior, g
     for number in np.unique(group):
         tested = group == number
         fit = measurements.hierarchy().fit(measurements.data.select(~tested), full, _MOST_STEPS)
-        residual[tested], variance[tested] = predicted(fit, measurements.data.select(tested))
+        residual[tested], variance[tested] = residuals_of(fit, measurements.data.select(tested))
     return HeldOut(protocol, np.arange(len(group)), residual, variance, group)
 
 
-def predicted(fit: Posterior, data: Data) -> tuple[Array, Array]:
+def residuals_of(fit: Posterior, data: Data) -> tuple[Array, Array]:
     """Residuals of measurements, and the variance of their predictions by the uncertainty of the constants."""
     shares, log_time = log_sum(fit.log_constants()[data.setting], data.amounts)
     variance = np.zeros(len(log_time))
@@ -82,7 +82,7 @@ def predicted(fit: Posterior, data: Data) -> tuple[Array, Array]:
 
 
 def device_held_out(measurements: Measurements, full: Posterior, devices: Mapping[str, Device]) -> list[HeldOut]:
-    """Each device by a fit without it: predicted only, and with a few models measured on it."""
+    """Predictions of each device by a fit without it: from related devices only, and with a few models measured on it."""
     data = measurements.data
     group = pd.factorize(measurements.settings["device"])[0][data.setting]
     alone: list[_Part] = []

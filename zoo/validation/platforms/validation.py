@@ -30,7 +30,7 @@ from zoo.validation.platforms.measurements import Measurements, measurements_of
 from zoo.validation.platforms.protocols import HeldOut, device_held_out, family_held_out, model_held_out
 
 _LEAST_RANKED = 5
-"""Models of a setting among which a rank says something."""
+"""Smallest number of models of a setting whose ranks are compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ def read_published(source: TraceSource, command: str) -> Published:
 
 
 def validate_platforms(published: Published) -> Iterator[tuple[list[PlatformResult], Fitted]]:
-    """Of each platform: the results of every protocol, and its constants."""
+    """Yields the results of every protocol on each platform, and the constants of the platform."""
     for platform in platforms().values():
         measurements = measurements_of(platform, published.rows, published.features)
         full = measurements.hierarchy().fit(measurements.data)
@@ -137,18 +137,18 @@ def _protocol_result(measurements: Measurements, test: HeldOut, rows: Indices, b
         rank_correlation=_median_rank_correlation(measurements.data.log_time[row], residual, setting),
         covered_percent=covered,
         half_width=half_width,
-        refused=_refused(measurements, test, str(measurements.dtype[row[0]])),
+        refused=_count_refused(measurements, test, str(measurements.dtype[row[0]])),
     )
 
 
-def _refused(measurements: Measurements, test: HeldOut, dtype: str) -> int:
-    """Measurements in a dtype that a protocol left without an estimate."""
+def _count_refused(measurements: Measurements, test: HeldOut, dtype: str) -> int:
+    """Number of measurements in a dtype for which a protocol has no estimate."""
     in_dtype = (measurements.dtype == dtype) & measurements.is_exact
     return int(in_dtype.sum() - len(np.unique(test.row[in_dtype[test.row]])))
 
 
 def _median_rank_correlation(log_time: Array, residual: Array, setting: Indices) -> float | None:
-    """Of estimated with measured times, the median over settings."""
+    """Rank correlation of estimated with measured times: the median over settings."""
     correlations = [
         rank_correlation(log_time[rows], (log_time - residual)[rows])
         for number in np.unique(setting)
