@@ -12,16 +12,16 @@ from collections.abc import Iterable
 _LONGEST_LINE = 600
 _MOST_LINES = 25
 _LONGEST_NAME = 80
-"""Characters of a name that similar ones are looked for."""
+"""Longest name for which similar names are suggested, in characters."""
 
 _UNPRINTABLE = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-"""Characters that would break a line, or that a terminal would obey or fail to show."""
+"""Characters that would break a line, control a terminal or not be displayed."""
 
 
 class ZooError(Exception):
     """Base class of errors that users can cause; the command line exits with 2.
 
-    Whatever a message quotes, it stays readable: long lines lose their middle, long lists their end.
+    Messages stay readable whatever they quote: long lines are cut in the middle, long lists at the end.
     """
 
     def __init__(self, message: str) -> None:
@@ -29,7 +29,7 @@ class ZooError(Exception):
 
 
 class MissingLibraryError(ZooError):
-    """A zoo whose library is not installed; `extra` is zoometer's own that installs it."""
+    """A zoo whose library is not installed; `extra` is the extra of zoometer that installs it."""
 
     def __init__(self, message: str, extra: str | None = None) -> None:
         super().__init__(message)
@@ -85,7 +85,7 @@ class OutputError(ZooError):
 
 
 def message_of(error: BaseException) -> str:
-    """An exception's message. Those of models may raise anything while they are formatted."""
+    """An exception's message. Formatting exceptions of models may raise anything."""
     try:
         return str(error)
     except BaseException as second:  # noqa: BLE001  # its own __str__ may raise anything
@@ -96,23 +96,23 @@ def shorten(message: str) -> str:
     """The message with its long lines shortened, and without the end of a long list."""
     lines = message.split("\n")
     more = [f"… and {len(lines) - _MOST_LINES:,} more lines."] if len(lines) > _MOST_LINES + 1 else []
-    kept = lines[:_MOST_LINES] if more else lines
-    return "\n".join([*map(shorten_line, kept), *more])
+    shown = lines[:_MOST_LINES] if more else lines
+    return "\n".join([*map(shorten_line, shown), *more])
 
 
 def shorten_line(text: str, most: int = _LONGEST_LINE) -> str:
-    """The text on one line of at most so many characters, without its middle if need be, and with escapes for what is unprintable."""
+    """The text on one line of at most this many characters: long texts lose their middle, unprintable characters are escaped."""
     if len(text) > most:
         text = f"{text[: most * 2 // 3]} […] {text[-(most // 4) :]}"
-    return _UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
+    return _UNPRINTABLE.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), text)
 
 
-def did_you_mean(name: str, choices: Iterable[str], *, most: int = 3) -> str:
-    """A sentence with the choices most similar to `name`, or with all if they are few; empty if there are none."""
+def did_you_mean(name: str, choices: Iterable[str]) -> str:
+    """A sentence with the choices most similar to `name`, or with all choices if they are few; else empty."""
     if len(name) > _LONGEST_NAME:
         return ""
     known = sorted(choice for choice in set(choices) if len(choice) <= _LONGEST_NAME)
-    near = difflib.get_close_matches(name, known, n=most, cutoff=0.6)
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
     if near:
         return f" Did you mean {' or '.join(near)}?"
     if known and len(known) <= 12:

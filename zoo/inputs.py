@@ -87,10 +87,10 @@ def resize_input(size: str | int, native: str) -> str:
     Raises:
         InputError: if the size does not fit the native input.
     """
-    wanted, tensors = parse_tensors(str(size)), parse_tensors(native)
-    if len(wanted) > 1 or wanted[0] != TensorInput(wanted[0].shape):
-        return format_tensors(wanted)
-    new, shape = wanted[0].shape, tensors[_image_position(tensors)].shape
+    requested, tensors = parse_tensors(str(size)), parse_tensors(native)
+    if len(requested) > 1 or requested[0] != TensorInput(requested[0].shape):
+        return format_tensors(requested)
+    new, shape = requested[0].shape, tensors[_image_position(tensors)].shape
     if len(new) != len(shape):
         if len(new) not in (1, 2) or len(shape) < 3:
             raise InputError(f"Input '{size}' does not fit a model that takes {native}.")

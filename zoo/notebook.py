@@ -1,4 +1,4 @@
-"""What notebooks show of results: compact tables in the notebook's own colours, light or dark, and figures that show themselves."""
+"""Displays results in notebooks: compact tables in the notebook's own colours, light or dark, and figures."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 _RULE = "border-bottom:1px solid rgba(128,128,128,.35)"
 _CELL = "padding:2px 10px 2px 0;background:none"
-_COLOURS = ("#2f6fc1", "#d0651a", "#23895a")  # told apart on a light and on a dark ground
+_COLOURS = ("#2f6fc1", "#d0651a", "#23895a")  # distinguishable on light and dark backgrounds
 _INK = "#808890"  # readable on both
 _DPI = 100
 _INCHES_A_BAR = 0.28
@@ -45,7 +45,7 @@ def html_totals(totals: Mapping[str, str]) -> str:
 
 
 def innermost(paths: Iterable[str]) -> list[bool]:
-    """Of each module's path, whether no other path is inside it."""
+    """For each path of a module, whether no other path is inside it."""
     known = list(paths)
     outer = {path.rpartition(".")[0] for path in known if path}
     return [path not in outer for path in known]
@@ -57,7 +57,7 @@ def new_figure(*, width: float, height: float, **settings: Any) -> Figure:
 
 
 def draw_bars(title: str, names: Sequence[str], series: Mapping[str, Sequence[float]], unit: str) -> Figure:
-    """Horizontal bars, those of one name behind each other, the first name on top; the ground is transparent."""
+    """Stacked horizontal bars, the first name on top, with a transparent background."""
     from matplotlib.ticker import EngFormatter
 
     figure = new_figure(width=8, height=0.9 + _INCHES_A_BAR * len(names), dpi=_DPI, layout="constrained", facecolor="none")

@@ -21,7 +21,7 @@ class Status(enum.StrEnum):
 
 
 def full_operator_name(name: str) -> str:
-    """An operator's name with its library, as torch has it: torch's own ones stand without in tables of operations."""
+    """An operator's full name with its library, as torch writes it; tables of operations omit `aten`."""
     return name if "::" in name else f"aten::{name}"
 
 
@@ -50,7 +50,7 @@ class Variant(enum.StrEnum):
 
 
 FORMER_VARIANTS = {"train": Variant.BASE.value}
-"""Former names of variants, by which configurations, tables and caches may still give them."""
+"""Former names of variants, which configurations, tables and caches may still contain."""
 
 
 class CostKey(NamedTuple):
@@ -77,20 +77,20 @@ SPEED_KEY = (*MODEL_COLUMNS, "device", "runtime", "dtype", "layout", "compiled",
 
 
 class TraceKey(NamedTuple):
-    """Everything that changes a trace, apart from the versions of the libraries: a model at an input, and how it runs there."""
+    """Everything that determines a trace, except versions of libraries: a model at an input, and how it runs."""
 
     zoo: str
     arch: str
     input: str
     classes: int | None
     variant: str = Variant.BASE
-    batch: int = 1  # always: what a trace says scales to any batch
+    batch: int = 1  # always: a trace scales to any batch
     precision: str = "fp32"
     layout: str = "nchw"
 
     @property
     def cost_key(self) -> CostKey:
-        """What is traced."""
+        """The key of the traced model."""
         return CostKey(*self[:6])
 
     @property
@@ -110,7 +110,7 @@ class Weights:
     arch: str
     tag: str
     task: str
-    dataset: str | None  # what it was trained on last, as far as the zoo says
+    dataset: str | None  # of the last training, if the zoo states it
     classes: int | None
     input: str  # evaluation input of these weights
     file_bytes: int | None = None
@@ -127,13 +127,11 @@ class Weights:
 
 @dataclass(frozen=True, slots=True)
 class DeclaredModel:
-    """A model of the user's own, as a configuration declares it. Targets are written `package.module:attribute`."""
+    """A user's model, as a configuration declares it. Targets are written `package.module:attribute`."""
 
-    name: str = ""  # empty: all that the registry names
-    factory: str | None = None  # what makes it; None where the registry's entry does
-    registry: str | None = (
-        None  # where names are looked up, as `zoo.adapters.sources` has it; a factory beside it is called with the name first
-    )
+    name: str = ""  # empty: all names of the registry
+    factory: str | None = None  # creates it; None: the registry's entry does
+    registry: str | None = None  # where names are looked up (`zoo.adapters.sources`); a factory beside it gets the name first
     arguments: str = "{}"  # keyword arguments of the factory, as a JSON object
     inputs: tuple[str, ...] = ()  # at which it is counted, the native one first
     task: str = Task.CLASSIFICATION
@@ -153,17 +151,17 @@ class Architecture:
     input: str  # native input: the evaluation input of the default weights, or the size it is built for
     classes: int | None
     weights: tuple[Weights, ...] = ()
-    uncountable: str | None = None  # why this version cannot count it, where that is known beforehand
+    uncountable: str | None = None  # why this version cannot count it, if that is known in advance
     note: str | None = None  # what a reader of its figures should know
-    fingerprint: str | None = None  # of source and arguments, where no library version says whether they have changed
+    fingerprint: str | None = None  # of source and arguments, if no library version covers them
     inputs: tuple[str, ...] = ()  # all native ones, where it has several
-    variants: tuple[str, ...] = (Variant.BASE,)  # the forms it has; one that costs what another does is not listed
-    declared: DeclaredModel | None = None  # how to build it, where a configuration says so and not an installed zoo
+    variants: tuple[str, ...] = (Variant.BASE,)  # of its variants, those with different costs
+    declared: DeclaredModel | None = None  # how to build it, if a configuration declares it
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which architectures of a zoo are meant. Patterns are shell globs on the architecture's name."""
+    """A selection of architectures of a zoo. Patterns are shell globs on the architecture's name."""
 
     include: tuple[str, ...] = ("*",)
     exclude: tuple[str, ...] = ()
@@ -189,21 +187,21 @@ class Accuracy:
 
 @dataclass(frozen=True, slots=True)
 class PublishedCost:
-    """What a zoo states of the cost of one of its weights."""
+    """The cost that a zoo states for one of its weights."""
 
     arch: str
     tag: str
     input: str
     params: int | None
     gmacs: float | None  # in units of 10**9 MACs, whatever its library calls them
-    decimals: int  # digits after the point that are meant, of either
+    decimals: int  # significant digits after the point of gmacs or gflops
     gflops: float | None = None  # in units of 10**9 FLOPs, two for each MAC, where these are published instead
     params_step: int = 1  # what the number of parameters is rounded to
 
 
 @dataclass(frozen=True, slots=True)
 class Unmatched:
-    """A published result that belongs to nothing the installed zoo has, with the reason."""
+    """A published result without matching weights in the installed zoo, with the reason."""
 
     source: str
     name: str
@@ -213,7 +211,7 @@ class Unmatched:
 
 @dataclass(frozen=True, slots=True)
 class AccuracyTable:
-    """What one source of accuracy gave: its rows, those that found no model, and what the reader should be warned of."""
+    """The results of one source: those with matching weights, those without, and warnings for the user."""
 
     rows: tuple[Accuracy, ...] = ()
     unmatched: tuple[Unmatched, ...] = ()
@@ -222,7 +220,7 @@ class AccuracyTable:
 
 @dataclass(frozen=True, slots=True)
 class Versions:
-    """The software whose behaviour a count depends on."""
+    """Versions of the software that a count depends on."""
 
     library: str
     torch: str
@@ -230,5 +228,5 @@ class Versions:
 
 
 def as_row(record: Any) -> dict[str, Any]:
-    """The fields of a record, which is a dataclass, by name, without converting what they hold."""
+    """The fields of a dataclass by name, without converting their values."""
     return {field.name: getattr(record, field.name) for field in dataclasses.fields(record)}

@@ -14,13 +14,13 @@ from zoo.errors import UnknownNameError, did_you_mean
 
 
 class Precision(StrEnum):
-    """How values are represented while a model runs.
+    """Representation of values while a model runs.
 
     Attributes:
         dtype: its name in tables of speeds, configurations and reports.
         product_dtype: of the operands of matrix products.
-        element_bytes: bytes of an activation that memory is derived with. Under amp the weights are float32 and activations are float16
-            where that is safe, so that of float32 is an upper bound.
+        element_bytes: bytes of an activation for the computation of memory. Under amp, weights are float32 and activations are float16
+            where that is safe, so the size of float32 is an upper bound.
     """
 
     dtype: str
@@ -29,12 +29,7 @@ class Precision(StrEnum):
 
     FP32 = "fp32", "float32", "float32", 4
     AMP = "amp", "amp", "float16", 4  # float32 weights under torch's autocast on CUDA, to float16
-    AMP_FAST_NORM = (
-        "amp-fast-norm",
-        "amp-fast-norm",
-        "float16",
-        4,
-    )  # the same with timm's `--fast-norm`, which keeps its norms in float16
+    AMP_FAST_NORM = "amp-fast-norm", "amp-fast-norm", "float16", 4  # amp with timm's `--fast-norm`, whose norms run in float16
     FP16 = "fp16", "float16", "float16", 2  # the whole model converted
     BF16 = "bf16", "bfloat16", "bfloat16", 2
     FP8 = "fp8", "float8", "float8", 1
@@ -54,7 +49,7 @@ class Precision(StrEnum):
 
     @property
     def memory_share(self) -> str:
-        """What of float32's memory a model takes, in words: `1/4`."""
+        """Memory of a model as a fraction of that in float32: `1/4`."""
         weights = f" (weights {self.weight_bytes}/4)" if self.weight_bytes != self.element_bytes else ""
         return f"{self.element_bytes}/4{weights}"
 
@@ -84,13 +79,13 @@ TRACED = (Precision.FP32, Precision.AMP, Precision.AMP_FAST_NORM, Precision.FP16
 """Precisions in which models are traced, and therefore estimated."""
 
 STATED = tuple(precision for precision in Precision if precision is not Precision.AMP_FAST_NORM)
-"""Precisions that a model's use is stated in: fast norms are a matter of how timm measures."""
+"""Precisions that users can choose; fast norms only occur in timm's measurements."""
 
 RUN_BY_TORCH = (Precision.FP32, Precision.FP16, Precision.BF16, Precision.AMP)
-"""Precisions in which torch runs models, so that they are measured on this machine."""
+"""Precisions in which torch runs models, which can therefore be measured on this machine."""
 
 PROCESSORS = ("npu", "gpu", "cpu")
-"""What of a device a model runs on."""
+"""Processors of a device that can run a model."""
 
 TORCH = "torch"
 """The runtime of estimates from data sheets, and of what is measured on this machine."""
@@ -107,18 +102,16 @@ def canonical_dtype(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class RunConfig:
-    """How a model is run. What is compiled is compiled by `torch.compile` with its defaults."""
+    """How a model is run. Compiled models are compiled by `torch.compile` with its defaults."""
 
-    device: str = (
-        ""  # an id of `zoometer devices`; while measuring, torch's name: cpu, cuda, cuda:1, mps; empty: none in particular
-    )
+    device: str = ""  # an id of `zoometer devices`; in measurements torch's name, such as cpu or cuda:1; empty: any
     precision: Precision = Precision.FP32
     layout: str = "nchw"
     compiled: bool = False
     batch: int = 1  # images in a step
     threads: int | None = None  # of a CPU; None: one per core
     runtime: str | None = None  # software that runs the model, such as torch-2.9.1; None: not known, or any
-    processor: str | None = None  # what of the device runs it: npu, gpu or cpu; None: not known, or any
+    processor: str | None = None  # one of `PROCESSORS`; None: not known, or any
 
     @property
     def is_cpu(self) -> bool:
@@ -132,7 +125,7 @@ class RunConfig:
 
     @property
     def is_on_platform(self) -> bool:
-        """Whether a processor, another runtime than torch or a number of threads is asked for, as published speeds state them."""
+        """Whether a processor, a runtime other than torch or a number of threads is requested, which only published speeds have."""
         return bool(self.processor or self.threads or not self.is_by_torch)
 
     @property
@@ -142,7 +135,7 @@ class RunConfig:
 
     @property
     def trace_mode(self) -> str:
-        """What a trace depends on: `amp/nhwc`."""
+        """Precision and layout, on which a trace depends: `amp/nhwc`."""
         return f"{self.precision}/{self.layout}"
 
     def describe(self) -> str:
@@ -153,15 +146,15 @@ class RunConfig:
         return ", ".join([self.precision.dtype, f"batch {self.batch}", *by_torch, *stated])
 
     def for_trace(self) -> RunConfig:
-        """The same without what a trace does not depend on."""
+        """The configuration with only those fields on which a trace depends."""
         return RunConfig(precision=self.precision, layout=self.layout)
 
     def for_calibration(self) -> RunConfig:
-        """The same without what a calibration does not depend on."""
+        """The configuration with only those fields on which a calibration depends."""
         return replace(self.for_trace(), device=self.device, compiled=self.compiled)
 
     def columns(self) -> dict[str, Any]:
-        """As the columns of the table `speed`."""
+        """The columns of the table `speed` that describe the configuration."""
         return {
             "device": self.device,
             "runtime": self.runtime,
@@ -174,7 +167,7 @@ class RunConfig:
 
 
 def parse_trace_mode(text: str) -> RunConfig:
-    """What is traced, written as `amp/nhwc`; `amp` alone means `amp/nchw`.
+    """The run configuration of a trace mode written as `amp/nhwc`; `amp` alone means `amp/nchw`.
 
     Raises:
         UnknownNameError: if there is no such precision or layout.

@@ -16,12 +16,12 @@ LOCAL = "local"
 """The backend without a cluster, and the cluster that runs on this machine."""
 
 DEFAULT_CACHE = "cache/"
-"""Where facts are kept, where nothing else is said: a folder in the working directory."""
+"""The default cache: a folder in the working directory."""
 
 
 @dataclass(frozen=True, slots=True)
 class ZooSettings:
-    """What of one zoo is counted, and at which inputs: `native`, `default`, `224`, `384x512` or `3x224x224`."""
+    """Architectures of one zoo that are counted, and their inputs: `native`, `default`, `224`, `384x512` or `3x224x224`."""
 
     selection: Selection = Selection()
     inputs: tuple[str, ...] = ("native",)
@@ -93,7 +93,7 @@ class Listener:
         """A cost or a trace has a row, which may be a failure."""
 
     def notify(self, message: str) -> None:
-        """A message for the user: a table was fetched, a source is missing, Ctrl-C was received."""
+        """Receives a message for the user: a table was fetched, a source is missing, Ctrl-C was received."""
 
 
 def default_workers() -> int:

@@ -1,16 +1,16 @@
-"""Every call of a forward pass in order, with all that an estimate of its speed needs: shapes, strides, dtypes, and who feeds whom.
+"""All calls of a forward pass in order, with the input of speed estimates: shapes, strides, dtypes and data flow.
 
     trace = zoo.trace(model, (3, 224, 224), precision="amp", layout="nhwc")
     trace.to_frame()
 
-A trace is made only when asked for, apart from the count, and once for each precision and memory layout. It is recorded at
-batch 2, because with one image the strides of that dimension say nothing, and real copies look like views. Calls are those that
-compute or move data; views are none, but strides and storages tell what they did. What a kernel does inside (a layout
-conversion, scratch memory) is its own affair: the strides of its arguments say when it has to.
+A trace is only recorded on request, separately from the count, and once for each precision and memory layout. It is recorded at batch
+2: with one image, strides of the batch dimension are arbitrary, and copies look like views. Calls are those that compute or move data;
+views are left out, because strides and storages show their effects. The internals of a kernel (a layout conversion, scratch memory)
+are not recorded: the strides of its arguments show when they are needed.
 
-Layouts and casts are those of a GPU, but the model runs on the meta device and may ask for its name: timm's EfficientViT keeps
-its attention in float32 under autocast everywhere except there. Attention of a head width that is no multiple of 8 is taken to
-be written without the gaps that the GPU leaves.
+Layouts and casts are those of a GPU, but the model runs on the meta device and may depend on its name: timm's EfficientViT computes
+attention in float32 under autocast on all devices except meta. The output of attention whose head width is not a multiple of 8 is
+assumed to be contiguous, without the padding that a GPU leaves.
 
 Reading a trace needs no torch.
 """
