@@ -17,6 +17,7 @@ Reading a trace needs no torch.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -139,11 +140,7 @@ class Trace:
             if storage.alloc_at >= 0:
                 change[storage.alloc_at] += storage.nbytes
                 change[len(self.calls) if storage.free_at is None else storage.free_at] -= storage.nbytes
-        peak = live = 0
-        for delta in change:
-            live += delta
-            peak = max(peak, live)
-        return peak
+        return max(itertools.accumulate(change))
 
     def to_frame(self) -> pd.DataFrame:
         """One row a call.

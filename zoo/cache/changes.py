@@ -13,7 +13,7 @@ import pyarrow as pa
 from zoo.cache.run_facts import end_in, newest_rows, planned_keys, read_plan
 from zoo.cache.runs import LATEST, RunRecord, find_run
 from zoo.cache.schema.tables import KEY, TABLES
-from zoo.cache.store import Store, to_pandas
+from zoo.cache.store import Store, key_tuples, to_pandas
 from zoo.jobs import is_unsupported
 from zoo.records import Status
 
@@ -110,20 +110,15 @@ def compare(store: Store, before: RunRecord | None, after: RunRecord) -> Changes
     )
     differing = times[~(times["counted_at_old"] == times["counted_at_new"]).fillna(False)]
     old_values, new_values = _values_by_key(old, differing), _values_by_key(new, differing)
-    changes = {key: _compare_values(old_values.get(key), new_values.get(key)) for key in _keys(differing)}
+    changes = {key: _compare_values(old_values.get(key), new_values.get(key)) for key in key_tuples(differing, KEY)}
     unchanged = len(times) - sum(map(bool, changes.values()))
     if before and before.plan:
         both = planned_keys(read_plan(store, before), old).merge(planned, how="left", on=list(KEY), indicator=True)
         missing = both[both["_merge"] == "left_only"]
         old_values = _values_by_key(old, missing)
-        changes |= {key: [_describe_removal(before, after, old_values.get(key))] for key in _keys(missing)}
+        changes |= {key: [_describe_removal(before, after, old_values.get(key))] for key in key_tuples(missing, KEY)}
     rows = [{**dict(zip(KEY, key, strict=True)), **change} for key, of_key in changes.items() for change in of_key]
     return Changes(before, after, _to_frame(rows), unchanged, _count_failing(planned.merge(new, on=list(KEY))))
-
-
-def _keys(rows: pd.DataFrame) -> list[_Key]:
-    keys = rows[list(KEY)].astype(object)
-    return list(keys.where(keys.notna(), None).itertuples(index=False, name=None))
 
 
 def _values_by_key(rows: pd.DataFrame, keys: pd.DataFrame) -> dict[_Key, _Value]:

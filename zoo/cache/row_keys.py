@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -39,35 +38,21 @@ def distinct_rows(table: pa.Table, columns: Sequence[str]) -> pa.Table:
 def details_of(table: pa.Table, owners: pa.Table, key: Sequence[str]) -> pa.Table:
     """The rows that belong to one of the owners, by key and time of counting; each position once."""
     own = (*key, "counted_at")
-    spans = equal_spans(table, own)
-    codes, owner_codes = _row_codes([table.select(own).take(pa.array(spans.starts)), owners], own)
+    starts = span_starts(table, own)
+    codes, owner_codes = _row_codes([table.select(own).take(pa.array(starts)), owners], own)
     is_owned = np.isin(codes, owner_codes)
-    if len(np.unique(codes)) == len(codes) and spans.are_rising(_integers(table["position"])):  # sorted, as writers write them
-        return table if is_owned.all() else table.filter(pa.array(np.repeat(is_owned, spans.lengths)))
+    rises = np.diff(_integers(table["position"])) > 0
+    rises[starts[1:] - 1] = True  # positions only have to rise within a span
+    if len(np.unique(codes)) == len(codes) and rises.all():  # sorted, as writers write them
+        return table if is_owned.all() else table.filter(pa.array(np.repeat(is_owned, _span_lengths(table, starts))))
     return distinct_rows(table.filter(is_among(table, owners, own)), (*own, "position"))
 
 
-@dataclass(frozen=True, slots=True)
-class Spans:
-    """Runs of neighbouring rows that are equal in some columns. A sorted table has far fewer spans than rows."""
+def span_starts(table: pa.Table, columns: Sequence[str]) -> Integers:
+    """The first row of each span of neighbouring rows that are equal in these columns.
 
-    starts: Integers  # position of each span's first row
-    rows: int
-
-    @property
-    def lengths(self) -> Integers:
-        """Rows of each span."""
-        return np.diff(self.starts, append=self.rows)
-
-    def are_rising(self, values: Integers) -> bool:
-        """Whether the values grow from row to row within each span."""
-        is_start = np.zeros(self.rows, dtype=bool)
-        is_start[self.starts] = True
-        return bool((is_start[1:] | (np.diff(values) > 0)).all())
-
-
-def equal_spans(table: pa.Table, columns: Sequence[str]) -> Spans:
-    """The spans of rows that equal their neighbours in these columns."""
+    A sorted table has far fewer spans than rows.
+    """
     is_start = np.ones(len(table), dtype=bool)
     is_start[1:] = False
     for column in columns:
@@ -75,19 +60,23 @@ def equal_spans(table: pa.Table, columns: Sequence[str]) -> Spans:
         before, after = values.slice(0, max(len(values) - 1, 0)), values.slice(1)
         differs = pc.fill_null(pc.not_equal(before, after), pc.xor(before.is_null(), after.is_null()))
         is_start[1:] |= differs.to_numpy(zero_copy_only=False)
-    return Spans(np.flatnonzero(is_start), len(table))
+    return np.flatnonzero(is_start)
+
+
+def _span_lengths(table: pa.Table, starts: Integers) -> Integers:
+    return np.diff(starts, append=len(table))
 
 
 def factorize(table: pa.Table, columns: Sequence[str]) -> tuple[pa.Table, Integers]:
     """The distinct values of these columns in the order of their first rows, and for each row the position of its values."""
-    spans = equal_spans(table, columns)
-    heads = table.select(columns).take(pa.array(spans.starts))
+    starts = span_starts(table, columns)
+    heads = table.select(columns).take(pa.array(starts))
     (codes,) = _row_codes([heads], columns)
     _, first, of_span = np.unique(codes, return_index=True, return_inverse=True)
     order = np.argsort(first)
     position = np.empty(len(order), dtype=np.int64)
     position[order] = np.arange(len(order))
-    return heads.take(pa.array(first[order])), np.repeat(position[of_span], spans.lengths)
+    return heads.take(pa.array(first[order])), np.repeat(position[of_span], _span_lengths(table, starts))
 
 
 def _row_codes(tables: Sequence[pa.Table], columns: Sequence[str]) -> list[Integers]:

@@ -19,7 +19,7 @@ from zoo.cache.storage.parts import Where
 from zoo.cache.table_store import DAMAGED, TableStore
 from zoo.records import SPEED_KEY, Accuracy, Architecture, Weights
 
-__all__ = ["DAMAGED", "Store", "to_pandas"]
+__all__ = ["DAMAGED", "Store", "key_tuples", "to_pandas"]
 
 
 class Store(TableStore):
@@ -149,3 +149,9 @@ def to_pandas(table: pa.Table) -> pd.DataFrame:
     """A DataFrame with nullable dtypes, so that integers stay exact where some are missing."""
     frame: pd.DataFrame = table.to_pandas(types_mapper=_NULLABLE.get)
     return frame
+
+
+def key_tuples(rows: pd.DataFrame, columns: Sequence[str]) -> list[tuple[Any, ...]]:
+    """The values of these columns of each row as Python objects; missing ones are None."""
+    keys = rows[list(columns)].astype(object)
+    return list(keys.where(keys.notna(), None).itertuples(index=False, name=None))

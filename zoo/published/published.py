@@ -102,11 +102,6 @@ def published_sources() -> Mapping[str, PublishedSource]:
     return {name: PublishedSource(**{**source, "dates": tuple(source["dates"])}) for name, source in sources.items()}
 
 
-def unmatched_models() -> pd.DataFrame:
-    """Published models, of which rows are joined to nothing: source, model, input, the rows and the reason."""
-    return pd.DataFrame(json.loads(_published_table().schema.metadata[NOTE.encode()])["unmatched"])
-
-
 def published_speeds(device: str | None = None, *, near: bool = False) -> pd.DataFrame:
     """Published measurements, of one device or of all, a row a measurement.
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from zoo.cache.store import key_tuples
 from zoo.counting.version import TRACER_VERSION
 from zoo.errors import InputError, UnknownNameError, did_you_mean
 from zoo.inputs import resize_input, with_channels
@@ -179,7 +180,8 @@ def make_plan(
     fingerprints = {model: a.fingerprint for model, a in models.items() if a.fingerprint}
     current: set[CostKey | TraceKey] = set()
     for rows in cached:
-        current.update(row_keys(current_rows(rows, versions, fingerprints)))
+        valid = current_rows(rows, versions, fingerprints)
+        current.update(trace_keys(valid) if "precision" in rows else cost_keys(valid))
     missing = [(key, failure) for requested in (costs, traces) for key, failure in requested.items() if key not in current]
     to_count = sorted((key for key, failure in missing if failure is None), key=_model_of)
     failures = {key: failure for key, failure in missing if failure is not None}
@@ -208,19 +210,9 @@ def current_rows(rows: pd.DataFrame, versions: Mapping[str, Versions], fingerpri
 
 def cost_keys(costs: pd.DataFrame) -> list[CostKey]:
     """The key of each row of the `costs` table."""
-    columns = (costs[name] for name in CostKey._fields)
-    return [
-        CostKey(zoo, arch, input, None if pd.isna(classes) else int(classes), variant, int(batch))
-        for zoo, arch, input, classes, variant, batch in zip(*columns, strict=True)
-    ]
+    return [CostKey(*key) for key in key_tuples(costs, CostKey._fields)]
 
 
 def trace_keys(traces: pd.DataFrame) -> list[TraceKey]:
     """The key of each row of the `traces` table."""
-    modes = zip(traces["precision"], traces["layout"], strict=True)
-    return [TraceKey(*key, *mode) for key, mode in zip(cost_keys(traces), modes, strict=True)]
-
-
-def row_keys(rows: pd.DataFrame) -> Sequence[CostKey | TraceKey]:
-    """The key of each row of `costs` or `traces`."""
-    return trace_keys(rows) if "precision" in rows else cost_keys(rows)
+    return [TraceKey(*key) for key in key_tuples(traces, TraceKey._fields)]

@@ -22,7 +22,7 @@ from zoo.cache.maintenance import compact_if_scattered
 from zoo.cache.runs import RunRecord, RunStatus
 from zoo.cache.schema.tables import DETAILS, OWNERS, table_of
 from zoo.cache.storage.locks import locked
-from zoo.cache.store import DAMAGED, Store
+from zoo.cache.store import DAMAGED, Store, key_tuples
 from zoo.errors import CacheError, UnknownNameError, did_you_mean
 from zoo.jobs import Failure, RunSummary, TraceFailure
 from zoo.records import Accuracy, Architecture, CostKey, Status, TraceKey, Versions
@@ -146,9 +146,7 @@ def _valid_rows(store: Store, details: str, request: RefreshOptions, rows: pd.Da
     if request.max_age is not None:
         rows = rows[rows["counted_at"] >= datetime.now(UTC) - request.max_age]
     if _is_damaged(store, details) and (lacking := lacking_details(store, details)):
-        key = rows[list(OWNERS[DETAILS[details]])].astype(object)
-        keys = key.where(key.notna(), None).itertuples(index=False, name=None)
-        rows = rows.loc[[key not in lacking for key in keys]]
+        rows = rows.loc[[key not in lacking for key in key_tuples(rows, OWNERS[DETAILS[details]])]]
     return rows
 
 

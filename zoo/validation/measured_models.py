@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from zoo.cache.store import Store
+from zoo.cache.store import Store, key_tuples
 from zoo.measurement.speed_imports import known_architectures
 from zoo.records import Architecture, TraceKey, Variant
 from zoo.refresh.fill_missing import fill_missing
@@ -33,13 +33,8 @@ def with_architectures(rows: pd.DataFrame, architectures: Iterable[Architecture]
 
 def measured_trace_keys(rows: pd.DataFrame, run: RunConfig) -> list[TraceKey]:
     """The traces of measured models, for estimates of `run`."""
-    keys = rows[TRACED_MODEL].drop_duplicates().itertuples(index=False)
-    return [
-        TraceKey(
-            zoo, arch, input, None if pd.isna(classes) else int(classes), variant, precision=run.precision, layout=run.layout
-        )
-        for zoo, arch, input, classes, variant in keys
-    ]
+    keys = key_tuples(rows.drop_duplicates(TRACED_MODEL), TRACED_MODEL)
+    return [TraceKey(*key)._replace(precision=run.precision, layout=run.layout) for key in keys]
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ by its residual there. The interval holds nine times in ten (`zoo.validation.pla
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -18,7 +18,6 @@ import pandas as pd
 from zoo.devices.device import Device
 from zoo.errors import SpeedError
 from zoo.estimation.estimate import layer_table
-from zoo.estimation.platforms.constants import Fitted
 from zoo.estimation.platforms.features import features_of
 from zoo.estimation.platforms.fleet import PlatformSums
 from zoo.estimation.platforms.settings import PlatformRun
@@ -34,7 +33,6 @@ def estimate_on_platforms(  # all but three are keyword-only
     run: RunConfig = RunConfig(),
     *,
     models: pd.DataFrame | None = None,
-    fitted: Mapping[str, Fitted] | None = None,
     calibrated: Sequence[PlatformRun] = (),
 ) -> pd.DataFrame:
     """Time of a step of each model, in the fastest run configuration that matches the request.
@@ -44,14 +42,13 @@ def estimate_on_platforms(  # all but three are keyword-only
         device: on which they run.
         run: the requested configuration.
         models: zoo, arch, input, variant and, where it is known, family of each row of `features`: some were measured elsewhere.
-        fitted: constants in place of the shipped ones.
         calibrated: run configurations that the user calibrated, preferred to the shipped ones.
 
     Returns:
         Under the index of `features`: `FIGURES`, NA where there is no estimate, and latency_from, which says why.
     """
     table = pd.DataFrame({name: pd.array([pd.NA] * len(features), dtype="Float64") for name in FIGURES}, index=features.index)
-    sums = PlatformSums(features, models, fitted)
+    sums = PlatformSums(features, models)
     try:
         latencies = sums.on(device, run, calibrated)
     except SpeedError as error:

@@ -10,7 +10,7 @@ configuration. `zoo.estimation.platforms.estimate` gives the same figures as a t
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -51,19 +51,16 @@ class Effects(NamedTuple):
 class PlatformSums:
     """The amounts of each model on every platform."""
 
-    def __init__(
-        self, features: pd.DataFrame, models: pd.DataFrame | None = None, fitted: Mapping[str, Fitted] | None = None
-    ) -> None:
+    def __init__(self, features: pd.DataFrame, models: pd.DataFrame | None = None) -> None:
         """Takes the models.
 
         Args:
             features: of the models, as `zoo.estimation.platforms.features.features_of` gives them.
             models: zoo, arch, input, variant and, where it is known, family of each row of `features`: a model that was measured
                 elsewhere is corrected by its effect, and one of a known family has a narrower interval.
-            fitted: constants in place of the shipped ones.
         """
         self.features = features
-        self.fitted = fitted_platforms() if fitted is None else fitted
+        self.fitted = fitted_platforms()
         self.is_unknown: Flags = features[_UNKNOWN].to_numpy() > 0
         self._models = models
         self._names = None if models is None else pd.MultiIndex.from_frame(models[MODEL_COLUMNS])

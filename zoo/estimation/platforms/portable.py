@@ -71,58 +71,55 @@ def portable(sums: PlatformSums, estimates: Iterable[tuple[Device, RunConfig, Pl
         sums: of the models.
         estimates: devices, how models run there, and what `sums.on` gives.
     """
-    record = _Record(sums)
+    groups: dict[tuple[str, str], Fitted] = {}  # by platform and dtype
+    choices = []
     for device, run, latencies in estimates:
-        runs = [record.platform_run(latencies.runs[place]) for place in np.unique(latencies.fastest)]
-        record.choices.append({"device": device.id, "dtype": run.precision.dtype, "batch": run.batch, "ways": runs})
+        runs = [latencies.runs[place] for place in np.unique(latencies.fastest)]
+        groups |= {_group_key(one): one.fitted for one in runs if _group_key(one) not in groups}
+        records = [_run_record(one, list(groups).index(_group_key(one))) for one in runs]
+        choices.append({"device": device.id, "dtype": run.precision.dtype, "batch": run.batch, "ways": records})
+    platforms = {name: fitted for (name, _), fitted in groups.items()}
     values = sums.features[list(FEATURES)].to_numpy("<f4").T
     return {
         "features": list(FEATURES),
         "models": base64.b64encode(np.ascontiguousarray(values).tobytes()).decode("ascii"),
         "unknown": np.flatnonzero(sums.is_unknown).tolist(),
-        "platforms": list(record.platforms.values()),
-        "groups": list(record.groups.values()),
-        "choices": record.choices,
+        "platforms": [_platform_record(sums, fitted) for fitted in platforms.values()],
+        "groups": [
+            {"platform": list(platforms).index(name), **_group_record(sums, fitted, dtype)}
+            for (name, dtype), fitted in groups.items()
+        ],
+        "choices": choices,
     }
 
 
-class _Record:
-    """The parts of the record, as far as they are written."""
+def _group_key(platform_run: PlatformRun) -> tuple[str, str]:
+    return platform_run.fitted.platform.name, platform_run.setting["dtype"]
 
-    def __init__(self, sums: PlatformSums) -> None:
-        self.platforms: dict[str, dict[str, Any]] = {}
-        self.groups: dict[tuple[str, str], dict[str, Any]] = {}
-        self.choices: list[dict[str, Any]] = []
-        self._sums = sums
 
-    def platform_run(self, platform_run: PlatformRun) -> dict[str, Any]:
-        return {
-            "group": self._group(platform_run.fitted, platform_run.setting["dtype"]),
-            "constants": platform_run.log_constants.round(_DECIMALS).tolist(),
-            "deviation": None if platform_run.predicted is None else platform_run.predicted.deviation,
-            "covariance": None if platform_run.calibrated is None else platform_run.calibrated.covariance.tolist(),
-            "title": platform_run.describe(),
-        }
+def _run_record(platform_run: PlatformRun, group: int) -> dict[str, Any]:
+    return {
+        "group": group,
+        "constants": platform_run.log_constants.round(_DECIMALS).tolist(),
+        "deviation": None if platform_run.predicted is None else platform_run.predicted.deviation,
+        "covariance": None if platform_run.calibrated is None else platform_run.calibrated.covariance.tolist(),
+        "title": platform_run.describe(),
+    }
 
-    def _group(self, fitted: Fitted, dtype: str) -> int:
-        key = fitted.platform.name, dtype
-        if key not in self.groups:
-            spread, effects = fitted.spread[dtype], self._sums.effects(fitted, dtype)
-            residuals = {kind: getattr(spread, kind) for kind in _KINDS}
-            self.groups[key] = {
-                "platform": self._platform(fitted),
-                "covariance": fitted.covariance[dtype].tolist(),
-                **{kind: [one.noise, one.quantile] for kind, one in residuals.items()},
-                "known": [[int(place), float(effects.log_effect[place])] for place in np.flatnonzero(effects.is_known)],
-            }
-        return list(self.groups).index(key)
 
-    def _platform(self, fitted: Fitted) -> int:
-        name = fitted.platform.name
-        if name not in self.platforms:
-            places = {feature: place for place, feature in enumerate(FEATURES)}
-            self.platforms[name] = {
-                "terms": [[[places.get(of, -1), cost] for of, cost in term.takes.items()] for term in fitted.platform.terms],
-                "related": np.flatnonzero(self._sums.has_relatives(fitted)).tolist(),
-            }
-        return list(self.platforms).index(name)
+def _group_record(sums: PlatformSums, fitted: Fitted, dtype: str) -> dict[str, Any]:
+    spread, effects = fitted.spread[dtype], sums.effects(fitted, dtype)
+    residuals = {kind: getattr(spread, kind) for kind in _KINDS}
+    return {
+        "covariance": fitted.covariance[dtype].tolist(),
+        **{kind: [one.noise, one.quantile] for kind, one in residuals.items()},
+        "known": [[int(place), float(effects.log_effect[place])] for place in np.flatnonzero(effects.is_known)],
+    }
+
+
+def _platform_record(sums: PlatformSums, fitted: Fitted) -> dict[str, Any]:
+    places = {feature: place for place, feature in enumerate(FEATURES)}
+    return {
+        "terms": [[[places.get(of, -1), cost] for of, cost in term.takes.items()] for term in fitted.platform.terms],
+        "related": np.flatnonzero(sums.has_relatives(fitted)).tolist(),
+    }

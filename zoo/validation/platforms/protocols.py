@@ -12,6 +12,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -103,8 +104,7 @@ def device_held_out(measurements: Measurements, full: Posterior, devices: Mappin
     return [_join_parts(Protocol.DEVICE, alone, group), _join_parts(Protocol.FEW, few, group)]
 
 
-@dataclass(frozen=True)
-class _Part:
+class _Part(NamedTuple):
     """Predictions of some measurements in one setting."""
 
     row: Indices
@@ -144,9 +144,6 @@ def _with_few(measurements: Measurements, prior: PredictedConstants, rows: Indic
 
 def _join_parts(protocol: Protocol, parts: list[_Part], group: Indices) -> HeldOut:
     """The predictions of all settings; some measurements have none."""
-    nothing = np.zeros(0)
-    row = np.concatenate([nothing.astype(np.intp), *(part.row for part in parts)])
-    residual, variance = (
-        np.concatenate([nothing, *(getattr(part, name) for part in parts)]) for name in ("residual", "variance")
-    )
+    nothing = _Part(np.zeros(0, dtype=np.intp), np.zeros(0), np.zeros(0))
+    row, residual, variance = map(np.concatenate, zip(nothing, *parts, strict=True))
     return HeldOut(protocol, row, residual, variance, group[row])
