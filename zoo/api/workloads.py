@@ -24,11 +24,12 @@ from zoo.meta.module_stack import class_name
 from zoo.operators.op_record import tensors_in
 from zoo.run_config import Precision
 from zoo.traces import BATCH_FREE, TRACE_BATCH
-from zoo.tracing.call_types import CallOutcome
-from zoo.tracing.casts import NotDerivableError
-from zoo.tracing.memory_use import MemoryUse, Roles
+from zoo.tracing.derivation.call_types import CallOutcome
+from zoo.tracing.derivation.casts import NotDerivableError
+from zoo.tracing.derivation.derived_pass import DerivedPass
+from zoo.tracing.derivation.memory_use import MemoryUse, Roles
+from zoo.tracing.derivation.pass_family import DERIVABLE, FAMILY_BATCH, Known, PassFamily
 from zoo.tracing.ordered_calls import CallLayout, OrderedCalls, RecordedCall, contraction
-from zoo.tracing.pass_family import DERIVABLE, FAMILY_BATCH, DerivedPass, Known, PassFamily
 from zoo.tracing.pass_model import PassModel
 from zoo.tracing.trace import Arguments, record_pass, traced_call
 

@@ -3,5 +3,5 @@
 COUNTER_VERSION = "3"
 """Increased whenever a count could change; cached costs of another version are counted again."""
 
-TRACER_VERSION = "3"
+TRACER_VERSION = "4"
 """The same for traces and workloads. They also depend on the version of the counter, because they contain MACs."""

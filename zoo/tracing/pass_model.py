@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import AbstractContextManager
 
 from torch import nn
 
 from zoo.meta.module_stack import Snapshot, list_parts
-from zoo.tracing.structure import Structures
 
 
 class PassModel:
@@ -22,15 +20,7 @@ class PassModel:
         self.module = model
         self.parts = list_parts(model)
         self._snapshot = Snapshot(model)
-        self._structures: tuple[Structures, int, Mapping[int, int]] | None = None
 
     def unchanged(self) -> AbstractContextManager[list[nn.Module]]:
         """Puts back what a pass changes (see `zoo.meta.module_stack.unchanged`)."""
         return self._snapshot.kept()
-
-    def structures(self, table: Structures) -> Mapping[int, int]:
-        """The structures of its modules (see `Structures.of_model`)."""
-        known = self._structures
-        if known is None or known[0] is not table or known[1] != len(table.changing):
-            known = self._structures = table, len(table.changing), table.of_model(self.module)
-        return known[2]

@@ -9,16 +9,20 @@ import torch
 from models_for_tests import NAMES, Calling, build
 from torch import Tensor, nn
 
+from zoo.adapters.registry import open_zoo
 from zoo.api.workloads import RecordedWorkload, WorkloadRecorder
 from zoo.counting.count_model import meta_input
 from zoo.estimation.workloads.workload import summarise
+from zoo.meta.build import build_on_meta
 from zoo.recording.memo import Memo
+from zoo.records import CostKey
 from zoo.run_config import LAYOUTS, Precision
-from zoo.tracing.call_types import TypeTable
-from zoo.tracing.casts import NotDerivableError
-from zoo.tracing.pass_family import DERIVABLE, Known, PassFamily
+from zoo.traces import TRACE_BATCH
+from zoo.tracing.derivation.call_types import TypeTable
+from zoo.tracing.derivation.casts import NotDerivableError
+from zoo.tracing.derivation.pass_family import DERIVABLE, Known, PassFamily
 from zoo.tracing.pass_model import PassModel
-from zoo.tracing.trace import trace_model
+from zoo.tracing.trace import Arguments, trace_model
 
 FEW = "timm/vit_tiny_patch16_224 timm/resnet18 timm/convnext_zepto_rms timm/swiftformer_xs torchvision/swin_t".split()
 MODES = [(precision, layout) for precision in DERIVABLE for layout in LAYOUTS]
@@ -117,6 +121,27 @@ def same_padding(x: Tensor) -> Tensor:
     return nn.functional.conv2d(x, x.new_ones(4, 8, 3, 3), padding="same")
 
 
+def indices_by_values(x: Tensor) -> Tensor:
+    """Two masks of one shape, with values that decide how many channels are taken."""
+    half, whole = torch.tensor([True, False] * 4), torch.ones(8, dtype=torch.bool)
+    return x[:, torch.where(half)[0]].repeat(1, 2, 1, 1) + x[:, torch.where(whole)[0]]
+
+
+def mask_with_values(x: Tensor) -> Tensor:
+    return x[:, torch.tensor([True, False] * 4)]
+
+
+def constant_of_own_dtype(x: Tensor) -> Tensor:
+    return x * torch.tensor([1.0] * 8, dtype=x.dtype)[:, None, None]
+
+
+def short_lived_constants(x: Tensor) -> Tensor:
+    """Each is freed before the next is made, possibly at the same address."""
+    for _ in range(3):
+        x = x + torch.ones(8)[:, None, None]
+    return x
+
+
 @pytest.mark.parametrize(
     ("function", "refused"),
     [
@@ -131,12 +156,45 @@ def same_padding(x: Tensor) -> Tensor:
         (asking_contiguity, ["fp32/nhwc", "fp16/nhwc", "amp/nhwc"]),
         (einsum, []),
         (same_padding, []),
+        (indices_by_values, []),
+        (mask_with_values, ["fp32/nchw", "fp32/nhwc", "fp16/nhwc", "amp/nchw", "amp/nhwc"]),
+        (constant_of_own_dtype, []),
+        (short_lived_constants, []),
     ],
 )
 def test_what_is_not_certain_is_run_and_all_is_exact(
     function: Callable[[Tensor], Tensor], refused: list[str], shared: Shared
 ) -> None:
     assert compare(nn.Sequential(nn.Conv2d(8, 8, 1), Calling(function)), IMAGE, shared) == refused
+
+
+DETECTORS = [
+    "fasterrcnn_mobilenet_v3_large_320_fpn",
+    "ssdlite320_mobilenet_v3_large",
+    pytest.param("fcos_resnet50_fpn", marks=pytest.mark.slow),
+    pytest.param("retinanet_resnet50_fpn_v2", marks=pytest.mark.slow),
+]
+
+
+@pytest.mark.parametrize("arch", DETECTORS)
+def test_derived_workloads_of_detectors_are_those_of_a_pass(arch: str) -> None:
+    """Their inputs are lists of images, and their own code indexes by tensors with values."""
+    zoo = open_zoo("torchvision")
+    architecture = next(a for a in zoo.architectures() if a.name == arch)
+    key = CostKey("torchvision", arch, architecture.input, None)
+    model = PassModel(build_on_meta(lambda: zoo.build(arch, zoo.build_options(key)), zoo.initialisers()))
+
+    def arguments(batch: int) -> Arguments:
+        example = zoo.example(model.module, key._replace(batch=batch))
+        return example.args, example.kwargs
+
+    with zoo.example(model.module, key).context():
+        recorded = WorkloadRecorder().record(model, arguments, MODES)
+        for mode, found in recorded.items():
+            assert isinstance(found, RecordedWorkload), found
+            assert found.is_derived
+            run = WorkloadRecorder()._run(model, arguments(TRACE_BATCH), mode)
+            assert found.workload.rows() == run.workload.rows(), mode
 
 
 def test_fast_norms_are_run() -> None:

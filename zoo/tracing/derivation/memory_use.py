@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import NamedTuple
 
-from zoo.tracing.call_types import CallOutcome
-from zoo.tracing.graph import Program
+from zoo.tracing.derivation.call_types import CallOutcome
+from zoo.tracing.derivation.graph import Program
 
 
 class Origin(NamedTuple):
@@ -83,12 +83,13 @@ class _Walk:
         self._numbers: list[int] = []  # of each storage among those that calls read or write; -1: none does
         self._read_roles: list[list[str]] = []  # of each call
         self._write_roles: list[list[str]] = []
-        by_address: dict[int, int] = {}
+        known: dict[int, int] = {}  # by the number of a source's storage
         for value, source in program.sources.items():
-            if source.address not in by_address:
-                by_address[source.address] = self._new_storage(Origin(-1, value))
-            self._storage_of[value] = by_address[source.address]
-            self._users[by_address[source.address]] += 1
+            storage = known.get(source.storage, -1)
+            if storage < 0:
+                storage = known[source.storage] = self._new_storage(Origin(-1, value))
+            self._storage_of[value] = storage
+            self._users[storage] += 1
         for values, role in ((program.weights, "weight"), (program.inputs, "input")):
             for value in values:
                 self._number(self._storage_of[value], role, -1)

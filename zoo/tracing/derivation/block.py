@@ -1,4 +1,4 @@
-"""The part of a graph that one module has made, kept so that equal modules can repeat it (`zoo.tracing.block_recorder`)."""
+"""The part of a graph that one module has made, kept so that equal modules can repeat it (`zoo.tracing.derivation.block_recorder`)."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from zoo.tracing.call_types import CallOutcome, Template
-from zoo.tracing.graph import Graph, SegmentTypes
-from zoo.tracing.structure import TENSOR_PLACES
+from zoo.tracing.derivation.call_types import CallOutcome, Template
+from zoo.tracing.derivation.graph import Graph, SegmentTypes
+from zoo.tracing.derivation.structure import TENSOR_PLACES
 
 _PLAIN = frozenset({int, float, bool, str, type(None), torch.dtype, torch.Size})
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Mapping
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from torch import Tensor, nn
 
 from zoo.meta.module_recipes import CONSTANT, NotReusableError, all_comparable, comparable
+from zoo.tracing.pass_model import PassModel
 
 TENSOR_PLACES = ("_parameters", "_buffers")
 _LIBRARIES = frozenset({"torch", "torchvision", "timm"})
@@ -24,12 +27,16 @@ class Structures:
     def __init__(self) -> None:
         self._numbers: dict[Any, int] = {}
         self.changing: set[type] = set()  # classes whose modules change in a pass
+        self._of_models: WeakKeyDictionary[PassModel, tuple[int, Mapping[int, int]]] = WeakKeyDictionary()
 
-    def of_model(self, model: nn.Module) -> dict[int, int]:
+    def of_model(self, model: PassModel) -> Mapping[int, int]:
         """The structures of all modules of a model by identity, but of those that have something out of the ordinary inside."""
-        found: dict[int, int | None] = {}
-        self._visit(model, found, set())
-        return {module: number for module, number in found.items() if number is not None}
+        changing, known = len(self.changing), self._of_models.get(model)
+        if known is None or known[0] != changing:
+            found: dict[int, int | None] = {}
+            self._visit(model.module, found, set())
+            known = self._of_models[model] = changing, {module: n for module, n in found.items() if n is not None}
+        return known[1]
 
     def _visit(self, module: Any, found: dict[int, int | None], tensors: set[int]) -> int | None:
         if id(module) in found:

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import torch
 
+from zoo.tracing.derivation.tensor_types import Strides
 from zoo.tracing.ordered_calls import CallLayout
 
 _aten = torch.ops.aten
@@ -18,25 +19,6 @@ _ELEMENTWISE = """relu relu_ gelu silu silu_ sigmoid tanh hardswish hardswish_ h
     add add_ mul mul_ sub div""".split()
 FOLLOW_IMAGES = frozenset({_aten.conv2d, _aten.batch_norm, *[getattr(_aten, name) for name in _ELEMENTWISE]})
 """Operators whose results are channels last where all their images are."""
-
-Strides = tuple[int, ...]
-
-
-def is_image(shape: Sequence[int]) -> bool:
-    """Whether channels last and contiguous are different strides for such a tensor."""
-    return len(shape) == 4 and shape[0] > 0 and shape[1] > 1 and shape[2] * shape[3] > 1
-
-
-def channels_last_strides(shape: Sequence[int]) -> Strides:
-    """Those of `torch.channels_last`, of four dimensions."""
-    _, channels, height, width = shape
-    return channels * height * width, 1, width * channels, channels
-
-
-def contiguous_strides(shape: Sequence[int]) -> Strides:
-    """Those of `torch.contiguous_format`, of four dimensions."""
-    _, channels, height, width = shape
-    return channels * height * width, height * width, width, 1
 
 
 def restrided(layout: CallLayout, read: Sequence[Strides], made: Sequence[Strides]) -> CallLayout:

@@ -1,10 +1,11 @@
 """The graph of a pass: every call with the values it takes and gives, views included, and when each value dies.
 
-From the graph the calls of the same pass in another precision or memory layout are derived (`zoo.tracing.pass_family`).
+From the graph the calls of the same pass in another precision or memory layout are derived (`zoo.tracing.derivation.pass_family`).
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any, NamedTuple
@@ -15,8 +16,8 @@ from torch import Tensor, nn
 from zoo.operators.device_layouts import CUDA_SHORTCUTS
 from zoo.operators.op_record import tensors_in
 from zoo.recording.lifetimes import Held, LifetimeObserver
-from zoo.recording.memo import CallEntry, Operator
-from zoo.tracing.call_types import CallOutcome, Template, TypeTable
+from zoo.recording.memo import Action, CallEntry, Operator
+from zoo.tracing.derivation.call_types import CallOutcome, Template, TypeTable
 
 
 class Node(NamedTuple):
@@ -31,9 +32,32 @@ class Node(NamedTuple):
 class Source(NamedTuple):
     """A value that no call has made."""
 
-    address: int  # of its storage
+    storage: int  # one number for values that share a storage
     nbytes: int  # of its storage
     type: int
+
+
+class _StorageNumbers(LifetimeObserver):
+    """Numbers of storages. An address can belong to several of them, one after another."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._count = itertools.count()
+
+    def number_of(self, storage: torch.UntypedStorage, *, is_weight: bool = False) -> int:
+        """That of a storage; one of a weight lives as long as the pass."""
+        address = storage._cdata
+        number = self.label_at(address)
+        if number is None:
+            number = next(self._count)
+            if is_weight:
+                self._alive[address] = Held(number)
+            else:
+                self.observe(storage, address, number)
+        return number
+
+    def on_death(self, label: int) -> None:
+        """Nothing: another storage at its address gets a number of its own."""
 
 
 SegmentTypes = dict[tuple[torch.dtype, tuple[int, ...]], tuple[Sequence[CallOutcome], Sequence[int]]]
@@ -85,8 +109,10 @@ class Graph(LifetimeObserver):
         self.inputs: list[int] = []
         self.asks_contiguity = False  # whether the model looks at the layout of a tensor
         self.asks_autocast = False  # whether it looks at the state of autocast, or changes it
+        self.depends_on_values = False  # whether a mask with values decides on a shape
         self.growing: set[int] = set()  # values whose shape is another one in a larger batch
         self.sources: dict[int, Source] = {}
+        self._storages = _StorageNumbers()
         self.contractions: set[int] = set()  # calls that are contractions of an einsum
         self.segments: list[Segment] = []  # in order, apart from one another
         self.composites: set[str] = set()  # full names of operators whose parts are recorded in their place
@@ -108,7 +134,7 @@ class Graph(LifetimeObserver):
 
     def add_weights(self, tensors: Sequence[Tensor]) -> list[int]:
         """The values of tensors that live as long as the pass."""
-        alive, values = self._alive, []
+        alive, storages, values = self._alive, self._storages, []
         for tensor in tensors:
             identity = id(tensor)
             held = alive.get(identity)
@@ -117,7 +143,7 @@ class Graph(LifetimeObserver):
                 self.types.append(self.table.number_of(tensor))
                 alive[identity] = Held(value)
                 storage = tensor.untyped_storage()
-                self.sources[value] = Source(storage._cdata, storage.nbytes(), self.types[value])
+                self.sources[value] = Source(storages.number_of(storage, is_weight=True), storage.nbytes(), self.types[value])
                 values.append(value)
             else:
                 values.append(held.label)
@@ -130,8 +156,12 @@ class Graph(LifetimeObserver):
             return known.label
         value = self._new_value(tensor, self.table.number_of(tensor))
         storage = tensor.untyped_storage()
-        self.sources[value] = Source(storage._cdata, storage.nbytes(), self.types[value])
+        self.sources[value] = Source(self._storages.number_of(storage), storage.nbytes(), self.types[value])
         return value
+
+    def constants(self) -> AbstractSet[int]:
+        """Values that are neither made by calls nor weights or inputs."""
+        return self.sources.keys() - {*self.weights, *self.inputs}
 
     def _new_value(self, tensor: Tensor, kind: int) -> int:
         value = len(self.types)
@@ -167,6 +197,11 @@ class Graph(LifetimeObserver):
         made: Sequence[torch.UntypedStorage],
     ) -> None:
         template, outcome = entry.description
+        if entry.action == Action.TRACK and not all(tensor.is_meta for tensor in tensors):
+            if not any(tensor.is_meta for tensor in tensors):
+                template, outcome = self.table.of_values(template, outcome, tensors, out)
+            elif any(tensor.dtype == torch.bool and not tensor.is_meta for tensor in tensors):
+                self.depends_on_values = True
         alive, types = self._alive, self.types
         inputs = []
         for tensor in tensors:

@@ -19,11 +19,9 @@ from zoo.operators.device_layouts import CUDA_SHORTCUTS
 from zoo.operators.op_record import tensors_in
 from zoo.operators.run_operator import on_one_device, run_operator
 from zoo.recording.memo import Operator, signature
+from zoo.tracing.derivation.restriding import FOLLOW_IMAGES, restrided
+from zoo.tracing.derivation.tensor_types import TensorTypes, is_image
 from zoo.tracing.ordered_calls import CallDescription, describe
-from zoo.tracing.restriding import FOLLOW_IMAGES, channels_last_strides, contiguous_strides, is_image, restrided
-
-TensorType = tuple[tuple[int, ...], tuple[int, ...], torch.dtype, bool]
-"""All a meta kernel sees of a tensor: shape, strides, dtype, and whether it is on the meta device."""
 
 _DEPEND_ON_DTYPE = frozenset({torch.ops.aten.scaled_dot_product_attention})
 """Operators whose kernel, and so the layout of the result, depends on the dtype."""
@@ -89,52 +87,14 @@ class Template:
         return args, {name: _replace_slots(value, given) for name, value in self.kwargs.items()}
 
 
-class TypeTable:
+class TypeTable(TensorTypes):
     """Types of tensors and templates met so far, each once; shared by all graphs of a process."""
 
     def __init__(self) -> None:
-        self.types: list[TensorType] = []
-        self._numbers: dict[TensorType, int] = {}
-        self._halves: dict[int, int] = {}  # of each type met in float32, the same in float16
-        self._fulls: dict[int, int] = {}
-        self._of_images: dict[int, int] = {}  # of each type the same in channels last
-        self._planes: dict[
-            int, int
-        ] = {}  # of each type with the strides of channels last the contiguous one; of others themselves
-        self._in_dtypes: dict[tuple[int, torch.dtype], int] = {}
+        super().__init__()
         self._patterns: dict[Any, int] = {}
         self._templates: dict[Any, Template] = {}
         self._operators: dict[int, Operator] = {}
-
-    def number(self, kind: TensorType) -> int:
-        """That of a type."""
-        known = self._numbers.get(kind)
-        if known is None:
-            known = self._numbers[kind] = len(self.types)
-            self.types.append(kind)
-        return known
-
-    def number_of(self, tensor: Tensor) -> int:
-        """That of a tensor's type."""
-        return self.number((tuple(tensor.shape), tensor.stride(), tensor.dtype, tensor.is_meta))
-
-    def in_dtype(self, number: int, dtype: torch.dtype) -> int:
-        """The same type with another dtype."""
-        known = self._in_dtypes.get((number, dtype))
-        if known is None:
-            shape, strides, _, is_meta = self.types[number]
-            known = self._in_dtypes[number, dtype] = self.number((shape, strides, dtype, is_meta))
-        return known
-
-    def channels_last(self, number: int) -> int:
-        """The same type with the strides of `torch.channels_last`, if it can be an image."""
-        known = self._of_images.get(number)
-        if known is None:
-            shape, strides, dtype, is_meta = self.types[number]
-            if len(shape) == 4 and is_meta:
-                strides = torch.empty(shape, device="meta").to(memory_format=torch.channels_last).stride()
-            known = self._of_images[number] = self.number((shape, strides, dtype, is_meta))
-        return known
 
     def template(self, operator: Operator, args: Any, kwargs: Any) -> Template:
         """That of a call."""
@@ -170,7 +130,7 @@ class TypeTable:
         """
         known = template.outcomes.get(types)
         if known is None:
-            halves = None if template.depends_on_dtype else self._in_float16(types)
+            halves = None if template.depends_on_dtype else self.in_float16(types)
             if halves is not None:
                 known = self._widened(self.outcome(template, halves))
             else:
@@ -180,6 +140,12 @@ class TypeTable:
 
     def outcome_of_call(self, template: Template, tensors: Sequence[Tensor], args: Any, kwargs: Any, out: Any) -> CallOutcome:
         """That of a call that was made."""
+        types, sources, sizes = self._results(tensors, out)
+        call = describe(template.operator, args, kwargs, out, -1 in sources)
+        return CallOutcome(types, sources, sizes, call, self._pattern(sources, call))
+
+    def _results(self, tensors: Sequence[Tensor], out: Any) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
+        """Types, sources and bytes of a call's results."""
         storages = [t.untyped_storage()._cdata for t in tensors]
         types, sources, sizes = [], [], []
         for result in tensors_in(out):
@@ -190,10 +156,29 @@ class TypeTable:
             sizes.append(storage.nbytes() if is_own else 0)
             if is_own:
                 storages.append(storage._cdata)
-        call = describe(template.operator, args, kwargs, out, -1 in sources)
-        pattern = (tuple(sources), call.read, call.is_allocation, call.layout is None)
-        number = self._patterns.setdefault(pattern, len(self._patterns))
-        return CallOutcome(tuple(types), tuple(sources), tuple(sizes), call, number)
+        return tuple(types), tuple(sources), tuple(sizes)
+
+    def _pattern(self, sources: tuple[int, ...], call: CallDescription) -> int:
+        """That of calls that use memory in the same way."""
+        pattern = (sources, call.read, call.is_allocation, call.layout is None)
+        return self._patterns.setdefault(pattern, len(self._patterns))
+
+    def of_values(
+        self, template: Template, outcome: CallOutcome, tensors: Sequence[Tensor], out: Any
+    ) -> tuple[Template, CallOutcome]:
+        """A call of tensors with values, such as the indices of a mask: one of its own kind, because its result may depend on them.
+
+        Args:
+            template: of calls with such arguments.
+            outcome: of one of them.
+            tensors: among the arguments.
+            out: the result.
+        """
+        own = Template(template.operator, template.args, template.kwargs)
+        results, sources, sizes = self._results(tensors, out)
+        found = CallOutcome(results, sources, sizes, outcome.call, self._pattern(sources, outcome.call))
+        own.outcomes[tuple(map(self.number_of, tensors))] = found
+        return own, found
 
     def _run(self, template: Template, types: Sequence[int]) -> CallOutcome:
         tensors = []
@@ -229,14 +214,14 @@ class TypeTable:
         """That of a call on channels-last images, if it is known on contiguous ones and follows from that."""
         if template.operator.func._overloadpacket not in FOLLOW_IMAGES:
             return None
-        planes = tuple([self._plane(number) for number in types])
+        planes = tuple([self.plane(number) for number in types])
         like = template.outcomes.get(planes)
         if like is None or not is_image(self.types[types[0]][0]):
             return None
         if any(plane == number and is_image(self.types[number][0]) for plane, number in zip(planes, types, strict=True)):
             return None  # a contiguous image beside others
         results = tuple(
-            [types[s] if s >= 0 and planes[s] == r else self._image(r) for r, s in zip(like.types, like.sources, strict=True)]
+            [types[s] if s >= 0 and planes[s] == r else self.image(r) for r, s in zip(like.types, like.sources, strict=True)]
         )
         if -1 in results:
             return None
@@ -248,54 +233,14 @@ class TypeTable:
         outcome.planar = like
         return outcome
 
-    def _plane(self, number: int) -> int:
-        """The type of a contiguous tensor in place of a channels-last one; others are as they are."""
-        known = self._planes.get(number)
-        if known is None:
-            shape, strides, dtype, is_meta = self.types[number]
-            is_last = is_meta and len(shape) == 4 and strides == channels_last_strides(shape)
-            known = number if not is_last else self.number((shape, contiguous_strides(shape), dtype, is_meta))
-            self._planes[number] = known
-        return known
-
-    def _image(self, number: int) -> int:
-        """The channels-last type of a contiguous image; -1: it is none."""
-        shape, strides, dtype, is_meta = self.types[number]
-        if not is_meta or not is_image(shape) or strides != contiguous_strides(shape):
-            return -1
-        return self.number((shape, channels_last_strides(shape), dtype, is_meta))
-
-    def _in_float16(self, types: tuple[int, ...]) -> tuple[int, ...] | None:
-        """The same types in float16, if their only floating-point dtype is float32."""
-        halves, has_changed = [], False
-        for number in types:
-            half = self._halves.get(number)
-            if half is None:
-                shape, strides, dtype, is_meta = self.types[number]
-                if dtype.is_floating_point and dtype != torch.float32:
-                    return None
-                half = number if dtype != torch.float32 else self.number((shape, strides, torch.float16, is_meta))
-                self._halves[number], self._fulls[half] = half, number
-            has_changed |= half != number
-            halves.append(half)
-        return tuple(halves) if has_changed else None
-
     def _widened(self, half: CallOutcome) -> CallOutcome:
         """The same in float32."""
-        types = [self._in_float32(number) for number in half.types]
+        types = [self.in_float32(number) for number in half.types]
         sizes = [
             nbytes * self.types[new][2].itemsize // self.types[old][2].itemsize
             for nbytes, old, new in zip(half.nbytes, half.types, types, strict=True)
         ]
         return CallOutcome(tuple(types), half.sources, tuple(sizes), half.call, half.pattern, half)
-
-    def _in_float32(self, number: int) -> int:
-        full = self._fulls.get(number)
-        if full is None:
-            shape, strides, dtype, is_meta = self.types[number]
-            full = number if dtype != torch.float16 else self.number((shape, strides, torch.float32, is_meta))
-            self._fulls[number] = full
-        return full
 
     def operator(self, func: Any) -> Operator:
         """An operator of torch that a derived pass calls."""

@@ -1,7 +1,7 @@
 """Modules whose calls are known from an equal module: in place of a pass through them, their calls are put into the graph.
 
 Networks repeat their blocks, within one model and from one to the next. What a module of torch, torchvision or timm does in a pass
-follows from its structure (`zoo.tracing.structure`) and from what it is given. So the second pass through equal modules keeps its
+follows from its structure (`zoo.tracing.derivation.structure`) and from what it is given. So the second pass through equal modules keeps its
 part of the graph as a `ModuleBlock`, and later equal modules that are given equal arguments repeat that. Left out are modules that
 change themselves or others, take tensors that are neither given to them nor their own, or leave any behind but their result. Of each
 class one block is recorded again and compared before any is repeated.
@@ -17,9 +17,9 @@ from torch import Tensor, nn
 
 from zoo.meta.new_tensors import META
 from zoo.recording.memo import signature
-from zoo.tracing.block import BlockCutter, ModuleBlock, OpenBlock, UnsuitableError, fill_form
-from zoo.tracing.graph import Graph, Node, Segment
-from zoo.tracing.structure import Structures, inner_modules
+from zoo.tracing.derivation.block import BlockCutter, ModuleBlock, OpenBlock, UnsuitableError, fill_form
+from zoo.tracing.derivation.graph import Graph, Node, Segment
+from zoo.tracing.derivation.structure import Structures, inner_modules
 from zoo.tracing.trace import PassRunner
 
 _TENSORS = frozenset({Tensor, nn.Parameter})

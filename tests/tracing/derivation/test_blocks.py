@@ -13,7 +13,7 @@ from zoo.api.workloads import RecordedWorkload, WorkloadRecorder
 from zoo.counting.count_model import meta_input
 from zoo.estimation.workloads.workload import summarise
 from zoo.run_config import LAYOUTS, Precision
-from zoo.tracing.block_recorder import BlockRecorder
+from zoo.tracing.derivation.block_recorder import BlockRecorder
 from zoo.tracing.pass_model import PassModel
 from zoo.tracing.trace import trace_model
 

@@ -9,8 +9,8 @@ import torch
 from models_for_tests import on_meta
 from torch import Tensor
 
-from zoo.tracing.call_types import CallOutcome, Template, TypeTable
-from zoo.tracing.restriding import FOLLOW_IMAGES
+from zoo.tracing.derivation.call_types import CallOutcome, Template, TypeTable
+from zoo.tracing.derivation.restriding import FOLLOW_IMAGES
 
 _aten = torch.ops.aten
 SHAPE = (3, 4, 5, 6)

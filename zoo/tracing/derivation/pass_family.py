@@ -8,7 +8,6 @@ weights and inputs, call by call, and autocast's policy says where casts are. Wh
 from __future__ import annotations
 
 import contextlib
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -20,12 +19,12 @@ from zoo.operators.op_record import tensors_in
 from zoo.recording.autocast import cuda_autocast
 from zoo.recording.memo import Memo
 from zoo.run_config import Precision
-from zoo.traces import TracedStorage
-from zoo.tracing.block_recorder import BlockRecorder, BlockTable
-from zoo.tracing.call_types import CallOutcome, TypeTable
-from zoo.tracing.casts import CastInsertion, NotDerivableError, check_castable, outcome_of
-from zoo.tracing.graph import Graph, Node, Program
-from zoo.tracing.memory_use import MemoryTable, MemoryUse
+from zoo.tracing.derivation.block_recorder import BlockRecorder, BlockTable
+from zoo.tracing.derivation.call_types import TypeTable
+from zoo.tracing.derivation.casts import CastInsertion, NotDerivableError, check_castable
+from zoo.tracing.derivation.derived_pass import DerivedPass, DerivedPasses
+from zoo.tracing.derivation.graph import Graph
+from zoo.tracing.derivation.memory_use import MemoryTable
 from zoo.tracing.pass_model import PassModel
 from zoo.tracing.trace import Arguments, PassRunner, enlarged
 
@@ -49,16 +48,6 @@ class Known(NamedTuple):
         return cls(Memo(), TypeTable(), BlockTable())
 
 
-class DerivedPass(NamedTuple):
-    """The calls of one pass."""
-
-    program: Program
-    outcomes: Sequence[CallOutcome]  # of each call of the program
-    memory: MemoryUse  # one object for passes that use memory alike
-    weight_bytes: int
-    storages: Sequence[TracedStorage]  # those that calls make
-
-
 class PassFamily:
     """The passes of one model over one input that differ in precision and layout only.
 
@@ -74,7 +63,7 @@ class PassFamily:
 
     def __init__(self, model: PassModel, given: Arguments, batch: int, known: Known) -> None:
         self._model, self._given, (self._memo, self._table, self._blocks) = model, given, known
-        self._runs: dict[Precision, _Derived] = {}
+        self._runs: dict[Precision, DerivedPasses] = {}
         self.batch = batch
         runner = PassRunner(model, Precision.FP16, "nchw", self._memo)
         self._originals = [*model.parts.params, *model.parts.buffers, *tensors_in(given)]
@@ -88,20 +77,21 @@ class PassFamily:
         """
         if precision not in DERIVABLE:
             raise NotDerivableError(f"passes in {precision} are run")
+        if self._in_float16.depends_on_values and (precision, layout) != (Precision.FP16, "nchw"):
+            raise NotDerivableError("a mask with values decides on a shape")
         if self._in_float16.asks_contiguity and layout != "nchw":
             raise NotDerivableError("the model asks for the layout of a tensor")
         run = self._runs.get(precision) or self._runs.setdefault(precision, self._start(precision))
         return run.in_layout(layout)
 
-    def _start(self, precision: Precision) -> _Derived:
+    def _start(self, precision: Precision) -> DerivedPasses:
         """The passes in one precision: those under autocast from one of their own, where the casts are not certain."""
         graph = self._in_float16
         if precision is Precision.FP16:
-            types = self._source_types(graph, precision)
-            return _Derived(graph.program(torch.float16), self._table, types, graph.outcomes, self._memory)
-        types = self._source_types(graph, precision)
+            return DerivedPasses(graph.program(torch.float16), self._table, _source_types(graph), graph.outcomes, self._memory)
+        types = self._full_types()
         if precision is Precision.FP32:
-            return _Derived(graph.program(torch.float32), self._table, types, (), self._memory)
+            return DerivedPasses(graph.program(torch.float32), self._table, types, (), self._memory)
         autocast, memory = cuda_autocast(), MemoryTable()
         try:
             check_castable(graph, autocast)
@@ -109,8 +99,8 @@ class PassFamily:
         except NotDerivableError:
             graph, memory = self._record(PassRunner(self._model, precision, "nchw", self._memo))
             program, outcomes = graph.program(torch.float16), graph.outcomes
-            types = self._source_types(graph, precision)
-        return _Derived(program, self._table, types, outcomes, memory)
+            types = _source_types(graph)
+        return DerivedPasses(program, self._table, types, outcomes, memory)
 
     def _record(self, runner: PassRunner) -> tuple[Graph, MemoryTable]:
         """A pass, and what is known of the memory that it uses."""
@@ -128,7 +118,7 @@ class PassFamily:
         while True:
             graph = Graph(self._table)
             runner.state.was_consulted = False
-            recorder = BlockRecorder(graph, self._blocks, runner, self._model.structures(self._blocks.structures))
+            recorder = BlockRecorder(graph, self._blocks, runner, self._blocks.structures.of_model(self._model))
             try:
                 changed = _run(runner, given, graph, recorder.call)
             except BaseException:
@@ -145,106 +135,24 @@ class PassFamily:
             if isinstance(tensor, nn.Parameter) and tensor.requires_grad and tensor.dtype == torch.float32
         }
 
-    def _source_types(self, graph: Graph, precision: Precision) -> list[int]:
-        """The type of each source in a pass in this precision; of other values -1."""
-        types = [-1] * len(graph.types)
-        for value, source in graph.sources.items():
-            types[value] = source.type
-        if precision is not Precision.FP16:
-            for value, original in zip((*graph.weights, *graph.inputs), self._originals, strict=True):
-                if original.is_floating_point():
-                    types[value] = self._table.in_dtype(graph.sources[value].type, original.dtype)
+    def _full_types(self) -> list[int]:
+        """The type of each source in float32, in which the model's own dtypes are what they were before the pass; of other values -1."""
+        graph, table, types = self._in_float16, self._table, _source_types(self._in_float16)
+        for value, original in zip((*graph.weights, *graph.inputs), self._originals, strict=True):
+            if original.is_floating_point():
+                types[value] = table.in_dtype(types[value], original.dtype)
+        for value in graph.constants():
+            if table.types[types[value]][2] == torch.float16:  # it was given the dtype of some tensor
+                types[value] = table.in_dtype(types[value], torch.float32)
         return types
 
 
-class _Derived:
-    """The passes in one precision.
-
-    Args:
-        program: what they do.
-        table: of the types.
-        types: of each source, with images that are not channels last.
-        outcomes: of that pass, where they are known.
-        memory: of passes of programs with the same calls.
-    """
-
-    def __init__(
-        self, program: Program, table: TypeTable, types: list[int], outcomes: Sequence[CallOutcome], memory: MemoryTable
-    ) -> None:
-        self._program, self._table, self._types, self._outcomes, self._memory = program, table, types, outcomes, memory
-        self._bytes_of_weights: dict[tuple[int, ...], int] = {}  # by their values
-
-    def in_layout(self, layout: str) -> DerivedPass:
-        """The pass in a memory layout."""
-        program, types, outcomes = self._program, self._types, self._outcomes
-        if layout == "nhwc":
-            types = list(types)
-            for value in (*program.weights, *program.inputs):
-                types[value] = self._table.channels_last(types[value])
-        if layout == "nhwc" or not outcomes:
-            outcomes = _propagate(program, list(types), self._table)
-        memory = self._memory.of_pass(program, outcomes)
-        return DerivedPass(program, outcomes, memory, self._weight_bytes(memory, types), self._made(memory, types, outcomes))
-
-    def _made(self, memory: MemoryUse, types: Sequence[int], outcomes: Sequence[CallOutcome]) -> list[TracedStorage]:
-        """The storages that calls make."""
-        origins, roles, alloc_at, free_at = memory.origins, memory.storage_roles, memory.alloc_at, memory.free_at
-        made = []
-        for number in memory.made:
-            call, place = origins[number]
-            nbytes = outcomes[call].nbytes[place] if call >= 0 else self._bytes_of_source(place, types[place])
-            made.append(TracedStorage(nbytes, roles[number], alloc_at[number], free_at[number]))
-        return made
-
-    def _weight_bytes(self, memory: MemoryUse, types: Sequence[int]) -> int:
-        """Of the weights; their layout does not matter."""
-        known = self._bytes_of_weights.get(memory.weights)
-        if known is None:
-            known = self._bytes_of_weights[memory.weights] = sum([self._bytes_of_source(v, types[v]) for v in memory.weights])
-        return known
-
-    def _bytes_of_source(self, value: int, number: int) -> int:
-        """Of its storage, in the dtype of this pass."""
-        source = self._program.sources[value]
-        if source.type == number:
-            return source.nbytes
-        old, new = self._table.types[source.type], self._table.types[number]
-        if old[2] == new[2]:
-            return source.nbytes
-        if source.nbytes != math.prod(old[0]) * old[2].itemsize:
-            raise NotDerivableError("a weight is part of a larger tensor")
-        return math.prod(new[0]) * new[2].itemsize
-
-
-def _propagate(program: Program, types: list[int], table: TypeTable) -> list[CallOutcome]:
-    """The outcome of each call; `types` has those of the sources and gets those of all other values."""
-    types += [-1] * (program.values - len(types))
-    outcomes: list[CallOutcome] = []
-    for segment in program.segments:
-        outcomes += _propagate_calls(program.calls[len(outcomes) : segment.start], types, table)
-        outside = [types[value] for value in segment.outside]
-        key = program.dtype, tuple(outside)
-        known = segment.types.get(key)
-        if known is None:
-            found = _propagate_calls(program.calls[segment.start : segment.stop], types, table)
-            made = types[segment.made : segment.made + segment.values]
-            known = found, made
-            if outside == [types[value] for value in segment.outside]:
-                segment.types[key] = known
-        outcomes += known[0]
-        types[segment.made : segment.made + segment.values] = known[1]
-    return outcomes + _propagate_calls(program.calls[len(outcomes) :], types, table)
-
-
-def _propagate_calls(calls: Sequence[Node], types: list[int], table: TypeTable) -> list[CallOutcome]:
-    outcomes = []
-    for template, _, inputs, outputs in calls:
-        key = tuple([types[value] for value in inputs])
-        outcome = template.outcomes.get(key) or outcome_of(table, template, key)
-        outcomes.append(outcome)
-        for value, kind in zip(outputs, outcome.types, strict=True):
-            types[value] = kind
-    return outcomes
+def _source_types(graph: Graph) -> list[int]:
+    """The type of each source as it was recorded; of other values -1."""
+    types = [-1] * len(graph.types)
+    for value, source in graph.sources.items():
+        types[value] = source.type
+    return types
 
 
 def _run(runner: PassRunner, given: Arguments, graph: Graph, around: Around) -> set[nn.Module]:

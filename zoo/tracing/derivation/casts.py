@@ -9,8 +9,9 @@ import torch
 from zoo.operators.operator_kinds import MATRIX_KINDS
 from zoo.operators.run_operator import is_composite
 from zoo.recording.autocast import Autocast, Policy
-from zoo.tracing.call_types import CallOutcome, Template, TensorType, TypeTable
-from zoo.tracing.graph import Graph, Node, Program
+from zoo.tracing.derivation.call_types import CallOutcome, Template, TypeTable
+from zoo.tracing.derivation.graph import Graph, Node, Program
+from zoo.tracing.derivation.tensor_types import TensorType
 
 
 class NotDerivableError(Exception):
@@ -25,6 +26,9 @@ def check_castable(graph: Graph, autocast: Autocast) -> None:
     """
     if graph.asks_autocast:
         raise NotDerivableError("the model asks for the state of autocast")
+    types = graph.table.types
+    if any(types[graph.sources[value].type][2] == torch.float16 for value in graph.constants()):
+        raise NotDerivableError("a constant is given the dtype of some tensor")
     for name in graph.composites:
         if name in autocast.policies:
             raise NotDerivableError(f"autocast lists the composite operator {name}")
