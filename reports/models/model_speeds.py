@@ -16,7 +16,10 @@ _COLUMNS = [
 
 def speeds_of(architecture: Architecture, store: Store) -> pd.DataFrame:
     """Measured before published, and of each the fastest run configuration first, on each device and at each batch."""
-    both = [store.speeds(), as_speed_rows(published_by_architecture())]
-    of_it = [rows[(rows["zoo"] == architecture.zoo) & (rows["arch"] == architecture.name)] for rows in both]
-    speeds = pd.concat([rows.reindex(columns=_COLUMNS).astype(object) for rows in of_it], ignore_index=True)
+    measured, published = (
+        rows[(rows["zoo"] == architecture.zoo) & (rows["arch"] == architecture.name)]
+        for rows in (store.speeds(), published_by_architecture())
+    )
+    both = [rows.reindex(columns=_COLUMNS).astype(object) for rows in (measured, as_speed_rows(published))]
+    speeds = pd.concat(both, ignore_index=True)
     return speeds.sort_values(["input", "device", "batch", "status", "latency_ms"], kind="stable", ignore_index=True)

@@ -235,6 +235,17 @@ def test_a_zoo_is_asked_again_when_a_part_of_its_list_was_lost(refreshed: Refres
     assert all(listing.is_new for listing in list_zoos(settings, Store(cache)).values())
 
 
+@pytest.mark.parametrize("will_count", [False, True])
+def test_workers_import_their_libraries_beside_a_new_list_only_where_they_will_count(
+    refreshed: Refreshed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, will_count: bool
+) -> None:
+    started: list[list[str]] = []
+    monkeypatch.setattr(catalogue, "preload", lambda _, zoos: started.append(sorted(zoos)))
+    settings = settings_for(tmp_path / "empty", refreshed.results, workers=1)
+    assert all(listing.is_new for listing in list_zoos(settings, Store(settings.cache), will_count=will_count).values())
+    assert started == ([["timm", "torchvision"]] if will_count else [])
+
+
 @pytest.mark.parametrize("libraries", [(), ("timm", "zoometer"), ("timm", "not installed")])
 def test_a_list_that_may_change_unnoticed_is_never_kept(libraries: tuple[str, ...]) -> None:
     """zoometer itself is an editable installation here, or not found under its name."""

@@ -6,7 +6,7 @@ import ast
 import hashlib
 import importlib.util
 from collections.abc import Iterable, Iterator
-from functools import cache
+from functools import cache, lru_cache
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from pathlib import Path
 
@@ -83,21 +83,26 @@ def _imported_files(file: Path, root: Path) -> list[Path]:
 def _direct_imports(file: Path, root: Path) -> Iterator[Path]:
     if file.suffix != ".py":
         return
+    for name in _imported_names(file.read_bytes(), file.parent.relative_to(root).parts):
+        yield from _files_of(name, root)
+
+
+@lru_cache(maxsize=1024)
+def _imported_names(source: bytes, package: tuple[str, ...]) -> tuple[str, ...]:
+    """The names that a module of a package imports, of modules or of what is in them. Adapters of zoos share most modules."""
     try:
-        tree = ast.parse(file.read_bytes())
+        tree = ast.parse(source)
     except (SyntaxError, ValueError):  # the same error is raised when the model is built
-        return
-    package = file.parent.relative_to(root).parts
+        return ()
+    names: list[str] = []
     for node in ast.walk(tree):
-        names: list[str] = []
         if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
+            names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             around = package[: len(package) - node.level + 1] if node.level else ()
             base = ".".join([*around, *([node.module] if node.module else [])])
-            names = [base, *(f"{base}.{alias.name}" for alias in node.names)]
-        for name in names:
-            yield from _files_of(name, root)
+            names += [base, *(f"{base}.{alias.name}" for alias in node.names)]
+    return tuple(dict.fromkeys(names))
 
 
 def _files_of(module: str, root: Path) -> Iterator[Path]:

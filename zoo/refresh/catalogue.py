@@ -42,16 +42,24 @@ class ZooListing:
         return Versions(self.library_version, torch_version(), COUNTER_VERSION)
 
 
-def list_zoos(settings: RefreshSettings, store: Store, listener: Listener | None = None) -> dict[str, ZooListing]:
+def list_zoos(
+    settings: RefreshSettings, store: Store, listener: Listener | None = None, *, will_count: bool = False
+) -> dict[str, ZooListing]:
     """The architectures of all zoos, without the optional ones whose library is missing.
+
+    Args:
+        settings: which zoos.
+        store: the cache, whose lists are used where they are valid.
+        listener: is told which zoos are left out.
+        will_count: whether new architectures are counted next: what workers need is imported meanwhile.
 
     Raises:
         UnknownNameError: if a zoo is not installed.
         MissingLibraryError: if the library of one that is not optional cannot be imported.
     """
     cached = _cached_listings([name for name, zoo in settings.zoos.items() if not zoo.models], store)
-    if None in cached.values():
-        preload(settings.execution, settings.zoos)  # new architectures will have to be counted
+    if will_count and None in cached.values():
+        preload(settings.execution, settings.zoos)
     listings: dict[str, ZooListing] = {}
     for name, zoo in settings.zoos.items():
         try:

@@ -60,7 +60,7 @@ def refresh(
 def _refresh(settings: RefreshSettings, store: Store, listener: Listener, request: RefreshOptions) -> RunSummary:
     clock = time.perf_counter()
     summary = RunSummary(run=uuid.uuid4().hex[:12], started_at=datetime.now(UTC).isoformat())
-    listings = list_zoos(settings, store, listener)
+    listings = list_zoos(settings, store, listener, will_count=True)
     selected = _select_architectures(settings, listings, request.only)
     synced = sync_accuracy(settings, listings, store, listener)
     versions = {name: listing.versions for name, listing in listings.items()}
