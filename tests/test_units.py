@@ -106,6 +106,15 @@ def test_what_is_no_such_quantity_is_refused_with_what_would_be_one(text: str | 
         units.parse_quantity(text, kind)
 
 
+@pytest.mark.parametrize("text", ["5", 5, "0.5"])
+def test_a_few_bytes_need_their_unit(text: str | float) -> None:
+    with pytest.raises(UnitError, match=f"'{text}' needs a unit. Write 500MB"):
+        units.parse_quantity(text, units.BYTES)
+    assert units.parse_quantity("5B", units.BYTES) == 5
+    assert units.parse_quantity(0, units.BYTES) == 0
+    assert units.parse_quantity(5000, units.BYTES) == 5000
+
+
 @pytest.mark.parametrize("kind", [kind for kind in vars(units).values() if isinstance(kind, units.Quantity)], ids=str)
 def test_the_examples_in_the_errors_are_right(kind: units.Quantity) -> None:
     for example in kind.example.split(" (")[0].replace(" or ", ", ").split(", "):

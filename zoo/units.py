@@ -59,6 +59,7 @@ class Quantity:
     prefixes: str = "KMGTP"  # for powers of 1000
     is_binary: bool = False  # whether Ki, Mi, … are allowed
     most: float | None = None
+    least_plain: float = 0  # of a number without a unit: less is a mistake
     hint: str = ""  # a closing sentence about a common mistake
 
     def __str__(self) -> str:
@@ -66,7 +67,7 @@ class Quantity:
 
     @property
     def pattern(self) -> str:
-        """A regular expression, of JavaScript too, of the texts that `parse_quantity` reads; `most` is not checked."""
+        """A regular expression, of JavaScript too, of the texts that `parse_quantity` reads; `most` and `least_plain` are not checked."""
         kilo = "k" if "K" in self.prefixes else ""
         prefix = f"[{self.prefixes}{kilo}]{'i?' if self.is_binary else ''}"
         units = "|".join(unit.replace("/", "\\/") for unit in self.units)
@@ -78,7 +79,9 @@ MACS = Quantity(
     "an amount of MACs", "0.6GMACs or 600M", ("MACs", "MAC", "macs", ""),
     hint=" FLOPs are not read: 1 MAC is 2 FLOPs, and many tables write FLOPs where they mean MACs.",
 )  # fmt: skip
-BYTES = Quantity("an amount of bytes", "500MB, 256KiB (262,144 bytes) or 256KB (256,000)", ("B", "bytes", ""), is_binary=True)
+BYTES = Quantity(
+    "an amount of bytes", "500MB, 256KiB (262,144 bytes) or 256KB (256,000)", ("B", "bytes", ""), is_binary=True, least_plain=1000
+)
 DURATION_MS = Quantity("a duration", "10ms, 0.5s or 800us", ("s",), prefixes="mu\u00b5\u03bcn", hint=" Name the unit.")
 PERCENT = Quantity("a percentage", "80% or 80", ("%", "percent", ""), prefixes="", most=100)
 IMAGES_PER_S = Quantity("a throughput", "1000/s or 1.5K/s (images per second)", ("/s", "img/s", "images/s", "fps", ""))
@@ -110,6 +113,8 @@ def parse_quantity(text: str | float, kind: Quantity) -> float:
     value = Fraction(digits.replace("_", "")) * Fraction(10) ** int(exponent or 0) * factor
     if kind is DURATION_MS:
         value *= _MS_PER_S
+    if not unit and 0 < value < kind.least_plain:
+        raise UnitError(f"'{text}' needs a unit. Write {kind.example}.")
     if kind.most is not None and value > kind.most:
         raise UnitError(f"'{text}' is more than {kind.most:g}{kind.units[0]}. Write {kind.example}.")
     return float(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from zoo.errors import ConfigError, SpeedError, did_you_mean
 from zoo.settings import DEFAULT_CACHE
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.figure import Figure
 
     from reports.config.config import Config
@@ -68,6 +70,7 @@ def answer(asked: BudgetRequest, change: Callable[[BudgetSection], BudgetSection
         )
     device = look_up_device(budget.device, asked.devices or (config.devices if config else None), store)
     leaderboard = read_leaderboard(config.refresh_settings()) if config else read_whole_leaderboard(store.address)
+    _check_patterns(budget, leaderboard, asked.spell)
     sources = CachedSpeeds(store, asked.speeds).for_budget(budget, device)
     found = answer_budget(leaderboard, budget, sources)
     if found.untestable:
@@ -79,6 +82,16 @@ def answer(asked: BudgetRequest, change: Callable[[BudgetSection], BudgetSection
         assumed = f"'{budget.device}' is read as {device.name} ({device.id})."
         return replace(found, assumptions=(assumed, *found.assumptions))
     return found
+
+
+def _check_patterns(budget: BudgetSection, leaderboard: pd.DataFrame, spell: Callable[[str], str]) -> None:
+    """Raises an error for a zoo, a family or a task of which the cache has no model."""
+    for key in ("zoo", "family", "task"):
+        known = leaderboard[key].dropna().unique().tolist()
+        for pattern in getattr(budget, key):
+            if not fnmatch.filter(map(str.lower, known), pattern.lower()):
+                near = did_you_mean(pattern, known)
+                raise ConfigError(f"{spell(key)}: no model of the cache has the {key} '{pattern}'.{near}")
 
 
 def read_budget(

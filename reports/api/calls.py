@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pandas as pd
 
@@ -21,6 +22,10 @@ from reports.terminal.progress import listen
 from zoo.errors import InputError
 from zoo.settings import DEFAULT_CACHE
 
+if TYPE_CHECKING:
+    from reports.config.config import Config
+
+P = TypeVar("P", str, Path, str | Path)
 PathLike = str | Path
 """A path, as text or not."""
 
@@ -43,7 +48,7 @@ def select(
     Args:
         config: a configuration; only its models are candidates. None: all of the cache.
         budget: a budget of the configuration; `limits` replace parts of it.
-        cache: folder or address. None: the configuration's, or `cache/`.
+        cache: folder or address. None: `ZOOMETER_CACHE`, else the configuration's, else `cache/`.
         devices: a file of devices of your own.
         speeds: CSV files of speeds that were measured on the device.
         **limits: the keys of a budget, as a configuration writes them: params, macs, activations, peak_memory, memory, file_size,
@@ -55,7 +60,7 @@ def select(
     """
     asked = BudgetRequest(
         Path(config) if config else None,
-        cache,
+        _named("ZOOMETER_CACHE", cache),
         budget,
         limits,
         Path(devices) if devices else None,
@@ -80,7 +85,7 @@ def compare(
         *models: zoo/arch, zoo/arch.weights, or */arch for one architecture in every zoo.
         input: 224, 384x512; native: each at its own.
         config: a configuration, for its cache and the zoos that it declares.
-        cache: folder or address. None: the configuration's, or `cache/`.
+        cache: folder or address. None: `ZOOMETER_CACHE`, else the configuration's, else `cache/`.
         device: whose latency is compared too, by any of its names.
         **run: how models run there: dtype, batch, layout, compiled, runtime, processor, threads.
 
@@ -88,6 +93,7 @@ def compare(
         InputError: if fewer than two models are named.
         ZooError: if a model, the device or the cache is wrong.
     """
+    cache = _named("ZOOMETER_CACHE", cache)
     settings = load_config(config, cache=cache).refresh_settings() if config else None
     address = settings.cache if settings else cache or DEFAULT_CACHE
     zoos = {name: zoo for name, zoo in settings.zoos.items() if zoo.models} if settings else {}
@@ -104,11 +110,12 @@ def read_leaderboard(config: PathLike | None = None, *, cache: str | None = None
 
     Args:
         config: a configuration; only its models are listed. None: all of the cache.
-        cache: folder or address. None: the configuration's, or `cache/`.
+        cache: folder or address. None: `ZOOMETER_CACHE`, else the configuration's, else `cache/`.
 
     Raises:
         CacheError: if the cache holds no counts.
     """
+    cache = _named("ZOOMETER_CACHE", cache)
     if config is None:
         return leaderboard.read_whole_leaderboard(cache or DEFAULT_CACHE)
     return leaderboard.read_leaderboard(load_config(config, cache=cache).refresh_settings())
@@ -119,8 +126,8 @@ def run(config: PathLike, *, cache: str | None = None, out: PathLike | None = No
 
     Args:
         config: the configuration.
-        cache: takes the place of the configuration's.
-        out: the folder of the reports; likewise.
+        cache: takes the place of `ZOOMETER_CACHE` and of the configuration's.
+        out: the folder of the reports; likewise, of `ZOOMETER_OUT`.
         progress: whether it is shown on stderr.
 
     Raises:
@@ -128,7 +135,7 @@ def run(config: PathLike, *, cache: str | None = None, out: PathLike | None = No
     """
     from zoo.refresh.refresh import refresh  # its libraries are slow to import
 
-    chosen = load_config(config, cache=cache, out=out)
+    chosen = _read_config(config, cache, out)
     with listen(quiet=not progress) as listener:
         return Outcome(count_and_render(chosen, config, lambda request: refresh(chosen.refresh_settings(), listener, request)))
 
@@ -139,10 +146,19 @@ def report(config: PathLike, *, formats: Sequence[str] = (), cache: str | None =
     Args:
         config: the configuration.
         formats: html, xlsx, csv, json, md or parquet. Empty: the configuration's.
-        cache: takes the place of the configuration's.
-        out: the folder of the reports; likewise.
+        cache: takes the place of `ZOOMETER_CACHE` and of the configuration's.
+        out: the folder of the reports; likewise, of `ZOOMETER_OUT`.
 
     Raises:
         ZooError: if the configuration, the cache or the folder is wrong.
     """
-    return Outcome(render_again(load_config(config, cache=cache, out=out), config, formats))
+    return Outcome(render_again(_read_config(config, cache, out), config, formats))
+
+
+def _read_config(config: PathLike, cache: str | None, out: PathLike | None) -> Config:
+    return load_config(config, cache=_named("ZOOMETER_CACHE", cache), out=_named("ZOOMETER_OUT", out))
+
+
+def _named(variable: str, given: P | None) -> P | str | None:
+    """What is given, else what the environment names, as for the command."""
+    return given or os.environ.get(variable) or None

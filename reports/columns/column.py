@@ -1,6 +1,6 @@
 """What a column of a report is: its name, unit and meaning, and how its values are stored and shown.
 
-Tables hold exact values under `key`; renderers divide by `scale` and round to `digits`, and nothing else. The page, the
+Tables hold exact values under `key`; renderers divide by `scale` and round to `digits` (speeds to `SPEED_DIGITS`), and nothing else. The page, the
 workbook and the exports read these declarations and know no column by name.
 """
 
@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+
+SPEED_DIGITS = 3
+"""Significant digits of durations and rates; whole ones keep all of theirs. Estimates have no more."""
 
 
 class ColumnKind(StrEnum):
@@ -55,6 +58,11 @@ class Column:
     def header(self) -> str:
         """Title with its unit: `Params (M)`."""
         return f"{self.title} ({self.unit})" if self.unit else self.title
+
+    @property
+    def is_speed(self) -> bool:
+        """Whether the column holds durations or rates: shown with `SPEED_DIGITS` in place of `digits`."""
+        return self.is_figure and self.unit in ("ms", "/s")
 
     @property
     def is_figure(self) -> bool:

@@ -7,10 +7,11 @@ from typing import Any
 
 import pandas as pd
 
-from reports.columns.column import Column
+from reports.columns.column import SPEED_DIGITS, Column
 from zoo.units import format_bytes
 
 UNKNOWN = "–"
+_MOST_DECIMALS = 6
 _BYTES_UNIT = "MB"  # of every column that holds bytes
 
 
@@ -24,11 +25,20 @@ def value_text(column: Column, value: Any) -> str:
 
 
 def figure_text(column: Column, value: Any) -> str:
-    """A value without its unit, for a table whose header has it; small values have two significant digits."""
+    """A value without its unit, for a table whose header has it."""
     if value is None or pd.isna(value):
         return UNKNOWN
     if not column.is_figure:
         return str(value)
-    shown = abs(float(value)) / column.scale
-    digits = column.digits if shown == 0 else max(column.digits, min(6, 1 - math.floor(math.log10(shown))))
-    return f"{float(value) / column.scale:,.{digits}f}"
+    shown = float(value) / column.scale
+    return f"{shown:,.{_decimals(column, abs(shown))}f}"
+
+
+def _decimals(column: Column, shown: float) -> int:
+    """Digits after the point: of a speed to have `SPEED_DIGITS`, of others the column's, or to have two of a small value."""
+    if shown == 0:
+        return column.digits
+    if column.is_speed:
+        rounded = float(f"{shown:.{SPEED_DIGITS}g}")
+        return max(0, min(_MOST_DECIMALS, SPEED_DIGITS - 1 - math.floor(math.log10(rounded))))
+    return max(column.digits, min(_MOST_DECIMALS, 1 - math.floor(math.log10(shown))))

@@ -10,6 +10,7 @@ import pandas as pd
 
 from reports.columns.accuracy_columns import ranking_accuracy
 from reports.columns.column import Better, Column
+from reports.columns.format import figure_text
 from reports.columns.leaderboard_columns import LEADERBOARD_BY_KEY
 from reports.columns.table_rows import records
 from reports.exports.files import replacing
@@ -88,7 +89,7 @@ def _markdown_cell(column: Column, row: Mapping[str, object]) -> str:
     if value is None:
         return ""
     if column.is_figure:
-        return f"{float(str(value)) / column.scale:,.{column.digits}f}"
+        return figure_text(column, value)
     text = _escape(str(value))
     card = row.get("source")
     if column.key == KEYS[0] and isinstance(card, str) and is_web_address(card):

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import pandas as pd
 
 from reports.columns.column import Column
+from reports.columns.format import figure_text
 from reports.columns.leaderboard_columns import LEADERBOARD_BY_KEY
 from reports.columns.section_columns import AUDIT, CHANGES
 from reports.leaderboard.report import AuditReport, ChangeReport, Report
@@ -135,14 +136,6 @@ def _make_listing(title: str, table: pd.DataFrame, columns: tuple[Column, ...]) 
     """The first rows, without columns that have no value."""
     shown = tuple(column for column in columns if column.key in table and table[column.key].notna().any())
     rows = [
-        [_cell_text(row[c.key], c) for c in shown] for row in table.head(_MOST_ROWS)[[c.key for c in shown]].to_dict("records")
+        [figure_text(c, row[c.key]) for c in shown] for row in table.head(_MOST_ROWS)[[c.key for c in shown]].to_dict("records")
     ]
     return Listing(title, shown, rows, max(0, len(table) - _MOST_ROWS))
-
-
-def _cell_text(value: object, column: Column) -> str:
-    if value is None or value is pd.NA or value != value:
-        return "–"
-    if column.is_figure:
-        return f"{float(str(value)) / column.scale:,.{column.digits}f}"
-    return str(value)

@@ -20,6 +20,7 @@ from reports.leaderboard.speed_report import build_speed_reports, with_latencies
 from reports.models.model_details import ModelDetails, gather_details
 from reports.models.model_latency import DeviceRun, ModelLatency, latencies_on, latency_record
 from reports.models.model_lookup import ModelLookup, NamedModel
+from reports.models.run_memory import MEMORY_COLUMNS, memory_of
 from reports.selection.speed_estimates import CachedSpeeds
 from zoo.devices.data_sheets import shipped_devices
 from zoo.records import Weights
@@ -27,6 +28,7 @@ from zoo.refresh.plan import NATIVE, cost_keys
 
 _ACCURACIES = [known.column for known in ACCURACY_COLUMNS]
 _COSTS = ("params", "macs", "flops", "activations", "peak_activation_bytes", "weight_bytes", "operations", "file_bytes")
+_AS_COUNTED = ("peak_activation_bytes", "weight_bytes")  # in float32 at batch 1: with a device, the memory of its run instead
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,7 @@ class ComparedModel:
     figures: Mapping[str, float | None]  # by key of `Comparison.columns`; None where unknown
     is_counted_now: bool  # because the cache lacks its cost
     latency: ModelLatency | None = None  # on the requested device
+    memory_note: str = ""  # what is assumed of the memory there
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,8 @@ def compare_models(lookup: ModelLookup, size: str = NATIVE) -> Comparison:
         _compared(gather_details(lookup, named), named, size, latency)
         for named, latency in zip(lookup.models, latencies, strict=True)
     )
-    columns = [*_ACCURACIES, LATENCY, *(LEADERBOARD_BY_KEY[name] for name in _COSTS)]
+    costs = [LEADERBOARD_BY_KEY[name] for name in _COSTS if not lookup.device_run or name not in _AS_COUNTED]
+    columns = [*_ACCURACIES, LATENCY, *costs, *MEMORY_COLUMNS]
     known = tuple(column for column in columns if any(model.figures[column.key] is not None for model in models))
     return Comparison(models, known, lookup.device_run)
 
@@ -96,11 +100,14 @@ def _compared(details: ModelDetails, named: NamedModel, size: str, latency: Mode
     row = next(row for row, own in zip(details.rows, cost_keys(details.costs), strict=True) if own == key)
     weights = next((w for w in details.weights if named.weights or w.is_default), None)
     figures: dict[str, float | None] = {name: row.get(name) for name in _COSTS}
+    figures |= dict.fromkeys((column.key for column in MEMORY_COLUMNS), None)
+    figures |= memory_of(details.memory, key) if details.device_run else {}
     figures["file_bytes"] = weights.file_bytes if weights else None
     figures[LATENCY.key] = latency.latency_ms if latency else None
     for a in ACCURACY_COLUMNS:
         figures[a.column.key] = details.accuracy_of(weights, (a.dataset, a.metric), key.input) if weights else None
-    return ComparedModel(weights.name if weights else details.model, weights, row, figures, details.is_counted_now, latency)
+    name = weights.name if weights else details.model
+    return ComparedModel(name, weights, row, figures, details.is_counted_now, latency, details.memory_note)
 
 
 def comparison_record(comparison: Comparison) -> dict[str, Any]:

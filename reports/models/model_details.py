@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -16,6 +16,7 @@ from reports.leaderboard.report import empty_breakdown
 from reports.models.model_latency import DeviceRun, ModelLatency, latencies_on, latency_record
 from reports.models.model_lookup import ModelLookup, NamedModel
 from reports.models.model_speeds import speeds_of
+from reports.models.run_memory import memory_in
 from zoo.cache.store import Store
 from zoo.records import Accuracy, Architecture, Variant, Weights
 from zoo.refresh.plan import cost_keys
@@ -35,6 +36,8 @@ class ModelDetails:
     speeds: pd.DataFrame  # of the architecture: `reports.models.model_speeds.speeds_of`
     device_run: DeviceRun | None = None  # the device whose latencies are requested
     latencies: tuple[ModelLatency, ...] = ()  # on that device: at the native input, and where they are known at others
+    memory: pd.DataFrame = field(default_factory=pd.DataFrame)  # in that run configuration: `reports.models.run_memory.memory_in`
+    memory_note: str = ""  # what is assumed of it
 
     @cached_property
     def rows(self) -> list[dict[str, Any]]:
@@ -60,6 +63,7 @@ def gather_details(lookup: ModelLookup, named: NamedModel) -> ModelDetails:
     weights = (named.weights,) if named.weights else tuple(sorted(architecture.weights, key=lambda w: not w.is_default))
     names = {(architecture.zoo, architecture.name, w.tag) for w in weights}
     costs = _sorted_costs(lookup, named)
+    memory, memory_note = memory_in(costs, lookup.device_run.run) if lookup.device_run else (pd.DataFrame(), "")
     return ModelDetails(
         model=named.name,
         architecture=architecture,
@@ -71,6 +75,8 @@ def gather_details(lookup: ModelLookup, named: NamedModel) -> ModelDetails:
         speeds=speeds_of(architecture, lookup.store),
         device_run=lookup.device_run,
         latencies=tuple(_known_latencies(lookup.device_run, costs, architecture, lookup.store)) if lookup.device_run else (),
+        memory=memory,
+        memory_note=memory_note,
     )
 
 
@@ -109,6 +115,7 @@ def details_record(details: ModelDetails) -> dict[str, Any]:
         "weights": [{**asdict(w), "accuracy": [asdict(a) for a in details.accuracy if a.tag == w.tag]} for w in details.weights],
         "speeds": list(records(details.speeds)),
         "latencies": [latency_record(details.device_run, latency) for latency in details.latencies if details.device_run],
+        "memory": list(records(details.memory)),
         "stages": parts.get("stage", []),
         "operations": parts.get("operation", []),
     }

@@ -231,9 +231,9 @@ def _subtitle(points: Points, outside: int) -> str:
     run = answer.run
     words = [run.describe()] if answer.device else [f"batch {run.batch}"] if run.batch > 1 else []
     counts = (
-        f"{int(points.rows['fits'].sum()):,} of {len(points.rows):,} models fit"
+        f"{points.rows.loc[points.rows['fits'], 'model'].nunique():,} of {points.rows['model'].nunique():,} models fit"
         if selection.limits
-        else f"{len(points.rows):,} models"
+        else f"{points.rows['model'].nunique():,} models"
     )
     more = [f"{outside:,} outside the picture"] if outside else []
     return "\n".join("  ·  ".join(line) for line in ([*words, *answer.limits], [counts, *more]) if line)

@@ -28,6 +28,8 @@ def print_comparison(console: Console, comparison: Comparison) -> None:
     if device_run := comparison.device_run:
         print_title(console, "Latency", f"on {device_run.device.name}, {device_run.run.describe()}")
         print_latencies(console, [(model.name, model.latency) for model in comparison.models if model.latency], "Model")
+    for note in dict.fromkeys(model.memory_note for model in comparison.models if model.memory_note):
+        console.print(Text(f"! {note}", style="dim"))
     for model in comparison.models:
         if model.cost["reason"]:
             console.print(Text.assemble((f"{model.name}  ", "bold"), (str(model.cost["reason"]), "yellow")))

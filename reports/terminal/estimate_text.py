@@ -7,6 +7,8 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from reports.columns.budget_columns import LATENCY, THROUGHPUT
+from reports.columns.format import figure_text, value_text
 from reports.selection.speed_estimates import ModelEstimate
 from reports.terminal.console import print_table, print_title
 
@@ -22,8 +24,9 @@ def print_estimate(console: Console, estimate: ModelEstimate, most: int) -> None
         console.print(Text(origin, style="yellow"))
         return
     console.print(
-        f"\n{estimate.latency_ms:,.2f} ms a step, {estimate.latency_low_ms:,.2f} ms to {estimate.latency_high_ms:,.2f} ms "
-        f"nine times in ten; {estimate.samples_per_s:,.0f} images/s"
+        f"\n{value_text(LATENCY, estimate.latency_ms)} a step, {value_text(LATENCY, estimate.latency_low_ms)} to "
+        f"{value_text(LATENCY, estimate.latency_high_ms)} nine times in ten; "
+        f"{figure_text(THROUGHPUT, estimate.samples_per_s)} images/s"
     )
     shares = ", ".join(f"{name} {share:.0%}" for name, share in estimate.shares.items())
     console.print(Text(f"{origin} Of the time: {shares}.", style="dim"))

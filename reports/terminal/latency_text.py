@@ -21,7 +21,7 @@ def print_latencies(console: Console, latencies: Sequence[tuple[str, ModelLatenc
             name,
             value_text(LATENCY, one.latency_ms),
             _interval(one),
-            value_text(THROUGHPUT, one.samples_per_s).removesuffix(" /s"),
+            figure_text(THROUGHPUT, one.samples_per_s),
             one.kind or UNKNOWN,
         ]
         for name, one in latencies

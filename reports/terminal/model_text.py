@@ -11,10 +11,13 @@ from rich.table import Table
 from rich.text import Text
 
 from reports.columns.accuracy_columns import ACCURACY_COLUMNS
-from reports.columns.format import UNKNOWN
+from reports.columns.budget_columns import LATENCY
+from reports.columns.format import UNKNOWN, value_text
 from reports.columns.leaderboard_columns import TRAINING
+from reports.columns.table_rows import records
 from reports.models.model_details import ModelDetails, known_metrics
 from reports.models.model_latency import DeviceRun
+from reports.models.run_memory import MEMORY_COLUMNS
 from reports.terminal.console import print_table, print_title
 from reports.terminal.latency_text import print_latencies
 from zoo.accuracy.snapshot import is_of_snapshot
@@ -35,6 +38,7 @@ def print_model(console: Console, details: ModelDetails) -> None:
     _print_weights(console, details)
     if details.device_run:
         _print_latencies(console, details, details.device_run)
+        _print_memory(console, details, details.device_run)
     else:
         _print_speeds(console, details)
     _print_origins(console, details)
@@ -184,6 +188,19 @@ def _print_latencies(console: Console, details: ModelDetails, device_run: Device
     print_latencies(console, [(latency.input, latency) for latency in details.latencies], "Input")
 
 
+def _print_memory(console: Console, details: ModelDetails, device_run: DeviceRun) -> None:
+    """At each input, at the dtype and batch of the run configuration."""
+    print_title(console, "Memory", f"in {device_run.run.precision.dtype}, batch {device_run.run.batch}")
+    headers = ["Input", *(column.title for column in MEMORY_COLUMNS)]
+    rows = [
+        [", ".join([str(row["input"]), *_differences(details, row)]), *(value_text(one, row[one.key]) for one in MEMORY_COLUMNS)]
+        for row in records(details.memory.assign(batch=1))
+    ]
+    print_table(console, headers, rows, right=headers[1:])
+    if details.memory_note:
+        console.print(Text(f"  {details.memory_note}", style="dim"))
+
+
 def _print_speeds(console: Console, details: ModelDetails) -> None:
     """On each device the fastest run configuration at batch 1 in each dtype, measured before published."""
     rows = details.speeds[details.speeds["batch"] == 1]
@@ -192,7 +209,7 @@ def _print_speeds(console: Console, details: ModelDetails) -> None:
         return
     print_title(console, "Speed", "at batch 1, the fastest way of running in each dtype; estimates: --device NAME")
     cells = [
-        [str(row["device"]), str(row["input"]), f"{row['latency_ms']:.4g} ms", str(row["status"]), _run_text(row)]
+        [str(row["device"]), str(row["input"]), value_text(LATENCY, row["latency_ms"]), str(row["status"]), _run_text(row)]
         for row in fastest.head(_MOST_SPEEDS).to_dict("records")
     ]
     print_table(console, ["Device", "Input", "Latency", "Which is", "Way"], cells, right=["Latency"])

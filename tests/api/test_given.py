@@ -53,6 +53,12 @@ def test_an_argument_may_be_left_out() -> None:
     assert zoo.count(Optional(), (torch.zeros(2, 3), None, torch.zeros(3, 4))).macs == 2 * 3 * 4
 
 
+@pytest.mark.parametrize("batch", [0, -1])
+def test_a_batch_without_an_image_is_refused(batch: int) -> None:
+    with pytest.raises(InputError, match=f"batch={batch} has none"):
+        zoo.count(nn.Linear(3, 4), (3,), batch=batch)
+
+
 @pytest.mark.parametrize(
     ("model", "sentence"),
     [

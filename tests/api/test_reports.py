@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 import reports
 from reports import cli
-from zoo.errors import ConfigError, InputError
+from zoo.errors import CacheError, ConfigError, InputError
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -26,6 +26,16 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         without_work(patch)
         run_command("refresh", "zoometer.yaml", "--quiet")
         yield here
+
+
+def test_the_environment_names_the_cache_as_for_the_command(here: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (cache,) = (path.parent for path in here.rglob("costs"))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(CacheError):
+        reports.read_leaderboard()
+    monkeypatch.setenv("ZOOMETER_CACHE", str(cache))
+    assert len(reports.read_leaderboard())
+    assert reports.select(params="20M").pick == reports.select(cache=str(cache), params="20M").pick
 
 
 def printed(*arguments: str) -> Any:

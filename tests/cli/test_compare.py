@@ -112,3 +112,13 @@ def test_a_mistake_ends_with_code_2_and_the_way_out(cache: str, arguments: list[
     result = zoometer(*arguments, "--cache", cache)
     assert result.exit_code == 2
     assert said in " ".join(result.stderr.split())
+
+
+def test_memory_is_that_of_the_dtype(cache: str) -> None:
+    command = ("zeta/small", "zeta/large", "--cache", cache, "--device", "stm32h743", "--dtype", "fp16")
+    for name, found in zip(("small", "large"), record(*command), strict=True):
+        assert found["weights_at_dtype_bytes"] == 2 * FIGURES[name]["params"]
+        assert found["peak_bytes"] == FIGURES[name]["peak_activation_bytes"] / 2
+        assert "weight_bytes" not in found
+    assert "Memory in float16 is that of float32 times 2/4" in zoometer(*command).stdout
+    assert "peak_bytes" not in record("zeta/small", "zeta/large", "--cache", cache)[0]

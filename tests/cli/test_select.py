@@ -153,13 +153,13 @@ def test_a_limit_on_latency_that_nothing_can_be_held_against_is_an_error_with_th
     code, out, err = zoometer(*limit)
     assert code == 2
     assert err.splitlines() == [
-        "error: Latency ≤ 10.00 ms cannot be tested, and what is listed leaves it out.",
+        "error: Latency ≤ 10.0 ms cannot be tested, and what is listed leaves it out.",
         UNKNOWN_LATENCY,
     ]
     others = zoometer("--device", "rtx 4090")[1]  # what is known ranks: memory of the device, accuracy, MACs
-    assert out == others.replace("of the 5 that fit.", "of the 5 that fit without Latency ≤ 10.00 ms.", 1) != others
+    assert out == others.replace("of the 5 that fit.", "of the 5 that fit without Latency ≤ 10.0 ms.", 1) != others
     code, out, err = zoometer(*limit, "--format", "json")
-    assert (code, out, err.splitlines()) == (2, "", ["error: Latency ≤ 10.00 ms cannot be tested.", UNKNOWN_LATENCY])
+    assert (code, out, err.splitlines()) == (2, "", ["error: Latency ≤ 10.0 ms cannot be tested.", UNKNOWN_LATENCY])
 
 
 @pytest.mark.parametrize(
@@ -251,6 +251,9 @@ def test_an_objective_that_nobody_has_is_left_out_and_named() -> None:
             "'zoometer.yaml' is not a table of speeds in CSV: line 4 has 2 cells, and the first line 1 headings.",
         ),
         (["--speed", "speed.csv"], "--speed is of no use without a device"),
+        (["--zoo", "tim"], "--zoo: no model of the cache has the zoo 'tim'. Did you mean timm?"),
+        (["--task", "video"], "--task: no model of the cache has the task 'video'."),
+        (["--max-peak-memory", "5"], "--max-peak-memory: '5' needs a unit. Write 500MB"),
         (["--pareto", "speed"], "--pareto: 'speed' is not a name of an objective."),
     ],
 )

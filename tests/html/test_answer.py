@@ -11,6 +11,8 @@ from fakes_html_browser import Visit
 from fakes_html_devices import CHOICES, RUNS, latencies
 from fakes_html_devices import REPORT as WITH_DEVICES
 
+from reports.columns.budget_columns import LATENCY
+from reports.columns.format import figure_text
 from reports.columns.leaderboard_columns import LEADERBOARD_BY_KEY
 from reports.columns.limits import Limit
 from reports.selection.selection import SelectionResult, State, select_models
@@ -64,7 +66,7 @@ def test_a_use_chooses_device_precision_and_limit_in_one_click(visit: Callable[.
     assert at.text("#count-fitting") == str(fits.sum())
     best = table[fits].assign(latency_ms=latency_ms[fits]).sort_values(["imagenet_top1", "latency_ms"], ascending=[False, True])
     assert at.page.locator("#answer-pick button.open").get_attribute("title") == best["model"].iloc[0]
-    assert f"{best['latency_ms'].iloc[0]:.2f} ms, " in at.text("#answer-pick")
+    assert f"{figure_text(LATENCY, best['latency_ms'].iloc[0])} ms, " in at.text("#answer-pick")
     pressed = at.page.locator("#uses [aria-pressed=true]").all_inner_texts()
     assert pressed == ["Jetson\nOrin Nano, float16, ≤ 10 ms"]
     assert at.page.evaluate("document.activeElement.textContent").startswith("Jetson")

@@ -9,6 +9,8 @@ import pytest
 from fakes_html_browser import Visit
 from fakes_html_devices import CHOICES, DEVICES, FACTOR, IS_MAIN, RUNS, TABLE
 
+from reports.columns.budget_columns import LATENCY
+from reports.columns.format import figure_text
 from reports.columns.frontier import frontier
 from reports.leaderboard.report import ORIGINS
 
@@ -50,7 +52,7 @@ def test_each_figure_says_how_it_is_known(visit: Callable[..., Visit]) -> None:
     assert at.text("#device-note") == "Latencies: " + ", ".join([*counts, f"{(known < 0).sum()} unknown"])
     shown = at.page.locator("#board .latency.is-estimated").first
     value = float(shown.inner_text())
-    low, high = (f"{float(f'{end:.3g}'):.2f}" for end in (value / FACTOR, value * FACTOR))
+    low, high = (figure_text(LATENCY, end) for end in (value / FACTOR, value * FACTOR))
     assert shown.get_attribute("title") == f"estimated: {low} to {high} ms nine times in ten" or value < 1.5
 
 

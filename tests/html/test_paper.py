@@ -11,6 +11,9 @@ from fakes_html_browser import Visit
 from fakes_html_devices import CHOICES, IS_MAIN, RUNS, TABLE
 from fakes_html_devices import REPORT as WITH_DEVICES
 
+from reports.columns.budget_columns import LATENCY
+from reports.columns.format import figure_text
+
 pytestmark = pytest.mark.browser
 
 REPORT = zoo_like(400)
@@ -43,12 +46,12 @@ def test_paper_shows_the_summary_and_nothing_else(visit: Callable[..., Visit]) -
     best = ranked.drop_duplicates(["zoo", "arch"]).head(5)
     assert [row[0] for row in rows[: len(best)]] == ["Pick", "Runner-up", "3rd", "4th", "5th"][: len(best)]
     assert [row[2] for row in rows[: len(best)]] == [f"{value:.2f}" for value in best["imagenet_top1"]]
-    assert all(row[3].startswith(f"{value:.2f}") for row, value in zip(rows, best["latency_ms"], strict=False))
+    assert all(row[3].startswith(figure_text(LATENCY, value)) for row, value in zip(rows, best["latency_ms"], strict=False))
     assert at.page.locator("#paper-chart svg circle").count() > fits.sum()  # and those that the limits leave out
     words = at.text("#paper")
     for word in (
         "T4, float16",
-        "Latency ≤ 10.00 ms",
+        "Latency ≤ 10.0 ms",
         "Top-1 ≥ 70.00 %",
         "torch 2.",
         "timm results",

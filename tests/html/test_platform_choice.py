@@ -14,6 +14,8 @@ import pytest
 from fakes_html import zoo_like
 from fakes_html_browser import Visit
 
+from reports.columns.budget_columns import LATENCY
+from reports.columns.format import figure_text
 from reports.leaderboard.report import ORIGINS, DeviceLatencies, PlatformEstimates
 from reports.selection.estimate_rounding import round_estimates
 from zoo.devices.device_names import find_device
@@ -85,8 +87,8 @@ def test_the_page_gives_the_figures_of_python(visit: Callable[..., Visit], devic
     cell = at.page.locator("#board .latency.is-estimated").first
     value = float(cell.inner_text().replace(",", ""))
     intervals = {
-        f"estimated: {low:,.2f} to {high:,.2f} ms nine times in ten"
+        f"estimated: {figure_text(LATENCY, low)} to {figure_text(LATENCY, high)} ms nine times in ten"
         for one, low, high in zip(latency_ms, low_ms, high_ms, strict=True)
-        if f"{one:.2f}" == f"{value:.2f}"
+        if figure_text(LATENCY, one) == figure_text(LATENCY, value)
     }
     assert cell.get_attribute("title") in intervals

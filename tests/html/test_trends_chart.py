@@ -48,6 +48,12 @@ def test_where_nothing_fits_there_is_a_gap() -> None:
     assert re.fullmatch(r"M[\d.]+ [\d.]+H[\d.]+", path)
 
 
+def test_a_chart_in_which_nothing_fits_has_its_frame() -> None:
+    svg = draw([line(None, None, None)], STOPS, "t", WIDE)
+    assert svg.startswith("<svg")
+    assert not any(paths(svg))
+
+
 def test_a_dot_marks_each_run_at_which_another_model_took_over() -> None:
     svg = draw([line(10.0, 10.0, 20.0, names=("m", "m", "n"))], STOPS, "t", WIDE)
     assert re.findall("<title>(.*?)</title>", svg) == ["a budget: m, 10.00 %", "a budget: n, 20.00 %"]

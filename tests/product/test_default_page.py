@@ -13,6 +13,9 @@ from fakes_default_run import DefaultRun
 from fakes_html_browser import CHROMIUM_NAMES, Visit, started_browser
 from playwright.sync_api import Browser
 
+from reports.columns.budget_columns import LATENCY
+from reports.columns.format import figure_text
+
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
 JETSON = (
@@ -69,9 +72,9 @@ def wanted(default_run: DefaultRun) -> dict[str, Any]:
 def check_answer(reader: Reader, wanted: dict[str, Any]) -> None:
     pick = wanted["pick"]
     assert reader.pick() == (pick["model"], pick["input"])
-    assert f"{pick['latency_ms']:.2f} ms, estimated: {pick['latency_low_ms']:.2f} to {pick['latency_high_ms']:.2f} ms" in (
-        reader.visit.text("#answer-pick")
-    )
+    assert "{} ms, estimated: {} to {} ms".format(
+        *(figure_text(LATENCY, pick[name]) for name in ("latency_ms", "latency_low_ms", "latency_high_ms"))
+    ) in (reader.visit.text("#answer-pick"))
     assert reader.visit.text("#count-fitting") == f"{wanted['candidates']['fits']:,}"
 
 

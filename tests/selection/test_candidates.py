@@ -200,7 +200,7 @@ def test_a_budget_whose_speed_cannot_be_tested_says_so_and_picks_nothing() -> No
     answer = answer_budget(table, budget, SpeedSources(CARD))
     assert answer.selection.pick is None
     (reason,) = answer.reasons
-    assert reason.startswith("Latency ≤ 5.00 ms and Throughput ≥ 9.0 /s cannot be tested. No latency is known for NVIDIA")
+    assert reason.startswith("Latency ≤ 5.00 ms and Throughput ≥ 9.00 /s cannot be tested. No latency is known for NVIDIA")
     known = answer_budget(
         table, budget, SpeedSources(CARD, speeds({"arch": "a", "dtype": "float32"}), free=("batch", *ANY_BUT_BATCH))
     )

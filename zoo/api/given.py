@@ -99,8 +99,10 @@ def as_given(
         dtype: of tensors made from shapes.
 
     Raises:
-        InputError: if neither or both are given, or nothing can be made of them.
+        InputError: if neither or both are given, nothing can be made of them, or the batch has no image.
     """
+    if batch < 1:
+        raise InputError(f"A batch has at least one input: batch={batch} has none.")
     if (shape is not None) == (inputs is not None or kwargs is not None):
         raise InputError("Give either a shape without the batch, such as (3, 224, 224), or inputs=(…) and kwargs={…}.")
     if shape is None:

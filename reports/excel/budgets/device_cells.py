@@ -17,6 +17,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from reports.columns.column import Better, Column, ColumnKind
+from reports.columns.format import figure_text, value_text
 from reports.excel.budgets.device_codes import LENGTH, MARKS, NUMBER, encode
 from reports.excel.writer.cells import address
 from reports.excel.writer.sheet import Book
@@ -169,15 +170,20 @@ def formulas(table: str) -> dict[str, str]:
     number = f"MID({codes},{LENGTH}*{CHOICE_NAME}-{LENGTH - 1},{NUMBER})"
     mark = f"MID({codes},{LENGTH}*{CHOICE_NAME}-{LENGTH - NUMBER - 1},{LENGTH - NUMBER})"
     factor = f"EXP(HEX2DEC({mark})/{STEPS_PER_E})"
-    estimated = f'"estimated, "&FIXED({latency}/{factor},2)&" to "&FIXED({latency}*{factor},2)&" ms"'
+    estimated = f'"estimated, "&{_fixed(f"{latency}/{factor}")}&" to "&{_fixed(f"({latency}*{factor})")}&" ms"'
     words = estimated
     for name, letters in MARKS.items():
         words = f'IF({mark}="{letters}","{name}",{words})'
     return {LATENCY.key: f'IF({CHOICE_NAME}=0,"",IFERROR(VALUE({number}),""))', LATENCY_IS.key: f'IF({latency}="","",{words})'}
 
 
+def _fixed(milliseconds: str) -> str:
+    """The formula of a text with three significant digits, as `reports.columns.format` has them."""
+    return f"FIXED({milliseconds},MAX(0,MIN(6,2-INT(LOG10({milliseconds})))))"
+
+
 def _describe_origin(origin: int, low_ms: float, high_ms: float) -> str | None:
     if origin < 0:
         return None
-    ends = f", {low_ms:,.2f} to {high_ms:,.2f} ms" if ORIGINS[origin] == "estimated" else ""
+    ends = f", {figure_text(LATENCY, low_ms)} to {value_text(LATENCY, high_ms)}" if ORIGINS[origin] == "estimated" else ""
     return f"{ORIGINS[origin]}{ends}"

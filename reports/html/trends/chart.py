@@ -60,7 +60,7 @@ NARROW = Frame(360, 300, 36, 12, 24)
 
 def draw(lines: Sequence[Line], stops: Sequence[Stop], title: str, frame: Frame) -> Markup:
     """The chart; on a wide one, each line is named at its end."""
-    values = [value for line in lines for value in line.values if value is not None]
+    values = [value for line in lines for value in line.values if value is not None] or [0.0]
     ticks = nice_ticks(min(values), max(values))
     parts = [*_draw_axes(ticks, frame), *_draw_stops(stops, frame)]
     for number, line in enumerate(lines):
