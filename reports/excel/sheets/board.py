@@ -65,7 +65,7 @@ class Board:
         hidden = [dataclasses.replace(c, shown=False) for c in rest if c not in shown]
         return (MODEL, self.rank, *shown, *limits_and_formulas.COLUMNS, *hidden)
 
-    @property
+    @functools.cached_property
     def frontier(self) -> pd.DataFrame:
         """The rows on the frontier, cheapest first."""
         return self.frame[self.frame[ON_FRONTIER.key].fillna(False).astype(bool)].sort_values(COST.key)

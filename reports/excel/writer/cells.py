@@ -38,26 +38,29 @@ def address(row: int, column: int, *, absolute: str = "") -> str:
 
 def render_cell(place: str, value: object, style: int) -> str:
     """One cell. None is an empty cell with a style; text is cleaned and cut to the length of a cell."""
-    head = f'<c r="{place}" s="{style}"'
+    return f'<c r="{place}"{render_content(value, style)}'
+
+
+def render_content(value: object, style: int) -> str:
+    """A cell from behind its place to its end: the same for all equal values of a column."""
     if value is None:
-        return f"{head}/>"
+        return f' s="{style}"/>'
     if isinstance(value, Formula):
-        return render_formula(place, f"<f>{escape(value.text)}</f>", value.value, style)
+        return render_formula(f"<f>{escape(value.text)}</f>", value.value, style)
     if isinstance(value, str):
-        return f'{head} t="inlineStr"><is>{_render_text(clean_text(value))}</is></c>'
-    return f"{head}{_render_number(value)}</c>"
+        return f' s="{style}" t="inlineStr"><is>{_render_text(clean_text(value))}</is></c>'
+    return f' s="{style}"{_render_number(value)}</c>'
 
 
-def render_formula(place: str, formula: str, value: object, style: int) -> str:
-    """A cell with a formula that is XML already, for formulas of every row of a table."""
-    head = f'<c r="{place}" s="{style}"'
+def render_formula(formula: str, value: object, style: int) -> str:
+    """The content of a cell with a formula that is XML already, for formulas of every row of a table."""
     if isinstance(value, str):
         text = _LIKE_AN_ESCAPE.sub("005F_x", clean_text(value))  # _x0041_ becomes _x005F_x0041_: no runs are possible here
-        return f'{head} t="str">{formula}<v>{escape(text)}</v></c>'
+        return f' s="{style}" t="str">{formula}<v>{escape(text)}</v></c>'
     if value is None:
-        return f"{head}>{formula}</c>"
+        return f' s="{style}">{formula}</c>'
     kind, _, rest = _render_number(value).partition(">")
-    return f"{head}{kind}>{formula}{rest}</c>"
+    return f' s="{style}"{kind}>{formula}{rest}</c>'
 
 
 def render_row(row: int, cells: Iterable[str], height: float | None = None) -> str:
@@ -70,10 +73,10 @@ def _render_number(value: object) -> str:
     """The type and value of a cell with a number or a truth value."""
     if isinstance(value, bool):
         return f' t="b"><v>{value:d}</v>'
-    if isinstance(value, int | Integral):  # the first is quicker to see, the second has numpy's
-        return f"><v>{value}</v>"
     if isinstance(value, float) and math.isfinite(value):
         return f"><v>{float(value)!r}</v>"  # numpy's floats are floats with another repr
+    if isinstance(value, int | Integral):  # the first is quicker to see, the second has numpy's
+        return f"><v>{value}</v>"
     raise TypeError(f"{value!r} cannot be written to a cell")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -18,7 +19,7 @@ from openpyxl.worksheet.table import Table, TableColumn, TableFormula, TableStyl
 
 from reports.columns.column import Column, ColumnKind
 from reports.excel.writer import styles
-from reports.excel.writer.cells import address, render_cell, render_formula, render_row
+from reports.excel.writer.cells import address, render_cell, render_content, render_formula, render_row
 from reports.excel.writer.conditional_formats import add_marks
 from reports.excel.writer.page import Page
 from reports.excel.writer.styles import Styles
@@ -31,6 +32,7 @@ _HEADER_HEIGHT = 33
 _FILL = 1.12  # letters of prose to a character of width, which is that of a digit
 _MOST_LINES = 12
 _WRAPPED_FROM = 90  # columns declared as wide as this hold prose
+_REMEMBERED = 4_096  # contents of cells of a column: most values are there many times, and a table may have a million rows
 _WIDEST = 60  # characters; longer texts are cut by the next cell
 
 
@@ -180,14 +182,18 @@ def _render_values(book: Book, letter: str, column: Column, values: list[object]
     """One column, top to bottom. An unknown value leaves its cell empty."""
     plain = book.looks.cell(column, wrap=column.width >= _WRAPPED_FROM)
     quoted = book.looks.get(quoted=True, indent=1)
+
+    @functools.lru_cache(_REMEMBERED)
+    def content_of_text(text: str) -> str:
+        return render_content(text, quoted if is_formula_like(text) else plain)
+
     for row, value in enumerate(values, start=2):
         if value is None:
             yield ""
         elif isinstance(value, int) or (isinstance(value, float) and math.isfinite(value)):
-            yield render_cell(f"{letter}{row}", value, plain)
+            yield f'<c r="{letter}{row}"{render_content(value, plain)}'
         else:
-            text = str(value)
-            yield render_cell(f"{letter}{row}", text, quoted if is_formula_like(text) else plain)
+            yield f'<c r="{letter}{row}"{content_of_text(str(value))}'
 
 
 def _render_names(book: Book, values: list[object], linked: frozenset[int]) -> Iterator[str]:
@@ -200,8 +206,13 @@ def _render_names(book: Book, values: list[object], linked: frozenset[int]) -> I
 
 def _render_formulas(letter: str, formula: str, values: list[object], style: int) -> Iterator[str]:
     shared = f"<f>{escape(formula)}</f>"
+
+    @functools.lru_cache(_REMEMBERED, typed=True)
+    def content(value: object) -> str:
+        return render_formula(shared, value, style)
+
     for row, value in enumerate(values, start=2):
-        yield render_formula(f"{letter}{row}", shared, value, style)
+        yield f'<c r="{letter}{row}"{content(value)}'
 
 
 def _prose_heights(columns: Sequence[Column], frame: pd.DataFrame) -> dict[int, float]:

@@ -63,13 +63,17 @@ class Styles:
     def __init__(self, workbook: Workbook) -> None:
         self._sheet: Any = SimpleNamespace(parent=workbook)  # all that a cell asks of its sheet for a style
         self._made: dict[Look, int] = {}
+        self._asked: dict[tuple[Any, ...], int] = {}  # the same by what was asked for, which is quicker to compare
 
     def get(self, look: Look | None = None, **changes: Any) -> int:
         """Number of the style with this look, or with the usual one, apart from `changes`."""
-        new_look = dataclasses.replace(look or Look(), **changes)
-        if new_look not in self._made:
-            self._made[new_look] = self._make_style(new_look)
-        return self._made[new_look]
+        asked = look, *changes.items()
+        if asked not in self._asked:
+            new_look = dataclasses.replace(look or Look(), **changes)
+            if new_look not in self._made:
+                self._made[new_look] = self._make_style(new_look)
+            self._asked[asked] = self._made[new_look]
+        return self._asked[asked]
 
     def _make_style(self, look: Look) -> int:
         cell = WriteOnlyCell(self._sheet)
