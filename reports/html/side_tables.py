@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import pandas as pd
@@ -18,6 +18,12 @@ from zoo.records import Status
 _MOST_ROWS = 200
 _BEST = 10
 _UNFIT = "input: "
+_CHANGE_COLUMNS = tuple(
+    column
+    for key in ("arch", "kind", "zoo", "input", "figure", "old", "new", "change", "old_status", "new_status", "cause")
+    for column in CHANGES
+    if column.key == key
+)
 _TO_READ = ("changed", "failed", "recovered", "not compared")
 """Kinds of changes that are listed; what was added or removed is only counted."""
 
@@ -109,11 +115,8 @@ def _budget_section(answer: BudgetAnswer) -> Part:
 
 
 def _changes_section(changes: ChangeReport) -> Part:
-    columns = _columns(
-        CHANGES, ("arch", "kind", "zoo", "input", "figure", "old", "new", "change", "old_status", "new_status", "cause")
-    )
     rows = changes.rows[changes.rows["kind"].isin(_TO_READ)]
-    listing = _make_listing("", rows, columns)
+    listing = _make_listing("", rows, _CHANGE_COLUMNS)
     return Part("Changes since the previous run", (changes.heading, str(changes)), (listing,) if listing.rows else ())
 
 
@@ -125,11 +128,6 @@ def _audit_section(audit: AuditReport) -> Part:
     )
     lines = (f"Counts as: {audit.counts_as}", str(audit), *causes)
     return Part(f"Audit of {audit.title}", lines, (listing,) if listing.rows else ())
-
-
-def _columns(declared: Iterable[Column], keys: Sequence[str]) -> tuple[Column, ...]:
-    by_key = {column.key: column for column in declared}
-    return tuple(by_key[key] for key in keys)
 
 
 def _make_listing(title: str, table: pd.DataFrame, columns: tuple[Column, ...]) -> Listing:

@@ -12,6 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
+from matplotlib.text import Text
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from reports.columns.column import Better
@@ -58,10 +59,10 @@ def draw(points: Points, style: Style) -> Figure:
         outside = _set_view(axes, points)
         frontier = _draw_frontier(axes, points, theme)
         _write_legend(figure, axes, theme)
-        _write_title(figure, axes, points, style, outside)
+        title = _write_title(figure, axes, points, style, outside)
         figure.draw_without_rendering()  # only now is it known where the axes are
         figure.set_layout_engine("none")
-        _align_title(figure, axes)
+        title.set_x(axes.get_position().x0)
         _write_names(axes, points, style, [frontier, *dashed])
     return figure
 
@@ -215,14 +216,14 @@ def _write_legend(figure: Figure, axes: Axes, theme: Theme) -> None:
             handle.set(sizes=[36])
 
 
-def _write_title(figure: Figure, axes: Axes, points: Points, style: Style, outside: int) -> None:
+def _write_title(figure: Figure, axes: Axes, points: Points, style: Style, outside: int) -> Text:
     answer = points.answer
     of = f" on {answer.device.name}" if answer.device and points.cost.group in ("Speed", "Memory") else ""
     cost = points.cost.title
     words = cost if cost[:2].isupper() else cost[0].lower() + cost[1:]
     title = style.title or f"{points.accuracy.title} against {words}{of}"
-    figure.suptitle(title, ha="left", fontsize=13, fontweight="bold", color=style.theme.ink)
     axes.set_title(_subtitle(points, outside), loc="left", fontsize=8.5, color=style.theme.muted, linespacing=1.4)
+    return figure.suptitle(title, ha="left", fontsize=13, fontweight="bold", color=style.theme.ink)
 
 
 def _subtitle(points: Points, outside: int) -> str:
@@ -237,11 +238,6 @@ def _subtitle(points: Points, outside: int) -> str:
     )
     more = [f"{outside:,} outside the picture"] if outside else []
     return "\n".join("  ·  ".join(line) for line in ([*words, *answer.limits], [counts, *more]) if line)
-
-
-def _align_title(figure: Figure, axes: Axes) -> None:
-    if (title := getattr(figure, "_suptitle", None)) is not None:
-        title.set_x(axes.get_position().x0)
 
 
 def _write_names(axes: Axes, points: Points, style: Style, lines: list[Line2D]) -> None:

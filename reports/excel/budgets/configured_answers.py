@@ -9,7 +9,6 @@ from typing import Any
 from reports.columns.column import Column
 from reports.columns.leaderboard_columns import LEADERBOARD
 from reports.excel.budgets.limits_and_formulas import BINDING, OF_BUDGET
-from reports.excel.sheets.about import write_text
 from reports.excel.sheets.board import MODEL, Board
 from reports.excel.sheets.model_tables import MODEL_PLACE, write_models, write_section
 from reports.excel.writer import styles
@@ -25,7 +24,6 @@ _LAST, _WIDEST = 10, 16  # columns: of headings, of tables
 
 @dataclass(frozen=True)
 class _AnswerBlock:
-    book: Book
     page: Page
     answer: BudgetAnswer
     rows: dict[tuple[Any, ...], str]  # links to the row of each model
@@ -50,7 +48,7 @@ def write_answers(book: Book, boards: Sequence[Board], name: str) -> dict[str, s
     rows, links, row = _rows_of_models(boards), {}, 0
     for answer in answers:
         links[answer.name] = f"#'{name}'!A{row + 1}"
-        row = _write_answer(_AnswerBlock(book, page, answer, rows), row) + 1
+        row = _write_answer(_AnswerBlock(page, answer, rows), row) + 1
     page.print_nothing(_WIDEST + 1)
     return links
 
@@ -67,7 +65,7 @@ def _rows_of_models(boards: Sequence[Board]) -> dict[tuple[Any, ...], str]:
 def _write_answer(block: _AnswerBlock, row: int) -> int:
     """Write one answer from this row on and return the row after it."""
     answer = block.answer
-    row = write_section(block.book, block.page, row, f"Budget {answer.name}", _LAST)
+    row = write_section(block.page, row, f"Budget {answer.name}", _LAST)
     row = _write_sentences(block, _write_limit_counts(block, row), "", answer.reasons)
     row = _write_candidates(block, row, "The best that fit", answer.selection.fitting[:BEST])
     row = _write_candidates(
@@ -79,20 +77,19 @@ def _write_answer(block: _AnswerBlock, row: int) -> int:
 
 def _write_limit_counts(block: _AnswerBlock, row: int) -> int:
     """Write each limit with the number of models that it leaves out."""
-    book, page, answer = block.book, block.page, block.answer
+    page, answer = block.page, block.answer
     if not answer.limits:
-        page.put(row, MODEL_PLACE, "No limit is set.", book.looks.get(indent=1))
+        page.put(row, MODEL_PLACE, "No limit is set.", indent=1)
         return row + 1
-    right = book.looks.get(bold=True, bottom="thin", align="right")
-    page.put(row, MODEL_PLACE, "Limit", book.looks.get(bold=True, bottom="thin", indent=1))
+    page.put(row, MODEL_PLACE, "Limit", bold=True, bottom="thin", indent=1)
     for place, head in enumerate(("Beyond it", "By it alone", "Unknown"), start=MODEL_PLACE + 1):
-        page.put(row, place, head, right)
+        page.put(row, place, head, bold=True, bottom="thin", align="right")
     counts = answer.selection.counts[["beyond", "alone", "unknown"]].to_numpy().tolist()
     for text, figures in zip(answer.limits, counts, strict=True):
         row += 1
-        write_text(book, page, row, MODEL_PLACE, text, wrap=False, indent=1)
+        page.put(row, MODEL_PLACE, text, indent=1, valign="top")
         for place, figure in enumerate(figures, start=MODEL_PLACE + 1):
-            page.put(row, place, int(figure), book.looks.get(number_format="#,##0"))
+            page.put(row, place, int(figure), number_format="#,##0")
     return row + 1
 
 
@@ -103,17 +100,17 @@ def _write_candidates(block: _AnswerBlock, row: int, title: str, models: Sequenc
     verdicts = block.answer.selection.verdicts
     table = block.answer.selection.table.assign(**{OF_BUDGET.key: verdicts["ratio"], BINDING.key: verdicts["binding"]})
     rows = table.iloc[list(models)]
-    block.page.put(row, MODEL_PLACE, title, block.book.looks.get(bold=True, indent=1))
+    block.page.put(row, MODEL_PLACE, title, bold=True, indent=1)
     links = [block.rows.get(tuple(model)) for model in rows[_APART].itertuples(index=False, name=None)]
-    return write_models(block.book, block.page, row + 1, [MODEL, *block.columns, *more], rows, links)
+    return write_models(block.page, row + 1, [MODEL, *block.columns, *more], rows, links)
 
 
 def _write_sentences(block: _AnswerBlock, row: int, title: str, sentences: Iterable[str]) -> int:
     lines = list(sentences)
     if lines and title:
-        block.page.put(row, MODEL_PLACE, title, block.book.looks.get(bold=True, indent=1))
+        block.page.put(row, MODEL_PLACE, title, bold=True, indent=1)
         row += 1
     for line in lines:
-        write_text(block.book, block.page, row, MODEL_PLACE, line, wrap=False, indent=1)
+        block.page.put(row, MODEL_PLACE, line, indent=1, valign="top")
         row += 1
     return row

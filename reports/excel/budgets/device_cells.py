@@ -111,11 +111,11 @@ class DeviceCells:
 
     def write(self, book: Book) -> None:
         """Write the hidden sheet."""
-        page, plain = book.add_sheet(self.sheet, "", is_hidden=True), book.looks.get()
+        page = book.add_sheet(self.sheet, "", is_hidden=True)
         texts = encode(self.latencies, np.unique(self.places, return_index=True)[1])
         book.define(_CODES, self.sheet, f"$A$2:$A${1 + len(texts)}")
         for row, text in enumerate([f"{LENGTH} characters for each device and precision", *texts]):
-            page.put(row, 0, text, plain)
+            page.put(row, 0, text)
         lines: list[Sequence[object]] = [
             ("Device", "First number", "Precisions", "Usual precision", "Each precision"),
             (NO_DEVICE,),
@@ -126,7 +126,7 @@ class DeviceCells:
             number += len(choices)
         for row, values in enumerate(lines):
             for column, value in enumerate(values, start=1):
-                page.put(row, column, value, plain)
+                page.put(row, column, value)
         last, most = len(lines), max(map(len, self.devices.values()))
         book.define(DEVICE_NAMES, self.sheet, f"$B$2:$B${last}")
         book.define(_DEVICES, self.sheet, f"$B$2:$E${last}")

@@ -23,7 +23,6 @@ from reports.excel.budgets.limits_and_formulas import UNLIMITED, StartLimits, is
 from reports.excel.sheets.board import Board
 from reports.excel.writer.cells import Formula, address
 from reports.excel.writer.sheet import Book
-from reports.exports.safe_text import is_formula_like
 from reports.selection.uses import USES
 
 TASK_ROW, START_ROW, DEVICE_ROW, PRECISION_ROW, ACCURACY_ROW, FIRST_LIMIT = range(5, 11)  # rows and columns from 0
@@ -163,7 +162,7 @@ def write_hidden_sheet(book: Book, cells: LimitCells) -> None:
     rows = [tuple(column.name.capitalize() for column in TaskColumn), *tasks, (), heads, *budgets, none]
     for row, values in enumerate(rows):
         for place, value in enumerate(values):
-            page.put(row, place, value, book.looks.get(quoted=is_formula_like(str(value))))
+            page.put(row, place, value)
     first_budget = len(tasks) + 3
     _define(book, cells, "tasks", (1, 0), (len(tasks), len(TaskColumn) - 1))
     _define(book, cells, TASK_NAMES, (1, 0), (len(tasks), 0))
@@ -172,8 +171,8 @@ def write_hidden_sheet(book: Book, cells: LimitCells) -> None:
     for row, (title, name, formula) in enumerate(
         [*_choice_numbers(cells, first_budget), *_exact_limits(cells)], start=len(rows) + 2
     ):
-        page.put(row, 0, title, book.looks.get())
-        page.put(row, 1, formula, book.looks.get())
+        page.put(row, 0, title)
+        page.put(row, 1, formula)
         _define(book, cells, name, (row, 1), (row, 1))
 
 

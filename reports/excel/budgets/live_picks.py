@@ -18,7 +18,7 @@ from reports.excel.sheets.board import COST, MODEL, PEAK, SIZE, Board
 from reports.excel.writer import styles
 from reports.excel.writer.cells import Formula, address
 from reports.excel.writer.page import Page
-from reports.excel.writer.sheet import Book, as_cells
+from reports.excel.writer.sheet import as_cells
 from reports.excel.writer.styles import number_format
 
 BEST, NEAR = 10, 3
@@ -32,7 +32,6 @@ _FindColumn = Callable[[Board], Column | None]  # a figure's column in a leaderb
 class _Picks:
     """The sheet of the picks, and the columns of the leaderboards that they are looked up in."""
 
-    book: Book
     page: Page
     cells: LimitCells
 
@@ -69,20 +68,20 @@ def _same_in_each_task(column: Column) -> tuple[Column, _FindColumn]:
     return column, lambda board: column if column in board.columns else None
 
 
-def write_live_picks(book: Book, page: Page, cells: LimitCells, row: int) -> int:
+def write_live_picks(page: Page, cells: LimitCells, row: int) -> int:
     """Write the picks from this row on and return the row after them."""
-    picks, first = _Picks(book, page, cells), cells.boards[0]
+    picks, first = _Picks(page, cells), cells.boards[0]
     verdicts, loads = picks.range(lambda _: VERDICT), picks.range(lambda _: OF_BUDGET)
     fitting, rows = int((first.frame[VERDICT.key] == FITS).sum()), len(first.frame)
-    page.put(row, 0, Formula(f'COUNTIF({verdicts},"{FITS}")', fitting), book.looks.get(number_format="#,##0", bold=True))
+    page.put(row, 0, Formula(f'COUNTIF({verdicts},"{FITS}")', fitting), number_format="#,##0", bold=True)
     text = " rows of this task are within the limits, the best first. Models with missing values never satisfy a limit."
     counted = Formula(f'"of "&FIXED({of_task(TaskColumn.ROWS)},0)&"{text}"', f"of {rows:,}{text}")
-    page.put(row, 1, counted, book.looks.get(colour=styles.GREY))
+    page.put(row, 1, counted, colour=styles.GREY)
     best = _lowest_ranks(first, first.frame[VERDICT.key] == FITS, BEST)
-    page.put(row + 1, 1, _picks_message(picks, row + 3, best), book.looks.get(colour=styles.WARNING_INK))
+    page.put(row + 1, 1, _picks_message(picks, row + 3, best), colour=styles.WARNING_INK)
     row = _write_picks_head(picks, row + 2)
     row = _write_picks_block(picks, row, f'{verdicts},"{FITS}"', best, [*_LABELS, *map(str, range(3, BEST + 1))])
-    page.put(row, 1, f"Beyond a limit by at most {SLACK:.0%}", book.looks.get(bold=True, indent=1))
+    page.put(row, 1, f"Beyond a limit by at most {SLACK:.0%}", bold=True, indent=1)
     near = _lowest_ranks(first, first.frame[OF_BUDGET.key].between(1, 1 + SLACK, inclusive="right"), NEAR)
     return _write_picks_block(picks, row + 1, f'{loads},">1",{loads},"<="&{1 + SLACK}', near, [""] * NEAR)
 
@@ -101,7 +100,7 @@ def _picks_message(picks: _Picks, row: int, best: list[int]) -> Formula:
 
 
 def _write_picks_head(picks: _Picks, row: int) -> int:
-    page, looks = picks.page, picks.book.looks
+    page, looks = picks.page, picks.page.looks
     page.heights[row] = 31
     page.put(row, 0, None, looks.header(MODEL))
     page.put(row, _MODEL, MODEL.header, looks.header(MODEL))
@@ -121,15 +120,15 @@ def _write_picks_block(picks: _Picks, row: int, criteria: str, ranks: list[int],
         here, above = (address(line, picks.rank_place, absolute="column") for line in (row, row - 1))
         lowest = f'_xlfn.MINIFS({all_ranks},{criteria},{all_ranks},">"&{above if number else 0})'
         rank = ranks[number] if number < len(ranks) else 0
-        page, looks = picks.page, picks.book.looks
-        page.put(row, 0, label or None, looks.get(align="left", **look))
+        page = picks.page
+        page.put(row, 0, label or None, align="left", **look)
         lowest = f"IF({above}=0,0,{lowest})" if number else lowest
-        page.put(row, picks.rank_place, Formula(lowest, rank), looks.get(number_format="0;;", **look))
+        page.put(row, picks.rank_place, Formula(lowest, rank), number_format="0;;", **look)
         model = as_cells(picks.by_rank.loc[[rank], MODEL.key])[0] if rank else ""
-        page.put(row, _MODEL, Formula(_model_link(picks, here), model), looks.link(indent=1, **look))
+        page.put(row, _MODEL, Formula(_model_link(picks, here), model), indent=1, colour=styles.ACCENT, **look)
         for place, (column, find) in enumerate(picks.columns[:-1], start=_MODEL + 1):
             form = {"number_format": number_format(column)} if column.is_figure else {"indent": 1}
-            page.put(row, place, _model_figure(picks, find, here, rank), looks.get(**form, **look))
+            page.put(row, place, _model_figure(picks, find, here, rank), **form, **look)
         row += 1
     return row
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import pandas as pd
 
@@ -13,7 +12,7 @@ from reports.excel.sheets.model_tables import write_section
 from reports.excel.writer.page import Page
 from reports.excel.writer.sheet import Book, TableSpec, prose_height, write_table
 from reports.excel.writer.text import sheet_name
-from reports.exports.safe_text import is_formula_like, is_web_address
+from reports.exports.safe_text import is_web_address
 
 CONVENTIONS = {
     "matmul": "Convolutions, linear layers, matrix products and attention: what papers, torchvision and timm mean by GMACs or, wrongly named, GFLOPs.",
@@ -54,10 +53,10 @@ def write_about(book: Book) -> None:
     page = book.add_sheet(sheet_name("About", book.taken), "Provenance, conventions, sources and licences")
     for place, width in enumerate(_WIDTHS):
         page.set_width(place, place, width)
-    page.put(0, 0, "About this workbook", book.looks.get(bold=True, size=16))
+    page.put(0, 0, "About this workbook", bold=True, size=16)
     row = 2
     for title, lines in _about_sections(book).items():
-        row = _write_about_section(book, page, row, title, lines)
+        row = _write_about_section(page, row, title, lines)
         if title != _NOTES:  # there can be hundreds of notes
             page.print_on(row - 2, len(_WIDTHS) - 1)
 
@@ -88,22 +87,14 @@ def _count_licences(leaderboard: pd.DataFrame) -> list[tuple[str, ...]]:
     return [*note, *((str(name), f"{count:,} sets of weights") for name, count in counts.items())]
 
 
-def _write_about_section(book: Book, page: Page, first: int, title: str, lines: Sequence[tuple[str, ...]]) -> int:
+def _write_about_section(page: Page, first: int, title: str, lines: Sequence[tuple[str, ...]]) -> int:
     """Write a heading and its lines, if there are any, and return the row after them."""
     if not lines:
         return first
-    top = write_section(book, page, first, title, len(_WIDTHS) - 1)
+    top = write_section(page, first, title, len(_WIDTHS) - 1)
     for row, line in enumerate(lines, start=top):
         for place, text in enumerate(line):
-            write_text(book, page, row, place, text, bold=place == 0)
+            link = text if is_web_address(text) else None
+            page.put(row, place, text, link=link, bold=place == 0, wrap=True, valign="top")
         page.heights[row] = max(prose_height(len(text), width) for text, width in zip(line, _WIDTHS, strict=False))
     return top + len(lines) + 1
-
-
-def write_text(book: Book, page: Page, row: int, place: int, text: str, **look: Any) -> None:
-    """Write text from outside: a web address becomes a link, all else stays text."""
-    if is_web_address(text):
-        page.put(row, place, text, book.looks.link(text, valign="top", wrap=look.get("wrap", True)), link=text)
-        return
-    changes: dict[str, Any] = {"wrap": True, "valign": "top", "quoted": is_formula_like(text)} | look
-    page.put(row, place, text, book.looks.get(**changes))

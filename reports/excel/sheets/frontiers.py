@@ -63,8 +63,8 @@ def _write_frontier(book: Book, page: Page, board: Board, row: int) -> FrontierC
         **{GAIN.key: -change if board.quality.better is Better.LOW else change, FACTOR.key: costs / costs.shift()}
     )
     title = f"{board.task}: {len(table):,} models that no other beats in both {board.quality.title} and MACs"
-    row = write_section(book, page, row, title, MODEL_PLACE + len(columns) - 1)
+    row = write_section(page, row, title, MODEL_PLACE + len(columns) - 1)
     links = [f"#'{board.sheet}'!A{place + 2}" if place < MAX_ROWS else None for place in table.index]
-    write_models(book, page, row, columns, table, links)
+    write_models(page, row, columns, table, links)
     book.note_columns(columns)
     return FrontierCells(page.sheet.title, row + 1, *(MODEL_PLACE + columns.index(column) for column in (COST, board.quality)))

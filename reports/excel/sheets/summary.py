@@ -14,7 +14,6 @@ from reports.excel.budgets.entry_cells import write_entries
 from reports.excel.budgets.limit_cells import ENTRY, FIRST_LIMIT, TASK_ROW, LimitCells
 from reports.excel.budgets.live_picks import write_live_picks
 from reports.excel.charts.chart import FrontierCells, accuracy_chart
-from reports.excel.sheets.about import write_text
 from reports.excel.sheets.board import COST, MODEL, PEAK, SIZE, Board
 from reports.excel.sheets.model_tables import MODEL_PLACE, write_models, write_section
 from reports.excel.writer import styles
@@ -47,9 +46,9 @@ def write_summary(
     _write_title(book, page)
     row = _write_contents(book, page)
     if cells:
-        write_section(book, page, TASK_ROW - 1, "Choose in the yellow cells: picks and leaderboards recalculate", ENTRY + 1)
-        write_entries(book, page, cells)
-        row = write_live_picks(book, page, cells, max(row, FIRST_LIMIT + len(cells.columns)) + 1) + 1
+        write_section(page, TASK_ROW - 1, "Choose in the yellow cells: picks and leaderboards recalculate", ENTRY + 1)
+        write_entries(page, cells)
+        row = write_live_picks(page, cells, max(row, FIRST_LIMIT + len(cells.columns)) + 1) + 1
     row = _write_budget_picks(book, page, row, answers)
     row = _write_warnings(book, page, row, cells)
     if cells:
@@ -62,23 +61,23 @@ def write_summary(
 def _write_title(book: Book, page: Page) -> None:
     report, totals = book.report, book.report.totals
     page.heights[0] = 32
-    write_text(book, page, 0, 0, report.title, bold=True, size=20, wrap=False, valign="center")
+    page.put(0, 0, report.title, bold=True, size=20)
     counted = (
         f"{totals.weights:,} weights of {totals.architectures:,} architectures; {totals.rows:,} counts: {totals.exact:,} exact, "
         f"{totals.bound:,} bound, {totals.failed:,} failed. Accuracy is as published."
     )
-    page.put(1, 0, counted, book.looks.get())
+    page.put(1, 0, counted)
     versions = ", ".join(f"{name} {version}" for name, version in report.versions.items())
     made = f"Made {report.created_at:%d %B %Y} with {versions}. MACs: convention {report.convention}."
-    write_text(book, page, 2, 0, made, colour=styles.GREY, wrap=False)
+    page.put(2, 0, made, colour=styles.GREY, valign="top")
 
 
 def _write_contents(book: Book, page: Page) -> int:
     """Write links to the other sheets, beside the entry cells, and return the row after them."""
-    top = write_section(book, page, TASK_ROW - 1, "In this workbook", _LAST, first=_CONTENTS)
+    top = write_section(page, TASK_ROW - 1, "In this workbook", _LAST, first=_CONTENTS)
     for row, (name, description) in enumerate(book.contents[1:], start=top):
-        page.put(row, _CONTENTS, name, book.looks.link(name), link=f"#'{name}'!A1")
-        page.put(row, _CONTENTS + 2, description, book.looks.get(colour=styles.GREY, size=9))
+        page.put(row, _CONTENTS, name, link=f"#'{name}'!A1")
+        page.put(row, _CONTENTS + 2, description, colour=styles.GREY, size=9)
     return top + len(book.contents) - 1
 
 
@@ -101,7 +100,7 @@ def _write_warnings(book: Book, page: Page, row: int, cells: LimitCells | None) 
     more = len(texts) - _MOST_WARNINGS
     shown = texts if more <= 0 else [*texts[:_MOST_WARNINGS], f"{more} more: see About."]
     for text in shown:
-        form = book.looks.get(fill=styles.WARNING_FILL, colour=styles.WARNING_INK, wrap=True, quoted=True, indent=1)
+        form = page.looks.get(fill=styles.WARNING_FILL, colour=styles.WARNING_INK, wrap=True, quoted=True, indent=1)
         for place in range(_LAST + 1):
             page.put(row, place, text[:_WARNING_LETTERS] if place == 0 else None, form)
         page.sheet.merge_cells(start_row=row + 1, end_row=row + 1, start_column=1, end_column=_LAST + 1)
@@ -115,7 +114,7 @@ def _write_budget_picks(book: Book, page: Page, row: int, links: Mapping[str, st
     answers = book.report.budgets
     if not answers:
         return row
-    row = write_section(book, page, row, "Picks for the budgets of the configuration", _LAST)
+    row = write_section(page, row, "Picks for the budgets of the configuration", _LAST)
     objectives = dict.fromkeys(answer.selection.objectives[0] for answer in answers)
     columns = list(dict.fromkeys([MODEL, _BUDGET, _INPUT, *objectives, SIZE, COST, PEAK]))[: _LAST + 1 - MODEL_PLACE]
     picks: list[dict[str, Any]] = []
@@ -124,4 +123,4 @@ def _write_budget_picks(book: Book, page: Page, row: int, links: Mapping[str, st
         model = {MODEL.key: "nothing fits"} if pick is None else {c.key: table.iloc[pick].get(c.key, pd.NA) for c in columns}
         picks.append({**model, _BUDGET.key: answer.name})
     frame = pd.DataFrame(picks, columns=[column.key for column in columns], dtype="object")
-    return write_models(book, page, row, columns, frame, [links.get(answer.name) for answer in answers]) + 1
+    return write_models(page, row, columns, frame, [links.get(answer.name) for answer in answers]) + 1

@@ -13,7 +13,10 @@ from openpyxl.worksheet.hyperlink import Hyperlink
 from openpyxl.worksheet.properties import PageSetupProperties
 from openpyxl.worksheet.worksheet import Worksheet
 
+from reports.excel.writer import styles
 from reports.excel.writer.cells import address, render_cell, render_row
+from reports.excel.writer.styles import Styles
+from reports.exports.safe_text import is_formula_like
 
 _PADDING = 0.71  # what a spreadsheet adds to a width in characters
 _NOTE_WIDTH = 260  # pixels
@@ -25,6 +28,7 @@ class Page:
 
     Attributes:
         sheet: openpyxl's sheet, for views, widths, printing, tables, charts and conditional formats; its own cells stay empty.
+        looks: the styles of the workbook.
         heights: by row, in points, where it is not the usual one.
         body: rendered rows that follow the other ones; they are read once, while the file is written.
         body_cells: about how many cells they have, to estimate the size of the file.
@@ -33,8 +37,9 @@ class Page:
         descriptions: of each chart, for readers who cannot see it.
     """
 
-    def __init__(self, sheet: Worksheet) -> None:
+    def __init__(self, sheet: Worksheet, looks: Styles) -> None:
         self.sheet = sheet
+        self.looks = looks
         self.heights: dict[int, float] = {}
         self.body: Iterable[str] = ()
         self.body_cells = 0
@@ -44,9 +49,23 @@ class Page:
         self._cells: dict[int, dict[int, str]] = {}
         self._last = (0, 0)
 
-    def put(self, row: int, column: int, value: object, style: int, *, link: str | None = None) -> None:
-        """Write a cell, with a link to an address or, if that begins with #, to a place in the workbook."""
+    def put(
+        self, row: int, column: int, value: object, style: int | None = None, *, link: str | None = None, **look: Any
+    ) -> None:
+        """Write a cell.
+
+        Args:
+            row: from 0.
+            column: from 0.
+            value: of the cell. Text that a spreadsheet would take for a formula stays text even when a reader edits it.
+            style: number of its style; None for that with this `look`.
+            link: an address or, beginning with #, a place in the workbook.
+            look: what differs from the usual `Look`.
+        """
         place = address(row, column)
+        if style is None:
+            colour = {} if link is None else {"colour": styles.ACCENT}
+            style = self.looks.get(**{"quoted": isinstance(value, str) and is_formula_like(value)} | colour | look)
         self._cells.setdefault(row, {})[column] = render_cell(place, value, style)
         self.reach(row, column)
         if link is not None:

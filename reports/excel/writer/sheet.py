@@ -59,7 +59,7 @@ class Book:
         footer = sheet.oddFooter
         for part, text in ((footer.left, made), (footer.center, "&A"), (footer.right, "Page &P of &N")):
             part.text, part.size = text, 8
-        page = Page(sheet)
+        page = Page(sheet, self.looks)
         self.pages[name] = page
         if is_hidden:
             sheet.sheet_state = "hidden"
@@ -120,7 +120,7 @@ def _write_table_sheet(
     book.note_columns(spec.columns)
     _write_header(book, page, spec.columns)
     if frame.empty:
-        page.put(1, 0, spec.empty, book.looks.get(italic=True, colour=styles.GREY))
+        page.put(1, 0, spec.empty, italic=True, colour=styles.GREY)
         return
     formulas = spec.formulas(table)
     linked = _add_links(book, page, spec, frame, links)
@@ -200,7 +200,7 @@ def _render_names(book: Book, values: list[object], linked: frozenset[int]) -> I
     """The column of names, links in their colour."""
     for row, value in enumerate(values, start=1):
         text = "" if value is None else str(value)
-        look = book.looks.link(text, indent=1) if row in linked else book.looks.get(quoted=is_formula_like(text), indent=1)
+        look = book.looks.get(quoted=is_formula_like(text), indent=1, colour=styles.ACCENT if row in linked else styles.INK)
         yield "" if value is None and row not in linked else render_cell(f"A{row + 1}", text, look)
 
 

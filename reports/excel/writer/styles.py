@@ -13,7 +13,6 @@ from openpyxl.cell import WriteOnlyCell
 from openpyxl.styles import Alignment, Border, Font, PatternFill, Protection, Side
 
 from reports.columns.column import Column, ColumnKind
-from reports.exports.safe_text import is_formula_like
 
 INK = "1F2933"
 WHITE = "FFFFFF"
@@ -109,10 +108,6 @@ class Styles:
         if column.kind is ColumnKind.FLAG:  # Excel shows a truth value as such whatever the format, LibreOffice would show 1 or 0
             return self.get(align="center", number_format='"TRUE";"TRUE";"FALSE"')
         return self.get(indent=1, wrap=wrap)
-
-    def link(self, text: str = "", **changes: Any) -> int:
-        """A cell with a link."""
-        return self.get(colour=ACCENT, quoted=is_formula_like(text), **changes)
 
 
 def number_format(column: Column) -> str:

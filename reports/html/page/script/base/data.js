@@ -87,6 +87,9 @@ const risingFiguresOf = remember((task) => remember((key) => (
   Float64Array.from(taskRows(task), (row) => BOARD.figures(key)[row]).filter((value) => !Number.isNaN(value)).sort())));
 export const risingFigures = (key, task) => risingFiguresOf(task)(key);
 
+// A flat list of the report as rows of this many values.
+export const unflatten = (list, length) => Array.from({ length: list.length / length }, (_, row) => list.slice(row * length, (row + 1) * length));
+
 export const accuraciesOf = (task) => REPORT.accuracy.filter(({ key }) => hasFigures(key, taskRows(task)));
 export const costsOf = (task) => REPORT.costs.filter((key) => hasFigures(key, taskRows(task)));
 export const limitsOf = (task) => REPORT.limits.filter((key) => hasFigures(key, taskRows(task)));

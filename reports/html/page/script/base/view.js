@@ -38,12 +38,9 @@ export function sortBy(sort) {
 // `keepPage`: rows and order stay, so the table stays on its page, such as when a model is opened.
 export function change(patch, { keepPage = Object.keys(patch).every((key) => key === 'open' || key === 'compare') } = {}) {
   Object.assign(state, patch);
-  followers.forEach((follow) => follow({ keepPage }));
+  showChange({ keepPage });
 }
 
-const followers = [];
-
-// `follow({ keepPage })` is called after every change of the state.
-export function onChange(follow) {
-  followers.push(follow);
-}
+// `show({ keepPage })` is called after every change of the state.
+let showChange = null;
+export const onChange = (show) => { showChange = show; };

@@ -50,19 +50,15 @@ export function paperPicture() {
   return document.importNode(new DOMParser().parseFromString(pen.toString(), 'image/svg+xml').documentElement, true);
 }
 
-function saveSvg() {
-  const pen = svgPen(PICTURE.width, PICTURE.height);
-  drawTitled(pen);
-  download(`${fileStem()}.svg`, 'image/svg+xml', pen.toString());
-}
-
-function savePng() {
-  const canvas = h('canvas', {});
-  drawTitled(cleanPen(canvas, PICTURE, 2));
-  canvas.toBlob((blob) => download(`${fileStem()}.png`, 'image/png', blob), 'image/png');
-}
-
 export function startPictures() {
-  byId('save-svg').addEventListener('click', saveSvg);
-  byId('save-png').addEventListener('click', savePng);
+  byId('save-svg').addEventListener('click', () => {
+    const pen = svgPen(PICTURE.width, PICTURE.height);
+    drawTitled(pen);
+    download(`${fileStem()}.svg`, 'image/svg+xml', pen.toString());
+  });
+  byId('save-png').addEventListener('click', () => {
+    const canvas = h('canvas', {});
+    drawTitled(cleanPen(canvas, PICTURE, 2));
+    canvas.toBlob((blob) => download(`${fileStem()}.png`, 'image/png', blob), 'image/png');
+  });
 }

@@ -1,6 +1,6 @@
 // The drawer's charts: costs by input size, costs by operation and stage, and the weights against the frontier.
 
-import { BOARD, REPORT, areaOf, limitsOf } from '../base/data.js';
+import { BOARD, REPORT, areaOf, limitsOf, unflatten } from '../base/data.js';
 import { byId, fill, h } from '../base/dom.js';
 import { formatFixed, headerOf, plural } from '../base/format.js';
 import { state } from '../base/state.js';
@@ -63,9 +63,10 @@ const OPERATION_NAMES = {
 
 // MACs and memory traffic by class of operation and by stage of the network, where the report holds them.
 export function breakdownSection(zoo, arch) {
-  const known = Object.hasOwn(REPORT.breakdown.models, `${zoo}/${arch}`) ? REPORT.breakdown.models[`${zoo}/${arch}`] : null;
-  if (!known) return null;
-  const [input, operations, stages] = known;
+  const { words, models } = REPORT.breakdown;
+  if (!models[`${zoo}/${arch}`]) return null;
+  const [input, operations, stages] = models[`${zoo}/${arch}`];
+  const partsOf = (flat) => unflatten(flat, 3).map(([place, macs, bytes]) => ({ name: words[place], macs: macs * 1e6, bytes: bytes * 1e6 }));
   return [
     h('h3', {}, 'Where the cost is spent, at ', h('bdi', {}, input)),
     h('div', { class: 'two-columns breakdown' },
@@ -73,15 +74,6 @@ export function breakdownSection(zoo, arch) {
       partsTable('Stage', partsOf(stages), (name) => name)),
     h('p', { class: 'note' }, 'Traffic: bytes that the operations read and write, each on its own, in float32.'),
   ];
-}
-
-// Triples of the payload: place of the name, M MACs, MB moved.
-function partsOf(triples) {
-  const parts = [];
-  for (let place = 0; place < triples.length; place += 3) {
-    parts.push({ name: REPORT.breakdown.words[triples[place]], macs: triples[place + 1] * 1e6, bytes: triples[place + 2] * 1e6 });
-  }
-  return parts;
 }
 
 function partsTable(title, parts, nameOf) {

@@ -1,6 +1,6 @@
 // The drawer's tables: costs at each size, speed on each device, and every set of weights with its accuracy.
 
-import { BOARD, REPORT, hasFigures } from '../base/data.js';
+import { BOARD, REPORT, hasFigures, unflatten } from '../base/data.js';
 import { externalLink, h } from '../base/dom.js';
 import { formatCount, formatFigure } from '../base/format.js';
 import { qualityOf } from '../base/frontier.js';
@@ -45,13 +45,9 @@ export function publishedSection(zoo, arch) {
   const { words, models } = REPORT.published;
   const flat = models[`${zoo}/${arch}`];
   if (!flat) return null;
-  const lines = [];
-  for (let at = 0; at < flat.length; at += 6) {
-    const [input, device, dtype, conditions] = flat.slice(at, at + 4).map((place) => words[place]);
-    lines.push(h('tr', { title: conditions },
-      h('th', { scope: 'row' }, h('bdi', {}, device)), h('td', {}, input), h('td', {}, dtype),
-      figureCell(formatMs(flat[at + 4])), figureCell(formatCount(Math.round(flat[at + 5]))), h('td', {}, conditions.split('; ')[0])));
-  }
+  const lines = unflatten(flat, 6).map(([input, device, dtype, conditions, latency, rate]) => h('tr', { title: words[conditions] },
+    h('th', { scope: 'row' }, h('bdi', {}, words[device])), h('td', {}, words[input]), h('td', {}, words[dtype]),
+    figureCell(formatMs(latency)), figureCell(formatCount(Math.round(rate))), h('td', {}, words[conditions].split('; ')[0])));
   const heads = [head('Device'), head('Input'), head('Dtype'), head('Latency (ms)', true), head('Images/s', true), head('How it ran')];
   return [h('h3', {}, 'Published speeds'), scrollBox('Published speeds', plainTable({}, heads, lines))];
 }
