@@ -79,7 +79,7 @@ def build_speed(report: Report, speed: SpeedReport) -> dict[str, Any]:
         name: _encode_column(rows[name], columns[name])
         for name in ("latency_low_ms", "latency_high_ms", "samples_per_s", "latency_from")
     }
-    return {"key": speed.latency.key, "device": speed.device.name, "way": speed.run.describe(), "values": values}
+    return {"key": speed.latency.key, "device": speed.device.name, "conditions": speed.run.describe(), "values": values}
 
 
 def build_published(table: pd.DataFrame) -> dict[str, Any]:

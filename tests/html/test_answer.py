@@ -78,7 +78,7 @@ def test_any_device_takes_back_the_limits_of_a_use(visit: Callable[..., Visit]) 
     at.until("location.hash.includes('jetson-orin-nano')")
     at.page.get_by_role("button", name="Any device").click()
     at.until("location.hash === ''")
-    assert at.text("#asked").startswith("No device and no limit")
+    assert at.text("#choices").startswith("No device and no limit")
 
 
 FIELDS = "#task-panel input:visible, #task-panel select:visible"

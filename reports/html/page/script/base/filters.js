@@ -91,7 +91,7 @@ export function markRows() {
 const sorted = { by: null, rows: null };
 export function sortedRows(sort) {
   if (isSame(sorted.by, sort)) return sorted.rows;
-  const keys = sort.map(([key, way]) => ({ ranks: BOARD.ranks(key), sign: way === 'desc' ? -1 : 1 }));
+  const keys = sort.map(([key, direction]) => ({ ranks: BOARD.ranks(key), sign: direction === 'desc' ? -1 : 1 }));
   const compare = (a, b) => {
     for (const { ranks, sign } of keys) {
       const [x, y] = [ranks[a], ranks[b]];

@@ -48,7 +48,7 @@ export function encodeState() {
   for (const [key, typed] of Object.entries(state.limits)) if (typed) out.set(`max.${key}`, typed);
   for (const [key, values] of Object.entries(state.only)) for (const value of values) out.append(`is.${key}`, value);
   if (state.sort && !isSame(state.sort, defaultSort())) {
-    out.set('sort', state.sort.map(([key, way]) => (way === 'desc' ? `-${key}` : key)).join(','));
+    out.set('sort', state.sort.map(([key, direction]) => (direction === 'desc' ? `-${key}` : key)).join(','));
   }
   if (!isSame(state.columns, DEFAULT_COLUMNS)) out.set('columns', state.columns.join(','));
   for (const row of state.compare) out.append('compare', rowName(row));

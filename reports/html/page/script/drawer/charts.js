@@ -68,11 +68,11 @@ export function breakdownSection(zoo, arch) {
   const [input, operations, stages] = models[`${zoo}/${arch}`];
   const partsOf = (flat) => unflatten(flat, 3).map(([place, macs, bytes]) => ({ name: words[place], macs: macs * 1e6, bytes: bytes * 1e6 }));
   return [
-    h('h3', {}, 'Where the cost is spent, at ', h('bdi', {}, input)),
+    h('h3', {}, 'Cost by operation and stage, at ', h('bdi', {}, input)),
     h('div', { class: 'two-columns breakdown' },
       partsTable('Class of operation', partsOf(operations), (name) => (Object.hasOwn(OPERATION_NAMES, name) ? OPERATION_NAMES[name] : name)),
       partsTable('Stage', partsOf(stages), (name) => name)),
-    h('p', { class: 'note' }, 'Traffic: bytes that the operations read and write, each on its own, in float32.'),
+    h('p', { class: 'note' }, 'Traffic: bytes that each operation reads and writes, in float32.'),
   ];
 }
 

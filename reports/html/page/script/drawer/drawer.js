@@ -40,9 +40,9 @@ function fillDrawer(row) {
     speedSection(row),
     publishedSection(zoo, arch),
     breakdownSection(zoo, arch),
-    h('h3', { id: 'small-chart-title' }, 'Against the frontier shown'), h('div', { id: 'small-chart' }),
+    h('h3', { id: 'small-chart-title' }, 'Compared with the frontier'), h('div', { id: 'small-chart' }),
     h('h3', {}, 'Weights'), weightsTable(rows, row),
-    h('h3', {}, 'Count it again'), copyLine(`zoometer count ${shellWord(`${zoo}/${arch}`)} --input ${shellWord(BOARD.shown('input', row))}`));
+    h('h3', {}, 'Command that counts it'), copyLine(`zoometer count ${shellWord(`${zoo}/${arch}`)} --input ${shellWord(BOARD.shown('input', row))}`));
   drawGrowth(rows, row);
   drawAgainstFrontier(row, rows);
 }

@@ -26,12 +26,12 @@ export function sizeTable(rows) {
 // Speeds of the model at this input on each configured device, and their origins.
 export function speedSection(row) {
   if (!REPORT.speeds.length) return null;
-  const lines = REPORT.speeds.map(({ key, device, way, values }) => {
+  const lines = REPORT.speeds.map(({ key, device, conditions, values }) => {
     const [low, high, rate] = ['latency_low_ms', 'latency_high_ms', 'samples_per_s'].map((name) => values[name][row]);
     const { words, codes } = values.latency_from;
     const interval = low === null ? '' : `${formatFigure(BOARD.column(key), low)} – ${formatFigure(BOARD.column(key), high)}`;
     return h('tr', {},
-      h('th', { scope: 'row' }, h('bdi', {}, device), h('small', { class: 'set-back' }, way)), figureCell(BOARD.shown(key, row)),
+      h('th', { scope: 'row' }, h('bdi', {}, device), h('small', { class: 'set-back' }, conditions)), figureCell(BOARD.shown(key, row)),
       figureCell(interval), figureCell(rate === null ? '–' : formatCount(Math.round(rate))),
       h('td', { class: 'wraps' }, codes[row] < 0 ? '–' : words[codes[row]]));
   });

@@ -17,7 +17,7 @@ export function showAnswer() {
   box.hidden = !state.accuracy;
   if (box.hidden) return;
   const { best: [pick, next], relaxations } = findAnswer();
-  byId('asked').textContent = askedText();
+  byId('choices').textContent = choicesText();
   fill(byId('answer-pick'), pickElements(pick));
   const lines = [...(next === undefined ? [] : [runnerUp(next, pick)]), ...relaxations.map((one) => relaxationLine(one, pick))];
   fill(byId('answer-more'), lines.map((line) => h('li', {}, line)));
@@ -32,10 +32,10 @@ export function findAnswer() {
 }
 
 // The device and the limits: 'Jetson Orin Nano, float16 · Latency ≤ 10.00 ms · Top-1 ≥ 80.00 %'.
-export function askedText() {
+export function choicesText() {
   const device = findDevice(state.device);
-  const asked = [...(device ? [`${device.name}, ${findChoice(device, state.run).title}`] : []), ...view.limits.map(boundText)];
-  return asked.join(' · ') || 'No device and no limit: choose a use, or type a limit.';
+  const choices = [...(device ? [`${device.name}, ${findChoice(device, state.run).title}`] : []), ...view.limits.map(boundText)];
+  return choices.join(' · ') || 'No device and no limit: choose a use, or type a limit.';
 }
 
 export function pickElements(pick) {

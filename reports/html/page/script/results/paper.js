@@ -12,7 +12,7 @@ import { chart, figureIn } from '../chart/chart.js';
 import { paperPicture } from '../chart/picture.js';
 import { loadLine } from '../drawer/load.js';
 import { modelParts } from '../table/cells.js';
-import { askedText, findAnswer, pickElements } from './answer.js';
+import { choicesText, findAnswer, pickElements } from './answer.js';
 import { bindingTable, explainLeftOut } from './misses.js';
 
 const MOST = { ranked: 5, frontier: 12, misses: 6, columns: 6 };
@@ -25,7 +25,7 @@ export function startPaper() {
 
 function showPaper() {
   const answer = state.accuracy ? findAnswer() : { best: cheapest(), relaxations: [] };
-  byId('paper-asked').textContent = `${state.task}: ${askedText()}`;
+  byId('paper-choices').textContent = `${state.task}: ${choicesText()}`;
   const [pick] = answer.best;
   const line = pick === undefined ? '' : loadLine(pick);
   fill(byId('paper-pick'), state.accuracy ? pickElements(pick) : [], line && h('p', {}, h('code', {}, line)));
@@ -92,7 +92,7 @@ function limitsLeaveOut() {
   const line = ({ row, limit }) => h('tr', {}, nameCell(row),
     figureCell(`${limit.column.title} ${withUnit(limit.column, BOARD.shown(limit.key, row))}`),
     state.accuracy && figureCell(BOARD.shown(state.accuracy, row), best === undefined ? null : ` (${signed(figureIn(state.accuracy, row) - figureIn(state.accuracy, best), BOARD.column(state.accuracy).digits)})`));
-  const heads = ['Nearest outside', 'Has', ...(state.accuracy ? [headerOf(BOARD.column(state.accuracy))] : [])];
+  const heads = ['Nearest misses', 'Has', ...(state.accuracy ? [headerOf(BOARD.column(state.accuracy))] : [])];
   return [bindingTable(counts), misses.length > 0 && plainTable({}, heads.map(head), misses.slice(0, MOST.misses).map(line))];
 }
 

@@ -36,16 +36,16 @@ function widthOf(column) {
   return Math.round(Math.max(column.width * CHARACTER_PX, headerOf(column).length * HEADER_CHARACTER_PX + 14)) + 20;
 }
 
-// The next way of the column; with Shift it joins or leaves the columns that are sorted by already.
-function sortByHeader(column, isJoining) {
-  const ways = column.better === 'high' || column.kind === 'flag' ? ['desc', 'asc'] : ['asc', 'desc'];
+// Sorts in the next direction of the column; with Shift, the column is added to those sorted by, or removed after its last direction.
+function sortByHeader(column, isAdded) {
+  const directions = column.better === 'high' || column.kind === 'flag' ? ['desc', 'asc'] : ['asc', 'desc'];
   const shown = view.sort.filter(([key]) => table.columns.includes(key));
   const others = shown.filter(([key]) => key !== column.key);
   const place = shown.findIndex(([key]) => key === column.key);
-  const next = place < 0 || (!isJoining && place > 0) ? ways[0] : ways[ways.indexOf(shown[place][1]) + 1];
-  if (!isJoining) sortBy([[column.key, next ?? ways[0]]]);
+  const next = place < 0 || (!isAdded && place > 0) ? directions[0] : directions[directions.indexOf(shown[place][1]) + 1];
+  if (!isAdded) sortBy([[column.key, next ?? directions[0]]]);
   else if (place < 0) sortBy([...shown, [column.key, next]]);
-  else sortBy(next || !others.length ? shown.with(place, [column.key, next ?? ways[0]]) : others);
+  else sortBy(next || !others.length ? shown.with(place, [column.key, next ?? directions[0]]) : others);
   showPage(0);
 }
 
@@ -63,7 +63,7 @@ function showPage(start) {
 function markSorted() {
   for (const header of byId('board').tHead.rows[0].cells) {
     const place = view.sort.findIndex(([key]) => key === header.dataset.key);
-    header.dataset.way = view.sort[place]?.[1] ?? '';
+    header.dataset.direction = view.sort[place]?.[1] ?? '';
     header.ariaSort = place === 0 ? { asc: 'ascending', desc: 'descending' }[view.sort[0][1]] : null;
   }
 }
