@@ -164,9 +164,9 @@ def _frame_row(call: TracedCall) -> dict[str, Any]:
         "module_class": call.module_class,
         "operation": call.operation,
         "kind": call.kind,
-        "shapes": _sides(ins, outs, lambda tensor: "x".join(map(str, tensor.shape)) or "scalar"),
-        "strides": _sides(ins, outs, lambda tensor: ":".join(map(str, tensor.strides)) or "scalar"),
-        "dtypes": _sides(ins, outs, lambda tensor: tensor.dtype),
+        "shapes": _format_both(ins, outs, lambda tensor: "x".join(map(str, tensor.shape)) or "scalar"),
+        "strides": _format_both(ins, outs, lambda tensor: ":".join(map(str, tensor.strides)) or "scalar"),
+        "dtypes": _format_both(ins, outs, lambda tensor: tensor.dtype),
         "roles": ", ".join(tensor.role for tensor in ins),
         "reads": ", ".join(str(tensor.storage) for tensor in ins),
         "writes": ", ".join(str(tensor.storage) for tensor in outs),
@@ -184,5 +184,5 @@ def _frame_row(call: TracedCall) -> dict[str, Any]:
     }
 
 
-def _sides(ins: Sequence[TracedTensor], outs: Sequence[TracedTensor], text: Callable[[TracedTensor], str]) -> str:
+def _format_both(ins: Sequence[TracedTensor], outs: Sequence[TracedTensor], text: Callable[[TracedTensor], str]) -> str:
     return f"{', '.join(map(text, ins))} -> {', '.join(map(text, outs))}"

@@ -105,11 +105,11 @@ def parse_quantity(text: str | float, kind: Quantity) -> float:
         UnitError: if the text is no such quantity.
     """
     if isinstance(text, bool) or len(str(text)) > _LONGEST or not (match := _NUMBER.fullmatch(str(text))):
-        raise UnitError(_refuse(text, kind))
+        raise UnitError(_format_mistake(text, kind))
     digits, exponent, unit = match.groups()
-    factor = _factor(unit, kind)
+    factor = _unit_factor(unit, kind)
     if factor is None:
-        raise UnitError(_refuse(text, kind))
+        raise UnitError(_format_mistake(text, kind))
     value = Fraction(digits.replace("_", "")) * Fraction(10) ** int(exponent or 0) * factor
     if kind is DURATION_MS:
         value *= _MS_PER_S
@@ -120,7 +120,7 @@ def parse_quantity(text: str | float, kind: Quantity) -> float:
     return float(value)
 
 
-def _factor(unit: str, kind: Quantity) -> Fraction | None:
+def _unit_factor(unit: str, kind: Quantity) -> Fraction | None:
     """The factor of a unit with its prefix; None if the quantity has no such unit."""
     for base in sorted(kind.units, key=len, reverse=True):
         if not unit.endswith(base):
@@ -133,5 +133,5 @@ def _factor(unit: str, kind: Quantity) -> Fraction | None:
     return None
 
 
-def _refuse(text: object, kind: Quantity) -> str:
+def _format_mistake(text: object, kind: Quantity) -> str:
     return f"'{text}' is not {kind.name}. Write {kind.example}.{kind.hint}"

@@ -109,7 +109,7 @@ class TableStore:
             listed = self.files.names(name)
             self.files.flush(name)  # what is not listed must not come back: removals of others need not be durable yet
         gone = {*replaces, *self._replaced_before(name, replaces, listed)}
-        file = self._write(name, table, {"replaces": sorted(gone)} if gone else {}, after=gone, is_replacing=bool(gone))
+        file = self._write_part(name, table, {"replaces": sorted(gone)} if gone else {}, after=gone, is_replacing=bool(gone))
         for old in {*replaces, *(gone & listed)}:
             self.files.remove(name, old)
         return file
@@ -134,7 +134,7 @@ class TableStore:
             own_notes = {**(notes or {}).get(zoo, {}), "zoos": [zoo]}
             before = [part for part in state.parts.values() if zoo in part.zoos]
             if len(before) != 1 or before[0].notes != own_notes or not before[0].table.equals(rows):
-                self._write(name, rows, own_notes, after=self.files.names(name))
+                self._write_part(name, rows, own_notes, after=self.files.names(name))
         self.remove_replaced(name, self.load(name).replaced)
 
     def remove_replaced(self, name: str, files: Collection[str]) -> None:
@@ -150,7 +150,7 @@ class TableStore:
         for file in files:
             self.files.remove(name, file)
 
-    def _write(self, name: str, table: pa.Table, notes: Notes, *, after: Iterable[str], is_replacing: bool = False) -> str:
+    def _write_part(self, name: str, table: pa.Table, notes: Notes, *, after: Iterable[str], is_replacing: bool = False) -> str:
         data = encode(table, notes)
         file = new_name(data, after=after, is_replacing=is_replacing)
         self.files.write(name, file, data)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +14,6 @@ from zoo.inputs import resize_input
 from zoo.measurement.repetition import TimingTarget, halving
 from zoo.measurement.settings import MeasureSettings
 from zoo.records import SPEED_KEY, Architecture, CostKey, Variant
-from zoo.refresh.catalogue import ZooListing
 from zoo.refresh.plan import DEFAULT, NATIVE, requested_input
 from zoo.run_config import RunConfig
 from zoo.settings import ZooSettings
@@ -27,9 +27,6 @@ TOO_LARGE = "memory:"
 _PASSING = ("timeout:", "worker:")
 """Prefixes of failures that are retried."""
 
-SpeedRows = Mapping[tuple[Any, ...], dict[Any, Any]]
-"""Rows of the table `speed` by `speed_key`."""
-
 
 @dataclass(frozen=True, slots=True)
 class MeasureJob:
@@ -42,14 +39,11 @@ class MeasureJob:
     architecture: Architecture
 
 
-def measure_jobs(
-    settings: MeasureSettings, listings: Mapping[str, ZooListing], chosen: Mapping[str, Sequence[Architecture]]
-) -> list[MeasureJob]:
+def measure_jobs(settings: MeasureSettings, chosen: Mapping[str, Sequence[Architecture]]) -> list[MeasureJob]:
     """Each chosen architecture at its configured inputs and variants, in every run configuration.
 
     Inputs that an architecture does not support are left out: counting reports them.
     """
-    assert set(chosen) <= set(listings)
     return [
         MeasureJob(key, run, settings.target, settings.memory_gb, architecture)
         for run in settings.runs
@@ -61,19 +55,15 @@ def measure_jobs(
 
 
 def _cost_keys(architecture: Architecture, settings: ZooSettings) -> Iterator[CostKey]:
-    inputs = dict.fromkeys(_input_of_size(size, architecture) for size in settings.inputs_of(architecture.name))
+    inputs: dict[str, None] = {}
+    for size in settings.inputs_of(architecture.name):
+        with contextlib.suppress(InputError):
+            inputs[architecture.input if size in (DEFAULT, NATIVE) else resize_input(size, architecture.input)] = None
     for input in inputs:
         for variant in settings.variants:
-            if input is not None and variant in architecture.variants:
+            if variant in architecture.variants:
                 head = 0 if variant == Variant.FEATURES else architecture.classes
                 yield CostKey(architecture.zoo, architecture.name, requested_input(input, settings), head, variant)
-
-
-def _input_of_size(size: str, architecture: Architecture) -> str | None:
-    try:
-        return architecture.input if size in (DEFAULT, NATIVE) else resize_input(size, architecture.input)
-    except InputError:
-        return None
 
 
 def speed_key(row: Mapping[Any, Any], environment: str) -> tuple[Any, ...]:
@@ -81,7 +71,7 @@ def speed_key(row: Mapping[Any, Any], environment: str) -> tuple[Any, ...]:
     return (*(row[name] for name in SPEED_KEY), environment)
 
 
-def index_speeds(table: pd.DataFrame) -> SpeedRows:
+def index_speeds(table: pd.DataFrame) -> dict[tuple[Any, ...], dict[Any, Any]]:
     """The rows of the table `speed` that are not measured again, by `speed_key`."""
     rows = table.astype(object).where(table.notna(), None).to_dict("records")
     is_final = [row["status"] == MEASURED or not str(row["reason"]).startswith(_PASSING) for row in rows]

@@ -23,7 +23,6 @@ from zoo.measurement.plan import (
     FAILED,
     MEASURED,
     MeasureJob,
-    SpeedRows,
     index_speeds,
     is_too_large,
     measure_jobs,
@@ -62,7 +61,7 @@ class _MeasureTask:
     job: MeasureJob
     run: RunConfig  # with the device's id, and its runtime and threads
     environment: str
-    known: SpeedRows
+    known: Mapping[tuple[Any, ...], Row]  # by `speed_key`
 
     def row_key(self, batch: int) -> Row:
         """The columns that name the measurement of a batch."""
@@ -105,7 +104,7 @@ class _Session:
         tasks = self._make_tasks(listings)
         left = self._plan_missing(tasks)
         for task in tasks:
-            self._measure(task, left)
+            self._measure_task(task, left)
         compact_if_scattered(self._store)
         self._summary.seconds = time.perf_counter() - started
         return self._summary
@@ -113,7 +112,7 @@ class _Session:
     def _make_tasks(self, listings: Mapping[str, ZooListing]) -> list[_MeasureTask]:
         settings = self._settings
         chosen = {name: select(one.architectures, settings.zoos[name].selection) for name, one in listings.items()}
-        jobs = measure_jobs(settings, listings, chosen)
+        jobs = measure_jobs(settings, chosen)
         machines = {run: self._environment(run) for run in dict.fromkeys(settings.runs)}
         known = index_speeds(self._store.speeds(failed=True).iloc[: 0 if settings.rebuild else None])
         tasks = []
@@ -160,7 +159,7 @@ class _Session:
         with SupervisedProcess(f"{_WORKER}:machine_answers", run) as process:
             return process.request(what, self._settings.timeout_s)
 
-    def _measure(self, task: _MeasureTask, left: TimeLeft) -> None:
+    def _measure_task(self, task: _MeasureTask, left: TimeLeft) -> None:
         with SupervisedProcess(f"{_WORKER}:model_answers", task.job) as process:
 
             def attempt(batch: int) -> Row:

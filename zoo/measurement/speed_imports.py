@@ -52,7 +52,8 @@ def import_speeds(
     architectures = known_architectures(store)
     read = [(file, read_speeds(file, architectures, devices, given)) for file in files]
     rows = [(file, _speed_rows(file, table.rows), table.unmatched) for file, table in read]
-    known, run = _stored_identities(store), uuid.uuid4().hex[:12]
+    known = set(map(_identity, store.read("speed", [*SPEED_KEY, "latency_ms", "source"]).to_pylist()))
+    run = uuid.uuid4().hex[:12]
     imported = []
     for file, records, unmatched in rows:
         new = [record for record in records if _identity(record) not in known]
@@ -108,11 +109,6 @@ def _parse_time(file: Path, text: str | None) -> datetime | None:
     except ValueError:
         raise SpeedError(f"{file}: measured_at is '{text}', and must be a date and time as in 2026-01-31T12:00:00.") from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def _stored_identities(store: Store) -> set[tuple[Any, ...]]:
-    table = store.read("speed", [*SPEED_KEY, "latency_ms", "source"]).to_pylist()
-    return {_identity(row) for row in table}
 
 
 def _identity(row: Mapping[str, Any]) -> tuple[Any, ...]:

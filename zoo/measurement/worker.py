@@ -100,8 +100,8 @@ class _Model:
         run = self._job.run
         reset_peak_memory(run)
         if self._placed is None or self._plain is None:
-            self._plain = self._build()
-            self._flops = self._count()
+            self._plain = self._build_model()
+            self._flops = self._count_flops()
             self._placed = place_model(self._plain, run)
         example = self._example(batch)
         args, kwargs = place_inputs((example.args, dict(example.kwargs)), run)
@@ -110,7 +110,7 @@ class _Model:
             timing, None if self._flops is None else self._flops * batch, peak_memory_bytes(run, self._resident)
         )
 
-    def _build(self) -> nn.Module:
+    def _build_model(self) -> nn.Module:
         key = self._job.key
         return self._zoo.build(key.arch, self._zoo.build_options(key)).eval()
 
@@ -123,7 +123,7 @@ class _Model:
             raise InputError("it is counted as its float architecture and used quantised, so a time of that would not be its own")
         return example
 
-    def _count(self) -> int | None:
+    def _count_flops(self) -> int | None:
         """FLOPs of one image; None if the model cannot be counted, which does not prevent measuring."""
         example = self._example(1)
         try:

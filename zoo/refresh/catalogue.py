@@ -113,14 +113,12 @@ def save_listings(store: Store, listings: Mapping[str, ZooListing]) -> None:
     weights = [{**as_row(w), "family": a.family, "library_version": version} for a, version in architectures for w in a.weights]
     store.replace("weights", table_of("weights", weights), set(new))
     rows = [{**as_row(a), "arch": a.name, "library_version": version} for a, version in architectures]
-    store.replace("architectures", table_of("architectures", rows), set(new), {n: _notes(listing) for n, listing in new.items()})
-
-
-def _notes(listing: ZooListing) -> Notes:
-    if listing.depends_on is None:
-        return {}
-    sizes = _sizes(listing.architectures)
-    return {_NOTE: {"version": listing.library_version, "depends_on": listing.depends_on, "sizes": sizes}}
+    notes: dict[str, Notes] = {
+        name: {_NOTE: {"version": one.library_version, "depends_on": one.depends_on, "sizes": _sizes(one.architectures)}}
+        for name, one in new.items()
+        if one.depends_on is not None
+    }
+    store.replace("architectures", table_of("architectures", rows), set(new), notes)
 
 
 def _sizes(architectures: Sequence[Architecture]) -> list[int]:

@@ -65,7 +65,7 @@ def _refresh(settings: RefreshSettings, store: Store, listener: Listener, reques
     synced = sync_accuracy(settings, listings, store, listener)
     versions = {name: listing.versions for name, listing in listings.items()}
     published = {name: one.rows for name, one in synced.items()}
-    plan = _plan(settings, store, selected, published, versions, request)
+    plan = _plan_rows(settings, store, selected, published, versions, request)
     save_listings(store, listings)
     save_accuracy(store, synced)
     summary.planned, summary.traces_planned = len(plan.costs), len(plan.traces)
@@ -116,7 +116,7 @@ def _select_architectures(
     return narrowed
 
 
-def _plan(
+def _plan_rows(
     settings: RefreshSettings,
     store: Store,
     selected: Mapping[str, list[Architecture]],

@@ -34,9 +34,6 @@ class _Measured:
     rows: Indices  # of each measurement, the row of its model
     log_s: Array  # of one image
 
-    def without(self, left_out: Flags) -> tuple[Indices, Array]:
-        return self.rows[~left_out], self.log_s[~left_out]
-
 
 def calibrate_on_platform(source: TraceSource, device: Device, run: RunConfig, rows: pd.DataFrame) -> CalibratedRun:
     """Calibrates one run configuration with measurements of one runtime, number of threads and batch, and saves the result.
@@ -92,7 +89,7 @@ def _cross_validated_runs(measured: _Measured, platform_run: PlatformRun) -> Ite
     for number in np.unique(fold):
         left_out = fold == number
         try:
-            calibration = calibrate_platform_run(platform_run, measured.sums, *measured.without(left_out))
+            calibration = calibrate_platform_run(platform_run, measured.sums, measured.rows[~left_out], measured.log_s[~left_out])
         except SpeedError:
             calibration = calibrate_platform_run(platform_run, measured.sums, measured.rows, measured.log_s)
         yield left_out, calibration.platform_run(measured.sums.fitted)

@@ -101,11 +101,11 @@ def fit_constants(sets: Sequence[MeasuredSet], folds: Mapping[str, int] | None =
         command: by which the constants are made.
     """
     folds = _family_folds(sets) if folds is None else folds
-    values = _fit(sets)
+    values = _fit_values(sets)
     residuals, hardness = [], []
     for fold in range(FOLDS):
         inside = [_is_outside(fold, folds, one.family) for one in sets]
-        constants = _fit(sets, inside)
+        constants = _fit_values(sets, inside)
         for one, keep in zip(sets, inside, strict=True):
             residuals.append((np.log(one.measured_s) - np.log(one.sample.predict(constants)))[~keep])
             hardness.append(step_times(one.matrix, values).hardness[~keep])
@@ -140,7 +140,7 @@ def _is_outside(fold: int, folds: Mapping[str, int], names: npt.NDArray[np.objec
     return np.array([folds[name] != fold for name in names])
 
 
-def _fit(sets: Sequence[MeasuredSet], rows: Sequence[Flags] | None = None) -> Array:
+def _fit_values(sets: Sequence[MeasuredSet], rows: Sequence[Flags] | None = None) -> Array:
     samples = [one.sample if rows is None else one.sample.select(rows[i]) for i, one in enumerate(sets)]
     matrix = sets[0].matrix
     return fit(samples, matrix.neutral, np.full(len(matrix.neutral), matrix.term_model.pull))
@@ -175,7 +175,7 @@ def _held_out_prediction(sets: Sequence[MeasuredSet], tested: MeasuredSet, famil
     whole = fit_constants(others)
     prediction = predict(tested, whole)
     for fold in range(FOLDS):
-        values = _fit(others, [_is_outside(fold, folds, names_of(other)) for other in others])
+        values = _fit_values(others, [_is_outside(fold, folds, names_of(other)) for other in others])
         part = predict(tested, replace(whole, values=dict(zip(tested.matrix.names, values.tolist(), strict=True))))
         is_held_out = ~_is_outside(fold, folds, names_of(tested))
         for name in ("log_step", "half_width", "shares"):
@@ -190,7 +190,7 @@ def _test_protocol(
     truth, log_step, half_width = np.log(tested.measured_s), prediction.log_step, prediction.half_width
     alone = _log_agreement(truth, log_step, np.hypot(half_width, QUANTILE * device_deviation))
     calibrated = []
-    for chosen in _draws(len(truth), draws):
+    for chosen in _draw_models(len(truth), draws):
         coefficients, covariance = regress(prediction.shares[chosen], (truth - log_step)[chosen])
         calibration = Calibration(tested.run, CALIBRATING, tuple(coefficients), tuple(map(tuple, covariance)))
         corrected = log_step + calibration.log_factors(prediction.shares)
@@ -202,13 +202,13 @@ def _test_protocol(
 def _test_macs(tested: MeasuredSet, draws: int) -> ProtocolResult:
     truth, log_macs = np.log(tested.measured_s), np.log(tested.macs)
     agreements = []
-    for chosen in _draws(len(truth), draws):
+    for chosen in _draw_models(len(truth), draws):
         factor = np.median((truth - log_macs)[chosen])
         agreements.append(agreement(np.exp(truth[~chosen]), np.exp((log_macs + factor)[~chosen])))
     return ProtocolResult("GMACs alone, ten calibrating", median_of(agreements))
 
 
-def _draws(models: int, draws: int) -> list[Flags]:
+def _draw_models(models: int, draws: int) -> list[Flags]:
     generator = np.random.default_rng(0)
     return [np.isin(np.arange(models), generator.choice(models, CALIBRATING, replace=False)) for _ in range(draws)]
 

@@ -86,9 +86,9 @@ class JobRunner:
                     options = zoo.build_options(key.cost_key)
                     if model is None or built_with != options_key(options):
                         model, built_with = None, options_key(options)
-                        model = _build(zoo, job.arch, options)
+                        model = _build_model(zoo, job.arch, options)
                     stage = "run"
-                    result = self._measure(zoo, model, key, versions, job)
+                    result = self._result_of(zoo, model, key, versions, job)
                 if job.training and isinstance(key, CostKey):
                     result.row.update(self._training_of(zoo, model, key, timeout_s))
                 yield result
@@ -103,14 +103,14 @@ class JobRunner:
             except Exception as error:  # noqa: BLE001  # a model may raise anything
                 yield failed_result(key, self._diagnose_row(zoo, key, stage, error), versions)
 
-    def _measure(self, zoo: Zoo, model: nn.Module, key: CostKey | TraceKey, versions: Versions, job: Job) -> JobResult:
+    def _result_of(self, zoo: Zoo, model: nn.Module, key: CostKey | TraceKey, versions: Versions, job: Job) -> JobResult:
         """The result for one of the keys of a job; the last one may change the model, because it is not used any more."""
         if isinstance(key, TraceKey):
             return self._traces.result(zoo, model, key, [k for k in job.keys if isinstance(k, TraceKey)], versions)
-        return count_result(key, self._count(zoo, model, key, keep=job.training or key != job.keys[-1]), versions)
+        return count_result(key, self._count_example(zoo, model, key, keep=job.training or key != job.keys[-1]), versions)
 
-    def _count(self, zoo: Zoo, model: nn.Module, key: CostKey, *, keep: bool) -> Cost:
-        rebuild = functools.partial(_build, zoo, key.arch, zoo.build_options(key))
+    def _count_example(self, zoo: Zoo, model: nn.Module, key: CostKey, *, keep: bool) -> Cost:
+        rebuild = functools.partial(_build_model, zoo, key.arch, zoo.build_options(key))
         return count_example(model, zoo.example(model, key), self._memo, rebuild, keep=keep)
 
     def _training_of(self, zoo: Zoo, model: nn.Module, key: CostKey, timeout_s: float | None) -> dict[str, Any]:
@@ -155,8 +155,8 @@ class JobRunner:
     def _runs(self, zoo: Zoo, key: CostKey) -> bool:
         """Whether the architecture can be built and run at the input of the key."""
         try:
-            model = _build(zoo, key.arch, zoo.build_options(key))
-            self._count(zoo, model, key, keep=False)
+            model = _build_model(zoo, key.arch, zoo.build_options(key))
+            self._count_example(zoo, model, key, keep=False)
         except Exception:  # noqa: BLE001  # a model may raise anything
             return False
         return True
@@ -172,7 +172,7 @@ class JobRunner:
         return list(dict.fromkeys(with_channels(input, channels) for input in native)) if len(size) >= 2 else native
 
 
-def _build(zoo: Zoo, arch: str, options: dict[str, Any]) -> nn.Module:
+def _build_model(zoo: Zoo, arch: str, options: dict[str, Any]) -> nn.Module:
     return build_on_meta(lambda: zoo.build(arch, options), zoo.initialisers(), reuse=zoo.name in _WITH_PLAIN_CONSTRUCTORS)
 
 

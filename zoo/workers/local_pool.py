@@ -144,20 +144,20 @@ class _Worker:
         self.family: Family | None = None
         self.futures: set[Future[Packed | None]] = set()
         self._execution = execution
-        self._process = self._start()
+        self._process = self._start_process()
         self._needs_restart = False
 
     def is_ready(self) -> bool:
         """Whether it can accept another job."""
         if (self._needs_restart and not self.futures) or not self._process.active:
-            self._kill()
-            self._process, self._needs_restart = self._start(), False
+            self._kill_process()
+            self._process, self._needs_restart = self._start_process(), False
         return len(self.futures) < _JOBS_PER_WORKER and not self._needs_restart
 
     def submit(self, job: Job, finished: queue.SimpleQueue[_Task | None]) -> None:
         self.family = (job.zoo, job.family)
         timeout_s = self._execution.timeout_s
-        future = self._process.schedule(_run, args=[job, timeout_s], timeout=timeout_s * len(job.keys) + _GRACE_S)
+        future = self._process.schedule(_run_packed, args=[job, timeout_s], timeout=timeout_s * len(job.keys) + _GRACE_S)
         self.futures.add(future)
         future.add_done_callback(lambda future: finished.put(_Task(self, job, future)))
 
@@ -181,13 +181,13 @@ class _Worker:
     def stop(self) -> None:
         for future in list(self.futures):
             future.cancel()  # a stopped pool never completes its futures
-        self._kill()
+        self._kill_process()
 
-    def _start(self) -> ProcessPool:
+    def _start_process(self) -> ProcessPool:
         memory_gb = self._execution.memory_gb
         return ProcessPool(max_workers=1, context=worker_context(), initializer=_initialize, initargs=[memory_gb])
 
-    def _kill(self) -> None:
+    def _kill_process(self) -> None:
         self._process.stop()  # type: ignore[no-untyped-call]
         self._process.join()
 
@@ -198,7 +198,7 @@ def _initialize(memory_gb: float) -> None:
     worker.initialize(memory_gb)
 
 
-def _run(job: Job, timeout_s: float) -> Packed | None:
+def _run_packed(job: Job, timeout_s: float) -> Packed | None:
     """Runs a job in a worker process. Rows are packed, because they may pass through processes that have no torch."""
     from zoo.workers import worker
 

@@ -93,15 +93,15 @@ class Files:
         A listing during which parts are merged may miss both a part and the one that replaces it. It is repeated until neither the
         folder's time of change nor the names differ.
         """
-        before = self._list(folder)
+        before = self._list_once(folder)
         for _ in range(_LISTINGS):
-            now = self._list(folder)
+            now = self._list_once(folder)
             if now == before:
                 break
             before = now
         return set(before[1])
 
-    def _list(self, folder: str) -> tuple[int, frozenset[str]]:
+    def _list_once(self, folder: str) -> tuple[int, frozenset[str]]:
         """When a folder was last changed, and the parts that are listed after that."""
         path = Path(self.root, folder)
         try:

@@ -37,7 +37,7 @@ def locked(
         CacheError: if the folder of locks cannot be written.
     """
     try:
-        lock = FileLock(_path(files, name))
+        lock = FileLock(_lock_path(files, name))
         try:
             lock.acquire(timeout=0)
         except Timeout:
@@ -56,7 +56,7 @@ def locked(
         lock.release()
 
 
-def _path(files: Files | RemoteFiles, name: str) -> Path:
+def _lock_path(files: Files | RemoteFiles, name: str) -> Path:
     folder = (
         Path(files.root, FOLDER)
         if files.is_local

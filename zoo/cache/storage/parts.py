@@ -170,7 +170,7 @@ def decode(
             raise ValueError(f"it lacks {', '.join(missing)}")
         if unfilled := _unfilled(parquet, schema, name):
             raise ValueError(f"{unfilled[0]} is missing in some of its rows")
-        table = _read(parquet, name, version, list(TABLES[name].names if columns is None else columns), where or {})
+        table = _read_rows(parquet, name, version, list(TABLES[name].names if columns is None else columns), where or {})
         return LoadedPart(table, _read_notes(schema), version, parquet.metadata.num_rows)
     except (OSError, ValueError, OverflowError, MemoryError, pa.ArrowException) as error:
         reason = next(iter(str(error).splitlines()), type(error).__name__)
@@ -211,7 +211,7 @@ def _supported_version(schema: pa.Schema, *, is_named: bool) -> int:
     return version
 
 
-def _read(parquet: pq.ParquetFile, name: str, version: int, columns: list[str], where: Where) -> pa.Table:
+def _read_rows(parquet: pq.ParquetFile, name: str, version: int, columns: list[str], where: Where) -> pa.Table:
     """These columns of the matching rows, in the present schema."""
     is_old = version != SCHEMA_VERSION  # statistics are of the values before the upgrade
     groups = _matching_groups(parquet, {} if is_old else where)

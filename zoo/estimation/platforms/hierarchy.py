@@ -108,7 +108,7 @@ class Hierarchy:
             most_steps: number of steps after which the fit stops.
         """
         data = data.select(np.argsort(data.setting, kind="stable"))
-        numbers = start.numbers if start else self._start(data)
+        numbers = start.numbers if start else self._initial_numbers(data)
         loss, shares, residuals = self._loss(numbers, data)
         damping = 1e-3
         for _ in range(most_steps):
@@ -134,26 +134,26 @@ class Hierarchy:
     def log_constants(self, numbers: _Numbers, settings: Indices) -> Array:
         """Log constants of these settings: a row each."""
         constants = np.broadcast_to(self.neutral, (len(settings), len(self.neutral))) + numbers.own[settings] @ self.own.basis.T
-        for level, part in zip(self.shared, self._parts(), strict=True):
+        for level, part in zip(self.shared, self._shared_slices(), strict=True):
             constants = constants + numbers.shared[part].reshape(level.groups, -1)[level.group[settings]] @ level.basis.T
         return constants
 
     def shared_design(self, setting: int) -> Array:
         """Design matrix of one setting: terms x numbers of the levels that span settings."""
         design = np.zeros((len(self.neutral), self._shared_size()))
-        for level, part in zip(self.shared, self._parts(), strict=True):
+        for level, part in zip(self.shared, self._shared_slices(), strict=True):
             first = part.start + level.group[setting] * level.basis.shape[1]
             design[:, first : first + level.basis.shape[1]] = level.basis
         return design
 
-    def _parts(self) -> list[slice]:
+    def _shared_slices(self) -> list[slice]:
         sizes = np.cumsum([0, *(level.groups * level.basis.shape[1] for level in self.shared)])
         return [slice(int(first), int(last)) for first, last in itertools.pairwise(sizes)]
 
     def _shared_size(self) -> int:
         return sum(level.groups * level.basis.shape[1] for level in self.shared)
 
-    def _start(self, data: Data) -> _Numbers:
+    def _initial_numbers(self, data: Data) -> _Numbers:
         """No departures but the factor of each setting, if it has one: the median of its residuals."""
         own = np.zeros((self.settings, self.own.basis.shape[1]))
         numbers = _Numbers(np.zeros(self._shared_size()), own)
@@ -178,7 +178,7 @@ class Hierarchy:
         """Curvature and negative gradient of the loss, over shared numbers and those of settings."""
         rows = np.arange(len(residuals))[:, None]
         design = np.zeros((len(residuals), self._shared_size()))
-        for level, part in zip(self.shared, self._parts(), strict=True):
+        for level, part in zip(self.shared, self._shared_slices(), strict=True):
             width = level.basis.shape[1]
             design[rows, part.start + level.group[data.setting][:, None] * width + np.arange(width)] = shares @ level.basis
         own_design = shares @ self.own.basis

@@ -92,8 +92,8 @@ class Platform:
 
     def hierarchy(self, settings: pd.DataFrame) -> Hierarchy:
         """The levels of these settings: rows with the columns of `SETTING`."""
-        shared = tuple(self._level(prior, _codes(settings, prior.of)) for prior in self.levels)
-        own = self._level(self.own, np.arange(len(settings)))
+        shared = tuple(self._make_level(prior, _group_numbers(settings, prior.of)) for prior in self.levels)
+        own = self._make_level(self.own, np.arange(len(settings)))
         return Hierarchy(self.neutral_constants(), shared, own)
 
     def device_level(self, factor: float) -> Level:
@@ -107,9 +107,9 @@ class Platform:
             name: max((value for prior in priors if (value := getattr(prior, name)) is not None), default=None)
             for name in ("main", "beyond", "part")
         }
-        return self._level(LevelPrior(("device",), factor=factor, **widest), np.zeros(1, dtype=np.intp))
+        return self._make_level(LevelPrior(("device",), factor=factor, **widest), np.zeros(1, dtype=np.intp))
 
-    def _level(self, prior: LevelPrior, group: Any) -> Level:
+    def _make_level(self, prior: LevelPrior, group: Any) -> Level:
         bases, deviations = [], []
         if prior.factor is not None:
             bases.append(np.ones((len(self.terms), 1)))
@@ -125,7 +125,7 @@ class Platform:
         return Level(group, np.hstack(bases), np.concatenate(deviations))
 
 
-def _codes(settings: pd.DataFrame, names: Sequence[str]) -> Any:
+def _group_numbers(settings: pd.DataFrame, names: Sequence[str]) -> Any:
     if not names:
         return np.zeros(len(settings), dtype=np.intp)
     return settings.groupby(list(names), sort=True, dropna=False).ngroup().to_numpy(np.intp)

@@ -46,16 +46,16 @@ class PredictedConstants:
 
 def traits_of(device: Device, setting: Mapping[Any, Any]) -> SettingTraits:
     """The traits of a setting (a row with the columns of `zoo.estimation.platforms.platform.SETTING`) on a device."""
-    cluster = _cluster(device, setting["cores"]) if setting["processor"] == "cpu" else None
+    cluster = _cluster_of_setting(device, setting["cores"]) if setting["processor"] == "cpu" else None
     chip = device.chip or device.id
-    series = _series()
+    series = _chip_series()
     of_series = next(((name, years[chip]) for name, years in series.items() if chip in years), None)
     of_series = of_series or next(((name, years[device.id]) for name, years in series.items() if device.id in years), None)
     clock = (cluster.clock_hz if cluster else None) or (device.boost_clock_hz.value if device.boost_clock_hz else None)
     labels = {
         "device": device.id,
         "chip": chip,
-        "core": (cluster.core if cluster else None) or _core(device, setting["processor"]),
+        "core": (cluster.core if cluster else None) or _core_of_device(device, setting["processor"]),
         "series": of_series[0] if of_series else None,
     }
     numbers = {
@@ -71,12 +71,12 @@ def traits_of(device: Device, setting: Mapping[Any, Any]) -> SettingTraits:
     )
 
 
-def _core(device: Device, processor: str) -> str | None:
+def _core_of_device(device: Device, processor: str) -> str | None:
     """The architecture of a device, if it is that of the processor."""
     return device.architecture if processor == ("gpu" if device.kind.endswith("gpu") else "cpu") else None
 
 
-def _cluster(device: Device, cores: Any) -> Cluster | None:
+def _cluster_of_setting(device: Device, cores: Any) -> Cluster | None:
     """The cores that a setting runs on: the fastest ones, or the slowest if it says so."""
     if not device.clusters:
         return None
@@ -89,7 +89,7 @@ def _log_peak(device: Device, number_format: str) -> float | None:
 
 
 @functools.cache
-def _series() -> Mapping[str, Mapping[str, float]]:
+def _chip_series() -> Mapping[str, Mapping[str, float]]:
     text = resources.files("zoo.estimation.platforms").joinpath("series.yaml").read_text(encoding="utf-8")
     return {name: dict(entry["years"]) for name, entry in load_own_yaml(text)["series"].items()}
 

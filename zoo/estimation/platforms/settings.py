@@ -106,18 +106,15 @@ def platform_runs_on(
             continue
         runs += [PlatformRun(one, setting, one.log_constants[row], None) for row, setting in accepted]
         if not accepted and one.platform.runs_on(device):
-            runs += _related_runs(list(_predicted_runs(device, run, one)))
+            predicted = list(_predicted_runs(device, run, one))
+            # Predictions from a data sheet alone are less certain than those from related devices.
+            runs += [one for one in predicted if one.predicted is not None and one.predicted.nearest] or predicted
     return runs
-
-
-def _related_runs(runs: list[PlatformRun]) -> list[PlatformRun]:
-    """The runs predicted from a related device, if there are any: a prediction from a data sheet alone is less certain."""
-    return [one for one in runs if one.predicted is not None and one.predicted.nearest] or runs
 
 
 def _predicted_runs(device: Device, run: RunConfig, fitted: Fitted) -> Iterator[PlatformRun]:
     for key, relatives in _relatives(fitted).items():
-        for threads, cores in _threads(device, run) if key.processor == "cpu" else [(None, None)]:
+        for threads, cores in _thread_counts(device, run) if key.processor == "cpu" else [(None, None)]:
             setting: dict[Any, Any] = {**key._asdict(), "device": device.id, "threads": threads, "cores": cores}
             if not accepts(run, setting):
                 continue
@@ -142,7 +139,7 @@ def _relatives(fitted: Fitted) -> Mapping[ComparisonKey, Relatives]:
     return relatives
 
 
-def _threads(device: Device, run: RunConfig) -> list[tuple[int | None, str | None]]:
+def _thread_counts(device: Device, run: RunConfig) -> list[tuple[int | None, str | None]]:
     """Numbers of threads to predict for, with their cores: one thread, and one for each of the fastest cores."""
     if device.clusters:
         count, cores = device.clusters[0].cores, "big" if len(device.clusters) > 1 else "all"
