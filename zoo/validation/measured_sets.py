@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from zoo.cache.store import Store
+from zoo.cache.store import Store, key_tuples
 from zoo.devices.data_sheets import shipped_devices
 from zoo.devices.device import Device
 from zoo.devices.device_names import DeviceNames
@@ -27,6 +27,8 @@ from zoo.records import Unmatched
 from zoo.refresh.fill_missing import list_architectures
 from zoo.run_config import RunConfig
 from zoo.validation.measured_models import TRACED_MODEL, TraceSource, measured_trace_keys, with_architectures
+
+_NAME = ["zoo", "arch", "input"]
 
 
 @dataclass(frozen=True)
@@ -138,11 +140,10 @@ def _join_workloads(store: Store, name: str, run: RunConfig, rows: pd.DataFrame)
     rows = rows.assign(step_s=rows["batch"] / rows["samples_per_s"]).drop_duplicates(TRACED_MODEL, ignore_index=True)
     workloads = store.workloads(precision=run.precision, layout=run.layout).drop(columns="batch")
     joined = workloads.merge(rows[[*TRACED_MODEL, "batch", "step_s", "family"]], on=TRACED_MODEL)
-    traced = set(joined[TRACED_MODEL[:3]].itertuples(index=False, name=None))
+    is_traced = pd.MultiIndex.from_frame(rows[_NAME]).isin(pd.MultiIndex.from_frame(joined[_NAME]))
     missing = [
         Unmatched(name, f"{zoo}/{arch}", input, "it could not be traced")
-        for zoo, arch, input in rows[TRACED_MODEL[:3]].itertuples(index=False, name=None)
-        if (zoo, arch, input) not in traced
+        for zoo, arch, input in key_tuples(rows[~is_traced], _NAME)
     ]
     return joined, missing
 

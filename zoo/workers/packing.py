@@ -1,45 +1,36 @@
 """Serializes the results of a job, so that processes without torch can pass them on.
 
-Tables of the cache become Arrow record batches without their schemas, which are known to both sides: pickling each column is slow, and
-a schema is larger than the short tables of one model.
+Details become Arrow record batches without their schemas, which are known to both sides: pickling each column is slow, and a schema is
+larger than the short tables of one model.
 """
 
 from __future__ import annotations
 
-import copyreg
-import io
 import pickle
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable
 
 import pyarrow as pa
 
 from zoo.cache.schema.tables import TABLES
-
-_SCHEMAS: Mapping[str, pa.Schema] = {name: TABLES[name] for name in ("ops", "workloads")}
-
-
-def pack(results: Any) -> bytes:
-    """Serializes results and the tables in them."""
-    data = io.BytesIO()
-    _Packer(data, protocol=pickle.HIGHEST_PROTOCOL).dump(results)
-    return data.getvalue()
+from zoo.records import TraceKey
+from zoo.workers.job_rows import JobResult
 
 
-def unpack(data: bytes) -> Any:
+def pack(results: Iterable[JobResult]) -> bytes:
+    """Serializes results."""
+    records = [(one.key, one.row, None if one.details is None else _serialize(one.details)) for one in results]
+    return pickle.dumps(records, protocol=pickle.HIGHEST_PROTOCOL)
+
+
+def unpack(data: bytes) -> list[JobResult]:
     """Restores packed results."""
-    return pickle.loads(data)  # noqa: S301 - packed by our own worker
+    results = []
+    for key, row, batches in pickle.loads(data):  # noqa: S301 - packed by our own worker
+        schema = TABLES["workloads" if isinstance(key, TraceKey) else "ops"]
+        tables = None if batches is None else [pa.ipc.read_record_batch(batch, schema) for batch in batches]
+        results.append(JobResult(key, row, None if tables is None else pa.Table.from_batches(tables, schema)))
+    return results
 
 
-def _reduce_table(table: pa.Table) -> tuple[Any, tuple[str, list[bytes]]]:
-    name = next(name for name, schema in _SCHEMAS.items() if table.schema.equals(schema))
-    return _restore_table, (name, [batch.serialize().to_pybytes() for batch in table.to_batches()])
-
-
-class _Packer(pickle.Pickler):
-    dispatch_table = copyreg.dispatch_table | {pa.Table: _reduce_table}
-
-
-def _restore_table(name: str, batches: list[bytes]) -> pa.Table:
-    schema = _SCHEMAS[name]
-    return pa.Table.from_batches([pa.ipc.read_record_batch(batch, schema) for batch in batches], schema)
+def _serialize(table: pa.Table) -> list[bytes]:
+    return [batch.serialize().to_pybytes() for batch in table.to_batches()]
