@@ -23,8 +23,9 @@ import pandas as pd
 
 from reports.leaderboard.report import ORIGINS, DeviceLatencies, PlatformEstimates
 from reports.selection.estimate_rounding import interval_steps
+from zoo.devices.device import Device
 from zoo.devices.kinds import GROUPS, group_title
-from zoo.run_config import RunConfig
+from zoo.run_config import Precision, RunConfig
 
 LEAST_POWER = -3  # a latency of a microsecond has the least code
 _MANTISSAS = 900
@@ -41,7 +42,8 @@ def build_devices(
 
     `model` is, for each row of the leaderboard, its place in the columns: weights of one architecture and input share a latency. A choice
     has a packed `column` of estimates, or the place of its estimates among those of `platforms`; `known` has measured and published
-    latencies: for each origin the places of models, and milliseconds.
+    latencies: for each origin the places of models, and milliseconds. `bytes` are those of an activation and of a weight in each dtype, and
+    `memory` those of a device, within which models have to be.
     """
     place, first = _distinct_models(leaderboard)
     groups = list(GROUPS)
@@ -52,16 +54,21 @@ def build_devices(
     for one in ordered:
         device = one.device
         entry = devices.setdefault(
-            device.id, {"id": device.id, "name": device.name, "group": group_title(device.kind), "choices": []}
+            device.id, {"id": device.id, "name": device.name, "group": group_title(device.kind), **_memory(device), "choices": []}
         )
         entry["choices"].append(_build_choice(one, first, on_platforms))
     return {
         "model": place.tolist(),
         "origins": list(ORIGINS),
+        "bytes": {one.dtype: [one.element_bytes, one.weight_bytes] for one in Precision},
         "leastPower": LEAST_POWER,
         "devices": list(devices.values()),
         "platforms": _pack_platforms(platforms, first) if platforms else None,
     }
+
+
+def _memory(device: Device) -> dict[str, float]:
+    return {"memory": device.memory_bytes.value} if device.memory_bytes else {}
 
 
 def _build_choice(

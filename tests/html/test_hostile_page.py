@@ -92,6 +92,8 @@ def walk(at: Visit) -> None:
     for device in at.page.evaluate("[...document.querySelectorAll('#choose-device option')].map((o) => o.value)"):
         at.page.select_option("#choose-device", device)
         at.settle()
+    at.page.select_option("#choose-device", "")  # nothing is known to be within the memory of a device: inputs are no shapes
+    at.settle()
     for button in at.page.locator("#board tbody button.open").all()[:4]:
         button.click()
         at.page.keyboard.press("Escape")

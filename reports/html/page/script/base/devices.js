@@ -28,6 +28,21 @@ export function chosenLatency() {
   return device ? latencyKey(device, findChoice(device, state.run)) : '';
 }
 
+const MEMORY = { title: 'Memory of the device', unit: 'GB', scale: 1e9, digits: 2, better: 'low' };
+
+// What weights, input and activations take at most, as `zoometer select` limits it; null where no device is chosen or its memory is not known.
+export function memoryLimit() {
+  const device = findDevice(state.device);
+  if (!device?.memory) return null;
+  const [element, weight] = PACKED.bytes[findChoice(device, state.run).key.split('-')[0]];
+  const [weights, peaks] = ['weight_bytes', 'peak_activation_bytes'].map(BOARD.figures);
+  const values = weights.map((bytes, row) => (bytes * weight + peaks[row] * element) / 4 + elementsOf(BOARD.text('input', row)) * element);
+  return { key: 'memory', column: MEMORY, values, bound: device.memory, isLeast: false };
+}
+
+// Of a single tensor, '3x224x224'; those of several have dtypes of their own.
+const elementsOf = (input) => (/^\d+(x\d+)*$/.test(input) ? input.split('x').reduce((product, side) => product * side, 1) : NaN);
+
 // Adds the latency column of a choice to the table, the limits and the axes, in place of that of another device.
 export async function useChoice(device, choice) {
   for (const list of [REPORT.costs, REPORT.limits]) {

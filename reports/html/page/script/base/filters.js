@@ -1,6 +1,7 @@
 // Which rows are considered (search, filters), and which of those are within the limits.
 
 import { BOARD, REPORT, isLowBetter, taskRows } from './data.js';
+import { memoryLimit } from './devices.js';
 import { formatFigure, parseAmount, withUnit } from './format.js';
 import { remember } from './remember.js';
 import { isSame, state } from './state.js';
@@ -45,7 +46,8 @@ function activeLimits() {
     const bound = parseAmount(state.least, column);
     if (!Number.isNaN(bound)) limits.push({ key: state.accuracy, column, values: BOARD.figures(state.accuracy), bound, isLeast: !isLowBetter(state.accuracy) });
   }
-  return limits;
+  const memory = memoryLimit();
+  return memory ? [...limits, memory] : limits;
 }
 
 // Unknown values never satisfy a limit.
@@ -56,8 +58,10 @@ export function excessOf(limit, row) {
   const value = limit.values[row];
   if (Number.isNaN(value)) return NaN;
   if (keeps(limit, row)) return 0;
-  return limit.isLeast ? (limit.bound - value) / Math.max(limit.bound, 1e-9) : value / Math.max(limit.bound, 1e-9) - 1;
+  return limit.isLeast ? (limit.bound - value) / limit.bound : value / limit.bound - 1; // infinite of a limit of 0
 }
+
+export const figureAt = ({ column, values }, row) => withUnit(column, formatFigure(column, values[row]));
 
 export const boundText = ({ column, bound, isLeast }) => `${column.title} ${isLeast ? '≥' : '≤'} ${withUnit(column, formatFigure(column, bound))}`;
 

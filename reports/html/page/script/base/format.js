@@ -53,6 +53,7 @@ function parseTime(text) {
 
 // How far a value is beyond its limit: '3.2 %', '×4.1'.
 export function formatExcess(ratio) {
+  if (ratio === Infinity) return '–'; // a limit of 0
   if (ratio >= 1) return `×${formatFixed(1 + ratio, ratio >= 9 ? 0 : 1)}`;
   return ratio < 0.001 ? '< 0.1 %' : `${formatFixed(ratio * 100, 1)} %`;
 }

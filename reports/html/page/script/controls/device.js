@@ -13,7 +13,19 @@ export function startDevices() {
   fill(byId('choose-device'), h('option', { value: '' }, 'none'), groups.map((group) => h('optgroup', { label: group },
     DEVICES.filter((device) => device.group === group).map(({ id, name }) => h('option', { value: id }, name)))));
   byId('choose-device').addEventListener('change', (event) => chooseDevice(event.target.value, ''));
+  fill(byId('device-names'), DEVICES.map(({ name }) => h('option', { value: name })));
+  byId('find-device').addEventListener('input', (event) => event.inputType?.startsWith('insertRep') && takeFound(event.target));
+  byId('find-device').addEventListener('change', (event) => takeFound(event.target));
   byId('choose-run').addEventListener('change', (event) => chooseDevice(state.device, event.target.value));
+}
+
+// The device of the typed name, else the first whose name has all of the typed words.
+function takeFound(field) {
+  const words = field.value.toLowerCase().split(/\s+/).filter(Boolean);
+  const device = DEVICES.find(({ name }) => name === field.value) ?? DEVICES.find(({ id, name }) => words.every((word) => `${id} ${name}`.toLowerCase().includes(word)));
+  if (!words.length || !device) return;
+  field.value = '';
+  chooseDevice(device.id, '');
 }
 
 // A new device keeps the limit on latency that was typed, and puts latency on the axis of costs.

@@ -3,7 +3,7 @@
 import { BOARD, isLowBetter, taskRows } from '../base/data.js';
 import { chosenLatency, findChoice, findDevice, latencyHigh, latencyNote } from '../base/devices.js';
 import { byId, fill, h } from '../base/dom.js';
-import { FITS, LEFT_OUT, boundText, excessOf } from '../base/filters.js';
+import { FITS, LEFT_OUT, boundText, excessOf, figureAt } from '../base/filters.js';
 import { formatCount, formatExcess, formatFixed, plural, signed, withUnit } from '../base/format.js';
 import { qualityOf } from '../base/frontier.js';
 import { state } from '../base/state.js';
@@ -115,8 +115,8 @@ function relaxationLine(one, pick) {
 
 // 'Latency ≤ 10.00 ms moved to 11.30 ms (+13.0 %)'.
 function movedText({ limit, row, excess }) {
-  const step = limit.isLeast ? '' : ` (${excess < 1 ? '+' : ''}${formatExcess(excess)})`;
-  return `${boundText(limit)} moved to ${withUnit(limit.column, BOARD.shown(limit.key, row))}${step}`;
+  const step = limit.isLeast || excess === Infinity ? '' : ` (${excess < 1 ? '+' : ''}${formatExcess(excess)})`;
+  return `${boundText(limit)} moved to ${figureAt(limit, row)}${step}`;
 }
 
 function gain(row, pick) {

@@ -2,7 +2,7 @@
 
 import { BOARD, taskRows } from '../base/data.js';
 import { byId, fill, h } from '../base/dom.js';
-import { LEFT_OUT, boundText, excessOf } from '../base/filters.js';
+import { LEFT_OUT, boundText, excessOf, figureAt } from '../base/filters.js';
 import { formatCount, formatExcess, formatFigure, headerOf, plural, signed, withUnit } from '../base/format.js';
 import { qualityAt, qualityOf } from '../base/frontier.js';
 import { state } from '../base/state.js';
@@ -78,7 +78,7 @@ function missTable(misses) {
   const heads = ['Model', 'Input', 'Most outside', 'Has', 'Outside by', ...(accuracy ? [headerOf(accuracy), 'Against the best'] : [])];
   const row = ({ row: at, limit, excess }) => h('tr', {},
     h('th', { scope: 'row' }, openButton(at)), h('td', { class: 'set-back' }, BOARD.shown('input', at)), h('td', {}, boundText(limit)),
-    figureCell(withUnit(limit.column, BOARD.shown(limit.key, at))),
+    figureCell(figureAt(limit, at)),
     figureCell(limit.isLeast ? withUnit(limit.column, formatFigure(limit.column, limit.bound - limit.values[at])) : formatExcess(excess)),
     accuracy && figureCell(BOARD.shown(state.accuracy, at)),
     accuracy && figureCell(best === undefined || Number.isNaN(BOARD.figures(state.accuracy)[at]) ? '–'

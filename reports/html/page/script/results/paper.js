@@ -3,8 +3,8 @@
 import { BOARD, taskRows } from '../base/data.js';
 import { chosenLatency, countOrigins, findChoice, findDevice, latencyRange } from '../base/devices.js';
 import { byId, fill, h } from '../base/dom.js';
-import { boundText } from '../base/filters.js';
-import { formatCount, headerOf, plural, signed, withUnit } from '../base/format.js';
+import { boundText, figureAt } from '../base/filters.js';
+import { formatCount, headerOf, plural, signed } from '../base/format.js';
 import { encodeState, state } from '../base/state.js';
 import { columnHead, figureCell, head, plainTable } from '../base/tables.js';
 import { view } from '../base/view.js';
@@ -90,7 +90,7 @@ function limitsLeaveOut() {
   const { counts, misses } = explainLeftOut();
   const best = view.frontier.at(-1);
   const line = ({ row, limit }) => h('tr', {}, nameCell(row),
-    figureCell(`${limit.column.title} ${withUnit(limit.column, BOARD.shown(limit.key, row))}`),
+    figureCell(`${limit.column.title} ${figureAt(limit, row)}`),
     state.accuracy && figureCell(BOARD.shown(state.accuracy, row), best === undefined ? null : ` (${signed(figureIn(state.accuracy, row) - figureIn(state.accuracy, best), BOARD.column(state.accuracy).digits)})`));
   const heads = ['Nearest misses', 'Has', ...(state.accuracy ? [headerOf(BOARD.column(state.accuracy))] : [])];
   return [bindingTable(counts), misses.length > 0 && plainTable({}, heads.map(head), misses.slice(0, MOST.misses).map(line))];
