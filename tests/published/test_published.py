@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from importlib import resources
 
 import pandas as pd
@@ -11,7 +10,7 @@ import pytest
 from match_checks import TOLERANCE
 
 from zoo.devices.data_sheets import shipped_devices
-from zoo.published.published import FILE, FOR_FITTING, NOTE, SCHEMA, Check, published_sources, published_speeds
+from zoo.published.published import FILE, FOR_FITTING, SCHEMA, Check, published_sources, published_speeds, unmatched_models
 
 ALL = published_speeds(near=True)
 JOINED = published_speeds()
@@ -61,8 +60,7 @@ def test_rows_that_are_not_joined_say_why_and_are_left_out_unless_asked_for() ->
     assert near["reason"].notna().all()
     assert JOINED["reason"].isna().all()
     assert {("ncnn", "resnet50"), ("hailo", "resnet_v1_50")} <= set(zip(near["source"], near["model"], strict=True))
-    note = pq.read_schema(resources.files("zoo.published").joinpath(FILE)).metadata[NOTE.encode()]
-    unmatched = pd.DataFrame(json.loads(note)["unmatched"])
+    unmatched = unmatched_models()
     assert unmatched["reason"].str.len().min() > 10
     assert not set(JOINED["source"] + JOINED["model"]) & set(near["source"] + near["model"])
     assert {"shufflenet", "yolov8n"} <= set(unmatched["model"])

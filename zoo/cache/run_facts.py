@@ -59,7 +59,7 @@ def end_in(history: pd.DataFrame, run: RunRecord) -> pd.Timestamp:
 
 
 def end_of(store: Store, run: RunRecord) -> datetime:
-    """The time of the last row that a run wrote."""
+    """The time at which a run ended; reading the cache as of it gives the state that the run left."""
     moment: datetime = end_in(to_pandas(store.read("costs", ["run", "counted_at"])), run).to_pydatetime()
     return moment
 

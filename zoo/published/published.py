@@ -1,9 +1,9 @@
 """Published measurements: the data file that comes with zoometer, a row a measurement.
 
 The file is `published.parquet` beside this module; `tests/benchmarks/data_files/publish_speeds.py` builds it from collected tables.
-Rows whose `check` is `not joined` are of models that come near to an architecture: the columns zoo and arch name it, `reason` says
-what differs. Rows whose `check` is `built for fitting` are of networks that no zoo has, listed in `networks.csv`. Both are used only
-to fit estimates.
+Rows whose `check` is `not joined` are of models that are similar to an architecture: the columns zoo and arch name it, and `reason`
+states the difference. Rows whose `check` is `built for fitting` are of networks that no zoo has, listed in `networks.csv`. Both are
+only used to fit estimates.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ NETWORKS_FILE = "networks.csv"
 """Networks that no zoo has: an architecture of the same family, and the features that estimates are fitted to."""
 
 NOTE = "zoometer.published"
-"""The schema's metadata: sources, and what was not joined with the reasons, as JSON."""
+"""Key of the schema's metadata: sources, and models that are not joined with the reasons, as JSON."""
 
 FLOAT = "float"
 """The dtype of a float32 model whose runtime chooses between float16 and float32."""
@@ -34,7 +34,7 @@ FLOAT = "float"
 SCHEMA = pa.schema(
     [
         pa.field("source", pa.string(), nullable=False),  # a key of the note's sources
-        pa.field("file", pa.string(), nullable=False),  # where in it; `@` names its revision where the table does
+        pa.field("file", pa.string(), nullable=False),  # in the source; `@` names its revision if the table does
         pa.field("model", pa.string(), nullable=False),  # as published
         *(pa.field(name, pa.string(), nullable=False) for name in ("zoo", "arch", "input", "variant")),
         pa.field("same_as", pa.list_(pa.string())),  # zoo/arch of architectures that compute the same
@@ -51,7 +51,7 @@ SCHEMA = pa.schema(
         pa.field("latency_ms", pa.float64(), nullable=False),  # of a step; where a rate is published, batch / rate
         pa.field("latency_min_ms", pa.float64()),
         pa.field("latency_max_ms", pa.float64()),
-        pa.field("is_rate", pa.bool_(), nullable=False),  # images of a stream: no time of one was published
+        pa.field("is_rate", pa.bool_(), nullable=False),  # images per second of a stream: the time of one image was not published
         pa.field("layers", pa.int32()),  # as the runtime counts them
         pa.field("layers_on_npu", pa.int32()),
         pa.field("conditions", pa.string()),
@@ -102,12 +102,17 @@ def published_sources() -> Mapping[str, PublishedSource]:
     return {name: PublishedSource(**{**source, "dates": tuple(source["dates"])}) for name, source in sources.items()}
 
 
+def unmatched_models() -> pd.DataFrame:
+    """Published models with rows that are not joined to an architecture: source, model, input, their number and the reason."""
+    return pd.DataFrame(json.loads(_published_table().schema.metadata[NOTE.encode()])["unmatched"])
+
+
 def published_speeds(device: str | None = None, *, near: bool = False) -> pd.DataFrame:
     """Published measurements, of one device or of all, a row a measurement.
 
     Args:
         device: its id.
-        near: also those of models that are no architecture or only come near to one, for fitting.
+        near: also those of models that are not an architecture or only similar to one, for fitting.
     """
     table = _published_table()
     if device is not None:

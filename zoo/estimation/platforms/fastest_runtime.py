@@ -17,9 +17,10 @@ from zoo.run_config import RunConfig
 
 
 def fastest_runtime(device: Device, run: RunConfig, calibrated: Sequence[PlatformRun] = ()) -> str | None:
-    """The runtime that is the fastest for most models on a device; None where none has estimates there.
+    """The runtime that is the fastest for most models on a device; None if no runtime has estimates there.
 
-    The models are `built_networks`, each in the fastest way that the run configuration leaves open. What only differs behind a dash is one runtime: `ncnn` runs models on the CPU and, as `ncnn-vulkan`, on the GPU.
+    The models are `built_networks`, each in its fastest run configuration that matches the request. Runtimes whose names only differ after
+    a dash are one runtime: `ncnn` runs models on the CPU and, as `ncnn-vulkan`, on the GPU.
 
     Args:
         device: on which models run.
@@ -44,5 +45,5 @@ def fastest_runtime(device: Device, run: RunConfig, calibrated: Sequence[Platfor
 
 @functools.cache
 def _amounts(platform: str) -> Array:
-    """Of the networks, on one platform."""
+    """Amounts of the networks on one platform: networks x terms."""
     return fitted_platforms()[platform].platform.amounts(built_networks())
