@@ -88,6 +88,37 @@ def test_sorting_puts_unknown_last_both_ways(visit: Callable[..., Visit]) -> Non
         assert at.models() == [f"timm/{name}.a1_in1k" for name in expected]
 
 
+def test_a_header_sorts_by_keys_and_leaves_the_order_after_its_last_direction(visit: Callable[..., Visit]) -> None:
+    at = visit()
+    header = at.page.locator("#board th[data-key=macs] button")
+    for direction in ("ascending", "descending", "ascending"):
+        header.press("Enter")
+        assert at.page.locator("#board th[data-key=macs]").get_attribute("aria-sort") == direction
+    family = at.page.locator("#board th[data-key=family]")
+    for direction in ("asc", "desc", ""):  # by a click with Shift: after MACs, which stay the first
+        family.click(modifiers=["Shift"])
+        assert (family.get_attribute("data-direction"), family.get_attribute("aria-sort")) == (direction, None)
+    assert at.page.locator("#board th[aria-sort]").evaluate_all("(heads) => heads.map((head) => head.dataset.key)") == ["macs"]
+
+
+def test_pages_of_the_table_are_turned(visit: Callable[..., Visit]) -> None:
+    at = visit()
+    first, count = list(zip(at.models(), at.column("input"), strict=True)), len(MAIN)
+    assert at.text("#page-info") == f"1–25 of {count}"
+    at.page.locator("#page-next").click()
+    assert at.text("#page-info").startswith("26–")
+    assert not set(first) & set(zip(at.models(), at.column("input"), strict=True))
+    at.page.locator("#page-last").click()
+    assert at.text("#page-info") == f"{(count - 1) // 25 * 25 + 1}–{count} of {count}"
+    assert at.page.locator("#page-next").is_disabled()
+    at.page.locator("#page-size").select_option("50")
+    assert at.text("#page-info").endswith(f"of {count}")
+    at.page.locator("#page-first").click()
+    assert list(zip(at.models(), at.column("input"), strict=True))[:25] == first
+    at.page.locator("#page-size").select_option("25")
+    assert len(at.models()) == 25
+
+
 def test_sorting_by_several_columns(visit: Callable[..., Visit]) -> None:
     at = visit()
     at.page.locator("#board th[data-key=family]").click()

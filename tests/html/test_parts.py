@@ -9,9 +9,10 @@ from html.parser import HTMLParser
 
 import pytest
 from fakes_excel import audited, changed, make_report, with_budgets
+from fakes_html import report_like
 
 from reports.html import render
-from reports.html.side_tables import group_notes, parts_of
+from reports.html.side_tables import coverage_groups, group_notes, parts_of, unmatched_groups
 from reports.leaderboard.report import Report
 
 HOSTILE = "<img src=x onerror=alert(1)></script>"
@@ -113,3 +114,30 @@ def test_long_lists_are_cut_and_say_so() -> None:
     many = dataclasses.replace(changes, rows=changes.rows.iloc[[0] * 250])
     (part, *_) = parts_of(make_report(changes=many))
     assert (len(part.listings[0].rows), part.listings[0].left_out) == (200, 50)
+
+
+def test_what_was_not_counted_stands_by_reason_failures_first() -> None:
+    reasons = [("bound", "top_k counted as 0"), ("failed", "build: odd"), ("failed", "input: too small"), ("bound", None)]
+    rows = [
+        {"zoo": "timm", "arch": f"net{number}", "input": "3x32x32" if number % 2 else None, "status": status, "reason": reason}
+        for number, (status, reason) in enumerate([*reasons, reasons[0], reasons[0], reasons[2]])
+    ]
+    groups = coverage_groups(report_like([], coverage=rows).coverage)
+    assert [(group.label, group.reason, group.status, len(group.names)) for group in groups] == [
+        ("input does not fit", "too small", "", 2),
+        ("failed", "build: odd", "failed", 1),
+        ("bound", "top_k counted as 0", "bound", 3),
+        ("bound", "", "bound", 1),
+    ]
+    assert groups[0].names == ["timm/net2", "timm/net6"]
+    assert groups[1].names == ["timm/net1 at 3x32x32"]
+
+
+def test_a_long_group_of_results_without_a_model_is_cut() -> None:
+    lost = [{"source": "a.csv", "name": f"net{n}", "input": None, "reason": "unknown"} for n in range(1301)]
+    report = report_like([], unmatched=lost)
+    (group,) = unmatched_groups(report.unmatched)
+    assert len(group.names) == 1301
+    page = render(report)
+    assert page.count("<li><bdi>net") == 300
+    assert "<p>and 1,001 more</p>" in page

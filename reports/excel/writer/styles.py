@@ -62,17 +62,17 @@ class Styles:
     def __init__(self, workbook: Workbook) -> None:
         self._sheet: Any = SimpleNamespace(parent=workbook)  # all that a cell asks of its sheet for a style
         self._made: dict[Look, int] = {}
-        self._asked: dict[tuple[Any, ...], int] = {}  # the same by what was asked for, which is quicker to compare
+        self._by_arguments: dict[tuple[Any, ...], int] = {}  # the same by arguments of `get`, which are quicker to compare
 
     def get(self, look: Look | None = None, **changes: Any) -> int:
         """Number of the style with this look, or with the usual one, apart from `changes`."""
-        asked = look, *changes.items()
-        if asked not in self._asked:
+        arguments = look, *changes.items()
+        if arguments not in self._by_arguments:
             new_look = dataclasses.replace(look or Look(), **changes)
             if new_look not in self._made:
                 self._made[new_look] = self._make_style(new_look)
-            self._asked[asked] = self._made[new_look]
-        return self._asked[asked]
+            self._by_arguments[arguments] = self._made[new_look]
+        return self._by_arguments[arguments]
 
     def _make_style(self, look: Look) -> int:
         cell = WriteOnlyCell(self._sheet)

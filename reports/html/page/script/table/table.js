@@ -75,10 +75,10 @@ function showPager(start, count) {
   for (const id of ['page-next', 'page-last']) byId(id).disabled = start + count >= total;
 }
 
-// A press on one header that ends on another moves the column there; the browser makes no click of it.
+// A press on one header that is released on another moves the column there; browsers send no click event for it.
 function startDragging(head) {
   let from = null;
-  head.addEventListener('pointerdown', ({ target }) => { from = target.closest('th').dataset.key; });
+  head.addEventListener('pointerdown', ({ target, button }) => { from = button === 0 ? target.closest('th')?.dataset.key : null; });
   window.addEventListener('pointerup', ({ target }) => {
     const [moved, to] = [from, target.closest?.('#board th')?.dataset.key];
     from = null;
