@@ -64,7 +64,7 @@ class Zoo(Protocol):
         """Builds a model without trained weights, in a context that puts new tensors on the meta device."""
 
     def initialisers(self) -> Iterable[Callable[..., Any]]:
-        """Functions of the library that only initialise tensors. They are skipped while a model is built."""
+        """Functions of the library that only initialise tensors, as torch's and timm's. They are skipped while a model is built."""
         return ()
 
     def aliases(self) -> Mapping[str, str]:

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 from zoo.adapters.base import Example, Zoo
 from zoo.adapters.fingerprint import fingerprint
 from zoo.adapters.folders import is_folder
-from zoo.adapters.sources import open_source
-from zoo.adapters.targets import import_target
+from zoo.adapters.sources import import_target, open_source
 from zoo.adapters.traced_transformers import independent_of_values
 from zoo.errors import ConfigError, UnknownNameError, ZooError, did_you_mean
 from zoo.records import Accuracy, Architecture, CostKey, DeclaredModel, Weights

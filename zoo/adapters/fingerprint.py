@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, packages_distributions, ver
 from pathlib import Path
 
 from zoo.adapters.folders import is_folder, model_files
-from zoo.adapters.targets import search_current_folder
+from zoo.adapters.sources import search_current_folder
 from zoo.errors import UnknownNameError
 
 _INSTALLED = frozenset({"site-packages", "dist-packages"})

@@ -1,4 +1,4 @@
-"""Where declared models come from: a registry in a module, a whole module, or a folder.
+"""Sources of declared models: a registry in a module, a whole module, or a folder.
 
 `package.module:REGISTRY` is a mapping of names to constructors, a list of constructors or names, or a function that returns one of these.
 `package.module` stands for the public functions and networks of a module, `path/to/folder` for a folder (`zoo.adapters.folders`).
@@ -6,14 +6,50 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
+import sys
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from zoo.adapters.folders import is_folder, models_of_folder, untrained
-from zoo.adapters.targets import import_module, import_target
-from zoo.errors import ZooError
+from zoo.errors import UnknownNameError, ZooError, did_you_mean
+
+
+def search_current_folder() -> None:
+    """Adds the current folder to the import path, as `python -m` does."""
+    if (folder := str(Path.cwd())) not in sys.path:
+        sys.path.insert(0, folder)
+
+
+def import_module(name: str) -> ModuleType:
+    """The module of this name. The current folder is searched too.
+
+    Raises:
+        UnknownNameError: if there is no such module.
+    """
+    search_current_folder()
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise UnknownNameError(f"Module '{name}' cannot be imported: {error}. Run in its folder, or install it.") from error
+
+
+def import_target(target: str) -> Any:
+    """The object that `package.module:attribute` names. The current folder is searched too.
+
+    Raises:
+        UnknownNameError: if there is no such module, or it has no such attribute.
+    """
+    module_name, _, attribute = target.partition(":")
+    module = import_module(module_name)
+    try:
+        return getattr(module, attribute)
+    except AttributeError:
+        public = [name for name in vars(module) if not name.startswith("_")]
+        raise UnknownNameError(f"Module '{module_name}' has no '{attribute}'.{did_you_mean(attribute, public)}") from None
 
 
 def open_source(source: str) -> dict[str, Any]:

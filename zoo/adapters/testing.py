@@ -44,7 +44,7 @@ class CountReport:
 
     counted: Mapping[str, Cost] = field(default_factory=dict)
     failed: Mapping[str, str] = field(default_factory=dict)  # exception and message
-    uncountable: Mapping[str, str] = field(default_factory=dict)  # the reason that the zoo gives
+    uncountable: Mapping[str, str] = field(default_factory=dict)  # the zoo's reason
 
     @property
     def share(self) -> float:
@@ -105,9 +105,9 @@ def _problems_of(architecture: Architecture, zoo: str) -> Iterator[str]:
     if a.zoo != zoo:
         yield f"its zoo is {a.zoo!r}"
     if not a.name or "/" in a.name or any(sign.isspace() for sign in a.name):
-        yield "a name is neither empty nor holds slashes or spaces"
+        yield "a name must not be empty or contain slashes or spaces"
     if a.weights and "." in a.name:
-        yield "a name with weights holds no dot, which separates the tag"
+        yield "a name with weights must not contain a dot, which separates the tag"
     if a.task not in list(Task):
         yield f"its task {a.task!r} is none of {', '.join(Task)}"
     if Variant.BASE not in a.variants or not set(a.variants) <= set(Variant):

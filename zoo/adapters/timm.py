@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Any
 
-from timm.layers import weight_init
 from timm.models import (
     PretrainedCfg,
     get_arch_pretrained_cfgs,
@@ -71,18 +69,9 @@ class TimmZoo(Zoo):
         """
         return build_variant(arch, **options)
 
-    def initialisers(self) -> Iterable[Callable[..., Any]]:
-        """timm's initialisers of tensors."""
-        return timm_initialisers()
-
     def aliases(self) -> dict[str, str]:
         """Names before timm 0.9, which had no tags of weights."""
         return {old: new for old, new in get_deprecated_models().items() if new is not None}
-
-
-def timm_initialisers() -> list[Callable[..., Any]]:
-    """timm's initialisers of tensors; other libraries build on its layers."""
-    return [value for name, value in vars(weight_init).items() if name.endswith("_") and callable(value)]
 
 
 def address_of_weights(hub_id: Any, url: Any) -> str | None:

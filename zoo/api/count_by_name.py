@@ -15,7 +15,7 @@ from torch.utils import _pytree as pytree
 from zoo.adapters.base import Example, Zoo, options_key
 from zoo.adapters.declared import DeclaredZoo, call_factory
 from zoo.adapters.registry import open_zoo
-from zoo.adapters.targets import import_target
+from zoo.adapters.sources import import_target
 from zoo.api.count_module import count, trace
 from zoo.api.example_cost import example_cost
 from zoo.api.given import as_model, load_program

@@ -12,7 +12,14 @@ import contextlib
 import math
 from typing import NamedTuple
 
-from zoo.counting.convention_rules import RECURRENT_ELEMENTWISE, Rule, attention_scores, per_input, per_output, recurrent_work
+from zoo.counting.convention_rules import (
+    RECURRENT_ELEMENTWISE,
+    Rule,
+    attention_scores,
+    input_elements,
+    per_output,
+    recurrent_work,
+)
 from zoo.counting.rows import Call
 from zoo.operators.operator_kinds import Kind
 from zoo.operators.shape_text import Shapes
@@ -125,14 +132,14 @@ def _flex_attention(op: Call, shapes: Shapes) -> int:
     return 2 * op.macs + shapes.elements(0) + _SOFTMAX * scores
 
 
-def _normalised(plain: int, weight: int, bias: int) -> Rule:
-    """A rate for each element, plus one with a weight and one with a bias, at these positions among the tensors."""
-    return lambda op, shapes: shapes.elements(0) * (plain + shapes.has(weight) + shapes.has(bias))
+def _normalised(rate: int, *, can_have_bias: bool = True) -> Rule:
+    """(x, weight, bias, …): a rate for each element, plus one with a weight and one with a bias."""
+    return lambda op, shapes: shapes.elements(0) * (rate + shapes.has(1) + (can_have_bias and shapes.has(2)))
 
 
 def _batch_norm(op: Call, shapes: Shapes) -> int:
     """Difference and product by known statistics; in training those are computed too."""
-    return _normalised(5 if _arguments(op)[:1] == ["True"] else 2, 1, 2)(op, shapes)
+    return _normalised(5 if _arguments(op)[:1] == ["True"] else 2)(op, shapes)
 
 
 def _vector_norm(op: Call, shapes: Shapes) -> int:
@@ -216,12 +223,12 @@ ALL_BY_KIND: dict[Kind, Rule] = {
     Kind.CONV: _with_bias(2),
     Kind.LINEAR: _with_bias(2),
     Kind.ATTENTION: _attention,
-    Kind.NORM: _normalised(5, 1, 2),  # mean, difference, square, sum, product
+    Kind.NORM: _normalised(5),  # mean, difference, square, sum, product
     Kind.SOFTMAX: per_output(_SOFTMAX),
     Kind.ELEMENTWISE: per_output(1),
     Kind.COMPARE: per_output(1),
-    Kind.POOL: per_input(1),
-    Kind.REDUCE: per_input(1),
+    Kind.POOL: input_elements,
+    Kind.REDUCE: input_elements,
     Kind.FOURIER: _fourier,
 }
 ALL_RULES: dict[str, Rule] = {
@@ -231,7 +238,7 @@ ALL_RULES: dict[str, Rule] = {
     **dict.fromkeys(["addmm", "addmv", "baddbmm", "addbmm", "_addmm_activation"], _added_product),
     **dict.fromkeys(["cdist", "_cdist_forward", "_euclidean_dist", "_pdist_forward"], _distance),
     **dict.fromkeys(["batch_norm", "native_batch_norm", "cudnn_batch_norm", "miopen_batch_norm", "instance_norm"], _batch_norm),
-    **dict.fromkeys(["rms_norm", "_fused_rms_norm"], _normalised(3, 1, 99)),  # square, sum, product; it has no bias
+    **dict.fromkeys(["rms_norm", "_fused_rms_norm"], _normalised(3, can_have_bias=False)),  # square, sum, product
     **dict.fromkeys(["linalg_vector_norm", "norm", "native_norm"], _vector_norm),
     **dict.fromkeys(["var_mean", "std_mean"], _with_mean),
     **dict.fromkeys(["_embedding_bag", "_embedding_bag_forward_only"], _embedding_bag),

@@ -21,9 +21,9 @@ def macs_of(op: Call, shapes: Shapes) -> int:
     return op.macs
 
 
-def per_input(times: int) -> Rule:
-    """A multiple of the elements of the first input."""
-    return lambda op, shapes: times * shapes.elements(0)
+def input_elements(op: Call, shapes: Shapes) -> int:
+    """Elements of the first input."""
+    return shapes.elements(0)
 
 
 def per_output(times: int) -> Rule:
@@ -93,7 +93,7 @@ FVCORE_RULES: dict[str, Rule] = {
     "instance_norm": _affine(4, 5),
     "upsample_nearest2d": per_output(1),
     "upsample_bilinear2d": per_output(4),
-    "adaptive_avg_pool2d": per_input(1),
+    "adaptive_avg_pool2d": input_elements,
     "grid_sampler": per_output(4),
 }
 
@@ -119,14 +119,14 @@ MODULE_RULES: dict[str, dict[str, Rule]] = {
     ),
     **dict.fromkeys(
         [f"{kind}{n}d" for kind in ("MaxPool", "AvgPool", "AdaptiveMaxPool", "AdaptiveAvgPool") for n in (1, 2, 3)],
-        dict.fromkeys([f"{kind}{n}d" for kind in ("max_pool", "avg_pool", "adaptive_max_pool", "adaptive_avg_pool") for n in (1, 2, 3)], per_input(1)),
+        dict.fromkeys([f"{kind}{n}d" for kind in ("max_pool", "avg_pool", "adaptive_max_pool", "adaptive_avg_pool") for n in (1, 2, 3)], input_elements),
     ),
     **dict.fromkeys(
         [f"{kind}{n}d" for kind in ("BatchNorm", "InstanceNorm") for n in (1, 2, 3)],
         dict.fromkeys(["batch_norm", "instance_norm"], _affine(1, 2)),
     ),
     "GroupNorm": {"group_norm": _affine(1, 2)},
-    "LayerNorm": {"layer_norm": per_input(1)},
+    "LayerNorm": {"layer_norm": input_elements},
     "Upsample": dict.fromkeys([f"upsample_{kind}" for kind in ("nearest1d", "nearest2d", "nearest3d", "linear1d", "bilinear2d", "bicubic2d", "trilinear3d")], per_output(1)),
     **dict.fromkeys("RNN GRU LSTM".split(), dict.fromkeys(["lstm", "gru", "rnn_tanh", "rnn_relu"], recurrent_work)),
     "MultiheadAttention": _ATTENTION_MODULE,

@@ -132,7 +132,7 @@ class Cost:
             "activations": [(row.module, row.op.elements_out * row.calls) for row in self.rows if row.op.kind in MATRIX_KINDS],
             "calls": [(row.module, row.calls) for row in self.rows],
         }
-        return sum_by_module({module.path: module.module_class for module in self.modules}, amounts, depth)
+        return sum_by_module(self.modules, amounts, depth)
 
     def by_operation(self, convention: str = "matmul") -> pd.DataFrame:
         """Total, elements, bytes and calls of each operator, the largest total first."""

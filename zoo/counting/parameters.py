@@ -49,7 +49,7 @@ class ParameterCounts:
         amounts = {
             name: [(module.path, getattr(module, name)) for module in self.modules] for name in ("trainable", "frozen", "buffers")
         }
-        return sum_by_module({module.path: module.module_class for module in self.modules}, amounts, depth)
+        return sum_by_module(self.modules, amounts, depth)
 
     def __str__(self) -> str:
         return (

@@ -13,6 +13,9 @@ from zoo.records import full_operator_name
 if TYPE_CHECKING:
     import pandas as pd
 
+    from zoo.counting.parameters import ModuleParameters
+    from zoo.meta.module_stack import ModuleRecord
+
 
 class OperationRow(NamedTuple):
     """All calls of one module that are alike: the same operator on the same shapes."""
@@ -73,12 +76,12 @@ def why_uncounted(uncounted: Counter[str]) -> str | None:
 
 
 def sum_by_module(
-    classes: Mapping[str, str], amounts: Mapping[str, Iterable[tuple[str, int]]], depth: int | None
+    modules: Iterable[ModuleRecord | ModuleParameters], amounts: Mapping[str, Iterable[tuple[str, int]]], depth: int | None
 ) -> pd.DataFrame:
-    """Sums of each module with all modules inside it.
+    """Sums of each module with all modules inside it, in the model's order.
 
     Args:
-        classes: of the modules of a model, by path, in the model's order.
+        modules: of a model.
         amounts: pairs of a module's path and its own amount, by name of the column.
         depth: levels of modules shown; None for all.
     """
@@ -90,5 +93,5 @@ def sum_by_module(
             parts = path.split(".") if path else []
             for level in range((len(parts) if depth is None else min(depth, len(parts))) + 1):
                 sums.setdefault(".".join(parts[:level]), [0] * len(amounts))[column] += amount
-    records = [(path, kind.rsplit(".", 1)[-1], *sums[path]) for path, kind in classes.items() if path in sums]
+    records = [(m.path, m.module_class.rsplit(".", 1)[-1], *sums[m.path]) for m in modules if m.path in sums]
     return pd.DataFrame(records, columns=["module", "module_class", *amounts])

@@ -72,15 +72,9 @@ def sustained_share(device: Device) -> float:
     otherwise = known["otherwise"]
     if _is_half_rate(device):
         return float(otherwise["half_rate"])
-    is_little = device.kind != "embedded-gpu" and _power_per_unit(device) <= parse_quantity(otherwise["little_power"], WATTS)
+    watts_per_unit = device.power_w.value / device.compute_units.value if device.power_w and device.compute_units else math.inf
+    is_little = device.kind != "embedded-gpu" and watts_per_unit <= parse_quantity(otherwise["little_power"], WATTS)
     return float(otherwise["full_rate_at_little_power" if is_little else "full_rate"])
-
-
-def _power_per_unit(device: Device) -> float:
-    """Watts per compute unit; infinite if unknown."""
-    if device.power_w is None or device.compute_units is None:
-        return math.inf
-    return device.power_w.value / device.compute_units.value
 
 
 def _is_half_rate(device: Device) -> bool:

@@ -154,9 +154,9 @@ class _Loader(Composer, _Parser, SafeConstructor, Resolver):
             if type(value) is int and abs(value) > _LARGEST:
                 raise OverflowError
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
-            said = shorten_line(str(node.value), 60) if isinstance(node, yaml.ScalarNode) else "a mapping or a list"
+            text = shorten_line(str(node.value), 60) if isinstance(node, yaml.ScalarNode) else "a mapping or a list"
             name = node.tag.removeprefix(_PREFIX)
-            raise ConstructorError(None, None, f"'{said}' cannot be read as {name}", node.start_mark) from None
+            raise ConstructorError(None, None, f"'{text}' cannot be read as {name}", node.start_mark) from None
         return value
 
 

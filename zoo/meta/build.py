@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import gc
+import sys
 import types
 from collections.abc import Callable, Iterable, Iterator
 from contextvars import ContextVar
@@ -29,21 +30,24 @@ def _fill_nothing(tensor: Any, *_: Any, **__: Any) -> Any:
     return tensor
 
 
-_TORCH_INITIALISERS = tuple(
-    value
-    for name, value in vars(nn.init).items()
-    if isinstance(value, types.FunctionType) and name.endswith("_") and value.__module__ == nn.init.__name__
-)
+def _library_initialisers() -> list[Callable[..., Any]]:
+    """The initialisers of torch, and of timm if it is imported: other libraries use its layers."""
+    modules = [nn.init, sys.modules.get("timm.layers.weight_init")]
+    return [
+        value for module in modules if module for name, value in vars(module).items() if name.endswith("_") and callable(value)
+    ]
 
 
 @contextlib.contextmanager
 def skip_initialisers(functions: Iterable[Callable[..., Any]] = ()) -> Iterator[None]:
-    """Makes torch's initialisers, and the given ones, return their tensor unchanged.
+    """Makes the initialisers of torch and timm, and the given ones, return their tensor unchanged.
 
     The code of the functions is replaced instead of their names, because libraries import the names. Not thread-safe: another thread
     must not initialise a real model meanwhile.
     """
-    changed = [f for f in (*_TORCH_INITIALISERS, *functions) if isinstance(f, types.FunctionType) and not f.__code__.co_freevars]
+    changed = [
+        f for f in (*_library_initialisers(), *functions) if isinstance(f, types.FunctionType) and not f.__code__.co_freevars
+    ]
     saved = [(f, f.__code__, f.__defaults__, f.__kwdefaults__) for f in changed]
     try:
         for function in changed:
@@ -134,7 +138,7 @@ def build_on_meta(
 
     Args:
         constructor: makes the model.
-        initialisers: functions that only fill tensors; they are skipped like torch's own.
+        initialisers: other functions that only fill tensors; they are skipped like those of torch and timm.
         reuse: make modules of torch, torchvision and timm from recipes if their arguments have occurred before. For constructors that do
             not change the configuration of these libraries.
 

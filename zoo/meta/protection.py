@@ -87,10 +87,10 @@ class _Reached:
 
     def put_back(self) -> None:
         """Restores everything, in the order in which it was reached."""
-        for container, kept in self._contents:
-            if (container or kept) and _identities(container) != _identities(kept):
+        for container, saved in self._contents:
+            if (container or saved) and _identities(container) != _identities(saved):
                 container.clear()
-                (container.update if isinstance(container, dict | set) else container.extend)(kept)
+                (container.update if isinstance(container, dict | set) else container.extend)(saved)
         for restore in self._restores:
             restore()
 
@@ -113,15 +113,15 @@ class _Reached:
                 self.add(value, depth)
 
     def _add_mapping(self, value: Any, depth: int) -> None:
-        kept = dict(value)
-        self._contents.append((value, kept))
-        if kept:
-            self.add_all(kept.values(), depth - 1)
+        saved = dict(value)
+        self._contents.append((value, saved))
+        if saved:
+            self.add_all(saved.values(), depth - 1)
 
     def _add_sequence(self, value: Any, depth: int) -> None:
-        kept = list(value)
-        self._contents.append((value, kept))
-        self.add_all(kept, depth - 1)
+        saved = list(value)
+        self._contents.append((value, saved))
+        self.add_all(saved, depth - 1)
 
     def _add_object(self, value: Any, depth: int) -> None:
         """A module, or an object whose class belongs to no library: its attributes, and the functions of its class."""
@@ -142,9 +142,9 @@ class _Reached:
             if _is_foreign(base) or id(base) in self._seen:
                 continue
             self._seen.add(id(base))
-            kept = {name: value for name, value in vars(base).items() if not name.startswith("__") or name == "__call__"}
-            self._restores.append(functools.partial(_restore_attributes, base, kept))
-            for value in kept.values():
+            saved = {name: value for name, value in vars(base).items() if not name.startswith("__") or name == "__call__"}
+            self._restores.append(functools.partial(_restore_attributes, base, saved))
+            for value in saved.values():
                 self.add(value, depth - 1)
 
     def _add_function(self, function: types.FunctionType, depth: int) -> None:
@@ -164,9 +164,9 @@ class _Reached:
                 self._add_variables(vars(value), names, depth)
 
     def _add_variables(self, variables: dict[str, Any], names: Iterable[str], depth: int) -> None:
-        kept = {name: variables[name] for name in names if name in variables}
-        self._restores.append(functools.partial(_restore_variables, variables, set(names), kept))
-        for value in kept.values():
+        saved = {name: variables[name] for name in names if name in variables}
+        self._restores.append(functools.partial(_restore_variables, variables, set(names), saved))
+        for value in saved.values():
             self.add(value, depth - 1 if not isinstance(value, types.FunctionType) else depth)
 
     def _add_cache(self, cached: Any, depth: int) -> None:
@@ -218,19 +218,19 @@ def _identities(container: Any) -> list[int]:
     return list(map(id, values))
 
 
-def _restore_variables(variables: dict[str, Any], names: set[str], kept: dict[str, Any]) -> None:
+def _restore_variables(variables: dict[str, Any], names: set[str], saved: dict[str, Any]) -> None:
     for name in names:
         value = variables.get(name, _MISSING)
-        if name in kept and value is not kept[name]:
-            variables[name] = kept[name]
-        elif name not in kept and value is not _MISSING and not isinstance(value, types.ModuleType | types.FunctionType | type):
+        if name in saved and value is not saved[name]:
+            variables[name] = saved[name]
+        elif name not in saved and value is not _MISSING and not isinstance(value, types.ModuleType | types.FunctionType | type):
             del variables[name]
 
 
-def _restore_attributes(kind: type, kept: dict[str, Any]) -> None:
-    for name in [name for name in vars(kind) if not name.startswith("__") and name not in kept]:
+def _restore_attributes(kind: type, saved: dict[str, Any]) -> None:
+    for name in [name for name in vars(kind) if not name.startswith("__") and name not in saved]:
         delattr(kind, name)
-    for name, value in kept.items():
+    for name, value in saved.items():
         if vars(kind).get(name, _MISSING) is not value:
             setattr(kind, name, value)
 

@@ -60,9 +60,7 @@ def matmul_macs(args: Sequence[Any], kwargs: dict[str, Any], out: Tensor) -> int
 
 def added_matmul_macs(args: Sequence[Any], kwargs: dict[str, Any], out: Tensor) -> int:
     """addmm, addmv and baddbmm: the product of the second and third argument; the addition of the first is not a product."""
-    if args[1].layout != torch.strided:
-        return int(args[1]._nnz() * args[2].shape[-1])
-    return int(out.numel() * args[1].shape[-1])
+    return matmul_macs(args[1:], kwargs, out)
 
 
 def summed_matmul_macs(args: Sequence[Any], kwargs: dict[str, Any], out: Tensor) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -21,13 +21,9 @@ from zoo.operators.op_record import tensors_in
 from zoo.recording.memo import Memo
 from zoo.recording.recorder import Recorder
 from zoo.training.fused_attention import fused_attention
-from zoo.training.optimizers import OPTIMIZERS, OptimizerFactory, optimizer_cost
-from zoo.training.saved_tensors import SavedTensors
+from zoo.training.optimizers import OPTIMIZERS, optimizer_cost
 from zoo.training.training_cost import TrainingCost
-from zoo.training.training_totals import TrainingTotals
-
-Loss = Callable[[Any], Tensor]
-"""Reduces the outputs of a model to a scalar."""
+from zoo.training.training_totals import SavedTensors, TrainingTotals
 
 
 def sum_of_outputs(outputs: Any) -> Tensor:
@@ -42,14 +38,8 @@ def sum_of_outputs(outputs: Any) -> Tensor:
     return sum((tensor.sum() for tensor in trained[1:]), start=trained[0].sum())
 
 
-def count_training(  # all but two are keyword-only and seldom given
-    model: nn.Module,
-    inputs: Sequence[Any],
-    memo: Memo | None = None,
-    *,
-    kwargs: Mapping[str, Any] | None = None,
-    loss: Loss = sum_of_outputs,
-    optimizers: Mapping[str, OptimizerFactory] = OPTIMIZERS,
+def count_training(
+    model: nn.Module, inputs: Sequence[Any], memo: Memo | None = None, *, kwargs: Mapping[str, Any] | None = None
 ) -> TrainingCost:
     """Runs the forward and the backward pass of a model in training mode on the meta device and counts their operations and memory.
 
@@ -58,8 +48,6 @@ def count_training(  # all but two are keyword-only and seldom given
         inputs: positional arguments of `forward`, tensors on the meta device.
         kwargs: its keyword arguments.
         memo: results remembered from other passes; sharing one makes counting several times faster and changes no figure.
-        loss: reduces the outputs to the scalar that is differentiated.
-        optimizers: by name; the memory of each is computed.
 
     Raises:
         InputError: if there is nothing to train.
@@ -73,7 +61,7 @@ def count_training(  # all but two are keyword-only and seldom given
         with _differentiating(), Recorder(totals, modules, memo):
             with saved_tensors_hooks(saved.save, lambda tensor: tensor):
                 outputs = model(*inputs, **named)  # alive until the end, as in a training loop that gives them a name
-                scalar = loss(outputs)
+                scalar = sum_of_outputs(outputs)
             saved_bytes = saved.nbytes()
             saved.stop()
             forward = totals.end_phase(parts.names)
@@ -91,7 +79,7 @@ def count_training(  # all but two are keyword-only and seldom given
             backward=backward,
             saved_bytes_by_module={parts.names.get(id(module), ""): nbytes for module, nbytes in saved_bytes.items()},
             kept_bytes=totals.memory.live,
-            optimizers={name: optimizer_cost(factory, trained, memo) for name, factory in optimizers.items()},
+            optimizers={name: optimizer_cost(factory, trained, memo) for name, factory in OPTIMIZERS.items()},
             modules=tuple(parts.modules),
             never_called=parts.never_called(called),
             seconds=time.perf_counter() - started,

@@ -88,7 +88,7 @@ class TrainingCost:
         """Bytes of the optimiser's state between steps.
 
         Raises:
-            UnknownNameError: if no optimiser of that name was counted.
+            UnknownNameError: if there is no such optimiser.
         """
         return self._optimizer(optimizer).state_bytes
 
@@ -99,11 +99,11 @@ class TrainingCost:
         when the state exists. Gradients are freed before the forward pass, as by `zero_grad`.
 
         Args:
-            optimizer: sgd, sgd-momentum, adam, adamw, or another one that was counted.
+            optimizer: sgd, sgd-momentum, adam or adamw.
             foreach: the optimiser updates all parameters together, as by default on a GPU, instead of one after another.
 
         Raises:
-            UnknownNameError: if no optimiser of that name was counted.
+            UnknownNameError: if there is no such optimiser.
         """
         cost = self._optimizer(optimizer)
         temporary = cost.foreach_bytes if foreach else cost.temporary_bytes
@@ -137,7 +137,7 @@ class TrainingCost:
             "backward_macs": [(row.module, row.op.macs * row.calls) for row in self.backward.rows],
             "saved_bytes": self.saved_bytes_by_module.items(),
         }
-        return sum_by_module({module.path: module.module_class for module in self.modules}, amounts, depth)
+        return sum_by_module(self.modules, amounts, depth)
 
     def summary(self, *, digits: int = 2) -> dict[str, str]:
         """The totals as text: `{"MACs": "12.27 GMACs", …}`."""

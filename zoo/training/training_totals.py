@@ -1,10 +1,11 @@
-"""Records a training step: the operations of each phase with the modules they belong to, and the bytes alive."""
+"""Records a training step: the operations of each phase with their modules, live bytes, and what autograd saves for the backward pass."""
 
 from __future__ import annotations
 
 import bisect
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 
 from zoo.counting.count_model import join_calls
 from zoo.counting.totals import GradientTotals
+from zoo.recording.lifetimes import LifetimeObserver
 from zoo.recording.memo import CallEntry, Memo, Storages
 from zoo.training.training_cost import PhaseCost
 
@@ -64,3 +66,37 @@ class TrainingTotals(GradientTotals):
         number = node._sequence_nr()
         position = bisect.bisect_left(self._node_numbers, min(number, sys.maxsize))
         return self._node_modules[position] if position < len(self._node_modules) else None
+
+
+class SavedTensors(LifetimeObserver):
+    """The storages that are saved now, each once, with the first module that saved it.
+
+    Args:
+        modules: the stack of running modules.
+        excluded: tensors whose memory is not activations, such as parameters and buffers.
+    """
+
+    def __init__(self, modules: Sequence[nn.Module], excluded: Iterable[Tensor]) -> None:
+        super().__init__()
+        self._modules = modules
+        self._excluded = {tensor.untyped_storage()._cdata for tensor in excluded}
+        self._saved: dict[int, tuple[int, nn.Module | None]] = {}
+        self._labels = 0
+
+    def on_death(self, label: int) -> None:
+        self._saved.pop(label, None)
+
+    def nbytes(self) -> Counter[nn.Module | None]:
+        """Bytes that are saved now, by module."""
+        total: Counter[nn.Module | None] = Counter()
+        for nbytes, module in self._saved.values():
+            total[module] += nbytes
+        return total
+
+    def save(self, tensor: Tensor) -> Tensor:
+        """The hook that autograd calls with a tensor to be saved."""
+        storage = tensor.untyped_storage()
+        if storage._cdata not in self._excluded and self.observe(storage, storage._cdata, self._labels):
+            self._saved[self._labels] = storage.nbytes(), self._modules[-1] if self._modules else None
+            self._labels += 1
+        return tensor

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from dataclasses import replace
 from functools import cache
@@ -25,7 +25,7 @@ from open_clip.pretrained import get_pretrained_cfg, list_pretrained_tags_by_mod
 from torch import nn
 
 from zoo.adapters.base import Example, Zoo
-from zoo.adapters.timm import address_of_weights, timm_initialisers
+from zoo.adapters.timm import address_of_weights
 from zoo.adapters.traced_transformers import independent_of_values
 from zoo.inputs import TensorInput, format_tensors, parse_tensors
 from zoo.records import Accuracy, Architecture, CostKey, PublishedCost, Task, Weights
@@ -112,10 +112,6 @@ class OpenClipZoo(Zoo):
         name, part = _split_arch(key.arch)
         has_mask = part != _IMAGE and "hf_model_name" in _package_config(name)["text_cfg"]
         return replace(example, context=independent_of_values) if has_mask else example
-
-    def initialisers(self) -> Iterable[Callable[..., Any]]:
-        """timm's initialisers of tensors: many of the image towers are timm's."""
-        return timm_initialisers()
 
     def published_costs(self) -> list[PublishedCost]:
         """Parameters, and FLOPs with 2 for each MAC, from the project's table of costs."""

@@ -6,7 +6,7 @@ every encoder. The library publishes weights of its encoders alone, not of whole
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -15,7 +15,6 @@ from segmentation_models_pytorch.encoders import encoders as all_encoders
 from torch import nn
 
 from zoo.adapters.base import Zoo
-from zoo.adapters.timm import timm_initialisers
 from zoo.errors import InputError, VariantError
 from zoo.inputs import parse_input
 from zoo.records import Architecture, CostKey, Task
@@ -83,10 +82,6 @@ class SmpZoo(Zoo):
         decoder, _, encoder = arch.partition("-")
         model: nn.Module = DECODERS[decoder](encoder_name=encoder, encoder_weights=None, **options)
         return model
-
-    def initialisers(self) -> Iterable[Callable[..., Any]]:
-        """timm's initialisers of tensors."""
-        return timm_initialisers()
 
 
 class SmpProductZoo(SmpZoo):

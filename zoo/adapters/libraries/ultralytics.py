@@ -180,8 +180,8 @@ def _without_weights(given: Mapping[str, Any]) -> dict[str, Any]:
 def _parse_summary(text: str, scale: str) -> tuple[int, float] | None:
     """Parameters and GFLOPs of a scale."""
     line = next((line for line in text.splitlines() if scale and line.strip().startswith(f"{scale}: [")), None)
-    found = _UNSCALED_SUMMARY.search(text) if line is None else _SUMMARY.search(line)
-    return (int(found[1].replace(",", "")), float(found[2])) if found else None
+    summary = _UNSCALED_SUMMARY.search(text) if line is None else _SUMMARY.search(line)
+    return (int(summary[1].replace(",", "")), float(summary[2])) if summary else None
 
 
 def _head_of(config: Mapping[str, Any]) -> _Head:
@@ -257,8 +257,8 @@ def _set_strides(model: Any, channels: int) -> None:
     side = 256  # as the constructor has it
     model.eval()
     head.training = True
-    found = model.forward(torch.zeros(1, channels, side, side))
-    features = found.get("one2many", found)["feats"]
+    outputs = model.forward(torch.zeros(1, channels, side, side))
+    features = outputs.get("one2many", outputs)["feats"]
     head.training = False
     head.stride = torch.tensor([side / level.shape[-2] for level in features], device="cpu")
     model.stride = head.stride

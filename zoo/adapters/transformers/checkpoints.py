@@ -48,7 +48,10 @@ class Checkpoint(NamedTuple):
     @property
     def task(self) -> Task:
         """The task of the model's class."""
-        return task_of(self.class_name)
+        if self.class_name in _PROMPTED:
+            return Task.OTHER
+        others = (task for end, task in _TASKS.items() if self.class_name.endswith(end))
+        return Task.ZERO_SHOT if self.class_name in _ZERO_SHOT else next(others, Task.FEATURES)
 
     @property
     def head(self) -> str:
@@ -60,13 +63,6 @@ class Checkpoint(NamedTuple):
     def native_input(self, config: Any) -> str:
         """Its evaluation input."""
         return self.input or native_input(config, self.head)
-
-
-def task_of(class_name: str) -> Task:
-    """The task of a class of transformers."""
-    if class_name in _ZERO_SHOT or class_name in _PROMPTED:
-        return Task.ZERO_SHOT if class_name in _ZERO_SHOT else Task.OTHER
-    return next((task for end, task in _TASKS.items() if class_name.endswith(end)), Task.FEATURES)
 
 
 @cache
