@@ -19,7 +19,7 @@ from reports.leaderboard.report import DeviceLatencies, PlatformEstimates
 from reports.selection.candidate_speeds import SpeedSources
 from reports.selection.candidates import build_candidates
 from reports.selection.estimate_rounding import Floats, round_estimates
-from reports.selection.published_speeds import SPEED_KEY, fastest_steps, published_by_architecture
+from reports.selection.published_speeds import SPEED_KEY, published_by_architecture, select_stated, steps_in_run
 from reports.selection.speed_estimates import MODEL_KEY, CachedSpeeds
 from zoo.devices.device import Device
 from zoo.devices.kinds import GPU_KINDS
@@ -180,8 +180,8 @@ class _Known:
         models = leaderboard[SPEED_KEY].drop_duplicates(ignore_index=True).reset_index(names=_PLACE)
         self._places = leaderboard[SPEED_KEY].merge(models, on=SPEED_KEY, how="left")[_PLACE].to_numpy(np.int64)
         self._models = len(models)
-        speeds = published_by_architecture().merge(models, on=SPEED_KEY)
-        self._published = {str(device): rows for device, rows in speeds.groupby("device")}
+        self._published = published_by_architecture().merge(models, on=SPEED_KEY)
+        self._steps: dict[Precision, dict[str, pd.DataFrame]] = {}  # by precision and device, the fastest first
         self._measured_on = cached.measured_precisions()
 
     def over(self, estimated: DeviceLatencies) -> DeviceLatencies:
@@ -189,12 +189,21 @@ class _Known:
         return self._with_measured(self._with_published(estimated))
 
     def _with_published(self, known: DeviceLatencies) -> DeviceLatencies:
-        if known.device.id not in self._published:
+        steps = self._steps_in(known.run.precision).get(known.device.id)
+        if steps is None:
             return known
-        found = fastest_steps(self._published[known.device.id], replace(known.run, runtime=known.runtime))
+        slowest_first = select_stated(steps, replace(known.run, runtime=known.runtime)).iloc[::-1]
         of_models = np.full(self._models, np.nan)
-        of_models[found[_PLACE]] = found[LATENCY.key]
+        of_models[slowest_first[_PLACE]] = slowest_first[LATENCY.key]  # the last one of a model stays
         return _over(known, of_models[self._places], _PUBLISHED)
+
+    def _steps_in(self, precision: Precision) -> dict[str, pd.DataFrame]:
+        """The published steps of one image by device, in any runtime."""
+        if precision not in self._steps:
+            steps = steps_in_run(self._published, RunConfig(precision=precision))
+            columns = ["device", _PLACE, "processor", "threads", "runtime", LATENCY.key]
+            self._steps[precision] = {str(device): rows for device, rows in steps[columns].groupby("device")}
+        return self._steps[precision]
 
     def _with_measured(self, known: DeviceLatencies) -> DeviceLatencies:
         if known.device.id not in self._measured_on:

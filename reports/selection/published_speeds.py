@@ -49,7 +49,7 @@ def fastest_published(models: pd.DataFrame, run: RunConfig, device: Device, *, a
         `SPEED_KEY`, `latency_ms`, `samples_per_s` and `latency_from`; and the note.
     """
     rows = _in_run(published_by_architecture(device.id), run).merge(models[SPEED_KEY].drop_duplicates(), on=SPEED_KEY)
-    steps = fastest_steps(rows, run)
+    steps = steps_in_run(rows, run).drop_duplicates(SPEED_KEY)
     fastest = (rows if any_batch else steps).groupby(SPEED_KEY, as_index=False)[THROUGHPUT.key].max()
     if fastest.empty:
         return pd.DataFrame(columns=[*SPEED_KEY, LATENCY.key, THROUGHPUT.key, "latency_from"]), ""
@@ -58,10 +58,10 @@ def fastest_published(models: pd.DataFrame, run: RunConfig, device: Device, *, a
     return speeds, _note(rows, len(steps))
 
 
-def fastest_steps(rows: pd.DataFrame, run: RunConfig) -> pd.DataFrame:
-    """Of published speeds, the fastest step of each model in a run configuration."""
+def steps_in_run(rows: pd.DataFrame, run: RunConfig) -> pd.DataFrame:
+    """Of published speeds, the steps in a run configuration and at its batch, the fastest first."""
     rows = _in_run(rows, run)
-    return rows[rows["batch"] == run.batch].sort_values(LATENCY.key, kind="stable").drop_duplicates(SPEED_KEY)
+    return rows[rows["batch"] == run.batch].sort_values(LATENCY.key, kind="stable")
 
 
 def published_runtimes(device: Device, run: RunConfig) -> list[str]:

@@ -243,9 +243,16 @@ class CachedSpeeds:
 
     def measured(self, device: Device) -> pd.DataFrame:
         """The speeds measured on a device."""
-        if device.id not in self._measured:
-            self._measured[device.id] = known_speeds(self._store, device.id, self._files, DeviceNames([device]))
-        return self._measured[device.id]
+        is_known = self._files or device.id in self._devices
+        name = device.id if is_known else ""  # nothing was measured on any of the others
+        if name not in self._measured:
+            self._measured[name] = known_speeds(self._store, device.id, self._files, DeviceNames([device]))
+        return self._measured[name]
+
+    @functools.cached_property
+    def _devices(self) -> frozenset[str]:
+        """Those that the table of measured speeds names."""
+        return frozenset(self._store.speeds()["device"].dropna())
 
     def measured_precisions(self) -> dict[str, set[Precision]]:
         """The devices on which the cache has measurements, and the precisions of these."""
