@@ -106,7 +106,7 @@ def test_listing_builds_no_model() -> None:
     ("fields", "problem"),
     [
         ({"zoo": "other"}, "its zoo is 'other'"),
-        ({"name": "a/b", "weights": ()}, "holds slashes"),
+        ({"name": "a/b", "weights": ()}, "contain slashes"),
         ({"task": "guessing"}, "its task 'guessing' is none of"),
         ({"input": "3 by 8"}, "is not an input shape"),
         ({"input": "3x8X8"}, "its input '3x8X8' is written '3x8x8'"),
