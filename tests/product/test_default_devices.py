@@ -57,8 +57,18 @@ def test_a_device_and_a_limit_on_the_page_give_the_rows_of_select(
     assert rows
     for model, latency_ms in rows:  # a model may be on the frontier at two inputs
         known = [row["latency_ms"] for row in wanted["frontier"] if row["model"] == model]
-        assert any(latency_ms == pytest.approx(other, abs=0.011) for other in known), model
+        assert any(latency_ms == pytest.approx(other, rel=0.006) for other in known), model
     page.page.locator("#only-frontier").uncheck()
+
+
+def test_the_memory_of_a_device_limits_the_rows_as_with_select(default_run: DefaultRun, page: Visit) -> None:
+    wanted = selected(default_run, "--device", "jetson-nano", "--dtype", "fp16", "--pareto", "latency")
+    page.page.select_option("#choose-device", "jetson-nano")
+    page.until("document.getElementById('choose-device').value === 'jetson-nano'")
+    page.page.select_option("#choose-run", "float16")
+    page.settle()
+    assert page.text("#count-fitting") == f"{wanted['candidates']['fits']:,}"
+    assert next(limit for limit in wanted["limits"] if limit["title"] == "Memory of the device")["beyond"] > 0
 
 
 def test_every_kind_of_device_can_be_chosen(page: Visit) -> None:
