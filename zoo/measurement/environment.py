@@ -37,7 +37,9 @@ def environment(run: RunConfig) -> dict[str, Any]:
         "governor": _read_stripped(_SYSTEM / "cpu0/cpufreq/scaling_governor"),
     }
     if run.is_cpu:
-        facts |= {"threads": thread_count(run), "simd": torch.backends.cpu.get_cpu_capability(), "mkldnn": _mkldnn(torch)}
+        mkldnn = torch.backends.mkldnn
+        facts |= {"threads": thread_count(run), "simd": torch.backends.cpu.get_cpu_capability()}
+        facts["mkldnn"] = bool(mkldnn.is_available() and mkldnn.enabled)
     elif run.device.startswith("cuda"):
         facts |= _cuda_facts(torch, run.device)
     else:
@@ -109,10 +111,6 @@ def _cuda_facts(torch: Any, device: str) -> dict[str, Any]:
 def _plain_uuid(text: str) -> str:
     """A UUID as torch writes it; NVIDIA's tool adds the prefix `GPU-`."""
     return text.strip().removeprefix("GPU-")
-
-
-def _mkldnn(torch: Any) -> bool:
-    return bool(torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled)
 
 
 def _read_stripped(path: Path) -> str | None:

@@ -185,7 +185,7 @@ def _write_durably(path: Path, data: pa.Buffer) -> None:
             _drop_from_page_cache(file.fileno())
             file.seek(0)
             if checksum(file.read()) != checksum(data):
-                raise OSError(None, "the disk returns other bytes than were written")
+                raise OSError(None, "the disk gives back other bytes than were written")
         temporary.replace(path)
     except BaseException:  # Ctrl-C as well
         temporary.unlink(missing_ok=True)

@@ -88,8 +88,8 @@ def _parse_platform_constants(platform: Platform, entry: Mapping[str, Any]) -> F
 
 
 def _parse_spread(figures: Mapping[str, Any]) -> Spread:
-    residuals = {name: Residuals(**figures[name]) for name in ("model", "family", "transfer", "device")}
-    return Spread(**residuals, models=figures["models"], devices=figures["devices"])
+    values: dict[str, Any] = {name: Residuals(**one) if isinstance(one, dict) else one for name, one in figures.items()}
+    return Spread(**values)
 
 
 def dump_fitted(fitted: Sequence[Fitted]) -> str:

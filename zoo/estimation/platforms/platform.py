@@ -86,15 +86,12 @@ class Platform:
         )
         return seconds
 
-    def neutral_constants(self) -> Array:
-        """Log constants that the departures start from."""
-        return np.array([0.0 if term.is_main else self.neutral for term in self.terms])
-
     def hierarchy(self, settings: pd.DataFrame) -> Hierarchy:
         """The levels of these settings: rows with the columns of `SETTING`."""
         shared = tuple(self._make_level(prior, _group_numbers(settings, prior.of)) for prior in self.levels)
         own = self._make_level(self.own, np.arange(len(settings)))
-        return Hierarchy(self.neutral_constants(), shared, own)
+        neutral = np.array([0.0 if term.is_main else self.neutral for term in self.terms])
+        return Hierarchy(neutral, shared, own)
 
     def device_level(self, factor: float) -> Level:
         """The departures of a setting on a new device from its prediction: a factor, and those of devices and settings.
