@@ -7,10 +7,12 @@ import struct
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from fakes_cache import Cache
 from typer.testing import CliRunner
@@ -81,6 +83,15 @@ def test_every_model_is_a_point_and_the_frontier_is_that_of_the_answer() -> None
     fitting = [(macs / 1e9, top1) for macs, top1 in MODELS.values() if macs <= 10**9]
     best = [one for one in fitting if not any(x <= one[0] and y >= one[1] and (x, y) != one for x, y in fitting)]
     assert frontier.tolist() == [pytest.approx(list(point)) for point in sorted(best)]
+
+
+def test_a_model_at_two_inputs_is_two_points_and_counted_once() -> None:
+    points = points_of(macs="1G")
+    twice = replace(points, rows=pd.concat([points.rows, points.rows.assign(input="3x288x288")], ignore_index=True))
+    for drawn in (points, twice):
+        title = draw(drawn, Style(1200, 675)).axes[0].get_title(loc="left")
+        fitting = sum(macs <= 10**9 for macs, _ in MODELS.values())
+        assert f"{fitting} of {len(MODELS)} models fit" in title
 
 
 def test_the_steps_never_leave_what_is_reached_and_limits_are_dashed_at_their_place() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable
 
 import numpy as np
@@ -48,6 +49,16 @@ def test_models_have_to_be_within_the_memory_of_the_device(visit: Callable[..., 
     at.page.select_option("#choose-run", "float16-nhwc")
     at.settle()
     assert at.text("#count-fitting") == str(fits.sum())
+
+
+def test_a_limit_of_0_has_no_factor(visit: Callable[..., Visit]) -> None:
+    at = visit()
+    at.page.get_by_label("Params ≤").fill("0")
+    at.settle()
+    assert at.text("#count-fitting") == "0"
+    said = at.text("#answer") + at.text("#left-out")
+    assert "moved to" in said
+    assert not re.search(r"×\d|\+\d+%", said)
 
 
 @pytest.mark.parametrize(("words", "device"), [("orin nano", "jetson-orin-nano"), ("T4", "t4"), ("8 pixel", "pixel-8")])
