@@ -51,7 +51,7 @@ export async function useChoice(device, choice) {
   }
   if (!device) return;
   const key = latencyKey(device, choice);
-  if (!opened.has(key)) openColumn(key, device, choice, await latenciesOf(choice));
+  if (!opened.has(key)) addLatencyColumn(key, device, choice, await latenciesOf(choice));
   REPORT.costs.unshift(key);
   REPORT.limits.unshift(key);
 }
@@ -59,12 +59,12 @@ export async function useChoice(device, choice) {
 // Latency, ends of its interval and origin of each model of the columns. The origin is a place in PACKED.origins.
 async function latenciesOf(choice) {
   const models = 1 + PACKED.model.reduce((most, model) => Math.max(most, model), -1);
-  const { latency, steps } = choice.column ? decode(await unpack(choice.column), models)
+  const { latency, steps } = choice.column ? decodeEstimates(await unpack(choice.column), models)
     : choice.platform === undefined ? { latency: new Float64Array(models).fill(NaN), steps: new Float64Array(models) }
-      : await estimated(choice.platform);
+      : await roundedPlatformEstimates(choice.platform);
   const factor = steps.map((step) => Math.exp(step / STEPS_PER_E));
-  const low = latency.map((value, model) => round(value / factor[model]));
-  const high = latency.map((value, model) => round(value * factor[model]));
+  const low = latency.map((value, model) => roundEstimate(value / factor[model]));
+  const high = latency.map((value, model) => roundEstimate(value * factor[model]));
   const origins = Uint8Array.from(latency, (value) => (Number.isNaN(value) ? UNKNOWN : ESTIMATED));
   for (const [origin, [places, milliseconds]] of Object.entries(choice.known)) {
     places.forEach((model, place) => {
@@ -75,7 +75,7 @@ async function latenciesOf(choice) {
 }
 
 // The inverse of `_pack_estimates` in reports/html/device_payload.py.
-function decode(bytes, models) {
+function decodeEstimates(bytes, models) {
   const [high, low, steps] = [0, 1, 2].map((plane) => bytes.subarray(plane * models, (plane + 1) * models));
   const latency = Float64Array.from(high, (byte, model) => {
     const code = (byte << 8) | low[model];
@@ -87,14 +87,14 @@ function decode(bytes, models) {
 }
 
 // Rounded as in reports/selection/estimate_rounding.py.
-async function estimated(place) {
+async function roundedPlatformEstimates(place) {
   const { latency, width } = await estimateOnPlatform(PACKED.platforms, place);
-  return { latency: latency.map(round), steps: width.map((half) => Math.ceil(STEPS_PER_E * half - 1e-9)) };
+  return { latency: latency.map(roundEstimate), steps: width.map((half) => Math.ceil(STEPS_PER_E * half - 1e-9)) };
 }
 
-const round = (value) => Number(value.toPrecision(DIGITS));
+const roundEstimate = (value) => Number(value.toPrecision(DIGITS));
 
-function openColumn(key, device, choice, { latency, low, high, origins }) {
+function addLatencyColumn(key, device, choice, { latency, low, high, origins }) {
   opened.set(key, { low: byRow(low), high: byRow(high), origins: PACKED.model.map((model) => origins[model]) });
   BOARD.addFigures({
     key, title: 'Latency', longTitle: `Latency on ${device.name}, ${choice.title}`, unit: 'ms', scale: 1, digits: 2, kind: 'number', better: 'low', group: 'Speed', shown: true, width: 14,

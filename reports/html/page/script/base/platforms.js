@@ -5,7 +5,7 @@ import { unpack } from './packed.js';
 let opening = null;
 
 // The numbers, with the amount of each term of a platform for every model.
-async function open(packed) {
+async function openNumbers(packed) {
   const numbers = JSON.parse(new TextDecoder().decode(await unpack(packed.numbers)));
   const bytes = await unpack(packed.features);
   const values = new Float32Array(bytes.buffer, 0, bytes.length / Float32Array.BYTES_PER_ELEMENT);
@@ -21,7 +21,7 @@ async function open(packed) {
 
 // Latencies in ms of the models of the page's columns, and half the width of the interval of their logarithms; NaN without an estimate.
 export async function estimateOnPlatform(packed, place) {
-  opening ??= open(packed);
+  opening ??= openNumbers(packed);
   const numbers = await opening;
   const choice = numbers.choices[place];
   const best = { log: new Float64Array(numbers.models).fill(Infinity), width: new Float64Array(numbers.models) };

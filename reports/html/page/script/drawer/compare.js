@@ -6,7 +6,7 @@ import { formatFixed, headerOf, signed } from '../base/format.js';
 import { state } from '../base/state.js';
 import { head, plainTable } from '../base/tables.js';
 import { change } from '../base/view.js';
-import { hostOf, modelParts, openButton, pick } from '../table/cells.js';
+import { hostOf, modelParts, openButton, setCompared } from '../table/cells.js';
 
 // Updates the tray at the foot of the window, and the boxes in the tables.
 export function showPicked() {
@@ -15,7 +15,7 @@ export function showPicked() {
   document.body.classList.toggle('has-tray', state.compare.length > 0);
   fill(byId('picked'), state.compare.map((row) => h('span', { class: 'chip' },
     h('bdi', { class: 'clip' }, modelParts(row).main, ' ', h('span', { class: 'set-back' }, BOARD.shown('input', row))),
-    h('button', { type: 'button', 'aria-label': `Remove ${BOARD.shown('model', row)}`, onclick: () => pick(row, false) }, '×'))));
+    h('button', { type: 'button', 'aria-label': `Remove ${BOARD.shown('model', row)}`, onclick: () => setCompared(row, false) }, '×'))));
   const open = byId('compare-open');
   open.disabled = state.compare.length < 2;
   open.textContent = state.compare.length < 2 ? 'Pick another to compare' : `Compare ${state.compare.length}`;
@@ -40,7 +40,7 @@ function showComparison() {
     .filter(({ isDifferent }) => isDifferent || !onlyDifferent);
   const heads = rows.map((row) => h('th', { scope: 'col' },
     openButton(row), h('span', { class: 'compare-tools' }, h('span', { class: 'set-back' }, BOARD.shown('input', row)),
-      h('button', { type: 'button', class: 'quiet', 'aria-label': `Remove ${BOARD.shown('model', row)}`, onclick: () => pick(row, false) }, 'Remove'))));
+      h('button', { type: 'button', class: 'quiet', 'aria-label': `Remove ${BOARD.shown('model', row)}`, onclick: () => setCompared(row, false) }, 'Remove'))));
   fill(byId('compare-table'), plainTable({ class: 'compare', 'aria-label': 'Comparison' }, [head('Column'), ...heads], columns.map(comparisonLine)));
 }
 

@@ -19,7 +19,7 @@ export function showAnswer() {
   const { best: [pick, next], relaxations } = findAnswer();
   byId('choices').textContent = choicesText();
   fill(byId('answer-pick'), pickElements(pick));
-  const lines = [...(next === undefined ? [] : [runnerUp(next, pick)]), ...relaxations.map((one) => relaxationLine(one, pick))];
+  const lines = [...(next === undefined ? [] : [runnerUpLine(next, pick)]), ...relaxations.map((one) => relaxationLine(one, pick))];
   fill(byId('answer-more'), lines.map((line) => h('li', {}, line)));
 }
 
@@ -27,7 +27,7 @@ export function showAnswer() {
 export function findAnswer() {
   const seen = new Set();
   const isFirst = (row) => seen.size < seen.add(architectureOf(row)).size;
-  const best = rank(taskRows(state.task).filter((row) => view.marks[row] === FITS)).filter(isFirst);
+  const best = rankRows(taskRows(state.task).filter((row) => view.marks[row] === FITS)).filter(isFirst);
   return { best, relaxations: relaxationsOf(best[0]) };
 }
 
@@ -39,11 +39,11 @@ export function choicesText() {
 }
 
 export function pickElements(pick) {
-  if (pick === undefined) return noPick();
+  if (pick === undefined) return noPickElements();
   return [h('p', { class: 'pick' }, 'Take ', openButton(pick), ` at ${BOARD.shown('input', pick)}`), h('p', {}, whyText(pick))];
 }
 
-function noPick() {
+function noPickElements() {
   const [what, then] = view.fitting
     ? [`${plural(view.fitting, 'row')} fit, but none has a known ${BOARD.column(state.accuracy).title}.`, 'Choose another accuracy above the chart, or read the table.']
     : view.considered
@@ -53,7 +53,7 @@ function noPick() {
 }
 
 // Rows with a known accuracy, the best first; the cheaper one where equal, then by name.
-function rank(rows) {
+function rankRows(rows) {
   const [quality, cost] = [qualityOf(state.accuracy), BOARD.figures(state.cost)];
   const names = BOARD.ranks('model');
   return rows.filter((row) => !Number.isNaN(quality[row]))
@@ -68,18 +68,18 @@ function whyText(row) {
   const others = view.limits.length ? `the ${formatCount(view.fitting)} that fit` : 'all that are shown';
   const best = `${isLowBetter(state.accuracy) ? 'Lowest' : 'Highest'} ${accuracy.title} (${figure(state.accuracy, row)}) of ${others}.`;
   const latency = chosenLatency();
-  const speed = latency ? ` ${figure(latency, row)}, ${latencyNote(latency, row)}${overAtTheEnd(latency, row)}.` : '';
-  return `${best}${speed}${closest(row)}`;
+  const speed = latency ? ` ${figure(latency, row)}, ${latencyNote(latency, row)}${upperEndNote(latency, row)}.` : '';
+  return `${best}${speed}${closestLimitText(row)}`;
 }
 
 // A note where an estimate is within the limit, but the upper end of its interval is not.
-function overAtTheEnd(latency, row) {
+function upperEndNote(latency, row) {
   const limit = view.limits.find(({ key }) => key === latency);
   return limit && latencyHigh(latency, row) > limit.bound ? ', over the limit at the upper end' : '';
 }
 
 // The limit of which the pick uses the largest share.
-function closest(row) {
+function closestLimitText(row) {
   const limits = view.limits.filter(({ bound, values }) => bound > 0 && values[row] > 0);
   const shares = limits.map(({ isLeast, bound, values }) => (isLeast ? bound / values[row] : values[row] / bound));
   if (!shares.length) return '';
@@ -89,16 +89,16 @@ function closest(row) {
   return ` Closest to ${boundText(limit)}: ${used} it.`;
 }
 
-function runnerUp(row, pick) {
+function runnerUpLine(row, pick) {
   const cost = state.cost ? `, ${BOARD.column(state.cost).title} ${figure(state.cost, row)} against ${figure(state.cost, pick)}` : '';
-  return ['Runner-up: ', openButton(row), ` ${figure(state.accuracy, row)} (${gain(row, pick)})${cost}`];
+  return ['Runner-up: ', openButton(row), ` ${figure(state.accuracy, row)} (${gainText(row, pick)})${cost}`];
 }
 
 // For each limit, the row that beats the pick and needs the least relaxation of that limit alone: [{limit, row, excess}].
 function relaxationsOf(pick) {
   const quality = qualityOf(state.accuracy);
   const nearest = new Map();
-  for (const row of rank(taskRows(state.task).filter((one) => view.marks[one] === LEFT_OUT))) {
+  for (const row of rankRows(taskRows(state.task).filter((one) => view.marks[one] === LEFT_OUT))) {
     if (pick !== undefined && quality[row] <= quality[pick]) break;
     const excesses = view.limits.map((limit) => excessOf(limit, row));
     const broken = excesses.flatMap((excess, place) => (excess === 0 ? [] : [place]));
@@ -110,16 +110,16 @@ function relaxationsOf(pick) {
 }
 
 function relaxationLine(one, pick) {
-  return [`${movedText(one)}: `, openButton(one.row), ` ${figure(state.accuracy, one.row)}${pick === undefined ? '' : ` (${gain(one.row, pick)})`}`];
+  return [`${relaxedLimitText(one)}: `, openButton(one.row), ` ${figure(state.accuracy, one.row)}${pick === undefined ? '' : ` (${gainText(one.row, pick)})`}`];
 }
 
 // 'Latency ≤ 10.00 ms moved to 11.30 ms (+13.0 %)'.
-function movedText({ limit, row, excess }) {
+function relaxedLimitText({ limit, row, excess }) {
   const step = limit.isLeast || excess === Infinity ? '' : ` (${excess < 1 ? '+' : ''}${formatExcess(excess)})`;
   return `${boundText(limit)} moved to ${figureAt(limit, row)}${step}`;
 }
 
-function gain(row, pick) {
+function gainText(row, pick) {
   const values = BOARD.figures(state.accuracy);
   const column = BOARD.column(state.accuracy);
   return withUnit(column, signed(values[row] - values[pick], column.digits));

@@ -29,11 +29,11 @@ export function pickBox(row) {
   const label = `Compare ${modelParts(row).name}, ${BOARD.shown('input', row)}`;
   return h('input', {
     type: 'checkbox', class: 'pick', 'data-row': row, checked: state.compare.includes(row), 'aria-label': label,
-    onchange: ({ target }) => pick(row, target.checked),
+    onchange: ({ target }) => setCompared(row, target.checked),
   });
 }
 
-export function pick(row, isOn) {
+export function setCompared(row, isOn) {
   const compare = state.compare.filter((other) => other !== row);
   const isFull = isOn && compare.length >= MOST_COMPARED;
   if (isFull) notify(`At most ${MOST_COMPARED} models can be compared. Remove one first.`);
