@@ -53,7 +53,7 @@ def machine_answers(run: RunConfig) -> Callable[[str], Any]:
     worker.prepare_process()
     configure_torch(run)
     answers: dict[str, Callable[[RunConfig], Any]] = {"environment": environment, "peak": measure_peak}
-    return lambda request: _failing(answers[request], run)
+    return lambda request: _answer_or_failure(answers[request], run)
 
 
 def model_answers(job: MeasureJob) -> Callable[[int], Any]:
@@ -63,10 +63,10 @@ def model_answers(job: MeasureJob) -> Callable[[int], Any]:
         worker.limit_memory(limit)
     configure_torch(job.run)
     model = _Model(job)
-    return lambda batch: _failing(model.measure, batch)
+    return lambda batch: _answer_or_failure(model.measure, batch)
 
 
-def _failing(answer: Callable[[T], Any], request: T) -> Any:
+def _answer_or_failure(answer: Callable[[T], Any], request: T) -> Any:
     """The answer to a request, or the failure if it raises."""
     try:
         return answer(request)
