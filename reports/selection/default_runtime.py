@@ -1,8 +1,12 @@
 """The runtime of an answer that none was asked for: latencies of different runtimes are not compared.
 
-It depends on the device, the run configuration and the cache, and not on the models, so that every output has the same: the runtime
-of most measurements there; without any torch, where it has estimates (GPUs, and CPUs with a calibration); else the one that is the fastest for
-most models, of those in which speeds were published of the device or of devices like it. A measurement that names no runtime stands in any.
+It depends on the device, the run configuration and the cache, and not on the models, so that every output has the same:
+
+1. the runtime of most measurements there;
+2. torch, where it has estimates: GPUs, and CPUs with a calibration;
+3. of those in which speeds were published of the device or of devices like it, the one that is the fastest for most models.
+
+A measurement that names no runtime stands in any.
 """
 
 from __future__ import annotations
@@ -52,7 +56,7 @@ def measured_in(measured: pd.DataFrame, run: RunConfig, free: Collection[str]) -
 def _of_measurements(measured: pd.DataFrame) -> str | None:
     """The runtime of most, without its version: `torch` of `torch-2.9.1`."""
     names = measured["runtime"].dropna().astype("string").str.lower().str.split("-").str[0]
-    return str(names.value_counts().index[0]) if len(names) else None
+    return str(names.value_counts().sort_index().idxmax()) if len(names) else None  # of equals the first by name
 
 
 def _of_estimates(run: RunConfig, device: Device, store: Store) -> str | None:

@@ -35,6 +35,7 @@ LINES = (
     "estimate torchvision/squeezenet1_0 --device rtx-4090 --input 64",
     "devices rtx-4090 galaxy-s24 stm32h743",
     "run zoometer.yaml",
+    "report zoometer.yaml --summary json",
     "refresh zoometer.yaml",
     "speeds import speed.csv",
     "speeds list torchvision/* --device rtx-4090",
@@ -95,7 +96,7 @@ def verbs_with_json() -> set[str]:
     """Verbs whose help offers JSON, but for the one that writes tables of the cache into files."""
     names = [name for name in VERBS if name not in ("speeds", "cache")]
     names += [f"{group} {name}" for group, app in (("speeds", speeds.app), ("cache", cache.app)) for name in names_of(app)]
-    offers = re.compile(r"--format [<\[][^>\]]*json")
+    offers = re.compile(r"--(format|summary) +[<\[][^>\]]*json")
     return {name for name in names if offers.search(zoometer(*name.split(), "--help").stdout)} - {"cache export"}
 
 

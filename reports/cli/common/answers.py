@@ -29,7 +29,7 @@ def answer_schema(verb: str) -> dict[str, Any]:
     if verb not in known:
         near = did_you_mean(verb, known) or " See the verbs with: zoometer --help"
         raise UnknownNameError(f"'{verb}' is no verb that prints JSON.{near}")
-    return {**known[verb], "title": f"zoometer {verb} --format json"}
+    return {**known[verb], "title": f"What zoometer {verb} prints as JSON"}
 
 
 def _schema(shape: Any) -> dict[str, Any]:

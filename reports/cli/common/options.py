@@ -68,6 +68,7 @@ SpeedFiles = Annotated[list[Path] | None, _file("--speed", metavar="FILE", help=
 
 # Forms of output.
 Form = Annotated[TextFormat, _print("--format", help="For a person or a program.")]
+Summary = Annotated[TextFormat, _print("--summary", help="What was written, for a person or a program.")]
 TableForm = Annotated[TableFormat, _print("--format", help="For a person, a program or a spreadsheet.")]
 FailOn = Annotated[_Text, _print("--fail-on", metavar="KINDS", help=f"End with code 4 if there are any: {', '.join(FAIL_ON)}.")]
 

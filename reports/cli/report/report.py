@@ -17,6 +17,7 @@ EXAMPLES = examples(
     "zoometer report configs/default.yaml",
     "zoometer report configs/default.yaml --format html",
     "zoometer report configs/default.yaml --format html,xlsx,csv,json,md",
+    "zoometer report configs/default.yaml --summary json    which files were written, for a program",
 )
 
 
@@ -32,8 +33,9 @@ def report(
     ] = None,
     cache: options.Cache = None,
     out: options.Out = None,
+    summary: options.Summary = "text",
 ) -> None:
     """Render a configuration's reports from what the cache holds; no model is built or counted."""
     from reports.api.rendering import render_again
 
-    print_outcome(render_again(read_config(config, cache, out), config, form or []), "text", ExitCode.OK)
+    print_outcome(render_again(read_config(config, cache, out), config, form or []), summary, ExitCode.OK)
