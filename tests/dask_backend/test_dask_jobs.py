@@ -189,7 +189,9 @@ def test_a_dask_worker_outlives_what_models_do_to_its_process(tmp_path: Path) ->
         outcomes = run_batch(given, Execution(timeout_s=4, memory_gb=1), installed_software()).outcomes
     stop_processes()  # which would wait for another run
     assert sorted(job.arch for job, _ in outcomes) == sorted(names)
-    reasons = {job.arch: str(out) if isinstance(out, Failure) else unpack(out)[0].row.get("reason") for job, out in outcomes}
+    reasons: dict[str, Any] = {
+        job.arch: str(out) if isinstance(out, Failure) else unpack(out)[0].row.get("reason") for job, out in outcomes
+    }
     assert reasons.pop("hangs_deaf").startswith("timeout: not counted within 4 s")
     assert reasons == {
         "healthy_after_hangs_deaf": None,
