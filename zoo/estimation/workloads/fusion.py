@@ -40,11 +40,8 @@ class FusedColumns(NamedTuple):
 _JOINED = FusedColumns()
 
 
-class Access(NamedTuple):
-    """A tensor of one of the calls of a kernel."""
-
-    member: int  # which of the kernel's calls
-    place: int  # which of the tensors that it reads, or that it writes
+Access = tuple[int, int]
+"""A tensor of one of the calls of a kernel: which call, and which of the tensors that it reads, or that it writes."""
 
 
 class Traffic(NamedTuple):
@@ -119,16 +116,16 @@ def _group(calls: Sequence[CallSummary], reads: Sequence[Sequence[int]], writes:
         if kernel is None or not kernel.is_fusible:
             kernel = _Open(call.is_fusible)
             kernels.append(kernel)
-        member = len(kernel.members)
+        member, kernel_reads = len(kernel.members), kernel.reads
         kernel.members.append(position)
-        for place, (storage, is_free) in enumerate(zip(read, call.free_reads, strict=True)):
+        for place, storage in enumerate(read):
             if made_by.get(storage) is not kernel:
-                known = kernel.reads.get(storage)
+                known = kernel_reads.get(storage)
                 accesses = [] if known is None else known[1]
-                accesses.append(Access(member, place))
-                kernel.reads[storage] = is_free, accesses
-        for place, (storage, is_free) in enumerate(zip(written, call.free_writes, strict=True)):
-            kernel.writes[storage] = is_free, Access(member, place)
+                accesses.append((member, place))
+                kernel_reads[storage] = call.free_reads[place], accesses
+        for place, storage in enumerate(written):
+            kernel.writes[storage] = call.free_writes[place], (member, place)
             made_by[storage], made_at[storage] = kernel, position
     return kernels
 

@@ -10,12 +10,8 @@ from typing import NamedTuple
 from zoo.tracing.derivation.call_types import CallOutcome
 from zoo.tracing.derivation.graph import Program
 
-
-class Origin(NamedTuple):
-    """Where a storage comes from: a result of a call, or a source of the program."""
-
-    call: int  # -1: a source
-    place: int  # of the result among those of the call; of a source, its value
+Origin = tuple[int, int]
+"""Where a storage comes from: a call and the place among its results, or -1 and a source of the program."""
 
 
 class Roles(NamedTuple):
@@ -75,7 +71,7 @@ class _Walk:
     """Goes through a program call by call. Some hundred thousand calls a minute, so it is written for speed."""
 
     def __init__(self, program: Program) -> None:
-        self._program = program
+        self._program, self._calls = program, program.calls
         self._use = MemoryUse()
         self._storage_of = [-1] * program.values
         self._users: list[int] = []  # of each storage, how many values alive share it
@@ -87,7 +83,7 @@ class _Walk:
         for value, source in program.sources.items():
             storage = known.get(source.storage, -1)
             if storage < 0:
-                storage = known[source.storage] = self._new_storage(Origin(-1, value))
+                storage = known[source.storage] = self._new_storage((-1, value))
             self._storage_of[value] = storage
             self._users[storage] += 1
         for values, role in ((program.weights, "weight"), (program.inputs, "input")):
@@ -121,15 +117,16 @@ class _Walk:
 
     def call(self, position: int, outcome: CallOutcome) -> None:
         """One call of the program."""
-        _, _, inputs, outputs = self._program.calls[position]
-        storage_of = self._storage_of
+        _, _, inputs, outputs = self._calls[position]
+        storage_of, users = self._storage_of, self._users
         storages = [storage_of[value] for value in inputs]
-        for place, (value, source) in enumerate(zip(outputs, outcome.sources, strict=True)):
-            storage = storages[source] if source >= 0 else self._new_storage(Origin(position, place))
+        for place, source in enumerate(outcome.sources):
+            storage = storages[source] if source >= 0 else self._new_storage((position, place))
             storages.append(storage)
+            value = outputs[place]
             if storage_of[value] < 0:
                 storage_of[value] = storage
-                self._users[storage] += 1
+                users[storage] += 1
         layout, read, is_allocation = outcome.call
         if layout is not None:
             self._record(position, [storages[i] for i in read], storages[len(inputs) :])
@@ -138,21 +135,23 @@ class _Walk:
                 self._number(storage, "constant", len(self._use.calls))
 
     def _record(self, position: int, read: Sequence[int], written: Sequence[int]) -> None:
-        use, numbers = self._use, self._numbers
+        use, numbers, roles = self._use, self._numbers, self._use.storage_roles
         reads = [numbers[storage] if numbers[storage] >= 0 else self._number(storage, "constant", -1) for storage in read]
-        roles = use.storage_roles
         read_roles = [roles[number] for number in reads]
         is_constant = "activation" not in read_roles and "input" not in read_roles
-        role = "constant" if is_constant else "activation"
-        writes = [self._number(storage, role, len(use.calls)) for storage in written]
-        for number in writes:
-            if not is_constant and roles[number] in {"constant", "weight"}:
-                roles[number] = "activation"  # a constant that is written into
+        role, count = "constant" if is_constant else "activation", len(use.calls)
+        writes = [numbers[storage] if numbers[storage] >= 0 else self._number(storage, role, count) for storage in written]
+        write_roles = [roles[number] for number in writes]
+        if not is_constant and ("constant" in write_roles or "weight" in write_roles):  # one that is written into
+            for number, written_role in zip(writes, write_roles, strict=True):
+                if written_role != "input":
+                    roles[number] = "activation"
+            write_roles = [roles[number] for number in writes]
         use.calls.append(position)
         use.reads.append(reads)
         use.writes.append(writes)
         self._read_roles.append(read_roles)
-        self._write_roles.append([roles[number] for number in writes])
+        self._write_roles.append(write_roles)
 
     def finish(self) -> MemoryUse:
         """What was found; constants that grow with the batch get a role of their own."""
@@ -164,7 +163,7 @@ class _Walk:
         use = self._use
         use.made = [number for number, made_by in enumerate(use.alloc_at) if made_by >= 0]
         use.kept = {number for number in use.made if use.free_at[number] is None}
-        use.weights = tuple([o.place for o, role in zip(use.origins, use.storage_roles, strict=True) if role == "weight"])
+        use.weights = tuple([value for (_, value), role in zip(use.origins, use.storage_roles, strict=True) if role == "weight"])
         return use
 
     def _mark_repeated(self) -> None:
