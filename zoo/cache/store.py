@@ -78,9 +78,9 @@ class Store(TableStore):
         return latest_rows(table, key)
 
     def _details(self, name: str, where: Where, columns: Iterable[str] | None = None) -> pa.Table:
-        key = OWNERS[DETAILS[name]]
         columns = list(TABLES[name].names if columns is None else columns)
-        owners = self.in_force(DETAILS[name], key, where=where)  # first: details are written before their owner
+        owners = self.in_force(DETAILS[name], OWNERS[DETAILS[name]], where=where)  # first: details are written before their owner
+        key = [column for column in OWNERS[DETAILS[name]] if len(where.get(column, ())) != 1]  # the others have one value
         rows = self.read(name, dict.fromkeys([*columns, *key, "position", "counted_at"]), where)
         return details_of(rows, owners, key).select(columns)
 
