@@ -2,7 +2,7 @@
 
 import { taskRows } from '../base/data.js';
 import { DEVICES, chosenLatency, countOrigins, findChoice, findDevice, latencyKey, useChoice } from '../base/devices.js';
-import { byId, fill, h } from '../base/dom.js';
+import { byId, fill, h, notify } from '../base/dom.js';
 import { formatCount } from '../base/format.js';
 import { state } from '../base/state.js';
 import { change } from '../base/view.js';
@@ -23,7 +23,8 @@ export function startDevices() {
 function takeFound(field) {
   const words = field.value.toLowerCase().split(/\s+/).filter(Boolean);
   const device = DEVICES.find(({ name }) => name === field.value) ?? DEVICES.find(({ id, name }) => words.every((word) => `${id} ${name}`.toLowerCase().includes(word)));
-  if (!words.length || !device) return;
+  if (!words.length) return;
+  if (!device) return notify(`No device has '${field.value}' in its name.`);
   field.value = '';
   chooseDevice(device.id, '');
 }
