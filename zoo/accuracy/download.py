@@ -46,7 +46,7 @@ def fetch_tables(version: str, max_age: timedelta) -> str:
     A release's tables never change and are downloaded once; those of the main branch are downloaded again when they are older than
     `max_age`. If a time limit is exceeded, the download continues in the background, for the next run.
     """
-    attempt = _Attempt(_folder(), HOME, version, datetime.now(UTC) - max_age)
+    attempt = _Attempt(_download_folder(), HOME, version, datetime.now(UTC) - max_age)
     if attempt.is_done():
         return ""
     if at := attempt.failed_at():
@@ -63,7 +63,7 @@ def fetch_tables(version: str, max_age: timedelta) -> str:
             ended.set()
 
     threading.Thread(target=work, name="timm-results", daemon=True).start()
-    reason = _wait(arrivals, ended) or next(iter(reasons), "could not be downloaded")
+    reason = _wait_for_end(arrivals, ended) or next(iter(reasons), "could not be downloaded")
     if reason:
         attempt.remember_failure()
     return reason
@@ -71,8 +71,8 @@ def fetch_tables(version: str, max_age: timedelta) -> str:
 
 def cached_tables(version: str) -> list[ResultTable]:
     """The downloaded tables of a release, else of the main branch."""
-    for revision in _revisions(version):
-        folder = _folder() / revision
+    for revision in _revisions_to_try(version):
+        folder = _download_folder() / revision
         if (folder / MAIN_TABLE).exists():
             paths = {name: folder / name for name in TABLES if (folder / name).exists()}
             return [
@@ -82,7 +82,7 @@ def cached_tables(version: str) -> list[ResultTable]:
     return []
 
 
-def _wait(arrivals: Sequence[float], ended: threading.Event) -> str:
+def _wait_for_end(arrivals: Sequence[float], ended: threading.Event) -> str:
     """Waits until the attempt has ended. Returns the reason if a time limit is exceeded before, else an empty text."""
     started = time.monotonic()
     while not ended.wait(0.02):
@@ -106,10 +106,10 @@ class _Attempt:
     def run(self, heard: Callable[[int], Any]) -> str:
         """Downloads tables that are missing or too old; returns the reason of a failure, else an empty text."""
         try:
-            for revision in _revisions(self.version):
-                if self._fetch(revision, MAIN_TABLE, heard):
+            for revision in _revisions_to_try(self.version):
+                if self._fetch_table(revision, MAIN_TABLE, heard):
                     for name in TABLES:
-                        self._fetch(revision, name, heard)
+                        self._fetch_table(revision, name, heard)
                     break
             else:
                 return f"are neither in timm {self.version}'s repository nor in its main branch"
@@ -117,34 +117,34 @@ class _Attempt:
             return f"could not be downloaded: {error}"
         except OSError as error:
             return f"could not be saved: {error}"
-        self._mark.unlink(missing_ok=True)
+        self._failure_mark.unlink(missing_ok=True)
         return ""
 
     def is_done(self) -> bool:
         """Whether all tables are cached and recent enough."""
-        return any(all(self._is_cached(revision, name) for name in TABLES) for revision in _revisions(self.version))
+        return any(all(self._is_cached(revision, name) for name in TABLES) for revision in _revisions_to_try(self.version))
 
     def failed_at(self) -> datetime | None:
         """When the last attempt failed, if within `PAUSE`."""
         with contextlib.suppress(OSError):
-            at = _written_at(self._mark)
+            at = _written_at(self._failure_mark)
             return at if at > datetime.now(UTC) - PAUSE else None
         return None
 
     def remember_failure(self) -> None:
         with contextlib.suppress(OSError):  # the folder is not writable
             self.folder.mkdir(parents=True, exist_ok=True)
-            self._mark.write_text("The last attempt to download timm's result tables failed.\n", encoding="utf-8")
+            self._failure_mark.write_text("The last attempt to download timm's result tables failed.\n", encoding="utf-8")
 
     def _is_cached(self, revision: str, name: str) -> bool:
         path = self.folder / revision / name
         return path.exists() and (revision != MAIN_BRANCH or _written_at(path) > self.newer_than)
 
     @property
-    def _mark(self) -> Path:
+    def _failure_mark(self) -> Path:
         return self.folder / "failed"
 
-    def _fetch(self, revision: str, name: str, heard: Callable[[int], Any]) -> bool:
+    def _fetch_table(self, revision: str, name: str, heard: Callable[[int], Any]) -> bool:
         """Downloads a table that is missing or too old. Returns whether the table exists."""
         folder = self.folder / revision
         path, fetched = folder / name, folder / f"{name}.new"
@@ -163,13 +163,13 @@ class _Attempt:
         return True
 
 
-def _folder() -> Path:
+def _download_folder() -> Path:
     import pooch
 
     return Path(pooch.os_cache("zoometer")) / "timm-results"
 
 
-def _revisions(version: str) -> Iterator[str]:
+def _revisions_to_try(version: str) -> Iterator[str]:
     yield f"v{version}"
     yield MAIN_BRANCH
 

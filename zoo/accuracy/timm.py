@@ -131,16 +131,16 @@ def _read_path(path: str) -> tuple[bytes | None, datetime]:
         if not fs.exists(root):
             return None, datetime.now(UTC)
         if "file" in (fs.protocol, *fs.protocol):
-            return read_bytes(root, RESULTS), _modified(fs, root)
+            return read_bytes(root, RESULTS), _modification_time(fs, root)
         content: bytes = fs.cat_file(root, end=RESULTS.most_bytes + 1)
     except (ImportError, OSError, ValueError) as error:
         raise AccuracyError(f"timm's results '{redacted(path)}' cannot be read: {redacted(str(error))}") from None
     if len(content) > RESULTS.most_bytes:
         raise AccuracyError(f"timm's results '{redacted(path)}' are too large: {RESULTS.most_bytes / 1e6:g} MB at most.")
-    return content, _modified(fs, root)
+    return content, _modification_time(fs, root)
 
 
-def _modified(fs: fsspec.AbstractFileSystem, path: str) -> datetime:
+def _modification_time(fs: fsspec.AbstractFileSystem, path: str) -> datetime:
     """When a file was modified, or now if its file system does not tell."""
     try:
         moment: datetime = fs.modified(path)

@@ -80,7 +80,7 @@ def check_listing(zoo: Zoo) -> tuple[list[Architecture], list[str]]:
     """The architectures of a zoo, listed without building a model and without the network, and the problems with them."""
     problems: list[str] = []
     try:
-        with _refusing(nn.Module, "__init__", "a model was built"), _without_network():
+        with _forbid_call(nn.Module, "__init__", "a model was built"), _without_network():
             architectures, again = list(zoo.architectures()), list(zoo.architectures())
     except _RefusedError as error:
         return [], [f"while listing, {error}"]
@@ -219,7 +219,7 @@ class _RefusedError(Exception):
     """The zoo did something forbidden."""
 
 
-def _refusing(owner: Any, name: str, what: str) -> contextlib.AbstractContextManager[Any]:
+def _forbid_call(owner: Any, name: str, what: str) -> contextlib.AbstractContextManager[Any]:
     def refuse(*_: Any, **__: Any) -> NoReturn:
         raise _RefusedError(what)
 
@@ -230,5 +230,5 @@ def _refusing(owner: Any, name: str, what: str) -> contextlib.AbstractContextMan
 def _without_network() -> Iterator[None]:
     with contextlib.ExitStack() as contexts:
         for owner, name in ((socket.socket, "connect"), (socket, "create_connection"), (socket, "getaddrinfo")):
-            contexts.enter_context(_refusing(owner, name, "the network was used"))
+            contexts.enter_context(_forbid_call(owner, name, "the network was used"))
         yield

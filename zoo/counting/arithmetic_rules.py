@@ -73,7 +73,7 @@ _LOSSES = {
 _SOFTMAX = 5  # largest, difference, exp, sum, and quotient (or difference of the logarithm)
 
 
-def _arguments(op: Call) -> list[str]:
+def _argument_texts(op: Call) -> list[str]:
     """The arguments of a call that are not tensors, in order; a list in brackets is one argument."""
     parts, depth = [""], 0
     for sign in op.arguments:
@@ -85,10 +85,10 @@ def _arguments(op: Call) -> list[str]:
     return [part.strip() for part in parts if part.strip()]
 
 
-def _numbers(op: Call) -> list[float]:
+def _numeric_arguments(op: Call) -> list[float]:
     """The arguments that are single numbers."""
     numbers = []
-    for argument in _arguments(op):
+    for argument in _argument_texts(op):
         with contextlib.suppress(ValueError):
             numbers.append(float(argument))
     return numbers
@@ -109,20 +109,20 @@ def _with_bias(position: int) -> Rule:
 
 def _added_product(op: Call, shapes: Shapes) -> int:
     """beta * a + alpha * (b @ c): the addition, unless beta is 0, and each scaling by another number than 1."""
-    scalings = _numbers(op)
+    scalings = _numeric_arguments(op)
     is_added = not scalings or scalings[0] != 0
     return 2 * op.macs + op.elements_out * (is_added + sum(value not in {0.0, 1.0} for value in scalings))
 
 
 def _scaled_sum(op: Call, shapes: Shapes) -> int:
     """x + alpha * y."""
-    is_scaled = shapes.has(1) and any(value != 1 for value in _numbers(op))
+    is_scaled = shapes.has(1) and any(value != 1 for value in _numeric_arguments(op))
     return op.elements_out * (2 if is_scaled else 1)
 
 
 def _attention(op: Call, shapes: Shapes) -> int:
     """q scaled, both products, softmax, and a mask added: that of the caller, or the one of a causal attention."""
-    is_masked = shapes.has(3) or _arguments(op)[1:2] == ["True"]
+    is_masked = shapes.has(3) or _argument_texts(op)[1:2] == ["True"]
     return 2 * op.macs + shapes.elements(0) + (_SOFTMAX + is_masked) * attention_scores(shapes)
 
 
@@ -139,12 +139,12 @@ def _normalised(rate: int, *, can_have_bias: bool = True) -> Rule:
 
 def _batch_norm(op: Call, shapes: Shapes) -> int:
     """Difference and product by known statistics; in training those are computed too."""
-    return _normalised(5 if _arguments(op)[:1] == ["True"] else 2)(op, shapes)
+    return _normalised(5 if _argument_texts(op)[:1] == ["True"] else 2)(op, shapes)
 
 
 def _vector_norm(op: Call, shapes: Shapes) -> int:
     """Of order 2: square, sum, root; 1 and infinity: absolute, sum or largest; 0: compared, sum; others: absolute, power, sum, root."""
-    order = next(iter(_numbers(op)), 2.0)
+    order = next(iter(_numeric_arguments(op)), 2.0)
     if order == 2:
         return 2 * shapes.elements(0) + op.elements_out
     return 2 * shapes.elements(0) if order in {0, 1, math.inf, -math.inf} else 3 * shapes.elements(0) + op.elements_out
@@ -157,7 +157,7 @@ def _with_mean(op: Call, shapes: Shapes) -> int:
 
 def _loss(op: Call, shapes: Shapes) -> int:
     """The loss of each element, and the sum over all unless the reduction is `none`; the mean has one more division."""
-    reduction = next(iter(_arguments(op)), "1")
+    reduction = next(iter(_argument_texts(op)), "1")
     reduced = {"0": 0, "1": shapes.elements(0) + 1, "2": shapes.elements(0)}.get(reduction, shapes.elements(0) + 1)
     return _LOSSES[op.operation] * shapes.elements(0) + reduced
 
@@ -170,7 +170,7 @@ def _distance(op: Call, shapes: Shapes) -> int:
 def _window(op: Call, shapes: Shapes) -> int:
     """One operation for each element under the window, and for an average one division, for each output."""
     outputs = math.prod(shapes.output())
-    sizes = _arguments(op)[0].strip("[]").split(", ")
+    sizes = _argument_texts(op)[0].strip("[]").split(", ")
     return outputs * (math.prod(int(size) for size in sizes if size) + op.operation.startswith("avg"))
 
 
@@ -196,7 +196,7 @@ def _recurrent_cell(op: Call, shapes: Shapes) -> int:
 
 def _grid_sample(op: Call, shapes: Shapes) -> int:
     """By its mode: four neighbours, one, or sixteen."""
-    return op.elements_out * {"0": 7, "1": 0, "2": 31}.get(next(iter(_arguments(op)), "0"), 7)
+    return op.elements_out * {"0": 7, "1": 0, "2": 31}.get(next(iter(_argument_texts(op)), "0"), 7)
 
 
 def _fourier(op: Call, shapes: Shapes) -> int:

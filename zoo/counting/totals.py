@@ -61,9 +61,9 @@ class Totals:
         is_work = is_fresh or operator.is_mutable or operation.macs is not None or operation.kind == Kind.UNKNOWN
         if operation.kind in UNRECORDED or not is_work:
             return ()
-        return (self._shared(make_op_record(operator.name, operation, args, kwargs, out)),)
+        return (self._shared_record(make_op_record(operator.name, operation, args, kwargs, out)),)
 
-    def _shared(self, record: OpRecord) -> OpRecord:
+    def _shared_record(self, record: OpRecord) -> OpRecord:
         """The one object for all equal records, so that they compare by identity."""
         shared: OpRecord = self._memo.records.setdefault(record, record)
         return shared
@@ -84,7 +84,7 @@ class Totals:
     def mark_contraction(self, position: int) -> None:
         module, record = self.calls[position]
         contraction = replace(record, operation="einsum", kind=Kind.MATMUL, macs=record.elements_out)
-        self.calls[position] = module, self._shared(contraction)
+        self.calls[position] = module, self._shared_record(contraction)
 
     def add(self, entry: CallEntry, module: nn.Module | None, tensors: Sequence[Tensor], out: Any, made: Storages) -> None:
         for record in entry.description:

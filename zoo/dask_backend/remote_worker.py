@@ -70,7 +70,7 @@ class _Pools:
     @contextlib.contextmanager
     def borrow(self, limits: Execution, family: Family) -> Iterator[LocalPool]:
         """A worker process, if possible one that has run this family; after an exception it is not reused."""
-        pool = self._take(limits, family)
+        pool = self._take_pool(limits, family)
         try:
             yield pool
         except BaseException:
@@ -85,7 +85,7 @@ class _Pools:
                 self._janitor = threading.Thread(target=self._stop_idle, name="janitor", daemon=True)
                 self._janitor.start()
 
-    def _take(self, limits: Execution, family: Family) -> LocalPool:
+    def _take_pool(self, limits: Execution, family: Family) -> LocalPool:
         with self._lock:
             usable = [entry for entry in self._idle if entry[1].execution == limits]
             entry = max(usable, key=lambda entry: family in entry[1].families, default=None)

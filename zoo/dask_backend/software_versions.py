@@ -25,7 +25,7 @@ def installed_software(libraries: Iterable[str] = ()) -> dict[str, str]:
     """
     python = ".".join(platform.python_version_tuple()[:2])
     own = {"python": python, "counter": COUNTER_VERSION, "tracer": TRACER_VERSION}
-    return own | {name: _version(name) for name in (*_ALWAYS, *libraries) if name not in own}
+    return own | {name: _version_of(name) for name in (*_ALWAYS, *libraries) if name not in own}
 
 
 def require_equal(expected: Mapping[str, str], installed: Mapping[str, str], where: str) -> None:
@@ -44,7 +44,7 @@ def require_equal(expected: Mapping[str, str], installed: Mapping[str, str], whe
 
 
 @cache
-def _version(name: str) -> str:
+def _version_of(name: str) -> str:
     try:
         return metadata.version(name).partition("+")[0]
     except metadata.PackageNotFoundError:

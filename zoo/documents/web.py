@@ -58,7 +58,7 @@ def download(address: str, limits: DownloadLimits, heard: Callable[[int], Any] =
 
     def work() -> None:
         try:
-            ended.put(_download(address, limits, heard))
+            ended.put(_download_content(address, limits, heard))
         except Exception as error:  # noqa: BLE001 - the caller raises it
             ended.put(error)
 
@@ -73,7 +73,7 @@ def download(address: str, limits: DownloadLimits, heard: Callable[[int], Any] =
     return result
 
 
-def _download(address: str, limits: DownloadLimits, heard: Callable[[int], Any]) -> bytes:
+def _download_content(address: str, limits: DownloadLimits, heard: Callable[[int], Any]) -> bytes:
     import requests  # slow to import, and needed for downloads only
     import urllib3
 

@@ -74,7 +74,7 @@ _on_meta: ContextVar[frozenset[str]] = ContextVar("names of the functions that a
 _empty = torch.empty
 
 
-def _allocating(function: Callable[..., Any], name: str) -> Callable[..., Any]:
+def _allocating_on_meta(function: Callable[..., Any], name: str) -> Callable[..., Any]:
     """The function with the meta device as its default, as in the context `torch.device("meta")`, but without a mode for all of torch.
 
     `rand` and `randn` are replaced by `empty`, because their meta kernels are slow.
@@ -91,7 +91,7 @@ def _allocating(function: Callable[..., Any], name: str) -> Callable[..., Any]:
     return allocate
 
 
-def _filling(function: Callable[..., Any]) -> Callable[..., Any]:
+def _skipping_meta_tensors(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     def fill(tensor: Any, *args: Any, **kwargs: Any) -> Any:
         return tensor if _on_meta.get() and tensor.is_meta else function(tensor, *args, **kwargs)
@@ -100,12 +100,12 @@ def _filling(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 _ALLOCATORS = {
-    (library, name): _allocating(function, name)
+    (library, name): _allocating_on_meta(function, name)
     for library in (torch, torch.fft)
     for name, function in list(vars(library).items())
     if isinstance(function, types.BuiltinFunctionType | types.FunctionType) and function in _device_constructors()
 }
-_FILLS = {(torch.Tensor, name): _filling(getattr(torch.Tensor, name)) for name in ("normal_", "uniform_")}
+_FILLS = {(torch.Tensor, name): _skipping_meta_tensors(getattr(torch.Tensor, name)) for name in ("normal_", "uniform_")}
 _patches = Patches({**_ALLOCATORS, **_FILLS})
 
 _ALL_ALLOCATORS = frozenset(name for _, name in _ALLOCATORS)

@@ -107,7 +107,7 @@ def _prepare_class(kind: Any) -> None:
     owner = next(base for base in kind.__mro__ if "__init__" in vars(base))
     if _is_of_a_library(kind) and owner is not nn.Module and _known.constructors.get(owner) is None:
         construct = vars(owner)["__init__"]
-        replacement = _reusing(construct)
+        replacement = _with_recipes(construct)
         _known.constructors[owner] = construct, replacement
         _set_constructor(owner, replacement)
 
@@ -121,7 +121,7 @@ def _is_of_a_library(kind: Any) -> bool:
     return kind.__module__.partition(".")[0] in _LIBRARIES and not issubclass(kind, _CONTAINERS)
 
 
-def _reusing(construct: Callable[..., None]) -> Callable[..., None]:
+def _with_recipes(construct: Callable[..., None]) -> Callable[..., None]:
     """The constructor, with recipes on threads that use them."""
 
     @functools.wraps(construct)

@@ -58,7 +58,7 @@ def count_training(
     with without_collector(), _trainable_stand_ins(model), follow_calls() as (modules, called):
         parts = list_parts(model)
         totals, saved = TrainingTotals(memo), SavedTensors(modules, (*parts.params, *parts.buffers))
-        with _differentiating(), Recorder(totals, modules, memo):
+        with _training_pass(), Recorder(totals, modules, memo):
             with saved_tensors_hooks(saved.save, lambda tensor: tensor):
                 outputs = model(*inputs, **named)  # alive until the end, as in a training loop that gives them a name
                 scalar = sum_of_outputs(outputs)
@@ -87,7 +87,7 @@ def count_training(
 
 
 @contextlib.contextmanager
-def _differentiating() -> Iterator[None]:
+def _training_pass() -> Iterator[None]:
     """Autograd as in a training loop, and attention as a device computes it there."""
     with (
         torch.backends.opt_einsum.flags(enabled=False),  # it would reorder products where it is installed

@@ -90,7 +90,7 @@ class TrainingCost:
         Raises:
             UnknownNameError: if there is no such optimiser.
         """
-        return self._optimizer(optimizer).state_bytes
+        return self._find_optimizer(optimizer).state_bytes
 
     def step_bytes(self, optimizer: str = "adamw", *, foreach: bool = False) -> int:
         """Peak of memory of a step: weights, input, optimiser state, and the peak of all other tensors.
@@ -105,7 +105,7 @@ class TrainingCost:
         Raises:
             UnknownNameError: if there is no such optimiser.
         """
-        cost = self._optimizer(optimizer)
+        cost = self._find_optimizer(optimizer)
         temporary = cost.foreach_bytes if foreach else cost.temporary_bytes
         transient = max(self.forward.peak_bytes, self.backward.peak_bytes, self.kept_bytes + temporary)
         return self.weight_bytes + self.input_bytes + cost.state_bytes + transient
@@ -178,7 +178,7 @@ class TrainingCost:
         title = f"{format_amount(self.macs, 'MACs')} a step, {format_bytes(self.step_bytes(next(iter(self.optimizers))))}"
         return draw_bars(title, shown["module"].tolist(), series, "MACs")
 
-    def _optimizer(self, name: str) -> OptimizerCost:
+    def _find_optimizer(self, name: str) -> OptimizerCost:
         if name not in self.optimizers:
             raise UnknownNameError(f"The memory of an optimiser '{name}' was not counted.{did_you_mean(name, self.optimizers)}")
         return self.optimizers[name]

@@ -96,7 +96,7 @@ class TorchvisionZoo(Zoo):
 
     def build_options(self, key: CostKey) -> dict[str, Any]:
         """The head, a fixed image size, limits of a detector, and the options that are set when weights are loaded."""
-        task = _task(key.arch)
+        task = _task_of(key.arch)
         check_input(key.arch, task, key.input)
         options = dict(_AS_WITH_WEIGHTS.get(key.arch, {}))
         if key.classes is not None:
@@ -143,7 +143,7 @@ class TorchvisionZoo(Zoo):
 
     def example(self, model: nn.Module, key: CostKey) -> Example:
         """One image or clip, a list of images for detectors, a pair for optical flow."""
-        task, shape = _task(key.arch), image_tensor(key.input).shape
+        task, shape = _task_of(key.arch), image_tensor(key.input).shape
         if task in _DETECTION:
             return detection_example(model, shape, key.batch)
         images = tuple(torch.empty((key.batch, *shape), device="meta") for _ in range(2 if task == Task.OPTICAL_FLOW else 1))
@@ -169,7 +169,7 @@ def _size_options(arch: str, shape: tuple[int, ...]) -> dict[str, Any]:
 
 
 @cache
-def _task(arch: str) -> Task:
+def _task_of(arch: str) -> Task:
     task = next(task for module, task in _TASKS.items() if arch in models.list_models(module=module))
     return Task.KEYPOINTS if arch.startswith("keypoint") else task
 
@@ -178,7 +178,7 @@ def _task(arch: str) -> Task:
 def _describe_architecture(name: str, module: ModuleType) -> Architecture:
     entries = models.get_model_weights(name)
     default = getattr(entries, "DEFAULT", None)
-    task = _task(name)
+    task = _task_of(name)
     return Architecture(
         zoo="torchvision",
         name=name,
@@ -192,7 +192,7 @@ def _describe_architecture(name: str, module: ModuleType) -> Architecture:
 
 
 def _describe_weights(arch: str, module: ModuleType, entry: Any, *, is_default: bool) -> Weights:
-    meta, task = entry.meta, _task(arch)
+    meta, task = entry.meta, _task_of(arch)
     megabyte = 1024 * 1024  # `_file_size` is in binary megabytes, to three decimals
     return Weights(
         zoo="torchvision",

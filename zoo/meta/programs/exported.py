@@ -32,7 +32,7 @@ class ExportedModel(nn.Module):
             path, _, own = name.rpartition(".")
             register(part_at(self, path, "Module"), own, tensor)
         for node in graph.graph.nodes:
-            part_at(self, *_origin(node))
+            part_at(self, *_module_of_node(node))
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Runs the program."""
@@ -57,7 +57,7 @@ class _Interpreter(fx.Interpreter):
         return super().fetch_attr(target)
 
     def run_node(self, n: fx.Node) -> Any:
-        path, kind = _origin(n)
+        path, kind = _module_of_node(n)
         if n.op != "call_function" or not path:
             return super().run_node(n)
         args, kwargs = self.fetch_args_kwargs_from_env(n)
@@ -66,7 +66,7 @@ class _Interpreter(fx.Interpreter):
         return part(n.target, args, kwargs)
 
 
-def _origin(node: fx.Node) -> tuple[str, str]:
+def _module_of_node(node: fx.Node) -> tuple[str, str]:
     """Path and class of a node's module; empty for the model itself."""
     stack = node.meta.get("nn_module_stack")
     if not stack:

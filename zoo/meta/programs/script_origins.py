@@ -42,11 +42,11 @@ class Origins:
             return ""
         owner = next((self._owners[id(value)] for value in args if id(value) in self._owners), "")
         if owner.rpartition(".")[2] == names[-1]:
-            self._remember(names, owner)
+            self._note_paths(names, owner)
             return owner
-        return self._search(names)
+        return self._find_path(names)
 
-    def _remember(self, names: tuple[str, ...], path: str) -> None:
+    def _note_paths(self, names: tuple[str, ...], path: str) -> None:
         """Aligns a chain of names with a path, from its end."""
         pieces = path.split(".")
         for length in range(len(names), 0, -1):
@@ -57,7 +57,7 @@ class Origins:
             self._known[names[:length]] = ".".join(pieces)
             pieces = pieces[:-1]
 
-    def _search(self, names: tuple[str, ...]) -> str:
+    def _find_path(self, names: tuple[str, ...]) -> str:
         known = next((length for length in range(len(names), 0, -1) if names[:length] in self._known), 0)
         path = self._known[names[:known]] if known else ""
         for name in names[known:]:
