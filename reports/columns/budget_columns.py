@@ -20,6 +20,7 @@ LATENCY = Column("latency_ms", "Latency", "Time of one step of the budget's batc
 THROUGHPUT = Column("samples_per_s", "Throughput", "Images a second on the budget's device; where it has no batch, at the fastest one.", _SPEED, ColumnKind.NUMBER, "/s", 1, 0, Better.HIGH, "Speed", 10)  # fmt: skip
 INTERVAL = ("latency_low_ms", "latency_high_ms")
 """Columns beside the latency: where an estimate lies nine times in ten."""
+LATENCY_FIGURES = [LATENCY.key, *INTERVAL]
 
 COCO_MAP = Column("coco_map", "mAP", "Mean average precision on COCO val2017, of the model's task: of keypoints for keypoint detectors, otherwise of boxes.", "published results", ColumnKind.NUMBER, "%", 1, 2, Better.HIGH, "Accuracy", 10)  # fmt: skip
 COCO_MAP_BY_TASK = ("coco_keypoint_map", "coco_box_map")

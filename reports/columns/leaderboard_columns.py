@@ -67,6 +67,9 @@ _TRUST = (
 LEADERBOARD: tuple[Column, ...] = (*_IDENTITY, *(a.column for a in ACCURACY_COLUMNS), *_COST, *TRAINING, *_TRUST)
 """One row per weights and input size."""
 
+MODEL_KEY = ["zoo", "arch", "input", "classes", "variant"]
+"""Columns that together name a counted model, whatever its weights."""
+
 LEADERBOARD_BY_KEY: Mapping[str, Column] = {column.key: column for column in LEADERBOARD}
 
 

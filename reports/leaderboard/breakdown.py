@@ -10,12 +10,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from reports.leaderboard.report import BREAKDOWN, BREAKDOWN_KEY, empty_breakdown
+from reports.columns.leaderboard_columns import MODEL_KEY
+from reports.leaderboard.report import BREAKDOWN, empty_breakdown
 from zoo.cache.store import Store, to_pandas
 
 OTHER = "other"
 _OUTSIDE = "(top level)"  # operations of the model's own forward
-_COUNT = [*BREAKDOWN_KEY, "counted_at"]  # one count; an older one of the same may still be in the table
+_COUNT = [*MODEL_KEY, "counted_at"]  # one count; an older one of the same may still be in the table
 _SUMS = ["macs", "bytes_moved"]
 _LARGE = 0.5  # share of macs or traffic from which a list of modules is opened
 _FEW = 12  # elements of a list that is opened

@@ -6,33 +6,32 @@ estimated.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from reports.columns.budget_columns import LATENCY
-from reports.leaderboard.report import DeviceLatencies, PlatformEstimates
+from reports.columns.budget_columns import LATENCY, LATENCY_FIGURES
+from reports.columns.leaderboard_columns import MODEL_KEY
+from reports.leaderboard.report import ORIGINS, DeviceLatencies, PlatformEstimates
 from reports.selection.candidate_speeds import SpeedSources
 from reports.selection.candidates import build_candidates
 from reports.selection.estimate_rounding import Floats, round_estimates
-from reports.selection.published_speeds import SPEED_KEY, published_by_architecture, select_stated, steps_in_run
-from reports.selection.speed_estimates import MODEL_KEY, CachedSpeeds
+from reports.selection.published_speeds import published_by_architecture, select_stated, steps_in_run
+from reports.selection.speed_estimates import CachedSpeeds
 from zoo.devices.device import Device
 from zoo.devices.kinds import GPU_KINDS
 from zoo.errors import SpeedError
+from zoo.records import MODEL_COLUMNS
 from zoo.run_config import LAYOUTS, TORCH, TRACED, Precision, RunConfig
 
 if TYPE_CHECKING:
     from zoo.estimation.platforms.fleet import PlatformLatencies, PlatformSums
-    from zoo.estimation.platforms.settings import PlatformRun
 
-_MEASURED, _PUBLISHED, _ESTIMATED = range(3)
-_PLACE = "place"
-"""Column with the number of a model."""
+_MEASURED, _PUBLISHED, _ESTIMATED = range(len(ORIGINS))
 _BY_DATA_SHEET = tuple(
     RunConfig(precision=p, layout=layout) for p in (Precision.FP32, Precision.FP16, Precision.AMP) for layout in LAYOUTS
 )
@@ -57,22 +56,27 @@ def build_device_latencies(leaderboard: pd.DataFrame, cached: CachedSpeeds, devi
         cached: the speeds that the cache knows.
         devices: those to choose among.
     """
-    known = _Known(leaderboard, cached)
-    platforms = _Platforms.of(leaderboard, cached)
+    platforms = _Platforms(leaderboard, cached)
+    published = _PublishedSpeeds(leaderboard)
     measured = cached.measured_precisions()
     devices = [*devices, *(Device(name, name, "board") for name in measured.keys() - {device.id for device in devices})]
-    found = [*_from_data_sheets(leaderboard, cached, devices)]
-    done = {(one.device.id, one.run.precision) for one in found}
+    estimated = [*_from_data_sheets(leaderboard, cached, devices)]
+    done = {(one.device.id, one.run.precision) for one in estimated}
     for device in devices:
         runs = (*_BY_PUBLISHED, *(RunConfig(precision=precision) for precision in measured.get(device.id, ())))
-        found += [
+        estimated += [
             platforms.on(device, run, cached.in_runtime(device, run).runtime)
             for run in dict.fromkeys(runs)
             if (device.id, run.precision) not in done
         ]
+    known = [_replace_known(one, published.latencies_ms(one), _PUBLISHED) for one in estimated]
+    known = [
+        _replace_known(one, _measured_ms(leaderboard, cached, one), _MEASURED) if one.device.id in measured else one
+        for one in known
+    ]
     order = {device.id: place for place, device in enumerate(devices)}
-    latencies = sorted((known.over(one) for one in found), key=lambda one: order[one.device.id])
-    return DeviceChoices(tuple(one for one in latencies if (one.origin >= 0).any()), platforms.portable())
+    latencies = sorted((one for one in known if (one.origin >= 0).any()), key=lambda one: order[one.device.id])
+    return DeviceChoices(tuple(latencies), platforms.portable())
 
 
 def _from_data_sheets(leaderboard: pd.DataFrame, cached: CachedSpeeds, devices: Sequence[Device]) -> Iterator[DeviceLatencies]:
@@ -85,7 +89,7 @@ def _from_data_sheets(leaderboard: pd.DataFrame, cached: CachedSpeeds, devices: 
         if (found := cached.gpu_sums(run)) is None:
             continue
         models, sums = found
-        places = _places(leaderboard, models)
+        places = _places(leaderboard, models, MODEL_KEY)
         for device in devices:
             if device.kind in GPU_KINDS and device.id not in calibrated:
                 try:
@@ -101,9 +105,7 @@ def _calibrated(leaderboard: pd.DataFrame, cached: CachedSpeeds, device: Device,
     sources = cached.on_device(device, run)
     assert sources.estimate is not None
     table = sources.estimate(leaderboard)
-    latency_ms, low_ms, high_ms = (
-        table[name].to_numpy(np.float64, na_value=np.nan) for name in ("latency_ms", "latency_low_ms", "latency_high_ms")
-    )
+    latency_ms, low_ms, high_ms = (table[name].to_numpy(np.float64, na_value=np.nan) for name in LATENCY_FIGURES)
     return DeviceLatencies(device, run, latency_ms, low_ms, high_ms, _origins(latency_ms), sources.runtime)
 
 
@@ -124,44 +126,38 @@ def _origins(latency_ms: Floats) -> npt.NDArray[np.int8]:
     return np.where(np.isnan(latency_ms), -1, _ESTIMATED).astype(np.int8)
 
 
-@dataclass
 class _Platforms:
     """Estimates on phones, accelerators, boards and CPUs."""
 
-    rows: int  # of the leaderboard
-    places: npt.NDArray[np.int64]  # of each row its model
-    sums: PlatformSums | None = None  # None: no model was traced
-    calibrated: Callable[[Device], Sequence[PlatformRun]] = lambda _: ()  # the run configurations that the user calibrated
-    found: list[tuple[Device, RunConfig, PlatformLatencies]] = field(default_factory=list)
-
-    @classmethod
-    def of(cls, leaderboard: pd.DataFrame, cached: CachedSpeeds) -> _Platforms:
-        """Those of the models of a leaderboard."""
-        known = cached.platform_sums(leaderboard)
-        if known is None:
-            return cls(len(leaderboard), np.zeros(len(leaderboard), np.int64))
-        return cls(len(leaderboard), _places(leaderboard, known[0]), known[1], cached.calibrated_ways)
+    def __init__(self, leaderboard: pd.DataFrame, cached: CachedSpeeds) -> None:
+        self._cached, self._rows = cached, len(leaderboard)
+        self._found: list[tuple[Device, RunConfig, PlatformLatencies]] = []
+        self._sums: PlatformSums | None
+        models, self._sums = cached.platform_sums(leaderboard) or (leaderboard.head(0), None)  # None: no model was traced
+        self._places = _places(leaderboard, models, MODEL_KEY)
 
     def on(self, device: Device, run: RunConfig, runtime: str | None) -> DeviceLatencies:
-        """The estimates on a device in one runtime; none where there is no way to make any."""
-        without = _unknown(device, run, self.rows, runtime)
-        if self.sums is None or _rests_on_data_sheet(device, run):
+        """The estimates on a device in one runtime; all unknown where there are none."""
+        without = _unknown(device, run, self._rows, runtime)
+        if self._sums is None or _rests_on_data_sheet(device, run):
             return without
         try:
-            estimates = self.sums.on(device, replace(run, device=device.id, runtime=runtime), self.calibrated(device))
+            estimates = self._sums.on(
+                device, replace(run, device=device.id, runtime=runtime), self._cached.calibrated_runs(device)
+            )
         except SpeedError:
             return without
-        self.found.append((device, run, estimates))
-        one = _estimated(device, run, estimates.latency_ms, estimates.high_ms, self.places)
+        self._found.append((device, run, estimates))
+        one = _estimated(device, run, estimates.latency_ms, estimates.high_ms, self._places)
         return replace(one, runtime=runtime, is_on_platform=True)
 
     def portable(self) -> PlatformEstimates | None:
         """All of them as plain numbers."""
         from zoo.estimation.platforms.portable import portable
 
-        if self.sums is None or not self.found:
+        if self._sums is None or not self._found:
             return None
-        return PlatformEstimates(portable(self.sums, self.found), self.places)
+        return PlatformEstimates(portable(self._sums, self._found), self._places)
 
 
 def _rests_on_data_sheet(device: Device, run: RunConfig) -> bool:
@@ -171,63 +167,58 @@ def _rests_on_data_sheet(device: Device, run: RunConfig) -> bool:
     return run.precision in TRACED and why_no_estimate(device, run) is None
 
 
-class _Known:
-    """What was measured and published of the rows of a leaderboard."""
+class _PublishedSpeeds:
+    """The published speeds of a leaderboard's models."""
 
-    def __init__(self, leaderboard: pd.DataFrame, cached: CachedSpeeds) -> None:
-        self._rows = leaderboard
-        self._cached = cached
-        models = leaderboard[SPEED_KEY].drop_duplicates(ignore_index=True).reset_index(names=_PLACE)
-        self._places = leaderboard[SPEED_KEY].merge(models, on=SPEED_KEY, how="left")[_PLACE].to_numpy(np.int64)
-        self._models = len(models)
-        self._published = published_by_architecture().merge(models, on=SPEED_KEY)
+    def __init__(self, leaderboard: pd.DataFrame) -> None:
+        self._models = leaderboard[MODEL_COLUMNS].drop_duplicates(ignore_index=True)
+        self._places = _places(leaderboard, self._models, MODEL_COLUMNS)
+        self._published = published_by_architecture().merge(self._models.reset_index(names="place"), on=MODEL_COLUMNS)
         self._steps: dict[Precision, dict[str, pd.DataFrame]] = {}  # by precision and device, the fastest first
-        self._measured_on = cached.measured_precisions()
 
-    def over(self, estimated: DeviceLatencies) -> DeviceLatencies:
-        """The latencies with published ones in the place of estimates, and measured ones in the place of both."""
-        return self._with_measured(self._with_published(estimated))
-
-    def _with_published(self, known: DeviceLatencies) -> DeviceLatencies:
-        steps = self._steps_in(known.run.precision).get(known.device.id)
+    def latencies_ms(self, one: DeviceLatencies) -> Floats | None:
+        """The published latency of each row on a device in a run configuration, NaN where unknown; None without any."""
+        steps = self._steps_in(one.run.precision).get(one.device.id)
         if steps is None:
-            return known
-        slowest_first = select_stated(steps, replace(known.run, runtime=known.runtime)).iloc[::-1]
-        of_models = np.full(self._models, np.nan)
-        of_models[slowest_first[_PLACE]] = slowest_first[LATENCY.key]  # the last one of a model stays
-        return _over(known, of_models[self._places], _PUBLISHED)
+            return None
+        slowest_first = select_stated(steps, replace(one.run, runtime=one.runtime)).iloc[::-1]
+        of_models = np.full(len(self._models), np.nan)
+        of_models[slowest_first["place"]] = slowest_first[LATENCY.key]  # the last one of a model stays
+        return of_models[self._places]
 
     def _steps_in(self, precision: Precision) -> dict[str, pd.DataFrame]:
         """The published steps of one image by device, in any runtime."""
         if precision not in self._steps:
             steps = steps_in_run(self._published, RunConfig(precision=precision))
-            columns = ["device", _PLACE, "processor", "threads", "runtime", LATENCY.key]
+            columns = ["device", "place", "processor", "threads", "runtime", LATENCY.key]
             self._steps[precision] = {str(device): rows for device, rows in steps[columns].groupby("device")}
         return self._steps[precision]
 
-    def _with_measured(self, known: DeviceLatencies) -> DeviceLatencies:
-        if known.device.id not in self._measured_on:
-            return known
-        measured = self._cached.measured(known.device)
-        table = build_candidates(self._rows, known.run, SpeedSources(known.device, measured, runtime=known.runtime)).table
-        is_measured = (table["latency_from"] == "measured").fillna(False)
-        latencies = table["latency_ms"].where(is_measured).to_numpy(np.float64, na_value=np.nan)
-        return _over(known, latencies, _MEASURED) if len(table) == len(self._rows) else known
+
+def _measured_ms(leaderboard: pd.DataFrame, cached: CachedSpeeds, one: DeviceLatencies) -> Floats | None:
+    """The measured latency of each row, NaN where unknown; None where one candidate stands for several rows."""
+    sources = SpeedSources(one.device, cached.measured(one.device), runtime=one.runtime)
+    table = build_candidates(leaderboard, one.run, sources).table
+    is_measured = (table["latency_from"] == "measured").fillna(False)
+    latencies = table["latency_ms"].where(is_measured).to_numpy(np.float64, na_value=np.nan)
+    return latencies if len(table) == len(leaderboard) else None
 
 
-def _places(leaderboard: pd.DataFrame, models: pd.DataFrame) -> npt.NDArray[np.int64]:
+def _places(leaderboard: pd.DataFrame, models: pd.DataFrame, key: list[str]) -> npt.NDArray[np.int64]:
     """Of each row its place among some models; the place behind the last where it is none of them."""
-    places = leaderboard[MODEL_KEY].merge(models[MODEL_KEY].assign(place=range(len(models))), on=MODEL_KEY, how="left")["place"]
+    places = leaderboard[key].merge(models[key].assign(place=range(len(models))), on=key, how="left")["place"]
     return places.fillna(len(models)).to_numpy(np.int64)
 
 
-def _over(known: DeviceLatencies, latencies_ms: Floats, origin: int) -> DeviceLatencies:
-    """The latencies with better known ones in their place, which have no interval."""
+def _replace_known(estimates: DeviceLatencies, latencies_ms: Floats | None, origin: int) -> DeviceLatencies:
+    """The estimates with measured or published latencies in their place, which have no interval."""
+    if latencies_ms is None:
+        return estimates
     is_better = ~np.isnan(latencies_ms)
     return replace(
-        known,
-        latency_ms=np.where(is_better, latencies_ms, known.latency_ms),
-        low_ms=np.where(is_better, np.nan, known.low_ms),
-        high_ms=np.where(is_better, np.nan, known.high_ms),
-        origin=np.where(is_better, origin, known.origin).astype(np.int8),
+        estimates,
+        latency_ms=np.where(is_better, latencies_ms, estimates.latency_ms),
+        low_ms=np.where(is_better, np.nan, estimates.low_ms),
+        high_ms=np.where(is_better, np.nan, estimates.high_ms),
+        origin=np.where(is_better, origin, estimates.origin).astype(np.int8),
     )

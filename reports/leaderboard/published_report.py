@@ -7,14 +7,15 @@ import pandas as pd
 from reports.columns.section_columns import PUBLISHED_SPEEDS
 from reports.columns.table_rows import typed_table
 from reports.leaderboard.report import DataSource
-from reports.selection.published_speeds import SPEED_KEY, describe_origins, published_by_architecture
+from reports.selection.published_speeds import describe_origins, published_by_architecture
 from zoo.published.published import published_sources
+from zoo.records import MODEL_COLUMNS
 
 
 def published_table(leaderboard: pd.DataFrame) -> tuple[pd.DataFrame, tuple[DataSource, ...]]:
     """The published speeds of a leaderboard's architectures at its inputs, the fastest of a device first; and their sources."""
-    rows = published_by_architecture().merge(leaderboard[SPEED_KEY].drop_duplicates(), on=SPEED_KEY)
-    rows = rows.sort_values([*SPEED_KEY, "device", "dtype", "batch", "latency_ms"], kind="stable", ignore_index=True)
+    rows = published_by_architecture().merge(leaderboard[MODEL_COLUMNS].drop_duplicates(), on=MODEL_COLUMNS)
+    rows = rows.sort_values([*MODEL_COLUMNS, "device", "dtype", "batch", "latency_ms"], kind="stable", ignore_index=True)
     origins = describe_origins(rows)
     sources = published_sources()
     named = tuple(

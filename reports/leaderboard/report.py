@@ -12,14 +12,14 @@ import numpy.typing as npt
 import pandas as pd
 
 from reports.columns.column import Column
+from reports.columns.leaderboard_columns import MODEL_KEY
 from reports.columns.section_columns import PUBLISHED_SPEEDS, SPEEDS
 from reports.columns.table_rows import typed_table
 from reports.selection.budget_answer import BudgetAnswer
 from zoo.devices.device import Device
 from zoo.run_config import Precision, RunConfig
 
-BREAKDOWN_KEY = ("zoo", "arch", "input", "classes", "variant")
-BREAKDOWN = (*BREAKDOWN_KEY, "by", "part", "macs", "bytes_moved")
+BREAKDOWN = (*MODEL_KEY, "by", "part", "macs", "bytes_moved")
 """A row for each part of an architecture at one input: `by` is `operation` or `stage`, `bytes_moved` is read and written together."""
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 
 from reports.columns.budget_columns import LATENCY
 from reports.columns.column import Column
+from reports.columns.leaderboard_columns import MODEL_KEY
 from reports.columns.section_columns import SPEEDS
 from reports.columns.table_rows import typed_table
 from reports.leaderboard.report import SpeedReport
@@ -20,7 +21,6 @@ from zoo.records import Variant
 from zoo.run_config import RunConfig
 
 _STATED = {"device", "dtype", "layout", "compiled", "batch"}
-_KEY = ["zoo", "arch", "input", "classes", "variant"]
 
 
 def build_speed_reports(leaderboard: pd.DataFrame, runs: Sequence[tuple[RunConfig, SpeedSources]]) -> tuple[SpeedReport, ...]:
@@ -30,7 +30,7 @@ def build_speed_reports(leaderboard: pd.DataFrame, runs: Sequence[tuple[RunConfi
         leaderboard: has the columns of `reports.columns.leaderboard_columns.LEADERBOARD`.
         runs: how models run, and where speeds on the device come from.
     """
-    models = leaderboard.drop_duplicates(_KEY, ignore_index=True)
+    models = leaderboard.drop_duplicates(MODEL_KEY, ignore_index=True)
     models = models[models["variant"] != Variant.FEATURES.value].reset_index(drop=True)
     devices = Counter(run.device for run, _ in runs)
     return tuple(_speed(models, run, sources, is_alone=devices[run.device] == 1) for run, sources in runs)
@@ -39,8 +39,8 @@ def build_speed_reports(leaderboard: pd.DataFrame, runs: Sequence[tuple[RunConfi
 def with_latencies(leaderboard: pd.DataFrame, speeds: Sequence[SpeedReport]) -> pd.DataFrame:
     """The leaderboard with a column of latencies for each run configuration."""
     for speed in speeds:
-        latencies = speed.rows[[*_KEY, "latency_ms"]].rename(columns={"latency_ms": speed.latency.key})
-        leaderboard = leaderboard.merge(latencies, on=_KEY, how="left", validate="many_to_one")
+        latencies = speed.rows[[*MODEL_KEY, "latency_ms"]].rename(columns={"latency_ms": speed.latency.key})
+        leaderboard = leaderboard.merge(latencies, on=MODEL_KEY, how="left", validate="many_to_one")
     return leaderboard
 
 

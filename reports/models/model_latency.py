@@ -12,10 +12,11 @@ from pydantic import ValidationError
 
 from reports.columns.budget_columns import INTERVAL, LATENCY, THROUGHPUT
 from reports.config.run_section import RunSection
+from reports.leaderboard.report import ORIGINS
 from reports.selection.candidate_speeds import add_speeds
 from reports.selection.device_lookup import look_up_device
-from reports.selection.platform_speeds import needed_trace
-from reports.selection.speed_estimates import CachedSpeeds, why_no_estimates
+from reports.selection.estimate_basis import find_basis, needed_trace
+from reports.selection.speed_estimates import CachedSpeeds
 from zoo.cache.store import Store
 from zoo.devices.device import Device
 from zoo.errors import InputError
@@ -23,8 +24,6 @@ from zoo.records import CostKey
 from zoo.run_config import RunConfig
 
 _FREE = ("batch", "layout", "compiled")  # what measurements may differ in where it is not stated
-
-KINDS = ("measured", "published", "estimated")
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,7 @@ class DeviceRun:
 
     def trace_for(self, store: Store) -> RunConfig | None:
         """The mode of the traces that estimates are made from; None where there are no estimates."""
-        return needed_trace(self.device, self.run) if why_no_estimates(self.device, self.run, store) is None else None
+        return None if find_basis(self.device, self.run, store).refusal else needed_trace(self.device, self.run)
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,7 @@ class ModelLatency:
     latency_low_ms: float | None  # of an estimate: nine in ten measured times lie between the two
     latency_high_ms: float | None
     samples_per_s: float | None
-    kind: str | None  # one of `KINDS`
+    kind: str | None  # one of `ORIGINS`
     latency_from: str  # how it is known and under which conditions; or why it is not, and the next step
 
 
@@ -114,6 +113,6 @@ def _latency(row: Mapping[Any, Any], note: str, *, is_unknown: bool) -> ModelLat
         None if pd.isna(row[name]) else float(row[name]) for name in (LATENCY.key, *INTERVAL, THROUGHPUT.key)
     )
     origin = "" if pd.isna(row["latency_from"]) else str(row["latency_from"])
-    kind = next((kind for kind in KINDS if origin.startswith(kind)), None) if latency_ms is not None else None
-    known_from = note if is_unknown or kind == KINDS[0] else origin
+    kind = next((kind for kind in ORIGINS if origin.startswith(kind)), None) if latency_ms is not None else None
+    known_from = note if is_unknown or kind == "measured" else origin
     return ModelLatency(row["input"], row["variant"], latency_ms, low_ms, high_ms, rate, kind, known_from)

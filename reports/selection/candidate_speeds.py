@@ -9,9 +9,10 @@ import pandas as pd
 
 from reports.columns.budget_columns import INTERVAL, LATENCY, THROUGHPUT
 from reports.selection.default_runtime import measured_in
-from reports.selection.published_speeds import SPEED_KEY, fastest_published, published_runtimes, select_stated
+from reports.selection.published_speeds import fastest_published, published_runtimes, select_stated
 from reports.selection.unknown_speed import NEEDS_DEVICE, explain_refusals, explain_unknown_speed
 from zoo.devices.device import Device
+from zoo.records import MODEL_COLUMNS
 from zoo.run_config import RunConfig
 
 Estimator = Callable[[pd.DataFrame], pd.DataFrame]
@@ -85,7 +86,7 @@ def _add_published(table: pd.DataFrame, run: RunConfig, sources: SpeedSources) -
 def _fill(table: pd.DataFrame, speeds: pd.DataFrame) -> None:
     """Puts the speeds of models into rows without any."""
     is_unknown = table[LATENCY.key].isna() & table[THROUGHPUT.key].isna()
-    joined = table[SPEED_KEY].merge(speeds, on=SPEED_KEY, how="left").set_axis(table.index)
+    joined = table[MODEL_COLUMNS].merge(speeds, on=MODEL_COLUMNS, how="left").set_axis(table.index)
     for name in (LATENCY.key, THROUGHPUT.key, "latency_from"):
         table[name] = table[name].where(~is_unknown, joined[name].astype(table[name].dtype))
 
@@ -95,16 +96,16 @@ def _add_measured(table: pd.DataFrame, run: RunConfig, sources: SpeedSources) ->
     if sources.measured is None:
         return ""
     speeds = measured_in(sources.measured[sources.measured["device"] == sources.device.id], run, sources.free)
-    speeds = select_stated(speeds, run).merge(table[SPEED_KEY].drop_duplicates(), on=SPEED_KEY)
+    speeds = select_stated(speeds, run).merge(table[MODEL_COLUMNS].drop_duplicates(), on=MODEL_COLUMNS)
     if speeds.empty:
         return ""
     configurations = speeds.groupby(_CONFIGURATION, dropna=False).size().sort_values(ascending=False, kind="stable")
     chosen = configurations.index.to_frame(index=False).iloc[0]
     for name, value in zip(_CONFIGURATION, configurations.index[0], strict=True):
         speeds = speeds[speeds[name].isna() if pd.isna(value) else speeds[name] == value]
-    fastest = speeds.groupby(SPEED_KEY, as_index=False)[THROUGHPUT.key].max()
-    steps = speeds[speeds["batch"] == run.batch].groupby(SPEED_KEY, as_index=False)[LATENCY.key].min()
-    _fill(table, fastest.merge(steps.assign(latency_from="measured"), on=SPEED_KEY, how="left"))
+    fastest = speeds.groupby(MODEL_COLUMNS, as_index=False)[THROUGHPUT.key].max()
+    steps = speeds[speeds["batch"] == run.batch].groupby(MODEL_COLUMNS, as_index=False)[LATENCY.key].min()
+    _fill(table, fastest.merge(steps.assign(latency_from="measured"), on=MODEL_COLUMNS, how="left"))
     more = len(configurations) - 1
     others = f" {more} other configuration{'s were' if more > 1 else ' was'} measured too." if more else ""
     return f"Speed is as measured on {sources.device.name} ({_describe(chosen)}).{others}"

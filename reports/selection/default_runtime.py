@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from reports.selection.platform_speeds import kept_ways_on
+from reports.selection.estimate_basis import data_sheet_refusal
 from zoo.cache.store import Store
 from zoo.devices.device import Device
-from zoo.run_config import TORCH, TRACED, Precision, RunConfig
-from zoo.validation.calibration_store import load_calibration
+from zoo.run_config import TORCH, Precision, RunConfig
+from zoo.validation.calibration_store import load_platform_runs
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -60,9 +60,8 @@ def _of_measurements(measured: pd.DataFrame) -> str | None:
 
 
 def _of_estimates(run: RunConfig, device: Device, store: Store) -> str | None:
-    from zoo.estimation.estimate import why_no_estimate
     from zoo.estimation.platforms.fastest_runtime import fastest_runtime
 
-    if run.precision in TRACED and not run.is_on_platform and why_no_estimate(device, run, load_calibration(store, run)) is None:
+    if not run.is_on_platform and data_sheet_refusal(device, run, store) is None:
         return TORCH
-    return fastest_runtime(device, run, kept_ways_on(device, store))
+    return fastest_runtime(device, run, load_platform_runs(store, device.id))

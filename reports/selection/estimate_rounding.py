@@ -10,6 +10,9 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
+
+from reports.columns.budget_columns import LATENCY_FIGURES
 
 Floats = npt.NDArray[np.float64]
 
@@ -28,6 +31,16 @@ def round_estimates(latency_ms: Floats, high_ms: Floats) -> tuple[Floats, Floats
     steps = np.ceil(STEPS_PER_E * np.log(high_ms / latency_ms) - _SLACK)
     rounded_ms, factor = _round(latency_ms), np.exp(steps / STEPS_PER_E)
     return rounded_ms, _round(rounded_ms / factor), _round(rounded_ms * factor)
+
+
+def round_figures(estimates: pd.DataFrame) -> pd.DataFrame:
+    """The columns `LATENCY_FIGURES` of a table of estimates, rounded."""
+    latency_ms, _, high_ms = (
+        np.asarray(estimates[name].astype("Float64").to_numpy(np.float64, na_value=np.nan), np.float64)
+        for name in LATENCY_FIGURES
+    )
+    rounded = zip(LATENCY_FIGURES, round_estimates(latency_ms, high_ms), strict=True)
+    return pd.DataFrame({name: pd.array(values, dtype="Float64") for name, values in rounded}, index=estimates.index)
 
 
 def interval_steps(latency_ms: Floats, high_ms: Floats) -> npt.NDArray[np.int64]:

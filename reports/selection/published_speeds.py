@@ -11,10 +11,8 @@ import pandas as pd
 from reports.columns.budget_columns import LATENCY, THROUGHPUT
 from zoo.devices.device import Device
 from zoo.published.published import FLOAT, published_sources, published_speeds
+from zoo.records import MODEL_COLUMNS
 from zoo.run_config import Precision, RunConfig
-
-SPEED_KEY = ["zoo", "arch", "input", "variant"]
-"""Columns that name a model in tables of speeds."""
 
 _PUBLISHED_AS = {Precision.FP32: FLOAT, Precision.FP16: FLOAT}
 """Another published dtype of a precision: runtimes run float32 models in float16 or float32 as they choose."""
@@ -40,21 +38,21 @@ def fastest_published(models: pd.DataFrame, run: RunConfig, device: Device, *, a
     """The fastest published speeds of models in a run configuration, and a note on them, empty where there are none.
 
     Args:
-        models: has the columns `SPEED_KEY`.
+        models: has the columns `MODEL_COLUMNS`.
         run: the run configuration; published speeds have no memory layout, and none is compiled by torch.
         device: on which the models run.
         any_batch: whether throughput may be that of any batch.
 
     Returns:
-        `SPEED_KEY`, `latency_ms`, `samples_per_s` and `latency_from`; and the note.
+        `MODEL_COLUMNS`, `latency_ms`, `samples_per_s` and `latency_from`; and the note.
     """
-    rows = _in_run(published_by_architecture(device.id), run).merge(models[SPEED_KEY].drop_duplicates(), on=SPEED_KEY)
-    steps = steps_in_run(rows, run).drop_duplicates(SPEED_KEY)
-    fastest = (rows if any_batch else steps).groupby(SPEED_KEY, as_index=False)[THROUGHPUT.key].max()
+    rows = _in_run(published_by_architecture(device.id), run).merge(models[MODEL_COLUMNS].drop_duplicates(), on=MODEL_COLUMNS)
+    steps = steps_in_run(rows, run).drop_duplicates(MODEL_COLUMNS)
+    fastest = (rows if any_batch else steps).groupby(MODEL_COLUMNS, as_index=False)[THROUGHPUT.key].max()
     if fastest.empty:
-        return pd.DataFrame(columns=[*SPEED_KEY, LATENCY.key, THROUGHPUT.key, "latency_from"]), ""
+        return pd.DataFrame(columns=[*MODEL_COLUMNS, LATENCY.key, THROUGHPUT.key, "latency_from"]), ""
     steps = steps.assign(latency_from=describe_origins(steps))
-    speeds = fastest.merge(steps[[*SPEED_KEY, LATENCY.key, "latency_from"]], on=SPEED_KEY, how="outer")
+    speeds = fastest.merge(steps[[*MODEL_COLUMNS, LATENCY.key, "latency_from"]], on=MODEL_COLUMNS, how="outer")
     return speeds, _note(rows, len(steps))
 
 
@@ -120,7 +118,18 @@ def as_speed_rows(rows: pd.DataFrame) -> pd.DataFrame:
     """Published speeds with columns of the table `speed`, the processor, and the run and all conditions in words (`way`, `conditions`)."""
     ways = [describe_run(row) for row in rows.to_dict("records")]
     conditions = describe_origins(rows).str.removeprefix("published: ")
-    columns = [*SPEED_KEY, "device", "runtime", "dtype", "threads", "batch", "samples_per_s", "latency_ms", "source", "processor"]
+    columns = [
+        *MODEL_COLUMNS,
+        "device",
+        "runtime",
+        "dtype",
+        "threads",
+        "batch",
+        "samples_per_s",
+        "latency_ms",
+        "source",
+        "processor",
+    ]
     return (
         rows[columns].assign(status="published", way=ways, conditions=conditions).astype({"threads": "Int64", "batch": "Int64"})
     )

@@ -1,4 +1,4 @@
-"""Speed of the models of a leaderboard from the cache, measured or estimated, and the estimate of a single model."""
+"""Speeds of the models of a leaderboard from the cache, measured or estimated."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from reports.columns.budget_columns import LATENCY_FIGURES
+from reports.columns.leaderboard_columns import MODEL_KEY
 from reports.selection.candidate_speeds import SpeedSources
 from reports.selection.default_runtime import with_runtime
-from reports.selection.estimate_rounding import round_estimates
-from reports.selection.platform_speeds import PlatformFeatures, kept_ways_on, platform_refusal
+from reports.selection.estimate_basis import find_basis
+from reports.selection.estimate_rounding import round_figures
 from reports.selection.unknown_speed import NO_WORKLOAD
 from zoo.cache.store import Store
 from zoo.devices.device import Device
 from zoo.devices.device_names import DeviceNames
 from zoo.measurement.speed_imports import known_speeds
-from zoo.records import Variant
-from zoo.run_config import TRACED, Precision, RunConfig
-from zoo.validation.calibration_store import load_calibration
+from zoo.run_config import Precision, RunConfig
+from zoo.validation.calibration_store import load_calibration, load_platform_runs
 
 if TYPE_CHECKING:
     from reports.config.budget_section import BudgetSection
@@ -30,123 +31,9 @@ if TYPE_CHECKING:
     from zoo.estimation.platforms.fleet import PlatformSums
     from zoo.estimation.platforms.settings import PlatformRun
 
-MODEL_KEY = ["zoo", "arch", "input", "classes", "variant"]
-"""What names a counted model, whatever its weights."""
 _MODEL = "model"
 _INSTEAD = {Precision.AMP: Precision.AMP_FAST_NORM}
 """Precision whose traces are used where the cache has none of another."""
-_FIGURES = ["latency_ms", "latency_low_ms", "latency_high_ms"]
-_NOT_TRACED = "no estimate: models are not traced in this precision"
-
-
-@dataclass(frozen=True)
-class ModelEstimate:
-    """The estimated latency of one model. Figures are None where there is no estimate; `latency_from` says why."""
-
-    model: str
-    input: str
-    device: Device
-    run: RunConfig
-    latency_ms: float | None  # of one step of the batch
-    latency_low_ms: float | None  # nine in ten lie between the two
-    latency_high_ms: float | None
-    samples_per_s: float | None
-    latency_from: str
-    shares: dict[str, float]  # of the time: compute, memory traffic and overhead per call
-    layers: pd.DataFrame  # call by call in order: module, module_class, operation, calls, time_ms, share, bound
-
-
-def estimate_model(target: str, device: Device, run: RunConfig, size: str | None, store: Store) -> ModelEstimate:
-    """Traces a model and estimates its latency, without a cache.
-
-    Args:
-        target: `zoo/arch`, `zoo/arch.tag` or `package.module:factory`.
-        device: on which the model runs.
-        run: how it runs there.
-        size: the input; None: the native one.
-        store: a cache that may have a calibration of the device.
-
-    Raises:
-        ZooError: if there is no such model, or it cannot be built or run.
-    """
-    from zoo.api.count_by_name import InputSpec, count_named
-    from zoo.estimation.calibration import SHARES
-    from zoo.estimation.estimate import estimate, layers
-    from zoo.estimation.workloads.workload import summarise
-    from zoo.traces import TRACE_BATCH
-
-    run = with_runtime(run, device, store)
-    refusal = _refusal(device, run, store)
-    if refusal or run.is_on_platform:
-        if (refusal := platform_refusal(device, run, refusal)) is None:
-            return _model_on_platform(target, device, run, size, store)
-        (counted,) = count_named(target, InputSpec((size,) if size else ()))
-        return ModelEstimate(target, counted.input, device, run, None, None, None, None, refusal, {}, pd.DataFrame())
-    spec = InputSpec((size,) if size else (), TRACE_BATCH, precision=run.precision, layout=run.layout)
-    (counted,) = count_named(target, spec)
-    assert counted.trace is not None
-    workloads = pd.DataFrame(summarise(counted.trace, by_module=True)).assign(model=target)
-    calibration = load_calibration(store, run) if store.exists() else None
-    (row,) = estimate(workloads, device, run, calibration=calibration, key=["model"]).to_dict("records")
-    row |= _rounded(pd.DataFrame([row])).iloc[0].to_dict()
-    figures = {name: None if pd.isna(row[name]) else float(row[name]) for name in (*_FIGURES, "samples_per_s", *SHARES)}
-    return ModelEstimate(
-        target,
-        counted.input,
-        device,
-        run,
-        latency_from=row["latency_from"],
-        shares={name.removeprefix("share_"): share for name in SHARES if (share := figures.pop(name)) is not None},
-        layers=layers(workloads, device, run) if figures["latency_ms"] is not None else pd.DataFrame(),
-        **figures,
-    )
-
-
-def _model_on_platform(target: str, device: Device, run: RunConfig, size: str | None, store: Store) -> ModelEstimate:
-    """The estimate from what was published of the device and its relatives."""
-    from zoo.api.count_by_name import InputSpec, count_named
-    from zoo.estimation.platforms.estimate import estimate_on_platforms, layers_on_platforms
-    from zoo.estimation.platforms.features import TRACED as TRACED_LIKE
-    from zoo.estimation.platforms.features import features_of
-    from zoo.estimation.workloads.workload import summarise
-    from zoo.traces import TRACE_BATCH
-
-    spec = InputSpec((size,) if size else (), TRACE_BATCH, precision=TRACED_LIKE.precision, layout=TRACED_LIKE.layout)
-    (counted,) = count_named(target, spec)
-    assert counted.trace is not None
-    workloads = pd.DataFrame(summarise(counted.trace, by_module=True)).assign(model=target)
-    calibrated = kept_ways_on(device, store)
-    features, models = features_of(workloads, ["model"]), _named_model(target, counted.input)
-    found = estimate_on_platforms(features, device, run, models=models, calibrated=calibrated)
-    latency_ms, low_ms, high_ms = (None if pd.isna(value) else float(value) for value in _rounded(found).iloc[0])
-    by_layer = layers_on_platforms(workloads, device, run, calibrated) if latency_ms is not None else pd.DataFrame()
-    bound = by_layer[by_layer["bound"] != ""].groupby("bound")["share"].sum() if len(by_layer) else pd.Series(dtype=float)
-    shares = {str(name): float(share) for name, share in bound.items()}
-    rate = None if latency_ms is None else 1000 * run.batch / latency_ms
-    return ModelEstimate(
-        target, counted.input, device, run, latency_ms, low_ms, high_ms, rate, found["latency_from"].iloc[0], shares, by_layer
-    )
-
-
-def why_no_estimates(device: Device, run: RunConfig, store: Store) -> str | None:
-    """Why no model has an estimate on a device in a run configuration; None where there are estimates."""
-    refusal = _refusal(device, run, store)
-    return platform_refusal(device, run, refusal) if refusal or run.is_on_platform else None
-
-
-def _refusal(device: Device, run: RunConfig, store: Store) -> str | None:
-    """Why there is no estimate from a data sheet or a calibration; None where there is one."""
-    from zoo.estimation.estimate import why_no_estimate
-
-    return why_no_estimate(device, run, load_calibration(store, run)) if run.precision in TRACED else _NOT_TRACED
-
-
-def _named_model(target: str, input: str) -> pd.DataFrame | None:
-    """What names a model of a zoo that may have been measured on other devices; None of a model of the user's own."""
-    zoo, _, name = target.partition("/")
-    if ":" in target or not name:
-        return None
-    return pd.DataFrame([{"zoo": zoo, "arch": name.partition(".")[0], "input": input, "variant": str(Variant.BASE)}])
 
 
 @dataclass(frozen=True)
@@ -171,7 +58,7 @@ class CachedSpeeds:
         self._store, self._files = store, files
         self._read: dict[tuple[Precision, str, bool], _Workloads] = {}  # by precision, layout and whether for compiled runs
         self._measured: dict[str, pd.DataFrame] = {}  # by device
-        self._on_platforms = PlatformFeatures(store, MODEL_KEY, self._for_platforms)
+        self._features: pd.DataFrame | None = None  # of all models, for estimates on platforms; by `MODEL_KEY`
 
     def on_device(self, device: Device, run: RunConfig, unstated: tuple[str, ...] = ()) -> SpeedSources:
         """The speeds on a device in one runtime; estimates are made when first used."""
@@ -189,39 +76,45 @@ class CachedSpeeds:
             return None
         run = replace(budget.run(), device=device.id)
         sources = self.on_device(device, run, budget.unstated)
-        is_wanted = budget.is_about_speed or why_no_estimates(device, sources.in_runtime(run), self._store) is not None
-        return sources if is_wanted else replace(sources, estimate=None)
+        has_use = budget.is_about_speed or find_basis(device, sources.in_runtime(run), self._store).refusal is not None
+        return sources if has_use else replace(sources, estimate=None)
 
     def _estimate(self, device: Device, run: RunConfig, rows: pd.DataFrame) -> pd.DataFrame:
+        basis = find_basis(device, run, self._store)
+        if basis.refusal:
+            return _not_estimated(rows, basis.refusal)
+        estimates = (self._estimate_from_published if basis.is_published else self._estimate_from_data_sheet)(device, run, rows)
+        if estimates is None:
+            return _not_estimated(rows, NO_WORKLOAD)
+        joined = rows[MODEL_KEY].merge(estimates, on=MODEL_KEY, how="left").set_axis(rows.index)
+        return round_figures(joined).assign(latency_from=joined["latency_from"].fillna(NO_WORKLOAD))
+
+    def _estimate_from_data_sheet(self, device: Device, run: RunConfig, rows: pd.DataFrame) -> pd.DataFrame | None:
+        """An estimate of each model of the rows that was traced; None where none was."""
         from zoo.estimation.estimate import estimate
 
-        refusal = _refusal(device, run, self._store)
-        if refusal or run.is_on_platform:
-            return self._estimate_on_platforms(device, run, rows, refusal)
         workloads = self._workloads_for(run)
         if not len(workloads.models):
-            return _not_estimated(rows, NO_WORKLOAD)
+            return None
         models = rows[MODEL_KEY].drop_duplicates().merge(workloads.models, on=MODEL_KEY)
         traced = replace(run, precision=workloads.precision)
         calibration = load_calibration(self._store, traced)
         estimates = estimate(workloads.of_models(models[_MODEL]), device, traced, calibration=calibration, key=(_MODEL,))
-        estimates[_FIGURES] = _rounded(estimates)
-        estimates = models.merge(estimates[[_MODEL, *_FIGURES, "latency_from"]], on=_MODEL)
-        joined = rows[MODEL_KEY].merge(estimates, on=MODEL_KEY, how="left").set_axis(rows.index)
-        return joined[[*_FIGURES, "latency_from"]].fillna({"latency_from": NO_WORKLOAD})
+        return models.merge(estimates[[_MODEL, *LATENCY_FIGURES, "latency_from"]], on=_MODEL)
 
-    def _estimate_on_platforms(self, device: Device, run: RunConfig, rows: pd.DataFrame, refusal: str | None) -> pd.DataFrame:
-        if platform_refused := platform_refusal(device, run, refusal):
-            return _not_estimated(rows, platform_refused)
-        estimates = self._on_platforms.estimate(device, run, rows)
-        if estimates is None:
-            return _not_estimated(rows, NO_WORKLOAD)
-        estimates[_FIGURES] = _rounded(estimates)
-        return estimates.fillna({"latency_from": NO_WORKLOAD})
+    def _estimate_from_published(self, device: Device, run: RunConfig, rows: pd.DataFrame) -> pd.DataFrame | None:
+        """The same on a phone, an accelerator, a board or a CPU."""
+        from zoo.estimation.platforms.estimate import estimate_on_platforms
 
-    def calibrated_ways(self, device: Device) -> list[PlatformRun]:
-        """The run configurations on a phone, an accelerator or a board that the user calibrated."""
-        return kept_ways_on(device, self._store)
+        if (found := self._platform_features(rows)) is None:
+            return None
+        models, features = found
+        calibrated = self.calibrated_runs(device)
+        return models[MODEL_KEY].join(estimate_on_platforms(features, device, run, models=models, calibrated=calibrated))
+
+    def calibrated_runs(self, device: Device) -> list[PlatformRun]:
+        """The run configurations on a phone, an accelerator, a board or a CPU that the user calibrated."""
+        return load_platform_runs(self._store, device.id)
 
     def gpu_sums(self, run: RunConfig) -> tuple[pd.DataFrame, GpuSums] | None:
         """Models by `MODEL_KEY`, and what they ask of GPUs in one run configuration, for many devices; None where none was traced."""
@@ -235,7 +128,10 @@ class CachedSpeeds:
 
     def platform_sums(self, rows: pd.DataFrame) -> tuple[pd.DataFrame, PlatformSums] | None:
         """Models of a leaderboard by `MODEL_KEY`, and what they ask of platforms; None where none was traced."""
-        return self._on_platforms.sums(rows)
+        from zoo.estimation.platforms.fleet import PlatformSums
+
+        found = self._platform_features(rows)
+        return (found[0], PlatformSums(found[1], found[0])) if found else None
 
     def is_calibrated(self, device: Device, run: RunConfig) -> bool:
         """Whether the cache has a calibration of a device in a run configuration."""
@@ -280,8 +176,23 @@ class CachedSpeeds:
             self._read[key] = _Workloads(precision, models.assign(**{_MODEL: range(len(models))}), rows)
         return self._read[key]
 
-    def _for_platforms(self) -> tuple[pd.DataFrame, pd.DataFrame]:
-        """Models and their calls, as estimates on platforms are made from them."""
+    def _platform_features(self, rows: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame] | None:
+        """Of these rows' models that were traced: their key and family, and their features in the same order; None without any."""
+        from zoo.estimation.platforms.features import features_of
+
+        if self._features is None:
+            traced, calls = self._platform_calls()
+            features = features_of(calls, [_MODEL])
+            names = traced.iloc[features.index.to_numpy(int)][MODEL_KEY]
+            self._features = features.set_axis(pd.MultiIndex.from_frame(names))
+        if self._features.empty:
+            return None
+        models = rows[[*MODEL_KEY, *(["family"] if "family" in rows else [])]].drop_duplicates(MODEL_KEY)
+        place = self._features.index.get_indexer(pd.MultiIndex.from_frame(models[MODEL_KEY]))
+        return models[place >= 0].reset_index(drop=True), self._features.iloc[place[place >= 0]].reset_index(drop=True)
+
+    def _platform_calls(self) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """The traced models and their calls, each with the number of its model, as estimates on platforms need them."""
         from zoo.estimation.platforms.features import TRACED as ON_PLATFORMS
         from zoo.estimation.platforms.features import USED
 
@@ -291,16 +202,7 @@ class CachedSpeeds:
         return self._store.workloads_by_model(precision, layout, key=MODEL_KEY, columns=USED)
 
 
-def _rounded(estimates: pd.DataFrame) -> pd.DataFrame:
-    """The figures of estimates as they are shown."""
-    latency_ms, _, high_ms = (
-        np.asarray(estimates[name].astype("Float64").to_numpy(np.float64, na_value=np.nan), np.float64) for name in _FIGURES
-    )
-    rounded = zip(_FIGURES, round_estimates(latency_ms, high_ms), strict=True)
-    return pd.DataFrame({name: pd.array(values, dtype="Float64") for name, values in rounded}, index=estimates.index)
-
-
 def _not_estimated(rows: pd.DataFrame, why: str) -> pd.DataFrame:
-    return pd.DataFrame({**dict.fromkeys(_FIGURES, pd.NA), "latency_from": why}, index=rows.index).astype(
-        {**dict.fromkeys(_FIGURES, "Float64"), "latency_from": "string"}
+    return pd.DataFrame({**dict.fromkeys(LATENCY_FIGURES, pd.NA), "latency_from": why}, index=rows.index).astype(
+        {**dict.fromkeys(LATENCY_FIGURES, "Float64"), "latency_from": "string"}
     )

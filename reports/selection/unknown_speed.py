@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
-from reports.selection.platform_speeds import estimated_precisions, is_without_relatives, needed_trace, other_batches
+from reports.selection.estimate_basis import estimated_precisions, is_without_relatives, needed_trace
 from reports.selection.published_speeds import published_by_architecture
 from zoo.devices.device import Device
 from zoo.published.published import FLOAT
@@ -70,6 +70,8 @@ def _known_instead(device: Device, run: RunConfig, measured: pd.DataFrame | None
         dtypes = [one.dtype for one in STATED if (known["dtype"] == one.dtype).any() or one in estimated]
         if dtypes:
             return f"at {' and '.join(filter(None, [', '.join(dtypes[:-1]), dtypes[-1]]))} (--dtype)"
+        from zoo.estimation.platforms.settings import other_batches
+
         return _at_batches(other_batches(device, run) if is_refused else [])
     if not (alike["batch"] == run.batch).any():
         return _at_batches(sorted(int(batch) for batch in alike["batch"].unique()))

@@ -10,12 +10,11 @@ import pandas as pd
 from reports.columns.budget_columns import INTERVAL, LATENCY
 from reports.columns.column import Better, Column
 from reports.columns.format import value_text
-from reports.columns.leaderboard_columns import LEADERBOARD_BY_KEY
+from reports.columns.leaderboard_columns import LEADERBOARD_BY_KEY, MODEL_KEY
 from reports.columns.limits import Limit
 from reports.config.budget_section import DATASETS, NO_DATASET, BudgetSection
 from reports.selection.budget_answer import BudgetAnswer, answer_budget
 from reports.selection.candidate_speeds import Estimator, SpeedSources
-from reports.selection.speed_estimates import MODEL_KEY
 
 STANDING_LIMITS: tuple[Limit, ...] = tuple(
     Limit(LEADERBOARD_BY_KEY[key], bound)

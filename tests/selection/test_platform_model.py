@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from reports.selection.speed_estimates import estimate_model
+from reports.selection.model_estimate import estimate_model
 from zoo.cache.store import Store
 from zoo.devices.device_names import find_device
 from zoo.estimation.platforms.constants import fitted_platforms
