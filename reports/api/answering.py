@@ -1,4 +1,4 @@
-"""From what is asked of a cache to the answer: the budget, the candidates, the selection, its picture."""
+"""From a request to its answer: the budget, the candidates, the selection, its picture."""
 
 from __future__ import annotations
 
@@ -8,17 +8,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
-
 from reports.config.budget_section import ACCURACY, COSTS, DATASETS, NO_DATASET, BudgetSection
-from reports.leaderboard.leaderboard import read_leaderboard, read_whole_leaderboard
+from reports.config.workspace import Workspace
+from reports.leaderboard.leaderboard import read_leaderboard
 from reports.selection.budget_answer import BudgetAnswer, answer_budget
 from reports.selection.device_lookup import look_up_device
 from reports.selection.speed_estimates import CachedSpeeds
 from zoo.cache.store import Store
 from zoo.devices.device_names import goes_by
 from zoo.errors import ConfigError, SpeedError, did_you_mean
-from zoo.settings import DEFAULT_CACHE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,13 +26,9 @@ if TYPE_CHECKING:
     from reports.plot.theme import Style
 
 
-def _as_written(key: str) -> str:
-    return key
-
-
 @dataclass(frozen=True, slots=True)
 class BudgetRequest:
-    """What was asked: the models, the budget, and where devices and speeds are described."""
+    """A request for a selection: the models, the budget, and where devices and speeds are described."""
 
     config: Path | None
     cache: str | None
@@ -42,7 +36,7 @@ class BudgetRequest:
     options: Mapping[str, Any]  # keys of a budget, in place of those of the named one
     devices: Path | None = None
     speeds: tuple[Path, ...] = ()
-    spell: Callable[[str], str] = _as_written  # how the asker writes a key of a budget
+    spell: Callable[[str], str] = str  # how the user writes a key of a budget
 
 
 class UntestableLimitError(SpeedError):
@@ -53,25 +47,25 @@ class UntestableLimitError(SpeedError):
         self.limits, self.ranking, self.step = limits, ranking, ranking.speed_note
 
 
-def answer(asked: BudgetRequest, change: Callable[[BudgetSection], BudgetSection] | None = None) -> BudgetAnswer:
-    """The selection from the cache; `change` makes another budget of what was asked.
+def answer(request: BudgetRequest, change: Callable[[BudgetSection], BudgetSection] | None = None) -> BudgetAnswer:
+    """The selection from the cache; `change` makes another budget of the requested one.
 
     Raises:
         UntestableLimitError: if a limit on speed cannot be tested at any candidate.
         ZooError: if the configuration, the budget, a device, a table of speeds or the cache cannot be read.
     """
-    config = _load_config(asked.config, asked.cache) if asked.config else None
-    budget = read_budget(_named_budget(config, asked), asked.options, asked.spell)
+    workspace = Workspace.open(request.config, request.cache)
+    budget = BudgetSection.from_options(request.options, request.spell, _named_budget(workspace.config, request))
     budget = change(budget) if change else budget
-    store = Store(config.cache if config else asked.cache or DEFAULT_CACHE)
-    if asked.speeds and budget.device is None:
+    store = Store(workspace.cache)
+    if request.speeds and budget.device is None:
         raise ConfigError(
-            f"{asked.spell('speed')} is of no use without a device: {asked.spell('device')} says on which models are to be fast."
+            f"{request.spell('speed')} is of no use without a device: {request.spell('device')} says on which models are to be fast."
         )
-    device = look_up_device(budget.device, asked.devices or (config.devices if config else None), store)
-    leaderboard = read_leaderboard(config.refresh_settings()) if config else read_whole_leaderboard(store.address)
-    _check_patterns(budget, leaderboard, asked.spell)
-    sources = CachedSpeeds(store, asked.speeds).for_budget(budget, device)
+    device = look_up_device(budget.device, workspace.devices_file(request.devices), store)
+    leaderboard = read_leaderboard(workspace)
+    _check_patterns(budget, leaderboard, request.spell)
+    sources = CachedSpeeds(store, request.speeds).for_budget(budget, device)
     found = answer_budget(leaderboard, budget, sources)
     if found.untestable:
         without = budget.model_copy(update={"latency": None, "throughput": None})
@@ -94,48 +88,20 @@ def _check_patterns(budget: BudgetSection, leaderboard: pd.DataFrame, spell: Cal
                 raise ConfigError(f"{spell(key)}: no model of the cache has the {key} '{pattern}'.{near}")
 
 
-def read_budget(
-    named: BudgetSection | None, options: Mapping[str, Any], spell: Callable[[str], str] = _as_written
-) -> BudgetSection:
-    """A budget of the configuration with what was asked in its place.
-
-    Raises:
-        ConfigError: if something asked is wrong; the message names it.
-    """
-    try:
-        given = BudgetSection(**options)
-        return (named or BudgetSection()).model_copy(update={name: getattr(given, name) for name in given.model_fields_set})
-    except ValidationError as error:
-        mistakes = []
-        for mistake in error.errors(include_url=False):
-            key = str(mistake["loc"][0])
-            said = mistake.get("ctx", {}).get("error") or mistake["msg"]
-            if mistake["type"] == "extra_forbidden":
-                said = f"this is no key of a budget.{did_you_mean(key, BudgetSection.model_fields)}"
-            mistakes.append(f"{spell(key)}: {said}")
-        raise ConfigError("\n".join(mistakes)) from None
-
-
-def _named_budget(config: Config | None, asked: BudgetRequest) -> BudgetSection | None:
-    if asked.budget is None:
+def _named_budget(config: Config | None, request: BudgetRequest) -> BudgetSection | None:
+    if request.budget is None:
         return None
     if config is None:
         raise ConfigError(
-            f"--budget {asked.budget} needs the configuration that has it: zoometer select CONFIG --budget {asked.budget}"
+            f"--budget {request.budget} needs the configuration that has it: zoometer select CONFIG --budget {request.budget}"
         )
-    if asked.budget not in config.budgets:
-        hint = did_you_mean(asked.budget, config.budgets) or " It has no budgets: add a section budgets."
-        raise ConfigError(f"'{asked.config}' has no budget '{asked.budget}'.{hint}")
-    return config.budgets[asked.budget]
+    if request.budget not in config.budgets:
+        hint = did_you_mean(request.budget, config.budgets) or " It has no budgets: add a section budgets."
+        raise ConfigError(f"'{request.config}' has no budget '{request.budget}'.{hint}")
+    return config.budgets[request.budget]
 
 
-def _load_config(path: Path, cache: str | None) -> Config:
-    from reports.config.config_file import load_config  # slow to import, and not wanted by a question about a whole cache
-
-    return load_config(path, cache=cache)
-
-
-def draw_answer(asked: BudgetRequest, cost: str | None, style: Style) -> Figure:
+def draw_answer(request: BudgetRequest, cost: str | None, style: Style) -> Figure:
     """The picture of an answer: accuracy against a cost, by default the limited latency or throughput, or the budget's.
 
     Raises:
@@ -146,7 +112,7 @@ def draw_answer(asked: BudgetRequest, cost: str | None, style: Style) -> Figure:
     from reports.plot import picture
     from reports.plot.points import Points
 
-    found = answer(asked, lambda budget: _with_axes(budget, cost, asked.spell))
+    found = answer(request, lambda budget: _with_axes(budget, cost, request.spell))
     points = Points.of(found, COSTS[_drawn_cost(found.budget)], DATASETS[found.budget.dataset])
     if points.rows.empty:
         axes = f"{points.cost.title} and {points.accuracy.title}"

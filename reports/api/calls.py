@@ -13,6 +13,7 @@ from reports.api.answering import BudgetRequest, answer
 from reports.api.rendering import count_and_render, render_again
 from reports.api.results import Choice, ComparedModels, Outcome
 from reports.config.config_file import load_config
+from reports.config.workspace import Workspace
 from reports.leaderboard import leaderboard
 from reports.models.comparison import compare_models
 from reports.models.groups import expand_names
@@ -20,7 +21,6 @@ from reports.models.model_latency import find_device_run
 from reports.models.model_lookup import look_up_models
 from reports.terminal.progress import listen
 from zoo.errors import InputError
-from zoo.settings import DEFAULT_CACHE
 
 if TYPE_CHECKING:
     from reports.config.config import Config
@@ -58,7 +58,7 @@ def select(
     Raises:
         ZooError: if a limit, a device, the configuration or the cache is wrong; the message says what to do.
     """
-    asked = BudgetRequest(
+    request = BudgetRequest(
         Path(config) if config else None,
         _named("ZOOMETER_CACHE", cache),
         budget,
@@ -66,7 +66,7 @@ def select(
         Path(devices) if devices else None,
         tuple(map(Path, speeds)),
     )
-    return Choice(answer(asked), asked)
+    return Choice(answer(request), request)
 
 
 def compare(
@@ -93,15 +93,12 @@ def compare(
         InputError: if fewer than two models are named.
         ZooError: if a model, the device or the cache is wrong.
     """
-    cache = _named("ZOOMETER_CACHE", cache)
-    settings = load_config(config, cache=cache).refresh_settings() if config else None
-    address = settings.cache if settings else cache or DEFAULT_CACHE
-    zoos = {name: zoo for name, zoo in settings.zoos.items() if zoo.models} if settings else {}
-    names = expand_names(list(dict.fromkeys(models)), address, zoos)
+    workspace = Workspace.open(config, _named("ZOOMETER_CACHE", cache))
+    names = expand_names(list(dict.fromkeys(models)), workspace.cache, workspace.declared_zoos)
     if len(names) < 2:
         raise InputError("There is nothing to compare. Name two models or more: reports.compare('timm/resnet50', 'timm/vgg16')")
-    asked = find_device_run(device, None, run, address) if device else None
-    with look_up_models(names, address, zoos, input, asked) as lookup:
+    device_run = find_device_run(device, None, run, workspace.cache) if device else None
+    with look_up_models(names, workspace.cache, workspace.declared_zoos, input, device_run) as lookup:
         return ComparedModels(compare_models(lookup, input))
 
 
@@ -115,10 +112,7 @@ def read_leaderboard(config: PathLike | None = None, *, cache: str | None = None
     Raises:
         CacheError: if the cache holds no counts.
     """
-    cache = _named("ZOOMETER_CACHE", cache)
-    if config is None:
-        return leaderboard.read_whole_leaderboard(cache or DEFAULT_CACHE)
-    return leaderboard.read_leaderboard(load_config(config, cache=cache).refresh_settings())
+    return leaderboard.read_leaderboard(Workspace.open(config, _named("ZOOMETER_CACHE", cache)))
 
 
 def run(config: PathLike, *, cache: str | None = None, out: PathLike | None = None, progress: bool = True) -> Outcome:

@@ -32,7 +32,7 @@ class Choice:
     """The answer of `reports.select`: the model to pick, the frontier, and every candidate with its verdict."""
 
     answer: BudgetAnswer = field(repr=False)
-    asked: BudgetRequest = field(repr=False)
+    request: BudgetRequest = field(repr=False)
 
     @property
     def pick(self) -> dict[str, Any] | None:
@@ -75,7 +75,7 @@ class Choice:
         """
         from reports.plot.theme import Style
 
-        return draw_answer(self.asked, cost, Style(1200, 675, is_dark=dark, title=title, most_labels=labels))
+        return draw_answer(self.request, cost, Style(1200, 675, is_dark=dark, title=title, most_labels=labels))
 
     def __str__(self) -> str:
         console = _text_console()

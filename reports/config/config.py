@@ -34,7 +34,6 @@ from reports.config.measure_section import MeasureSection
 from reports.config.run_section import RunSection
 from reports.config.zoo_section import AxesSection, ZooName, ZooSection, installed_zoos
 from zoo.addresses import Address
-from zoo.errors import AuditError
 from zoo.records import DeclaredModel
 from zoo.run_config import LAYOUTS, TRACED, Precision, RunConfig, parse_trace_mode
 from zoo.settings import DEFAULT_CACHE, Execution, RefreshSettings
@@ -103,10 +102,7 @@ class ExecutionSection(Section):
 def _check_mapping(text: str) -> str:
     from reports.audit.published_table import ColumnMapping  # slow to import, and most configurations have no audit
 
-    try:
-        ColumnMapping.parse(text)
-    except AuditError as error:
-        raise ValueError(str(error)) from None
+    ColumnMapping.parse(text)
     return text
 
 
@@ -117,7 +113,7 @@ class AuditSection(Section):
     """Whose models the table is about."""
     against: Location | None = None
     """A CSV table. Default: what the zoo itself publishes."""
-    columns: AnyNumberOf[Annotated[str, AfterValidator(_check_mapping)]] = []
+    columns: AnyNumberOf[Annotated[str, Written(check=_check_mapping)]] = []
     """Where fields stand in tables other than timm's: macs=GFLOPs:G."""
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Self, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import core_schema
 
-from zoo.errors import InputError, UnitError, UnknownNameError, did_you_mean
+from zoo.errors import ConfigError, InputError, ZooError, did_you_mean
 from zoo.inputs import format_tensors, parse_tensors
 from zoo.records import FORMER_VARIANTS, Task, Variant
 from zoo.run_config import LAYOUTS, TRACED, parse_trace_mode
@@ -26,18 +26,43 @@ class Section(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
+    @classmethod
+    def from_options(cls, options: Mapping[str, Any], spell: Callable[[str], str] = str, base: Self | None = None) -> Self:
+        """A section from options of a command or a call.
+
+        Args:
+            options: values by key.
+            spell: how the user writes a key, for messages.
+            base: a section that the options change; None: one with the defaults.
+
+        Raises:
+            ConfigError: if options are wrong; the message names each in a line.
+        """
+        try:
+            given = cls.model_validate(options)
+        except ValidationError as error:
+            mistakes = [(str(mistake["loc"][0]), mistake) for mistake in error.errors(include_url=False)]
+            raise ConfigError("\n".join(f"{spell(key)}: {cls._explain(key, mistake)}" for key, mistake in mistakes)) from None
+        return base.model_copy(update={name: getattr(given, name) for name in given.model_fields_set}) if base else given
+
+    @classmethod
+    def _explain(cls, key: str, mistake: Any) -> str:
+        if mistake["type"] == "extra_forbidden":
+            return f"there is no such key.{did_you_mean(key, cls.model_fields)}"
+        return str(mistake.get("ctx", {}).get("error") or mistake["msg"])
+
 
 @dataclass(frozen=True)
 class Written:
-    """What is written for a field: what reads or checks it, and for editors which values can be written.
+    """How a field is written in YAML: what reads or checks it, and for editors which values can be written.
 
     Attributes:
-        schema: makes the JSON schema of what can be written from that of the field's type.
-        read: makes a value of the field's type from what is written; a ValueError refuses it.
-        check: looks at such a value, and gives the one to keep; likewise.
+        schema: makes the JSON schema of what can be written from that of the field's type. None: it is the same.
+        read: makes a value of the field's type from what is written; a ValueError or a ZooError refuses it.
+        check: receives such a value and returns the one to keep; likewise.
     """
 
-    schema: Callable[[dict[str, Any]], dict[str, Any]]
+    schema: Callable[[dict[str, Any]], dict[str, Any]] | None = None
     read: Callable[[Any], Any] | None = None
     check: Callable[[Any], Any] | None = None
 
@@ -45,12 +70,24 @@ class Written:
         """What pydantic validates with."""
         schema = handler(source)
         if self.check:
-            schema = core_schema.no_info_after_validator_function(self.check, schema)
-        return core_schema.no_info_before_validator_function(self.read, schema) if self.read else schema
+            schema = core_schema.no_info_after_validator_function(_refusing(self.check), schema)
+        return core_schema.no_info_before_validator_function(_refusing(self.read), schema) if self.read else schema
 
     def __get_pydantic_json_schema__(self, core: Any, handler: Callable[[Any], Any]) -> dict[str, Any]:
         """What pydantic describes the field with."""
-        return self.schema(handler(core))
+        return self.schema(handler(core)) if self.schema else handler(core)
+
+
+def _refusing(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """The function, whose ZooErrors become ValueErrors, which pydantic collects."""
+
+    def read_or_refuse(value: Any) -> Any:
+        try:
+            return function(value)
+        except ZooError as error:
+            raise ValueError(str(error)) from None
+
+    return read_or_refuse
 
 
 def one_of(what: str, choices: Callable[[], list[str]]) -> Written:
@@ -81,10 +118,7 @@ def quantity(kind: Quantity) -> Written:
     def read(value: object) -> float | None:
         if value is None:
             return None
-        try:
-            return parse_quantity(value if isinstance(value, str | int | float) else str(value), kind)
-        except UnitError as error:
-            raise ValueError(str(error)) from None
+        return parse_quantity(value if isinstance(value, str | int | float) else str(value), kind)
 
     return Written(schema, read=read)
 
@@ -102,17 +136,6 @@ def _check_size(value: object) -> str:
         ) from None
 
 
-def _check_mode(text: str) -> str:
-    try:
-        return parse_trace_mode(text).trace_mode
-    except UnknownNameError as error:
-        raise ValueError(str(error)) from None
-
-
-def _present_variant(name: str) -> str:
-    return FORMER_VARIANTS.get(name, name)
-
-
 def _check_path(path: str) -> str:
     """A path or an address, `~` replaced by the home folder."""
     if "\0" in path:
@@ -121,10 +144,6 @@ def _check_path(path: str) -> str:
         return str(Path(path).expanduser()) if path.startswith("~") else path
     except RuntimeError:
         raise ValueError(f"'{path}' is in the home folder of a user who does not exist. Write the whole path.") from None
-
-
-def _without_repeats(values: list[str]) -> list[str]:
-    return list(dict.fromkeys(values))
 
 
 Text = Annotated[str, Field(min_length=1)]
@@ -141,7 +160,11 @@ AnyNumberOf = Annotated[list[T], _LIST]
 OneOrMore = Annotated[list[T], Field(min_length=1), _LIST]
 Patterns = AnyNumberOf[str]
 Sizes = OneOrMore[Annotated[str, _SIZE]]
-TraceMode = Annotated[str, Written(lambda inner: {**inner, "enum": _MODES}, check=_check_mode)]
-TraceModes = Annotated[AnyNumberOf[TraceMode], AfterValidator(_without_repeats)]
+TraceMode = Annotated[str, Written(lambda inner: {**inner, "enum": _MODES}, check=lambda text: parse_trace_mode(text).trace_mode)]
+TraceModes = Annotated[AnyNumberOf[TraceMode], AfterValidator(lambda modes: list(dict.fromkeys(modes)))]
 TaskName = Annotated[str, one_of("task", lambda: [task.value for task in Task])]
-VariantName = Annotated[str, AfterValidator(_present_variant), one_of("variant", lambda: [variant.value for variant in Variant])]
+VariantName = Annotated[
+    str,
+    AfterValidator(lambda name: FORMER_VARIANTS.get(name, name)),
+    one_of("variant", lambda: [variant.value for variant in Variant]),
+]

@@ -9,7 +9,6 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from reports.config.field_types import NonNegativeInt, OneOrMore, Section, TaskName, Written
-from zoo.errors import InputError
 from zoo.inputs import format_tensors, parse_tensors
 from zoo.records import DeclaredModel, Task
 
@@ -23,14 +22,6 @@ def _check_target(text: str) -> str:
     return text
 
 
-def _check_tensors(value: object) -> str:
-    """An input in its canonical spelling; YAML reads `784` as a number."""
-    try:
-        return format_tensors(parse_tensors(str(value)))
-    except InputError as error:
-        raise ValueError(str(error)) from None
-
-
 def _check_source(text: str) -> str:
     if not (_TARGET.fullmatch(text) or _MODULE.fullmatch(text) or "/" in text or text.startswith(".")):
         raise ValueError(f"'{text}' is no source of models. Write package.module:REGISTRY, package.module or path/to/folder.")
@@ -39,7 +30,9 @@ def _check_source(text: str) -> str:
 
 Target = Annotated[str, Written(lambda inner: {**inner, "pattern": r"^[^:]+:[^:]+$"}, check=_check_target)]
 Source = Annotated[str, AfterValidator(_check_source)]
-Tensors = Annotated[str, Written(lambda _: {"type": ["string", "integer"]}, read=_check_tensors)]
+Tensors = Annotated[
+    str, Written(lambda _: {"type": ["string", "integer"]}, read=lambda value: format_tensors(parse_tensors(str(value))))
+]
 Number = Annotated[float, BeforeValidator(lambda value: float(value) if type(value) is int else value)]
 
 

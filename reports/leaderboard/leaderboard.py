@@ -21,27 +21,20 @@ from reports.leaderboard.cached_tables import (
 from zoo.records import Status, Task, Variant
 
 if TYPE_CHECKING:
-    from zoo.settings import RefreshSettings
+    from reports.config.workspace import Workspace
 
 
-def read_leaderboard(settings: RefreshSettings) -> pd.DataFrame:
-    """The leaderboard of the selected models, without the rest of a report.
+def read_leaderboard(workspace: Workspace) -> pd.DataFrame:
+    """The leaderboard of the models that a configuration selects; without one, of the whole cache.
 
     Raises:
-        CacheError: if the cache holds none of them.
+        CacheError: if the cache holds none of the models, or no counts.
     """
+    if workspace.config is None:
+        return build_leaderboard(read_all_tables(workspace.cache))
     from reports.leaderboard.selected_tables import read_selected_tables  # what plans a run is slow to import
 
-    return build_leaderboard(read_selected_tables(settings))
-
-
-def read_whole_leaderboard(cache: str) -> pd.DataFrame:
-    """The leaderboard of everything in a cache, whatever configurations filled it.
-
-    Raises:
-        CacheError: if the cache holds no counts.
-    """
-    return build_leaderboard(read_all_tables(cache))
+    return build_leaderboard(read_selected_tables(workspace.config.refresh_settings()))
 
 
 def build_leaderboard(tables: CachedTables) -> pd.DataFrame:

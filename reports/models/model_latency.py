@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from pydantic import ValidationError
 
 from reports.columns.budget_columns import INTERVAL, LATENCY, THROUGHPUT
 from reports.config.run_section import RunSection
@@ -19,7 +18,6 @@ from reports.selection.estimate_basis import find_basis, needed_trace
 from reports.selection.speed_estimates import CachedSpeeds
 from zoo.cache.store import Store
 from zoo.devices.device import Device
-from zoo.errors import InputError
 from zoo.records import CostKey
 from zoo.run_config import RunConfig
 
@@ -63,14 +61,10 @@ def stated_device_run(name: str, file: Path | None, stated: Mapping[str, Any], c
         cache: whose speeds may name a device of their own.
 
     Raises:
-        InputError: if a value of `stated` is wrong.
+        ConfigError: if a value of `stated` is wrong.
         UnknownNameError: if there is no such device.
     """
-    try:
-        section = RunSection.model_validate({"device": name, **stated})
-    except ValidationError as error:
-        mistake = error.errors(include_url=False)[0]
-        raise InputError(f"{mistake['loc'][0]}: {mistake.get('ctx', {}).get('error') or mistake['msg']}") from None
+    section = RunSection.from_options({"device": name, **stated})
     device = look_up_device(name, file, Store(cache))
     assert device is not None
     return DeviceRun(device, replace(section.run(), device=device.id), tuple(field for field in _FREE if field not in stated))

@@ -76,7 +76,7 @@ def test_a_notebook_shows_the_pick_the_frontier_and_the_chart(here: Path) -> Non
 @pytest.mark.parametrize(
     ("keys", "said"),
     [
-        ({"param": "5M"}, "param: this is no key of a budget. Did you mean params"),
+        ({"param": "5M"}, "param: there is no such key. Did you mean params"),
         ({"params": "5X"}, "params: '5X' is not a number"),
         ({"budget": "phone"}, "needs the configuration"),
         ({"speeds": ["speed.csv"]}, "speed is of no use without a device"),

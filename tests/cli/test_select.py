@@ -15,7 +15,6 @@ from fakes_cache import Cache
 from typer.testing import CliRunner
 
 from reports import cli
-from reports.api.answering import read_budget
 from reports.config.budget_section import BudgetSection
 
 PEAKS = {"tiny": 100_000, "small": 1_000_000, "large": 4_000_000, "huge": 16_000_000}
@@ -281,5 +280,5 @@ assert not slow & set(sys.modules), slow & set(sys.modules)
 def test_options_replace_parts_of_a_budget_and_leave_the_others_as_they_are() -> None:
     """A duration without its unit is none: what was read once must not be read again."""
     named = BudgetSection.model_validate({"latency": "10ms", "throughput": "5/s", "params": "6M"})
-    budget = read_budget(named, {"params": "5M"})
+    budget = BudgetSection.from_options({"params": "5M"}, base=named)
     assert (budget.latency, budget.throughput, budget.params) == (10.0, 5.0, 5_000_000)

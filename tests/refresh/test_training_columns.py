@@ -15,7 +15,8 @@ from typer.testing import CliRunner
 from reports import cli
 from reports.columns.leaderboard_columns import LEADERBOARD, TRAINING, columns_for
 from reports.config.config import Config
-from reports.leaderboard.leaderboard import read_whole_leaderboard
+from reports.config.workspace import Workspace
+from reports.leaderboard.leaderboard import read_leaderboard
 from zoo.cache.store import Store
 from zoo.jobs import RunSummary
 from zoo.records import DeclaredModel
@@ -80,7 +81,7 @@ def test_reports_have_the_columns_where_something_was_trained(tmp_path: Path) ->
     shown: list[set[str]] = []
     for training in (False, True):
         run(tmp_path / "cache", training=training)
-        board = read_whole_leaderboard(str(tmp_path / "cache"))
+        board = read_leaderboard(Workspace(str(tmp_path / "cache")))
         assert list(board) == [column.key for column in LEADERBOARD]
         shown.append({column.key for column in columns_for(board)})
     assert shown[1] - shown[0] == {column.key for column in TRAINING}

@@ -34,7 +34,7 @@ def check(
     **shared: Any,
 ) -> None:
     """Check a model against limits, and end with exit code 1 where one is exceeded. No weights, no arithmetic, no device."""
-    from reports.api.answering import read_budget
+    from reports.config.budget_section import BudgetSection
     from reports.selection.device_lookup import look_up_device
     from reports.selection.model_check import check_model, counted_precision
     from reports.terminal.check_text import check_record, print_checks
@@ -42,7 +42,7 @@ def check(
 
     stated = options.stated_budget(shared)
     device = stated.pop("device", None)
-    budget = read_budget(None, stated, options.option_of)
+    budget = BudgetSection.from_options(stated, options.option_of)
     limits = budget.limits(look_up_device(device, devices))
     if not limits:
         raise ConfigError("There is nothing to check: give a limit, such as --max-gmacs 0.6 or --max-peak-memory 256KiB.")

@@ -11,21 +11,21 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import pandas as pd
-from pydantic import ValidationError
 from rich.console import Console
 
+from reports.cli.common.options import option_of
 from reports.cli.common.output import print_csv, print_json
 from reports.columns.table_rows import records
 from reports.config.config import Config
-from reports.config.config_file import load_config
 from reports.config.measure_section import MeasureSection
+from reports.config.workspace import Workspace
 from reports.terminal.console import make_console, print_table
 from zoo.cache.schema.tables import table_of
 from zoo.cache.store import to_pandas
 from zoo.devices.data_sheets import read_devices, shipped_devices
 from zoo.errors import ConfigError, did_you_mean
 from zoo.measurement.settings import MeasureListener, MeasureSettings
-from zoo.settings import DEFAULT_CACHE, ZooSettings
+from zoo.settings import ZooSettings
 from zoo.units import format_bytes, format_seconds
 
 _SHOWN = ("half_width", "achieved_gflops_per_s", "share_of_peak", "spread", "peak_memory_bytes", "layout", "compiled")
@@ -54,14 +54,13 @@ def read_settings(asked: MeasureRequest) -> MeasureSettings:
     paths = [target for target in asked.targets if target.endswith((".yaml", ".yml"))]
     if len(paths) > 1:
         raise ConfigError(f"'{paths[0]}' and '{paths[1]}' are two configurations; measure them one after another.")
-    config = load_config(paths[0]) if paths else None
-    globs = _globs_by_zoo([target for target in asked.targets if target not in paths])
-    section = _with_options(config.measure if config else MeasureSection(), asked.options)
-    own = asked.devices or (config.devices if config else None)
+    workspace = Workspace.open(paths[0] if paths else None, asked.cache)
+    config, globs = workspace.config, _globs_by_zoo([target for target in asked.targets if target not in paths])
+    section = MeasureSection.from_options(asked.options, option_of, config.measure if config else None)
+    own = workspace.devices_file(asked.devices)
     devices = {**shipped_devices(), **(read_devices(own) if own else {})}
-    zoos = _zoos(config, globs, asked.inputs)
-    cache = asked.cache or (config.cache if config else DEFAULT_CACHE)
-    return section.settings(cache, zoos, devices, rebuild=asked.rebuild)
+    zoos = _select_models(config, globs, asked.inputs)
+    return section.settings(workspace.cache, zoos, devices, rebuild=asked.rebuild)
 
 
 def _globs_by_zoo(targets: Iterable[str]) -> dict[str, tuple[str, ...]]:
@@ -77,37 +76,19 @@ def _globs_by_zoo(targets: Iterable[str]) -> dict[str, tuple[str, ...]]:
     return globs
 
 
-def _zoos(config: Config | None, globs: Mapping[str, tuple[str, ...]], inputs: tuple[str, ...]) -> dict[str, ZooSettings]:
+def _select_models(
+    config: Config | None, globs: Mapping[str, tuple[str, ...]], inputs: tuple[str, ...]
+) -> dict[str, ZooSettings]:
     """Which architectures of which zoo, at which inputs."""
     zoos = config.refresh_settings().zoos if config else {name: ZooSettings() for name in globs}
     for name in globs:
         if name not in zoos:
             raise ConfigError(f"The configuration has no zoo '{name}'.{did_you_mean(name, zoos)}")
-    chosen = {name: zoo for name, zoo in zoos.items() if name in globs or not globs}
-    narrowed = {
-        name: dataclasses.replace(zoo, selection=dataclasses.replace(zoo.selection, include=globs[name]))
-        if name in globs
-        else zoo
-        for name, zoo in chosen.items()
-    }
-    return {name: dataclasses.replace(zoo, inputs=inputs, inputs_for=()) if inputs else zoo for name, zoo in narrowed.items()}
-
-
-def _with_options(section: MeasureSection, options: Mapping[str, Any]) -> MeasureSection:
-    """The section with what the command line sets in its place.
-
-    Raises:
-        ConfigError: if an option is wrong; the message names it.
-    """
-    try:
-        given = MeasureSection(**options)
-        return section.model_copy(update={name: getattr(given, name) for name in given.model_fields_set})
-    except ValidationError as error:
-        mistakes = [
-            f"--{str(mistake['loc'][0]).replace('_', '-')}: {mistake.get('ctx', {}).get('error') or mistake['msg']}"
-            for mistake in error.errors(include_url=False)
-        ]
-        raise ConfigError("\n".join(mistakes)) from None
+    for name in globs or zoos:
+        selection = dataclasses.replace(zoos[name].selection, include=globs[name]) if globs else zoos[name].selection
+        at_inputs: dict[str, Any] = {"inputs": inputs, "inputs_for": ()} if inputs else {}
+        zoos[name] = dataclasses.replace(zoos[name], selection=selection, **at_inputs)
+    return {name: zoos[name] for name in zoos if name in globs or not globs}
 
 
 class Progress(MeasureListener):
