@@ -15,6 +15,8 @@ from reports.columns.table_rows import records
 from reports.exports.markdown import table_lines
 from reports.leaderboard.report import ChangeReport
 from reports.terminal.console import print_table, print_title
+from reports.terminal.trends_text import ONE_RUN, Section, between_record, between_sections
+from reports.trends.between import Between
 from zoo.cache.changes import Changes
 from zoo.cache.runs import RunRecord
 from zoo.records import Variant
@@ -23,7 +25,7 @@ _CHANGED = "changed"
 _FIGURES = ("Old", "New", "Change")
 
 
-def changes_record(changes: Changes) -> dict[str, Any]:
+def changes_record(changes: Changes, between: Between | None) -> dict[str, Any]:
     """Everything, with exact numbers."""
     return {
         "before": changes.before and _run_record(changes.before),
@@ -31,6 +33,7 @@ def changes_record(changes: Changes) -> dict[str, Any]:
         "counts": changes.counts(),
         "failing": changes.failing,
         "rows": list(records(changes.rows)),
+        **between_record(between),
     }
 
 
@@ -38,35 +41,40 @@ def _run_record(run: RunRecord) -> dict[str, Any]:
     return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in dataclasses.asdict(run).items()}
 
 
-def print_changes(console: Console, changes: ChangeReport, most: int | None) -> None:
-    """The runs, the number of keys of each kind, and a table of each kind with at most `most` rows."""
+def print_changes(console: Console, changes: ChangeReport, between: Between | None, most: int | None) -> None:
+    """The runs, the number of keys of each kind, and a table of each kind of change with at most `most` rows."""
     console.print(Text(changes.heading, style="bold"))
     console.print(f"  {changes}")
-    for kind, headers, rows in _tables(changes):
-        print_title(console, kind.capitalize())
-        print_table(console, headers, rows[:most], right=_FIGURES)
-        if most is not None and len(rows) > most:
-            console.print(f"  and {len(rows) - most:,} more rows; --all shows them")
+    for section in (*_cost_sections(changes), *between_sections(between)):
+        print_title(console, section.title, section.note)
+        print_table(console, section.headers, section.rows[:most], right=section.right, wraps=section.wraps)
+        if most is not None and len(section.rows) > most:
+            console.print(f"  and {len(section.rows) - most:,} more rows; --all shows them")
+    if between is None:
+        console.print(f"  {ONE_RUN}")
+    elif between.why_not:
+        console.print(f"\n  {between.why_not}")
 
 
-def changes_markdown(changes: ChangeReport, most: int | None) -> str:
+def changes_markdown(changes: ChangeReport, between: Between | None, most: int | None) -> str:
     """The same as Markdown."""
     lines = [f"**{changes.heading}**", "", str(changes), ""]
-    for kind, headers, rows in _tables(changes):
-        lines += [f"### {kind.capitalize()}", "", *table_lines(headers, rows[:most], right=_FIGURES)]
-        if most is not None and len(rows) > most:
-            lines += ["", f"and {len(rows) - most:,} more rows."]
+    for section in (*_cost_sections(changes), *between_sections(between)):
+        lines += [f"### {section.title}", "", *([section.note, ""] if section.note else [])]
+        lines += table_lines(section.headers, section.rows[:most], right=section.right)
+        if most is not None and len(section.rows) > most:
+            lines += ["", f"and {len(section.rows) - most:,} more rows."]
         lines.append("")
-    return "\n".join(lines)
+    return "\n".join([*lines, between.why_not if between else ONE_RUN]).rstrip()
 
 
-def _tables(changes: ChangeReport) -> Iterator[tuple[str, Sequence[str], list[list[str]]]]:
-    """Headers and rows of each kind of change that occurs."""
+def _cost_sections(changes: ChangeReport) -> Iterator[Section]:
+    """A table of each kind of change that occurs."""
     for kind in changes.KINDS:
         rows = [_change_cells(row) for row in records(changes.rows[changes.rows["kind"] == kind])]
         headers = ("Figure", *_FIGURES, "Likely cause") if kind == _CHANGED else ("Was", "Is", "Why")
         if rows:
-            yield kind, ("Model", "Input", *headers), rows
+            yield Section(kind.capitalize(), "", ("Model", "Input", *headers), rows, _FIGURES)
 
 
 def _change_cells(row: Mapping[str, Any]) -> list[str]:

@@ -11,7 +11,7 @@ from typing import Self, TextIO
 
 from rich.console import Console, RenderableType
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, SpinnerColumn, Task, TextColumn
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 from rich.text import Text
 
 from zoo.jobs import is_unsupported
@@ -19,28 +19,37 @@ from zoo.records import CostKey, Status, TraceKey
 from zoo.settings import Listener
 from zoo.units import format_seconds
 
-_MOST_FAILURES = 10  # said at once; the rest are in the report
+_MOST_FAILURES = 10  # printed while counting; the report lists them all
 _PLAIN_SECONDS = 10.0  # between two plain lines, at most
 _PLAIN_SHARE = 0.05  # of the work, after which a plain line is due sooner
 _PLAIN_PAUSE = 1.0  # between two plain lines, at least
 
 
 class Tally:
-    """How far the work is."""
+    """How much of the work is done."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._started = clock()
         self.total = self.done = self.failed = 0
+        self._printed = 0  # failures
 
     def start(self, total: int) -> None:
         """The work begins: planning is no part of the rate."""
         self.total, self.done, self.failed, self._started = total, 0, 0, self._clock()
 
-    def add(self, *, is_failed: bool) -> None:
-        """One row is done."""
+    def add(self, key: CostKey | TraceKey, status: Status, reason: str | None) -> str | None:
+        """One row is done. Returns what to print of its failure: the first ones in full, then once that there are more."""
         self.done += 1
-        self.failed += is_failed
+        if status is not Status.FAILED or is_unsupported(status, reason):
+            return None
+        self.failed += 1
+        self._printed += 1
+        if self._printed <= _MOST_FAILURES:
+            return f"failed: {_name_row(key)}: {reason or 'no reason was given'}"
+        return (
+            "failed: more models; the report's section Coverage lists them all" if self._printed == _MOST_FAILURES + 1 else None
+        )
 
     def words(self) -> str:
         """`3 failed, 41 rows/s, 25 s left`."""
@@ -55,20 +64,9 @@ class Tally:
         return ", ".join(parts)
 
 
-class _Failures:
-    """Says the first failures as they happen, and once that there are more."""
-
-    def __init__(self) -> None:
-        self._said = 0
-
-    def sentence(self, key: CostKey | TraceKey, reason: str | None) -> str | None:
-        self._said += 1
-        if self._said <= _MOST_FAILURES:
-            mode = f" in {key.mode}" if isinstance(key, TraceKey) else ""
-            return f"failed: {key.zoo}/{key.arch} {key.input}{mode}: {reason or 'no reason was given'}"
-        if self._said == _MOST_FAILURES + 1:
-            return "failed: more models; the report's section Coverage lists them all"
-        return None
+def _name_row(key: CostKey | TraceKey) -> str:
+    """`timm/resnet50 3x224x224`, of a trace with its mode."""
+    return f"{key.zoo}/{key.arch} {key.input}" + (f" in {key.mode}" if isinstance(key, TraceKey) else "")
 
 
 class Lines(Listener):
@@ -76,7 +74,7 @@ class Lines(Listener):
 
     def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic, *, every: bool = False) -> None:
         self._stream, self._clock, self._every = stream, clock, every
-        self._tally, self._failures = Tally(clock), _Failures()
+        self._tally = Tally(clock)
         self._last_time, self._last_done = clock(), 0
 
     def planned(self, rows: int, to_count: int) -> None:
@@ -85,49 +83,41 @@ class Lines(Listener):
         self.notify(f"{rows:,} rows planned, {rows - to_count:,} in the cache, {to_count:,} to count")
 
     def counted(self, key: CostKey | TraceKey, status: Status, reason: str | None) -> None:
-        is_failed = status is Status.FAILED and not is_unsupported(status, reason)
-        self._tally.add(is_failed=is_failed)
+        failure = self._tally.add(key, status, reason)
         if self._every:
-            mode = f" in {key.mode}" if isinstance(key, TraceKey) else ""
-            self.notify(f"{status.value}: {key.zoo}/{key.arch} {key.input}{mode}{f': {reason}' if reason else ''}")
-        elif is_failed and (sentence := self._failures.sentence(key, reason)):
-            self.notify(sentence)
+            self.notify(f"{status.value}: {_name_row(key)}{f': {reason}' if reason else ''}")
+        elif failure:
+            self.notify(failure)
         waited = self._clock() - self._last_time
         share = (self._tally.done - self._last_done) / max(1, self._tally.total)
         finished = self._tally.done == self._tally.total
         if finished or waited >= _PLAIN_SECONDS or (share >= _PLAIN_SHARE and waited >= _PLAIN_PAUSE):
             self._last_time, self._last_done = self._clock(), self._tally.done
-            self.notify(self._progress())
+            words = self._tally.words()
+            done, total = self._tally.done, self._tally.total
+            percent = 100 * done // max(1, total)
+            self.notify(f"{done:,} of {total:,} counted ({percent} %)" + (f", {words}" if words else ""))
 
     def notify(self, message: str) -> None:
         print(f"{datetime.now().astimezone():%H:%M:%S}  {message}", file=self._stream, flush=True)
 
-    def _progress(self) -> str:
-        done, total = self._tally.done, self._tally.total
-        words = self._tally.words()
-        return f"{done:,} of {total:,} counted ({100 * done // max(1, total)} %)" + (f", {words}" if words else "")
 
-
-class _TwoLines(Progress):
+class _BarWithModel(Progress):
     """The bar, and under it the model at work: names are too long to share a line with anything."""
 
     def get_renderables(self) -> Iterable[RenderableType]:
         yield from super().get_renderables()
         for task in self.tasks:
             if task.fields.get("current") and not task.finished:
-                yield self._current(task)
-
-    @staticmethod
-    def _current(task: Task) -> Text:
-        return Text(f"  {task.fields['current']}", style="dim", no_wrap=True, overflow="ellipsis")
+                yield Text(f"  {task.fields['current']}", style="dim", no_wrap=True, overflow="ellipsis")
 
 
 class Bar(Listener):
     """A bar with done, failed, rate and time left, and the model at work, redrawn in place."""
 
     def __init__(self, console: Console) -> None:
-        self._tally, self._failures = Tally(), _Failures()
-        self._progress = _TwoLines(
+        self._tally = Tally()
+        self._progress = _BarWithModel(
             SpinnerColumn(finished_text="[green]✓"),
             TextColumn("{task.description}"),
             BarColumn(bar_width=None, complete_style="cyan", finished_style="green"),
@@ -154,10 +144,8 @@ class Bar(Listener):
             self._progress.update(self._task, description="Counted", completed=1, counts=f"all {rows:,} rows are in the cache")
 
     def counted(self, key: CostKey | TraceKey, status: Status, reason: str | None) -> None:
-        is_failed = status is Status.FAILED and not is_unsupported(status, reason)
-        self._tally.add(is_failed=is_failed)
-        if is_failed and (sentence := self._failures.sentence(key, reason)):
-            self._progress.console.print(f"[red]{escape(sentence)}")
+        if failure := self._tally.add(key, status, reason):
+            self._progress.console.print(f"[red]{escape(failure)}")
         self._progress.update(
             self._task,
             completed=self._tally.done,

@@ -1,4 +1,4 @@
-"""What changed between two runs besides the costs, as text, as Markdown and as a record."""
+"""What changed between two runs besides the costs: sections of text, and a record."""
 
 from __future__ import annotations
 
@@ -6,27 +6,25 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from rich.console import Console
-
 from reports.columns.format import UNKNOWN, value_text
-from reports.exports.markdown import table_lines
-from reports.terminal.console import print_table, print_title
 from reports.trends.between import Between, FactChange
 from reports.trends.budgets import Series, value_of
 from reports.trends.frontiers import FrontierChange
 from zoo.records import Variant
 
-_FIGURES = ("Old", "New", "Was", "Is")
-
 ONE_RUN = "One run so far; changes appear after the next."
-"""Said of a configuration's first run."""
+"""Printed for the first run of a configuration."""
 
 
-class _Section(NamedTuple):
+class Section(NamedTuple):
+    """A table with its title."""
+
     title: str
     note: str
     headers: tuple[str, ...]
     rows: list[list[str]]
+    right: tuple[str, ...]  # headers of the columns with numbers
+    wraps: tuple[str, ...] = ()  # headers of the columns whose text may wrap
 
 
 def between_record(between: Between | None) -> dict[str, Any]:
@@ -54,57 +52,24 @@ def _budget_record(series: Series) -> dict[str, Any]:
     return {"budget": series.title, "task": series.task, "accuracy_column": series.accuracy.key, "old": old, "new": new}
 
 
-def print_between(console: Console, between: Between | None, most: int | None) -> None:
-    """A table of each kind of difference that there is, with at most `most` rows."""
+def between_sections(between: Between | None) -> Iterator[Section]:
+    """A table of each kind of difference that there is."""
     if between is None:
-        console.print(f"  {ONE_RUN}")
         return
-    for section in _sections(between):
-        print_title(console, section.title, section.note)
-        print_table(console, section.headers, section.rows[:most], right=_FIGURES, wraps=("Model", "Why"))
-        if most is not None and len(section.rows) > most:
-            console.print(f"  and {len(section.rows) - most:,} more rows; --all shows them")
-    if between.why_not:
-        console.print()
-        console.print(f"  {between.why_not}")
-
-
-def between_markdown(between: Between | None, most: int | None) -> str:
-    """The same as Markdown."""
-    if between is None:
-        return f"{ONE_RUN}\n"
-    lines = []
-    for section in _sections(between):
-        lines += [
-            f"### {section.title}",
-            "",
-            section.note,
-            "",
-            *table_lines(section.headers, section.rows[:most], right=_FIGURES),
-        ]
-        if most is not None and len(section.rows) > most:
-            lines += ["", f"and {len(section.rows) - most:,} more rows."]
-        lines.append("")
-    return "\n".join([*lines, between.why_not]).rstrip() + "\n"
-
-
-def _sections(between: Between) -> Iterator[_Section]:
+    right, wraps = ("Old", "New", "Was", "Is"), ("Model", "Why")
     if between.frontiers:
         rows = [_frontier_cells(change) for change in between.frontiers]
-        note = _counted([change.move.value for change in between.frontiers])
-        yield _Section("Frontiers", note, ("What", "Model", "With", "Why", "Task"), rows)
-    moved = [each for each in between.series or () if each.picks[0] != each.picks[-1]]
-    if moved:
-        yield _Section(
-            "Best accuracy within a budget", "", ("Budget", "Was", "Is", "Model"), [_budget_cells(each) for each in moved]
-        )
+        note = _count_kinds([change.move.value for change in between.frontiers])
+        yield Section("Frontiers", note, ("What", "Model", "With", "Why", "Task"), rows, right, wraps)
+    if rows := [_budget_cells(each) for each in between.series or () if each.picks[0] != each.picks[-1]]:
+        yield Section("Best accuracy within a budget", "", ("Budget", "Was", "Is", "Model"), rows, right, wraps)
     for title, facts in (("Published accuracies", between.accuracies or ()), ("Measured speeds", between.speeds)):
         if facts:
-            note = _counted([fact.kind for fact in facts])
-            yield _Section(title, note, ("Model", "Input", "Figure", "Old", "New"), [_fact_cells(fact) for fact in facts])
+            rows, note = [_fact_cells(fact) for fact in facts], _count_kinds([fact.kind for fact in facts])
+            yield Section(title, note, ("Model", "Input", "Figure", "Old", "New"), rows, right, wraps)
 
 
-def _counted(kinds: Sequence[str]) -> str:
+def _count_kinds(kinds: Sequence[str]) -> str:
     """`3 entered, 1 left`."""
     return ", ".join(f"{kinds.count(kind):,} {kind}" for kind in dict.fromkeys(kinds))
 

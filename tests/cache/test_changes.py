@@ -221,7 +221,7 @@ def changes(history: History) -> Changes:
 
 def as_text(changes: Changes, most: int | None = None) -> str:
     stream = io.StringIO()
-    changes_text.print_changes(Console(file=stream, width=160), build_change_report(changes), most)
+    changes_text.print_changes(Console(file=stream, width=160), build_change_report(changes), None, most)
     return stream.getvalue()
 
 
@@ -252,7 +252,7 @@ def test_what_a_first_run_added_is_only_counted(history: History) -> None:
 
 
 def test_markdown_is_a_table_of_each_kind(changes: Changes) -> None:
-    lines = changes_text.changes_markdown(build_change_report(changes), None).splitlines()
+    lines = changes_text.changes_markdown(build_change_report(changes), None, None).splitlines()
     assert r"| timm/a\|b | 3x224x224 | macs | 1,000 | 1,500 | +50.00 % | timm 1.0 → 1.1 |" in lines
     assert r"| timm/breaks | 3x224x224 | exact | failed | run: a\|b \*c\* |" in lines
     assert [line for line in lines if line.startswith("###")] == [
@@ -261,7 +261,7 @@ def test_markdown_is_a_table_of_each_kind(changes: Changes) -> None:
 
 
 def test_json_holds_everything_exactly(changes: Changes) -> None:
-    record = json.loads(json.dumps(changes_text.changes_record(changes)))
+    record = json.loads(json.dumps(changes_text.changes_record(changes, None)))
     assert record["counts"] == changes.counts()
     assert (record["before"]["run"], record["after"]["run"]) == ("one", "two")
     assert len(record["rows"]) == len(changes.rows)

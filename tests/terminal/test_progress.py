@@ -38,8 +38,8 @@ def test_rate_and_time_left_follow_from_what_is_done() -> None:
     tally.start(100)
     for _ in range(40):
         clock.now += 0.5
-        tally.add(is_failed=False)
-    tally.add(is_failed=True)
+        tally.add(key(1), Status.EXACT, None)
+    tally.add(key(1), Status.FAILED, "run: ValueError: odd")
     assert tally.words() == "1 failed, 2.0/s, 29 s left"  # 41 in 20 s, so 59 more take 28.8 s
 
 

@@ -14,8 +14,6 @@ from reports.cli.common.output import print_answer
 from reports.cli.common.parsing import parse_fail_on
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from zoo.cache.store import Store
 
 EXAMPLES = examples(
@@ -60,7 +58,7 @@ def changes(
     Counts are deterministic: a figure that changed means that a library, the counter or a model's source did.
     """
     from reports.leaderboard.change_report import build_change_report
-    from reports.terminal import changes_text, trends_text
+    from reports.terminal import changes_text
     from reports.trends.between import changes_besides_costs, flat_rows
     from zoo.cache.changes import changes_between
 
@@ -69,19 +67,13 @@ def changes(
     found = changes_between(store, *_runs_to_compare(store, runs or [], since))
     between = changes_besides_costs(store, found, read_config(config, cache) if config else None)
     most = None if everything else _MOST_ROWS
-
-    def print_text(console: Console) -> None:
-        changes_text.print_changes(console, build_change_report(found), most)
-        trends_text.print_between(console, between, most)
-
     if form == "md":
-        typer.echo(changes_text.changes_markdown(build_change_report(found), most))
-        typer.echo(trends_text.between_markdown(between, most), nl=False)
+        typer.echo(changes_text.changes_markdown(build_change_report(found), between, most))
     else:
         print_answer(
             form,
-            print_text,
-            lambda: changes_text.changes_record(found) | trends_text.between_record(between),
+            lambda console: changes_text.print_changes(console, build_change_report(found), between, most),
+            lambda: changes_text.changes_record(found, between),
             lambda: flat_rows(found, between),
         )
     raise typer.Exit(ExitCode.CHANGED if any(found.counts()[name] for name in alarms) else ExitCode.OK)
