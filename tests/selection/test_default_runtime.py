@@ -13,8 +13,9 @@ from fakes_cache import Cache
 from typer.testing import CliRunner
 
 from reports import cli
+from reports.config.workspace import Workspace
 from reports.leaderboard.device_latencies import build_device_latencies
-from reports.leaderboard.leaderboard import read_whole_leaderboard
+from reports.leaderboard.leaderboard import read_leaderboard
 from reports.selection.default_runtime import with_runtime
 from reports.selection.speed_estimates import CachedSpeeds
 from zoo.cache.store import Store
@@ -106,7 +107,7 @@ def fastest(device: str, dtype: str, runtime: str) -> dict[str, float]:
 
 
 def chosen_on_the_page(cache: Path, device: str, precision: Precision) -> tuple[dict[str, float | None], str | None]:
-    table = read_whole_leaderboard(str(cache))
+    table = read_leaderboard(Workspace(str(cache)))
     found = build_device_latencies(table, CachedSpeeds(Store(str(cache))), [find_device(device)]).latencies
     choice = next((one for one in found if one.stands_for(precision) and one.run.layout == "nchw"), None)
     if choice is None:
