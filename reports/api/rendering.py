@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import importlib
 import shlex
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,13 +25,13 @@ WRITERS = {"html": "reports.html", "xlsx": "reports.excel", **dict.fromkeys(("cs
 """The module whose `write(report, path)` makes each format."""
 
 
-def choose_formats(config: Config, wanted: Sequence[str]) -> list[ReportSection]:
-    """The configured reports, narrowed to the wanted formats; with none wanted, as they are.
+def choose_formats(config: Config, formats: Sequence[str]) -> list[ReportSection]:
+    """The configured reports, narrowed to these formats; without any, as they are.
 
     Raises:
         ConfigError: if a format does not exist, or no report is configured.
     """
-    names = list(dict.fromkeys(name.strip() for text in wanted for name in text.split(",") if name.strip()))
+    names = list(dict.fromkeys(name.strip() for text in formats for name in text.split(",") if name.strip()))
     for name in names:
         if name not in WRITERS:
             raise ConfigError(f"'{name}' is not a report format.{did_you_mean(name, WRITERS)}")
@@ -81,7 +80,7 @@ def render(
     files = [trends] if trends else []
     for section in sections:
         titled = dataclasses.replace(report, title=section.title)
-        files += [_write(titled, Path(config.out) / f"{section.name}.{form}", form) for form in section.formats]
+        files += [write_report(titled, Path(config.out) / f"{section.name}.{form}", form) for form in section.formats]
     return report, tuple(files)
 
 
@@ -99,8 +98,7 @@ def _write_trends(config: Config, sections: Sequence[ReportSection], report: Rep
     if trends is None:
         return None
     board, path = boards[0], Path(config.out) / f"{trends_name(boards[0].name)}.html"
-    with _told_where(path):
-        write_trends(trends, path, title=board.title, created_at=report.created_at, leaderboard=f"{board.name}.html")
+    write_trends(trends, path, title=board.title, created_at=report.created_at, leaderboard=f"{board.name}.html")
     return path
 
 
@@ -131,20 +129,11 @@ def render_again(config: Config, path: str | Path, formats: Sequence[str]) -> Co
     return CommandOutcome(config.cache, report=report, files=files, warnings=report.warnings)
 
 
-def _write(report: Report, path: Path, form: str) -> Path:
-    writer = importlib.import_module(WRITERS[form])
-    with _told_where(path):
-        writer.write(report, path)
+def write_report(report: Report, path: Path, form: str) -> Path:
+    """Write a report in one format.
+
+    Raises:
+        OutputError: if the file cannot be written.
+    """
+    importlib.import_module(WRITERS[form]).write(report, path)
     return path
-
-
-@contextlib.contextmanager
-def _told_where(path: Path) -> Iterator[None]:
-    """Says which file could not be written, and that nothing is lost."""
-    try:
-        yield
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise OutputError(
-            f"'{path}' cannot be written: {reason}. What was counted is kept; `zoometer report` renders it again."
-        ) from error

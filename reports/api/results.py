@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -78,9 +79,7 @@ class Choice:
         return draw_answer(self.request, cost, Style(1200, 675, is_dark=dark, title=title, most_labels=labels))
 
     def __str__(self) -> str:
-        console = _text_console()
-        selection_text.print_answer(console, self.answer)
-        return _text_of(console)
+        return _as_text(lambda console: selection_text.print_answer(console, self.answer))
 
     def _repr_html_(self) -> str:
         answer, selection = self.answer, self.answer.selection
@@ -116,9 +115,7 @@ class ComparedModels:
         return comparison_record(self.comparison)
 
     def __str__(self) -> str:
-        console = _text_console()
-        comparison_text.print_comparison(console, self.comparison)
-        return _text_of(console)
+        return _as_text(lambda console: comparison_text.print_comparison(console, self.comparison))
 
     def _repr_html_(self) -> str:
         models, columns = self.comparison.models, self.comparison.columns
@@ -160,10 +157,7 @@ class Outcome:
         return html_text(f"{counted}Written:", bold=True) + html_table(("",), [(str(file),) for file in self.files])
 
 
-def _text_console() -> Console:
-    return Console(file=io.StringIO(), width=_TEXT_WIDTH, highlight=False, color_system=None, markup=False)
-
-
-def _text_of(console: Console) -> str:
-    assert isinstance(console.file, io.StringIO)
-    return console.file.getvalue().rstrip()
+def _as_text(print_on: Callable[[Console], None]) -> str:
+    stream = io.StringIO()
+    print_on(Console(file=stream, width=_TEXT_WIDTH, highlight=False, color_system=None, markup=False))
+    return stream.getvalue().rstrip()

@@ -15,7 +15,7 @@ import typer
 
 from reports.cli.common import errors
 from reports.cli.common.help import EVERYWHERE, VerbGroup, examples, verb_with, write_group
-from reports.cli.common.output import Loudness, speaking
+from reports.cli.common.output import speaking
 from zoo.errors import did_you_mean, shorten_line
 
 
@@ -124,8 +124,8 @@ class Verbs(VerbGroup):
     def invoke(self, ctx: Any) -> Any:
         """Run the verb inside the one place where errors become sentences."""
         given = ctx.params
-        loudness = Loudness.QUIET if given.get("quiet") else Loudness.VERBOSE if given.get("verbose") else Loudness.NORMAL
-        with errors.short_usage(), errors.end_in_words(debug=bool(given.get("debug"))), speaking(loudness):
+        loudness = speaking(quiet=bool(given.get("quiet")), verbose=bool(given.get("verbose")))
+        with errors.short_usage(), errors.end_in_words(debug=bool(given.get("debug"))), loudness:
             return super().invoke(ctx)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:

@@ -30,11 +30,8 @@ def _accuracy(dataset: str, metric: str, column: tuple[str, str, str, str], *, s
     """A percentage; `column` is its key, title, dataset and metric in words."""
     key, title, of, what = column
     meaning = f"{what} on {of}, in percent, published for these weights at this input size."
-    return AccuracyColumn(
-        dataset,
-        metric,
-        Column(key, title, meaning, _ORIGIN, ColumnKind.NUMBER, "%", 1, 2, Better.HIGH, "Accuracy", 10, shown, "percent"),
-    )
+    number = (ColumnKind.NUMBER, "%", 1, 2, Better.HIGH, "Accuracy", 10, shown, "percent")
+    return AccuracyColumn(dataset, metric, Column(key, title, meaning, _ORIGIN, *number))
 
 
 def _error(dataset: str, metric: str, column: tuple[str, str, str, str]) -> AccuracyColumn:
@@ -42,11 +39,8 @@ def _error(dataset: str, metric: str, column: tuple[str, str, str, str]) -> Accu
     key, title, of, what = column
     meaning = f"{what} on {of}, published for these weights; less is better."
     unit, export_unit = ("%", "percent") if what == _OUTLIERS else ("px", "pixels")
-    return AccuracyColumn(
-        dataset,
-        metric,
-        Column(key, title, meaning, _ORIGIN, ColumnKind.NUMBER, unit, 1, 2, Better.LOW, "Accuracy", 11, True, export_unit),
-    )
+    number = (ColumnKind.NUMBER, unit, 1, 2, Better.LOW, "Accuracy", 11, True, export_unit)
+    return AccuracyColumn(dataset, metric, Column(key, title, meaning, _ORIGIN, *number))
 
 
 ACCURACY_COLUMNS: tuple[AccuracyColumn, ...] = (

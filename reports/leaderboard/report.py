@@ -28,11 +28,6 @@ def empty_breakdown() -> pd.DataFrame:
     return pd.DataFrame(columns=list(BREAKDOWN))
 
 
-def empty_published() -> pd.DataFrame:
-    """Published speeds without rows."""
-    return typed_table(pd.DataFrame(), PUBLISHED_SPEEDS)
-
-
 @dataclass(frozen=True)
 class DataSource:
     """Where figures come from."""
@@ -172,7 +167,9 @@ class Report:
     device_speeds: tuple[SpeedReport, ...] = ()  # one for each configured run configuration
     device_latencies: tuple[DeviceLatencies, ...] = ()  # what a reader may choose among
     platforms: PlatformEstimates | None = None  # what a page makes the estimates from that it does not hold
-    published_speeds: pd.DataFrame = field(default_factory=empty_published)  # PUBLISHED_SPEEDS, of the leaderboard's models
+    published_speeds: pd.DataFrame = field(
+        default_factory=lambda: typed_table(pd.DataFrame(), PUBLISHED_SPEEDS)
+    )  # PUBLISHED_SPEEDS, of the leaderboard's models
 
     @property
     def latencies(self) -> tuple[Column, ...]:

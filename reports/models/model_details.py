@@ -15,11 +15,16 @@ from reports.leaderboard.breakdown import read_breakdown
 from reports.leaderboard.report import empty_breakdown
 from reports.models.model_latency import DeviceRun, ModelLatency, latencies_on, latency_record
 from reports.models.model_lookup import ModelLookup, NamedModel
-from reports.models.model_speeds import speeds_of
 from reports.models.run_memory import memory_in
+from reports.selection.published_speeds import as_speed_rows, published_by_architecture
 from zoo.cache.store import Store
 from zoo.records import Accuracy, Architecture, Variant, Weights
 from zoo.refresh.plan import cost_keys
+
+_SPEED_COLUMNS = [
+    "input", "variant", "device", "processor", "runtime", "dtype", "layout", "compiled", "threads", "batch", "latency_ms",
+    "samples_per_s", "status", "source", "way", "conditions",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -33,7 +38,7 @@ class ModelDetails:
     costs: pd.DataFrame  # rows of the `costs` table, the native one first
     breakdown: pd.DataFrame  # of the native cost: `reports.leaderboard.report.BREAKDOWN`
     is_counted_now: bool  # because the cache lacks its native cost
-    speeds: pd.DataFrame  # of the architecture: `reports.models.model_speeds.speeds_of`
+    speeds: pd.DataFrame  # of the architecture: `_SPEED_COLUMNS`
     device_run: DeviceRun | None = None  # the device whose latencies are requested
     latencies: tuple[ModelLatency, ...] = ()  # on that device: at the native input, and where they are known at others
     memory: pd.DataFrame = field(default_factory=pd.DataFrame)  # in that run configuration: `reports.models.run_memory.memory_in`
@@ -72,12 +77,23 @@ def gather_details(lookup: ModelLookup, named: NamedModel) -> ModelDetails:
         costs=costs,
         breakdown=read_breakdown(lookup.store, costs.head(1)) if len(costs) else empty_breakdown(),
         is_counted_now=(architecture.zoo, architecture.name) in lookup.counted_now,
-        speeds=speeds_of(architecture, lookup.store),
+        speeds=find_speeds(architecture, lookup.store),
         device_run=lookup.device_run,
         latencies=tuple(_known_latencies(lookup.device_run, costs, architecture, lookup.store)) if lookup.device_run else (),
         memory=memory,
         memory_note=memory_note,
     )
+
+
+def find_speeds(architecture: Architecture, store: Store) -> pd.DataFrame:
+    """Measured before published, and of each the fastest run configuration first, on each device and at each batch."""
+    measured, published = (
+        rows[(rows["zoo"] == architecture.zoo) & (rows["arch"] == architecture.name)]
+        for rows in (store.speeds(), published_by_architecture())
+    )
+    both = [rows.reindex(columns=_SPEED_COLUMNS).astype(object) for rows in (measured, as_speed_rows(published))]
+    speeds = pd.concat(both, ignore_index=True)
+    return speeds.sort_values(["input", "device", "batch", "status", "latency_ms"], kind="stable", ignore_index=True)
 
 
 def _known_latencies(device_run: DeviceRun, costs: pd.DataFrame, architecture: Architecture, store: Store) -> list[ModelLatency]:
@@ -121,8 +137,8 @@ def details_record(details: ModelDetails) -> dict[str, Any]:
     }
 
 
-def known_metrics(*models: ModelDetails) -> list[tuple[str, str]]:
-    """Datasets and metrics that any of the models has a result for: declared ones in the order of their columns, then others."""
-    known = {(a.dataset, a.metric) for model in models for a in model.accuracy}
+def known_metrics(details: ModelDetails) -> list[tuple[str, str]]:
+    """Datasets and metrics of the known results: declared ones in the order of their columns, then others."""
+    known = {(a.dataset, a.metric) for a in details.accuracy}
     declared = [(column.dataset, column.metric) for column in ACCURACY_COLUMNS]
     return [*(pair for pair in declared if pair in known), *sorted(known - set(declared))]

@@ -159,12 +159,8 @@ def _rank(table: pd.DataFrame, objectives: Sequence[Column]) -> _Integers:
     known = table[[column.key for column in objectives]].notna().all(axis=1).to_numpy(dtype=bool)
     ranks = np.full(len(table), len(table), dtype=np.int64)
     if known.any():
-        signed = [dense_ranks(table[c.key], known) * (-1 if c.better is Better.HIGH else 1) for c in objectives]
-        order = np.lexsort(signed[::-1])
-        changes = np.zeros(len(order), dtype=bool)
-        for codes in signed:
-            changes[1:] |= codes[order][1:] != codes[order][:-1]
-        ranks[np.flatnonzero(known)[order]] = np.cumsum(changes)
+        signed = {c.key: dense_ranks(table[c.key], known) * (-1 if c.better is Better.HIGH else 1) for c in objectives}
+        ranks[known] = pd.DataFrame(signed).groupby(list(signed)).ngroup()
     return ranks
 
 

@@ -37,7 +37,8 @@ def print_model(console: Console, details: ModelDetails) -> None:
     _print_breakdown(console, details)
     _print_weights(console, details)
     if details.device_run:
-        _print_latencies(console, details, details.device_run)
+        print_title(console, "Latency", f"on {details.device_run.device.name}, {details.device_run.run.describe()}")
+        print_latencies(console, [(latency.input, latency) for latency in details.latencies], "Input")
         _print_memory(console, details, details.device_run)
     else:
         _print_speeds(console, details)
@@ -95,8 +96,8 @@ def _print_training(console: Console, details: ModelDetails) -> None:
     cells = [
         [
             ", ".join([str(row["input"]), *_differences(details, row)]),
-            *map(format_amount, _values_of(row, macs)),
-            *map(format_bytes, _values_of(row, sizes)),
+            *(format_amount(row[name]) for name in macs),
+            *(format_bytes(row[name]) for name in sizes),
         ]
         for row in rows
         if row["training_status"] != Status.FAILED
@@ -106,10 +107,6 @@ def _print_training(console: Console, details: ModelDetails) -> None:
     for row in rows:
         if row["training_reason"]:
             console.print(Text.assemble((f"  {row['input']}  ", "bold"), (str(row["training_reason"]), "yellow")))
-
-
-def _values_of(row: Mapping[str, Any], names: Sequence[str]) -> list[Any]:
-    return [row[name] for name in names]
 
 
 def _differences(details: ModelDetails, row: Mapping[str, Any]) -> Iterator[str]:
@@ -180,12 +177,6 @@ def _print_single_weights(console: Console, details: ModelDetails, weights: Weig
         inputs = sorted(evaluated, key=lambda input: (input != weights.input, input))
         rows = [[metric_title(m), *(_percent_text(details.accuracy_of(weights, m, input)) for input in inputs)] for m in metrics]
         print_table(console, ["Result", *inputs], rows, right=inputs)
-
-
-def _print_latencies(console: Console, details: ModelDetails, device_run: DeviceRun) -> None:
-    """At each input at which it is known, with its interval where it is estimated."""
-    print_title(console, "Latency", f"on {device_run.device.name}, {device_run.run.describe()}")
-    print_latencies(console, [(latency.input, latency) for latency in details.latencies], "Input")
 
 
 def _print_memory(console: Console, details: ModelDetails, device_run: DeviceRun) -> None:

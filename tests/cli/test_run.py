@@ -153,7 +153,9 @@ def test_a_report_that_cannot_be_written_names_the_way_on(product: Product) -> N
     product.error = OSError(errno.ENOSPC, "No space left on device")
     result = zoometer("run", "c.yaml")
     assert result.exit_code == 2
-    assert "'out/all.html' cannot be written: No space left on device. What was counted is kept" in result.stderr
+    assert (
+        "No space is left on the disk. Free some space and run the same command again; what was counted is kept." in result.stderr
+    )
 
 
 def test_report_renders_without_counting(product: Product) -> None:

@@ -17,9 +17,8 @@ from typer.testing import CliRunner, Result
 from zoo_of_poison import CHANNELS, SIZE, WIDTH
 
 from reports import cli
-from reports.models.model_details import details_record, gather_details
+from reports.models.model_details import details_record, find_speeds, gather_details
 from reports.models.model_lookup import look_up_models
-from reports.models.model_speeds import speeds_of
 from reports.terminal import model_text
 from zoo.cache.store import Store
 from zoo.records import Architecture
@@ -106,7 +105,7 @@ def test_json_has_every_figure_exactly(cache: str) -> None:
 def test_speeds_of_an_architecture_are_those_measured_and_those_published(cache: str) -> None:
     assert record("zeta/large", "--cache", cache)["speeds"] == []
     known = Architecture("timm", "resnet18", "classification", None, "3x224x224", 1000)
-    speeds = speeds_of(known, Store(cache))
+    speeds = find_speeds(known, Store(cache))
     stream = io.StringIO()
     with look_up_models(["zeta/small"], cache, {}) as found:
         details = gather_details(found, found.models[0])

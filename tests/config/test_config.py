@@ -8,7 +8,7 @@ from typing import Any, get_args, get_type_hints
 import pytest
 from pydantic import BaseModel
 
-from reports.cli.common.counting_run import with_execution
+from reports.cli.common.counting_run import with_counting
 from reports.config import zoo_section
 from reports.config.config import Config
 from reports.config.config_file import load_config
@@ -87,12 +87,13 @@ def test_a_cluster_and_where_the_cache_is_reach_the_refresh(tmp_path: Path) -> N
 )
 def test_the_command_line_decides_on_the_execution(tmp_path: Path, options: Any, execution: Execution) -> None:
     text = "zoos: {timm: }\nexecution: {backend: dask, workers: 2, cluster: a.B}"
-    assert with_execution(load(tmp_path, text), *options).execution.settings() == execution
+    shared = dict(zip(("workers", "backend", "address"), options, strict=True)) | {"traces": None, "training": None}
+    assert with_counting(load(tmp_path, text), shared).execution.settings() == execution
 
 
 def test_an_address_is_for_dask_alone(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="--address is that of a Dask scheduler"):
-        with_execution(load(tmp_path, "zoos: {timm: }"), None, "local", "tcp://s:1")
+        with_counting(load(tmp_path, "zoos: {timm: }"), {"workers": None, "backend": "local", "address": "tcp://s:1"})
 
 
 def settings_of(folder: Path, text: str) -> dict[str, ZooSettings]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,7 +13,7 @@ from reports.cli.common import options
 from reports.cli.common.help import examples
 from reports.cli.common.opening import open_workspace, read_device_run
 from reports.cli.common.output import note, print_answer
-from zoo.errors import InputError, OutputError
+from zoo.errors import InputError
 
 if TYPE_CHECKING:
     from reports.models.model_lookup import ModelLookup
@@ -65,7 +64,7 @@ def compare(
 
 def _write_reports(lookup: ModelLookup, files: dict[str, Path | None], command: str) -> None:
     """Write the report of these models in each requested format."""
-    from reports.api.rendering import WRITERS
+    from reports.api.rendering import write_report
     from reports.models.comparison import build_comparison_report
 
     requested = {form: path for form, path in files.items() if path is not None}
@@ -73,8 +72,5 @@ def _write_reports(lookup: ModelLookup, files: dict[str, Path | None], command: 
         return
     report = dataclasses.replace(build_comparison_report(lookup), command=command)
     for form, path in requested.items():
-        try:
-            importlib.import_module(WRITERS[form]).write(report, path)
-        except OSError as error:
-            raise OutputError(f"'{path}' cannot be written: {error.strerror or error}. Choose another place.") from error
+        write_report(report, path, form)
         note(f"Wrote {path}")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from reports.cli.common.options import Backend
 from zoo.errors import ConfigError
 from zoo.run_config import parse_trace_mode
 from zoo.settings import RefreshOptions
@@ -24,33 +23,24 @@ def count(config: Config, request: RefreshOptions) -> RunSummary:
         return refresh_cache(config.refresh_settings(), listener, request)
 
 
-def with_execution(config: Config, workers: int | None, backend: Backend | None, address: str | None) -> Config:
-    """The configuration with what the command line says of its execution; an address is that of a Dask scheduler.
-
-    Raises:
-        ConfigError: if an address is given for local workers.
-    """
-    if address and backend == "local":
-        raise ConfigError("--address is that of a Dask scheduler; leave it out, or give --backend dask.")
-    update: dict[str, object] = {} if workers is None else {"workers": workers}
-    if address:
-        update |= {"backend": "dask", "address": address, "cluster": None, "arguments": {}}
-    elif backend == "local":
-        update |= {"backend": "local", "address": None, "cluster": None, "arguments": {}}
-    elif backend == "dask":
-        update |= {"backend": "dask"}
-    return config.model_copy(update={"execution": config.execution.model_copy(update=update)})
-
-
 def with_counting(config: Config, shared: Mapping[str, Any]) -> Config:
-    """The configuration with what the options of `COUNTING` say in its place.
+    """The configuration, changed by the options of `COUNTING`; an address is that of a Dask scheduler.
 
     Raises:
         ConfigError: if an address is given for local workers.
         UnknownNameError: if there is no such mode of tracing.
     """
-    changed = with_execution(config, shared["workers"], shared["backend"], shared["address"])
-    update: dict[str, Any] = {} if shared["training"] is None else {"training": shared["training"]}
+    backend, address = shared["backend"], shared["address"]
+    if address and backend == "local":
+        raise ConfigError("--address is that of a Dask scheduler; leave it out, or give --backend dask.")
+    execution = {} if shared["workers"] is None else {"workers": shared["workers"]}
+    if address or backend == "local":
+        execution |= {"backend": "dask" if address else "local", "address": address, "cluster": None, "arguments": {}}
+    elif backend == "dask":
+        execution |= {"backend": "dask"}
+    update: dict[str, Any] = {"execution": config.execution.model_copy(update=execution)}
+    if shared["training"] is not None:
+        update["training"] = shared["training"]
     if shared["traces"]:
         update["traces"] = list(dict.fromkeys(parse_trace_mode(mode).trace_mode for mode in shared["traces"]))
-    return changed.model_copy(update=update)
+    return config.model_copy(update=update)

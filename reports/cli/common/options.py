@@ -45,6 +45,7 @@ _file, _print = (partial(typer.Option, rich_help_panel=panel) for panel in ("Fil
 
 # Files: what is read, where facts are kept, where reports go.
 Config = Annotated[Path, typer.Argument(metavar="CONFIG", help="Configuration file; `zoometer init` writes one.")]
+ConfigOfRun = Annotated[Path, typer.Argument(metavar="CONFIG", help="Configuration file, as for `zoometer run`.")]
 ConfigOrAll = Annotated[Path | None, typer.Argument(metavar="CONFIG", help="Only its models. Default: the whole cache.")]
 ConfigFile = Annotated[
     Path | None, _file("--config", metavar="CONFIG", help="Take the cache, devices and declared zoos of this configuration.")

@@ -1,4 +1,4 @@
-"""What verbs print: answers on stdout in the form that was asked for, and remarks on stderr, as many as are wanted."""
+"""What verbs print: answers on stdout in the chosen format, and messages on stderr, as `--quiet` and `--verbose` say."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
-from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Literal
 
 import typer
@@ -24,21 +23,14 @@ TextFormat = Literal["text", "json"]
 TableFormat = Literal["table", "json", "csv"]
 
 
-class Loudness(IntEnum):
-    """How much is said besides the answer."""
-
-    QUIET = 0
-    NORMAL = 1
-    VERBOSE = 2
-
-
-_loudness: ContextVar[Loudness] = ContextVar("loudness", default=Loudness.NORMAL)
+_QUIET, _NORMAL, _VERBOSE = range(3)
+_loudness = ContextVar("loudness", default=_NORMAL)
 
 
 @contextmanager
-def speaking(loudness: Loudness) -> Iterator[None]:
-    """Within it, remarks are printed as `--quiet` and `--verbose` ask for."""
-    token = _loudness.set(loudness)
+def speaking(*, quiet: bool, verbose: bool) -> Iterator[None]:
+    """Within it, messages are printed as `--quiet` and `--verbose` ask for; `--quiet` takes precedence."""
+    token = _loudness.set(_QUIET if quiet else _VERBOSE if verbose else _NORMAL)
     try:
         yield
     finally:
@@ -47,31 +39,26 @@ def speaking(loudness: Loudness) -> Iterator[None]:
 
 def is_quiet() -> bool:
     """Whether only results and errors are printed."""
-    return _loudness.get() is Loudness.QUIET
-
-
-def is_verbose() -> bool:
-    """Whether details are printed too."""
-    return _loudness.get() is Loudness.VERBOSE
+    return _loudness.get() == _QUIET
 
 
 def note(text: str) -> None:
-    """A remark on stderr, unless `--quiet` is given."""
+    """A message on stderr, unless `--quiet` is given."""
     if not is_quiet():
         typer.echo(text, err=True)
 
 
 def detail(text: str) -> None:
-    """A remark on stderr, where `--verbose` is given."""
-    if is_verbose():
+    """A message on stderr, where `--verbose` is given."""
+    if _loudness.get() == _VERBOSE:
         typer.echo(text, err=True)
 
 
 def listen() -> AbstractContextManager[Listener]:
-    """What shows progress on stderr, as much of it as is wanted."""
+    """A listener that prints progress on stderr, as much as `--quiet` and `--verbose` say."""
     from reports.terminal import progress  # slow to import
 
-    return progress.listen(quiet=is_quiet(), every=is_verbose())
+    return progress.listen(quiet=is_quiet(), every=_loudness.get() == _VERBOSE)
 
 
 def print_json(record: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -18,11 +19,13 @@ from reports.cli.common.parsing import parse_age
 from zoo.errors import ConfigError, UnknownNameError, did_you_mean, shorten_line
 
 if TYPE_CHECKING:
+    import pandas as pd
     from rich.console import Console
 
     from zoo.cache.health import CacheInfo, CacheProblem
     from zoo.cache.maintenance import TableRewrite
     from zoo.cache.runs import RunRecord
+    from zoo.cache.store import Store
 
 app = typer.Typer(cls=VerbGroup, help="Look into a cache, check it, compact it, shorten its history, export its tables.")
 _RUNS_SHOWN = 10
@@ -139,12 +142,10 @@ def export(
     history: Annotated[bool, typer.Option("--history", help="Every value there was, not only the one in force.")] = False,
 ) -> None:
     """Write a table to one file: costs, traces and what belongs to them as they are in force, other tables whole."""
-    from reports.cli.keep.table_export import read_table, write_table
-
     store = open_cache(cache, config)
     chosen = form or _format_of(output)
-    frame = read_table(store, table, as_of=as_of, history=history)
-    write_table(frame, output, chosen)
+    frame = _read_table(store, table, as_of=as_of, history=history)
+    _write_table(frame, output, chosen)
     typer.echo(f"Wrote {len(frame):,} rows of {table} to {output}")
 
 
@@ -155,6 +156,40 @@ def _format_of(output: Path) -> ExportFormat:
             f"'{output}' does not say what to write.{did_you_mean(suffix, get_args(ExportFormat))} Name it so, or give --format."
         )
     return suffix  # type: ignore[return-value]
+
+
+def _read_table(store: Store, name: str, *, as_of: str | None, history: bool) -> pd.DataFrame:
+    """A table: of costs, traces and their details what is in force (as of a run), of others everything."""
+    from zoo.cache.run_facts import end_of
+    from zoo.cache.runs import find_run
+    from zoo.cache.schema.tables import DETAILS, OWNERS, TABLES
+    from zoo.cache.store import to_pandas
+
+    if name not in TABLES:
+        raise UnknownNameError(f"The cache has no table '{name}'.{did_you_mean(name, TABLES)}")
+    if name in OWNERS and not history:
+        moment = end_of(store, find_run(store.runs(), as_of)) if as_of else None
+        return to_pandas(store.in_force(name, as_of=moment))
+    if name == "speed" and not history:
+        return store.speeds(failed=True)
+    if name in DETAILS and not history:
+        return store.details(name)
+    return to_pandas(store.read(name))
+
+
+def _write_table(frame: pd.DataFrame, path: Path, form: str) -> None:
+    """Writes CSV, Parquet or JSON records; unknown values are empty, or null."""
+    from reports.exports.csv_text import csv_text
+    from reports.exports.files import replacing
+
+    with replacing(path) as temporary:
+        if form == "csv":
+            temporary.write_text(csv_text(frame), encoding="utf-8", errors="replace", newline="\n")
+        elif form == "parquet":
+            frame.to_parquet(temporary, index=False)
+        else:
+            rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
+            temporary.write_text(json.dumps(rows, indent=1, default=str), encoding="utf-8")
 
 
 def _print_rewrites(rewrites: Sequence[TableRewrite], form: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -44,7 +43,7 @@ EXAMPLES = examples(
 
 @options.sharing(options.COUNTING)
 def refresh(
-    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="Configuration file, as for `zoometer run`.")],
+    config: options.ConfigOfRun,
     rebuild: Annotated[bool, typer.Option("--rebuild", help="Count again what is in the cache already.")] = False,
     only: Annotated[
         list[str] | None, typer.Option(metavar="GLOB", help="Only models whose `arch` or `zoo/arch` matches. Repeatable.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -22,7 +21,7 @@ EXAMPLES = examples(
 
 
 def report(
-    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="Configuration file, as for `zoometer run`.")],
+    config: options.ConfigOfRun,
     form: Annotated[
         list[str] | None,
         typer.Option(

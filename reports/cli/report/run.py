@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -30,7 +29,7 @@ EXAMPLES = examples(
 
 @options.sharing(options.COUNTING)
 def run(
-    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="Configuration file; `zoometer init` writes one.")],
+    config: options.Config,
     cache: options.Cache = None,
     out: options.Out = None,
     form: options.Form = "text",
