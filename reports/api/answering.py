@@ -40,7 +40,7 @@ class BudgetRequest:
 
 
 class UntestableLimitError(SpeedError):
-    """A limit on speed of which no candidate has a value. `ranking` is the answer without it, `step` what would make one known."""
+    """A limit on speed of which no candidate has a value. `ranking` is the answer without it, `step` says how to obtain values."""
 
     def __init__(self, limits: str, ranking: BudgetAnswer) -> None:
         super().__init__(f"{limits} cannot be tested.\n{ranking.speed_note}")

@@ -47,10 +47,10 @@ class CachedCounter:
         if missing and self.may_count:
             fill_missing(missing, self.cache, self.execution, self.listener)
         if missing:
-            self._read(missing)
+            self._read_counts(missing)
         return self._counts
 
-    def _read(self, keys: AbstractSet[CostKey]) -> None:
+    def _read_counts(self, keys: AbstractSet[CostKey]) -> None:
         store = Store(self.cache)
         costs = store.costs(columns=["status", "params"])
         rows = zip(cost_keys(costs), costs.to_dict("records"), strict=True)

@@ -52,7 +52,7 @@ class PrintedNumber:
         return self.low <= value <= self.high
 
     def is_double(self, value: int | Fraction) -> bool:
-        """Whether this is twice what the value is printed as: somebody doubled the rounded number."""
+        """Whether this is twice the value as it would be printed: the rounded number was doubled."""
         half_a_digit = (self.high - self.low) / 2
         return abs(self.middle / 2 - value) <= half_a_digit
 

@@ -1,7 +1,7 @@
-"""The command's frame: its verbs, what holds for all of them, and how every one of them ends.
+"""The command: its verbs, the options that all of them have, and how each ends.
 
-Nothing here imports more than typer: a verb is imported when it is asked for, and imports what it needs when it runs, so that
-every answer comes as soon as it can.
+Nothing here imports more than typer: a verb is imported when it is called, and imports what it needs when it runs, so that every
+answer is fast.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ class Verb(NamedTuple):
     """A verb of the command line."""
 
     home: str
-    """`module:function` in this package, imported when the verb is asked for. An app of typer is a group of verbs."""
+    """`module:function` in this package, imported when the verb is called. An app of typer is a group of verbs."""
     does: str
-    """What it does, in one line of the overview."""
+    """Its line in the overview."""
 
 
 GROUPS: Mapping[str, Mapping[str, Verb]] = {
@@ -63,7 +63,7 @@ GROUPS: Mapping[str, Mapping[str, Verb]] = {
         "version": Verb("keep.version:version", "the versions that a count depends on"),
     },
 }
-"""The verbs by what people want."""
+"""The verbs by purpose."""
 
 VERBS: Mapping[str, Verb] = {name: verb for group in GROUPS.values() for name, verb in group.items()}
 
@@ -75,7 +75,7 @@ _ONCE = (
 _ANYWHERE = ("--debug", "--quiet", "-q", "--verbose", "-v")
 
 _ALLOCATIONS_A_COLLECTION = 100_000
-"""In place of Python's 700: what imports leave is no garbage, and looking through it takes a tenth of an answer's time."""
+"""Instead of Python's 700: imports leave no garbage, and collections during them take a tenth of an answer's time."""
 
 EXAMPLES = examples(
     "zoometer run configs/default.yaml    count torchvision and timm, write the page",
@@ -95,10 +95,10 @@ EXAMPLES = examples(
 
 
 class Verbs(VerbGroup):
-    """The group of verbs: imports them, understands some options anywhere, and turns whatever a verb raises into an exit code."""
+    """The group of verbs: imports them, accepts some options anywhere, and turns exceptions of verbs into exit codes."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        """All verbs, those not imported yet too."""
+        """All verbs, including those that are not imported yet."""
         return list(dict.fromkeys([*VERBS, *super().list_commands(ctx)]))
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
@@ -108,28 +108,28 @@ class Verbs(VerbGroup):
         return super().get_command(ctx, cmd_name)
 
     def resolve_command(self, ctx: Any, args: Any) -> Any:
-        """The verb and its arguments; the error for another name suggests the nearest."""
+        """The verb and its arguments; the error for an unknown name suggests the nearest."""
         names = self.list_commands(ctx)
         if args[0] not in names and not ctx.resilient_parsing:
             ctx.fail(f"There is no verb '{shorten_line(args[0])}'.{did_you_mean(args[0], names)}")
         return super().resolve_command(ctx, args)
 
     def parse_args(self, ctx: Any, args: Any) -> Any:
-        """Understands what holds for all verbs behind the verb too: whoever meets an error appends `--debug` to the line just typed."""
+        """Accepts the options of all verbs behind the verb too: after an error, users append `--debug` to the line."""
         mine, separator, theirs = errors.split_at(args, "--")
         first = [arg for arg in mine if arg in _ANYWHERE]
         with errors.short_usage():
             return super().parse_args(ctx, [*first, *(arg for arg in mine if arg not in _ANYWHERE), *separator, *theirs])
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the verb inside the one place where errors become sentences."""
+        """Run the verb; errors become messages and exit codes."""
         given = ctx.params
         loudness = speaking(quiet=bool(given.get("quiet")), verbose=bool(given.get("verbose")))
         with errors.short_usage(), errors.end_in_words(debug=bool(given.get("debug"))), loudness:
             return super().invoke(ctx)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
-        """The overview: verbs by what people want, examples and exit codes. No verb is imported for it."""
+        """The overview: verbs by purpose, examples and exit codes. No verb is imported for it."""
         formatter.write_usage(ctx.command_path, "VERB [OPTIONS]")
         formatter.write_paragraph()
         formatter.write_text(self.help)
@@ -161,8 +161,8 @@ app = typer.Typer(
 )
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
+def _print_version(is_given: bool) -> None:
+    if is_given:
         from reports.cli.keep import version
 
         typer.echo(version.version_line())
@@ -170,7 +170,7 @@ def _print_version(wanted: bool) -> None:
 
 
 @app.callback()
-def _common(
+def _shared_options(
     debug: Annotated[bool, typer.Option("--debug")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v")] = False,
@@ -180,6 +180,6 @@ def _common(
 
 
 def main() -> None:
-    """What the installed command calls."""
+    """The entry point of the installed command."""
     gc.set_threshold(_ALLOCATIONS_A_COLLECTION)
     app(prog_name="zoometer")

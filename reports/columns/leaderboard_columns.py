@@ -53,7 +53,7 @@ TRAINING = (
     Column("training_adam_step_bytes", "Step, Adam", _STEP.format("Adam or AdamW"), _COUNTED, ColumnKind.INTEGER, "MB", 1e6, 1, Better.LOW, "Training", 12),
     Column("training_reason", "Training note", "Why a step of training could not be counted, or is only a bound.", _COUNTED, group="Training", width=30, shown=False),
 )  # fmt: skip
-"""Filled where training is asked for; the page and the workbook leave them out where no row has any."""
+"""Filled if a step of training is counted; the page and the workbook leave them out if no row has any."""
 
 _TRUST = (
     Column("status", "Status", "exact: every operation accounted for. bound: an assumption is named. failed: not counted.", _COUNTED, group="Provenance", width=8),

@@ -48,7 +48,7 @@ def load_config(path: str | Path, *, cache: str | None = None, out: str | Path |
     try:
         config = Config.model_validate(document.content, context={"declared": _declared_names(document.content)})
     except ValidationError as error:
-        mistakes = sorted(error.errors(include_url=False), key=lambda mistake: document.line(_location(mistake)))
+        mistakes = sorted(error.errors(include_url=False), key=lambda mistake: document.line(_location_of(mistake)))
         raise ConfigError(list_mistakes(path, [shorten_line(_explain(mistake, document)) for mistake in mistakes])) from None
     kept = Address.of(cache, config.storage if "://" in cache else None) if cache else config.cache
     return config.model_copy(update={"cache": kept, "out": str(out or config.out)})
@@ -65,14 +65,14 @@ def _declared_names(content: dict[str, Any]) -> set[str]:
     return {name for name, zoo in zoos.items() if isinstance(zoo, dict) and "models" in zoo} if isinstance(zoos, dict) else set()
 
 
-def _location(mistake: Any) -> Location:
+def _location_of(mistake: Any) -> Location:
     """The location of a mistake; pydantic marks the key of a mapping, rather than its value, with an extra part."""
     return tuple(part for part in mistake["loc"] if part != "[key]")
 
 
 def _explain(mistake: Any, document: Document) -> str:
     """One mistake that pydantic found: its line, its dotted key, and what to write instead."""
-    location = _location(mistake)
+    location = _location_of(mistake)
     where = ": ".join(filter(None, (f"line {document.line(location)}", dotted(location))))
     match mistake["type"]:
         case "extra_forbidden":

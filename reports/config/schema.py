@@ -21,23 +21,23 @@ _MS_PER_S = 1000
 def config_schema() -> dict[str, Any]:
     """The schema as JSON Schema 2020-12 has it. Keys that exclude each other are checked by the reader alone."""
     schema = Config.model_json_schema()
-    sections = {section.__name__: section for section in _sections(Section)}
+    sections = {section.__name__: section for section in _all_sections(Section)}
     for name, definition in [(Config.__name__, schema), *schema.get("$defs", {}).items()]:
         described = _docstrings(sections[name])
         for key, field in sections[name].model_fields.items():
-            _describe(definition["properties"][field.alias or key], described.get(key, ""))
+            _describe_field(definition["properties"][field.alias or key], described.get(key, ""))
     zoos = schema["properties"]["zoos"]
     zoos["properties"] = dict.fromkeys(sorted(installed_zoos()), zoos["additionalProperties"])
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "zoometer's configuration"}
 
 
-def _sections(section: type[Section]) -> Iterator[type[Section]]:
+def _all_sections(section: type[Section]) -> Iterator[type[Section]]:
     for inner in section.__subclasses__():
         yield inner
-        yield from _sections(inner)
+        yield from _all_sections(inner)
 
 
-def _describe(schema: dict[str, Any], description: str) -> None:
+def _describe_field(schema: dict[str, Any], description: str) -> None:
     schema.pop("title", None)
     if "$ref" in schema:
         schema.pop("default", None)  # a section says its own

@@ -118,13 +118,13 @@ class ZooSection(AxesSection):
             classes=next((s.classes for s in sections if s.classes is not None), None),
             in_channels=next((s.in_channels for s in sections if s.in_channels is not None), None),
             batches=tuple(self.batch or defaults.batch or [1]),
-            variants=_variants(sections),
+            variants=_first_variants(sections),
             models=models,
             is_optional=self.optional,
         )
 
 
-def _variants(sections: Iterable[AxesSection]) -> tuple[str, ...]:
+def _first_variants(sections: Iterable[AxesSection]) -> tuple[str, ...]:
     """The variants of the first section that has any."""
     for section in sections:
         if section.features_only:

@@ -34,22 +34,24 @@ def read_breakdown(store: Store, costs: pd.DataFrame) -> pd.DataFrame:
     calls = _read_calls(store)
     if not len(calls):
         return empty_breakdown()
-    operations = _sum(calls, "kind", costs).sort_values([*_COUNT, *_SUMS], ascending=[True] * len(_COUNT) + [False] * len(_SUMS))
-    stages = _join_small(_open_lists(_sum(calls, "module", costs).sort_values([*_COUNT, "position"])))
+    operations = _sum_by_part(calls, "kind", costs).sort_values(
+        [*_COUNT, *_SUMS], ascending=[True] * len(_COUNT) + [False] * len(_SUMS)
+    )
+    stages = _join_small(_open_lists(_sum_by_part(calls, "module", costs).sort_values([*_COUNT, "position"])))
     parts = pd.concat([operations.assign(by="operation"), stages.assign(by="stage")], ignore_index=True)
     return parts[list(BREAKDOWN)]
 
 
 def _read_calls(store: Store) -> pa.Table:
-    """All recorded operations, with texts as words of a dictionary and modules cut to their first two names."""
+    """All recorded operations, with dictionary-encoded texts and with modules cut to their first two names."""
     calls = store.read("ops", [*_COUNT, "position", "module", "kind", "macs", "bytes_in", "bytes_out"])
     for name in ("zoo", "arch", "input", "variant", "module", "kind"):
-        calls = _with(calls, name, calls[name].dictionary_encode())
-    calls = _with(calls, "module", _cut_modules(calls["module"].combine_chunks()))
+        calls = _replace_column(calls, name, calls[name].dictionary_encode())
+    calls = _replace_column(calls, "module", _cut_modules(calls["module"].combine_chunks()))
     return calls.append_column("bytes_moved", pc.add(calls["bytes_in"], calls["bytes_out"]))
 
 
-def _with(table: pa.Table, name: str, values: pa.Array | pa.ChunkedArray) -> pa.Table:
+def _replace_column(table: pa.Table, name: str, values: pa.Array | pa.ChunkedArray) -> pa.Table:
     return table.set_column(table.column_names.index(name), name, values)
 
 
@@ -60,13 +62,13 @@ def _cut_modules(modules: pa.DictionaryArray) -> pa.Array:
     return cut.take(modules.indices).dictionary_encode()
 
 
-def _sum(calls: pa.Table, part: str, costs: pd.DataFrame) -> pd.DataFrame:
+def _sum_by_part(calls: pa.Table, part: str, costs: pd.DataFrame) -> pd.DataFrame:
     """Sums by part for these costs, and the position at which each part starts."""
     sums = calls.group_by([*_COUNT, part]).aggregate([*((name, "sum") for name in _SUMS), ("position", "min")])
     names = {f"{name}_sum": name for name in _SUMS} | {"position_min": "position", part: "part"}
     sums = sums.rename_columns([names.get(name, name) for name in sums.column_names])
     for name in ("zoo", "arch", "input", "variant", "part"):
-        sums = _with(sums, name, sums[name].cast(pa.string()))
+        sums = _replace_column(sums, name, sums[name].cast(pa.string()))
     return to_pandas(sums).merge(costs[_COUNT], on=_COUNT)
 
 
@@ -77,7 +79,7 @@ def _open_lists(stages: pd.DataFrame) -> pd.DataFrame:
     whole = stages.groupby(_COUNT, dropna=False, sort=False)
     share = pd.concat([by_list[name].transform("sum") / whole[name].transform("sum") for name in _SUMS], axis=1).max(axis=1)
     is_open = (share >= _LARGE) & (by_list["part"].transform("size") <= _FEW)
-    return _merge(stages.assign(part=stages["part"].where(is_open, first).replace("", _OUTSIDE)))
+    return _merge_parts(stages.assign(part=stages["part"].where(is_open, first).replace("", _OUTSIDE)))
 
 
 def _join_small(stages: pd.DataFrame) -> pd.DataFrame:
@@ -87,10 +89,12 @@ def _join_small(stages: pd.DataFrame) -> pd.DataFrame:
     rank = share.groupby([stages[name] for name in _COUNT], dropna=False, sort=False).rank(ascending=False, method="first")
     is_small = (share < _SMALL) | (rank > _MOST)
     last = stages["position"].max() + 1
-    return _merge(stages.assign(part=stages["part"].mask(is_small, OTHER), position=stages["position"].mask(is_small, last)))
+    return _merge_parts(
+        stages.assign(part=stages["part"].mask(is_small, OTHER), position=stages["position"].mask(is_small, last))
+    )
 
 
-def _merge(stages: pd.DataFrame) -> pd.DataFrame:
+def _merge_parts(stages: pd.DataFrame) -> pd.DataFrame:
     """Sums the rows of each part, in the order of the network."""
     grouped = stages.groupby([*_COUNT, "part"], dropna=False, sort=False, as_index=False)
     return grouped.agg(macs=("macs", "sum"), bytes_moved=("bytes_moved", "sum"), position=("position", "min")).sort_values(

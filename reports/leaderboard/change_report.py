@@ -20,17 +20,17 @@ def build_change_report(changes: Changes) -> ChangeReport:
     old, new = (rows[key].astype("Float64") for key in ("old", "new"))
     percent = (100 * (new - old) / old.mask(old == 0)).rename("change")
     counts = {kind.replace("_", " "): number for kind, number in changes.counts().items() if number}
-    return ChangeReport(_heading(changes), counts, typed_table(pd.concat([rows, percent], axis=1), CHANGES))
+    return ChangeReport(_changes_heading(changes), counts, typed_table(pd.concat([rows, percent], axis=1), CHANGES))
 
 
-def _heading(changes: Changes) -> str:
+def _changes_heading(changes: Changes) -> str:
     """`Changes from run a (2026-01-02 12:00) to run b (2026-01-03 12:00) of configs/nightly.yaml`."""
-    runs = f"from {_describe(changes.before)} to" if changes.before else "by"
+    runs = f"from {_describe_run(changes.before)} to" if changes.before else "by"
     config = f" of {changes.after.config}" if changes.after.config else ""
-    return f"Changes {runs} {_describe(changes.after)}{config}"
+    return f"Changes {runs} {_describe_run(changes.after)}{config}"
 
 
-def _describe(run: RunRecord) -> str:
+def _describe_run(run: RunRecord) -> str:
     """`run a (2026-01-02 12:00, killed)`."""
     unfinished = "" if run.status == "done" else f", {run.status}"
     return f"run {run.run} ({run.started_at:%Y-%m-%d %H:%M}{unfinished})"

@@ -61,7 +61,7 @@ def build_configured_report(config: Config, *, title: str, name: str | None = No
             answer_budget(table, budget, cached.for_budget(budget, devices[key]), key) for key, budget in config.budgets.items()
         ),
         changes=_last_changes(store, name),
-        audits=_audits(config, may_count=may_count),
+        audits=_build_audits(config, may_count=may_count),
         device_speeds=speeds,
         device_latencies=choices.latencies,
         platforms=choices.platforms,
@@ -83,7 +83,7 @@ def _budget_devices(config: Config) -> dict[str, Device | None]:
     return {name: look_up_device(budget.device, config.devices, Store(config.cache)) for name, budget in config.budgets.items()}
 
 
-def _audits(config: Config, *, may_count: bool) -> tuple[AuditReport, ...]:
+def _build_audits(config: Config, *, may_count: bool) -> tuple[AuditReport, ...]:
     if not config.audit:
         return ()
     from reports.leaderboard.audit_report import build_audit_report

@@ -40,7 +40,7 @@ def read_leaderboard(workspace: Workspace) -> pd.DataFrame:
 def build_leaderboard(tables: CachedTables) -> pd.DataFrame:
     """The leaderboard of these tables, with the declared columns."""
     trained = _weights_rows(tables)
-    return _finish(pd.concat([trained, _untrained_rows(tables, trained)], ignore_index=True))
+    return _rank_by_task(pd.concat([trained, _untrained_rows(tables, trained)], ignore_index=True))
 
 
 def _weights_rows(tables: CachedTables) -> pd.DataFrame:
@@ -76,7 +76,7 @@ def _untrained_rows(tables: CachedTables, trained: pd.DataFrame) -> pd.DataFrame
     return rows
 
 
-def _finish(rows: pd.DataFrame) -> pd.DataFrame:
+def _rank_by_task(rows: pd.DataFrame) -> pd.DataFrame:
     """Declared columns and types; task by task, each with its own frontier and the best by its own metric first."""
     rows = rows.assign(
         status=rows["status"].fillna(Status.FAILED.value),
@@ -85,7 +85,7 @@ def _finish(rows: pd.DataFrame) -> pd.DataFrame:
     )
     table = typed_table(rows, LEADERBOARD)
     figures = table[["task", "model", "macs", *(accuracy.column.key for accuracy in ACCURACY_COLUMNS)]]
-    boards = [_ranked(group) for _, group in figures.groupby("task", sort=False, dropna=False)]
+    boards = [_rank_task(group) for _, group in figures.groupby("task", sort=False, dropna=False)]
     boards.sort(key=lambda board: _task_order(board["task"].iloc[0]))
     if not boards:
         return table
@@ -93,7 +93,7 @@ def _finish(rows: pd.DataFrame) -> pd.DataFrame:
     return table.loc[ranked.index].assign(on_frontier=ranked["on_frontier"].astype("boolean")).reset_index(drop=True)
 
 
-def _ranked(board: pd.DataFrame) -> pd.DataFrame:
+def _rank_task(board: pd.DataFrame) -> pd.DataFrame:
     """One task's figures with their frontier, the best first; errors are better the lower they are."""
     quality = ranking_accuracy(board)
     board = board[["task", "model", "macs", *([quality.key] if quality else [])]]

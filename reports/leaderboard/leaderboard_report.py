@@ -34,19 +34,19 @@ def build_leaderboard_report(settings: RefreshSettings, *, title: str) -> Report
         title=title,
         created_at=datetime.now(UTC),
         convention=CONVENTION,
-        versions=_versions(tables),
-        totals=_totals(tables),
+        versions=_list_versions(tables),
+        totals=_count_totals(tables),
         leaderboard=build_leaderboard(tables),
-        coverage=_coverage(tables),
+        coverage=_coverage_table(tables),
         unmatched=typed_table(tables.unmatched, UNMATCHED),
-        warnings=tuple(_warnings(tables)),
-        sources=_sources(tables),
-        notes=(*snapshot_notes(tables.weights, tables.accuracy), *_notes_on_axes(settings), *_notes(tables)),
+        warnings=tuple(_list_warnings(tables)),
+        sources=_list_sources(tables),
+        notes=(*snapshot_notes(tables.weights, tables.accuracy), *_notes_on_axes(settings), *_notes_on_architectures(tables)),
         breakdown=read_breakdown(Store(settings.cache), _native_costs(tables)),
     )
 
 
-def _coverage(tables: CachedTables) -> pd.DataFrame:
+def _coverage_table(tables: CachedTables) -> pd.DataFrame:
     rows = tables.costs[tables.costs["status"] != Status.EXACT]
     rows = rows.merge(tables.architectures[["zoo", "arch", "task"]], on=["zoo", "arch"])
     return typed_table(rows.sort_values(["status", "zoo", "arch"], ascending=[False, True, True]), COVERAGE).reset_index(
@@ -63,7 +63,7 @@ def _native_costs(tables: CachedTables) -> pd.DataFrame:
     return counted.sort_values(["is_changed", "is_other", "batch"], kind="stable").drop_duplicates(["zoo", "arch"])
 
 
-def _totals(tables: CachedTables) -> ReportTotals:
+def _count_totals(tables: CachedTables) -> ReportTotals:
     status = tables.costs["status"]
     return ReportTotals(
         architectures=len(tables.architectures),
@@ -76,7 +76,7 @@ def _totals(tables: CachedTables) -> ReportTotals:
     )
 
 
-def _versions(tables: CachedTables) -> dict[str, str]:
+def _list_versions(tables: CachedTables) -> dict[str, str]:
     """zoometer's own version, and those the counts were made with, the newest first where there are several."""
     from importlib.metadata import version  # slow to import, and no answer to a budget needs it
 
@@ -87,7 +87,7 @@ def _versions(tables: CachedTables) -> dict[str, str]:
     return versions
 
 
-def _warnings(tables: CachedTables) -> list[str]:
+def _list_warnings(tables: CachedTables) -> list[str]:
     warnings = []
     if (tables.weights["zoo"] == "timm").any() and "timm" not in tables.zoos_with_results:
         warnings.append("timm's accuracy is not in the cache; zoometer run CONFIG puts it there, without a network as well.")
@@ -99,7 +99,7 @@ def _warnings(tables: CachedTables) -> list[str]:
     return warnings
 
 
-def _sources(tables: CachedTables) -> tuple[DataSource, ...]:
+def _list_sources(tables: CachedTables) -> tuple[DataSource, ...]:
     counted = DataSource(
         "Costs", "counted on torch's meta device", str(tables.costs["counted_at"].max().date()) if len(tables.costs) else ""
     )
@@ -118,6 +118,6 @@ def _notes_on_axes(settings: RefreshSettings) -> Iterator[str]:
             yield f"{name}: costs are those with {' and '.join(changes)}; accuracies were published for the weights as they were trained."
 
 
-def _notes(tables: CachedTables) -> tuple[str, ...]:
+def _notes_on_architectures(tables: CachedTables) -> tuple[str, ...]:
     noted = tables.architectures[tables.architectures["note"].notna()]
     return tuple(f"{zoo}/{arch}: {note}." for zoo, arch, note in zip(noted["zoo"], noted["arch"], noted["note"], strict=True))

@@ -39,7 +39,7 @@ def read_selected_tables(settings: RefreshSettings) -> CachedTables:
         return _with_configured_axes(to_pandas(store.read(name)).merge(names, on=["zoo", "arch"]), settings)
 
     return CachedTables(
-        requested=_key_table(keys),
+        requested=_keys_as_table(keys),
         architectures=read("architectures"),
         weights=read("weights"),
         costs=costs[pd.Series([key in keys for key in cost_keys(costs)], dtype=bool)],
@@ -49,7 +49,7 @@ def read_selected_tables(settings: RefreshSettings) -> CachedTables:
     )
 
 
-def _key_table(keys: set[CostKey]) -> pd.DataFrame:
+def _keys_as_table(keys: set[CostKey]) -> pd.DataFrame:
     table = pd.DataFrame(sorted(keys, key=repr), columns=COST_KEY)
     text = dict.fromkeys(["zoo", "arch", "input", "variant"], "string")
     return table.astype({**text, "classes": "Int64", "batch": "Int64"})

@@ -33,7 +33,7 @@ def build_speed_reports(leaderboard: pd.DataFrame, runs: Sequence[tuple[RunConfi
     models = leaderboard.drop_duplicates(MODEL_KEY, ignore_index=True)
     models = models[models["variant"] != Variant.FEATURES.value].reset_index(drop=True)
     devices = Counter(run.device for run, _ in runs)
-    return tuple(_speed(models, run, sources, is_alone=devices[run.device] == 1) for run, sources in runs)
+    return tuple(_build_speed_report(models, run, sources, is_alone=devices[run.device] == 1) for run, sources in runs)
 
 
 def with_latencies(leaderboard: pd.DataFrame, speeds: Sequence[SpeedReport]) -> pd.DataFrame:
@@ -44,15 +44,15 @@ def with_latencies(leaderboard: pd.DataFrame, speeds: Sequence[SpeedReport]) -> 
     return leaderboard
 
 
-def _speed(models: pd.DataFrame, run: RunConfig, sources: SpeedSources, *, is_alone: bool) -> SpeedReport:
+def _build_speed_report(models: pd.DataFrame, run: RunConfig, sources: SpeedSources, *, is_alone: bool) -> SpeedReport:
     candidates = build_candidates(models, run, sources)
     stated = {name: value for name, value in run.columns().items() if name in _STATED}
     rows = typed_table(candidates.table.assign(**stated), SPEEDS)
-    column = _column(sources, run, is_alone=is_alone)
+    column = _latency_column(sources, run, is_alone=is_alone)
     return SpeedReport(sources.device, sources.in_runtime(run), column, rows, candidates.notes[LATENCY.key])
 
 
-def _column(sources: SpeedSources, run: RunConfig, *, is_alone: bool) -> Column:
+def _latency_column(sources: SpeedSources, run: RunConfig, *, is_alone: bool) -> Column:
     """The column of latencies, with a key of what is stated; its title says how models run where the device is there more than once."""
     way = sources.in_runtime(run).describe()
     stated = [run.processor, run.runtime, f"{run.threads}threads" if run.threads else None, "compiled" if run.compiled else None]

@@ -78,7 +78,7 @@ def compare_models(lookup: ModelLookup, size: str = NATIVE) -> Comparison:
     """The models at one size each."""
     latencies = _comparable_latencies(lookup, size)
     models = tuple(
-        _compared(gather_details(lookup, named), named, size, latency)
+        _build_compared_model(gather_details(lookup, named), named, size, latency)
         for named, latency in zip(lookup.models, latencies, strict=True)
     )
     costs = [LEADERBOARD_BY_KEY[name] for name in _COSTS if not lookup.device_run or name not in _AS_COUNTED]
@@ -95,7 +95,7 @@ def _comparable_latencies(lookup: ModelLookup, size: str) -> Sequence[ModelLaten
     return latencies_on(lookup.device_run, keys, families, lookup.store)
 
 
-def _compared(details: ModelDetails, named: NamedModel, size: str, latency: ModelLatency | None) -> ComparedModel:
+def _build_compared_model(details: ModelDetails, named: NamedModel, size: str, latency: ModelLatency | None) -> ComparedModel:
     key = named.key_at(size)
     row = next(row for row, own in zip(details.rows, cost_keys(details.costs), strict=True) if own == key)
     weights = next((w for w in details.weights if named.weights or w.is_default), None)

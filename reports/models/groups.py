@@ -10,7 +10,7 @@ from zoo.records import Architecture
 from zoo.settings import RefreshSettings, ZooSettings
 
 EVERY_ZOO = "*/"
-"""What a name begins with that is meant in every zoo."""
+"""The beginning of a name that stands for this architecture in every zoo."""
 
 
 def expand_names(names: Sequence[str], cache: str, zoos: Mapping[str, ZooSettings]) -> list[str]:

@@ -86,7 +86,7 @@ def answer_budget(
     run = sources.in_runtime(run) if sources else run
     candidates = build_candidates(leaderboard, run, sources)
     limits, objectives = budget.limits(device), budget.objectives()
-    ranking = _known(objectives, candidates.table)
+    ranking = _known_objectives(objectives, candidates.table)
     unused = [
         f"No candidate has a value for {column.title}: it is not used for ranking."
         for column in objectives
@@ -96,11 +96,11 @@ def answer_budget(
     speed_note = candidates.notes[LATENCY.key]
     if sources and sources.estimate and candidates.table[_SPEED_KEYS].isna().all(axis=None):
         assumptions = list(dict.fromkeys([*assumptions, speed_note]))
-    selection, more = _select(candidates.table, limits, ranking)
+    selection, more = _select_ranked(candidates.table, limits, ranking)
     return BudgetAnswer(name, budget, selection, (*unused, *more, *assumptions), run, device, speed_note)
 
 
-def _select(table: pd.DataFrame, limits: list[AnyLimit], objectives: list[Column]) -> tuple[SelectionResult, list[str]]:
+def _select_ranked(table: pd.DataFrame, limits: list[AnyLimit], objectives: list[Column]) -> tuple[SelectionResult, list[str]]:
     """The selection, and a note where those that fit are ranked without an objective that none of them has."""
     selection = select_models(table, limits, objectives)
     fitting = table[selection.in_state(State.FITS)]
@@ -114,7 +114,7 @@ def _select(table: pd.DataFrame, limits: list[AnyLimit], objectives: list[Column
     return again, [f"None of those that fit has a value for {missing}: it is not used for ranking."]
 
 
-def _known(objectives: list[Column], table: pd.DataFrame) -> list[Column]:
+def _known_objectives(objectives: list[Column], table: pd.DataFrame) -> list[Column]:
     """The objectives for which any candidate has a value, or all of them.
 
     MACs replace a missing speed that is the first objective or the only cost.

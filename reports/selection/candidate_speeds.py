@@ -79,11 +79,11 @@ def _add_published(table: pd.DataFrame, run: RunConfig, sources: SpeedSources) -
     """Published speeds of the models that were not measured."""
     is_unknown = table[LATENCY.key].isna() & table[THROUGHPUT.key].isna()
     speeds, note = fastest_published(table[is_unknown], run, sources.device, any_batch="batch" in sources.free)
-    _fill(table, speeds)
+    _fill_unknown(table, speeds)
     return note
 
 
-def _fill(table: pd.DataFrame, speeds: pd.DataFrame) -> None:
+def _fill_unknown(table: pd.DataFrame, speeds: pd.DataFrame) -> None:
     """Puts the speeds of models into rows without any."""
     is_unknown = table[LATENCY.key].isna() & table[THROUGHPUT.key].isna()
     joined = table[MODEL_COLUMNS].merge(speeds, on=MODEL_COLUMNS, how="left").set_axis(table.index)
@@ -105,13 +105,13 @@ def _add_measured(table: pd.DataFrame, run: RunConfig, sources: SpeedSources) ->
         speeds = speeds[speeds[name].isna() if pd.isna(value) else speeds[name] == value]
     fastest = speeds.groupby(MODEL_COLUMNS, as_index=False)[THROUGHPUT.key].max()
     steps = speeds[speeds["batch"] == run.batch].groupby(MODEL_COLUMNS, as_index=False)[LATENCY.key].min()
-    _fill(table, fastest.merge(steps.assign(latency_from="measured"), on=MODEL_COLUMNS, how="left"))
+    _fill_unknown(table, fastest.merge(steps.assign(latency_from="measured"), on=MODEL_COLUMNS, how="left"))
     more = len(configurations) - 1
     others = f" {more} other configuration{'s were' if more > 1 else ' was'} measured too." if more else ""
-    return f"Speed is as measured on {sources.device.name} ({_describe(chosen)}).{others}"
+    return f"Speed is as measured on {sources.device.name} ({_configuration_text(chosen)}).{others}"
 
 
-def _describe(configuration: pd.Series) -> str:
+def _configuration_text(configuration: pd.Series) -> str:
     """`torch-2.4.0, float16, nhwc, 4 threads, eager`."""
     known = configuration.dropna()
     words = [str(known[name]) for name in ("runtime", "dtype", "layout") if name in known]

@@ -1,4 +1,4 @@
-"""The runtime of an answer that none was asked for: latencies of different runtimes are not compared.
+"""The runtime of an answer where the request names none: latencies of different runtimes are not compared.
 
 It depends on the device, the run configuration and the cache, and not on the models, so that every output has the same:
 

@@ -53,12 +53,12 @@ def explain_pick(selection: SelectionResult, left_out: str = "") -> Iterator[str
 def _explain_rank(selection: SelectionResult, pick: pd.Series, fitting: int, without: str) -> Iterator[str]:
     first, *others = selection.objectives
     of_these = f"of the {fitting:,} that fit" if fitting > 1 else "and is the only one that fits"
-    yield f"{_name(pick)} has the {_end(first)} {first.title} ({value_text(first, pick[first.key])}) {of_these}{without}."
+    yield f"{_candidate_name(pick)} has the {_best_end(first)} {first.title} ({value_text(first, pick[first.key])}) {of_these}{without}."
     is_equal = (selection.table[first.key] == pick[first.key]).fillna(False).to_numpy(dtype=bool)
     equals = int((selection.in_state(State.FITS) & is_equal).sum())
     if equals > 1 and others:
         value = value_text(others[0], pick[others[0].key])
-        yield f"{equals} share it; among them it has the {_end(others[0])} {others[0].title} ({value})."
+        yield f"{equals} share it; among them it has the {_best_end(others[0])} {others[0].title} ({value})."
     yield from _explain_closest_limit(selection, pick)
     yield from _explain_latency(selection, pick)
 
@@ -96,11 +96,11 @@ def origin_text(candidate: pd.Series) -> str:
     return origin if pd.isna(high) else f"{origin} {figure_text(LATENCY, low)}–{figure_text(LATENCY, high)}"
 
 
-def _end(column: Column) -> str:
+def _best_end(column: Column) -> str:
     return "highest" if column.better is Better.HIGH else "lowest"
 
 
-def _name(candidate: pd.Series) -> str:
+def _candidate_name(candidate: pd.Series) -> str:
     """`timm/resnet50.a1_in1k at 3x224x224`."""
     return f"{candidate['model']} at {candidate['input']}"
 
@@ -110,19 +110,23 @@ def explain_relaxation(selection: SelectionResult, relaxation: Relaxation) -> st
     limit = relaxation.limit
     value, best = (selection.table[limit.column.key].iloc[row] for row in (relaxation.row, relaxation.best))
     if not isinstance(limit, Limit):
-        return f"Allowing {limit.title.lower()} {value}: {_gain(selection, relaxation.best)}"
+        return f"Allowing {limit.title.lower()} {value}: {_gain_text(selection, relaxation.best)}"
     step = f" ({relaxation.ratio - 1:+.1%})" if math.isfinite(relaxation.ratio) and not limit.is_least else ""
     further = (
-        f"; at {value_text(limit.column, best)}: {_gain(selection, relaxation.best)}" if relaxation.best != relaxation.row else ""
+        f"; at {value_text(limit.column, best)}: {_gain_text(selection, relaxation.best)}"
+        if relaxation.best != relaxation.row
+        else ""
     )
-    return f"{limit_text(limit)} moved to {value_text(limit.column, value)}{step}: {_gain(selection, relaxation.row)}{further}"
+    return (
+        f"{limit_text(limit)} moved to {value_text(limit.column, value)}{step}: {_gain_text(selection, relaxation.row)}{further}"
+    )
 
 
-def _gain(selection: SelectionResult, row: int) -> str:
+def _gain_text(selection: SelectionResult, row: int) -> str:
     """A model with its first objective, and by how much it is better than the pick."""
     first = selection.objectives[0]
     value = selection.table[first.key].iloc[row]
-    text = f"{_name(selection.table.iloc[row])}, {first.title} {value_text(first, value)}"
+    text = f"{_candidate_name(selection.table.iloc[row])}, {first.title} {value_text(first, value)}"
     if selection.pick is None:
         return text
     gained = value - selection.table[first.key].iloc[selection.pick]

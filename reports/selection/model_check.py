@@ -75,7 +75,7 @@ def check_model(counted: Counted, limits: Sequence[AnyLimit], precision: Precisi
         limits: on parameters, MACs, activations and memory.
         precision: in which the model will run.
     """
-    figures = _figures(counted, precision)
+    figures = _model_figures(counted, precision)
     checks = []
     for limit in limits:
         assert isinstance(limit, Limit)
@@ -86,7 +86,7 @@ def check_model(counted: Counted, limits: Sequence[AnyLimit], precision: Precisi
     return ModelCheck(counted, tuple(checks), "" if precision in _COUNTED else precision_note(precision))
 
 
-def _figures(counted: Counted, precision: Precision) -> dict[str, float | None]:
+def _model_figures(counted: Counted, precision: Precision) -> dict[str, float | None]:
     """Figures by column; work is that of one image."""
     cost, counted_in, item_bytes = counted.cost, counted_precision(precision), precision.element_bytes
     peak = cost.peak_activation_bytes * item_bytes / counted_in.element_bytes
@@ -109,11 +109,11 @@ def _figures(counted: Counted, precision: Precision) -> dict[str, float | None]:
 def _largest_layers(counted: Counted, key: str, whole: float, precision: Precision) -> tuple[LayerShare, ...]:
     """The modules with the largest shares of a figure; of a peak, those with the largest single outputs."""
     if key in (PEAK.key, WORKING.key):
-        sums = _by_module(counted, lambda row: row.op.elements_out * precision.element_bytes, largest=True)
+        sums = _sum_by_module(counted, lambda row: row.op.elements_out * precision.element_bytes, largest=True)
     elif key == "macs":
-        sums = _by_module(counted, lambda row: row.op.macs * row.calls / counted.batch)
+        sums = _sum_by_module(counted, lambda row: row.op.macs * row.calls / counted.batch)
     elif key == "activations":
-        sums = _by_module(counted, lambda row: row.op.elements_out * row.calls / counted.batch if row.op.macs else 0)
+        sums = _sum_by_module(counted, lambda row: row.op.elements_out * row.calls / counted.batch if row.op.macs else 0)
     else:
         sums = {
             module.path: module.params * (1 if key == "params" else precision.weight_bytes) for module in counted.cost.modules
@@ -123,7 +123,7 @@ def _largest_layers(counted: Counted, key: str, whole: float, precision: Precisi
     return tuple(LayerShare(path or "(the model itself)", classes.get(path, ""), sums[path], sums[path] / whole) for path in most)
 
 
-def _by_module(counted: Counted, figure: Callable[[OperationRow], float], *, largest: bool = False) -> Mapping[str, float]:
+def _sum_by_module(counted: Counted, figure: Callable[[OperationRow], float], *, largest: bool = False) -> Mapping[str, float]:
     sums: dict[str, float] = defaultdict(float)
     for row in counted.cost.rows:
         sums[row.module] = max(sums[row.module], figure(row)) if largest else sums[row.module] + figure(row)

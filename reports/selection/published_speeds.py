@@ -53,7 +53,7 @@ def fastest_published(models: pd.DataFrame, run: RunConfig, device: Device, *, a
         return pd.DataFrame(columns=[*MODEL_COLUMNS, LATENCY.key, THROUGHPUT.key, "latency_from"]), ""
     steps = steps.assign(latency_from=describe_origins(steps))
     speeds = fastest.merge(steps[[*MODEL_COLUMNS, LATENCY.key, "latency_from"]], on=MODEL_COLUMNS, how="outer")
-    return speeds, _note(rows, len(steps))
+    return speeds, _note_on_sources(rows, len(steps))
 
 
 def steps_in_run(rows: pd.DataFrame, run: RunConfig) -> pd.DataFrame:
@@ -89,9 +89,9 @@ def select_stated(rows: pd.DataFrame, run: RunConfig) -> pd.DataFrame:
 def describe_origins(rows: pd.DataFrame) -> pd.Series[str]:
     """What `describe_origin` says of each row: thousands of rows have a few hundred origins."""
     kinds = rows[_DESCRIBED].drop_duplicates()
-    said = pd.Series([describe_origin(row) for row in kinds.to_dict("records")], index=kinds.index, dtype="string")
+    origins = pd.Series([describe_origin(row) for row in kinds.to_dict("records")], index=kinds.index, dtype="string")
     kind = rows.groupby(_DESCRIBED, sort=False, dropna=False).ngroup().to_numpy()
-    return pd.Series(said.array[kind], index=rows.index)
+    return pd.Series(origins.array[kind], index=rows.index)
 
 
 def describe_origin(row: Mapping[Any, Any]) -> str:
@@ -135,7 +135,7 @@ def as_speed_rows(rows: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _note(rows: pd.DataFrame, count: int) -> str:
+def _note_on_sources(rows: pd.DataFrame, count: int) -> str:
     """The sources, and the choices that the run configuration leaves open."""
     sources = [published_sources()[name] for name in sorted(rows["source"].unique())]
     titles = " and ".join(f"{one.title} ({', '.join(one.dates)})" if one.dates else one.title for one in sources)

@@ -73,13 +73,13 @@ class SelectionResult:
     @property
     def fitting(self) -> list[int]:
         """The rows that fit and have a rank, the best first."""
-        rank = _rank(self.table, self.objectives)
+        rank = _rank_rows(self.table, self.objectives)
         return _sorted_rows(self.in_state(State.FITS) & (rank < len(self.table)), rank)
 
     @property
     def frontier(self) -> list[int]:
         """The rows on the frontier, the best of the first objective first."""
-        return _sorted_rows(self.on_frontier.to_numpy(), _rank(self.table, self.objectives))
+        return _sorted_rows(self.on_frontier.to_numpy(), _rank_rows(self.table, self.objectives))
 
 
 def select_models(
@@ -99,25 +99,25 @@ def select_models(
     failed = (table["status"] == "failed").fillna(False).to_numpy(dtype=bool) if "status" in table else np.zeros(len(table), bool)
     over, incomplete = broken.any(axis=0), unknown.any(axis=0) | failed
     fits = ~over & ~incomplete
-    rank = _rank(table, objectives)
+    rank = _rank_rows(table, objectives)
     is_ranked = rank < len(table)
     pick = int(np.argmin(np.where(fits, rank, len(table)))) if (fits & is_ranked).any() else None
     is_better = is_ranked & (rank < rank[pick]) if pick is not None else is_ranked
     missed = over & is_better & ~incomplete
     on_frontier = pd.Series(False, index=table.index, dtype=bool, name="on_frontier")
     if fits.any():
-        on_frontier[fits] = _frontier(table[fits], objectives).to_numpy()
+        on_frontier[fits] = _find_frontier(table[fits], objectives).to_numpy()
     return SelectionResult(
         table=table,
         limits=tuple(limits),
         objectives=tuple(objectives),
-        verdicts=_verdicts(table.index, limits, shares, failed),
-        counts=_counts(broken, unknown),
+        verdicts=_judge_rows(table.index, limits, shares, failed),
+        counts=_count_by_limit(broken, unknown),
         on_frontier=on_frontier,
         unranked=int((fits & ~is_ranked).sum()),
         pick=pick,
-        misses=tuple(_nearest(table, shares, missed, rank)[:most_misses]),
-        relaxations=tuple(_relaxations(limits, shares, missed, rank)),
+        misses=tuple(_nearest_misses(table, shares, missed, rank)[:most_misses]),
+        relaxations=tuple(_find_relaxations(limits, shares, missed, rank)),
     )
 
 
@@ -127,20 +127,20 @@ def limit_shares(table: pd.DataFrame, limits: Sequence[AnyLimit]) -> _Floats:
     for place, limit in enumerate(limits):
         values = table[limit.column.key]
         if isinstance(limit, Allowed):
-            shares[place] = np.where(values.isna(), np.nan, np.where(_match(values, limit.patterns), 0, np.inf))
+            shares[place] = np.where(values.isna(), np.nan, np.where(_match_globs(values, limit.patterns), 0, np.inf))
         else:
             figures = values.to_numpy(dtype=np.float64, na_value=np.nan)
-            shares[place] = _ratio(limit.bound, figures) if limit.is_least else _ratio(figures, limit.bound)
+            shares[place] = _share_of_limit(limit.bound, figures) if limit.is_least else _share_of_limit(figures, limit.bound)
     return shares
 
 
-def _match(values: pd.Series, patterns: Sequence[str]) -> _Mask:
+def _match_globs(values: pd.Series, patterns: Sequence[str]) -> _Mask:
     texts = values.dropna().unique()
     matches = {text: any(fnmatch.fnmatchcase(str(text).lower(), p.lower()) for p in patterns) for text in texts}
     return values.map(matches).fillna(False).to_numpy(dtype=bool)
 
 
-def _ratio(above: _Floats | float, below: _Floats | float) -> _Floats:
+def _share_of_limit(above: _Floats | float, below: _Floats | float) -> _Floats:
     """The share of a limit that is used; of a limit of 0, 0 for nothing and infinity for more."""
     above, below = np.broadcast_arrays(above, below)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -149,12 +149,12 @@ def _ratio(above: _Floats | float, below: _Floats | float) -> _Floats:
     return shares
 
 
-def _frontier(table: pd.DataFrame, objectives: Sequence[Column]) -> pd.Series[bool]:
+def _find_frontier(table: pd.DataFrame, objectives: Sequence[Column]) -> pd.Series[bool]:
     costs = [column.key for column in objectives if column.better is not Better.HIGH]
     return frontier(table, costs, [column.key for column in objectives if column.better is Better.HIGH])
 
 
-def _rank(table: pd.DataFrame, objectives: Sequence[Column]) -> _Integers:
+def _rank_rows(table: pd.DataFrame, objectives: Sequence[Column]) -> _Integers:
     """The rank of each row from 0, shared by equal rows; rows with a missing objective have `len(table)`."""
     known = table[[column.key for column in objectives]].notna().all(axis=1).to_numpy(dtype=bool)
     ranks = np.full(len(table), len(table), dtype=np.int64)
@@ -170,14 +170,14 @@ def _sorted_rows(mask: _Mask, *keys: npt.NDArray[np.generic]) -> list[int]:
     return [int(row) for row in rows[np.lexsort((rows, *(key[rows] for key in reversed(keys))))]]
 
 
-def _worst(shares: _Floats) -> _Floats:
+def _worst_shares(shares: _Floats) -> _Floats:
     """The share of each candidate's most exceeded limit; -1 for candidates that exceed none."""
     worst: _Floats = np.where(shares > 1, shares, -1.0).max(axis=0, initial=-1.0)
     return worst
 
 
-def _verdicts(index: pd.Index, limits: Sequence[AnyLimit], shares: _Floats, failed: _Mask) -> pd.DataFrame:
-    broken, unknown, worst = shares > 1, np.isnan(shares), _worst(shares)
+def _judge_rows(index: pd.Index, limits: Sequence[AnyLimit], shares: _Floats, failed: _Mask) -> pd.DataFrame:
+    broken, unknown, worst = shares > 1, np.isnan(shares), _worst_shares(shares)
     is_over = worst > 1
     titles = np.array([limit.title for limit in limits], dtype=object)
     binding = np.full(len(index), None, dtype=object)
@@ -197,14 +197,14 @@ def _verdicts(index: pd.Index, limits: Sequence[AnyLimit], shares: _Floats, fail
     return pd.DataFrame(columns, index=index)
 
 
-def _counts(broken: _Mask, unknown: _Mask) -> pd.DataFrame:
+def _count_by_limit(broken: _Mask, unknown: _Mask) -> pd.DataFrame:
     alone = broken & (broken.sum(axis=0) == 1)
     return pd.DataFrame({"beyond": broken.sum(axis=1), "alone": alone.sum(axis=1), "unknown": unknown.sum(axis=1)})
 
 
-def _nearest(table: pd.DataFrame, shares: _Floats, missed: _Mask, rank: _Integers) -> list[int]:
+def _nearest_misses(table: pd.DataFrame, shares: _Floats, missed: _Mask, rank: _Integers) -> list[int]:
     """The missed candidates by their most exceeded limit; one row for weights of the same cost."""
-    worst = _worst(shares)
+    worst = _worst_shares(shares)
     rows = _sorted_rows(missed & np.isfinite(worst), worst, rank)
     same_cost = [name for name in ("zoo", "arch", "input") if name in table]
     if same_cost:
@@ -213,7 +213,7 @@ def _nearest(table: pd.DataFrame, shares: _Floats, missed: _Mask, rank: _Integer
     return rows
 
 
-def _relaxations(limits: Sequence[AnyLimit], shares: _Floats, missed: _Mask, rank: _Integers) -> Iterator[Relaxation]:
+def _find_relaxations(limits: Sequence[AnyLimit], shares: _Floats, missed: _Mask, rank: _Integers) -> Iterator[Relaxation]:
     broken = shares > 1
     by_one_limit = missed & (broken.sum(axis=0) == 1)
     for limit, of_limit, is_broken in zip(limits, shares, broken, strict=True):

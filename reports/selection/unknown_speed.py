@@ -1,4 +1,4 @@
-"""Why no speed is known on a device, and what would make one known: a sentence with the next step."""
+"""Why no speed is known on a device, and how to obtain one: a sentence with the next step."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from zoo.published.published import FLOAT
 from zoo.run_config import STATED, Precision, RunConfig
 
 NO_WORKLOAD = "not estimated: no workload of it is recorded; `zoometer run CONFIG --traces MODE` records it"
-"""Origin of a latency that is missing because the cache does not hold what an estimate is made from."""
+"""Origin of a latency that is missing because the cache has no workload to estimate it from."""
 NEEDS_DEVICE = "Speed needs a device: --device NAME, such as t4 or 'galaxy s24' (zoometer devices lists them)."
 
 
@@ -24,7 +24,7 @@ def explain_unknown_speed(device: Device, run: RunConfig, measured: pd.DataFrame
         device: where.
         run: how the models would run.
         measured: all measurements on the device, with the columns of the table `speed`.
-        refusals: why the models have no estimate, the most frequent reason first; empty: none was asked for.
+        refusals: why the models have no estimate, the most frequent reason first; empty: estimates were not requested.
     """
     batch = f", batch {run.batch}" if run.batch > 1 else ""
     where = f"{device.name} at {run.precision.dtype}{batch}"
@@ -39,7 +39,7 @@ def explain_refusals(reasons: pd.Series[str]) -> str:
     why = (
         "because no workload is recorded of them: `zoometer run CONFIG --traces MODE` records it"
         if reason == NO_WORKLOAD
-        else _why(reason)
+        else _reason_only(reason)
     )
     return f"{len(reasons):,} have no latency, {'mostly ' if count < len(reasons) else ''}{why}."
 
@@ -49,17 +49,23 @@ def _next_step(device: Device, run: RunConfig, measured: pd.DataFrame | None, re
         return f": record workloads with `zoometer run CONFIG --traces {needed_trace(device, run).trace_mode}`"
     if instead := _known_instead(device, run, measured, is_refused=bool(refusal)):
         return f": it is known {instead}"
-    why = " or a device like it" if refusal and is_without_relatives(device, run) else f", {_why(refusal)}" if refusal else ""
+    why = (
+        " or a device like it"
+        if refusal and is_without_relatives(device, run)
+        else f", {_reason_only(refusal)}"
+        if refusal
+        else ""
+    )
     return f"{why}: give measurements (--speed FILE), or measure there (zoometer measure)"
 
 
-def _why(refusal: object) -> str:
+def _reason_only(refusal: object) -> str:
     """The reason alone: `no estimate: a phone …` without what stands before it."""
     return str(refusal).partition(": ")[2] or str(refusal)
 
 
 def _known_instead(device: Device, run: RunConfig, measured: pd.DataFrame | None, *, is_refused: bool) -> str:
-    """How models were measured, published or can be estimated on the device, other than asked for; empty where in no way."""
+    """How else models were measured, published or can be estimated on the device; empty if not at all."""
     columns = ["dtype", "batch"]
     speeds = [table[columns] for table in (measured, published_by_architecture(device.id)) if table is not None and len(table)]
     known = pd.concat(speeds) if speeds else pd.DataFrame(columns=columns)

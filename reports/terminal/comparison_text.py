@@ -57,19 +57,19 @@ def _comparison_rows(comparison: Comparison, models: Sequence[ComparedModel]) ->
     unchanged = [Text()] * (len(models) - 1)
     yield "Input", [Text(model.cost["input"]) for model in models], unchanged
     for column in comparison.columns:
-        changes = [_change(column, comparison.change(model, column)) for model in models[1:]]
-        yield column.title, [_figure(comparison, model, column) for model in models], changes
+        changes = [_change_cell(column, comparison.change(model, column)) for model in models[1:]]
+        yield column.title, [_figure_cell(comparison, model, column) for model in models], changes
     yield "Licence", [Text((model.weights and model.weights.license) or UNKNOWN) for model in models], unchanged
     statuses = [str(model.cost["status"]) for model in models]
     yield "Status", [Text(status, style=_STATUS_STYLES.get(status, "red")) for status in statuses], unchanged
 
 
-def _figure(comparison: Comparison, model: ComparedModel, column: Column) -> Text:
+def _figure_cell(comparison: Comparison, model: ComparedModel, column: Column) -> Text:
     value = model.figures[column.key]
     return Text(value_text(column, value), style="bold" if value is not None and value == comparison.best(column) else "")
 
 
-def _change(column: Column, change: float | None) -> Text:
+def _change_cell(column: Column, change: float | None) -> Text:
     """A difference or a ratio: green for better than the first model, red for worse."""
     if change is None:
         return Text()

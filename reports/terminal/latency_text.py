@@ -20,7 +20,7 @@ def print_latencies(console: Console, latencies: Sequence[tuple[str, ModelLatenc
         [
             name,
             value_text(LATENCY, one.latency_ms),
-            _interval(one),
+            _interval_text(one),
             figure_text(THROUGHPUT, one.samples_per_s),
             one.kind or UNKNOWN,
         ]
@@ -34,7 +34,7 @@ def print_latencies(console: Console, latencies: Sequence[tuple[str, ModelLatenc
         console.print(Text(f"  {of_these}{origin[0].upper()}{origin[1:].rstrip('.')}.", style="dim"))
 
 
-def _interval(latency: ModelLatency) -> str:
+def _interval_text(latency: ModelLatency) -> str:
     if latency.latency_high_ms is None:
         return UNKNOWN
     return f"{figure_text(LATENCY, latency.latency_low_ms)} – {value_text(LATENCY, latency.latency_high_ms)}"

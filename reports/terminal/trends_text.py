@@ -28,7 +28,7 @@ class Section(NamedTuple):
 
 
 def between_record(between: Between | None) -> dict[str, Any]:
-    """Everything, with exact numbers; `not_compared` says why lists are empty that cannot be told."""
+    """Everything, with exact numbers; `not_compared` says why lists are empty although there may be differences."""
     if between is None:
         return {"accuracies": [], "speeds": [], "frontiers": [], "budgets": [], "not_compared": ONE_RUN}
     return {

@@ -16,7 +16,10 @@ def answer_schemas() -> dict[str, dict[str, Any]]:
     import yaml
 
     shapes = yaml.safe_load(resources.files("reports.cli").joinpath("answers.yaml").read_text(encoding="utf-8"))
-    return {verb: {"$schema": "https://json-schema.org/draft/2020-12/schema", **_schema(shape)} for verb, shape in shapes.items()}
+    return {
+        verb: {"$schema": "https://json-schema.org/draft/2020-12/schema", **_shape_schema(shape)}
+        for verb, shape in shapes.items()
+    }
 
 
 def answer_schema(verb: str) -> dict[str, Any]:
@@ -32,29 +35,29 @@ def answer_schema(verb: str) -> dict[str, Any]:
     return {**known[verb], "title": f"What zoometer {verb} prints as JSON"}
 
 
-def _schema(shape: Any) -> dict[str, Any]:
+def _shape_schema(shape: Any) -> dict[str, Any]:
     match shape:
         case str():
-            return _scalar(shape)
+            return _scalar_schema(shape)
         case [item]:
-            return {"type": "array", "items": _schema(item)}
+            return {"type": "array", "items": _shape_schema(item)}
         case {"one_of": alternatives}:
-            return {"anyOf": [_schema(one) for one in alternatives]}
-    return _mapping(shape)
+            return {"anyOf": [_shape_schema(one) for one in alternatives]}
+    return _mapping_schema(shape)
 
 
-def _scalar(shape: str) -> dict[str, Any]:
+def _scalar_schema(shape: str) -> dict[str, Any]:
     name = shape.removesuffix("~")
     if name == "any":
         return {}
     return {"type": [_TYPES[name], "null"] if name != shape else _TYPES[name]}
 
 
-def _mapping(shape: dict[str, Any]) -> dict[str, Any]:
+def _mapping_schema(shape: dict[str, Any]) -> dict[str, Any]:
     keys = {key: value for key, value in shape.items() if key not in (_NULLABLE, _OTHERS)}
     return {
         "type": ["object", "null"] if _NULLABLE in shape else "object",
-        "properties": {key.removesuffix("~"): _schema(value) for key, value in keys.items()},
+        "properties": {key.removesuffix("~"): _shape_schema(value) for key, value in keys.items()},
         "required": [key for key in keys if not key.endswith("~")],
-        "additionalProperties": _schema(shape[_OTHERS]) if _OTHERS in shape else False,
+        "additionalProperties": _shape_schema(shape[_OTHERS]) if _OTHERS in shape else False,
     }

@@ -1,6 +1,6 @@
 """How a command ends: exit codes, and errors as one sentence on stderr.
 
-A traceback is for our own bugs and for `--debug`; everything a user or a machine can cause is said in words.
+Tracebacks are printed for bugs only, and with `--debug`.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from zoo.errors import BusyError, ZooError, shorten, shorten_line
 
 
 class ExitCode(IntEnum):
-    """What a caller (a shell, cron, CI) is told."""
+    """The exit codes, for shells, cron and continuous integration."""
 
     OK = 0
-    BUG = 1  # an exception nobody foresaw
-    NO = 1  # what was asked for is not there: nothing fits a budget, or a model is beyond it
-    USER = 2  # something the user, or the machine, has to put right
+    BUG = 1  # an unexpected exception
+    NO = 1  # nothing fits a budget, or a model exceeds a limit
+    USER = 2  # something that the user has to correct, or a fault of the machine such as a full disk
     MODELS_FAILED = 3  # the work is done, but some models could not be counted
-    CHANGED = 4  # the work is done, and there is something that --fail-on names
+    CHANGED = 4  # the work is done, and a change or verdict that --fail-on names occurred
     BUSY = 75  # another process is at it: try again later (EX_TEMPFAIL of sysexits.h)
     INTERRUPTED = 130  # Ctrl-C: 128 + SIGINT, as shells have it
 
 
-# What the operating system may refuse, in the user's words, and what to do then.
+# Errors of the operating system: what happened, and what to do.
 _REFUSALS = {
     errno.ENOSPC: ("No space is left on the disk", "Free some space and run the same command again"),
     errno.EDQUOT: ("The disk quota is used up", "Free some space and run the same command again"),
@@ -61,18 +61,20 @@ def end_in_words(*, debug: bool) -> Iterator[None]:
     except (typer.Exit, typer.Abort):
         raise
     except BusyError as error:
-        _end(str(error), ExitCode.BUSY, debug=debug)
+        _exit_with_message(str(error), ExitCode.BUSY, debug=debug)
     except ZooError as error:
-        _end(str(error), ExitCode.USER, debug=debug)
+        _exit_with_message(str(error), ExitCode.USER, debug=debug)
     except KeyboardInterrupt:
-        _end("Interrupted. What was counted is kept; the same command goes on from there.", ExitCode.INTERRUPTED, debug=debug)
+        _exit_with_message(
+            "Interrupted. What was counted is kept; the same command goes on from there.", ExitCode.INTERRUPTED, debug=debug
+        )
     except Exception as error:
         # typer prints its own usage errors (they carry their exit code), and ends quietly on a closed pipe (`zoometer list | head`).
         if hasattr(error, "exit_code") or getattr(error, "errno", None) == errno.EPIPE:
             raise
         if isinstance(error, OSError) and (words := explain_refusal(error)):
-            _end(words, ExitCode.USER, debug=debug)
-        _end_with_bug(error, debug=debug)
+            _exit_with_message(words, ExitCode.USER, debug=debug)
+        _exit_with_bug(error, debug=debug)
 
 
 def explain_refusal(error: OSError) -> str | None:
@@ -96,19 +98,19 @@ def short_usage() -> Iterator[None]:
 
 
 def split_at(args: Sequence[str], separator: str) -> tuple[list[str], list[str], list[str]]:
-    """What stands before the first `separator`, the separator itself (or nothing), and what stands behind it."""
+    """The arguments before the first `separator`, the separator itself if it occurs, and the arguments after it."""
     at = args.index(separator) if separator in args else len(args)
     return list(args[:at]), list(args[at : at + 1]), list(args[at + 1 :])
 
 
-def _end(message: str, code: ExitCode, *, debug: bool) -> NoReturn:
+def _exit_with_message(message: str, code: ExitCode, *, debug: bool) -> NoReturn:
     if debug:
         print(redacted(traceback.format_exc()), file=sys.stderr, end="")
     print(f"error: {redacted(shorten(message))}", file=sys.stderr)
     raise typer.Exit(code)
 
 
-def _end_with_bug(error: Exception, *, debug: bool) -> NoReturn:
+def _exit_with_bug(error: Exception, *, debug: bool) -> NoReturn:
     said = shorten_line(f"{type(error).__name__}: {error}".strip(": \n").splitlines()[0])
     hint = "" if debug else " Run again with --debug for the traceback, and please report it."
-    _end(f"zoometer met something it did not expect: {said}.{hint}", ExitCode.BUG, debug=debug)
+    _exit_with_message(f"zoometer met something it did not expect: {said}.{hint}", ExitCode.BUG, debug=debug)

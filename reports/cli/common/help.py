@@ -1,4 +1,4 @@
-"""Help pages in plain text: options in groups of what they are about, and examples at the end, which most readers look at first."""
+"""Help pages in plain text: options in groups by subject, and examples at the end, which most readers look at first."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ EVERYWHERE = (
 """Options of every verb; they may stand before it or behind it."""
 
 _PANELS = ("Arguments", "Options", "Limits", "Models", "Device", "Counting", "Files", "Output")
-"""The groups in their order; an option says which is its own as typer's `rich_help_panel`."""
+"""The groups in their order; typer's `rich_help_panel` assigns an option to one."""
 
 
 def examples(*lines: str, closing: str = "") -> str:
-    """The closing part of a help page: what can be typed, and what else has to be known."""
+    """The end of a help page: examples, and further notes."""
     return "\n".join(["", " Examples:", "", *(f"   {line}" for line in lines), *(["", f" {closing}"] if closing else []), ""])
 
 

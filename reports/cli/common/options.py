@@ -1,4 +1,4 @@
-"""Options that several verbs have, stated once: budgets, devices, counting, files and forms of output."""
+"""Options that several verbs have: budgets, devices, counting, files and formats of output."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ Backend = Literal["local", "dask"]
 
 
 def complete_device(incomplete: str) -> list[tuple[str, str]]:
-    """For the shell: devices whose id begins so, with their names."""
+    """Completion in the shell: the devices whose id begins like this, with their names."""
     from zoo.devices.data_sheets import shipped_devices
 
     return [(name, device.name) for name, device in shipped_devices().items() if name.startswith(incomplete)]
 
 
 def complete_dtype(incomplete: str) -> list[str]:
-    """For the shell: the precisions whose name begins so."""
+    """Completion in the shell: the precisions whose name begins like this."""
     from zoo.run_config import STATED
 
     return [precision.dtype for precision in STATED if precision.dtype.startswith(incomplete)]
@@ -43,7 +43,7 @@ _limit, _model = partial(_option, "Limits", _Text), partial(_option, "Models", _
 _device, _count = partial(_option, "Device"), partial(_option, "Counting")
 _file, _print = (partial(typer.Option, rich_help_panel=panel) for panel in ("Files", "Output"))
 
-# Files: what is read, where facts are kept, where reports go.
+# Files: what is read, the cache, and where reports are written.
 Config = Annotated[Path, typer.Argument(metavar="CONFIG", help="Configuration file; `zoometer init` writes one.")]
 ConfigOfRun = Annotated[Path, typer.Argument(metavar="CONFIG", help="Configuration file, as for `zoometer run`.")]
 ConfigOrAll = Annotated[Path | None, typer.Argument(metavar="CONFIG", help="Only its models. Default: the whole cache.")]
@@ -67,7 +67,7 @@ Out = Annotated[
 DevicesFile = Annotated[Path | None, _file("--devices", metavar="FILE", help="Devices of your own, in YAML.")]
 SpeedFiles = Annotated[list[Path] | None, _file("--speed", metavar="FILE", help="Measured speeds, a CSV. Repeatable.")]
 
-# Forms of output.
+# Formats of output.
 Form = Annotated[TextFormat, _print("--format", help="For a person or a program.")]
 Summary = Annotated[TextFormat, _print("--summary", help="What was written, for a person or a program.")]
 TableForm = Annotated[TableFormat, _print("--format", help="For a person, a program or a spreadsheet.")]

@@ -1,4 +1,4 @@
-"""Amounts and names as the command line writes them: ages such as `12h` and `30d`, billions of MACs, kinds of changes."""
+"""Values of options: ages such as `12h` and `30d`, billions of MACs, kinds of changes."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
 def parse_age(text: str | None) -> timedelta | None:
-    """The length of time written so; nothing stays nothing.
+    """The length of time; None stays None.
 
     Raises:
-        UnitError: if it is written otherwise.
+        UnitError: if the text is not a whole number with a unit.
     """
     if text is None:
         return None
@@ -32,7 +32,7 @@ def parse_age(text: str | None) -> timedelta | None:
 
 
 def in_giga(text: str | None) -> str | None:
-    """`--max-gmacs 0.6` is in the unit of its name."""
+    """The text with the unit GMACs, if it is a number only: `0.6` of `--max-gmacs 0.6`."""
     return f"{text}GMACs" if text and text.replace(".", "", 1).isdecimal() else text
 
 

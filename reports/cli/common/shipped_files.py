@@ -1,4 +1,4 @@
-"""The example files of `configs/`. A wheel carries them in this package; a checkout has them once, in the folder itself."""
+"""The example files of `configs/`. A wheel contains them in this package; a checkout only in that folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`zoometer cache`: see what a cache holds, check it, tidy it up, shorten its history, and take tables out of it."""
+"""`zoometer cache`: show what a cache holds, verify it, compact it, shorten its history, and export its tables."""
 
 from __future__ import annotations
 

@@ -73,8 +73,8 @@ def measure(
         "most": most, "time": time, "timeout": timeout, "memory_gb": memory_gb,
     }  # fmt: skip
     given = {key: value for key, value in options.items() if value is not None and value != []}
-    asked = MeasureRequest(tuple(targets), given, tuple(input or ()), cache, devices, rebuild=rebuild)
-    summary = measure_models(read_settings(asked), MeasureListener() if is_quiet() else Progress())
+    request = MeasureRequest(tuple(targets), given, tuple(input or ()), cache, devices, rebuild=rebuild)
+    summary = measure_models(read_settings(request), MeasureListener() if is_quiet() else Progress())
     print_rows(summary.rows, form)
     if summary.failed:
         raise typer.Exit(ExitCode.MODELS_FAILED)

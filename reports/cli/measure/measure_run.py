@@ -1,4 +1,4 @@
-"""From what `zoometer measure` was asked to its settings; its progress on stderr; and tables of measured speeds."""
+"""The settings of `zoometer measure` from its options, its progress on stderr, and tables of measured speeds."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _COLUMNS = ("model", "input", "batch", "latency", "±", "images/s", "GFLOP/s", "
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class MeasureRequest:
-    """What the command line says."""
+    """The arguments and options of the command line."""
 
     targets: tuple[str, ...]
     options: Mapping[str, Any]  # keys of `MeasureSection`
@@ -44,23 +44,23 @@ class MeasureRequest:
     rebuild: bool = False
 
 
-def read_settings(asked: MeasureRequest) -> MeasureSettings:
-    """The settings: the configuration's, with what the command line says in its place.
+def read_settings(request: MeasureRequest) -> MeasureSettings:
+    """The settings of the configuration, changed by the options of the command line.
 
     Raises:
         ConfigError: if something is wrong; the message names the option or the line.
         DeviceError: if the file of devices cannot be read.
     """
-    paths = [target for target in asked.targets if target.endswith((".yaml", ".yml"))]
+    paths = [target for target in request.targets if target.endswith((".yaml", ".yml"))]
     if len(paths) > 1:
         raise ConfigError(f"'{paths[0]}' and '{paths[1]}' are two configurations; measure them one after another.")
-    workspace = Workspace.open(paths[0] if paths else None, asked.cache)
-    config, globs = workspace.config, _globs_by_zoo([target for target in asked.targets if target not in paths])
-    section = MeasureSection.from_options(asked.options, option_of, config.measure if config else None)
-    own = workspace.devices_file(asked.devices)
+    workspace = Workspace.open(paths[0] if paths else None, request.cache)
+    config, globs = workspace.config, _globs_by_zoo([target for target in request.targets if target not in paths])
+    section = MeasureSection.from_options(request.options, option_of, config.measure if config else None)
+    own = workspace.devices_file(request.devices)
     devices = {**shipped_devices(), **(read_devices(own) if own else {})}
-    zoos = _select_models(config, globs, asked.inputs)
-    return section.settings(workspace.cache, zoos, devices, rebuild=asked.rebuild)
+    zoos = _select_models(config, globs, request.inputs)
+    return section.settings(workspace.cache, zoos, devices, rebuild=request.rebuild)
 
 
 def _globs_by_zoo(targets: Iterable[str]) -> dict[str, tuple[str, ...]]:
@@ -92,7 +92,7 @@ def _select_models(
 
 
 class Progress(MeasureListener):
-    """A line a measurement, on stderr: each takes seconds."""
+    """Prints a line for each measurement on stderr."""
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stderr
@@ -105,9 +105,9 @@ class Progress(MeasureListener):
 
     def measured(self, row: Mapping[Any, Any], left_s: float) -> None:
         self._done += 1
-        name = f"{row['zoo']}/{row['arch']} {row['input']}, batch {row['batch']}, {_way(row)}"
+        name = f"{row['zoo']}/{row['arch']} {row['input']}, batch {row['batch']}, {_run_text(row)}"
         left = f"; {format_seconds(left_s)} left" if self._done < self._to_measure and left_s else ""
-        self.notify(f"{self._done:,} of {max(self._done, self._to_measure):,}  {name}: {_result(row)}{left}")
+        self.notify(f"{self._done:,} of {max(self._done, self._to_measure):,}  {name}: {_result_text(row)}{left}")
 
     def notify(self, message: str) -> None:
         print(f"{datetime.now():%H:%M:%S}  {message}", file=self._stream, flush=True)
@@ -121,13 +121,13 @@ def print_rows(rows: Sequence[Mapping[Any, Any]], form: str, published: pd.DataF
     if published is not None and form != "table":
         frame = pd.concat([frame.astype(object), published.astype(object)], ignore_index=True) if len(published) else frame
     if form == "json":
-        print_json([_record(row) for row in records(frame)])
+        print_json([_speed_record(row) for row in records(frame)])
     elif form == "csv":
         print_csv(frame)
     else:
         console = make_console()
         shown = list(records(frame))
-        print_table(console, _COLUMNS, [_cells(row) for row in shown], right=_COLUMNS[2:-2])
+        print_table(console, _COLUMNS, [_speed_cells(row) for row in shown], right=_COLUMNS[2:-2])
         for row in shown:
             if row["reason"]:
                 console.print(f"! {row['zoo']}/{row['arch']} {row['input']}, batch {row['batch']}: {row['reason']}", markup=False)
@@ -139,17 +139,17 @@ def _print_published(console: Console, published: pd.DataFrame) -> None:
     columns = ("model", "input", "batch", "published latency", "images/s", "device", "way", "source")
     cells = []
     for row in records(published):
-        model, input, batch, latency, _, rate, *_, device, _ = _cells({name: row.get(name) for name in _SHOWN} | row)
+        model, input, batch, latency, _, rate, *_, device, _ = _speed_cells({name: row.get(name) for name in _SHOWN} | row)
         cells.append((model, input, batch, latency, rate, device, row["way"], row["source"]))
     print_table(console, columns, cells, right=columns[2:5])
 
 
-def _record(row: dict[str, Any]) -> dict[str, Any]:
-    """A row for programs; the environment as what it is."""
+def _speed_record(row: dict[str, Any]) -> dict[str, Any]:
+    """A row for programs, its environment as a mapping instead of JSON text."""
     return row | {"environment": json.loads(row["environment"]) if row["environment"] else None}
 
 
-def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
+def _speed_cells(row: Mapping[str, Any]) -> tuple[str, ...]:
     def cell(name: str, form: str) -> str:
         value = row[name]
         return "–" if value is None else format(value, form)
@@ -160,31 +160,31 @@ def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
         str(row["batch"]),
         f"{row['latency_ms']:.4g} ms" if row["latency_ms"] is not None else row["status"],
         cell("half_width", ".1%"),
-        _rate(row["samples_per_s"]),
-        _rate(row["achieved_gflops_per_s"]),
+        _format_rate(row["samples_per_s"]),
+        _format_rate(row["achieved_gflops_per_s"]),
         cell("share_of_peak", ".0%"),
         cell("spread", ".1%"),
         format_bytes(row["peak_memory_bytes"]),
         row["device"],
-        _way(row),
+        _run_text(row),
     )
 
 
-def _rate(value: float | None) -> str:
+def _format_rate(value: float | None) -> str:
     return "–" if value is None else f"{value:,.0f}" if value >= 1000 else f"{value:.4g}"
 
 
-def _way(row: Mapping[Any, Any]) -> str:
+def _run_text(row: Mapping[Any, Any]) -> str:
     words = [row["runtime"], row["dtype"], row["layout"]]
     words.append(None if row["compiled"] is None else "compiled" if row["compiled"] else "eager")
     words.append(None if row["threads"] is None else f"{row['threads']} thread{'s' if row['threads'] > 1 else ''}")
     return ", ".join(word for word in words if word)
 
 
-def _result(row: Mapping[Any, Any]) -> str:
+def _result_text(row: Mapping[Any, Any]) -> str:
     if row["status"] == "failed":
         return f"failed: {row['reason']}"
     known = "" if row["half_width"] is None else f" ±{row['half_width']:.1%}"
-    rate = "" if row["achieved_gflops_per_s"] is None else f", {_rate(row['achieved_gflops_per_s'])} GFLOP/s"
+    rate = "" if row["achieved_gflops_per_s"] is None else f", {_format_rate(row['achieved_gflops_per_s'])} GFLOP/s"
     share = "" if row["share_of_peak"] is None else f" ({row['share_of_peak']:.0%} of the peak)"
-    return f"{row['latency_ms']:.4g} ms{known}, {_rate(row['samples_per_s'])} images/s{rate}{share}"
+    return f"{row['latency_ms']:.4g} ms{known}, {_format_rate(row['samples_per_s'])} images/s{rate}{share}"

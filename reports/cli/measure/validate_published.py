@@ -31,7 +31,7 @@ _HEADERS = (
 
 
 def validate_published(source: TraceSource, write_constants: Path | None, form: str) -> None:
-    """Prints every protocol on every platform, and writes the constants where that is asked for."""
+    """Prints every protocol on every platform, and writes the fitted constants to a file if one is named."""
     from zoo.estimation.platforms.constants import dump_fitted
     from zoo.validation.platforms.validation import read_published, validate_platforms
 

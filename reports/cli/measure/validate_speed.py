@@ -105,7 +105,7 @@ def _file_record(file: MeasuredSet, tests: Sequence[ProtocolResult]) -> dict[str
                 "protocol": test.protocol,
                 **dataclasses.asdict(test.agreement),
                 "families": _by_family(file, test),
-                "worst": _worst(file, test, 10),
+                "worst": _worst_models(file, test, 10),
             }
             for test in tests
         ],
@@ -127,7 +127,7 @@ def _by_family(file: MeasuredSet, test: ProtocolResult) -> dict[str, Mapping[str
     }
 
 
-def _worst(file: MeasuredSet, test: ProtocolResult, most: int) -> list[dict[str, Any]]:
+def _worst_models(file: MeasuredSet, test: ProtocolResult, most: int) -> list[dict[str, Any]]:
     import numpy as np
 
     if test.log_ratios is None:
@@ -154,7 +154,7 @@ def _print_protocols(
         held_out = next(test for test in tests if "family held out" in test.protocol)
         if families:
             _print_families(console, file, held_out)
-        for one in _worst(file, held_out, worst):
+        for one in _worst_models(file, held_out, worst):
             typer.echo(f"{file.name}: {one['model']} estimated at {one['estimated_over_measured']:.2f} times what was measured")
 
 

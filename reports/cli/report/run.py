@@ -49,7 +49,7 @@ def run(
 
 
 def _exit_code(outcome: CommandOutcome) -> ExitCode:
-    """Failed models count whether this run failed at them or found the failure in the cache: the report lacks them either way.
+    """Models count as failed whether this run or an earlier one failed to count them: the report lacks them in both cases.
 
     An input size that an architecture cannot take is a finding, not a failure.
     """
