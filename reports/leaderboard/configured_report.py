@@ -6,17 +6,15 @@ import dataclasses
 
 from reports.config.config import Config
 from reports.leaderboard.change_report import build_change_report
-from reports.leaderboard.device_latencies import build_device_latencies
 from reports.leaderboard.leaderboard_report import build_leaderboard_report
 from reports.leaderboard.published_report import published_table
 from reports.leaderboard.report import AuditReport, ChangeReport, Report
-from reports.leaderboard.speed_report import build_speed_reports, with_latencies
+from reports.leaderboard.speed_report import with_speeds
 from reports.selection.budget_answer import answer_budget
 from reports.selection.device_lookup import look_up_device
 from reports.selection.speed_estimates import CachedSpeeds
 from zoo.cache.changes import changes_between
 from zoo.cache.store import Store
-from zoo.devices.data_sheets import shipped_devices
 from zoo.devices.device import Device
 from zoo.run_config import RunConfig
 
@@ -52,22 +50,17 @@ def build_configured_report(config: Config, *, title: str, name: str | None = No
     report = build_leaderboard_report(config.refresh_settings(), title=title)
     table, store = report.leaderboard, Store(config.cache)
     cached = CachedSpeeds(store)
-    speeds = build_speed_reports(table, [(run, cached.on_device(device, run)) for device, run in _configured_runs(config)])
+    runs = [(run, cached.on_device(device, run)) for device, run in _configured_runs(config)]
     published, sources = published_table(table)
-    choices = build_device_latencies(table, cached, list(shipped_devices().values()))
     return dataclasses.replace(
-        report,
+        with_speeds(report, cached, runs),
         budgets=tuple(
             answer_budget(table, budget, cached.for_budget(budget, devices[key]), key) for key, budget in config.budgets.items()
         ),
         changes=_last_changes(store, name),
         audits=_build_audits(config, may_count=may_count),
-        device_speeds=speeds,
-        device_latencies=choices.latencies,
-        platforms=choices.platforms,
         published_speeds=published,
         sources=(*report.sources, *sources),
-        leaderboard=with_latencies(table, speeds),
     )
 
 

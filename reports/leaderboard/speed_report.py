@@ -14,9 +14,12 @@ from reports.columns.column import Column
 from reports.columns.leaderboard_columns import MODEL_KEY
 from reports.columns.section_columns import SPEEDS
 from reports.columns.table_rows import typed_table
-from reports.leaderboard.report import SpeedReport
+from reports.leaderboard.device_latencies import build_device_latencies
+from reports.leaderboard.report import Report, SpeedReport
 from reports.selection.candidate_speeds import SpeedSources
 from reports.selection.candidates import build_candidates
+from reports.selection.speed_estimates import CachedSpeeds
+from zoo.devices.data_sheets import shipped_devices
 from zoo.records import Variant
 from zoo.run_config import RunConfig
 
@@ -34,6 +37,19 @@ def build_speed_reports(leaderboard: pd.DataFrame, runs: Sequence[tuple[RunConfi
     models = models[models["variant"] != Variant.FEATURES.value].reset_index(drop=True)
     devices = Counter(run.device for run, _ in runs)
     return tuple(_build_speed_report(models, run, sources, is_alone=devices[run.device] == 1) for run, sources in runs)
+
+
+def with_speeds(report: Report, cached: CachedSpeeds, runs: Sequence[tuple[RunConfig, SpeedSources]]) -> Report:
+    """The report with the speeds in these run configurations, and with the devices that a reader may choose among."""
+    speeds = build_speed_reports(report.leaderboard, runs)
+    choices = build_device_latencies(report.leaderboard, cached, list(shipped_devices().values()))
+    return replace(
+        report,
+        leaderboard=with_latencies(report.leaderboard, speeds),
+        device_speeds=speeds,
+        device_latencies=choices.latencies,
+        platforms=choices.platforms,
+    )
 
 
 def with_latencies(leaderboard: pd.DataFrame, speeds: Sequence[SpeedReport]) -> pd.DataFrame:

@@ -13,16 +13,14 @@ from reports.columns.accuracy_columns import ACCURACY_COLUMNS
 from reports.columns.budget_columns import LATENCY
 from reports.columns.column import Better, Column
 from reports.columns.leaderboard_columns import LEADERBOARD_BY_KEY
-from reports.leaderboard.device_latencies import build_device_latencies
 from reports.leaderboard.leaderboard_report import build_leaderboard_report
 from reports.leaderboard.report import Report
-from reports.leaderboard.speed_report import build_speed_reports, with_latencies
+from reports.leaderboard.speed_report import with_speeds
 from reports.models.model_details import ModelDetails, gather_details
 from reports.models.model_latency import DeviceRun, ModelLatency, latencies_on, latency_record
 from reports.models.model_lookup import ModelLookup, NamedModel
 from reports.models.run_memory import MEMORY_COLUMNS, memory_of
 from reports.selection.speed_estimates import CachedSpeeds
-from zoo.devices.data_sheets import shipped_devices
 from zoo.records import Weights
 from zoo.refresh.plan import NATIVE, cost_keys
 
@@ -143,14 +141,6 @@ def build_comparison_report(lookup: ModelLookup) -> Report:
     report = build_leaderboard_report(lookup.settings, title=f"Comparison: {title}")
     rows: pd.DataFrame = report.leaderboard
     is_named = rows["model"].isin(names) | (rows["zoo"] + "/" + rows["arch"]).isin(archs)
-    table, cached = rows[is_named].reset_index(drop=True), CachedSpeeds(lookup.store)
-    device_runs = [lookup.device_run] if lookup.device_run else []
-    speeds = build_speed_reports(table, [(one.run, cached.on_device(one.device, one.run, one.unstated)) for one in device_runs])
-    choices = build_device_latencies(table, cached, list(shipped_devices().values()))
-    return dataclasses.replace(
-        report,
-        leaderboard=with_latencies(table, speeds),
-        device_speeds=speeds,
-        device_latencies=choices.latencies,
-        platforms=choices.platforms,
-    )
+    cached, device_runs = CachedSpeeds(lookup.store), [lookup.device_run] if lookup.device_run else []
+    runs = [(one.run, cached.on_device(one.device, one.run, one.unstated)) for one in device_runs]
+    return with_speeds(dataclasses.replace(report, leaderboard=rows[is_named].reset_index(drop=True)), cached, runs)

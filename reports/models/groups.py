@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from zoo.errors import MissingLibraryError, UnknownNameError
+from zoo.errors import UnknownNameError
 from zoo.records import Architecture
 from zoo.settings import RefreshSettings, ZooSettings
 
@@ -27,40 +27,24 @@ def expand_names(names: Sequence[str], cache: str, zoos: Mapping[str, ZooSetting
         if not name.startswith(EVERY_ZOO):
             expanded.append(name)
             continue
-        listed = listed or _list_all(cache, zoos)
-        found = [
-            f"{zoo}/{a.name}" for zoo, group in listed.items() for a in group if is_same(a.name, name.removeprefix(EVERY_ZOO))
-        ]
+        listed, arch = listed or _list_all(cache, zoos), name.removeprefix(EVERY_ZOO)
+        found = [f"{zoo}/{a.name}" for zoo, group in listed.items() for a in group if is_same(a.name, arch)]
         if not found:
-            raise UnknownNameError(
-                f"No zoo has an architecture '{name.removeprefix(EVERY_ZOO)}'. See them all with: zoometer list"
-            )
+            raise UnknownNameError(f"No zoo has an architecture '{arch}'. See them all with: zoometer list")
         expanded += found
     return list(dict.fromkeys(expanded))
 
 
 def is_same(name: str, other: str) -> bool:
     """Whether two names differ only in how their parts are joined, and in capitals."""
-    return _comparable_name(name) == _comparable_name(other)
-
-
-def _comparable_name(name: str) -> str:
-    return re.sub(r"[-_.]", "", name).lower()
+    return re.sub(r"[-_.]", "", name).lower() == re.sub(r"[-_.]", "", other).lower()
 
 
 def _list_all(cache: str, zoos: Mapping[str, ZooSettings]) -> dict[str, Sequence[Architecture]]:
-    from zoo.adapters.registry import open_zoo, zoo_names
+    from zoo.adapters.registry import zoo_names
     from zoo.cache.store import Store
     from zoo.refresh.catalogue import list_zoos
 
     settings = {name: zoos.get(name, ZooSettings(is_optional=True)) for name in dict.fromkeys([*zoo_names(), *zoos])}
-    store = Store(cache)
-    if store.exists():
-        return {name: listing.architectures for name, listing in list_zoos(RefreshSettings(cache, settings), store).items()}
-    listed: dict[str, Sequence[Architecture]] = {}
-    for name, one in settings.items():
-        try:
-            listed[name] = open_zoo(name, one.models).architectures()
-        except MissingLibraryError:
-            continue
-    return listed
+    listings = list_zoos(RefreshSettings(cache, settings), Store(cache))
+    return {name: listing.architectures for name, listing in listings.items()}

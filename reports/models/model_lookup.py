@@ -9,7 +9,7 @@ import contextlib
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import pyarrow.compute as pc
 
@@ -90,9 +90,10 @@ def look_up_models(
         trace = device_run.trace_for(store) if device_run else None
         uncounted = _uncounted(models, store, size)
         if missing := uncounted | (_without_latency(models, store, size, device_run) if device_run and trace else frozenset()):
-            _count_missing(
-                RefreshSettings(folder, _selecting_settings(missing, settings, size), traces=(trace,) if trace else ())
-            )
+            from zoo.refresh.refresh import refresh
+
+            chosen, traces = _selecting_settings(missing, settings, size), (trace,) if trace else ()
+            refresh(RefreshSettings(folder, chosen, fetch_accuracy=False, execution=Execution(workers=1), traces=traces))
         yield ModelLookup(
             models, store, RefreshSettings(folder, _selecting_settings(archs, settings, size)), uncounted, device_run
         )
@@ -170,9 +171,3 @@ def _raise_unknown(zoo: str, rest: str, listed: Mapping[tuple[str, str], Archite
         raise UnknownNameError(f"{zoo}/{arch} has no weights '{tag}'.{did_you_mean(tag, tags)}")
     hint = did_you_mean(arch, [name for of, name in listed if of == zoo]) or f" See them all with: zoometer list --zoo {zoo}"
     raise UnknownNameError(f"{zoo} has no architecture '{arch}'.{hint}")
-
-
-def _count_missing(settings: RefreshSettings) -> None:
-    from zoo.refresh.refresh import refresh
-
-    refresh(replace(settings, fetch_accuracy=False, execution=Execution(workers=1)))

@@ -16,7 +16,7 @@ from rich.text import Text
 from reports.columns.accuracy_columns import ACCURACY_COLUMNS
 from reports.columns.format import UNKNOWN
 from reports.columns.table_rows import records
-from reports.terminal.console import new_table, print_title, print_warning
+from reports.terminal.console import print_table, print_title, print_warning
 from zoo.jobs import RunSummary, TraceFailure, is_unsupported
 from zoo.records import Status
 from zoo.units import format_bytes, format_seconds
@@ -136,16 +136,14 @@ def _print_efficient(console: Console, models: Sequence[Mapping[str, Any]]) -> N
         )
         return
     print_title(console, "Most accuracy per GMAC on the frontier", "ImageNet-1k top-1 against MACs")
-    table = new_table()
-    table.add_column("Model", overflow="fold", style="bold")
-    for header in ("Input", "Top-1 %", "GMACs", "Params M", "%/GMAC"):
-        table.add_column(header, justify="right", no_wrap=True)
+    rows = []
     for row in models:
         # The figures take 46 columns; a name too long for the rest is broken before its tag.
         name = row["model"] if len(row["model"]) <= console.width - 46 else row["model"].replace(".", "\n  .", 1)
         gmacs, params = f"{row['macs'] / 1e9:.3f}", UNKNOWN if row["params"] is None else f"{row['params'] / 1e6:.1f}"
-        table.add_row(name, row["input"], f"{row['top1']:.2f}", gmacs, params, f"{row['top1_per_gmac']:,.0f}")
-    console.print(table)
+        rows.append((name, row["input"], f"{row['top1']:.2f}", gmacs, params, f"{row['top1_per_gmac']:,.0f}"))
+    headers = ("Model", "Input", "Top-1 %", "GMACs", "Params M", "%/GMAC")
+    print_table(console, headers, rows, right=headers[1:])
 
 
 def _print_files(console: Console, files: Sequence[Path]) -> None:

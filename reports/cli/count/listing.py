@@ -6,7 +6,7 @@ import csv
 import fnmatch
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -56,8 +56,8 @@ def list_models(
         _with_matching_weights(arch, shared["license"] or [])
         for arch in _list_architectures(zoo or [], workspace.cache, workspace.declared_models)
     ]
-    filters = _Filters(tuple(patterns or ()), task, has_weights or bool(shared["license"]))
-    found = [arch for arch in everything if filters.match(arch)]
+    with_weights = has_weights or bool(shared["license"])
+    found = [arch for arch in everything if _matches(arch, patterns, task, with_weights=with_weights)]
     if not found:
         raise UnknownNameError(_explain_no_match(patterns or [], everything))
     if form == "json":
@@ -111,27 +111,19 @@ def _with_matching_weights(arch: Architecture, patterns: Sequence[str]) -> Archi
     return replace(arch, weights=tuple(kept))
 
 
-@dataclass(frozen=True, slots=True)
-class _Filters:
-    """The conditions that an architecture has to satisfy."""
-
-    patterns: tuple[str, ...]
-    task: Task | None
-    has_weights: bool
-
-    def match(self, arch: Architecture) -> bool:
-        """Whether this architecture satisfies all of them."""
-        if (self.task and arch.task != self.task) or (self.has_weights and not arch.weights):
-            return False
-        names = (arch.name, f"{arch.zoo}/{arch.name}")
-        return not self.patterns or any(fnmatch.fnmatchcase(name, pattern) for pattern in self.patterns for name in names)
+def _matches(arch: Architecture, patterns: Sequence[str] | None, task: Task | None = None, *, with_weights: bool = False) -> bool:
+    """Whether an architecture has a name, a task and weights as the options say."""
+    if (task and arch.task != task) or (with_weights and not arch.weights):
+        return False
+    names = (arch.name, f"{arch.zoo}/{arch.name}")
+    return not patterns or any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns for name in names)
 
 
 def _explain_no_match(patterns: Sequence[str], everything: Sequence[Architecture]) -> str:
     if not patterns:
         return "No architecture has all of this. Leave out an option, or see them all with: zoometer list"
     quoted = " or ".join(f"'{pattern}'" for pattern in patterns)
-    if any(_Filters(tuple(patterns), None, False).match(arch) for arch in everything):
+    if any(_matches(arch, patterns) for arch in everything):
         return f"No architecture matches {quoted} with these options. Leave one out."
     near = did_you_mean(patterns[0], (arch.name for arch in everything))
     return f"No architecture matches {quoted}.{near or ' See them all with: zoometer list'}"
