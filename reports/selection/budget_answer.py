@@ -92,8 +92,7 @@ def answer_budget(
         for column in objectives
         if column not in (*ranking, *_SPEEDS)  # their own note says how to get speeds
     ]
-    columns = [*objectives, *(limit.column for limit in limits)]
-    assumptions = list(dict.fromkeys(note for column in columns if (note := candidates.notes.get(column.key))))
+    assumptions = candidates.notes_on([*objectives, *(limit.column for limit in limits)])
     speed_note = candidates.notes[LATENCY.key]
     if sources and sources.estimate and candidates.table[_SPEED_KEYS].isna().all(axis=None):
         assumptions = list(dict.fromkeys([*assumptions, speed_note]))

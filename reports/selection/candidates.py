@@ -7,11 +7,13 @@ a note for each column states the assumptions.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import pandas as pd
 
 from reports.columns.budget_columns import COCO_MAP, COCO_MAP_BY_TASK, LATENCY, MEMORY, PEAK, THROUGHPUT, WEIGHTS, WORKING
+from reports.columns.column import Column
 from reports.columns.leaderboard_columns import LEADERBOARD_BY_KEY
 from reports.selection.candidate_speeds import SpeedSources, add_speeds
 from zoo.errors import InputError
@@ -28,6 +30,10 @@ class Candidates:
 
     table: pd.DataFrame
     notes: dict[str, str] = field(default_factory=dict)
+
+    def notes_on(self, columns: Sequence[Column]) -> list[str]:
+        """The notes on these columns, each one once."""
+        return list(dict.fromkeys(self.notes[column.key] for column in columns if self.notes.get(column.key)))
 
 
 def build_candidates(leaderboard: pd.DataFrame, run: RunConfig, sources: SpeedSources | None = None) -> Candidates:
