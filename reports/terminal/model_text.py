@@ -49,12 +49,8 @@ def _print_head(console: Console, details: ModelDetails) -> None:
     architecture = details.architecture
     classes = "no classifier" if architecture.classes == 0 else f"{architecture.classes or 0:,} classes"
     family = [f"family {architecture.family}"] if architecture.family else []
-    described = [
-        architecture.task,
-        *family,
-        f"made for {architecture.input}",
-        *([] if architecture.classes is None else [classes]),
-    ]
+    described = [architecture.task, *family, f"made for {architecture.input}"]
+    described += [] if architecture.classes is None else [classes]
     console.print(Text(details.model, style="bold"))
     console.print(Text(" · ".join(described), style="dim"))
     if details.is_counted_now:
@@ -64,11 +60,11 @@ def _print_head(console: Console, details: ModelDetails) -> None:
 
 
 def _print_costs(console: Console, details: ModelDetails) -> None:
-    """A row for each cost; after its input, everything that differs from the model's own classes, variant and batch."""
+    """A row for each cost, and below it why some are only bounds or failed."""
     print_title(console, "Cost", "of one forward pass")
     rows, reasons = [], []
     for row in details.rows:
-        name = ", ".join([str(row["input"]), *_differences(details, row)])
+        name = _cost_name(details, row)
         if row["status"] != Status.FAILED:
             amounts = [format_amount(row[key]) for key in ("macs", "params", "activations")]
             sizes = [format_bytes(row[key]) for key in ("peak_activation_bytes", "weight_bytes")]
@@ -90,15 +86,10 @@ def _print_training(console: Console, details: ModelDetails) -> None:
     print_title(
         console, "Training", "one step of the batch; the memory of a step has weights, input, gradients and the optimiser's state"
     )
-    macs = ("training_forward_macs", "training_backward_macs")
-    sizes = [c.key for c in TRAINING if c.key.startswith("training_") and "_bytes" in c.key]
-    headers = ["Input", *(c.title for c in TRAINING if c.key in (*macs, *sizes))]
+    columns = [c for c in TRAINING if c.key.endswith(("_macs", "_bytes"))]
+    headers = ["Input", *(c.title for c in columns)]
     cells = [
-        [
-            ", ".join([str(row["input"]), *_differences(details, row)]),
-            *(format_amount(row[name]) for name in macs),
-            *(format_bytes(row[name]) for name in sizes),
-        ]
+        [_cost_name(details, row), *((format_bytes if c.key.endswith("_bytes") else format_amount)(row[c.key]) for c in columns)]
         for row in rows
         if row["training_status"] != Status.FAILED
     ]
@@ -109,13 +100,14 @@ def _print_training(console: Console, details: ModelDetails) -> None:
             console.print(Text.assemble((f"  {row['input']}  ", "bold"), (str(row["training_reason"]), "yellow")))
 
 
-def _differences(details: ModelDetails, row: Mapping[str, Any]) -> Iterator[str]:
+def _cost_name(details: ModelDetails, row: Mapping[str, Any]) -> str:
+    """`3x224x224, no classifier, batch 8`: the input, and everything that differs from the model's own cost."""
+    words = [str(row["input"])]
     if row["variant"] != Variant.BASE:
-        yield str(row["variant"])
+        words.append(str(row["variant"]))
     elif row["classes"] != details.native["classes"]:
-        yield f"{row['classes']:,} classes" if row["classes"] else "no classifier"
-    if row["batch"] > 1:
-        yield f"batch {row['batch']}"
+        words.append(f"{row['classes']:,} classes" if row["classes"] else "no classifier")
+    return ", ".join([*words, *([f"batch {row['batch']}"] if row["batch"] > 1 else [])])
 
 
 def _print_breakdown(console: Console, details: ModelDetails) -> None:

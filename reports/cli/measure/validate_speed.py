@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from zoo.records import Unmatched
+    from zoo.validation.measured_models import TraceSource
     from zoo.validation.measured_sets import MeasuredSet
+    from zoo.validation.platforms.validation import PlatformResult
     from zoo.validation.protocols import ProtocolResult
 
 EXAMPLES = examples(
@@ -35,6 +37,9 @@ EXAMPLES = examples(
 
 _MOST_LEFT_OUT = 5
 _HEADERS = ("file and protocol", "models", "rank corr.", "median error", "90th pct.", "within 25 %", "covered")
+_PLATFORM_HEADERS = (
+    "platform and protocol", "times", "models", "devices", "median error", "90th pct.", "rank", "covered", "interval", "refused",
+)  # fmt: skip
 
 
 @options.sharing(options.COUNTING, only=("workers",))
@@ -53,7 +58,6 @@ def validate_speed(
 ) -> None:
     """Compare estimated with measured speed: by data sheet only, with ten calibrating models, and with families held out."""
     from reports.cli.common.output import listen
-    from reports.cli.measure.validate_published import validate_published
     from zoo.devices.data_sheets import read_devices
     from zoo.errors import InputError
     from zoo.settings import Execution
@@ -64,7 +68,7 @@ def validate_speed(
     with listen() as listener:
         source = TraceSource(open_workspace(cache, None).cache, Execution(workers=shared["workers"]), listener)
         if published:
-            validate_published(source, write_constants, form)
+            _validate_published(source, write_constants, form)
             return
         if not files:
             raise InputError("Give tables of measured speeds, or --published.")
@@ -82,6 +86,47 @@ def validate_speed(
         form,
         print_text,
         lambda: {"files": [_file_record(*one) for one in found], "left_out": list(map(dataclasses.asdict, joined.left_out))},
+    )
+
+
+def _validate_published(source: TraceSource, write_constants: Path | None, form: str) -> None:
+    """Print every protocol on every platform, and write the fitted constants to a file if one is named."""
+    from zoo.estimation.platforms.constants import dump_fitted
+    from zoo.validation.platforms.validation import read_published, validate_platforms
+
+    results, constants = [], []
+    for found, fitted in validate_platforms(read_published(source, "zoometer validate-speed --published")):
+        results += found
+        constants.append(fitted)
+    if write_constants:
+        write_constants.write_text(dump_fitted(constants), encoding="utf-8")
+    print_answer(form, lambda console: _print_results(console, results), lambda: list(map(dataclasses.asdict, results)))
+
+
+def _print_results(console: Console, results: Sequence[PlatformResult]) -> None:
+    from reports.terminal.console import print_table
+
+    rows, last = [], None
+    for result in results:
+        if (result.platform, result.dtype) != last:
+            last = (result.platform, result.dtype)
+            rows.append((", ".join(last), *[""] * (len(_PLATFORM_HEADERS) - 1)))
+        rows.append(_result_cells(result))
+    print_table(console, _PLATFORM_HEADERS, rows, right=_PLATFORM_HEADERS[1:])
+
+
+def _result_cells(result: PlatformResult) -> tuple[str, ...]:
+    return (
+        f"  {result.protocol}",
+        f"{result.measurements:,}",
+        f"{result.models}",
+        f"{result.devices}",
+        f"{result.median_error_percent:.1f} %",
+        f"{result.p90_error_percent:.0f} %",
+        "–" if result.rank_correlation is None else f"{result.rank_correlation:.3f}",
+        "–" if result.covered_percent is None else f"{result.covered_percent:.0f} %",
+        "–" if result.half_width is None else f"× {result.half_width:.2f}",
+        f"{result.refused:,}" if result.refused else "",
     )
 
 
