@@ -176,7 +176,7 @@ def _print_memory(console: Console, details: ModelDetails, device_run: DeviceRun
     print_title(console, "Memory", f"in {device_run.run.precision.dtype}, batch {device_run.run.batch}")
     headers = ["Input", *(column.title for column in MEMORY_COLUMNS)]
     rows = [
-        [", ".join([str(row["input"]), *_differences(details, row)]), *(value_text(one, row[one.key]) for one in MEMORY_COLUMNS)]
+        [_cost_name(details, row), *(value_text(one, row[one.key]) for one in MEMORY_COLUMNS)]
         for row in records(details.memory.assign(batch=1))
     ]
     print_table(console, headers, rows, right=headers[1:])
