@@ -20,7 +20,7 @@ def memory_in(costs: pd.DataFrame, run: RunConfig) -> tuple[pd.DataFrame, str]:
         zoo, arch, input, classes, variant and the keys of `MEMORY_COLUMNS`, a row for each model and input; and the assumption.
     """
     counted = costs[costs["status"] != Status.FAILED.value]
-    found = build_candidates(counted.assign(tag=pd.NA), run)
+    found = build_candidates(counted.assign(tag=None), run)
     return found.table[[*_MODEL, *(column.key for column in MEMORY_COLUMNS)]], " ".join(found.notes_on(MEMORY_COLUMNS))
 
 
