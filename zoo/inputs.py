@@ -6,6 +6,7 @@ are two, and `image=3x224x224;tokens=77:int64` the same as keyword arguments. Th
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -47,6 +48,7 @@ def format_input(shape: tuple[int, ...]) -> str:
     return "x".join(str(size) for size in shape)
 
 
+@functools.lru_cache(maxsize=4_096)
 def parse_tensors(text: str) -> tuple[TensorInput, ...]:
     """The tensors of an input.
 

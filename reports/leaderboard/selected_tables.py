@@ -57,11 +57,11 @@ def _keys_as_table(keys: set[CostKey]) -> pd.DataFrame:
 
 def _with_configured_axes(rows: pd.DataFrame, settings: RefreshSettings) -> pd.DataFrame:
     """Rows with the configured number of classes and input channels instead of those of the weights."""
-    zoos = [settings.zoos[zoo] for zoo in rows["zoo"]]
+    zoos = [settings.zoos[zoo] for zoo in rows["zoo"].tolist()]
     changed: dict[str, Any] = {
-        "input": pd.array([requested_input(i, zoo) for i, zoo in zip(rows["input"], zoos, strict=True)], dtype="string")
+        "input": pd.array([requested_input(i, zoo) for i, zoo in zip(rows["input"].tolist(), zoos, strict=True)], dtype="string")
     }
     if "classes" in rows:
-        heads = [None if pd.isna(classes) else int(classes) for classes in rows["classes"]]
+        heads = [None if classes is pd.NA else classes for classes in rows["classes"].tolist()]
         changed["classes"] = pd.array([requested_classes(h, zoo) for h, zoo in zip(heads, zoos, strict=True)], dtype="Int64")
     return rows.assign(**changed)
