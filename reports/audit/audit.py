@@ -23,7 +23,7 @@ _WITH_HEADS = (Task.CLASSIFICATION, Task.FEATURES)
 
 
 CountModels = Callable[[Iterable[CostKey]], CountsByKey]
-"""Gives every model counted so far, these included as far as they can be counted: `CachedCounter.count_models`."""
+"""Gives every model counted so far, these included as far as they can be counted: `CachedCounter.count_models` and `count_hypotheses`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +53,17 @@ def audit_table(
     zoo: Zoo,
     architectures: Sequence[Architecture],
     count_models: CountModels,
+    count_hypotheses: CountModels,
 ) -> Audit:
     """Compares a published table with the counts.
+
+    Args:
+        rows: of the table.
+        title: of the table.
+        zoo: whose models the table is about.
+        architectures: of the zoo.
+        count_models: counts what the rows name.
+        count_hypotheses: counts what rows without an explanation may have meant instead.
 
     Raises:
         ZooError: if a zoo is not installed, or the cache cannot be read or written.
@@ -68,7 +77,7 @@ def audit_table(
     unexplained = [rows[0] for rows, found in groups if found.verdict is Verdict.UNEXPLAINED]
     if unexplained:
         more = {key for row in unexplained for key in _other_keys(row, by_name, counts)}
-        counts = count_models(more)
+        counts = count_hypotheses(more)
         groups = [
             (rows, judge(rows[0], convention, counts, class_labels) if found.verdict is Verdict.UNEXPLAINED else found)
             for rows, found in groups

@@ -1,4 +1,8 @@
-"""Counts for an audit, from the cache; what it lacks is counted first, unless that is switched off."""
+"""Counts for an audit, from the cache; what it lacks is counted first, unless that is switched off.
+
+What a table may have meant instead (no head, an image without objects) is kept in a cache of its own within the cache: these are no
+models to choose among.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +18,7 @@ import pyarrow.compute as pc
 
 from reports.audit.hypothesis import CountsByKey
 from reports.audit.model_counts import ModelCounts
+from zoo.addresses import Address
 from zoo.cache.schema.tables import KEY
 from zoo.cache.store import Store
 from zoo.counting.rows import CachedCall, CachedRow
@@ -23,6 +28,7 @@ from zoo.refresh.fill_missing import fill_missing
 from zoo.refresh.plan import cost_keys
 from zoo.settings import Execution, Listener
 
+_APART = "audits"
 _COLUMNS = ("module", "module_class", "operation", "kind", "shapes", "arguments", "calls", "macs", "elements_out")
 
 
@@ -43,19 +49,28 @@ class CachedCounter:
         Raises:
             ZooError: if a zoo is not installed, or the cache cannot be read or written.
         """
+        return self._count(keys, self.cache)
+
+    def count_hypotheses(self, keys: Iterable[CostKey]) -> CountsByKey:
+        """Likewise, with what may have been meant instead; it is kept apart where the cache does not have it."""
+        self._read_counts(set(keys) - self._counts.keys(), self.cache)
+        return self._count(keys, Address.of(f"{self.cache.rstrip('/')}/{_APART}", getattr(self.cache, "options", None)))
+
+    def _count(self, keys: Iterable[CostKey], cache: str) -> CountsByKey:
         missing = set(keys) - self._counts.keys() - self._failed
         if missing and self.may_count:
-            fill_missing(missing, self.cache, self.execution, self.listener)
-        if missing:
-            self._read_counts(missing)
+            fill_missing(missing, cache, self.execution, self.listener)
+        self._read_counts(missing, cache)
+        self._failed |= missing - self._counts.keys()
         return self._counts
 
-    def _read_counts(self, keys: AbstractSet[CostKey]) -> None:
-        store = Store(self.cache)
+    def _read_counts(self, keys: AbstractSet[CostKey], cache: str) -> None:
+        store = Store(cache)
+        if not keys or not store.exists():
+            return
         costs = store.costs(columns=["status", "params"])
         rows = zip(cost_keys(costs), costs.to_dict("records"), strict=True)
         counted = {key: row for key, row in rows if key in keys and row["status"] != Status.FAILED and not pd.isna(row["params"])}
-        self._failed |= keys - counted.keys()
         operations = _read_operations(store, counted)
         for key, row in counted.items():
             self._counts[key] = ModelCounts.from_operations(int(row["params"]), operations[key])

@@ -112,9 +112,15 @@ def held(table: list[dict[str, str]], folder: Path) -> Audit:
     writer.writerows(table)
     path.write_text(text.getvalue())
     zoo = open_zoo("timm")
+    counter = Counter()
     return audit_table(
-        read_csv(path), title="a table", zoo=zoo, architectures=list(architectures("timm").values()), count_models=Counter().count_models
-    )  # fmt: skip
+        read_csv(path),
+        title="a table",
+        zoo=zoo,
+        architectures=list(architectures("timm").values()),
+        count_models=counter.count_models,
+        count_hypotheses=counter.count_models,
+    )
 
 
 def row_of(found: Audit, name: str) -> AuditedRow:
@@ -310,12 +316,14 @@ def test_detectors_published_for_an_image_with_little_on_it(tmp_path: Path) -> N
     published = [
         cost for cost in zoo.published_costs() if cost.arch in ("keypointrcnn_resnet50_fpn", "resnet18", "squeezenet1_0")
     ]
+    counter = Counter()
     found = audit_table(
         rows_of_metadata(published),
         title="metadata",
         zoo=zoo,
         architectures=known,
-        count_models=Counter().count_models,
+        count_models=counter.count_models,
+        count_hypotheses=counter.count_models,
     )
     by_name = {row.published.name: row for row in found.rows}
     assert by_name["keypointrcnn_resnet50_fpn.COCO_LEGACY"].explanations == (

@@ -12,6 +12,7 @@ from fakes_html_browser import Visit
 from fakes_html_devices import CHOICES, DEVICES, IS_MAIN, PLAIN, RUNS, TABLE
 
 from reports.columns.budget_columns import MEMORY
+from reports.leaderboard.report import DeviceLatencies
 from reports.selection.candidates import build_candidates
 from zoo.devices.data_sheets import shipped_devices
 from zoo.devices.device import Figure
@@ -24,7 +25,7 @@ WITHIN = float(np.median(BYTES[IS_MAIN & (BYTES > 0)]))
 """The memory of a phone that half of the models exceed."""
 
 
-def in_little_memory() -> tuple[object, ...]:
+def in_little_memory() -> tuple[DeviceLatencies, ...]:
     assert PHONE.memory_bytes
     small = dataclasses.replace(PHONE, memory_bytes=Figure(WITHIN, PHONE.memory_bytes.source))
     return tuple(dataclasses.replace(one, device=small) if one.device.id == PHONE.id else one for one in CHOICES.values())

@@ -81,7 +81,14 @@ def audit(
         counter = CachedCounter(address, Execution(workers=shared["workers"]), listener)
         architectures = list_architectures(address, [zoo])
         audits = [
-            audit_table(rows, title=title, zoo=opened, architectures=architectures, count_models=counter.count_models)
+            audit_table(
+                rows,
+                title=title,
+                zoo=opened,
+                architectures=architectures,
+                count_models=counter.count_models,
+                count_hypotheses=counter.count_hypotheses,
+            )
             for title, rows in tables
         ]
     shown = audits if explain is None else [_only_rows_about(one, explain) for one in audits]
