@@ -71,14 +71,14 @@ class CachedCounter:
         costs = store.costs(columns=["status", "params"])
         rows = zip(cost_keys(costs), costs.to_dict("records"), strict=True)
         counted = {key: row for key, row in rows if key in keys and row["status"] != Status.FAILED and not pd.isna(row["params"])}
-        operations = _read_operations(store, counted)
+        operations = _read_operations(store, counted) if counted else {}
         for key, row in counted.items():
             self._counts[key] = ModelCounts.from_operations(int(row["params"]), operations[key])
 
 
 def _read_operations(store: Store, counted: Mapping[CostKey, Any]) -> dict[CostKey, list[CachedRow]]:
     """The recorded operations of each of these costs."""
-    where = {name: sorted({getattr(key, name) for key in counted}) for name in ("zoo", "arch")} if counted else None
+    where = {name: sorted({getattr(key, name) for key in counted}) for name in ("zoo", "arch")}
     table = store.read("ops", [*KEY, "counted_at", *_COLUMNS], where)
     table = table.filter(
         pc.is_in(table["counted_at"], pa.array({row["counted_at"] for row in counted.values()}, table["counted_at"].type))
