@@ -111,7 +111,8 @@ def test_a_microcontroller_holds_activations_in_ram_and_weights_in_flash(folder:
     [
         ([], "There is nothing to check: give a limit"),
         (["--max-params", "2.5x"], "--max-params: '2.5x' is not a number"),
-        (["--max-peak-memory", "256"], ""),
+        (["--max-peak-memory", "256"], "--max-peak-memory: '256' needs a unit. Write 500MB"),
+        (["--max-peak-memory", "256B"], ""),
         (["--device", "stm32h7", "--max-params", "1M"], "There is no device 'stm32h7'. Did you mean stm32h743"),
     ],
 )
