@@ -16,7 +16,7 @@ EXAMPLES = examples(
     "zoometer report configs/default.yaml",
     "zoometer report configs/default.yaml --format html",
     "zoometer report configs/default.yaml --format html,xlsx,csv,json,md",
-    "zoometer report configs/default.yaml --summary json    which files were written, for a program",
+    "zoometer report configs/default.yaml --summary json   for a program",
 )
 
 
