@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from reports.columns.budget_columns import LATENCY, THROUGHPUT
@@ -81,8 +82,8 @@ def select_stated(rows: pd.DataFrame, run: RunConfig) -> pd.DataFrame:
         if stated is not None and name in rows:
             rows = rows[rows[name] == stated]
     if run.runtime is not None:
-        runtimes = rows["runtime"].astype("string")
-        rows = rows[runtimes.isna() | runtimes.str.lower().str.startswith(run.runtime.lower()).fillna(False)]
+        wanted, names = run.runtime.lower(), rows["runtime"].tolist()
+        rows = rows[np.array([pd.isna(name) or name.lower().startswith(wanted) for name in names], dtype=bool)]
     return rows
 
 

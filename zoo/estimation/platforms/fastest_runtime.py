@@ -46,4 +46,7 @@ def fastest_runtime(device: Device, run: RunConfig, calibrated: Sequence[Platfor
 @functools.cache
 def _amounts(platform: str) -> Array:
     """Amounts of the networks on one platform: networks x terms."""
-    return fitted_platforms()[platform].platform.amounts(built_networks())
+    return fitted_platforms()[platform].platform.amounts(_networks())
+
+
+_networks = functools.cache(built_networks)

@@ -121,10 +121,17 @@ class Relatives:
         """
         self._known, self._log_constants, self._prior = known, log_constants, prior
         self._alike = _AlikeTraits.of(known, prior)
+        self._predicted: dict[tuple[frozenset[Any], frozenset[Any]], PredictedConstants | None] = {}  # by labels and numbers
         self._processes: dict[tuple[str, ...], _Process] = {}  # by the trends that apply
 
     def predict(self, target: SettingTraits) -> PredictedConstants | None:
         """The constants of a setting; None where no measured setting is related and no trend applies."""
+        traits = frozenset(target.labels.items()), frozenset(target.numbers.items())
+        if traits not in self._predicted:
+            self._predicted[traits] = self._predict(target)
+        return self._predicted[traits]
+
+    def _predict(self, target: SettingTraits) -> PredictedConstants | None:
         if not self._known:
             return None
         trends = tuple(name for name in self._prior.trends if name in target.numbers)
