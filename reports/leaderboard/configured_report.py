@@ -7,9 +7,8 @@ import dataclasses
 from reports.config.config import Config
 from reports.leaderboard.change_report import build_change_report
 from reports.leaderboard.leaderboard_report import build_leaderboard_report
-from reports.leaderboard.published_report import published_table
 from reports.leaderboard.report import AuditReport, ChangeReport, Report
-from reports.leaderboard.speed_report import with_speeds
+from reports.leaderboard.speed_report import published_table, with_speeds
 from reports.selection.budget_answer import answer_budget
 from reports.selection.device_lookup import look_up_device
 from reports.selection.speed_estimates import CachedSpeeds

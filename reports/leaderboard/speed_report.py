@@ -1,4 +1,4 @@
-"""The speeds that a configuration asks for: of every row of the leaderboard, in each run configuration of a device."""
+"""The speeds of a report: in each configured run configuration, on the devices to choose among, and published by others."""
 
 from __future__ import annotations
 
@@ -12,15 +12,17 @@ import pandas as pd
 from reports.columns.budget_columns import LATENCY
 from reports.columns.column import Column
 from reports.columns.leaderboard_columns import MODEL_KEY
-from reports.columns.section_columns import SPEEDS
+from reports.columns.section_columns import PUBLISHED_SPEEDS, SPEEDS
 from reports.columns.table_rows import typed_table
 from reports.leaderboard.device_latencies import build_device_latencies
-from reports.leaderboard.report import Report, SpeedReport
+from reports.leaderboard.report import DataSource, Report, SpeedReport
 from reports.selection.candidate_speeds import SpeedSources
 from reports.selection.candidates import build_candidates
+from reports.selection.published_speeds import describe_origins, published_by_architecture
 from reports.selection.speed_estimates import CachedSpeeds
 from zoo.devices.data_sheets import shipped_devices
-from zoo.records import Variant
+from zoo.published.published import published_sources
+from zoo.records import MODEL_COLUMNS, Variant
 from zoo.run_config import RunConfig
 
 _STATED = {"device", "dtype", "layout", "compiled", "batch"}
@@ -80,3 +82,16 @@ def _latency_column(sources: SpeedSources, run: RunConfig, *, is_alone: bool) ->
         meaning=f"Time of one step on {sources.device.name} ({way}). How each figure is known stands beside the model.",
         width=14,
     )
+
+
+def published_table(leaderboard: pd.DataFrame) -> tuple[pd.DataFrame, tuple[DataSource, ...]]:
+    """The published speeds of a leaderboard's architectures at its inputs, the fastest of a device first; and their sources."""
+    rows = published_by_architecture().merge(leaderboard[MODEL_COLUMNS].drop_duplicates(), on=MODEL_COLUMNS)
+    rows = rows.sort_values([*MODEL_COLUMNS, "device", "dtype", "batch", "latency_ms"], kind="stable", ignore_index=True)
+    origins = describe_origins(rows)
+    sources = published_sources()
+    named = tuple(
+        DataSource(f"speeds: {sources[name].title}", sources[name].url, ", ".join(sources[name].dates), sources[name].license)
+        for name in sorted(rows["source"].unique())
+    )
+    return typed_table(rows.assign(latency_from=origins.str.removeprefix("published: ")), PUBLISHED_SPEEDS), named

@@ -1,4 +1,4 @@
-"""The console, and the tables, titles and warnings that everything in the terminal is printed with."""
+"""The console, and the tables and titles of everything that is printed in the terminal."""
 
 from __future__ import annotations
 
@@ -72,10 +72,3 @@ def print_title(console: Console, title: str, note: str = "") -> None:
     """A heading with a remark, after an empty line."""
     console.print()
     console.print(Text.assemble((title, "bold"), (f"  {note}" if note else "", "dim")))
-
-
-def print_warning(console: Console, text: str) -> None:
-    """A paragraph behind an exclamation mark, its lines aligned with the first."""
-    table = Table.grid(padding=(0, 1, 0, 0))
-    table.add_row(Text("!", style="bold yellow"), Text(text, overflow="fold"))
-    console.print(table)

@@ -16,7 +16,7 @@ from rich.text import Text
 from reports.columns.accuracy_columns import ACCURACY_COLUMNS
 from reports.columns.format import UNKNOWN
 from reports.columns.table_rows import records
-from reports.terminal.console import print_table, print_title, print_warning
+from reports.terminal.console import print_table, print_title
 from zoo.jobs import RunSummary, TraceFailure, is_unsupported
 from zoo.records import Status
 from zoo.units import format_bytes, format_seconds
@@ -77,8 +77,10 @@ def print_summary(console: Console, outcome: CommandOutcome) -> None:
     _print_files(console, outcome.files)
     if outcome.warnings:
         console.print()
-    for warning in outcome.warnings:
-        print_warning(console, warning)
+        table = Table.grid(padding=(0, 1, 0, 0))  # keeps the lines of a warning aligned behind its mark
+        for warning in outcome.warnings:
+            table.add_row(Text("!", style="bold yellow"), Text(warning, overflow="fold"))
+        console.print(table)
 
 
 def _print_totals(console: Console, summary: RunSummary, outcome: CommandOutcome) -> None:

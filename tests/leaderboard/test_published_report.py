@@ -6,7 +6,7 @@ import pandas as pd
 
 from reports.columns.section_columns import PUBLISHED_SPEEDS
 from reports.html.payload import build_published
-from reports.leaderboard.published_report import published_table
+from reports.leaderboard.speed_report import published_table
 from zoo.published.published import published_speeds
 
 LEADERBOARD = pd.DataFrame(

@@ -37,23 +37,15 @@ def answer_schema(verb: str) -> dict[str, Any]:
 
 def _shape_schema(shape: Any) -> dict[str, Any]:
     match shape:
+        case "any" | "any~":
+            return {}
         case str():
-            return _scalar_schema(shape)
+            name = shape.removesuffix("~")
+            return {"type": [_TYPES[name], "null"] if name != shape else _TYPES[name]}
         case [item]:
             return {"type": "array", "items": _shape_schema(item)}
         case {"one_of": alternatives}:
             return {"anyOf": [_shape_schema(one) for one in alternatives]}
-    return _mapping_schema(shape)
-
-
-def _scalar_schema(shape: str) -> dict[str, Any]:
-    name = shape.removesuffix("~")
-    if name == "any":
-        return {}
-    return {"type": [_TYPES[name], "null"] if name != shape else _TYPES[name]}
-
-
-def _mapping_schema(shape: dict[str, Any]) -> dict[str, Any]:
     keys = {key: value for key, value in shape.items() if key not in (_NULLABLE, _OTHERS)}
     return {
         "type": ["object", "null"] if _NULLABLE in shape else "object",
