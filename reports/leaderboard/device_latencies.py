@@ -7,7 +7,7 @@ estimated.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -40,21 +40,18 @@ _BY_PUBLISHED = tuple(RunConfig(precision=precision) for precision in (Precision
 """How they run elsewhere; float16 stands for what runtimes run in float32 or float16 as they choose."""
 
 
-@dataclass(frozen=True)
-class DeviceChoices:
-    """What a reader may choose among."""
-
-    latencies: tuple[DeviceLatencies, ...]  # in the order of the devices
-    platforms: PlatformEstimates | None  # None: no model was traced as they need it
-
-
-def build_device_latencies(leaderboard: pd.DataFrame, cached: CachedSpeeds, devices: Sequence[Device]) -> DeviceChoices:
+def build_device_latencies(
+    leaderboard: pd.DataFrame, cached: CachedSpeeds, devices: Sequence[Device]
+) -> tuple[tuple[DeviceLatencies, ...], PlatformEstimates | None]:
     """Every device and run configuration for which at least one row has a latency.
 
     Args:
         leaderboard: the rows to give latencies of.
         cached: the speeds that the cache knows.
         devices: those to choose among.
+
+    Returns:
+        The latencies in the order of the devices, and the estimates on platforms: None where no model was traced as they need it.
     """
     platforms = _Platforms(leaderboard, cached)
     published = _PublishedSpeeds(leaderboard)
@@ -76,7 +73,7 @@ def build_device_latencies(leaderboard: pd.DataFrame, cached: CachedSpeeds, devi
     ]
     order = {device.id: place for place, device in enumerate(devices)}
     latencies = sorted((one for one in known if (one.origin >= 0).any()), key=lambda one: order[one.device.id])
-    return DeviceChoices(tuple(latencies), platforms.portable())
+    return tuple(latencies), platforms.portable()
 
 
 def _from_data_sheets(leaderboard: pd.DataFrame, cached: CachedSpeeds, devices: Sequence[Device]) -> Iterator[DeviceLatencies]:

@@ -9,18 +9,19 @@ import pandas as pd
 
 from reports.columns.leaderboard_columns import COVERAGE, UNMATCHED
 from reports.columns.table_rows import typed_table
-from reports.leaderboard.accuracy_origin import snapshot_notes, source_note
 from reports.leaderboard.breakdown import read_breakdown
 from reports.leaderboard.cached_tables import CachedTables
 from reports.leaderboard.leaderboard import build_leaderboard
 from reports.leaderboard.report import DataSource, Report, ReportTotals
 from reports.leaderboard.selected_tables import read_selected_tables
+from zoo.accuracy.snapshot import is_of_snapshot, snapshot_provenance
 from zoo.cache.store import Store
 from zoo.jobs import is_unsupported
 from zoo.records import Status, Variant
 from zoo.settings import RefreshSettings
 
 CONVENTION = "matmul"
+_IMAGENET = "imagenet-1k"
 
 
 def build_leaderboard_report(settings: RefreshSettings, *, title: str) -> Report:
@@ -41,7 +42,7 @@ def build_leaderboard_report(settings: RefreshSettings, *, title: str) -> Report
         unmatched=typed_table(tables.unmatched, UNMATCHED),
         warnings=tuple(_list_warnings(tables)),
         sources=_list_sources(tables),
-        notes=(*snapshot_notes(tables.weights, tables.accuracy), *_notes_on_axes(settings), *_notes_on_architectures(tables)),
+        notes=(*_snapshot_notes(tables.weights, tables.accuracy), *_notes_on_axes(settings), *_notes_on_architectures(tables)),
         breakdown=read_breakdown(Store(settings.cache), _native_costs(tables)),
     )
 
@@ -105,9 +106,27 @@ def _list_sources(tables: CachedTables) -> tuple[DataSource, ...]:
     )
     retrieved = tables.accuracy.groupby("source", sort=True)["retrieved_at"].max()
     published = (
-        DataSource("Accuracy", str(source), str(when)[:10], source_note(str(source))) for source, when in retrieved.items()
+        DataSource("Accuracy", str(source), str(when)[:10], _source_note(str(source))) for source, when in retrieved.items()
     )
     return (counted, *published)
+
+
+def _source_note(source: str) -> str:
+    """A note on a source: licence and origin of the figures that come with zoometer; empty for others."""
+    return f"licence {snapshot_provenance().licence}, from {snapshot_provenance().source}" if is_of_snapshot(source) else ""
+
+
+def _snapshot_notes(weights: pd.DataFrame, accuracy: pd.DataFrame) -> Iterator[str]:
+    """The date of the accuracies that come with zoometer, and the number of weights without one among them."""
+    rows = accuracy[accuracy["source"].map(is_of_snapshot).astype(bool)]
+    if rows.empty:
+        return
+    known = rows.loc[(rows["dataset"] == _IMAGENET) & (rows["metric"] == "top1"), ["arch", "tag"]].drop_duplicates()
+    shown = weights.loc[(weights["zoo"] == "timm") & (weights["dataset"] == _IMAGENET), ["arch", "tag"]]
+    unknown = len(shown) - len(shown.merge(known, on=["arch", "tag"]))
+    day = max(rows["retrieved_at"])[:10]
+    missing = f" {unknown:,} of the {len(shown):,} sets of ImageNet-1k weights shown are not among them." if unknown else ""
+    yield f"timm's accuracies are those of {day} that come with zoometer.{missing}"
 
 
 def _notes_on_axes(settings: RefreshSettings) -> Iterator[str]:

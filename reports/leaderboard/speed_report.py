@@ -44,13 +44,13 @@ def build_speed_reports(leaderboard: pd.DataFrame, runs: Sequence[tuple[RunConfi
 def with_speeds(report: Report, cached: CachedSpeeds, runs: Sequence[tuple[RunConfig, SpeedSources]]) -> Report:
     """The report with the speeds in these run configurations, and with the devices that a reader may choose among."""
     speeds = build_speed_reports(report.leaderboard, runs)
-    choices = build_device_latencies(report.leaderboard, cached, list(shipped_devices().values()))
+    latencies, platforms = build_device_latencies(report.leaderboard, cached, list(shipped_devices().values()))
     return replace(
         report,
         leaderboard=with_latencies(report.leaderboard, speeds),
         device_speeds=speeds,
-        device_latencies=choices.latencies,
-        platforms=choices.platforms,
+        device_latencies=latencies,
+        platforms=platforms,
     )
 
 

@@ -28,16 +28,16 @@ def expand_names(names: Sequence[str], cache: str, zoos: Mapping[str, ZooSetting
             expanded.append(name)
             continue
         listed, arch = listed or _list_all(cache, zoos), name.removeprefix(EVERY_ZOO)
-        found = [f"{zoo}/{a.name}" for zoo, group in listed.items() for a in group if is_same(a.name, arch)]
+        found = [f"{zoo}/{a.name}" for zoo, group in listed.items() for a in group if _plain(a.name) == _plain(arch)]
         if not found:
             raise UnknownNameError(f"No zoo has an architecture '{arch}'. See them all with: zoometer list")
         expanded += found
     return list(dict.fromkeys(expanded))
 
 
-def is_same(name: str, other: str) -> bool:
-    """Whether two names differ only in how their parts are joined, and in capitals."""
-    return re.sub(r"[-_.]", "", name).lower() == re.sub(r"[-_.]", "", other).lower()
+def _plain(name: str) -> str:
+    """A name without what joins its parts, and without capitals: `resnet50` for `ResNet-50`."""
+    return re.sub(r"[-_.]", "", name).lower()
 
 
 def _list_all(cache: str, zoos: Mapping[str, ZooSettings]) -> dict[str, Sequence[Architecture]]:

@@ -108,7 +108,7 @@ def fastest(device: str, dtype: str, runtime: str) -> dict[str, float]:
 
 def chosen_on_the_page(cache: Path, device: str, precision: Precision) -> tuple[dict[str, float | None], str | None]:
     table = read_leaderboard(Workspace(str(cache)))
-    found = build_device_latencies(table, CachedSpeeds(Store(str(cache))), [find_device(device)]).latencies
+    found, _ = build_device_latencies(table, CachedSpeeds(Store(str(cache))), [find_device(device)])
     choice = next((one for one in found if one.stands_for(precision) and one.run.layout == "nchw"), None)
     if choice is None:
         return {}, None
