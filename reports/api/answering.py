@@ -40,11 +40,11 @@ class BudgetRequest:
 
 
 class UntestableLimitError(SpeedError):
-    """A limit on speed of which no candidate has a value. `ranking` is the answer without it, `step` says how to obtain values."""
+    """A limit on speed of which no candidate has a value. `ranking` is the answer without it; its `speed_note` says how to obtain values."""
 
     def __init__(self, limits: str, ranking: BudgetAnswer) -> None:
         super().__init__(f"{limits} cannot be tested.\n{ranking.speed_note}")
-        self.limits, self.ranking, self.step = limits, ranking, ranking.speed_note
+        self.limits, self.ranking = limits, ranking
 
 
 def answer(request: BudgetRequest, change: Callable[[BudgetSection], BudgetSection] | None = None) -> BudgetAnswer:

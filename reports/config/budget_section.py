@@ -39,8 +39,6 @@ COSTS: Mapping[str, Column] = {
 }
 """Limits and objectives by their name in a budget. Accuracy is one more, on the budget's dataset."""
 
-OBJECTIVES = (ACCURACY, *COSTS)
-
 
 def _read_accuracy(value: float | None) -> float | None:
     if value is not None and 0 < value <= 1:
@@ -49,7 +47,7 @@ def _read_accuracy(value: float | None) -> float | None:
 
 
 Dataset = Annotated[str, one_of("dataset with known accuracy", lambda: [*DATASETS, NO_DATASET])]
-Objective = Annotated[str, one_of("name of an objective", lambda: list(OBJECTIVES))]
+Objective = Annotated[str, one_of("name of an objective", lambda: [ACCURACY, *COSTS])]
 
 
 class BudgetSection(Section):

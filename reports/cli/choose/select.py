@@ -63,7 +63,9 @@ def select(
         if form != "table":
             raise  # a program gets no answer that ignores one of its limits
         _print_selection(error.ranking, form)
-        raise SpeedError(f"{error.limits} cannot be tested, and what is listed leaves it out.\n{error.step}") from None
+        raise SpeedError(
+            f"{error.limits} cannot be tested, and what is listed leaves it out.\n{error.ranking.speed_note}"
+        ) from None
     _print_selection(found, form)
     if found.selection.pick is None:
         raise typer.Exit(ExitCode.NO)
