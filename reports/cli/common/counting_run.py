@@ -1,16 +1,19 @@
-"""What `run` and `refresh` share: the configuration as the command line changes it, and the refresh with its progress."""
+"""What `run` and `refresh` share: the configuration as options change it, the refresh with its progress, and exit codes."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
+from reports.cli.common.errors import ExitCode
+from reports.cli.common.parsing import FAIL_ON
 from zoo.errors import ConfigError
 from zoo.run_config import parse_trace_mode
 from zoo.settings import RefreshOptions
 
 if TYPE_CHECKING:
     from reports.config.config import Config
+    from reports.terminal.run_summary import CommandOutcome
     from zoo.jobs import RunSummary
 
 
@@ -44,3 +47,18 @@ def with_counting(config: Config, shared: Mapping[str, Any]) -> Config:
     if shared["traces"]:
         update["traces"] = list(dict.fromkeys(parse_trace_mode(mode).trace_mode for mode in shared["traces"]))
     return config.model_copy(update=update)
+
+
+def exit_code(outcome: CommandOutcome, alarms: Collection[str] = ()) -> ExitCode:
+    """How the command ends; a report counts models as failed whether this run or an earlier one failed to count them.
+
+    An input that an architecture cannot take is a finding, not a failure.
+    """
+    summary, report = outcome.summary, outcome.report
+    assert summary is not None
+    if summary.interrupted:
+        return ExitCode.INTERRUPTED
+    if any(getattr(summary, FAIL_ON[name]) for name in alarms):
+        return ExitCode.CHANGED
+    failed = report.totals.failed - report.totals.unsupported if report else summary.failing
+    return ExitCode.MODELS_FAILED if failed else ExitCode.OK

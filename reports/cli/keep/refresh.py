@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from reports.cli.common import options
-from reports.cli.common.counting_run import count, with_counting
-from reports.cli.common.errors import ExitCode
+from reports.cli.common.counting_run import count, exit_code, with_counting
 from reports.cli.common.help import examples
 from reports.cli.common.opening import read_config
 from reports.cli.common.output import is_quiet, print_answer
@@ -17,8 +16,6 @@ from reports.cli.common.parsing import FAIL_ON, parse_age, parse_fail_on
 from zoo.settings import RefreshOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-
     from rich.console import Console
 
     from reports.terminal.run_summary import CommandOutcome
@@ -64,28 +61,18 @@ def refresh(
     Counted is what the cache lacks, and what was counted by other versions, or from other source, than those installed now.
     """
     from reports.config.config_file import config_name
+    from reports.terminal.run_summary import CommandOutcome, summary_record
 
     alarms = parse_fail_on(fail_on)
     request = RefreshOptions(config_name(config), rebuild, tuple(only or ()), parse_age(max_age), wait=not no_wait)
     started = time.perf_counter()
     chosen = with_counting(read_config(config, cache), shared)
     summary = count(chosen, request)
-    code = exit_code(summary, alarms)
+    outcome = CommandOutcome(chosen.cache, summary, time.perf_counter() - started)
+    code = exit_code(outcome, alarms)
     if form == "json" or not is_quiet():
-        from reports.terminal.run_summary import CommandOutcome, summary_record
-
-        outcome = CommandOutcome(chosen.cache, summary, time.perf_counter() - started)
         print_answer(form, lambda console: _print_refresh(console, outcome, summary), lambda: summary_record(outcome, code))
     raise typer.Exit(code)
-
-
-def exit_code(summary: RunSummary, alarms: Collection[str]) -> ExitCode:
-    """How the command ends; an input that an architecture cannot take is a finding, not a failure."""
-    if summary.interrupted:
-        return ExitCode.INTERRUPTED
-    if any(getattr(summary, FAIL_ON[name]) for name in alarms):
-        return ExitCode.CHANGED
-    return ExitCode.MODELS_FAILED if summary.failing else ExitCode.OK
 
 
 def _print_refresh(console: Console, outcome: CommandOutcome, summary: RunSummary) -> None:

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import typer
 
 from reports.cli.common import options
-from reports.cli.common.counting_run import count, with_counting
-from reports.cli.common.errors import ExitCode
+from reports.cli.common.counting_run import count, exit_code, with_counting
 from reports.cli.common.help import examples
 from reports.cli.common.opening import read_config
 from reports.cli.common.output import print_outcome
-
-if TYPE_CHECKING:
-    from reports.terminal.run_summary import CommandOutcome
 
 EXAMPLES = examples(
     "zoometer run configs/default.yaml",
@@ -43,18 +39,6 @@ def run(
     from reports.api.rendering import count_and_render  # brings pandas: not before the configuration is read
 
     outcome = count_and_render(chosen, config, lambda request: count(chosen, request))
-    code = _exit_code(outcome)
+    code = exit_code(outcome)
     print_outcome(outcome, form, code)
     raise typer.Exit(code)
-
-
-def _exit_code(outcome: CommandOutcome) -> ExitCode:
-    """Models count as failed whether this run or an earlier one failed to count them: the report lacks them in both cases.
-
-    An input size that an architecture cannot take is a finding, not a failure.
-    """
-    summary, report = outcome.summary, outcome.report
-    if summary and summary.interrupted:
-        return ExitCode.INTERRUPTED
-    failed = report.totals.failed - report.totals.unsupported if report else summary and summary.failing
-    return ExitCode.MODELS_FAILED if failed else ExitCode.OK
