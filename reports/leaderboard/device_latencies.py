@@ -53,11 +53,11 @@ def build_device_latencies(
     Returns:
         The latencies in the order of the devices, and the estimates on platforms: None where no model was traced as they need it.
     """
-    platforms = _Platforms(leaderboard, cached)
     published = _PublishedSpeeds(leaderboard)
     measured = cached.measured_precisions()
     devices = [*devices, *(Device(name, name, "board") for name in measured.keys() - {device.id for device in devices})]
     estimated = [*_from_data_sheets(leaderboard, cached, devices)]
+    platforms = _Platforms(leaderboard, cached)  # after the data sheets: its workloads are those that were read for them
     done = {(one.device.id, one.run.precision) for one in estimated}
     for device in devices:
         runs = (*_BY_PUBLISHED, *(RunConfig(precision=precision) for precision in measured.get(device.id, ())))

@@ -39,8 +39,9 @@ def measure(path: Path) -> Iterator[tuple[str, float]]:
     from zoo.cache.store import Store
     from zoo.devices.data_sheets import shipped_devices
 
-    choices = build_device_latencies(report.leaderboard, CachedSpeeds(Store(config.cache)), list(shipped_devices().values()))
-    report = dataclasses.replace(report, device_latencies=choices.latencies, platforms=choices.platforms)
+    cached, devices = CachedSpeeds(Store(config.cache)), list(shipped_devices().values())
+    latencies, platforms = build_device_latencies(report.leaderboard, cached, devices)
+    report = dataclasses.replace(report, device_latencies=latencies, platforms=platforms)
     yield "latencies on all devices", taken()
 
     from reports import excel, html
