@@ -23,7 +23,7 @@ class Attention(StrEnum):
 
 
 class MacsUnit(StrEnum):
-    """What the MACs column really contains."""
+    """The quantity in the MACs column."""
 
     MACS = "MACs"
     FLOPS = "FLOPs"

@@ -54,25 +54,25 @@ class BudgetSection(Section):
     """A budget. Every limit is optional; all that are set have to be satisfied. Quantities are written with their unit."""
 
     params: Annotated[float | None, quantity(COUNT)] = None
-    """Parameters, at most: 6M."""
+    """Most parameters: 6M."""
     macs: Annotated[float | None, quantity(MACS)] = None
-    """MACs of one image, at most: 600M or 0.6GMACs."""
+    """Most MACs of one image: 600M or 0.6GMACs."""
     activations: Annotated[float | None, quantity(COUNT)] = None
-    """Elements that layers write, at most: 10M."""
+    """Most elements that layers write: 10M."""
     peak_memory: Annotated[float | None, quantity(BYTES)] = None
-    """Of activations, at `dtype` and `batch`, at most: 200MB, 256KiB."""
+    """Most bytes of activations alive at once, at `dtype` and `batch`: 200MB, 256KiB."""
     memory: Annotated[float | None, quantity(BYTES)] = None
-    """Of weights, input and activations together, at most: 300MB."""
+    """Most bytes of weights, input and activations together: 300MB."""
     file_size: Annotated[float | None, quantity(BYTES)] = None
-    """Of the weights file, at most: 25MB."""
+    """Largest weights file: 25MB."""
     latency: Annotated[float | None, quantity(DURATION_MS)] = None
-    """Of a step on `device`, at most: 10ms."""
+    """Longest time of a step on `device`: 10ms."""
     throughput: Annotated[float | None, quantity(IMAGES_PER_S)] = None
-    """On `device`, at least: 1000/s."""
+    """Fewest images a second on `device`: 1000/s."""
     accuracy: Annotated[float | None, quantity(PERCENT), AfterValidator(_read_accuracy)] = None
-    """On `dataset`, at least: 80%."""
+    """Lowest accuracy on `dataset`: 80%."""
     dataset: Dataset = "imagenet-1k"
-    """Where accuracy counts; none: rank by cost alone."""
+    """Dataset of the accuracies; none: rank by cost alone."""
     license: Patterns = []
     """Globs on the licence of the weights, such as apache-2.0 or cc-*. Empty: all."""
     zoo: Patterns = []
@@ -82,25 +82,25 @@ class BudgetSection(Section):
     task: Patterns = []
     """Globs on the task. Empty: all."""
     device: str | None = None
-    """Whose memory and speed count, by any of its names: s24, orin nano (zoometer devices)."""
+    """Device whose memory and speed count, by any of its names: s24, orin nano (zoometer devices)."""
     dtype: Dtype = Precision.FP32
-    """Of weights and activations."""
+    """Type of weights and activations."""
     batch: PositiveInt | None = None
     """Images in a step. Default: 1."""
     layout: Layout | None = None
-    """For speed: of images in memory. Default: as measured for most models; estimates for nchw."""
+    """For speed: memory layout of images. Default: as measured for most models; estimates for nchw."""
     compiled: bool | None = None
-    """For speed: by torch.compile. Default: as measured for most models; estimates for eager."""
+    """For speed: whether models are compiled by torch.compile. Default: as measured for most models; estimates for eager."""
     runtime: str | None = None
-    """For speed: of measured and published speeds, or how its name begins. Default: one for all models, what was measured there, torch on GPUs, elsewhere the fastest."""
+    """For speed: runtime of measured and published speeds, or the beginning of its name. Default: one for all models, what was measured there, torch on GPUs, elsewhere the fastest."""
     processor: Processor | None = None
-    """For speed: of published speeds. Default: the fastest."""
+    """For speed: processor of published speeds. Default: the fastest."""
     threads: PositiveInt | None = None
-    """For speed: of a CPU. Default: of published speeds the fastest."""
+    """For speed: threads of a CPU. Default: those of the fastest published speed."""
     pareto: OneOrMore[Objective] | None = None
     """Costs of the frontier, beside accuracy. Default: the latency or throughput that is limited, or macs."""
     pick: Objective = ACCURACY
-    """What decides among the models that fit."""
+    """The objective by which the pick is chosen among the models that fit."""
 
     def limits(self, device: Device | None = None) -> list[AnyLimit]:
         """The limits of the budget, and of the memory of the device where it is known."""

@@ -79,7 +79,7 @@ class ExecutionSection(Section):
     memory_gb: Annotated[float, Field(gt=0, le=1e6)] = 4.0
     """Memory of one worker; more is a failed row."""
     address: Text | None = None
-    """Of Dask's scheduler: tcp://host:8786. Default: a cluster is started for the run."""
+    """Address of Dask's scheduler: tcp://host:8786. Default: a cluster is started for the run."""
     cluster: Text | None = None
     """The class of the cluster to start, such as dask_jobqueue.SLURMCluster. Default: local."""
     arguments: dict[str, Any] = {}
@@ -114,7 +114,7 @@ class AuditSection(Section):
     against: Location | None = None
     """A CSV table. Default: what the zoo itself publishes."""
     columns: AnyNumberOf[Annotated[str, Written(check=_check_mapping)]] = []
-    """Where fields stand in tables other than timm's: macs=GFLOPs:G."""
+    """Columns of the fields in tables other than timm's: macs=GFLOPs:G."""
 
 
 DEFAULT_REPORT = "leaderboard"
@@ -138,7 +138,7 @@ class ReportSection(Section):
     """One report: its files are `<out>/<name>.<format>`."""
 
     name: Annotated[str, Field(pattern=r"^\w[\w.-]*$"), AfterValidator(_refuse_taken)] = DEFAULT_REPORT
-    """Of its files, which are <out>/<name>.<format>."""
+    """Name of its files, which are <out>/<name>.<format>."""
     title: Text = "Model-zoo leaderboard"
     """The heading of the page."""
     formats: OneOrMore[Annotated[str, one_of("report format", lambda: list(FORMATS))]] = ["html", "xlsx"]
@@ -177,7 +177,7 @@ class Config(AxesSection):
     speed: list[RunSection] = []
     """Devices, and how models run on them, whose latency the reports show."""
     reports: list[ReportSection] = [ReportSection()]
-    """What is written to `out`."""
+    """The reports that are written to `out`."""
 
     @field_validator("cache")
     @classmethod

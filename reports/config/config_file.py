@@ -25,7 +25,7 @@ _EXPECTED = {
     "model_type": "a mapping",
     "string_type": "text",
 }
-"""What a value has to be, by pydantic's name of the mistake."""
+"""The expected type of a value, by pydantic's name of the mistake."""
 _MISSING: dict[Location, str] = {("zoos",): ' Name what to count, for example: zoos: {timm: {include: ["resnet*"]}}'}
 
 

@@ -40,17 +40,17 @@ class MeasureSection(Section):
     """The run configurations to be measured: each dtype in each layout, eager and compiled, at each batch."""
 
     device: Annotated[str, Written(_device_schema, check=_check_device)] = "cpu"
-    """Where to run, as torch names it: cpu, cuda, cuda:1, mps."""
+    """Device to run on, as torch names it: cpu, cuda, cuda:1, mps."""
     as_: Annotated[str | None, Field(alias="as", pattern=r"^[a-z0-9][a-z0-9+._-]*$")] = None
     """The id of this machine among the devices."""
     threads: PositiveInt | None = None
-    """Of a CPU, pinned. Default: one a core."""
+    """Threads of a CPU, pinned. Default: one a core."""
     dtype: OneOrMore[Dtype] = [Precision.FP32]
     """float16 and bfloat16 convert the model; amp keeps float32 weights under autocast to float16."""
     layout: OneOrMore[Layout] = ["nchw"]
-    """Of images in memory; nhwc: channels last."""
+    """Memory layout of images; nhwc: channels last."""
     compiled: OneOrMore[bool] = [False]
-    """Whether by torch.compile."""
+    """Whether models are compiled by torch.compile."""
     batch: OneOrMore[PositiveInt] = [1]
     """Images in a step."""
     max_batch: PositiveInt | None = None
@@ -58,15 +58,15 @@ class MeasureSection(Section):
     precision: Annotated[float, quantity(PERCENT), Field(gt=0)] = 2.0
     """Half-width of the 95 % interval of the median time, at which repeating stops: 2%."""
     least: PositiveInt = 10
-    """Repetitions, at least."""
+    """Fewest repetitions."""
     most: PositiveInt = 1000
-    """Repetitions, at most."""
+    """Most repetitions."""
     time: Duration = 10_000.0
-    """For the repetitions of one measurement, and as much again for warming up: 10s."""
+    """Time limit of the repetitions of one measurement, and again of warming up: 10s."""
     timeout: Duration = 300_000.0
-    """For one measurement, building the model included; then its process is ended: 300s."""
+    """Time limit of one measurement, building the model included; then its process is ended: 300s."""
     memory_gb: Annotated[float, Field(gt=0, le=1e6)] | None = None
-    """Of a process that measures on the CPU. Default: 80 % of what is free."""
+    """Memory limit of a process that measures on the CPU. Default: 80 % of what is free."""
 
     def settings(
         self, cache: str, zoos: Mapping[str, ZooSettings], devices: Mapping[str, Device], *, rebuild: bool = False

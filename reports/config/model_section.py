@@ -40,13 +40,13 @@ class ModelSection(Section):
     """One model, or with `registry` and no `name` a whole list of them."""
 
     name: Annotated[str, Field(pattern=r"^\w[\w.+-]*$")] | None = None
-    """What the model is called in reports."""
+    """Name of the model in reports."""
     factory: Target | None = None
     """A function or class that makes the model: package.module:function."""
     registry: Source | None = None
     """Many models at once: a mapping of names to factories, a list of names, a function that gives one; a module; a folder."""
     kwargs: dict[str, Any] = {}
-    """Passed to the factory."""
+    """Arguments of the factory."""
     inputs: OneOrMore[Tensors]
     """Shapes without the batch, the native one first: 3x224x224."""
     task: TaskName = Task.CLASSIFICATION.value

@@ -33,21 +33,21 @@ class RunSection(Section):
     """How models run on a device whose latency the reports show."""
 
     device: Text
-    """By any of its names: s24, orin nano (zoometer devices)."""
+    """The device, by any of its names: s24, orin nano (zoometer devices)."""
     dtype: Dtype = Precision.FP32
-    """Of weights and activations."""
+    """Type of weights and activations."""
     batch: PositiveInt = 1
     """Images in a step."""
     layout: Layout = "nchw"
-    """Of images in memory; nhwc: channels last."""
+    """Memory layout of images; nhwc: channels last."""
     compiled: bool = False
-    """By torch.compile."""
+    """Whether the model is compiled by torch.compile."""
     runtime: str | None = None
-    """Of measured and published speeds, or how its name begins: tflite. Default: one for all models, what was measured there, torch on GPUs, elsewhere the fastest."""
+    """Runtime of measured and published speeds, or the beginning of its name: tflite. Default: one for all models, what was measured there, torch on GPUs, elsewhere the fastest."""
     processor: Processor | None = None
-    """Of published speeds. Default: the fastest."""
+    """Processor of published speeds. Default: the fastest."""
     threads: PositiveInt | None = None
-    """Of a CPU. Default: of published speeds the fastest."""
+    """Threads of a CPU. Default: those of the fastest published speed."""
 
     def run(self) -> RunConfig:
         """The run configuration."""

@@ -1,4 +1,4 @@
-"""What a command or a call works on: a cache, and the configuration that was named, if any."""
+"""The cache that a command or a call works on, and its configuration if one is named."""
 
 from __future__ import annotations
 

@@ -118,7 +118,7 @@ def _sorted_costs(lookup: ModelLookup, named: NamedModel) -> pd.DataFrame:
 
 
 def details_record(details: ModelDetails) -> dict[str, Any]:
-    """All of it as plain data with exact figures, None where unknown."""
+    """The details as plain data with exact figures, None where unknown."""
     architecture = asdict(details.architecture)
     for name in ("weights", "declared"):
         del architecture[name]

@@ -1,1 +1,1 @@
-"""What the terminal shows."""
+"""Output on the terminal, and the same content as records for programs."""

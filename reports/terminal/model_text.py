@@ -30,7 +30,7 @@ _PLAIN_METRICS = {"top1": "top-1 %", "top5": "top-5 %"}  # of datasets that have
 
 
 def print_model(console: Console, details: ModelDetails) -> None:
-    """Everything."""
+    """Print all details of a model."""
     _print_head(console, details)
     _print_costs(console, details)
     _print_training(console, details)

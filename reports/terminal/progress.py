@@ -1,4 +1,4 @@
-"""What a person sees while models are counted, on stderr: a bar in a terminal, plain lines elsewhere."""
+"""Progress of counting on stderr: a bar in a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 

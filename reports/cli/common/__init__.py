@@ -1,1 +1,1 @@
-"""What verbs share."""
+"""Options, output and errors of all verbs."""
