@@ -12,8 +12,8 @@ from reports.config.budget_section import ACCURACY, COSTS, DATASETS, NO_DATASET,
 from reports.config.workspace import Workspace
 from reports.leaderboard.leaderboard import read_leaderboard
 from reports.selection.budget_answer import BudgetAnswer, answer_budget
-from reports.selection.device_lookup import look_up_device
-from reports.selection.speed_estimates import CachedSpeeds
+from reports.selection.speeds.device_lookup import look_up_device
+from reports.selection.speeds.speed_estimates import CachedSpeeds
 from zoo.cache.store import Store
 from zoo.devices.device_names import goes_by
 from zoo.errors import ConfigError, SpeedError, did_you_mean

@@ -1,7 +1,7 @@
 """Latencies on all devices, compressed for the page: there are hundreds of columns, of which a reader opens a few.
 
 Estimates from data sheets are columns of codes of two bytes, those of the low bytes after those of the high bytes, and then the steps
-of their intervals (`reports.selection.estimate_rounding`), a byte each, compressed together:
+of their intervals (`reports.selection.speeds.estimate_rounding`), a byte each, compressed together:
 
     0 for an unknown latency; else 1 + 900 * decade + (digits - 100), for digits / 100 * 10 ** (decade + LEAST_POWER) ms
 
@@ -22,7 +22,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from reports.leaderboard.report import ORIGINS, DeviceLatencies, PlatformEstimates
-from reports.selection.estimate_rounding import interval_steps
+from reports.selection.speeds.estimate_rounding import interval_steps
 from zoo.devices.device import Device
 from zoo.devices.kinds import GROUPS, group_title
 from zoo.run_config import Precision, RunConfig

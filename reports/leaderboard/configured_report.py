@@ -10,8 +10,8 @@ from reports.leaderboard.leaderboard_report import build_leaderboard_report
 from reports.leaderboard.report import AuditReport, ChangeReport, Report
 from reports.leaderboard.speed_report import published_table, with_speeds
 from reports.selection.budget_answer import answer_budget
-from reports.selection.device_lookup import look_up_device
-from reports.selection.speed_estimates import CachedSpeeds
+from reports.selection.speeds.device_lookup import look_up_device
+from reports.selection.speeds.speed_estimates import CachedSpeeds
 from zoo.cache.changes import changes_between
 from zoo.cache.store import Store
 from zoo.devices.device import Device

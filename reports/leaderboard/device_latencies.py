@@ -17,11 +17,11 @@ import pandas as pd
 from reports.columns.budget_columns import LATENCY, LATENCY_FIGURES
 from reports.columns.leaderboard_columns import MODEL_KEY
 from reports.leaderboard.report import ORIGINS, DeviceLatencies, PlatformEstimates
-from reports.selection.candidate_speeds import SpeedSources
 from reports.selection.candidates import build_candidates
-from reports.selection.estimate_rounding import Floats, round_estimates
-from reports.selection.published_speeds import published_by_architecture, select_stated, steps_in_run
-from reports.selection.speed_estimates import CachedSpeeds
+from reports.selection.speeds.candidate_speeds import SpeedSources
+from reports.selection.speeds.estimate_rounding import Floats, round_estimates
+from reports.selection.speeds.published_speeds import published_by_architecture, select_stated, steps_in_run
+from reports.selection.speeds.speed_estimates import CachedSpeeds
 from zoo.devices.device import Device
 from zoo.devices.kinds import GPU_KINDS
 from zoo.errors import SpeedError

@@ -16,10 +16,10 @@ from reports.columns.section_columns import PUBLISHED_SPEEDS, SPEEDS
 from reports.columns.table_rows import typed_table
 from reports.leaderboard.device_latencies import build_device_latencies
 from reports.leaderboard.report import DataSource, Report, SpeedReport
-from reports.selection.candidate_speeds import SpeedSources
 from reports.selection.candidates import build_candidates
-from reports.selection.published_speeds import describe_origins, published_by_architecture
-from reports.selection.speed_estimates import CachedSpeeds
+from reports.selection.speeds.candidate_speeds import SpeedSources
+from reports.selection.speeds.published_speeds import describe_origins, published_by_architecture
+from reports.selection.speeds.speed_estimates import CachedSpeeds
 from zoo.devices.data_sheets import shipped_devices
 from zoo.published.published import published_sources
 from zoo.records import MODEL_COLUMNS, Variant

@@ -20,7 +20,7 @@ from reports.models.model_details import ModelDetails, gather_details
 from reports.models.model_latency import DeviceRun, ModelLatency, latencies_on, latency_record
 from reports.models.model_lookup import ModelLookup, NamedModel
 from reports.models.run_memory import MEMORY_COLUMNS, memory_of
-from reports.selection.speed_estimates import CachedSpeeds
+from reports.selection.speeds.speed_estimates import CachedSpeeds
 from zoo.records import Weights
 from zoo.refresh.plan import NATIVE, cost_keys
 

@@ -16,7 +16,7 @@ from reports.leaderboard.report import empty_breakdown
 from reports.models.model_latency import DeviceRun, ModelLatency, latencies_on, latency_record
 from reports.models.model_lookup import ModelLookup, NamedModel
 from reports.models.run_memory import memory_in
-from reports.selection.published_speeds import as_speed_rows, published_by_architecture
+from reports.selection.speeds.published_speeds import as_speed_rows, published_by_architecture
 from zoo.cache.store import Store
 from zoo.records import Accuracy, Architecture, Variant, Weights
 from zoo.refresh.plan import cost_keys

@@ -12,10 +12,10 @@ import pandas as pd
 from reports.columns.budget_columns import INTERVAL, LATENCY, THROUGHPUT
 from reports.config.run_section import RunSection
 from reports.leaderboard.report import ORIGINS
-from reports.selection.candidate_speeds import add_speeds
-from reports.selection.device_lookup import look_up_device
-from reports.selection.estimate_basis import find_basis, needed_trace
-from reports.selection.speed_estimates import CachedSpeeds
+from reports.selection.speeds.candidate_speeds import add_speeds
+from reports.selection.speeds.device_lookup import look_up_device
+from reports.selection.speeds.estimate_basis import find_basis, needed_trace
+from reports.selection.speeds.speed_estimates import CachedSpeeds
 from zoo.cache.store import Store
 from zoo.devices.device import Device
 from zoo.records import CostKey

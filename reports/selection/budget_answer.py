@@ -10,10 +10,10 @@ from reports.columns.budget_columns import LATENCY, THROUGHPUT
 from reports.columns.column import Better, Column
 from reports.columns.limits import AnyLimit
 from reports.config.budget_section import COSTS, BudgetSection
-from reports.selection.candidate_speeds import SpeedSources
 from reports.selection.candidates import build_candidates
 from reports.selection.explanations import explain_pick, explain_relaxation, explain_unknown, limit_text, relevant_columns
 from reports.selection.selection import SelectionResult, State, select_models
+from reports.selection.speeds.candidate_speeds import SpeedSources
 from zoo.devices.device import Device
 from zoo.run_config import RunConfig
 

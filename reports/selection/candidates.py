@@ -15,7 +15,7 @@ import pandas as pd
 from reports.columns.budget_columns import COCO_MAP, COCO_MAP_BY_TASK, LATENCY, MEMORY, PEAK, THROUGHPUT, WEIGHTS, WORKING
 from reports.columns.column import Column
 from reports.columns.leaderboard_columns import LEADERBOARD_BY_KEY
-from reports.selection.candidate_speeds import SpeedSources, add_speeds
+from reports.selection.speeds.candidate_speeds import SpeedSources, add_speeds
 from zoo.errors import InputError
 from zoo.inputs import parse_input
 from zoo.run_config import Precision, RunConfig

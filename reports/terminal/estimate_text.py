@@ -9,7 +9,7 @@ from rich.text import Text
 
 from reports.columns.budget_columns import LATENCY, THROUGHPUT
 from reports.columns.format import figure_text, value_text
-from reports.selection.model_estimate import ModelEstimate
+from reports.selection.speeds.model_estimate import ModelEstimate
 from reports.terminal.console import print_table, print_title
 
 _FIGURES = ("latency_ms", "latency_low_ms", "latency_high_ms", "samples_per_s", "latency_from", "shares")

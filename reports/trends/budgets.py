@@ -14,7 +14,7 @@ from reports.columns.leaderboard_columns import LEADERBOARD_BY_KEY, MODEL_KEY
 from reports.columns.limits import Limit
 from reports.config.budget_section import DATASETS, NO_DATASET, BudgetSection
 from reports.selection.budget_answer import BudgetAnswer, answer_budget
-from reports.selection.candidate_speeds import Estimator, SpeedSources
+from reports.selection.speeds.candidate_speeds import Estimator, SpeedSources
 
 STANDING_LIMITS: tuple[Limit, ...] = tuple(
     Limit(LEADERBOARD_BY_KEY[key], bound)

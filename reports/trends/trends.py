@@ -11,8 +11,8 @@ import pandas as pd
 from reports.columns.column import Column
 from reports.config.config import Config
 from reports.selection.budget_answer import BudgetAnswer
-from reports.selection.device_lookup import look_up_device
-from reports.selection.speed_estimates import CachedSpeeds
+from reports.selection.speeds.device_lookup import look_up_device
+from reports.selection.speeds.speed_estimates import CachedSpeeds
 from reports.trends.budgets import ConfiguredBudget, Series, configured_series, standing_series
 from reports.trends.frontiers import STANDING_COSTS, Axis, FrontierChange, frontier_changes, ranked_tasks, split_by_task
 from reports.trends.history import LeaderboardState, comparable_runs, read_states

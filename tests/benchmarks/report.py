@@ -35,7 +35,7 @@ def measure(path: Path) -> Iterator[tuple[str, float]]:
     yield "leaderboard", taken()
 
     from reports.leaderboard.device_latencies import build_device_latencies
-    from reports.selection.speed_estimates import CachedSpeeds
+    from reports.selection.speeds.speed_estimates import CachedSpeeds
     from zoo.cache.store import Store
     from zoo.devices.data_sheets import shipped_devices
 

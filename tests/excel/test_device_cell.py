@@ -21,9 +21,9 @@ from reports.excel.budgets.device_cells import LATENCY, NO_DEVICE
 from reports.excel.budgets.limits_and_formulas import COSTS
 from reports.leaderboard.report import ORIGINS, DeviceLatencies, Report
 from reports.selection.budget_answer import answer_budget
-from reports.selection.candidate_speeds import SpeedSources
-from reports.selection.estimate_rounding import round_estimates
 from reports.selection.selection import select_models
+from reports.selection.speeds.candidate_speeds import SpeedSources
+from reports.selection.speeds.estimate_rounding import round_estimates
 from reports.selection.uses import USES, Use
 from zoo.devices.device_names import find_device
 from zoo.run_config import Precision, RunConfig

@@ -15,7 +15,7 @@ from fakes_html import frame_like, row_like
 from reports.columns.leaderboard_columns import LEADERBOARD
 from reports.html.device_payload import LEAST_POWER, build_devices, choice_key, encode_latencies
 from reports.leaderboard.report import ORIGINS, DeviceLatencies
-from reports.selection.estimate_rounding import STEPS_PER_E, interval_steps, round_estimates
+from reports.selection.speeds.estimate_rounding import STEPS_PER_E, interval_steps, round_estimates
 from zoo.devices.data_sheets import shipped_devices
 from zoo.devices.kinds import GROUPS
 from zoo.run_config import Precision, RunConfig

@@ -17,7 +17,7 @@ from fakes_html_browser import Visit
 from reports.columns.budget_columns import LATENCY
 from reports.columns.format import figure_text
 from reports.leaderboard.report import ORIGINS, DeviceLatencies, PlatformEstimates
-from reports.selection.estimate_rounding import round_estimates
+from reports.selection.speeds.estimate_rounding import round_estimates
 from zoo.devices.device_names import find_device
 from zoo.estimation.platforms.features import FEATURES
 from zoo.estimation.platforms.fleet import PlatformSums

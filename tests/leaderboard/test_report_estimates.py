@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 import zoo
 from reports import cli
 from reports.cli.common.errors import ExitCode
-from reports.selection.estimate_rounding import STEPS_PER_E
+from reports.selection.speeds.estimate_rounding import STEPS_PER_E
 from zoo.cache.store import Store
 from zoo.devices.device_names import find_device
 from zoo.estimation.estimate import estimate

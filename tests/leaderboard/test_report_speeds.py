@@ -17,7 +17,7 @@ from reports import excel, exports
 from reports.html.payload import build_payload
 from reports.leaderboard.report import Report
 from reports.leaderboard.speed_report import build_speed_reports, with_latencies
-from reports.selection.candidate_speeds import SpeedSources
+from reports.selection.speeds.candidate_speeds import SpeedSources
 from zoo.devices.device import Device
 from zoo.devices.device_names import find_device
 from zoo.measurement.speed_tables import Speed

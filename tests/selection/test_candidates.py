@@ -11,8 +11,8 @@ import pytest
 from reports.columns.budget_columns import COCO_MAP, LATENCY, MEMORY, PEAK, RUN_COLUMNS, THROUGHPUT, WEIGHTS, WORKING
 from reports.config.budget_section import BudgetSection
 from reports.selection.budget_answer import answer_budget
-from reports.selection.candidate_speeds import SpeedSources
 from reports.selection.candidates import Candidates, build_candidates
+from reports.selection.speeds.candidate_speeds import SpeedSources
 from zoo.devices.device import Device
 from zoo.devices.device_names import find_device
 from zoo.measurement.speed_tables import Speed

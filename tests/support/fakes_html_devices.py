@@ -9,7 +9,7 @@ import numpy as np
 from fakes_html import zoo_like
 
 from reports.leaderboard.report import ORIGINS, DeviceLatencies
-from reports.selection.estimate_rounding import STEPS_PER_E
+from reports.selection.speeds.estimate_rounding import STEPS_PER_E
 from zoo.devices.data_sheets import shipped_devices
 from zoo.run_config import Precision, RunConfig
 

@@ -11,7 +11,7 @@ from reports.columns.column import Better
 from reports.columns.leaderboard_columns import LEADERBOARD, LEADERBOARD_BY_KEY
 from reports.columns.table_rows import typed_table
 from reports.config.budget_section import BudgetSection
-from reports.selection.candidate_speeds import SpeedSources
+from reports.selection.speeds.candidate_speeds import SpeedSources
 from reports.trends.budgets import ConfiguredBudget, _remember_estimates, configured_series, standing_series
 from reports.trends.frontiers import Axis, Move, frontier_changes, ranked_tasks, split_by_task
 from zoo.devices.data_sheets import shipped_devices

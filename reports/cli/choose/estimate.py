@@ -41,7 +41,7 @@ def estimate(
     """Estimate a model's latency on a device. Nothing is downloaded, and no arithmetic is run."""
     from reports.config.workspace import Workspace
     from reports.models.model_latency import stated_device_run
-    from reports.selection.model_estimate import estimate_model
+    from reports.selection.speeds.model_estimate import estimate_model
     from reports.terminal.estimate_text import estimate_record, print_estimate
     from zoo.cache.store import Store
 

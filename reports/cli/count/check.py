@@ -35,8 +35,8 @@ def check(
 ) -> None:
     """Check a model against limits, and end with exit code 1 where one is exceeded. No weights, no arithmetic, no device."""
     from reports.config.budget_section import BudgetSection
-    from reports.selection.device_lookup import look_up_device
     from reports.selection.model_check import check_model, counted_precision
+    from reports.selection.speeds.device_lookup import look_up_device
     from reports.terminal.check_text import check_record, print_checks
     from zoo.api.count_by_name import InputSpec, count_named
 

@@ -51,7 +51,7 @@ def calibrate(
 ) -> None:
     """Fit the estimates of a device to what was measured on it, and say how much better that makes them."""
     from reports.cli.common.output import listen
-    from reports.selection.device_lookup import look_up_device
+    from reports.selection.speeds.device_lookup import look_up_device
     from zoo.validation.calibrate_device import calibrate_device
     from zoo.validation.measured_models import TraceSource
     from zoo.validation.metrics import CalibratedRun as Done

@@ -114,7 +114,7 @@ class Progress(MeasureListener):
 
 
 def print_rows(rows: Sequence[Mapping[Any, Any]], form: str, published: pd.DataFrame | None = None) -> None:
-    """Rows of the table `speed`, as `table`, `json` or `csv`; then published ones, as `reports.selection.published_speeds` gives them."""
+    """Rows of the table `speed`, as `table`, `json` or `csv`; then published ones, as `reports.selection.speeds.published_speeds` gives them."""
     frame = to_pandas(table_of("speed", rows))
     for name in ("measured_at", "added_at"):
         frame[name] = frame[name].dt.strftime("%Y-%m-%dT%H:%M:%S%z").astype("string")

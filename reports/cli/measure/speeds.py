@@ -90,7 +90,7 @@ def list_speeds(
 ) -> None:
     """List the newest measurement of each model and way of running it, and what others published."""
     from reports.cli.measure.measure_run import print_rows
-    from reports.selection.published_speeds import as_speed_rows, published_by_architecture
+    from reports.selection.speeds.published_speeds import as_speed_rows, published_by_architecture
     from zoo.devices.data_sheets import shipped_devices
     from zoo.devices.device_names import DeviceNames
 

@@ -24,7 +24,7 @@ from reports.excel.writer.sheet import Book
 from reports.excel.writer.text import sheet_name
 from reports.leaderboard.report import ORIGINS, DeviceLatencies, Report
 from reports.selection.budget_answer import BudgetAnswer
-from reports.selection.estimate_rounding import STEPS_PER_E
+from reports.selection.speeds.estimate_rounding import STEPS_PER_E
 from reports.selection.uses import Use
 from zoo.devices.kinds import GROUPS, group_title
 from zoo.run_config import Precision, RunConfig

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from reports.leaderboard.report import ORIGINS, DeviceLatencies
-from reports.selection.estimate_rounding import interval_steps
+from reports.selection.speeds.estimate_rounding import interval_steps
 
 LENGTH, NUMBER = 9, 7
 """Characters of one latency, and of its number at their beginning."""

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from reports.selection.default_runtime import with_runtime
-from reports.selection.estimate_basis import find_basis
-from reports.selection.estimate_rounding import round_figures
+from reports.selection.speeds.default_runtime import with_runtime
+from reports.selection.speeds.estimate_basis import find_basis
+from reports.selection.speeds.estimate_rounding import round_figures
 from zoo.cache.store import Store
 from zoo.devices.device import Device
 from zoo.records import Variant

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from reports.selection.estimate_basis import data_sheet_refusal
+from reports.selection.speeds.estimate_basis import data_sheet_refusal
 from zoo.cache.store import Store
 from zoo.devices.device import Device
 from zoo.run_config import TORCH, Precision, RunConfig

@@ -16,8 +16,8 @@ from reports import cli
 from reports.config.workspace import Workspace
 from reports.leaderboard.device_latencies import build_device_latencies
 from reports.leaderboard.leaderboard import read_leaderboard
-from reports.selection.default_runtime import with_runtime
-from reports.selection.speed_estimates import CachedSpeeds
+from reports.selection.speeds.default_runtime import with_runtime
+from reports.selection.speeds.speed_estimates import CachedSpeeds
 from zoo.cache.store import Store
 from zoo.devices.device_names import find_device
 from zoo.published.published import published_speeds

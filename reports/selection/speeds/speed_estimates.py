@@ -13,11 +13,11 @@ import pandas as pd
 
 from reports.columns.budget_columns import LATENCY_FIGURES
 from reports.columns.leaderboard_columns import MODEL_KEY
-from reports.selection.candidate_speeds import SpeedSources
-from reports.selection.default_runtime import with_runtime
-from reports.selection.estimate_basis import find_basis
-from reports.selection.estimate_rounding import round_figures
-from reports.selection.unknown_speed import NO_WORKLOAD
+from reports.selection.speeds.candidate_speeds import SpeedSources
+from reports.selection.speeds.default_runtime import with_runtime
+from reports.selection.speeds.estimate_basis import find_basis
+from reports.selection.speeds.estimate_rounding import round_figures
+from reports.selection.speeds.unknown_speed import NO_WORKLOAD
 from zoo.cache.store import Store
 from zoo.devices.device import Device
 from zoo.devices.device_names import DeviceNames

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
-from reports.selection.estimate_basis import estimated_precisions, is_without_relatives, needed_trace
-from reports.selection.published_speeds import published_by_architecture
+from reports.selection.speeds.estimate_basis import estimated_precisions, is_without_relatives, needed_trace
+from reports.selection.speeds.published_speeds import published_by_architecture
 from zoo.devices.device import Device
 from zoo.published.published import FLOAT
 from zoo.run_config import STATED, Precision, RunConfig

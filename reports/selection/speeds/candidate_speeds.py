@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 import pandas as pd
 
 from reports.columns.budget_columns import INTERVAL, LATENCY, THROUGHPUT
-from reports.selection.default_runtime import measured_in
-from reports.selection.published_speeds import fastest_published, published_runtimes, select_stated
-from reports.selection.unknown_speed import NEEDS_DEVICE, explain_refusals, explain_unknown_speed
+from reports.selection.speeds.default_runtime import measured_in
+from reports.selection.speeds.published_speeds import fastest_published, published_runtimes, select_stated
+from reports.selection.speeds.unknown_speed import NEEDS_DEVICE, explain_refusals, explain_unknown_speed
 from zoo.devices.device import Device
 from zoo.records import MODEL_COLUMNS
 from zoo.run_config import RunConfig
@@ -30,7 +30,9 @@ class SpeedSources:
     measured: pd.DataFrame | None = None  # with the columns of the table `speed`
     estimate: Estimator | None = None  # of models that were not measured
     free: tuple[str, ...] = ()  # fields of the run configuration in which measurements may differ: layout, compiled, batch
-    runtime: str | None = None  # of the answers to a run configuration that names none (`reports.selection.default_runtime`)
+    runtime: str | None = (
+        None  # of the answers to a run configuration that names none (`reports.selection.speeds.default_runtime`)
+    )
 
     def in_runtime(self, run: RunConfig) -> RunConfig:
         """The run configuration with the runtime of its answers."""

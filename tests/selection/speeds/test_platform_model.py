@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from reports.selection.model_estimate import estimate_model
+from reports.selection.speeds.model_estimate import estimate_model
 from zoo.cache.store import Store
 from zoo.devices.device_names import find_device
 from zoo.estimation.platforms.constants import fitted_platforms
@@ -21,7 +21,7 @@ def test_a_model_of_a_zoo_has_its_effect(tmp_path: object, monkeypatch: pytest.M
     own = effects[
         (effects["dtype"] == "int8") & (effects[MODEL_COLUMNS] == ["torchvision", "resnet18", "3x224x224", "base"]).all(axis=1)
     ]
-    monkeypatch.setattr("reports.selection.model_estimate._named_model", lambda *_: None)
+    monkeypatch.setattr("reports.selection.speeds.model_estimate._named_model", lambda *_: None)
     without = estimate_model(target, device, run, None, store)
     assert found.latency_ms is not None
     assert without.latency_ms is not None

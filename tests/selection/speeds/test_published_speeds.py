@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 
 from reports.columns.budget_columns import LATENCY, THROUGHPUT
-from reports.selection.candidate_speeds import Estimator, SpeedSources
 from reports.selection.candidates import Candidates, build_candidates
-from reports.selection.published_speeds import describe_origin, published_by_architecture
+from reports.selection.speeds.candidate_speeds import Estimator, SpeedSources
+from reports.selection.speeds.published_speeds import describe_origin, published_by_architecture
 from zoo.devices.device import Device
 from zoo.devices.device_names import find_device
 from zoo.measurement.speed_tables import Speed
