@@ -15,7 +15,7 @@ from reports.columns.table_rows import records
 from reports.exports.markdown import table_lines
 from reports.leaderboard.report import ChangeReport
 from reports.terminal.console import print_table, print_title
-from reports.terminal.trends_text import ONE_RUN, Section, between_record, between_sections
+from reports.terminal.trends_text import ONE_RUN, ChangeSection, between_record, between_sections
 from reports.trends.between import Between
 from zoo.cache.changes import Changes
 from zoo.cache.runs import RunRecord
@@ -68,13 +68,13 @@ def changes_markdown(changes: ChangeReport, between: Between | None, most: int |
     return "\n".join([*lines, between.why_not if between else ONE_RUN]).rstrip()
 
 
-def _cost_sections(changes: ChangeReport) -> Iterator[Section]:
+def _cost_sections(changes: ChangeReport) -> Iterator[ChangeSection]:
     """A table of each kind of change that occurs."""
     for kind in changes.KINDS:
         rows = [_change_cells(row) for row in records(changes.rows[changes.rows["kind"] == kind])]
         headers = ("Figure", *_FIGURES, "Likely cause") if kind == _CHANGED else ("Was", "Is", "Why")
         if rows:
-            yield Section(kind.capitalize(), "", ("Model", "Input", *headers), rows, _FIGURES)
+            yield ChangeSection(kind.capitalize(), "", ("Model", "Input", *headers), rows, _FIGURES)
 
 
 def _change_cells(row: Mapping[str, Any]) -> list[str]:

@@ -16,7 +16,7 @@ ONE_RUN = "One run so far; changes appear after the next."
 """Printed for the first run of a configuration."""
 
 
-class Section(NamedTuple):
+class ChangeSection(NamedTuple):
     """A table with its title."""
 
     title: str
@@ -52,7 +52,7 @@ def _budget_record(series: Series) -> dict[str, Any]:
     return {"budget": series.title, "task": series.task, "accuracy_column": series.accuracy.key, "old": old, "new": new}
 
 
-def between_sections(between: Between | None) -> Iterator[Section]:
+def between_sections(between: Between | None) -> Iterator[ChangeSection]:
     """A table of each kind of difference that there is."""
     if between is None:
         return
@@ -60,13 +60,13 @@ def between_sections(between: Between | None) -> Iterator[Section]:
     if between.frontiers:
         rows = [_frontier_cells(change) for change in between.frontiers]
         note = _count_kinds([change.move.value for change in between.frontiers])
-        yield Section("Frontiers", note, ("What", "Model", "With", "Why", "Task"), rows, right, wraps)
+        yield ChangeSection("Frontiers", note, ("What", "Model", "With", "Why", "Task"), rows, right, wraps)
     if rows := [_budget_cells(each) for each in between.series or () if each.picks[0] != each.picks[-1]]:
-        yield Section("Best accuracy within a budget", "", ("Budget", "Was", "Is", "Model"), rows, right, wraps)
+        yield ChangeSection("Best accuracy within a budget", "", ("Budget", "Was", "Is", "Model"), rows, right, wraps)
     for title, facts in (("Published accuracies", between.accuracies or ()), ("Measured speeds", between.speeds)):
         if facts:
             rows, note = [_fact_cells(fact) for fact in facts], _count_kinds([fact.kind for fact in facts])
-            yield Section(title, note, ("Model", "Input", "Figure", "Old", "New"), rows, right, wraps)
+            yield ChangeSection(title, note, ("Model", "Input", "Figure", "Old", "New"), rows, right, wraps)
 
 
 def _count_kinds(kinds: Sequence[str]) -> str:
