@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+import pytest
 import torch
 from torch import Tensor, nn
 
@@ -33,6 +36,12 @@ def test_workloads_are_those_of_traces() -> None:
         assert workload.workload.rows() == summarise(zoo.trace(model, SHAPE, precision=mode[0], layout=mode[1]))
 
 
+@pytest.fixture
+def library() -> Iterator[torch.library.Library]:
+    with torch.library._scoped_library("zoometer_workloads", "DEF") as scoped:
+        yield scoped
+
+
 class OnlyFull(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if x.dtype != torch.float32:
@@ -47,3 +56,17 @@ def test_a_mode_that_fails_leaves_the_others() -> None:
     assert isinstance(run, RecordedWorkload)
     assert not run.is_derived
     assert [row["operation"] for row in run.workload.rows()] == ["mul"]
+
+
+def test_a_call_without_tensors_is_recorded(library: torch.library.Library) -> None:
+    class Announcing(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            torch.ops.zoometer_workloads.announce(3)
+            return x * 2
+
+    library.define("announce(int number) -> ()")
+    library.impl("announce", lambda number: None, "CompositeExplicitAutograd")
+    workloads = WorkloadRecorder().record(PassModel(Announcing()), arguments, MODES)
+    for workload in workloads.values():
+        assert isinstance(workload, RecordedWorkload)
+        assert [row["operation"] for row in workload.workload.rows()] == ["zoometer_workloads::announce", "mul"]

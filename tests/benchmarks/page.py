@@ -9,7 +9,7 @@
 limit or word to table, frontier, counts and chart updated, *painted* the same to the end of the frame that shows it, *sort* from
 a click on a header to the rows in their new order. Each is the median of several runs in milliseconds, but for the rendering, in
 seconds. *CPU* is what the page's main thread worked meanwhile: it hardly changes where other programs keep the machine busy.
-Without `--page` rows are synthetic (`tests/fakes_html.py`); making them is not measured.
+Without `--page` rows are synthetic (`tests/support/fakes_html.py`); making them is not measured.
 """
 
 from __future__ import annotations

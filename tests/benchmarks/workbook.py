@@ -1,7 +1,7 @@
 """Seconds, seconds of the processor and memory to write a workbook, or another export: `python tests/benchmarks/workbook.py 2400 100000`.
 
 Each size runs in a process of its own, because the most memory a process ever had cannot be reset. `--format csv` and others
-measure the exports. Rows are synthetic (`tests/fakes_excel.py`); making them is not measured.
+measure the exports. Rows are synthetic (`tests/support/fakes_excel.py`); making them is not measured.
 """
 
 from __future__ import annotations

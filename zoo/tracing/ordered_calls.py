@@ -38,8 +38,9 @@ class CallLayout:
     macs: int
 
     def has_only(self, dtype: str) -> bool:
-        """Whether all tensors are of this dtype."""
-        return all(tensor[3] == dtype for tensor in (*self.inputs, *self.outputs))
+        """Whether there are tensors, all of this dtype."""
+        tensors = (*self.inputs, *self.outputs)
+        return bool(tensors) and all(tensor[3] == dtype for tensor in tensors)
 
     def with_dtype(self, old: str, new: str) -> CallLayout:
         """The same with tensors of one dtype in place of another."""

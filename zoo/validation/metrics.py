@@ -65,9 +65,10 @@ def rank_correlation(first: Array, second: Array) -> float:
 
 
 def median_of(agreements: Sequence[Agreement]) -> Agreement:
-    """The median of each figure."""
-    medians: dict[str, Any] = {str(name): value for name, value in pd.DataFrame(agreements).astype(float).median().items()}
-    covered = medians["covered_percent"]
+    """The median of each figure; NaN where an agreement has none, and of covered percents those that are known."""
+    figures = pd.DataFrame(agreements).astype(float)
+    medians: dict[str, Any] = {str(name): value for name, value in figures.median(skipna=False).items()}
+    covered = figures["covered_percent"].median()
     return Agreement(
         **{**medians, "models": round(medians["models"]), "covered_percent": None if math.isnan(covered) else covered}
     )
