@@ -64,7 +64,7 @@ def answer(request: BudgetRequest, change: Callable[[BudgetSection], BudgetSecti
         )
     device = look_up_device(budget.device, workspace.devices_file(request.devices), store)
     leaderboard = read_leaderboard(workspace)
-    _check_patterns(budget, leaderboard, request.spell)
+    _check_patterns(request, budget, leaderboard, "the configuration" if workspace.config else "the cache")
     sources = CachedSpeeds(store, request.speeds).for_budget(budget, device)
     found = answer_budget(leaderboard, budget, sources)
     if found.untestable:
@@ -78,14 +78,14 @@ def answer(request: BudgetRequest, change: Callable[[BudgetSection], BudgetSecti
     return found
 
 
-def _check_patterns(budget: BudgetSection, leaderboard: pd.DataFrame, spell: Callable[[str], str]) -> None:
-    """Raises an error for a zoo, a family or a task of which the cache has no model."""
-    for key in ("zoo", "family", "task"):
+def _check_patterns(request: BudgetRequest, budget: BudgetSection, leaderboard: pd.DataFrame, origin: str) -> None:
+    """Raises an error for a requested zoo, family or task that no model has; a configured budget may wait for its models."""
+    for key in sorted({"zoo", "family", "task"} & request.options.keys()):
         known = leaderboard[key].dropna().unique().tolist()
         for pattern in getattr(budget, key):
             if not fnmatch.filter(map(str.lower, known), pattern.lower()):
                 near = did_you_mean(pattern, known)
-                raise ConfigError(f"{spell(key)}: no model of the cache has the {key} '{pattern}'.{near}")
+                raise ConfigError(f"{request.spell(key)}: no model of {origin} has the {key} '{pattern}'.{near}")
 
 
 def _named_budget(config: Config | None, request: BudgetRequest) -> BudgetSection | None:

@@ -29,7 +29,7 @@ _STATED = {"device", "dtype", "layout", "compiled", "batch"}
 
 
 def build_speed_reports(leaderboard: pd.DataFrame, runs: Sequence[tuple[RunConfig, SpeedSources]]) -> tuple[SpeedReport, ...]:
-    """The speeds of the leaderboard's models in each run configuration.
+    """The speeds of the leaderboard's models in each run configuration; once where several are the same in the runtime of their answers.
 
     Args:
         leaderboard: has the columns of `reports.columns.leaderboard_columns.LEADERBOARD`.
@@ -37,8 +37,13 @@ def build_speed_reports(leaderboard: pd.DataFrame, runs: Sequence[tuple[RunConfi
     """
     models = leaderboard.drop_duplicates(MODEL_KEY, ignore_index=True)
     models = models[models["variant"] != Variant.FEATURES.value].reset_index(drop=True)
-    devices = Counter(run.device for run, _ in runs)
-    return tuple(_build_speed_report(models, run, sources, is_alone=devices[run.device] == 1) for run, sources in runs)
+    distinct: dict[tuple[str, str], tuple[RunConfig, SpeedSources]] = {}
+    for run, sources in runs:
+        distinct.setdefault((run.device, sources.in_runtime(run).describe().lower()), (run, sources))
+    devices = Counter(device for device, _ in distinct)
+    return tuple(
+        _build_speed_report(models, run, sources, is_alone=devices[run.device] == 1) for run, sources in distinct.values()
+    )
 
 
 def with_speeds(report: Report, cached: CachedSpeeds, runs: Sequence[tuple[RunConfig, SpeedSources]]) -> Report:

@@ -45,6 +45,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     cache.report()
     (folder / "zoometer.yaml").write_text(
         f"cache: {folder / 'cache'}\nzoos: {{timm: {{}}}}\nbudgets:\n  phone: {{macs: 1G, accuracy: 65}}\n  none: {{macs: 1K}}\n"
+        "  other: {zoo: [mine]}\n"
     )
     (folder / "speed.csv").write_text(
         "model,latency_ms,device,dtype,runtime\nsmall,4,rtx-4090,fp16,trt\nlarge,12,rtx-4090,fp16,trt\nhuge,30,rtx-4090,fp16,trt\n"
@@ -123,6 +124,14 @@ def test_a_named_budget_and_options_that_go_before_it() -> None:
     assert archs([record("zoometer.yaml", "--budget", "phone")[1]["pick"]]) == ["large"]
     assert archs([record("zoometer.yaml", "--budget", "phone", "--max-gmacs", "0.5")[1]["pick"]]) == ["small"]
     assert record("zoometer.yaml", "--budget", "none")[0] == 1
+
+
+def test_a_configured_budget_may_name_a_zoo_without_models_and_an_option_may_not() -> None:
+    code, found = record("zoometer.yaml", "--budget", "other")
+    assert (code, found["pick"]) == (1, None)
+    code, _, err = zoometer("zoometer.yaml", "--budget", "other", "--family", "net_z")
+    assert code == 2
+    assert "--family: no model of the configuration has the family 'net_z'." in " ".join(err.split())
 
 
 def test_a_licence_that_is_not_known_does_not_pass() -> None:

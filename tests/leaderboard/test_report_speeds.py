@@ -99,6 +99,17 @@ def test_runs_on_one_device_are_told_apart() -> None:
     assert len({column.export_name for column in report.latencies}) == 2
 
 
+def test_runs_that_are_the_same_in_the_runtime_of_their_answers_are_reported_once() -> None:
+    report = report_like(ROWS)
+    sources = SpeedSources(CARD, None, by_macs, runtime="torch")
+    named, other = RunConfig(CARD.id, runtime="Torch"), RunConfig(CARD.id, runtime="tflite")
+    (speed,) = build_speed_reports(report.leaderboard, [(run, sources) for run in (RunConfig(CARD.id), named)])
+    assert speed.latency.title == "Latency rtx-4090"
+    speeds = build_speed_reports(report.leaderboard, [(run, sources) for run in (RunConfig(CARD.id), named, other)])
+    assert [speed.run.runtime for speed in speeds] == ["torch", "tflite"]
+    assert len({speed.latency.title for speed in speeds}) == 2
+
+
 def test_the_page_gets_latencies_as_a_cost_and_a_limit() -> None:
     report = with_speeds()
     payload = build_payload(report)
