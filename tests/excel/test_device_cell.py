@@ -14,10 +14,11 @@ import pytest
 from fakes_excel import BUDGETS, Convert, make_report, read
 
 from reports import excel
+from reports.columns.format import figure_text
 from reports.columns.limits import Limit
 from reports.config.budget_section import BudgetSection
 from reports.excel.budgets import device_codes, limit_cells
-from reports.excel.budgets.device_cells import LATENCY, NO_DEVICE
+from reports.excel.budgets.device_cells import LATENCY, NO_DEVICE, latency_text
 from reports.excel.budgets.limits_and_formulas import COSTS
 from reports.leaderboard.report import ORIGINS, DeviceLatencies, Report
 from reports.selection.budget_answer import answer_budget
@@ -190,6 +191,26 @@ def test_a_choice_that_gives_nothing_says_so(recalculated: dict[str, openpyxl.Wo
     assert said("a precision without latencies") == ["Choose a precision of the list: none is known in this one."]
     assert said("no device") == ["Choose a device to see latencies."]
     assert said("a limit") == said("a use") == said("no precision") == []
+
+
+@pytest.mark.parametrize("name", list(TYPED))
+@pytest.mark.office
+@pytest.mark.filterwarnings("ignore:.* extension is not supported:UserWarning")
+def test_the_memory_of_a_chosen_device_is_said_not_to_be_a_limit(recalculated: dict[str, openpyxl.Workbook], name: str) -> None:
+    texts = [str(cell.value) for cell in recalculated[name]["Summary"]["B"]]
+    assert any("The memory of the device is not a limit here." in text for text in texts) == (name != "no device")
+
+
+@pytest.mark.office
+def test_ends_of_intervals_are_rounded_before_their_digits_are_counted(convert: Convert, tmp_path: Path) -> None:
+    book, values = openpyxl.Workbook(), (0.0345, 0.09996, 0.691, 0.9996, 3.0, 9.994, 9.996, 34.8, 99.96, 348.0, 999.6, 1447.2)
+    for row, value in enumerate(values, start=1):
+        book.worksheets[0].cell(row, 1).value = value
+        book.worksheets[0].cell(row, 2).value = f"={latency_text(f'A{row}')}"
+    book.save(tmp_path / "ends.xlsx")
+    convert("xlsx", tmp_path / "out", [tmp_path / "ends.xlsx"])
+    page = openpyxl.load_workbook(tmp_path / "out" / "ends.xlsx", data_only=True).worksheets[0]
+    assert [cell.value for cell in page["B"]] == [figure_text(LATENCY, value) for value in values]
 
 
 @pytest.mark.parametrize("name", ["as written", "a limit", "a use"])

@@ -241,3 +241,30 @@ def test_columns_are_dragged_and_the_view_remembers(visit: Callable[..., Visit])
     at.page.locator("#board th[data-key=macs]").click()
     at.until("document.querySelector('#board th[data-key=macs]').ariaSort === 'ascending'")
     assert at.column("macs") == sorted(at.column("macs"), key=float)
+
+
+_RELEASE = """([pressed, at, isReleased]) => {
+  const header = document.querySelector(`#board th[data-key=${pressed}]`);
+  const [x, y] = [at.x + 20, at.y + 10];
+  header.dispatchEvent(new PointerEvent('pointerdown', { bubbles: true, button: 0 }));
+  if (isReleased) header.dispatchEvent(new PointerEvent('pointerup', { bubbles: true, clientX: x, clientY: y }));
+}"""
+
+
+def test_a_drag_ends_where_its_pointer_is_released_and_only_then(visit: Callable[..., Visit]) -> None:
+    at = visit()
+    at.page.locator("#board").scroll_into_view_if_needed()
+    end = at.page.locator("#board th[data-key=zoo]").bounding_box()
+    cell = at.page.locator("#board tbody td").first.bounding_box()
+    assert end
+    assert cell
+    keys = "[...document.querySelectorAll('#board thead th')].map((th) => th.dataset.key)"
+    before = at.page.evaluate(keys)
+    at.page.evaluate(_RELEASE, ["macs", end, False])  # released outside the window, so the page is not told
+    at.page.mouse.move(cell["x"] + 5, cell["y"] + 5)
+    at.page.mouse.down()
+    at.page.mouse.move(end["x"] + 20, end["y"] + 10)
+    at.page.mouse.up()
+    assert at.page.evaluate(keys) == before
+    at.page.evaluate(_RELEASE, ["macs", end, True])  # a touch, of which the pressed header gets every event
+    assert at.page.evaluate(keys)[:3] == ["model", "macs", "zoo"]

@@ -170,16 +170,16 @@ def formulas(table: str) -> dict[str, str]:
     number = f"MID({codes},{LENGTH}*{CHOICE_NAME}-{LENGTH - 1},{NUMBER})"
     mark = f"MID({codes},{LENGTH}*{CHOICE_NAME}-{LENGTH - NUMBER - 1},{LENGTH - NUMBER})"
     factor = f"EXP(HEX2DEC({mark})/{STEPS_PER_E})"
-    estimated = f'"estimated, "&{_fixed(f"{latency}/{factor}")}&" to "&{_fixed(f"({latency}*{factor})")}&" ms"'
+    estimated = f'"estimated, "&{latency_text(f"{latency}/{factor}")}&" to "&{latency_text(f"({latency}*{factor})")}&" ms"'
     words = estimated
     for name, letters in MARKS.items():
         words = f'IF({mark}="{letters}","{name}",{words})'
     return {LATENCY.key: f'IF({CHOICE_NAME}=0,"",IFERROR(VALUE({number}),""))', LATENCY_IS.key: f'IF({latency}="","",{words})'}
 
 
-def _fixed(milliseconds: str) -> str:
-    """The formula of a text with three significant digits, as `reports.columns.format` has them."""
-    return f"FIXED({milliseconds},MAX(0,MIN(6,2-INT(LOG10({milliseconds})))))"
+def latency_text(milliseconds: str) -> str:
+    """The formula of a text with three significant digits, as `reports.columns.format` has them: 9.996 is rounded to 10.0."""
+    return f"FIXED({milliseconds},MAX(0,MIN(6,1-INT(LOG10({milliseconds}/9.995)))))"
 
 
 def _describe_origin(origin: int, low_ms: float, high_ms: float) -> str | None:

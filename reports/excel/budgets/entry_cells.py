@@ -26,6 +26,7 @@ from reports.excel.writer.page import Page
 LABEL, _UNIT = 0, 4  # columns
 _NOT_APPLIED = "Applied on the sheet Budgets only: "
 _NO_CHOICE = "Choose a device to see latencies."
+_MEMORY = "The memory of the device is not a limit here. "
 
 
 def write_entries(page: Page, cells: LimitCells) -> None:
@@ -73,15 +74,17 @@ def _write_device(page: Page, cells: LimitCells) -> None:
 
 
 def message(cells: LimitCells) -> Formula:
-    """The limits of the chosen budget that the picks do not apply, and advice where device and precision have no latencies."""
+    """The limits of the budget and the device that the picks do not apply, and advice where no latencies are shown."""
     others, shown = of_budget(at.OTHERS), cells.first.other_limits
     not_applied = f'IF({others}="","","{_NOT_APPLIED}"&{others}&". ")'
     shown = f"{_NOT_APPLIED}{shown}. " if shown else ""
     if cells.devices is None:
         return Formula(not_applied, shown)
     wrong = f'IF({CHOICE_NAME}=0,"Choose a precision of the list: none is known in this one.","")'
-    text = f'IF(OR({cells.entry(at.DEVICE_ROW)}="{NO_DEVICE}",{cells.entry(at.DEVICE_ROW)}=""),"{_NO_CHOICE}",{wrong})'
-    return Formula(f"{not_applied}&{text}", shown + ("" if cells.first.chosen else _NO_CHOICE))
+    text = (
+        f'IF(OR({cells.entry(at.DEVICE_ROW)}="{NO_DEVICE}",{cells.entry(at.DEVICE_ROW)}=""),"{_NO_CHOICE}","{_MEMORY}"&{wrong})'
+    )
+    return Formula(f"{not_applied}&{text}", shown + (_MEMORY if cells.first.chosen else _NO_CHOICE))
 
 
 def _put_choice(page: Page, row: int, title: str, value: Formula | str, choices: str) -> None:

@@ -114,10 +114,10 @@ def number_format(column: Column) -> str:
     """A format that shows the exact figure in the unit of the header: a comma at the end divides by a thousand.
 
     Figures below a tenth of the unit get two digits more, so that a small model does not look like nothing. A format knows two bounds:
-    a speed has three significant digits from 1 on.
+    a speed has at least three significant digits from 0.01 on, and one digit after the point from 10 on.
     """
     if column.is_speed:
-        return "[<9.995]0.00;[<99.95]0.0;#,##0"
+        return "[<0.09995]0.0000;[<9.995]0.000;#,##0.0"
     places = f".{'0' * column.digits}" if column.digits else ""
     if column.scale == 0.01:
         return f"0{places}%"

@@ -14,16 +14,16 @@ export const plural = (count, one, many) => `${formatCount(count)} ${count === 1
 export function formatFigure(column, exact) {
   if (exact === null || Number.isNaN(exact)) return '–';
   const shown = exact / column.scale;
-  if (column.unit === 'ms' || column.unit === '/s') return formatSpeed(shown);
+  if (shown !== 0 && (column.unit === 'ms' || column.unit === '/s')) return formatSpeed(shown);
   const least = 10 ** -column.digits;
   if (shown !== 0 && Math.abs(shown) < least / 2) return `< ${formatFixed(least, column.digits)}`;
   return formatFixed(shown, column.digits);
 }
 
-// Three significant digits, as reports/columns/format.py has them; whole numbers keep all of theirs.
-function formatSpeed(shown) {
+// A speed other than 0 with three significant digits, as reports/columns/format.py has them; whole numbers keep all of theirs.
+export function formatSpeed(shown) {
   const power = Math.floor(Math.log10(Number(Math.abs(shown).toPrecision(3))));
-  return formatFixed(shown, shown ? Math.max(0, Math.min(6, 2 - power)) : 0);
+  return formatFixed(shown, Math.max(0, Math.min(6, 2 - power)));
 }
 
 export const withUnit = (column, text) => (column.unit && text !== '–' ? `${text} ${column.unit}` : text);

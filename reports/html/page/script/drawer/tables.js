@@ -2,7 +2,7 @@
 
 import { BOARD, REPORT, hasFigures, unflatten } from '../base/data.js';
 import { externalLink, h } from '../base/dom.js';
-import { formatCount, formatFigure } from '../base/format.js';
+import { formatFigure, formatSpeed } from '../base/format.js';
 import { qualityOf } from '../base/frontier.js';
 import { state } from '../base/state.js';
 import { columnHead, figureCell, head, plainTable, scrollBox } from '../base/tables.js';
@@ -32,7 +32,7 @@ export function speedSection(row) {
     const interval = low === null ? '' : `${formatFigure(BOARD.column(key), low)} – ${formatFigure(BOARD.column(key), high)}`;
     return h('tr', {},
       h('th', { scope: 'row' }, h('bdi', {}, device), h('small', { class: 'set-back' }, conditions)), figureCell(BOARD.shown(key, row)),
-      figureCell(interval), figureCell(rate === null ? '–' : formatCount(Math.round(rate))),
+      figureCell(interval), figureCell(rate === null ? '–' : formatSpeed(rate)),
       h('td', { class: 'wraps' }, codes[row] < 0 ? '–' : words[codes[row]]));
   });
   const heads = [head('Device'), ...['Latency (ms)', '9 in 10 within', 'Images/s'].map((text) => head(text, true)), head('How known')];
@@ -47,12 +47,10 @@ export function publishedSection(zoo, arch) {
   if (!flat) return null;
   const lines = unflatten(flat, 6).map(([input, device, dtype, conditions, latency, rate]) => h('tr', { title: words[conditions] },
     h('th', { scope: 'row' }, h('bdi', {}, words[device])), h('td', {}, words[input]), h('td', {}, words[dtype]),
-    figureCell(formatMs(latency)), figureCell(formatCount(Math.round(rate))), h('td', {}, words[conditions].split('; ')[0])));
+    figureCell(formatSpeed(latency)), figureCell(formatSpeed(rate)), h('td', {}, words[conditions].split('; ')[0])));
   const heads = [head('Device'), head('Input'), head('Dtype'), head('Latency (ms)', true), head('Images/s', true), head('How it ran')];
   return [h('h3', {}, 'Published speeds'), scrollBox('Published speeds', plainTable({}, heads, lines))];
 }
-
-const formatMs = (value) => value.toLocaleString('en', { maximumSignificantDigits: 4 });
 
 export function weightsTable(rows, current) {
   const accuracies = REPORT.accuracy.map(({ key }) => key).filter((key) => hasFigures(key, rows));

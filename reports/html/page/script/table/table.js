@@ -76,11 +76,14 @@ function showPager(start, count) {
 }
 
 // A press on one header that is released on another moves the column there; browsers send no click event for it.
-function startDragging(head) {
+// Where it is released is asked of the page: events of a touch keep the element that was pressed as their target.
+function startDragging() {
+  const headerKey = (element) => element?.closest?.('#board th')?.dataset.key;
   let from = null;
-  head.addEventListener('pointerdown', ({ target, button }) => { from = button === 0 ? target.closest('th')?.dataset.key : null; });
-  window.addEventListener('pointerup', ({ target }) => {
-    const [moved, to] = [from, target.closest?.('#board th')?.dataset.key];
+  window.addEventListener('pointerdown', ({ target, button }) => { from = button === 0 ? headerKey(target) : null; });
+  window.addEventListener('pointercancel', () => { from = null; });
+  window.addEventListener('pointerup', ({ clientX, clientY }) => {
+    const [moved, to] = [from, headerKey(document.elementFromPoint(clientX, clientY))];
     from = null;
     if (!moved || !to || moved === to || [moved, to].includes('model')) return;
     const columns = table.columns.filter((key) => key !== moved);
@@ -104,6 +107,6 @@ export function startTable() {
     table.pageSize = Number(target.value);
     showPage(Math.floor(table.start / table.pageSize) * table.pageSize);
   });
-  startDragging(byId('board').tHead);
+  startDragging();
   explainHeaders(byId('board'), BOARD.column);
 }
