@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -51,29 +51,24 @@ class ModelLatency:
     latency_from: str  # how it is known and under which conditions; or why it is not, and the next step
 
 
-def stated_device_run(name: str, file: Path | None, stated: Mapping[str, Any], cache: str) -> DeviceRun:
-    """A device and how models run on it, by name, as far as it is stated.
+def find_device_run(name: str, file: Path | None, stated: Mapping[str, Any], cache: str) -> DeviceRun:
+    """A device and how models run on it, by name, as far as it is stated, in the one runtime of all latencies there.
 
     Args:
         name: of the device.
         file: with devices of a user's own.
         stated: any of dtype, batch, layout, compiled, runtime, processor and threads.
-        cache: whose speeds may name a device of their own.
+        cache: whose speeds may name a device of their own, and decide on the runtime.
 
     Raises:
         ConfigError: if a value of `stated` is wrong.
         UnknownNameError: if there is no such device.
     """
-    section = RunSection.from_options({"device": name, **stated})
-    device = look_up_device(name, file, Store(cache))
+    section, store = RunSection.from_options({"device": name, **stated}), Store(cache)
+    device = look_up_device(name, file, store)
     assert device is not None
-    return DeviceRun(device, replace(section.run(), device=device.id), tuple(field for field in _FREE if field not in stated))
-
-
-def find_device_run(name: str, file: Path | None, stated: Mapping[str, Any], cache: str) -> DeviceRun:
-    """A device and how models run on it, in the one runtime of all latencies there; as `stated_device_run`."""
-    found = stated_device_run(name, file, stated, cache)
-    return replace(found, run=CachedSpeeds(Store(cache)).in_runtime(found.device, found.run, found.unstated))
+    unstated = tuple(field for field in _FREE if field not in stated)
+    return DeviceRun(device, CachedSpeeds(store).in_runtime(device, section.run(), unstated), unstated)
 
 
 def latencies_on(

@@ -48,7 +48,7 @@ def estimate_record(estimate: ModelEstimate) -> dict[str, Any]:
         "model": estimate.model,
         "input": estimate.input,
         "device": estimate.device.id,
-        **{name: run[name] for name in ("dtype", "layout", "compiled", "batch")},
+        **{name: run[name] for name in ("runtime", "dtype", "layout", "compiled", "batch")},
         **{name: getattr(estimate, name) for name in _FIGURES},
         "layers": estimate.layers.to_dict("records"),
     }

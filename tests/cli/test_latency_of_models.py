@@ -108,6 +108,18 @@ def test_what_no_cache_knows_is_estimated_now(slow_zoo: str) -> None:
     assert not Path(slow_zoo).exists()
 
 
+def test_a_single_estimate_is_in_the_runtime_of_all_latencies(cache: str) -> None:
+    command = ("estimate", "timm/resnet18", "--cache", cache, "--device", "t4", "--dtype", "fp16", "--format", "json")
+    result = zoometer(*command)
+    assert result.exit_code == 1
+    found = json.loads(result.stdout)
+    (shown,) = record("show", "timm/resnet18", *command[2:-2])["latencies"]
+    assert (found["runtime"], found["latency_ms"]) == (shown["runtime"], None) == ("trt", None)
+    assert found["latency_from"].endswith("models are estimated in torch, not in trt (--runtime torch)")
+    asked = record(*command[:-2], "--runtime", "torch")
+    assert (asked["runtime"], asked["latency_ms"] is None) == ("torch", False)
+
+
 def test_where_nothing_is_known_a_sentence_says_what_to_do(cache: str) -> None:
     (latency,) = record("show", "timm/resnet18", "--cache", cache, "--device", NOTHING_KNOWN, "--dtype", "int8")["latencies"]
     assert latency["latency_ms"] is latency["kind"] is None

@@ -25,7 +25,7 @@ EXAMPLES = examples(
 )
 
 
-@options.sharing(options.DEVICE_RUN, only=("dtype", "batch", "layout", "compiled"))
+@options.sharing(options.DEVICE_RUN, only=("dtype", "batch", "layout", "compiled", "runtime"))
 def estimate(
     target: Annotated[str, typer.Argument(metavar="MODEL", help="zoo/arch, zoo/arch.tag, or package.module:factory.")],
     device: Annotated[
@@ -40,14 +40,14 @@ def estimate(
 ) -> None:
     """Estimate a model's latency on a device. Nothing is downloaded, and no arithmetic is run."""
     from reports.config.workspace import Workspace
-    from reports.models.model_latency import stated_device_run
+    from reports.models.model_latency import find_device_run
     from reports.selection.speeds.model_estimate import estimate_model
     from reports.terminal.estimate_text import estimate_record, print_estimate
     from zoo.cache.store import Store
 
     stated = {name: value for name, value in shared.items() if value is not None}
     address = Workspace.open(None, cache).cache
-    requested = stated_device_run(device, devices, stated, address)
+    requested = find_device_run(device, devices, stated, address)
     found = estimate_model(target, requested.device, requested.run, input, Store(address))
     print_answer(form, lambda console: print_estimate(console, found, most), lambda: estimate_record(found), lambda: found.layers)
     if found.latency_ms is None:

@@ -54,7 +54,7 @@ def _platform_refusal(device: Device, run: RunConfig, refusal: str | None = None
     if has_platform_runs(device, run):
         return None
     if device.kind in GPU_KINDS and refusal is None and not run.is_by_torch:
-        return f"no estimate: on {device.id} models are estimated in {TORCH}, not in {run.runtime}"
+        return f"no estimate: on {device.id} models are estimated in {TORCH}, not in {run.runtime} (--runtime {TORCH})"
     is_for_torch = device.kind in GPU_KINDS or (device.kind in CPU_KINDS and run.runtime is not None and run.is_by_torch)
     return refusal if refusal and is_for_torch else f"no estimate: {why_not(device, run)}"
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from reports.selection.speeds.default_runtime import with_runtime
 from reports.selection.speeds.estimate_basis import find_basis
 from reports.selection.speeds.estimate_rounding import round_figures
 from zoo.cache.store import Store
@@ -39,7 +38,7 @@ def estimate_model(target: str, device: Device, run: RunConfig, size: str | None
     Args:
         target: `zoo/arch`, `zoo/arch.tag` or `package.module:factory`.
         device: on which the model runs.
-        run: how it runs there.
+        run: how it runs there, with the runtime of its answers (`reports.selection.speeds.default_runtime`).
         size: the input; None: the native one.
         store: a cache that may have a calibration of the device.
 
@@ -55,7 +54,6 @@ def estimate_model(target: str, device: Device, run: RunConfig, size: str | None
     from zoo.estimation.workloads.workload import summarise
     from zoo.traces import TRACE_BATCH
 
-    run = with_runtime(run, device, store)
     basis, inputs = find_basis(device, run, store), (size,) if size else ()
     if basis.refusal:
         (counted,) = count_named(target, InputSpec(inputs))
