@@ -43,10 +43,10 @@ def build_candidates(leaderboard: pd.DataFrame, run: RunConfig, sources: SpeedSo
     they may differ in batch, throughput is that of the fastest.
     """
     table, is_counted = _at_batch(leaderboard, run.batch)
-    element_bytes, weight_bytes = run.precision.element_bytes, run.precision.weight_bytes
+    element_bytes = run.precision.element_bytes
     inputs = table["input"].map({text: _input_elements(text) for text in table["input"].unique()}).astype("Float64")
     table[PEAK.key] = table["peak_activation_bytes"] * (element_bytes / Precision.FP32.element_bytes)
-    table[WEIGHTS.key] = table["weight_bytes"].astype("Float64") * (weight_bytes / Precision.FP32.weight_bytes)
+    table[WEIGHTS.key] = _weights_in(run.precision, table["weight_bytes"].astype("Float64"), table["params"].astype("Float64"))
     table[WORKING.key] = table[PEAK.key] + inputs * element_bytes * run.batch
     table[MEMORY.key] = table[WORKING.key] + table[WEIGHTS.key]
     table[COCO_MAP.key], map_note = _coco_map(table)
@@ -79,6 +79,13 @@ def _at_batch(leaderboard: pd.DataFrame, images: int) -> tuple[pd.DataFrame, pd.
         for name in _WORK:
             table[name] = table[name].astype("Float64") / counted
     return table, at_batch.notna() | scaled.isna()
+
+
+def _weights_in(precision: Precision, stored: pd.Series[float], params: pd.Series[float]) -> pd.Series[float]:
+    """Bytes of weights in a precision, from those stored: in proportion, but weights that are stored in fewer bytes stay as they are."""
+    in_proportion = stored * (precision.weight_bytes / Precision.FP32.weight_bytes)
+    least = params * precision.weight_bytes
+    return in_proportion.where(in_proportion >= least, least.where(least <= stored, stored))
 
 
 def _input_elements(text: str) -> int | None:
@@ -119,7 +126,12 @@ def precision_note(precision: Precision) -> str:
         return ""
     if precision.is_autocast:
         return "Memory under autocast is that of float32: an upper bound, because many activations are float16."
+    more = (
+        "zoometer count --dtype counts a model in it."
+        if precision in (Precision.FP16, Precision.BF16)
+        else "Accuracies are those of the float weights."
+    )
     return (
         f"Memory in {precision.dtype} is that of float32 times {precision.memory_share}: it assumes that every tensor has "
-        f"that dtype, and is too low where some are wider. zoometer count --dtype counts a model in float16 or bfloat16."
+        f"that dtype, and is too low where some are wider. {more}"
     )

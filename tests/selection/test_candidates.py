@@ -11,7 +11,7 @@ import pytest
 from reports.columns.budget_columns import COCO_MAP, LATENCY, MEMORY, PEAK, RUN_COLUMNS, THROUGHPUT, WEIGHTS, WORKING
 from reports.config.budget_section import BudgetSection
 from reports.selection.budget_answer import answer_budget
-from reports.selection.candidates import Candidates, build_candidates
+from reports.selection.candidates import Candidates, _weights_in, build_candidates
 from reports.selection.speeds.candidate_speeds import SpeedSources
 from zoo.devices.device import Device
 from zoo.devices.device_names import find_device
@@ -25,7 +25,7 @@ PEAK_BYTES, WEIGHT_BYTES = 4_000_000, 80_000_000
 def leaderboard(*archs: str, **more: Any) -> pd.DataFrame:
     row = {
         "zoo": "timm", "tag": "in1k", "input": "3x224x224", "classes": 1000, "variant": "base", "status": "exact",
-        "peak_activation_bytes": PEAK_BYTES, "weight_bytes": WEIGHT_BYTES, **more,
+        "peak_activation_bytes": PEAK_BYTES, "weight_bytes": WEIGHT_BYTES, "params": WEIGHT_BYTES // 4, **more,
     }  # fmt: skip
     table = pd.DataFrame([{"arch": arch, **row} for arch in archs])
     return table.astype({"peak_activation_bytes": "Int64", "weight_bytes": "Int64"})
@@ -206,3 +206,14 @@ def test_a_budget_whose_speed_cannot_be_tested_says_so_and_picks_nothing() -> No
     )
     assert not known.untestable  # one is known: the other is left out for want of a figure
     assert known.reasons == ("Nothing fits: each of 2 candidates exceeds a limit or has no value for it.",)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "of_float32", "of_int8"), [("fp32", 400.0, 130.0), ("fp16", 200.0, 130.0), ("int8", 100.0, 100.0)]
+)
+def test_weights_that_are_stored_in_int8_stay_as_they_are(dtype: str, of_float32: float, of_int8: float) -> None:
+    """A model of 100 parameters with 4 bytes each, and one with 1 byte each and 30 bytes of scales."""
+    precision = Precision.parse(dtype)
+    assert precision is not None
+    stored, params = pd.Series([400.0, 130.0], dtype="Float64"), pd.Series([100, 100], dtype="Float64")
+    assert list(_weights_in(precision, stored, params)) == [of_float32, of_int8]

@@ -156,7 +156,7 @@ def test_a_budget_with_a_device_gives_its_pick_and_a_frontier_of_latency() -> No
 
     boards = [board(small=(60, 0.1), large=(70, 1)), board(small=(60, 0.1), large=(70, 1), quick=(72, 3))]
     boards = [
-        each.assign(arch=each["model"], zoo="timm", tag="x", classes=1000, peak_activation_bytes=1, weight_bytes=1)
+        each.assign(arch=each["model"], zoo="timm", tag="x", classes=1000, peak_activation_bytes=1, weight_bytes=4, params=1)
         for each in boards
     ]
     budget = BudgetSection(device="rtx-4090", latency="10ms", pareto=["latency"])  # type: ignore[arg-type]  # as the file has it

@@ -24,7 +24,7 @@ def leaderboard(*models: str) -> pd.DataFrame:
     rows = [
         {
             "zoo": name.partition("/")[0], "arch": name.partition("/")[2], "tag": "in1k", "input": "3x224x224", "classes": 1000,
-            "variant": "base", "status": "exact", "peak_activation_bytes": 4_000_000, "weight_bytes": 80_000_000,
+            "variant": "base", "status": "exact", "peak_activation_bytes": 4_000_000, "weight_bytes": 80_000_000, "params": 20_000_000,
         }
         for name in models
     ]  # fmt: skip

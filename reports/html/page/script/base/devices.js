@@ -35,8 +35,9 @@ export function memoryLimit() {
   const device = findDevice(state.device);
   if (!device?.memory) return null;
   const [element, weight] = PACKED.bytes[findChoice(device, state.run).key.split('-')[0]];
-  const [weights, peaks] = ['weight_bytes', 'peak_activation_bytes'].map(BOARD.figures);
-  const values = weights.map((bytes, row) => (bytes * weight + peaks[row] * element) / 4 + elementsOf(BOARD.text('input', row)) * element);
+  const [weights, params, peaks] = ['weight_bytes', 'params', 'peak_activation_bytes'].map(BOARD.figures);
+  const weightsOf = (row) => Math.max(weights[row] * weight / 4, Math.min(weights[row], params[row] * weight)); // int8 ones stay as they are
+  const values = weights.map((_, row) => weightsOf(row) + peaks[row] * element / 4 + elementsOf(BOARD.text('input', row)) * element);
   return { key: 'memory', column: MEMORY, values, bound: device.memory, isLeast: false };
 }
 
