@@ -210,7 +210,7 @@ class FakeFolder(Files):
     def has_folder(self, folder: str) -> bool:
         return True
 
-    def _list(self, folder: str) -> tuple[int, frozenset[str]]:
+    def _list_once(self, folder: str) -> tuple[int, frozenset[str]]:
         """Entries are in no order, and those that come or go meanwhile may be listed or not."""
         self.world.wait_for_turn(LIST)
         changed_at, names = self.world.changes, set[str]()
