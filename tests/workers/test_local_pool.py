@@ -152,7 +152,7 @@ def test_a_script_without_a_guard_is_told_so(tmp_path: Path) -> None:
 
 
 def test_the_first_interrupt_finishes_what_is_in_hand_and_keeps_it(tmp_path: Path) -> None:
-    with Run(tmp_path, workers=2, pause=0.3) as run:
+    with Run(tmp_path, workers=2, pause=1) as run:
         counted = run.counted(SlowZoo.quick)
         run.interrupt()
         rest = run.rest()
