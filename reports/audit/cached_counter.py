@@ -7,7 +7,7 @@ models to choose among.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,14 +16,17 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from reports.audit.audit import Audit, audit_table
 from reports.audit.hypothesis import CountsByKey
 from reports.audit.model_counts import ModelCounts
+from reports.audit.published_table import PublishedRow
+from zoo.adapters.base import Zoo
 from zoo.addresses import Address
 from zoo.cache.schema.tables import KEY
 from zoo.cache.store import Store
 from zoo.counting.rows import CachedCall, CachedRow
 from zoo.operators.operator_kinds import Kind
-from zoo.records import CostKey, Status
+from zoo.records import Architecture, CostKey, Status
 from zoo.refresh.fill_missing import fill_missing
 from zoo.refresh.plan import cost_keys
 from zoo.settings import Execution, Listener
@@ -42,6 +45,17 @@ class CachedCounter:
     may_count: bool = True
     _counts: dict[CostKey, ModelCounts] = field(default_factory=dict)
     _failed: set[CostKey] = field(default_factory=set)
+
+    def audit(self, rows: Sequence[PublishedRow], title: str, zoo: Zoo, architectures: Sequence[Architecture]) -> Audit:
+        """Compares a published table with these counts (see `audit_table`)."""
+        return audit_table(
+            rows,
+            title=title,
+            zoo=zoo,
+            architectures=architectures,
+            count_models=self.count_models,
+            count_hypotheses=self.count_hypotheses,
+        )
 
     def count_models(self, keys: Iterable[CostKey]) -> CountsByKey:
         """Every model counted so far, these included as far as they can be counted.

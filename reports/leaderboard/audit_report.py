@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import pandas as pd
 
-from reports.audit.audit import audit_table
 from reports.audit.cached_counter import CachedCounter
 from reports.audit.published_table import ColumnMapping, PublishedRow, read_published
 from reports.audit.records import row_records
@@ -41,14 +40,7 @@ def build_audit_report(config: Config, section: AuditSection, *, may_count: bool
     counter = CachedCounter(config.cache, config.refresh_settings().execution, may_count=may_count)
     cached = [architecture for architecture in Store(config.cache).architectures() if architecture.zoo == zoo.name]
     architectures = list_architectures(config.cache, [zoo.name]) if may_count or not cached else cached
-    audit = audit_table(
-        rows,
-        title=title,
-        zoo=zoo,
-        architectures=architectures,
-        count_models=counter.count_models,
-        count_hypotheses=counter.count_hypotheses,
-    )
+    audit = counter.audit(rows, title, zoo, architectures)
     return AuditReport(
         title=audit.title,
         zoo=audit.zoo,

@@ -64,7 +64,7 @@ def audit(
     **shared: Any,
 ) -> None:
     """Compare published parameters, MACs and activations with exact counts, to the last printed digit."""
-    from reports.audit.audit import audit_table, label_classes
+    from reports.audit.audit import label_classes
     from reports.audit.cached_counter import CachedCounter
     from reports.audit.published_table import ColumnMapping, read_published
     from reports.cli.common.output import listen
@@ -80,17 +80,7 @@ def audit(
         address = open_workspace(cache, None).cache
         counter = CachedCounter(address, Execution(workers=shared["workers"]), listener)
         architectures = list_architectures(address, [zoo])
-        audits = [
-            audit_table(
-                rows,
-                title=title,
-                zoo=opened,
-                architectures=architectures,
-                count_models=counter.count_models,
-                count_hypotheses=counter.count_hypotheses,
-            )
-            for title, rows in tables
-        ]
+        audits = [counter.audit(rows, title, opened, architectures) for title, rows in tables]
     shown = audits if explain is None else [_only_rows_about(one, explain) for one in audits]
     _print_audits(shown, label_classes(architectures), form, in_full=explain is not None, show_all=show_all)
     if any(row.verdict.value in (fail_on or ()) for one in audits for row in one.rows):
